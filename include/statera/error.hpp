@@ -1,0 +1,20 @@
+// Errors at the edges: thrown when loading, constructing and entering an operation; kernels themselves are noexcept.
+#pragma once
+#include <stdexcept>
+#include <string>
+
+namespace statera {
+
+enum class ErrorCode { config, shape, io, device, unsupported, numeric };
+
+// what() is one line: it names the place, what was expected, what came, and where it helps the mend.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace statera

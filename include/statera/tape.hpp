@@ -1,0 +1,145 @@
+// Var and Tape: reverse-mode differentiation over coarse operations (a matrix product, a scan, a norm: never an element).
+//
+// The tape owns the values and gradients of one step; reset() forgets them and keeps the memory, so that steps of equal shapes
+// allocate nothing from the heap. A gradient is freed as soon as the operation that made its value has used it.
+// Not thread safe: one tape, one thread; the kernels inside use the device's pool.
+#pragma once
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "statera/device.hpp"
+#include "statera/tensor.hpp"
+
+namespace statera {
+
+class Arena;
+class Tape;
+struct Exec;
+struct Rows;
+
+// A value on a tape, by number; valid until the tape's reset().
+struct Var {
+  int32_t id = -1;
+  explicit operator bool() const { return id >= 0; }
+};
+
+// Where an operation's backward writes a gradient. If `accumulate`, add to what is there; else overwrite all of it.
+struct GradTarget {
+  View view;  // empty: nobody needs this gradient
+  bool accumulate = false;
+};
+
+// A gradient that a kernel always overwrites; what was there before is added when the sink goes out of scope.
+class GradSink {
+ public:
+  GradSink(Tape& tape, Var var);
+  ~GradSink();
+  GradSink(const GradSink&) = delete;
+  GradSink& operator=(const GradSink&) = delete;
+  const View& view() const { return view_; }  // empty: nobody needs this gradient
+  template <class T> T* as() const { return view_.as<T>(); }
+
+ private:
+  Tape& tape_;
+  Var var_;
+  View view_, sum_;
+};
+
+class Tape {
+ public:
+  explicit Tape(Device device = Device::best());
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  // Values. Views given to leaf and constant are borrowed until reset().
+  Var leaf(const View& value, const View& grad);  // gradients are added to `grad` (a parameter); an empty one makes a constant
+  Var constant(const View& value);
+  Var input(const View& value);                   // its gradient is kept until reset(): see grad()
+  View value(Var) const;
+  double item(Var) const;                         // the only element of a scalar
+
+  // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws shape.
+  void backward(Var loss);
+  void backward(std::span<const Var> outputs, std::span<const View> grads);
+  View grad(Var) const;                           // empty when none flowed
+
+  void reset();
+  const Device& device() const;
+  size_t bytes() const;                           // memory in use; peak_bytes(): the most since construction
+  size_t peak_bytes() const;
+
+  // --- for operations ---
+  Var make(DType, const Shape&, bool needs_grad);  // an output, not initialised
+  bool needs_grad(Var) const;
+  template <class... Vars> bool any_needs_grad(Vars... vars) const { return (... || (vars && needs_grad(vars))); }
+  // `backward` is called as backward(tape) when a gradient reached one of `outputs`. It is copied into tape memory, so it captures
+  // Vars, Views, numbers and pointers. `op` must be a string literal.
+  template <class F>
+  void record(const char* op, std::initializer_list<Var> outputs, F backward) {
+    static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>, "capture Vars, Views, numbers and pointers");
+    void* at = add_op(op, outputs, sizeof(F), [](void* f, Tape& tape) { (*static_cast<F*>(f))(tape); });
+    if (at) new (at) F(backward);
+  }
+  GradTarget target(Var);
+  Exec exec();
+  Arena& memory();              // lives until reset(): for what backward needs beside the values
+  Rows keep(const Rows& rows);  // a copy in that memory
+
+  // A name for error messages, "layers.3.mixer"; scopes nest.
+  class Scope {
+   public:
+    Scope(Tape& tape, std::string_view name);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Tape& tape_;
+    int32_t outer_;
+  };
+  // Where the first value that is not finite was made: "[ssd] layers.3.mixer: inf"; empty if all are finite.
+  std::string first_non_finite() const;
+  // Slow: backward checks each gradient and throws Error(numeric) with that same form. To name what a failed step was.
+  void check_gradients(bool on);
+
+  // A tape for a recomputed segment; made at first use and kept. See checkpoint().
+  Tape& child();
+  // While one lives, operations keep nothing for backward.
+  class NoGrad {
+   public:
+    explicit NoGrad(Tape& tape);
+    ~NoGrad();
+
+   private:
+    Tape& tape_;
+    bool before_;
+  };
+
+ private:
+  friend class GradSink;
+  void* add_op(const char* op, std::initializer_list<Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
+  View new_grad(const Shape&, DType);
+  void free_grad(const View&);
+
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Activation checkpointing: runs segment(tape, inputs, outputs) and keeps only inputs and outputs; backward runs it again.
+// The segment must be pure and capture only trivially copyable things that outlive the tape's reset().
+void checkpoint_erased(Tape&, std::span<const Var> inputs, std::span<Var> outputs, const void* segment, size_t segment_bytes,
+                       void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>));
+template <class F>
+void checkpoint(Tape& tape, std::span<const Var> inputs, std::span<Var> outputs, const F& segment) {
+  static_assert(std::is_trivially_copyable_v<F>);
+  checkpoint_erased(tape, inputs, outputs, &segment, sizeof(F),
+                    [](const void* f, Tape& t, std::span<const Var> in, std::span<Var> out) { (*static_cast<const F*>(f))(t, in, out); });
+}
+
+}  // namespace statera

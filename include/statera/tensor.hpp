@@ -1,0 +1,90 @@
+// Shape, View (borrows) and Tensor (owns).
+//
+// All activations are matrices [N, C]: N positions of one or several sequences one after the other, C channels. A View may skip
+// from row to row (`stride`), so that a part of the columns of a projection (z | x | B | C | dt) is a View and never a copy.
+// Inside a row the elements are dense, in row-major order of the remaining axes.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+
+#include "statera/dtype.hpp"
+
+namespace statera {
+
+class Shape {
+ public:
+  static constexpr int max_rank = 5;
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> dims);
+  int rank() const { return rank_; }
+  int64_t operator[](int axis) const { return dims_[axis]; }
+  int64_t& operator[](int axis) { return dims_[axis]; }
+  void push_back(int64_t dim);
+  int64_t elements() const;      // 1 for rank 0
+  int64_t row_elements() const;  // elements of one index of axis 0; 1 for rank 0 and 1
+  const int64_t* begin() const { return dims_.data(); }
+  const int64_t* end() const { return dims_.data() + rank_; }
+  bool operator==(const Shape& other) const;
+  std::string str() const;       // "[4, 16]"
+
+ private:
+  std::array<int64_t, max_rank> dims_{};
+  int rank_ = 0;
+};
+
+// Borrowed memory. Copying a View copies no data; it is valid as long as its owner keeps the memory.
+struct View {
+  void* data = nullptr;
+  DType dtype = DType::f32;
+  Shape shape;
+  int64_t stride = 0;  // elements from one index of axis 0 to the next
+
+  View() = default;
+  View(void* data, DType dtype, const Shape& shape) : data(data), dtype(dtype), shape(shape), stride(shape.row_elements()) {}
+
+  bool empty() const { return data == nullptr; }
+  int64_t rows() const { return shape.rank() ? shape[0] : 1; }
+  int64_t cols() const { return shape.row_elements(); }
+  int64_t elements() const { return shape.elements(); }
+  bool dense() const { return stride == cols() || rows() <= 1; }
+  size_t bytes() const { return static_cast<size_t>(elements()) * size_of(dtype); }  // of the elements, without gaps
+
+  // Throws shape if the View has another dtype. A null View gives null.
+  template <class T> T* as() const { check_dtype(dtype_of<T>::value); return static_cast<T*>(data); }
+
+  View columns(int64_t begin, int64_t count) const;      // of a matrix
+  View row_range(int64_t begin, int64_t count) const;    // along axis 0
+  View reshaped(const Shape& shape) const;               // dense views only
+
+ private:
+  void check_dtype(DType wanted) const;
+};
+
+// Owned memory, aligned to 64 bytes, zero-filled. Moves; copies only through clone().
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(DType dtype, const Shape& shape);
+  Tensor(Tensor&&) noexcept = default;
+  Tensor& operator=(Tensor&&) noexcept = default;
+  Tensor clone() const;
+  const View& view() const { return view_; }
+  operator View() const { return view_; }
+  bool empty() const { return view_.empty(); }
+  const Shape& shape() const { return view_.shape; }
+  DType dtype() const { return view_.dtype; }
+  template <class T> T* as() const { return view_.as<T>(); }
+
+ private:
+  struct Free { void operator()(void* p) const noexcept; };
+  std::unique_ptr<void, Free> memory_;
+  View view_;
+};
+
+void copy(const View& from, const View& to);  // equal shapes; converts between f32 and f64; throws shape
+void fill_zero(const View&);
+
+}  // namespace statera

@@ -1,0 +1,274 @@
+#include "statera/tape.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "core/arena.hpp"
+#include "core/check.hpp"
+#include "core/exec.hpp"
+#include "core/rows.hpp"
+
+namespace statera {
+
+namespace {
+struct Node {
+  View value, grad;
+  bool needs_grad = false, persistent = false;  // persistent: the gradient's memory is the caller's, or kept until reset()
+};
+
+struct Op {
+  const char* name;
+  int32_t scope, first_output, outputs;  // into State::op_outputs
+  void* closure;                          // null: nothing to do in backward
+  void (*call)(void*, Tape&);
+};
+
+template <class T>
+void add_rows(const View& from, const View& to) {
+  const T* in = from.as<T>();
+  T* out = to.as<T>();
+  for (int64_t row = 0; row < to.rows(); ++row)
+    for (int64_t col = 0; col < to.cols(); ++col) out[row * to.stride + col] += in[row * from.stride + col];
+}
+
+void add(const View& from, const View& to) {
+  if (to.dtype == DType::f64) add_rows<double>(from, to);
+  else add_rows<float>(from, to);
+}
+
+template <class T>
+double first_bad(const View& v) {  // the first value that is not finite, else 0
+  const T* p = v.as<T>();
+  for (int64_t row = 0; row < v.rows(); ++row)
+    for (int64_t col = 0; col < v.cols(); ++col)
+      if (!std::isfinite(p[row * v.stride + col])) return static_cast<double>(p[row * v.stride + col]);
+  return 0;
+}
+
+double first_bad_value(const View& v) {
+  if (v.empty()) return 0;
+  if (v.dtype == DType::f64) return first_bad<double>(v);
+  if (v.dtype == DType::f32) return first_bad<float>(v);
+  return 0;
+}
+
+std::string name_number(double bad) { return std::isnan(bad) ? "nan" : bad > 0 ? "inf" : "-inf"; }
+}  // namespace
+
+struct Tape::State {
+  explicit State(Device device) : device(std::move(device)) {}
+  Device device;
+  Arena values, grads, scratch;
+  std::vector<Node> nodes;
+  std::vector<Op> ops;
+  std::vector<int32_t> op_outputs;
+  std::vector<View> free_grads;
+  std::vector<std::string> scopes{""};
+  int32_t scope = 0;
+  bool recording = true, check = false;
+  std::unique_ptr<Tape> child;
+
+  Node& node(Var var) { return nodes.at(static_cast<size_t>(var.id)); }
+  std::string place(const Op& op) const {
+    const std::string& where = scopes[static_cast<size_t>(op.scope)];
+    return std::string("[") + op.name + "]" + (where.empty() ? "" : " " + where);
+  }
+};
+
+Tape::Tape(Device device) : state_(std::make_unique<State>(std::move(device))) {}
+Tape::~Tape() = default;
+
+Var Tape::leaf(const View& value, const View& grad) {
+  state_->nodes.push_back({value, grad, !grad.empty() && state_->recording, true});
+  return {static_cast<int32_t>(state_->nodes.size()) - 1};
+}
+
+Var Tape::constant(const View& value) { return leaf(value, {}); }
+
+Var Tape::input(const View& value) {
+  const View grad = state_->values.allocate(value.dtype, value.shape);
+  fill_zero(grad);
+  return leaf(value, grad);
+}
+
+View Tape::value(Var var) const { return state_->node(var).value; }
+
+double Tape::item(Var var) const {
+  const View v = value(var);
+  require(v.elements() == 1, ErrorCode::shape, "[tape] item of ", v.shape.str());
+  return v.dtype == DType::f64 ? *v.as<double>() : static_cast<double>(*v.as<float>());
+}
+
+Var Tape::make(DType dtype, const Shape& shape, bool needs_grad) {
+  state_->nodes.push_back({state_->values.allocate(dtype, shape), {}, needs_grad && state_->recording, false});
+  return {static_cast<int32_t>(state_->nodes.size()) - 1};
+}
+
+bool Tape::needs_grad(Var var) const { return state_->node(var).needs_grad; }
+
+void* Tape::add_op(const char* op, std::initializer_list<Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&)) {
+  State& s = *state_;
+  bool wanted = false;
+  const auto first = static_cast<int32_t>(s.op_outputs.size());
+  for (Var var : outputs) {
+    if (!var) continue;
+    s.op_outputs.push_back(var.id);
+    wanted = wanted || needs_grad(var);
+  }
+  void* closure = wanted ? s.values.allocate(closure_bytes) : nullptr;
+  s.ops.push_back({op, s.scope, first, static_cast<int32_t>(s.op_outputs.size()) - first, closure, call});
+  return closure;
+}
+
+View Tape::new_grad(const Shape& shape, DType dtype) {
+  State& s = *state_;
+  const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
+  for (size_t i = s.free_grads.size(); i-- > 0;)
+    if (s.free_grads[i].bytes() == bytes) {
+      const View found(s.free_grads[i].data, dtype, shape);
+      s.free_grads[i] = s.free_grads.back();
+      s.free_grads.pop_back();
+      return found;
+    }
+  return s.grads.allocate(dtype, shape);
+}
+
+void Tape::free_grad(const View& view) { state_->free_grads.push_back(view); }
+
+GradTarget Tape::target(Var var) {
+  if (!var) return {};
+  Node& node = state_->node(var);
+  if (!node.needs_grad) return {};
+  if (!node.grad.empty()) return {node.grad, true};
+  node.grad = new_grad(node.value.shape, node.value.dtype);
+  return {node.grad, false};
+}
+
+View Tape::grad(Var var) const { return var ? state_->node(var).grad : View(); }
+
+GradSink::GradSink(Tape& tape, Var var) : tape_(tape), var_(var) {
+  const GradTarget target = tape.target(var);
+  view_ = target.view;
+  if (target.accumulate) {
+    sum_ = target.view;
+    view_ = tape.new_grad(sum_.shape, sum_.dtype);
+  }
+}
+
+GradSink::~GradSink() {
+  if (sum_.empty()) return;
+  add(view_, sum_);
+  tape_.free_grad(view_);
+}
+
+void Tape::backward(Var loss) {
+  const View v = value(loss);
+  require(v.elements() == 1, ErrorCode::shape, "[tape] backward needs a scalar, got ", v.shape.str());
+  double one64 = 1;
+  float one32 = 1;
+  const View one(v.dtype == DType::f64 ? static_cast<void*>(&one64) : &one32, v.dtype, v.shape);
+  backward(std::span(&loss, 1), std::span(&one, 1));
+}
+
+void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
+  State& s = *state_;
+  const FlushDenormals flush;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i] || !needs_grad(outputs[i]) || grads[i].empty()) continue;
+    const GradTarget seed = target(outputs[i]);
+    if (seed.accumulate) add(grads[i], seed.view);
+    else copy(grads[i], seed.view);
+  }
+  for (size_t i = s.ops.size(); i-- > 0;) {
+    const Op op = s.ops[i];
+    const auto outs = std::span(s.op_outputs).subspan(static_cast<size_t>(op.first_output), static_cast<size_t>(op.outputs));
+    bool reached = false;
+    for (int32_t id : outs) {
+      const View grad = s.nodes[static_cast<size_t>(id)].grad;
+      reached = reached || !grad.empty();
+      if (s.check)
+        if (const double bad = first_bad_value(grad); bad != 0)
+          fail(ErrorCode::numeric, s.place(op), ": the gradient of its output is ", name_number(bad));
+    }
+    if (op.closure && reached) op.call(op.closure, *this);
+    for (int32_t id : outs) {
+      Node& node = s.nodes[static_cast<size_t>(id)];
+      if (!node.grad.empty() && !node.persistent) {
+        free_grad(node.grad);
+        node.grad = {};
+      }
+    }
+  }
+}
+
+void Tape::reset() {
+  State& s = *state_;
+  s.nodes.clear();
+  s.ops.clear();
+  s.op_outputs.clear();
+  s.free_grads.clear();
+  s.values.reset();
+  s.grads.reset();
+  s.scratch.reset();
+  if (s.child) s.child->reset();
+}
+
+const Device& Tape::device() const { return state_->device; }
+size_t Tape::bytes() const { return state_->values.used() + state_->grads.used() + (state_->child ? state_->child->bytes() : 0); }
+size_t Tape::peak_bytes() const {
+  return state_->values.peak() + state_->grads.peak() + state_->scratch.peak() + (state_->child ? state_->child->peak_bytes() : 0);
+}
+
+Exec Tape::exec() { return {state_->device.pool(), state_->scratch, state_->device.kernels()}; }
+Arena& Tape::memory() { return state_->values; }
+
+Rows Tape::keep(const Rows& rows) {
+  const size_t n = rows.start.size();
+  auto* offsets = memory().allocate_array<int32_t>(static_cast<int64_t>(n) + 1);
+  auto* start = memory().allocate_array<int64_t>(static_cast<int64_t>(n));
+  std::memcpy(offsets, rows.offsets.data(), (n + 1) * sizeof(int32_t));
+  std::memcpy(start, rows.start.data(), n * sizeof(int64_t));
+  return {{offsets, n + 1}, {start, n}};
+}
+
+Tape::Scope::Scope(Tape& tape, std::string_view name) : tape_(tape), outer_(tape.state_->scope) {
+  State& s = *tape.state_;
+  const std::string& outer = s.scopes[static_cast<size_t>(outer_)];
+  const size_t wanted = outer.size() + (outer.empty() ? 0 : 1) + name.size();
+  for (size_t i = 0; i < s.scopes.size(); ++i) {  // found again in every later step, so nothing is allocated then
+    const std::string& known = s.scopes[i];
+    if (known.size() == wanted && known.compare(0, outer.size(), outer) == 0 && known.compare(wanted - name.size(), name.size(), name) == 0) {
+      s.scope = static_cast<int32_t>(i);
+      return;
+    }
+  }
+  s.scopes.push_back(outer.empty() ? std::string(name) : outer + "." + std::string(name));
+  s.scope = static_cast<int32_t>(s.scopes.size()) - 1;
+}
+Tape::Scope::~Scope() { tape_.state_->scope = outer_; }
+
+std::string Tape::first_non_finite() const {
+  for (const Op& op : state_->ops)
+    for (int32_t i = 0; i < op.outputs; ++i) {
+      const int32_t id = state_->op_outputs[static_cast<size_t>(op.first_output + i)];
+      if (const double bad = first_bad_value(state_->nodes[static_cast<size_t>(id)].value); bad != 0)
+        return state_->place(op) + ": " + name_number(bad);
+    }
+  return {};
+}
+
+void Tape::check_gradients(bool on) {
+  state_->check = on;
+  if (on || state_->child) child().state_->check = on;
+}
+
+Tape& Tape::child() {
+  if (!state_->child) state_->child = std::make_unique<Tape>(state_->device);
+  return *state_->child;
+}
+
+Tape::NoGrad::NoGrad(Tape& tape) : tape_(tape), before_(tape.state_->recording) { tape.state_->recording = false; }
+Tape::NoGrad::~NoGrad() { tape_.state_->recording = before_; }
+
+}  // namespace statera

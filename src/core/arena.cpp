@@ -1,0 +1,90 @@
+#include "core/arena.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace statera {
+
+namespace {
+std::atomic<bool> poison{false};
+constexpr size_t line = 64;
+constexpr size_t smallest_block = size_t{1} << 20;
+constexpr unsigned char sentinel = 0xA5;
+size_t round_up(size_t bytes) { return (bytes + line - 1) / line * line + line; }
+}  // namespace
+
+void Arena::set_poison(bool on) { poison.store(on); }
+
+Arena::~Arena() = default;
+
+void Arena::add_block(size_t bytes) {
+  auto memory = std::make_unique_for_overwrite<std::byte[]>(bytes + line);
+  const auto address = reinterpret_cast<uintptr_t>(memory.get());
+  std::byte* begin = memory.get() + (line - address % line) % line;
+  blocks_.push_back({std::move(memory), begin, bytes});
+}
+
+void* Arena::allocate(size_t bytes) {
+  const size_t size = round_up(bytes);
+  while (block_ < blocks_.size() && used_ + size > blocks_[block_].size) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    add_block(std::max({size, smallest_block, total_}));
+    used_ = 0;
+  }
+  std::byte* p = blocks_[block_].begin + used_;
+  used_ += size;
+  total_ += size;
+  peak_ = std::max(peak_, total_);
+  if (poison.load(std::memory_order_relaxed)) {
+    std::memset(p, 0xFF, size - line);  // NaN in every floating type
+    std::memset(p + bytes, sentinel, size - bytes);
+    guards_.push_back({p + size - line});
+  }
+  return p;
+}
+
+View Arena::allocate(DType dtype, const Shape& shape) {
+  return View(allocate(static_cast<size_t>(shape.elements()) * size_of(dtype)), dtype, shape);
+}
+
+Arena::Mark Arena::mark() const { return {block_, used_, total_}; }
+
+void Arena::check_sentinels() const {
+  for (const Guard& guard : guards_)
+    for (size_t byte = 0; byte < line; ++byte)
+      if (guard.at[byte] != std::byte{sentinel}) {
+        std::fprintf(stderr, "[arena] a kernel wrote behind its output\n");
+        std::abort();  // only under poison, in tests: release() runs in destructors and cannot throw
+      }
+}
+
+void Arena::release(const Mark& mark) {
+  if (!guards_.empty()) {
+    check_sentinels();
+    const auto live = [&](const Guard& guard) {
+      for (size_t b = 0; b < mark.block && b < blocks_.size(); ++b)
+        if (guard.at >= blocks_[b].begin && guard.at < blocks_[b].begin + blocks_[b].size) return true;
+      return mark.block < blocks_.size() && guard.at >= blocks_[mark.block].begin && guard.at < blocks_[mark.block].begin + mark.used;
+    };
+    std::erase_if(guards_, [&](const Guard& guard) { return !live(guard); });
+  }
+  block_ = mark.block;
+  used_ = mark.used;
+  total_ = mark.total;
+}
+
+void Arena::reset() {
+  release({});
+  if (blocks_.size() > 1) {
+    blocks_.clear();
+    add_block(peak_ + smallest_block);
+  }
+}
+
+}  // namespace statera

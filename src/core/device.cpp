@@ -1,0 +1,33 @@
+#include "statera/device.hpp"
+
+#include <sched.h>
+
+#include <thread>
+
+#include "core/thread_pool.hpp"
+
+namespace statera {
+
+namespace {
+int available_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+}  // namespace
+
+Device Device::cpu(CpuOptions options) {
+  Device device;
+  device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : available_cores());
+  device.kernels_ = options.kernels;
+  return device;
+}
+
+int Device::threads() const { return pool_->size(); }
+
+std::string Device::description() const {
+  const std::string kernels = kernels_ == KernelChoice::fast ? instruction_set() : "reference kernels";
+  return "cpu, " + std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + kernels;
+}
+
+}  // namespace statera

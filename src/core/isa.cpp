@@ -1,0 +1,48 @@
+// Which instruction set the fast kernels run on, and how to forbid the better ones.
+#include <cstdlib>
+#include <string>
+
+#include "core/check.hpp"
+#include "hwy/targets.h"
+#include "statera/device.hpp"
+
+namespace statera {
+
+namespace {
+constexpr int64_t compiled = HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_EMU128 | HWY_SCALAR;
+
+int64_t allowed_from(const std::string& name) {
+  for (int64_t bit = 1; bit > 0 && bit <= HWY_SCALAR; bit <<= 1)
+    if ((bit & compiled) && name == hwy::TargetName(bit)) {
+      require((hwy::SupportedTargets() | HWY_EMU128) & bit, ErrorCode::device, "[isa] this machine has no ", name);
+      return ~(bit - 1);  // a lower bit is a better target
+    }
+  fail(ErrorCode::device, "[isa] unknown instruction set '", name, "'; known: AVX3, AVX2, NEON, EMU128");
+}
+
+void apply(int64_t allowed) {
+  hwy::SetSupportedTargetsForTest(0);
+  const int64_t targets = (hwy::SupportedTargets() | HWY_EMU128) & compiled & allowed;
+  hwy::SetSupportedTargetsForTest(targets);
+  hwy::GetChosenTarget().Update(targets);
+}
+
+const bool from_environment = [] {
+  if (const char* name = std::getenv("STATERA_ISA"); name && *name) try {
+      apply(allowed_from(name));
+    } catch (const Error& error) {
+      std::fprintf(stderr, "STATERA_ISA: %s\n", error.what());
+      std::exit(2);
+    }
+  return true;
+}();
+}  // namespace
+
+std::string instruction_set() {
+  const int64_t targets = (hwy::SupportedTargets() | HWY_EMU128) & compiled;
+  return hwy::TargetName(targets & -targets);
+}
+
+void limit_instruction_set(const std::string& name) { apply(allowed_from(name)); }
+
+}  // namespace statera

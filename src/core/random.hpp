@@ -1,0 +1,25 @@
+// Counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011):
+// a number is a function of (seed, stream, index), so the order in which tensors are filled and the number of threads change nothing.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace statera {
+
+std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) noexcept;
+
+class Random {
+ public:
+  Random(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream) {}
+  Random(uint64_t seed, std::string_view stream_name);  // the stream is a hash (FNV-1a) of the name
+
+  uint32_t bits(uint64_t index) const noexcept;
+  double uniform(uint64_t index) const noexcept;  // (0, 1), never 0 or 1
+  double normal(uint64_t index) const noexcept;   // mean 0, standard deviation 1
+
+ private:
+  uint64_t seed_, stream_;
+};
+
+}  // namespace statera

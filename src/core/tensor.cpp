@@ -1,0 +1,120 @@
+#include "statera/tensor.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "core/check.hpp"
+
+namespace statera {
+
+Shape::Shape(std::initializer_list<int64_t> dims) {
+  for (int64_t dim : dims) push_back(dim);
+}
+
+void Shape::push_back(int64_t dim) {
+  require(rank_ < max_rank, ErrorCode::shape, "[shape] more than ", max_rank, " axes");
+  dims_[rank_++] = dim;
+}
+
+int64_t Shape::elements() const {
+  int64_t n = 1;
+  for (int64_t dim : *this) n *= dim;
+  return n;
+}
+
+int64_t Shape::row_elements() const {
+  int64_t n = 1;
+  for (int axis = 1; axis < rank_; ++axis) n *= dims_[axis];
+  return n;
+}
+
+bool Shape::operator==(const Shape& other) const {
+  return rank_ == other.rank_ && std::equal(begin(), end(), other.begin());
+}
+
+std::string Shape::str() const {
+  std::string out = "[";
+  for (int axis = 0; axis < rank_; ++axis) out += (axis ? ", " : "") + std::to_string(dims_[axis]);
+  return out + "]";
+}
+
+void View::check_dtype(DType wanted) const {
+  require(data == nullptr || dtype == wanted, ErrorCode::shape, "[view] expected ", name_of(wanted), ", got ", name_of(dtype));
+}
+
+View View::columns(int64_t begin, int64_t count) const {
+  require(shape.rank() == 2 && begin >= 0 && count >= 0 && begin + count <= shape[1], ErrorCode::shape, "[view] columns ", begin, " to ",
+          begin + count, " of ", shape.str());
+  View part = *this;
+  part.data = static_cast<char*>(data) + static_cast<size_t>(begin) * size_of(dtype);
+  part.shape = {shape[0], count};
+  return part;
+}
+
+View View::row_range(int64_t begin, int64_t count) const {
+  require(shape.rank() >= 1 && begin >= 0 && count >= 0 && begin + count <= shape[0], ErrorCode::shape, "[view] rows ", begin, " to ",
+          begin + count, " of ", shape.str());
+  View part = *this;
+  part.data = static_cast<char*>(data) + static_cast<size_t>(begin * stride) * size_of(dtype);
+  part.shape[0] = count;
+  return part;
+}
+
+View View::reshaped(const Shape& wanted) const {
+  require(dense() && wanted.elements() == elements(), ErrorCode::shape, "[view] cannot see ", shape.str(), " as ", wanted.str());
+  return View(data, dtype, wanted);
+}
+
+void Tensor::Free::operator()(void* p) const noexcept { std::free(p); }
+
+Tensor::Tensor(DType dtype, const Shape& shape) {
+  const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
+  const size_t rounded = (bytes + 63) / 64 * 64 + 64;  // kernels may read a full vector behind the last element, never write there
+  void* p = std::aligned_alloc(64, rounded);
+  if (!p) throw std::bad_alloc();
+  std::memset(p, 0, rounded);
+  memory_.reset(p);
+  view_ = View(p, dtype, shape);
+}
+
+Tensor Tensor::clone() const {
+  if (empty()) return {};
+  Tensor other(dtype(), shape());
+  std::memcpy(other.view().data, view_.data, view_.bytes());
+  return other;
+}
+
+namespace {
+template <class From, class To>
+void convert_rows(const View& from, const View& to) {
+  const From* in = from.as<From>();
+  To* out = to.as<To>();
+  for (int64_t row = 0; row < from.rows(); ++row)
+    for (int64_t col = 0; col < from.cols(); ++col) out[row * to.stride + col] = static_cast<To>(in[row * from.stride + col]);
+}
+}  // namespace
+
+void copy(const View& from, const View& to) {
+  require(from.shape == to.shape, ErrorCode::shape, "[copy] from ", from.shape.str(), " to ", to.shape.str());
+  if (from.dtype == to.dtype) {
+    const size_t size = size_of(from.dtype), row_bytes = static_cast<size_t>(from.cols()) * size;
+    for (int64_t row = 0; row < from.rows(); ++row)
+      std::memcpy(static_cast<char*>(to.data) + static_cast<size_t>(row * to.stride) * size,
+                  static_cast<const char*>(from.data) + static_cast<size_t>(row * from.stride) * size, row_bytes);
+  } else if (from.dtype == DType::f32 && to.dtype == DType::f64) {
+    convert_rows<float, double>(from, to);
+  } else if (from.dtype == DType::f64 && to.dtype == DType::f32) {
+    convert_rows<double, float>(from, to);
+  } else {
+    fail(ErrorCode::unsupported, "[copy] from ", name_of(from.dtype), " to ", name_of(to.dtype));
+  }
+}
+
+void fill_zero(const View& view) {
+  const size_t size = size_of(view.dtype);
+  for (int64_t row = 0; row < view.rows(); ++row)
+    std::memset(static_cast<char*>(view.data) + static_cast<size_t>(row * view.stride) * size, 0, static_cast<size_t>(view.cols()) * size);
+}
+
+}  // namespace statera

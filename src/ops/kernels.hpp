@@ -1,0 +1,30 @@
+// How an operation finds its kernels. Every operation has a table of function pointers per element type:
+//
+//   template <class T> struct SwigluKernels { const char* name; void (*forward)(const SwigluForward<T>&, Exec&); ... };
+//   extern const SwigluKernels<double> swiglu_ref_f64;   // double is reference by definition
+//   extern const SwigluKernels<float> swiglu_ref_f32, swiglu_cpu;
+//
+// and picks one with pick<T>(exec, ref_f64, ref_f32, cpu).
+#pragma once
+#include <type_traits>
+
+#include "core/exec.hpp"
+#include "statera/error.hpp"
+
+namespace statera {
+
+template <class T, class Ref64, class Ref32, class Fast>
+const auto& pick(const Exec& exec, const Ref64& ref_f64, const Ref32& ref_f32, const Fast& fast) {
+  if constexpr (std::is_same_v<T, double>) return ref_f64;
+  else return exec.kernels == KernelChoice::fast ? fast : ref_f32;
+}
+
+// Calls f with a value of the element type: dispatch(dtype, [&](auto zero) { using T = decltype(zero); ... }).
+template <class F>
+decltype(auto) dispatch(DType dtype, F&& f) {
+  if (dtype == DType::f64) return f(double{});
+  if (dtype == DType::f32) return f(float{});
+  throw Error(ErrorCode::unsupported, "[dispatch] activations are f32 or f64");
+}
+
+}  // namespace statera

@@ -1,0 +1,16 @@
+#include "ops/op_case.hpp"
+
+#include "ops/swiglu/swiglu.hpp"
+
+namespace statera {
+
+std::vector<OpCase> all_op_cases() {
+  std::vector<OpCase> all;
+  for (auto cases : {swiglu_cases}) {
+    std::vector<OpCase> more = cases();
+    all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  }
+  return all;
+}
+
+}  // namespace statera

@@ -1,0 +1,83 @@
+// The laws that hold for every operation, over the one table of shapes (all_op_cases): gradients agree with finite differences in
+// double; the fast path agrees with double within the computed tolerance; all of an output is written and nothing behind it; the
+// number of threads changes no bit.
+#include <gtest/gtest.h>
+
+#include "core/arena.hpp"
+#include "support/op_run.hpp"
+
+namespace statera::test {
+namespace {
+
+std::vector<OpCase> small_cases() {
+  std::vector<OpCase> cases = all_op_cases();
+  std::erase_if(cases, [](const OpCase& c) { return c.benchmark; });
+  return cases;
+}
+
+class OpLaws : public testing::TestWithParam<OpCase> {
+ protected:
+  void SetUp() override { Arena::set_poison(true); }
+  void TearDown() override { Arena::set_poison(false); }
+  const Device reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
+};
+
+TEST_P(OpLaws, GradientIsTheFiniteDifference) {
+  const OpCase& c = GetParam();
+  const NamedDoubles inputs = random_inputs(c, 1);
+  const OpResult at = run_case(c, DType::f64, reference, inputs);
+  for (const OpInput& input : c.inputs) {
+    if (!input.gradient) continue;
+    for (uint64_t trial = 0; trial < 2; ++trial) {  // along random directions in this one input; five-point stencil
+      const Random random(trial + 11, "direction/" + input.name);
+      double expected = 0;
+      std::vector<double> direction(inputs.at(input.name).size());
+      for (size_t i = 0; i < direction.size(); ++i) {
+        direction[i] = random.normal(i);
+        expected += direction[i] * at.grads.at(input.name)[i];
+      }
+      const double h = 1e-4 / std::max(1.0, norm(direction) / std::sqrt(static_cast<double>(direction.size())));
+      const auto moved = [&](double by) {
+        NamedDoubles shifted = inputs;
+        for (size_t i = 0; i < direction.size(); ++i) shifted[input.name][i] += by * direction[i];
+        return objective(run_case(c, DType::f64, reference, shifted, nullptr, false));
+      };
+      const double slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
+      EXPECT_NEAR(slope, expected, 1e-6 * std::max(1.0, std::abs(expected))) << c.op << "/" << c.name << " d" << input.name;
+    }
+  }
+}
+
+TEST_P(OpLaws, FastIsReferenceInDouble) {
+  const OpCase& c = GetParam();
+  const NamedDoubles inputs = random_inputs(c, 2);
+  const OpResult truth = run_case(c, DType::f64, reference, inputs);
+  const OpResult plain = run_case(c, DType::f32, reference, inputs);
+  const OpResult fast = run_case(c, DType::f32, Device::cpu({.threads = 2}), inputs);
+  const auto compare = [&](const char* kind, const NamedDoubles& t, const NamedDoubles& p, const NamedDoubles& f) {
+    for (const auto& [name, values] : t) {
+      const double allowed = computed_tolerance(relative_l2(p.at(name), values), c.reduction);
+      EXPECT_LE(relative_l2(f.at(name), values), allowed) << c.op << "/" << c.name << " " << kind << name;
+      EXPECT_LE(relative_l2(p.at(name), values), 1e-4) << c.op << "/" << c.name << " reference in float, " << kind << name;
+    }
+  };
+  compare("", truth.outputs, plain.outputs, fast.outputs);
+  compare("d", truth.grads, plain.grads, fast.grads);
+}
+
+TEST_P(OpLaws, ThreadsChangeNoBit) {
+  const OpCase& c = GetParam();
+  const NamedDoubles inputs = random_inputs(c, 3);
+  const OpResult one = run_case(c, DType::f32, Device::cpu({.threads = 1}), inputs);
+  for (int threads : {2, 3}) {
+    const OpResult many = run_case(c, DType::f32, Device::cpu({.threads = threads}), inputs);
+    EXPECT_EQ(one.outputs, many.outputs) << c.op << "/" << c.name << " at " << threads << " threads";
+    EXPECT_EQ(one.grads, many.grads) << c.op << "/" << c.name << " at " << threads << " threads";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllOps, OpLaws, testing::ValuesIn(small_cases()),
+                         [](const auto& info) { return info.param.op + "_" + info.param.name; });
+
+}  // namespace
+}  // namespace statera::test
