@@ -1,0 +1,110 @@
+// The register-blocked product that every matrix product of this project is made of, once a target:
+//
+//   C[i, j] (+)= sum over k of A[i, k] B[k, j]
+//
+// Each element of C is one chain of fused multiply-adds over ascending k, so its bits depend neither on m and n nor on where the
+// caller cuts rows, columns or (with `accumulate`) k. matmul, attention and ssd call it on blocks that stay in L1 or L2.
+#if defined(STATERA_MATMUL_TILE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef STATERA_MATMUL_TILE_INL
+#undef STATERA_MATMUL_TILE_INL
+#else
+#define STATERA_MATMUL_TILE_INL
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using TileTag = hn::ScalableTag<float>;
+inline constexpr int64_t tile_lanes = static_cast<int64_t>(hn::MaxLanes(TileTag()));
+// Accumulators: 24 of 32 registers (AVX-512, NEON), 12 of 16 (AVX2), 4 where vectors are emulated.
+inline constexpr int tile_rows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : HWY_TARGET == HWY_AVX2 ? 6 : 2;
+inline constexpr int tile_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 2;
+
+struct TileArgs {
+  const float* a;  // element (i, k) at a[i * rs_a + k * cs_a]
+  int64_t rs_a, cs_a;
+  const float* b;  // (k, j) at b[k * ldb + j]
+  int64_t ldb;
+  float* c;        // (i, j) at c[i * ldc + j]
+  int64_t ldc;
+};
+
+// One register block: `rows` x (`vectors` vectors, the last one cut to `last` lanes if `masked`).
+template <int rows, int vectors, bool masked, bool accumulate>
+HWY_NOINLINE void TileBlock(const TileArgs& t, int64_t k, int64_t last) {
+  const TileTag d;
+  using V = hn::Vec<TileTag>;
+  const auto mask = hn::FirstN(d, static_cast<size_t>(last));
+  const auto load = [&](const float* p, int v) HWY_ATTR { return masked && v == vectors - 1 ? hn::MaskedLoad(mask, d, p) : hn::LoadU(d, p); };
+  V acc[rows][vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) acc[i][v] = accumulate ? load(t.c + i * t.ldc + v * tile_lanes, v) : hn::Zero(d);
+
+  const float* b = t.b;
+  const float* a[rows];
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i) a[i] = t.a + i * t.rs_a;
+  for (int64_t kk = 0, at = 0; kk < k; ++kk, at += t.cs_a, b += t.ldb) {
+    V bv[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) bv[v] = load(b + v * tile_lanes, v);
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i) {
+      const V av = hn::Set(d, a[i][at]);
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) acc[i][v] = hn::MulAdd(av, bv[v], acc[i][v]);
+    }
+  }
+
+#pragma GCC unroll 8
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) {
+      float* c = t.c + i * t.ldc + v * tile_lanes;
+      if (masked && v == vectors - 1) hn::BlendedStore(acc[i][v], mask, d, c);
+      else hn::StoreU(acc[i][v], d, c);
+    }
+}
+
+template <int rows, int vectors, bool accumulate>
+HWY_INLINE void TileRows(const TileArgs& t, int64_t m, int64_t k, int64_t last) {
+  if constexpr (rows > 0) {
+    if (m < rows) TileRows<rows - 1, vectors, accumulate>(t, m, k, last);
+    else if (last == tile_lanes) TileBlock<rows, vectors, false, accumulate>(t, k, last);
+    else TileBlock<rows, vectors, true, accumulate>(t, k, last);
+  }
+}
+
+template <int vectors, bool accumulate>
+HWY_INLINE void TileColumns(const TileArgs& t, int64_t n, int64_t m, int64_t k) {
+  if constexpr (vectors > 0) {
+    const int64_t last = n - (vectors - 1) * tile_lanes;
+    if (last <= 0) TileColumns<vectors - 1, accumulate>(t, n, m, k);
+    else TileRows<tile_rows, vectors, accumulate>(t, m, k, last);
+  }
+}
+
+// Any m, n, k, strides; writes m x n elements of C and reads no column of B behind n. A, B and C do not overlap.
+template <bool accumulate>
+void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m, int64_t n, int64_t k) {
+  for (int64_t j = 0; j < n; j += tile_vectors * tile_lanes) {
+    const int64_t columns = std::min(n - j, tile_vectors * tile_lanes);
+    for (int64_t i = 0, rows = 0; i < m; i += rows) {
+      const int64_t blocks = (m - i + tile_rows - 1) / tile_rows;
+      rows = (m - i + blocks - 1) / blocks;  // 9 rows as 5 + 4, not 8 + 1
+      TileColumns<tile_vectors, accumulate>({A + i * rs_a, rs_a, cs_a, B + j, ldb, C + i * ldc + j, ldc}, columns, rows, k);
+    }
+  }
+}
+
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
