@@ -1,12 +1,20 @@
 #include "ops/op_case.hpp"
 
+#include "ops/cross_entropy/cross_entropy.hpp"
+#include "ops/elementwise/elementwise.hpp"
+#include "ops/embedding/embedding.hpp"
 #include "ops/swiglu/swiglu.hpp"
 
 namespace statera {
 
 std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> all;
-  for (auto cases : {swiglu_cases}) {
+  for (auto cases : {
+           cross_entropy_cases,
+           elementwise_cases,
+           embedding_cases,
+           swiglu_cases,
+       }) {
     std::vector<OpCase> more = cases();
     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }

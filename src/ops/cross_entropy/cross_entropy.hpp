@@ -1,0 +1,41 @@
+// cross_entropy: mean negative log likelihood in nats. See cross_entropy.md.
+#pragma once
+#include <span>
+
+#include "core/exec.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+template <class T> struct CrossEntropyForward {
+  const T* logits;         // [N, V], rows `stride` apart
+  const int32_t* targets;  // [N]
+  T *nll, *log_sum;        // [N] cost of each position in nats (0 where not counted); log sum exp of its row
+  int64_t rows, vocab, stride;
+};
+
+template <class T> struct CrossEntropyBackward {
+  const T *logits, *log_sum;
+  const int32_t* targets;
+  T* dlogits;              // [N, V], dense, overwritten
+  T scale;                 // dloss / M
+  int64_t rows, vocab, stride;
+};
+
+template <class T> struct CrossEntropyKernels {
+  const char* name;
+  void (*forward)(const CrossEntropyForward<T>&, Exec&) noexcept;
+  void (*backward)(const CrossEntropyBackward<T>&, Exec&) noexcept;
+};
+extern const CrossEntropyKernels<double> cross_entropy_ref_f64;
+extern const CrossEntropyKernels<float> cross_entropy_ref_f32, cross_entropy_cpu;
+
+// logits [N, V], targets [N] in [0, V) or -1. `nll` [N] (may be empty) gets the cost of each position. Returns the sum in nats.
+double cross_entropy(Exec&, const View& logits, std::span<const int32_t> targets, const View& nll);
+// The mean over counted positions, times `weight` (a micro-batch's share of an accumulated step). A scalar [1].
+Var cross_entropy(Tape&, Var logits, std::span<const int32_t> targets, double weight = 1);
+
+std::vector<OpCase> cross_entropy_cases();
+
+}  // namespace statera

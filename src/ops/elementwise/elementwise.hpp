@@ -1,0 +1,19 @@
+// Small element-by-element operations. One loop serves as reference and fast path: they move memory or touch a few hundred values.
+#pragma once
+#include "core/exec.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+// y = a + b, equal shapes [N, C]; the residual stream. In the Exec face y may be a or b.
+void add(Exec&, const View& a, const View& b, const View& y);
+Var add(Tape&, Var a, Var b);
+
+// y = -exp(a): A from A_log (Gu and Dao, "Mamba", 2023, section 3.6).
+void neg_exp(const View& a, const View& y);
+Var neg_exp(Tape&, Var a);
+
+std::vector<OpCase> elementwise_cases();
+
+}  // namespace statera
