@@ -1,0 +1,28 @@
+// The fields of a config, listed once: reading and writing JSON, comparing and printing all go through visit().
+//
+//   struct Mamba2Config {
+//     int64_t d_state = 128;
+//     bool norm = true;
+//     void visit(FieldVisitor& v) {
+//       v.field("d_state", d_state, "channels of the state for each head channel");
+//       v.field("norm", norm, "gated RMSNorm before the output projection");
+//     }
+//   };
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace statera {
+
+class FieldVisitor {
+ public:
+  virtual ~FieldVisitor() = default;
+  // `name` and `help` are string literals. The value that stands in the field before a read is its default.
+  virtual void field(const char* name, int64_t& value, const char* help) = 0;
+  virtual void field(const char* name, double& value, const char* help) = 0;
+  virtual void field(const char* name, float& value, const char* help) = 0;
+  virtual void field(const char* name, bool& value, const char* help) = 0;
+  virtual void field(const char* name, std::string& value, const char* help) = 0;
+};
+
+}  // namespace statera

@@ -1,0 +1,53 @@
+// Configs from and to JSON, through the list of fields that each config gives in visit() (core/fields.hpp).
+#pragma once
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/fields.hpp"
+#include "core/function_ref.hpp"
+
+namespace statera {
+
+// A JSON object as text, and where it came from, for messages: "configs/x.json: mixers.m".
+struct JsonText {
+  std::string text;
+  std::string where;
+};
+
+// Reads a config file of at most 1 MiB; `where` becomes the path. Throws io.
+JsonText read_json_file(const std::string& path);
+
+using VisitFields = FunctionRef<void(FieldVisitor&)>;
+void read_fields_erased(const JsonText&, VisitFields, std::initializer_list<std::string_view> ignored);
+std::string write_fields_erased(VisitFields, std::initializer_list<std::pair<std::string_view, std::string_view>> before);
+std::vector<std::string> differing_fields_erased(VisitFields a, VisitFields b);
+
+// Sets the fields that the object has; the others keep their values. Throws config for unknown keys (but those in `ignored`), for values
+// of another type, numbers that do not fit, and all that parse_json refuses. Infinity is written "inf" or "-inf".
+template <class Config>
+void read_fields(const JsonText& json, Config& config, std::initializer_list<std::string_view> ignored = {}) {
+  Config read = config;  // unchanged if something is wrong
+  auto visit = [&](FieldVisitor& v) { read.visit(v); };
+  read_fields_erased(json, visit, ignored);
+  config = std::move(read);
+}
+
+// The object as one line, in the order of visit(), behind the strings of `before` ({{"type", "mamba2"}}). Reading it gives an equal config.
+template <class Config>
+std::string write_fields(Config config, std::initializer_list<std::pair<std::string_view, std::string_view>> before = {}) {
+  auto visit = [&](FieldVisitor& v) { config.visit(v); };
+  return write_fields_erased(visit, before);
+}
+
+// "d_state: 64 and 128", a line for each field in which two configs of one type differ.
+template <class Config>
+std::vector<std::string> differing_fields(Config a, Config b) {
+  auto visit_a = [&](FieldVisitor& v) { a.visit(v); };
+  auto visit_b = [&](FieldVisitor& v) { b.visit(v); };
+  return differing_fields_erased(visit_a, visit_b);
+}
+
+}  // namespace statera
