@@ -3,6 +3,7 @@
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
+#include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 #include "ops/swiglu/swiglu.hpp"
 
 namespace statera {
@@ -13,6 +14,7 @@ std::vector<OpCase> all_op_cases() {
            cross_entropy_cases,
            elementwise_cases,
            embedding_cases,
+           gated_rmsnorm_cases,
            swiglu_cases,
        }) {
     std::vector<OpCase> more = cases();

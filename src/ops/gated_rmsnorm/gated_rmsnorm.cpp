@@ -1,0 +1,115 @@
+#include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
+
+#include "core/check.hpp"
+#include "ops/kernels.hpp"
+
+namespace statera {
+
+namespace {
+View value_or_empty(const Tape& tape, Var var) { return var ? tape.value(var) : View(); }
+
+int64_t check(const View& x, const View& z, const View& weight, const View& bias, int64_t group_size) {
+  require(x.shape.rank() == 2, ErrorCode::shape, "[gated_rmsnorm] expected x [N, C], got ", x.shape.str());
+  const int64_t channels = x.cols(), group = group_size == 0 ? channels : group_size;
+  require(z.empty() || z.shape == x.shape, ErrorCode::shape, "[gated_rmsnorm] gate ", z.shape.str(), " beside x ", x.shape.str());
+  require(weight.shape == Shape({channels}), ErrorCode::shape, "[gated_rmsnorm] expected weight [", channels, "], got ", weight.shape.str());
+  require(bias.empty() || bias.shape == weight.shape, ErrorCode::shape, "[gated_rmsnorm] expected bias [", channels, "], got ",
+          bias.shape.str());
+  require(group > 0 && channels % group == 0, ErrorCode::shape, "[gated_rmsnorm] groups of ", group, " do not divide ", channels, " channels");
+  return group;
+}
+
+template <class T>
+GatedRmsnormForward<T> arguments(const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions& options) {
+  return {x.as<T>(),    z.as<T>(), weight.as<T>(), bias.as<T>(), nullptr, nullptr, x.rows(), x.cols(),
+          options.group_size == 0 ? x.cols() : options.group_size, x.stride, z.stride, options.eps, options.norm_before_gate};
+}
+
+void forward(Exec& exec, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions& options, const View& y,
+             const View& rrms) {
+  dispatch(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    GatedRmsnormForward<T> a = arguments<T>(x, z, weight, bias, options);
+    a.y = y.as<T>();
+    a.rrms = rrms.as<T>();
+    pick<T>(exec, gated_rmsnorm_ref_f64, gated_rmsnorm_ref_f32, gated_rmsnorm_cpu).forward(a, exec);
+  });
+}
+
+struct Inputs { Var x, z, weight, bias; };
+
+void backward(Tape& tape, const Inputs& in, const GatedRmsnormOptions& options, const View& rrms, const View& dy) {
+  const View x = tape.value(in.x), z = value_or_empty(tape, in.z), bias = value_or_empty(tape, in.bias);
+  Exec exec = tape.exec();
+  dispatch(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    GatedRmsnormBackward<T> b{arguments<T>(x, z, tape.value(in.weight), bias, options), dy.as<T>()};
+    b.in.rrms = rrms.as<T>();
+    const GradTarget dx = tape.target(in.x), dz = tape.target(in.z), dweight = tape.target(in.weight), dbias = tape.target(in.bias);
+    b.dx = dx.view.as<T>(), b.dz = dz.view.as<T>(), b.dweight = dweight.view.as<T>(), b.dbias = dbias.view.as<T>();
+    b.dx_stride = dx.view.stride, b.dz_stride = dz.view.stride;
+    b.add_dx = dx.accumulate, b.add_dz = dz.accumulate, b.add_dweight = dweight.accumulate, b.add_dbias = dbias.accumulate;
+    pick<T>(exec, gated_rmsnorm_ref_f64, gated_rmsnorm_ref_f32, gated_rmsnorm_cpu).backward(b, exec);
+  });
+}
+}  // namespace
+
+void gated_rmsnorm(Exec& exec, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions& options,
+                   const View& y) {
+  check(x, z, weight, bias, options.group_size);
+  require(y.shape == x.shape && y.dense(), ErrorCode::shape, "[gated_rmsnorm] output ", y.shape.str());
+  forward(exec, x, z, weight, bias, options, y, {});
+}
+
+Var gated_rmsnorm(Tape& tape, Var x, Var z, Var weight, Var bias, const GatedRmsnormOptions& options) {
+  const View in = tape.value(x), gate = value_or_empty(tape, z), shift = value_or_empty(tape, bias);
+  const int64_t group = check(in, gate, tape.value(weight), shift, options.group_size);
+  const Var y = tape.make(in.dtype, in.shape, tape.any_needs_grad(x, z, weight, bias));
+  const View rrms = tape.needs_grad(y) ? tape.memory().allocate(in.dtype, {in.rows(), in.cols() / group}) : View();
+  Exec exec = tape.exec();
+  forward(exec, in, gate, tape.value(weight), shift, options, tape.value(y), rrms);
+  const Inputs inputs{x, z, weight, bias};
+  tape.record("gated_rmsnorm", {y}, [=](Tape& t) { backward(t, inputs, options, rrms, t.grad(y)); });
+  return y;
+}
+
+void rmsnorm(Exec& exec, const View& x, const View& weight, double eps, const View& y) {
+  gated_rmsnorm(exec, x, {}, weight, {}, {.eps = eps}, y);
+}
+
+Var rmsnorm(Tape& tape, Var x, Var weight, double eps) { return gated_rmsnorm(tape, x, {}, weight, {}, {.eps = eps}); }
+
+std::vector<OpCase> gated_rmsnorm_cases() {
+  std::vector<OpCase> cases;
+  struct Row { const char* name; int64_t rows, channels; GatedRmsnormOptions options; bool gate, bias, twice = false, benchmark = false; };
+  for (const Row& row : {
+           Row{"tiny_plain", 5, 6, {}, false, false},
+           Row{"tiny_gate_first", 5, 6, {.norm_before_gate = false}, true, false},
+           Row{"odd_group_gate_first", 37, 24, {.group_size = 8, .norm_before_gate = false}, true, false},
+           Row{"odd_group_norm_first", 37, 66, {.group_size = 33}, true, true},
+           Row{"bias", 37, 35, {.eps = 1e-6}, false, true},
+           Row{"bias_gate_first", 9, 20, {.group_size = 5, .norm_before_gate = false}, true, true},
+           Row{"long_twice", 130, 70, {.norm_before_gate = false}, true, true, true},
+           Row{"base", 2048, 384, {}, false, false, false, true},
+           Row{"mamba2_130m", 2048, 1536, {.norm_before_gate = false}, true, false, false, true},
+       }) {
+    OpCase c{.op = "gated_rmsnorm", .name = row.name};
+    c.inputs = {{"x", {row.rows, row.channels}, -2, 2}, {"weight", {row.channels}, 0.5, 1.5}};
+    if (row.gate) c.inputs.push_back({"z", {row.rows, row.channels}, -3, 3});
+    if (row.bias) c.inputs.push_back({"bias", {row.channels}});
+    c.run = [row](Tape& tape, const NamedVars& in) {
+      const auto call = [&] {
+        return gated_rmsnorm(tape, in.at("x"), row.gate ? in.at("z") : Var{}, in.at("weight"), row.bias ? in.at("bias") : Var{}, row.options);
+      };
+      NamedVars out{{"y", call()}};
+      if (row.twice) out["again"] = call();
+      return out;
+    };
+    c.reduction = std::max(row.rows, row.channels);
+    c.benchmark = row.benchmark;
+    cases.push_back(c);
+  }
+  return cases;
+}
+
+}  // namespace statera

@@ -1,0 +1,52 @@
+// gated_rmsnorm: RMS norm over groups of channels, with a gate before it, after it, or none. See gated_rmsnorm.md.
+#pragma once
+#include "core/exec.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+struct GatedRmsnormOptions {
+  int64_t group_size = 0;  // 0: all channels
+  double eps = 1e-5;
+  bool norm_before_gate = true;
+};
+
+template <class T> struct GatedRmsnormForward {
+  const T *x, *z;          // [N, C], rows x_stride, z_stride apart; z may be null
+  const T *weight, *bias;  // [C]; bias may be null
+  T* y;                    // [N, C], dense
+  T* rrms;                 // [N, C / group_size]; null: not kept
+  int64_t rows, channels, group_size, x_stride, z_stride;
+  double eps;
+  bool norm_before_gate;
+};
+
+template <class T> struct GatedRmsnormBackward {
+  GatedRmsnormForward<T> in;  // y unused, rrms as forward kept it
+  const T* dy;                // [N, C], dense
+  T *dx, *dz;                 // [N, C], rows dx_stride, dz_stride apart; null: not needed
+  T *dweight, *dbias;         // [C]; null: not needed
+  int64_t dx_stride, dz_stride;
+  bool add_dx, add_dz, add_dweight, add_dbias;  // add to what is there, else overwrite
+};
+
+template <class T> struct GatedRmsnormKernels {
+  const char* name;
+  void (*forward)(const GatedRmsnormForward<T>&, Exec&) noexcept;
+  void (*backward)(const GatedRmsnormBackward<T>&, Exec&) noexcept;
+};
+extern const GatedRmsnormKernels<double> gated_rmsnorm_ref_f64;
+extern const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32, gated_rmsnorm_cpu;
+
+// x [N, C], z [N, C] or empty, weight [C], bias [C] or empty -> y [N, C]. Throws shape unless group_size divides C.
+void gated_rmsnorm(Exec&, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions&, const View& y);
+Var gated_rmsnorm(Tape&, Var x, Var z, Var weight, Var bias, const GatedRmsnormOptions&);
+
+// No gate, one group.
+void rmsnorm(Exec&, const View& x, const View& weight, double eps, const View& y);
+Var rmsnorm(Tape&, Var x, Var weight, double eps);
+
+std::vector<OpCase> gated_rmsnorm_cases();
+
+}  // namespace statera

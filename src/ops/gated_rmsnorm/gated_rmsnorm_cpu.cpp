@@ -1,0 +1,183 @@
+// gated_rmsnorm in vectors: a task is a block of rows; lanes run along the channels of a group.
+// dweight and dbias: each block of rows sums into a buffer of its own, and the buffers are added in their order.
+#include <algorithm>
+#include <cmath>
+
+#include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/gated_rmsnorm/gated_rmsnorm_cpu.cpp"
+#include "core/simd.hpp"
+#include "core/math-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+struct Whole {
+  HWY_INLINE V load(const float* p) const { return hn::LoadU(D(), p); }
+  HWY_INLINE void store(V v, float* p) const { hn::StoreU(v, D(), p); }
+};
+struct Part {  // the last lanes of a group; the others load as 0
+  hn::Mask<D> mask;
+  HWY_INLINE V load(const float* p) const { return hn::MaskedLoad(mask, D(), p); }
+  HWY_INLINE void store(V v, float* p) const { hn::BlendedStore(v, mask, D(), p); }
+};
+
+template <class F>
+HWY_INLINE void ForLanes(int64_t count, const F& f) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
+  int64_t c = 0;
+  for (; c + lanes <= count; c += lanes) f(c, Whole());
+  if (c < count) f(c, Part{hn::FirstN(D(), static_cast<size_t>(count - c))});
+}
+
+HWY_INLINE float Sum(V v) { return hn::GetLane(hn::SumOfLanes(D(), v)); }
+
+enum class Gate { none, first, last };
+
+// One group of one row.
+template <Gate gate>
+void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT bias,
+                  float* HWY_RESTRICT y, int64_t count, float eps, float* rrms) {
+  const D d;
+  V squares = hn::Zero(d);
+  ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
+    V u = io.load(x + c);
+    if constexpr (gate == Gate::first) {
+      u = hn::Mul(u, Silu(d, io.load(z + c)));
+      io.store(u, y + c);
+    }
+    squares = hn::MulAdd(u, u, squares);
+  });
+  const float scale = 1.0f / std::sqrt(Sum(squares) / static_cast<float>(count) + eps);
+  if (rrms) *rrms = scale;
+  const float* in = gate == Gate::first ? y : x;
+  ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
+    V n = hn::Mul(hn::Mul(io.load(in + c), hn::Set(d, scale)), io.load(weight + c));
+    if (bias) n = hn::Add(n, io.load(bias + c));
+    if constexpr (gate == Gate::last) n = hn::Mul(n, Silu(d, io.load(z + c)));
+    io.store(n, y + c);
+  });
+}
+
+void ForwardRow(const GatedRmsnormForward<float>& a, int64_t n) {
+  for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
+    const float *x = a.x + n * a.x_stride + begin, *z = a.z ? a.z + n * a.z_stride + begin : nullptr;
+    const float *weight = a.weight + begin, *bias = a.bias ? a.bias + begin : nullptr;
+    float* y = a.y + n * a.channels + begin;
+    float* rrms = a.rrms ? a.rrms + (n * a.channels + begin) / a.group_size : nullptr;
+    const auto group = !z ? ForwardGroup<Gate::none> : a.norm_before_gate ? ForwardGroup<Gate::last> : ForwardGroup<Gate::first>;
+    group(x, z, weight, bias, y, a.group_size, static_cast<float>(a.eps), rrms);
+  }
+}
+
+struct GroupGrads {  // of one group of one row
+  float *dx, *dz;            // null: not needed
+  float *dweight, *dbias;    // sums of the block of rows
+  bool add_dx, add_dz;
+};
+
+template <Gate gate>
+void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT bias,
+                   const float* HWY_RESTRICT dy, float rrms, int64_t count, const GroupGrads& g) {
+  const D d;
+  const V scale = hn::Set(d, rrms);
+  V dot = hn::Zero(d);
+  const auto normed = [&](int64_t c, auto io, V silu) HWY_ATTR {
+    const V v = hn::Mul(io.load(x + c), scale);
+    return gate == Gate::first ? hn::Mul(v, silu) : v;
+  };
+  ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
+    const V silu = gate == Gate::none ? hn::Zero(d) : Silu(d, io.load(z + c));
+    const V v = normed(c, io, silu), in = io.load(dy + c);
+    const V dn = gate == Gate::last ? hn::Mul(in, silu) : in;
+    dot = hn::MulAdd(hn::Mul(dn, io.load(weight + c)), v, dot);
+    if (g.dweight) io.store(hn::MulAdd(dn, v, io.load(g.dweight + c)), g.dweight + c);
+    if (g.dbias) io.store(hn::Add(dn, io.load(g.dbias + c)), g.dbias + c);
+  });
+  const V mean = hn::Set(d, Sum(dot) / static_cast<float>(count));
+  ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
+    const V w = io.load(weight + c), in = io.load(dy + c), gate_in = gate == Gate::none ? w : io.load(z + c);
+    const V silu = gate == Gate::none ? w : Silu(d, gate_in);
+    const V v = normed(c, io, silu);
+    const V dn = gate == Gate::last ? hn::Mul(in, silu) : in;
+    const V du = hn::Mul(scale, hn::NegMulAdd(v, mean, hn::Mul(dn, w)));
+    if (g.dx) {
+      const V dx = gate == Gate::first ? hn::Mul(du, silu) : du;
+      io.store(g.add_dx ? hn::Add(io.load(g.dx + c), dx) : dx, g.dx + c);
+    }
+    if (gate != Gate::none && g.dz) {
+      V outer = hn::Mul(du, io.load(x + c));
+      if constexpr (gate == Gate::last) outer = hn::Mul(in, bias ? hn::MulAdd(v, w, io.load(bias + c)) : hn::Mul(v, w));
+      const V dz = hn::Mul(outer, SiluGrad(d, gate_in));
+      io.store(g.add_dz ? hn::Add(io.load(g.dz + c), dz) : dz, g.dz + c);
+    }
+  });
+}
+
+// dweight and dbias: the sums of the block that this row belongs to; null: not needed.
+void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight, float* dbias) {
+  const GatedRmsnormForward<float>& a = b.in;
+  for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
+    const float *x = a.x + n * a.x_stride + begin, *z = a.z ? a.z + n * a.z_stride + begin : nullptr;
+    const GroupGrads grads{b.dx ? b.dx + n * b.dx_stride + begin : nullptr, b.dz ? b.dz + n * b.dz_stride + begin : nullptr,
+                           dweight ? dweight + begin : nullptr,             dbias ? dbias + begin : nullptr,
+                           b.add_dx,                                        b.add_dz};
+    const auto group = !z ? BackwardGroup<Gate::none> : a.norm_before_gate ? BackwardGroup<Gate::last> : BackwardGroup<Gate::first>;
+    group(x, z, a.weight + begin, a.bias ? a.bias + begin : nullptr, b.dy + n * a.channels + begin,
+          a.rrms[(n * a.channels + begin) / a.group_size], a.group_size, grads);
+  }
+}
+
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace statera {
+
+namespace {
+HWY_EXPORT(ForwardRow);
+HWY_EXPORT(BackwardRow);
+constexpr int64_t rows_per_task = 16;
+constexpr int64_t most_partials = 64;
+
+void forward(const GatedRmsnormForward<float>& a, Exec& exec) noexcept {
+  const auto row = HWY_DYNAMIC_DISPATCH(ForwardRow);
+  exec.pool.run((a.rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
+    for (int64_t n = task * rows_per_task; n < std::min(a.rows, (task + 1) * rows_per_task); ++n) row(a, n);
+  });
+}
+
+void sum_partials(const float* partials, int64_t count, int64_t channels, bool add, float* out) {
+  if (!out) return;
+  if (!add) std::fill_n(out, channels, 0.0f);
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t c = 0; c < channels; ++c) out[c] += partials[i * channels + c];
+}
+
+void backward(const GatedRmsnormBackward<float>& b, Exec& exec) noexcept {
+  const GatedRmsnormForward<float>& a = b.in;
+  const auto row = HWY_DYNAMIC_DISPATCH(BackwardRow);
+  const int64_t block = std::max(rows_per_task, (a.rows + most_partials - 1) / most_partials), tasks = (a.rows + block - 1) / block;
+  const ArenaScope scope(exec.scratch);
+  float* dweight = b.dweight ? exec.scratch.allocate_array<float>(tasks * a.channels) : nullptr;  // [tasks, C]
+  float* dbias = b.dbias ? exec.scratch.allocate_array<float>(tasks * a.channels) : nullptr;
+  exec.pool.run(tasks, [&](int64_t task, int) {
+    float* dw = dweight ? dweight + task * a.channels : nullptr;
+    float* db = dbias ? dbias + task * a.channels : nullptr;
+    if (dw) std::fill_n(dw, a.channels, 0.0f);
+    if (db) std::fill_n(db, a.channels, 0.0f);
+    for (int64_t n = task * block; n < std::min(a.rows, (task + 1) * block); ++n) row(b, n, dw, db);
+  });
+  sum_partials(dweight, tasks, a.channels, b.add_dweight, b.dweight);
+  sum_partials(dbias, tasks, a.channels, b.add_dbias, b.dbias);
+}
+}  // namespace
+
+const GatedRmsnormKernels<float> gated_rmsnorm_cpu{"gated_rmsnorm_cpu", forward, backward};
+
+}  // namespace statera
+#endif
