@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Holds the include graph to the design: which room may see which, and who may see SIMD or a mixer's name.
+
+usage: include_graph.py [ROOT]      one line a violation; exit 1 if there is any
+"""
+import re
+import sys
+from pathlib import Path
+
+RANK = {room: rank for rank, rooms in enumerate([
+    ["core"], ["io", "text", "data", "autograd"], ["ops"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["lab", "serve"],
+    ["apps", "bench"]]) for room in rooms}
+
+# The room of each public header (include/statera/X.hpp). The umbrella stands on top of the library.
+PUBLIC = {"error": "core", "dtype": "core", "tensor": "core", "device": "core", "json": "core", "tape": "autograd"}
+
+FOLDERS = {"ops", "mixers"}  # rooms made of folders that do not know each other
+SHARED_WITH = {"ops/matmul/tile-inl.hpp": {"ops/attention", "ops/ssd"}}  # the one exception: the tile of matmul
+
+SIMD_HOME = re.compile(r"(_cpu\.cpp|-inl\.hpp|_test\.cpp)$|^src/core/(simd\.hpp|isa\.cpp|thread_pool\.cpp)$")  # thread_pool: flush-to-zero
+SIMD_HEADER = re.compile(r"^(hwy/|arm_neon|\w*mmintrin|immintrin)")
+NAMELESS = {"core", "autograd", "nn", "models", "train", "infer"}  # rooms that must not name a mixer
+MAX_LINES = 600
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+REGISTRY_NAME = re.compile(r'^\s*\{\s*"(\w+)"\s*,', re.M)
+
+
+class Graph:
+    def __init__(self, root):
+        self.root, self.found = root, []
+        self.files = {p.relative_to(root).as_posix(): p.read_text(errors="replace")
+                      for top in ("include", "src", "apps", "bench", "tests", "tools") for p in sorted((root / top).rglob("*"))
+                      if p.suffix in (".cpp", ".hpp", ".h", ".py", ".sh") and p.is_file()}
+        self.edges = {}
+
+    def report(self, path, what):
+        self.found.append(f"{path}: {what}")
+
+    def room(self, path):
+        """The room of a file; None for tests and tools, which may see everything."""
+        parts = path.split("/")
+        if parts[0] == "src":
+            if parts[1] not in RANK:
+                self.report(path, f"room '{parts[1]}' has no rank in tools/include_graph.py")
+            return parts[1]
+        if parts[0] == "include":
+            name = path.removeprefix("include/statera/").removesuffix(".hpp")
+            if name not in PUBLIC:
+                self.report(path, "public header has no room in tools/include_graph.py")
+            return PUBLIC.get(name)
+        return parts[0] if parts[0] in RANK else None
+
+    def resolve(self, path, target):
+        """The file that an #include means, or None for one outside the tree."""
+        for candidate in (f"include/{target}", f"src/{target}", str(Path(path).parent / target), f"tests/{target}"):
+            if candidate in self.files:
+                return candidate
+        return None
+
+    def check_edge(self, path, target):
+        # a test may use what stands in tests/, nothing else may
+        if target.startswith("tests/"):
+            if not path.endswith(("_test.cpp", "_fuzz.cpp")):
+                self.report(path, f"includes {target}, which belongs to the tests")
+            return
+        if path.startswith("include/") and not target.startswith("include/"):
+            self.report(path, f"public header includes {target}")
+        here, there = self.room(path), self.room(target)
+        if here is None or there is None or here not in RANK or there not in RANK:
+            return
+        if here != there and RANK[here] <= RANK[there]:
+            self.report(path, f"{here} includes {there} ({target}): {'upward' if RANK[here] < RANK[there] else 'sibling'} edge")
+        a, b = self.folder(path), self.folder(target)
+        if here == there and a and b and a != b and a not in SHARED_WITH.get(target.removeprefix("src/"), ()):
+            self.report(path, f"{a} includes {b} ({target}): sibling edge")
+
+    @staticmethod
+    def folder(path):
+        parts = path.split("/")
+        return f"{parts[1]}/{parts[2]}" if parts[0] == "src" and parts[1] in FOLDERS and len(parts) > 3 else None
+
+    def check_file(self, path, text):
+        if text.count("\n") > MAX_LINES:
+            self.report(path, f"{text.count(chr(10))} lines, at most {MAX_LINES}")
+        if not path.endswith((".cpp", ".hpp", ".h")):
+            return
+        room = self.room(path)
+        self.edges[path] = set()
+        for bracket, target in INCLUDE.findall(text):
+            resolved = self.resolve(path, target)
+            if resolved:
+                self.edges[path].add(resolved)
+                if room is not None:
+                    self.check_edge(path, resolved)
+            elif path.startswith("include/") and (bracket == '"' or "/" in target or target.endswith(".h")):
+                self.report(path, f"third-party or unknown header {target} in a public header")
+            if SIMD_HEADER.match(target) and not SIMD_HOME.search(path):
+                self.report(path, f"SIMD header {target} outside *_cpu.cpp and *-inl.hpp")
+
+    def check_cycles(self):
+        state = {}
+
+        def visit(path, trail):
+            state[path] = "open"
+            for target in sorted(self.edges.get(path, ())):
+                if target != path and state.get(target) == "open":
+                    self.report(path, "cycle: " + " -> ".join(trail[trail.index(target):] + [target]))
+                elif target not in state:
+                    visit(target, trail + [target])
+            state[path] = "done"
+
+        for path in sorted(self.edges):
+            if path not in state:
+                visit(path, [path])
+
+    def check_names(self):
+        names = REGISTRY_NAME.findall(self.files.get("src/mixers/registry.cpp", ""))
+        if not names:
+            return
+        words = re.compile(r"\b(" + "|".join(sorted({n for m in names for n in (m, m.capitalize())}, key=len, reverse=True)) + r")\b")
+        for path, text in self.files.items():
+            if not path.startswith(("src/", "include/")) or path.endswith("_test.cpp") or self.room(path) not in NAMELESS:
+                continue
+            for number, line in enumerate(text.split("\n"), 1):
+                if match := words.search(line):
+                    self.report(f"{path}:{number}", f"names the mixer '{match.group(1)}'")
+
+    def check(self):
+        for path, text in self.files.items():
+            self.check_file(path, text)
+        self.check_cycles()
+        self.check_names()
+        return sorted(set(self.found))
+
+
+def main():
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
+    graph = Graph(root)
+    found = graph.check()
+    print("\n".join(found) if found else f"{len(graph.edges)} files, {sum(map(len, graph.edges.values()))} includes: the graph is as designed")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

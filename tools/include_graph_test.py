@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Each rule of include_graph.py finds a violation that is planted for it, and finds nothing in a sound tree."""
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from include_graph import Graph  # noqa: E402
+
+SOUND = {
+    "include/statera/tensor.hpp": "#include <vector>\n",
+    "include/statera/tape.hpp": '#include "statera/tensor.hpp"\n',
+    "src/core/arena.hpp": '#include "statera/tensor.hpp"\n',
+    "src/core/exec.hpp": "",
+    "src/core/simd.hpp": '#include "hwy/highway.h"\n',
+    "src/io/file.hpp": '#include "core/arena.hpp"\n',
+    "src/data/stream.hpp": "",
+    "src/ops/kernels.hpp": "",
+    "src/ops/matmul/matmul.hpp": '#include "ops/kernels.hpp"\n',
+    "src/ops/matmul/tile-inl.hpp": '#include "hwy/highway.h"\n',
+    "src/ops/ssd/ssd_cpu.cpp": '#include "ops/matmul/tile-inl.hpp"\n',
+    "src/ops/rope/rope.cpp": '#include "ops/kernels.hpp"\n',
+    "src/mixers/registry.cpp": '#include "mixers/mamba2/mamba2.hpp"\n    {"mamba2", make},\n    {"attention", make},\n',
+    "src/mixers/mamba2/mamba2.hpp": '#include "nn/linear.hpp"\n',
+    "src/mixers/attention/attention.hpp": "",
+    "src/nn/linear.hpp": '#include "ops/matmul/matmul.hpp"\n',
+    "src/models/block.cpp": '#include "nn/linear.hpp"\n// a mixer, whatever its name\n',
+    "src/models/block_test.cpp": '#include "support/near.hpp"\nconst char* config = "mamba2";\n',
+    "tests/support/near.hpp": "",
+}
+
+PLANTED = {
+    "upward edge": ("src/core/arena.hpp", '#include "ops/kernels.hpp"\n'),
+    "io includes data": ("src/io/file.hpp", '#include "data/stream.hpp"\n'),
+    "ops/rope includes ops/matmul": ("src/ops/rope/rope.cpp", '#include "ops/matmul/tile-inl.hpp"\n'),
+    "mixers/mamba2 includes mixers/attention": ("src/mixers/mamba2/mamba2.hpp", '#include "mixers/attention/attention.hpp"\n'),
+    "cycle": ("src/core/arena.hpp", '#include "core/exec.hpp"\n', "src/core/exec.hpp", '#include "core/arena.hpp"\n'),
+    "public header includes src": ("include/statera/tensor.hpp", '#include "core/exec.hpp"\n'),
+    "third-party": ("include/statera/tensor.hpp", "#include <nlohmann/json.hpp>\n"),
+    "public header has no room": ("include/statera/novel.hpp", ""),
+    "SIMD header": ("src/nn/linear.hpp", '#include "hwy/highway.h"\n'),
+    "names the mixer 'mamba2'": ("src/models/block.cpp", "// mamba2 is special\n"),
+    "belongs to the tests": ("src/models/block.cpp", '#include "support/near.hpp"\n'),
+    "601 lines": ("src/models/block.cpp", "\n" * 601),
+    "has no rank": ("src/attic/old.cpp", ""),
+}
+
+
+def violations(files):
+    with tempfile.TemporaryDirectory() as folder:
+        for path, text in files.items():
+            file = Path(folder, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return Graph(Path(folder)).check()
+
+
+class IncludeGraph(unittest.TestCase):
+    def test_sound_tree(self):
+        self.assertEqual(violations(SOUND), [])
+
+    def test_planted(self):
+        for expected, edit in PLANTED.items():
+            with self.subTest(expected):
+                files = SOUND | dict(zip(edit[::2], edit[1::2]))
+                self.assertTrue(any(expected in found for found in violations(files)), violations(files))
+
+
+if __name__ == "__main__":
+    unittest.main()
