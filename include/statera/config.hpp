@@ -1,0 +1,39 @@
+// What a model is: widths, the mixers by name, and the order of the layers.
+//
+//   {"format_version": 1, "d_model": 256, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention", "n_heads": 8}},
+//    "mlp": {"type": "swiglu", "d_ff": 768}, "layers": "m3 A m3 A"}
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace statera {
+
+class FieldVisitor;
+
+struct ModelConfig {
+  static constexpr int64_t newest_format = 1;
+
+  int64_t format_version = newest_format;
+  int64_t d_model = 0;
+  int64_t vocab_size = 256;     // ids that are predicted
+  bool begin = true;            // one more input id, `vocab_size`, that stands before a document and is never predicted
+  bool tied = true;             // the output matrix is the embedding
+  double norm_eps = 1e-5;
+  int64_t context = 0;          // positions that training saw at once; 0: not trained yet
+  int64_t d_ff = 0;             // width of the SwiGLU MLP behind every mixer; 0: no MLP
+  std::string layers;           // names of mixers with counts: "m3 A m3 A"
+  std::map<std::string, std::string> mixers;  // name -> its own JSON object, which the mixer reads
+
+  // A preset's name ("small-hybrid") or the path of a JSON file or of a model folder. Throws config or io; unknown keys are errors.
+  static ModelConfig load(const std::string& preset_or_path);
+  static ModelConfig parse(const std::string& json, const std::string& where);
+  static std::vector<std::string> presets();
+
+  std::string json() const;     // parse(json()) gives an equal config
+  std::vector<std::string> layer_list() const;  // "m2 A" -> m, m, A. Throws config
+  void visit(FieldVisitor&);    // the plain fields; mixers and mlp are objects of their own
+};
+
+}  // namespace statera

@@ -1,0 +1,39 @@
+// The sequence mixers: one line each. Deleting a line and its folder leaves everything else building.
+#include "core/check.hpp"
+#include "io/json.hpp"
+#include "mixers/mixer.hpp"
+
+namespace statera {
+
+namespace {
+struct Entry {
+  std::string_view type;
+  std::unique_ptr<Mixer> (*make)(const JsonText& block, const Place& place);
+};
+
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> all = {
+  };
+  return all;
+}
+}  // namespace
+
+std::vector<std::string_view> mixer_types() {
+  std::vector<std::string_view> types;
+  for (const Entry& entry : entries()) types.push_back(entry.type);
+  return types;
+}
+
+std::unique_ptr<Mixer> make_mixer(const JsonText& block, const Place& place) {
+  const auto json = parse_json(block.text, block.where);
+  require(json.is_object() && json.contains("type") && json["type"].is_string(), ErrorCode::config, "a mixer needs a \"type\" (", block.where, ")");
+  const std::string type = json["type"];
+  std::string known;
+  for (const Entry& entry : entries()) {
+    if (entry.type == type) return entry.make(block, place);
+    known += (known.empty() ? "" : ", ") + std::string(entry.type);
+  }
+  fail(ErrorCode::config, "unknown mixer type '", type, "' (", block.where, "); known: ", known);
+}
+
+}  // namespace statera

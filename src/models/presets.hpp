@@ -1,0 +1,13 @@
+// The configs that are built into the binary; the table is generated from configs/*.json.
+#pragma once
+#include <string_view>
+#include <vector>
+
+namespace statera {
+
+struct Preset {
+  std::string_view name, json;
+};
+const std::vector<Preset>& embedded_presets();
+
+}  // namespace statera

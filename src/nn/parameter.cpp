@@ -1,0 +1,35 @@
+#include "statera/parameter.hpp"
+
+#include "core/random.hpp"
+
+namespace statera {
+
+Init init_constant(double value) {
+  return [value](const Random&, uint64_t) { return value; };
+}
+Init init_uniform(double bound) {
+  return [bound](const Random& random, uint64_t i) { return bound * (2 * random.uniform(i) - 1); };
+}
+Init init_normal(double standard_deviation) {
+  return [standard_deviation](const Random& random, uint64_t i) { return standard_deviation * random.normal(i); };
+}
+
+void Parameter::allocate(DType dtype, bool with_grad) {
+  value = Tensor(dtype, shape);
+  grad = with_grad ? Tensor(dtype, shape) : Tensor();
+  changed();
+  if (allocated) allocated();
+}
+
+void Parameter::initialise(uint64_t seed) {
+  const Random random(seed, name);
+  const auto n = static_cast<uint64_t>(elements());
+  for (uint64_t i = 0; i < n; ++i) {
+    const auto x = static_cast<float>(init(random, i));  // the same weights in every dtype
+    if (value.dtype() == DType::f64) value.as<double>()[i] = static_cast<double>(x);
+    else value.as<float>()[i] = x;
+  }
+  changed();
+}
+
+}  // namespace statera
