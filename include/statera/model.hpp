@@ -1,0 +1,63 @@
+// A language model over bytes or ids: embedding, pre-norm blocks of a sequence mixer and an MLP, a norm, logits.
+//
+// Thread safety: const calls from several threads are safe, each with its own tape or session. Training changes the parameters and
+// is for one thread. A Model owns its parameters; sessions and tapes borrow them and must not outlive it.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "statera/config.hpp"
+#include "statera/device.hpp"
+#include "statera/parameter.hpp"
+#include "statera/tape.hpp"
+#include "statera/tokens.hpp"
+
+namespace statera {
+
+class LanguageModel;
+struct CarriedState;
+
+struct ModelOptions {
+  DType dtype = DType::f32;  // or f64: the whole model on reference kernels
+  bool training = true;      // allocate gradients
+};
+
+struct ForwardOptions {
+  bool checkpoint = false;                // keep only the borders of blocks and recompute in backward
+  const CarriedState* initial = nullptr;  // truncated backpropagation: where the last batch ended
+  CarriedState* last = nullptr;           // gets the detached end states of this batch; may be the same object as `initial`
+};
+
+class Model {
+ public:
+  // Throws config for an impossible config, device if the parameters exceed this machine's memory.
+  explicit Model(ModelConfig config, Device device = Device::best(), ModelOptions options = {});
+  ~Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+
+  void init(uint64_t seed);  // the same seed gives the same weights everywhere
+
+  // A folder with config.json and model.safetensors. load throws io or config and names the tensor; without gradients unless asked.
+  static Model load(const std::string& folder, Device device = Device::best(), ModelOptions options = {.training = false});
+  void save(const std::string& folder) const;
+
+  // tokens N in all -> logits [N, vocab_size].
+  Var forward(Tape&, const Tokens&, const ForwardOptions& = {}) const;
+
+  const ModelConfig& config() const;
+  void set_context(int64_t positions);  // what training saw at once; stored in config.json
+  const Device& device() const;
+  DType dtype() const;
+  std::vector<Parameter*> parameters() const;
+  int64_t parameter_count() const;
+  LanguageModel& layers() const;        // the modules; for the engine's own rooms
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+
+}  // namespace statera
