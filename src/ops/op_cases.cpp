@@ -4,6 +4,7 @@
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
+#include "ops/matmul/matmul.hpp"
 #include "ops/swiglu/swiglu.hpp"
 
 namespace statera {
@@ -15,6 +16,7 @@ std::vector<OpCase> all_op_cases() {
            elementwise_cases,
            embedding_cases,
            gated_rmsnorm_cases,
+           matmul_cases,
            swiglu_cases,
        }) {
     std::vector<OpCase> more = cases();

@@ -37,7 +37,8 @@ struct TileArgs {
 
 // One register block: `rows` x (`vectors` vectors, the last one cut to `last` lanes if `masked`).
 template <int rows, int vectors, bool masked, bool accumulate>
-HWY_NOINLINE void TileBlock(const TileArgs& t, int64_t k, int64_t last) {
+HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
+  const TileArgs t = args;  // the stores below cannot change a copy
   const TileTag d;
   using V = hn::Vec<TileTag>;
   const auto mask = hn::FirstN(d, static_cast<size_t>(last));

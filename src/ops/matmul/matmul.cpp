@@ -1,0 +1,126 @@
+#include "ops/matmul/matmul.hpp"
+
+#include "core/check.hpp"
+#include "ops/kernels.hpp"
+
+namespace statera {
+
+namespace {
+// The weight of one product: a Weight with panels of its own, or a value [out, in] that is packed for this product only.
+struct Factor {
+  View value;
+  const Weight* weight = nullptr;
+
+  Panels panels(bool transpose, Exec& exec) const {
+    if (weight) return transpose ? weight->forward_panels(exec) : weight->transposed_panels(exec);
+    float* memory = exec.scratch.allocate_array<float>(transpose ? Panels::elements(value.rows(), value.cols()) : Panels::elements(value.cols(), value.rows()));
+    return Panels::pack(exec.pool, value, transpose, memory);
+  }
+};
+
+void check(const View& x, const View& w, const View& bias) {
+  require(w.shape.rank() == 2 && x.shape.rank() == 2 && x.cols() == w.shape[1] && x.dtype == w.dtype, ErrorCode::shape, "[matmul] x ",
+          name_of(x.dtype), x.shape.str(), " does not fit a weight ", name_of(w.dtype), w.shape.str());
+  require(bias.empty() || (bias.shape == Shape({w.shape[0]}) && bias.dtype == w.dtype), ErrorCode::shape, "[matmul] bias ", bias.shape.str(),
+          " of a weight ", w.shape.str());
+}
+
+// c (+)= a w^T if `transpose`, else a w
+void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const View& c, bool accumulate) {
+  const ArenaScope scope(exec.scratch);
+  dispatch(a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& kernels = pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
+    Panels panels;
+    if constexpr (std::is_same_v<T, float>)
+      if (&kernels == &matmul_cpu) panels = w.panels(transpose, exec);
+    kernels.product({.a = a.as<T>(), .lda = a.stride, .b = w.value.as<T>(), .ldb = w.value.stride, .transposed = transpose, .panels = panels,
+                     .c = c.as<T>(), .ldc = c.stride, .m = a.rows(), .n = c.cols(), .k = a.cols(), .accumulate = accumulate},
+                    exec);
+  });
+}
+
+void forward(Exec& exec, const View& x, const Factor& w, const View& y, const View& bias) {
+  if (!bias.empty())
+    dispatch(x.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      for (int64_t n = 0; n < y.rows(); ++n) std::copy_n(bias.as<T>(), y.cols(), y.as<T>() + n * y.stride);
+    });
+  multiply(exec, x, w, true, y, !bias.empty());
+}
+
+void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, const View& dy) {
+  Exec exec = tape.exec();
+  if (const GradTarget dx = tape.target(x); !dx.view.empty()) multiply(exec, dy, w, false, dx.view, dx.accumulate);
+  const GradTarget dbias = tape.target(bias);
+  if (!dbias.view.empty() && !dbias.accumulate) fill_zero(dbias.view);
+  dispatch(dy.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto& kernels = pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
+    const View in = tape.value(x);
+    if (!dw.empty())
+      kernels.weight_grad({.dy = dy.as<T>(), .dy_stride = dy.stride, .x = in.as<T>(), .x_stride = in.stride, .dw = dw.as<T>(),
+                           .dw_stride = dw.stride, .rows = in.rows(), .out = dy.cols(), .in = in.cols()},
+                          exec);
+    if (!dbias.view.empty())
+      kernels.bias_grad({.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.view.as<T>(), .rows = dy.rows(), .out = dy.cols()}, exec);
+  });
+}
+}  // namespace
+
+void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const View& bias) {
+  check(x, w.value(), bias);
+  require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape.str(), " of ", x.rows(),
+          " rows and a weight ", w.value().shape.str());
+  forward(exec, x, {w.value(), &w}, y, bias);
+}
+
+Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
+  const View in = tape.value(x), b = bias ? tape.value(bias) : View();
+  check(in, w.value(), b);
+  const Var y = tape.make(in.dtype, {in.rows(), w.out()}, tape.any_needs_grad(x, bias) || !w.grad().empty());
+  Exec exec = tape.exec();
+  forward(exec, in, {w.value(), &w}, tape.value(y), b);
+  tape.record("matmul", {y}, [x, bias, y, weight = &w](Tape& t) {
+    backward(t, x, {weight->value(), weight}, weight->grad(), bias, t.grad(y));
+  });
+  return y;
+}
+
+Var matmul(Tape& tape, Var x, Var w, Var bias) {
+  const View in = tape.value(x), value = tape.value(w), b = bias ? tape.value(bias) : View();
+  check(in, value, b);
+  const Var y = tape.make(in.dtype, {in.rows(), value.rows()}, tape.any_needs_grad(x, w, bias));
+  Exec exec = tape.exec();
+  forward(exec, in, {value}, tape.value(y), b);
+  tape.record("matmul", {y}, [x, w, bias, y](Tape& t) {
+    const GradTarget dw = t.target(w);
+    if (!dw.view.empty() && !dw.accumulate) fill_zero(dw.view);
+    backward(t, x, {t.value(w)}, dw.view, bias, t.grad(y));
+  });
+  return y;
+}
+
+std::vector<OpCase> matmul_cases() {
+  std::vector<OpCase> cases;
+  const auto add = [&](const char* name, int64_t rows, int64_t in, int64_t out, bool bias, bool benchmark) {
+    OpCase c{.op = "matmul", .name = name, .inputs = {{"x", {rows, in}}, {"w", {out, in}}}};
+    if (bias) c.inputs.push_back({"bias", {out}});
+    c.run = [](Tape& tape, const NamedVars& v) {
+      const auto found = v.find("bias");
+      return NamedVars{{"y", matmul(tape, v.at("x"), v.at("w"), found == v.end() ? Var{} : found->second)}};
+    };
+    c.reduction = std::max({rows, in, out});
+    c.flops = 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
+    c.benchmark = benchmark;
+    cases.push_back(c);
+  };
+  add("one_row", 1, 37, 33, true, false);
+  add("few_rows", 5, 37, 50, false, false);
+  add("odd", 130, 37, 130, true, false);
+  add("narrow", 37, 130, 1, true, false);
+  add("base", 2048, 384, 1536, false, true);
+  return cases;
+}
+
+}  // namespace statera

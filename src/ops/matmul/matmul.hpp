@@ -1,0 +1,61 @@
+// matmul: y = x W^T + bias, and its three gradients. See matmul.md for the one order of summation and the blocks.
+#pragma once
+#include "core/exec.hpp"
+#include "ops/matmul/weight.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+// c = a b, or c += a b: the sum over k in one chain an element, from what stands in c. y = x W^T: `b` transposed; dx = dy W: not.
+template <class T> struct MatmulProduct {
+  const T* a;      // [m, k], rows lda apart
+  int64_t lda;
+  const T* b;      // [n, k] if `transposed`, else [k, n]; rows ldb apart
+  int64_t ldb;
+  bool transposed;
+  Panels panels;   // the same b, for the fast kernel
+  T* c;            // [m, n], rows ldc apart
+  int64_t ldc;
+  int64_t m, n, k;
+  bool accumulate;
+};
+
+// dw += dy^T x
+template <class T> struct MatmulWeightGrad {
+  const T* dy;  // [rows, out]
+  int64_t dy_stride;
+  const T* x;   // [rows, in]
+  int64_t x_stride;
+  T* dw;        // [out, in]
+  int64_t dw_stride;
+  int64_t rows, out, in;
+};
+
+// dbias += the sum of the rows of dy
+template <class T> struct MatmulBiasGrad {
+  const T* dy;  // [rows, out]
+  int64_t dy_stride;
+  T* dbias;     // [out]
+  int64_t rows, out;
+};
+
+template <class T> struct MatmulKernels {
+  const char* name;
+  void (*product)(const MatmulProduct<T>&, Exec&) noexcept;
+  void (*weight_grad)(const MatmulWeightGrad<T>&, Exec&) noexcept;
+  void (*bias_grad)(const MatmulBiasGrad<T>&, Exec&) noexcept;
+};
+extern const MatmulKernels<double> matmul_ref_f64;
+extern const MatmulKernels<float> matmul_ref_f32, matmul_cpu;
+
+// x [N, in], w [out, in], bias [out] or empty -> y [N, out]. x and y may be strided.
+void matmul(Exec&, const View& x, const Weight& w, const View& y, const View& bias = {});
+// Adds the gradient of w to w.grad() unless that is empty. `w` must live until the tape's reset().
+Var matmul(Tape&, Var x, const Weight& w, Var bias = {});
+// w is an ordinary value [out, in], packed for this one product.
+Var matmul(Tape&, Var x, Var w, Var bias = {});
+
+std::vector<OpCase> matmul_cases();
+
+}  // namespace statera

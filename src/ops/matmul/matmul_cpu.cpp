@@ -1,0 +1,86 @@
+// The fast products of matmul.md: tasks are blocks of the result; a tile (tile-inl.hpp) does the arithmetic.
+#include "ops/matmul/matmul.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/matmul/matmul_cpu.cpp"
+#include "core/simd.hpp"
+#include "ops/matmul/tile-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+
+// C[m, columns of the panels first..last) (+)= A B, over blocks of k that leave room for A and a panel in L2.
+void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
+  constexpr int64_t depth = 1024;
+  for (int64_t k = 0; k == 0 || k < p.k; k += depth)
+    for (int64_t j = first; j < last; ++j) {
+      const auto tile = p.accumulate || k > 0 ? Tile<true> : Tile<false>;
+      const int64_t ldb = p.panels.stride(j);
+      tile(p.a + row * p.lda + k, p.lda, 1, p.panels.panel(j) + k * ldb, ldb, p.c + row * p.ldc + j * Panels::width, p.ldc, rows,
+           p.panels.columns(j), std::min(depth, p.k - k));
+    }
+}
+
+// dW[out.., columns of the panels] += dy^T x for some rows of dy and the panels of the same rows of x.
+void WeightGradBlock(const MatmulWeightGrad<float>& p, const Panels& x, int64_t row, int64_t out, int64_t outs, int64_t first, int64_t last) {
+  for (int64_t j = first; j < last; ++j)
+    Tile<true>(p.dy + row * p.dy_stride + out, 1, p.dy_stride, x.panel(j), x.stride(j), p.dw + out * p.dw_stride + j * Panels::width,
+               p.dw_stride, outs, x.columns(j), x.k);
+}
+
+void AddRows(const MatmulBiasGrad<float>& p, int64_t column, int64_t columns) {
+  const float one = 1;
+  Tile<true>(&one, 0, 0, p.dy + column, p.dy_stride, p.dbias + column, columns, 1, columns, p.rows);
+}
+
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace statera {
+
+namespace {
+HWY_EXPORT(ProductBlock);
+HWY_EXPORT(WeightGradBlock);
+HWY_EXPORT(AddRows);
+
+int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
+  const auto block = HWY_DYNAMIC_DISPATCH(ProductBlock);
+  const int64_t rows = 128, panels = p.m <= 16 ? 1 : 4;
+  const int64_t groups = blocks(p.panels.count(), panels);
+  exec.pool.run(blocks(p.m, rows) * groups, [&](int64_t task, int) {
+    const int64_t row = task / groups * rows, first = task % groups * panels;
+    block(p, row, std::min(rows, p.m - row), first, std::min(p.panels.count(), first + panels));
+  });
+}
+
+void weight_grad(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
+  const auto block = HWY_DYNAMIC_DISPATCH(WeightGradBlock);
+  constexpr int64_t depth = 512, outs = 96, panels = 4;
+  const ArenaScope scope(exec.scratch);
+  float* memory = exec.scratch.allocate_array<float>(Panels::elements(p.in, std::min(depth, p.rows)));
+  for (int64_t row = 0; row < p.rows; row += depth) {
+    View part(const_cast<float*>(p.x) + row * p.x_stride, DType::f32, {std::min(depth, p.rows - row), p.in});
+    part.stride = p.x_stride;
+    const Panels x = Panels::pack(exec.pool, part, false, memory);
+    const int64_t groups = blocks(x.count(), panels);
+    exec.pool.run(blocks(p.out, outs) * groups, [&](int64_t task, int) {
+      const int64_t out = task / groups * outs, first = task % groups * panels;
+      block(p, x, row, out, std::min(outs, p.out - out), first, std::min(x.count(), first + panels));
+    });
+  }
+}
+
+void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {
+  const auto add = HWY_DYNAMIC_DISPATCH(AddRows);
+  constexpr int64_t columns = 64;
+  exec.pool.run(blocks(p.out, columns), [&](int64_t task, int) { add(p, task * columns, std::min(columns, p.out - task * columns)); });
+}
+}  // namespace
+
+const MatmulKernels<float> matmul_cpu{"matmul_cpu", product, weight_grad, bias_grad};
+
+}  // namespace statera
+#endif

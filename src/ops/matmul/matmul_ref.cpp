@@ -1,0 +1,34 @@
+// The truth for matmul.md: plain loops, float or double.
+#include "ops/matmul/matmul.hpp"
+
+namespace statera {
+
+namespace {
+template <class T>
+void product(const MatmulProduct<T>& p, Exec&) noexcept {
+  for (int64_t i = 0; i < p.m; ++i)
+    for (int64_t j = 0; j < p.n; ++j) {
+      T sum = p.accumulate ? p.c[i * p.ldc + j] : T{0};
+      for (int64_t k = 0; k < p.k; ++k) sum += p.a[i * p.lda + k] * (p.transposed ? p.b[j * p.ldb + k] : p.b[k * p.ldb + j]);
+      p.c[i * p.ldc + j] = sum;
+    }
+}
+
+template <class T>
+void weight_grad(const MatmulWeightGrad<T>& p, Exec&) noexcept {
+  for (int64_t n = 0; n < p.rows; ++n)
+    for (int64_t o = 0; o < p.out; ++o)
+      for (int64_t i = 0; i < p.in; ++i) p.dw[o * p.dw_stride + i] += p.dy[n * p.dy_stride + o] * p.x[n * p.x_stride + i];
+}
+
+template <class T>
+void bias_grad(const MatmulBiasGrad<T>& p, Exec&) noexcept {
+  for (int64_t n = 0; n < p.rows; ++n)
+    for (int64_t o = 0; o < p.out; ++o) p.dbias[o] += p.dy[n * p.dy_stride + o];
+}
+}  // namespace
+
+const MatmulKernels<double> matmul_ref_f64{"matmul_ref", product<double>, weight_grad<double>, bias_grad<double>};
+const MatmulKernels<float> matmul_ref_f32{"matmul_ref", product<float>, weight_grad<float>, bias_grad<float>};
+
+}  // namespace statera

@@ -1,0 +1,116 @@
+// What the laws of all operations do not see: bits of a row alone and among others, strided views, and a Weight's panels and gradient.
+#include "ops/matmul/matmul.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "core/random.hpp"
+#include "statera/error.hpp"
+#include "support/tolerance.hpp"
+
+namespace statera::test {
+namespace {
+
+Tensor random_tensor(const char* name, const Shape& shape) {
+  const Random random(3, name);
+  Tensor t(DType::f32, shape);
+  for (int64_t i = 0; i < shape.elements(); ++i) t.as<float>()[i] = static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
+  return t;
+}
+
+struct Engine {
+  explicit Engine(int threads, KernelChoice kernels = KernelChoice::fast) : device(Device::cpu({.threads = threads, .kernels = kernels})) {}
+  Device device;
+  Arena scratch;
+  Exec exec{device.pool(), scratch, device.kernels()};
+};
+
+bool same_bits(const View& a, const View& b) {
+  for (int64_t row = 0; row < a.rows(); ++row)
+    if (std::memcmp(a.as<float>() + row * a.stride, b.as<float>() + row * b.stride, static_cast<size_t>(a.cols()) * sizeof(float))) return false;
+  return a.shape == b.shape;
+}
+
+TEST(Matmul, ARowHasTheSameBitsAloneAndAmongOthers) {
+  for (int64_t in : {37, 1100}) {  // the second crosses a block of the sum
+    const int64_t rows = 1000, out = 130;
+    const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), bias = random_tensor("bias", {out});
+    Weight weight;
+    weight.bind(w, {}, nullptr);
+    Engine one(1);
+    const Tensor all(DType::f32, {rows, out});
+    matmul(one.exec, x, weight, all, bias);
+    for (int threads : {1, 2, 3})
+      for (int64_t count : {1, 2, 7, 16, 17, 129}) {
+        Engine engine(threads);
+        for (int64_t first : {0, 5, 871}) {
+          const Tensor some(DType::f32, {count, out});
+          matmul(engine.exec, x.view().row_range(first, count), weight, some, bias);
+          EXPECT_TRUE(same_bits(some, all.view().row_range(first, count))) << count << " rows at " << first << ", " << threads << " threads";
+        }
+      }
+  }
+}
+
+TEST(Matmul, ReadsAndWritesColumnsOfWiderMatrices) {
+  Engine engine(2);
+  const Tensor wide = random_tensor("wide", {19, 100}), w = random_tensor("w", {50, 37}), out(DType::f32, {19, 90});
+  Weight weight;
+  weight.bind(w, {}, nullptr);
+  const View x = wide.view().columns(11, 37), y = out.view().columns(20, 50);
+  matmul(engine.exec, x, weight, y);
+  const Tensor dense_x(DType::f32, x.shape), dense_y(DType::f32, y.shape);
+  copy(x, dense_x);
+  matmul(engine.exec, dense_x, weight, dense_y);
+  EXPECT_TRUE(same_bits(y, dense_y));
+  EXPECT_EQ(norm(to_doubles(out.view().columns(0, 20))) + norm(to_doubles(out.view().columns(70, 20))), 0);
+}
+
+TEST(Matmul, WeightIsPackedAgainWhenItsVersionChanges) {
+  Engine engine(2);
+  const Tensor x = random_tensor("x", {3, 64}), w = random_tensor("w", {50, 64}), before(DType::f32, {3, 50}), after(DType::f32, {3, 50});
+  std::atomic<uint64_t> version{0};
+  Weight weight;
+  weight.bind(w, {}, &version);
+  matmul(engine.exec, x, weight, before);
+  const float* memory = weight.forward_panels(engine.exec).data;
+  for (int64_t i = 0; i < w.view().elements(); ++i) w.as<float>()[i] *= 2;
+  version.fetch_add(1);
+  matmul(engine.exec, x, weight, after);
+  EXPECT_EQ(weight.forward_panels(engine.exec).data, memory);
+  for (int64_t i = 0; i < before.view().elements(); ++i) EXPECT_EQ(after.as<float>()[i], 2 * before.as<float>()[i]);
+}
+
+TEST(Matmul, WeightGradientIsThatOfAVarAndAdds) {
+  const Tensor x = random_tensor("x", {600, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {600, 50}), dw(DType::f32, {50, 37});
+  const Device device = Device::cpu({.threads = 2});
+  Weight weight;
+  weight.bind(w, dw, nullptr);
+  Tape tape(device);
+  const Var by_weight = matmul(tape, tape.constant(x), weight);
+  const View seed = dy;
+  tape.backward(std::span(&by_weight, 1), std::span(&seed, 1));
+  const Var input = tape.input(x), value = tape.input(w), by_var = matmul(tape, input, value);
+  tape.backward(std::span(&by_var, 1), std::span(&seed, 1));
+  EXPECT_TRUE(same_bits(tape.value(by_weight), tape.value(by_var)));
+  EXPECT_TRUE(same_bits(dw, tape.grad(value)));
+  tape.reset();
+  const Var again = matmul(tape, tape.constant(x), weight);
+  tape.backward(std::span(&again, 1), std::span(&seed, 1));
+  for (int64_t i = 0; i < dw.view().elements(); ++i) EXPECT_NE(dw.as<float>()[i], 0);
+}
+
+TEST(Matmul, NoRowsAndWrongShapes) {
+  Engine engine(2);
+  const Tensor x(DType::f32, {4, 16}), w = random_tensor("w", {8, 16}), y(DType::f32, {4, 8});
+  Weight weight;
+  weight.bind(w, {}, nullptr);
+  matmul(engine.exec, x.view().row_range(2, 0), weight, y.view().row_range(2, 0));
+  EXPECT_THROW(matmul(engine.exec, x.view().columns(0, 15), weight, y), Error);
+  EXPECT_THROW(matmul(engine.exec, x, weight, y.view().columns(0, 7)), Error);
+  EXPECT_THROW(matmul(engine.exec, x, weight, y, w), Error);
+}
+
+}  // namespace
+}  // namespace statera::test
