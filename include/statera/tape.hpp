@@ -61,6 +61,8 @@ class Tape {
   Var leaf(const View& value, const View& grad);  // gradients are added to `grad` (a parameter); an empty one makes a constant
   Var constant(const View& value);
   Var input(const View& value);                   // its gradient is kept until reset(): see grad()
+  // The columns begin .. begin + count - 1 of a matrix, without a copy: a part of a projection (z | x | B | C | dt).
+  Var columns(Var matrix, int64_t begin, int64_t count);
   View value(Var) const;
   double item(Var) const;                         // the only element of a scalar
 
@@ -124,6 +126,7 @@ class Tape {
  private:
   friend class GradSink;
   void* add_op(const char* op, std::initializer_list<Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
+  GradTarget column_target(Var);
   View new_grad(const Shape&, DType);
   void free_grad(const View&);
 

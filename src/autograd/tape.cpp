@@ -15,6 +15,10 @@ namespace {
 struct Node {
   View value, grad;
   bool needs_grad = false, persistent = false;  // persistent: the gradient's memory is the caller's, or kept until reset()
+  int32_t whole = -1;                           // of columns: the matrix, whose gradient holds theirs
+  int64_t first_column = 0;
+  bool overlaps = false, written = false;       // of columns: shared with other columns; their gradient has arrived
+  bool only_parts = false;                      // of the matrix: nothing but its columns wrote into the gradient so far
 };
 
 struct Op {
@@ -92,6 +96,19 @@ Var Tape::input(const View& value) {
   return leaf(value, grad);
 }
 
+Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
+  const Node whole = state_->node(matrix);
+  require(whole.whole < 0, ErrorCode::unsupported, "[tape] columns of columns");
+  Node part{whole.value.columns(begin, count), {}, whole.needs_grad, false, matrix.id, begin};
+  for (size_t i = static_cast<size_t>(matrix.id) + 1; i < state_->nodes.size(); ++i) {
+    Node& other = state_->nodes[i];
+    if (other.whole == matrix.id && other.first_column < begin + count && begin < other.first_column + other.value.cols())
+      other.overlaps = part.overlaps = true;
+  }
+  state_->nodes.push_back(part);
+  return {static_cast<int32_t>(state_->nodes.size()) - 1};
+}
+
 View Tape::value(Var var) const { return state_->node(var).value; }
 
 double Tape::item(Var var) const {
@@ -140,9 +157,25 @@ GradTarget Tape::target(Var var) {
   if (!var) return {};
   Node& node = state_->node(var);
   if (!node.needs_grad) return {};
+  if (node.whole >= 0) return column_target(var);
+  node.only_parts = false;
   if (!node.grad.empty()) return {node.grad, true};
   node.grad = new_grad(node.value.shape, node.value.dtype);
   return {node.grad, false};
+}
+
+// The first of the parts to arrive zeroes the whole, so that columns which nobody differentiates are right too.
+GradTarget Tape::column_target(Var var) {
+  Node& part = state_->node(var);
+  Node& whole = state_->nodes[static_cast<size_t>(part.whole)];
+  if (whole.grad.empty()) {
+    whole.grad = new_grad(whole.value.shape, whole.value.dtype);
+    whole.only_parts = true;
+    fill_zero(whole.grad);
+  }
+  const bool first = whole.only_parts && !part.overlaps && !part.written;
+  part.written = true;
+  return {whole.grad.columns(part.first_column, part.value.cols()), !first};
 }
 
 View Tape::grad(Var var) const { return var ? state_->node(var).grad : View(); }

@@ -1,0 +1,60 @@
+#include "models/block.hpp"
+
+#include <cmath>
+
+#include "ops/elementwise/elementwise.hpp"
+
+namespace statera {
+
+namespace {
+std::string prefix(int layer) { return "layers." + std::to_string(layer); }
+}  // namespace
+
+Block::Block(const ModelConfig& config, const JsonText& mixer, int layer, int n_layers)
+    : mixer_scope_(prefix(layer) + ".mixer"),
+      mlp_scope_(prefix(layer) + ".mlp"),
+      norm_(prefix(layer) + ".norm", config.d_model, config.norm_eps),
+      mixer_(make_mixer(mixer, {config.d_model, config.d_model, layer, n_layers, mixer_scope_})) {
+  if (config.d_ff > 0)
+    mlp_.reset(new MlpHalf{Norm(prefix(layer) + ".mlp_norm", config.d_model, config.norm_eps),
+                           Mlp(mlp_scope_, config.d_model, config.d_ff, 1 / std::sqrt(2.0 * n_layers))});
+}
+
+Var Block::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last) const {
+  {
+    const Tape::Scope scope(tape, mixer_scope_);
+    MixerOut out = mixer_->forward(tape, norm_(tape, x), rows, initial);
+    if (last) *last = out.last;
+    x = add(tape, x, out.y);
+  }
+  if (mlp_) {
+    const Tape::Scope scope(tape, mlp_scope_);
+    x = add(tape, x, mlp_->mlp(tape, mlp_->norm(tape, x)));
+  }
+  return x;
+}
+
+void Block::advance(Context& context, const View& x, const Rows& rows, std::span<State* const> states) const {
+  Exec& exec = context.exec;
+  const ArenaScope scope(exec.scratch);
+  const View normed = exec.scratch.allocate(x.dtype, x.shape), y = exec.scratch.allocate(x.dtype, x.shape);
+  norm_(exec, x, normed);
+  mixer_->advance(context, normed, rows, states, y);
+  add(exec, x, y, x);
+  if (mlp_) {
+    mlp_->norm(exec, x, normed);
+    mlp_->mlp(exec, normed, y);
+    add(exec, x, y, x);
+  }
+}
+
+void Block::visit_parameters(ParameterVisitor& visitor) {
+  norm_.visit(visitor);
+  mixer_->visit_parameters(visitor);
+  if (mlp_) {
+    mlp_->norm.visit(visitor);
+    mlp_->mlp.visit(visitor);
+  }
+}
+
+}  // namespace statera
