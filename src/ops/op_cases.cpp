@@ -5,6 +5,7 @@
 #include "ops/embedding/embedding.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 #include "ops/matmul/matmul.hpp"
+#include "ops/rope/rope.hpp"
 #include "ops/swiglu/swiglu.hpp"
 
 namespace statera {
@@ -17,6 +18,7 @@ std::vector<OpCase> all_op_cases() {
            embedding_cases,
            gated_rmsnorm_cases,
            matmul_cases,
+           rope_cases,
            swiglu_cases,
        }) {
     std::vector<OpCase> more = cases();

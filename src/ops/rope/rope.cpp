@@ -1,0 +1,87 @@
+#include "ops/rope/rope.hpp"
+
+#include <memory>
+
+#include "core/check.hpp"
+#include "ops/kernels.hpp"
+
+namespace statera {
+
+namespace {
+RopeOptions checked(const View& x, int64_t positions, RopeOptions o) {
+  if (o.rotary_dim == 0) o.rotary_dim = o.headdim;
+  require(o.rotary_dim > 0 && o.rotary_dim % 2 == 0 && o.rotary_dim <= o.headdim && o.theta > 0, ErrorCode::shape,
+          "[rope] rotary_dim must be even and at most headdim ", o.headdim, ", got ", o.rotary_dim);
+  require(x.shape.rank() == 2 && x.cols() >= o.heads * o.headdim && x.rows() == positions, ErrorCode::shape, "[rope] expected [", positions,
+          ", >= ", o.heads * o.headdim, "], got ", x.shape.str());
+  return o;
+}
+
+void rotate(Exec& exec, const View& x, const View& y, const int64_t* positions, const RopeOptions& options, bool inverse) {
+  dispatch(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    pick<T>(exec, rope_ref_f64, rope_ref_f32, rope_cpu)
+        .rotate({x.as<T>(), y.as<T>(), positions, x.rows(), x.cols(), x.stride, y.stride, options, inverse}, exec);
+  });
+}
+
+void write_positions(const Rows& rows, int64_t* positions) {
+  for (int64_t s = 0; s < rows.sequences(); ++s)
+    for (int64_t i = 0; i < rows.length(s); ++i) positions[rows.begin(s) + i] = rows.start[static_cast<size_t>(s)] + i;
+}
+}  // namespace
+
+void rope(Exec& exec, const View& x, const View& y, const Rows& rows, const RopeOptions& options) {
+  check_rows("rope", rows, x.rows());
+  require(y.shape == x.shape, ErrorCode::shape, "[rope] output ", y.shape.str(), " for input ", x.shape.str());
+  const ArenaScope scope(exec.scratch);
+  auto* positions = exec.scratch.allocate_array<int64_t>(x.rows());
+  write_positions(rows, positions);
+  rotate(exec, x, y, positions, checked(x, rows.total(), options), false);
+}
+
+Var rope(Tape& tape, Var x, const Rows& rows, const RopeOptions& options) {
+  check_rows("rope", rows, tape.value(x).rows());
+  const View positions = tape.memory().allocate(DType::i64, {rows.total()});
+  write_positions(rows, positions.as<int64_t>());
+  return rope(tape, x, positions, options);
+}
+
+Var rope(Tape& tape, Var x, const View& positions, const RopeOptions& options) {
+  const View in = tape.value(x);
+  const RopeOptions o = checked(in, positions.rows(), options);
+  const Var y = tape.make(in.dtype, in.shape, tape.needs_grad(x));
+  Exec exec = tape.exec();
+  const int64_t* at = positions.as<int64_t>();
+  rotate(exec, in, tape.value(y), at, o, false);
+  tape.record("rope", {y}, [x, y, at, o](Tape& t) {
+    const GradSink dx(t, x);
+    Exec e = t.exec();
+    rotate(e, t.grad(y), dx.view(), at, o, true);
+  });
+  return y;
+}
+
+std::vector<OpCase> rope_cases() {
+  std::vector<OpCase> cases;
+  const auto add = [&](const char* name, std::vector<int32_t> offsets, std::vector<int64_t> start, RopeOptions o, int64_t rest) {
+    const int64_t rows = offsets.back();
+    OpCase c{.op = "rope", .name = name, .inputs = {{"x", {rows, o.heads * o.headdim + rest}}}};
+    c.run = [offsets, start, o](Tape& tape, const NamedVars& in) {
+      return NamedVars{{"y", rope(tape, in.at("x"), tape.keep({offsets, start}), o)}};
+    };
+    c.reduction = 2;
+    c.benchmark = rows > 1000;
+    cases.push_back(c);
+  };
+  add("tiny", {0, 3}, {0}, {.heads = 1, .headdim = 2}, 0);
+  add("half", {0, 37, 74}, {0, 0}, {.heads = 3, .headdim = 10}, 0);
+  add("interleaved", {0, 37}, {5}, {.heads = 2, .headdim = 8, .interleaved = true}, 3);
+  add("partial", {0, 130}, {0}, {.heads = 2, .headdim = 44, .rotary_dim = 38, .theta = 500000}, 7);
+  add("interleaved_partial", {0, 33}, {0}, {.heads = 2, .headdim = 40, .rotary_dim = 36, .interleaved = true}, 0);
+  add("packed_far", {0, 70, 70, 71, 90}, {1000000, 3, 123456789, 60}, {.heads = 1, .headdim = 12}, 0);
+  add("small", {0, 1024, 2048}, {0, 0}, {.heads = 12, .headdim = 64}, 768);
+  return cases;
+}
+
+}  // namespace statera

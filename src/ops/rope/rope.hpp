@@ -1,0 +1,41 @@
+// rope: rotary position embedding of the heads in a row. See rope.md.
+#pragma once
+#include "core/exec.hpp"
+#include "core/rows.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+struct RopeOptions {
+  int64_t heads = 1, headdim = 0;
+  int64_t rotary_dim = 0;  // leading channels of each head that turn, even; 0: headdim
+  double theta = 10000;
+  bool interleaved = false;  // pairs (2f, 2f+1) instead of (f, f + rotary_dim/2)
+};
+
+template <class T> struct RopeRotate {
+  const T* x;                // [N, cols], rows x_stride apart
+  T* y;                      // [N, cols], rows y_stride apart; may be x
+  const int64_t* positions;  // [N]
+  int64_t rows, cols, x_stride, y_stride;  // cols >= heads * headdim; the rest is copied
+  RopeOptions options;       // rotary_dim > 0
+  bool inverse;              // turn back: the gradient
+};
+
+template <class T> struct RopeKernels {
+  const char* name;
+  void (*rotate)(const RopeRotate<T>&, Exec&) noexcept;
+};
+extern const RopeKernels<double> rope_ref_f64;
+extern const RopeKernels<float> rope_ref_f32, rope_cpu;
+
+// x [N, >= heads * headdim] -> y of the same shape, or y = x: in place. Row i of sequence s stands at rows.start[s] + i.
+void rope(Exec&, const View& x, const View& y, const Rows&, const RopeOptions&);
+Var rope(Tape&, Var x, const Rows&, const RopeOptions&);
+// With explicit positions: i64 [N], borrowed until the tape's reset().
+Var rope(Tape&, Var x, const View& positions, const RopeOptions&);
+
+std::vector<OpCase> rope_cases();
+
+}  // namespace statera
