@@ -1,5 +1,6 @@
 #include "ops/op_case.hpp"
 
+#include "ops/attention/attention.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
@@ -13,6 +14,7 @@ namespace statera {
 std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> all;
   for (auto cases : {
+           attention_cases,
            cross_entropy_cases,
            elementwise_cases,
            embedding_cases,

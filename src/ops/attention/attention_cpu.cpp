@@ -1,0 +1,265 @@
+// Flash attention on blocks of 64 keys; see "Blocks" in attention.md. All working memory of a tile stays in L2.
+#include "ops/attention/attention.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/attention/attention_cpu.cpp"
+#include "core/simd.hpp"
+#include "core/math-inl.hpp"
+#include "ops/matmul/tile-inl.hpp"
+
+#ifndef STATERA_ATTENTION_TILES
+#define STATERA_ATTENTION_TILES
+namespace statera {
+inline constexpr int64_t tile_queries = 64, strip = 16;
+
+// A tile: some positions of one sequence and the query heads of one key head; row r is position first + r / group, head r % group.
+struct ForwardTile {
+  const AttentionForward<float>* a;
+  const AttentionSequence* sequence;
+  int64_t first, positions, kv_head;  // first: counted from the first query
+  float *q, *acc, *scores, *top, *sum;  // [rows, D] scaled, [rows, Dv], [16, 64], [rows], [rows]
+};
+
+struct BackwardTask {
+  const AttentionBackward<float>* a;
+  int64_t sequence, kv_head;
+  int64_t width;                           // the most rows of a tile, rounded up to whole vectors
+  float *q, *q_t, *dy, *dy_t, *dq;         // [rows, D] scaled, [D, width], [rows, Dv], [Dv, width], [rows, D]
+  float *p, *ds, *lse, *delta;             // [64, width] transposed, [64, width] transposed, [width], [width]
+};
+}  // namespace statera
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+
+constexpr float before_all = -1e30f;  // the maximum before any score: finite, so that differences are no NaN
+
+// Scores of one row in the columns [begin, end), begin a multiple of the lanes -> exponentials; those outside [low, high) become 0.
+// Returns what earlier sums must be multiplied with.
+HWY_INLINE float OnlineSoftmax(float* HWY_RESTRICT s, int64_t begin, int64_t end, int64_t low, int64_t high, float& top, float& sum) {
+  const TileTag d;
+  const hn::RebindToSigned<TileTag> di;
+  const auto before = hn::Set(di, static_cast<int32_t>(low - 1)), behind = hn::Set(di, static_cast<int32_t>(high));
+  auto largest = hn::Set(d, top);
+  for (int64_t c = begin; c < end; c += tile_lanes) {
+    const auto column = hn::Iota(di, static_cast<int32_t>(c));
+    const auto seen = hn::RebindMask(d, hn::And(hn::Gt(column, before), hn::Lt(column, behind)));
+    const auto v = hn::IfThenElse(seen, hn::LoadU(d, s + c), hn::Set(d, -HUGE_VALF));
+    hn::StoreU(v, d, s + c);
+    largest = hn::Max(largest, v);
+  }
+  const float now = hn::GetLane(hn::MaxOfLanes(d, largest));
+  const auto shift = hn::Set(d, now);
+  auto total = hn::Zero(d);
+  for (int64_t c = begin; c < end; c += tile_lanes) {
+    const auto p = Exp(d, hn::Sub(hn::LoadU(d, s + c), shift));
+    hn::StoreU(p, d, s + c);
+    total = hn::Add(total, p);
+  }
+  const float keep = now == top ? 1.0f : hn::GetLane(Exp(d, hn::Set(d, top - now)));
+  sum = sum * keep + hn::GetLane(hn::SumOfLanes(d, total));
+  top = now;
+  return keep;
+}
+
+HWY_INLINE void Scale(float* HWY_RESTRICT x, int64_t n, float by) {
+  const TileTag d;
+  for (int64_t i = 0; i < n; i += tile_lanes) {
+    const auto mask = hn::FirstN(d, static_cast<size_t>(n - i));
+    hn::BlendedStore(hn::Mul(hn::MaskedLoad(mask, d, x + i), hn::Set(d, by)), mask, d, x + i);
+  }
+}
+
+// One strip of rows [r0, r1) against one block, whose first key stands at position `base`.
+void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1) {
+  const AttentionOptions& o = t.a->options;
+  const KvBlocks& kv = t.sequence->kv;
+  const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim, base = block * attention_block;
+  const int64_t tile_position = t.sequence->first_query + t.first;
+  const auto low = [&](int64_t r) {  // the first column that row r sees
+    const int64_t first = o.window > 0 ? std::max(kv.first_key, tile_position + r / group - o.window + 1) : kv.first_key;
+    return std::clamp<int64_t>(first - base, 0, attention_block);
+  };
+  const auto high = [&](int64_t r) { return std::clamp<int64_t>(tile_position + r / group + 1 - base, 0, attention_block); };
+  const int64_t begin = low(r0), end = high(r1 - 1);
+  if (begin >= end) return;
+
+  const int64_t aligned = begin / tile_lanes * tile_lanes;
+  const float* k = static_cast<const float*>(kv.k[block - kv.first_block]) + t.kv_head * D * attention_block;
+  const float* v = static_cast<const float*>(kv.v[block - kv.first_block]) + t.kv_head * attention_block * Dv;
+  Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, r1 - r0, end - aligned, D);
+  for (int64_t r = r0; r < r1; ++r) {
+    const float keep = OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
+    if (keep != 1.0f) Scale(t.acc + r * Dv, Dv, keep);
+  }
+  Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, r1 - r0, Dv, end - begin);
+}
+
+void ForwardOneTile(const ForwardTile& t) {
+  const AttentionForward<float>& a = *t.a;
+  const AttentionOptions& o = a.options;
+  const KvBlocks& kv = t.sequence->kv;
+  const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim, rows = t.positions * group;
+  const auto scale = static_cast<float>(o.scale);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* q = a.q + (t.sequence->row + t.first + r / group) * a.q_stride + (t.kv_head * group + r % group) * D;
+    for (int64_t c = 0; c < D; ++c) t.q[r * D + c] = scale * q[c];
+    std::fill_n(t.acc + r * Dv, Dv, 0.0f);
+    t.top[r] = before_all;
+    t.sum[r] = 0;
+  }
+  const int64_t position = t.sequence->first_query + t.first, last = position + t.positions - 1;
+  const int64_t first_key = o.window > 0 ? std::max(kv.first_key, position - o.window + 1) : kv.first_key;
+  for (int64_t block = first_key / attention_block; block <= last / attention_block; ++block)
+    for (int64_t r = 0; r < rows; r += strip) ForwardStrip(t, block, r, std::min(rows, r + strip));
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t n = t.sequence->row + t.first + r / group, h = t.kv_head * group + r % group;
+    Scale(t.acc + r * Dv, Dv, 1 / t.sum[r]);
+    std::copy_n(t.acc + r * Dv, Dv, a.y + n * a.y_stride + h * Dv);
+    if (a.lse) a.lse[n * o.n_heads + h] = t.top[r] + std::log(t.sum[r]);
+  }
+}
+
+// One row of the transposed scores and of dy . v, in the columns [begin, end): a key, and the queries [low, high) that see it.
+HWY_INLINE void ScoreGrad(float* HWY_RESTRICT p, float* HWY_RESTRICT ds, const float* HWY_RESTRICT lse, const float* HWY_RESTRICT delta,
+                          int64_t begin, int64_t end, int64_t low, int64_t high) {
+  const TileTag d;
+  const hn::RebindToSigned<TileTag> di;
+  const auto before = hn::Set(di, static_cast<int32_t>(low - 1)), behind = hn::Set(di, static_cast<int32_t>(high));
+  for (int64_t c = begin; c < end; c += tile_lanes) {
+    const auto column = hn::Iota(di, static_cast<int32_t>(c));
+    const auto seen = hn::RebindMask(d, hn::And(hn::Gt(column, before), hn::Lt(column, behind)));
+    const auto weight = hn::IfThenElseZero(seen, Exp(d, hn::Sub(hn::LoadU(d, p + c), hn::LoadU(d, lse + c))));
+    const auto grad = hn::Mul(weight, hn::Sub(hn::LoadU(d, ds + c), hn::LoadU(d, delta + c)));
+    hn::StoreU(weight, d, p + c);
+    hn::StoreU(hn::IfThenElseZero(seen, grad), d, ds + c);
+  }
+}
+
+// The keys [j0, j1), at most 64, against the queries of a tile, whose first one stands at key number `i0`.
+void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, int64_t j1) {
+  const AttentionBackward<float>& a = *t.a;
+  const AttentionOptions& o = a.options;
+  const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim;
+  const int64_t row = a.k_rows.begin(t.sequence), k_at = t.kv_head * D, v_at = t.kv_head * Dv;
+  const auto low = [&](int64_t j) { return std::clamp<int64_t>((j - i0) * group, 0, rows); };  // the first query that sees key j
+  const auto high = [&](int64_t j) { return o.window > 0 ? std::clamp<int64_t>((j + o.window - i0) * group, 0, rows) : rows; };
+  const int64_t first = low(j0), last = high(j1 - 1), aligned = first / tile_lanes * tile_lanes;
+  if (first >= last) return;
+  for (int64_t j = j0; j < j1; j += strip) {
+    const int64_t end = std::min(j1, j + strip), m = end - j, r = low(j), n = high(end - 1) - r;
+    float *p = t.p + (j - j0) * t.width, *ds = t.ds + (j - j0) * t.width;
+    if (n > 0) {
+      Tile<false>(a.k + (row + j) * a.k_stride + k_at, a.k_stride, 1, t.q_t + r, t.width, p + r, t.width, m, n, D);
+      Tile<false>(a.v + (row + j) * a.v_stride + v_at, a.v_stride, 1, t.dy_t + r, t.width, ds + r, t.width, m, n, Dv);
+    }
+    for (int64_t i = 0; i < m; ++i) ScoreGrad(p + i * t.width, ds + i * t.width, t.lse, t.delta, aligned, last, low(j + i), high(j + i));
+    if (n > 0 && a.dv) Tile<true>(p + r, t.width, 1, t.dy + r * Dv, Dv, a.dv + (row + j) * a.dv_stride + v_at, a.dv_stride, m, Dv, n);
+    if (n > 0 && a.dk) Tile<true>(ds + r, t.width, 1, t.q + r * D, D, a.dk + (row + j) * a.dk_stride + k_at, a.dk_stride, m, D, n);
+  }
+  if (a.dq)
+    Tile<true>(t.ds + first, 1, t.width, a.k + (row + j0) * a.k_stride + k_at, a.k_stride, t.dq + first * D, D, last - first, D, j1 - j0);
+}
+
+// Queries [first, first + positions) of the sequence against all keys that they see.
+void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
+  const AttentionBackward<float>& a = *t.a;
+  const AttentionOptions& o = a.options;
+  const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim, rows = positions * group;
+  const auto scale = static_cast<float>(o.scale);
+  const auto place = [&](int64_t r) { return a.q_rows.begin(t.sequence) + first + r / group; };
+  const auto head = [&](int64_t r) { return t.kv_head * group + r % group; };
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* q = a.q + place(r) * a.q_stride + head(r) * D;
+    const float *dy = a.dy + (place(r) * o.n_heads + head(r)) * Dv, *y = a.y + (place(r) * o.n_heads + head(r)) * Dv;
+    for (int64_t c = 0; c < D; ++c) t.q_t[c * t.width + r] = t.q[r * D + c] = scale * q[c];
+    float delta = 0;
+    for (int64_t c = 0; c < Dv; ++c) {
+      t.dy_t[c * t.width + r] = t.dy[r * Dv + c] = dy[c];
+      delta += dy[c] * y[c];
+    }
+    t.delta[r] = delta;
+    t.lse[r] = a.lse[place(r) * o.n_heads + head(r)];
+  }
+  std::fill_n(t.dq, rows * D, 0.0f);
+  const int64_t i0 = a.k_rows.length(t.sequence) - a.q_rows.length(t.sequence) + first, keys = i0 + positions;
+  const int64_t first_key = o.window > 0 ? std::max<int64_t>(0, i0 - o.window + 1) : 0;
+  for (int64_t j = first_key / attention_block * attention_block; j < keys; j += attention_block)
+    BackwardBlock(t, i0, rows, std::max(j, first_key), std::min(keys, j + attention_block));
+  for (int64_t r = 0; a.dq && r < rows; ++r) {
+    float* dq = a.dq + place(r) * a.dq_stride + head(r) * D;
+    for (int64_t c = 0; c < D; ++c) dq[c] += scale * t.dq[r * D + c];
+  }
+}
+
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace statera {
+
+namespace {
+HWY_EXPORT(ForwardOneTile);
+HWY_EXPORT(BackwardTile);
+
+int64_t positions_of_tile(const AttentionOptions& o) { return std::max<int64_t>(1, tile_queries * o.n_kv_heads / o.n_heads); }
+
+void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
+  const AttentionOptions& o = a.options;
+  const int64_t positions = positions_of_tile(o), rows = positions * (o.n_heads / o.n_kv_heads);
+  const ArenaScope scope(exec.scratch);
+  int64_t n_tiles = 0;
+  for (int64_t s = 0; s < a.n_sequences; ++s) n_tiles += (a.sequences[s].queries + positions - 1) / positions;
+  struct Place { const AttentionSequence* sequence; int64_t first; };
+  auto* tiles = exec.scratch.allocate_array<Place>(n_tiles);
+  for (int64_t s = 0, at = n_tiles; s < a.n_sequences; ++s)  // from the end: the longest tiles of a sequence come first
+    for (int64_t first = 0; first < a.sequences[s].queries; first += positions) tiles[--at] = {a.sequences + s, first};
+  auto* workers = exec.scratch.allocate_array<ForwardTile>(exec.pool.size());
+  for (int w = 0; w < exec.pool.size(); ++w) {
+    const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };
+    workers[w] = {.a = &a, .q = floats(rows * o.headdim), .acc = floats(rows * o.value_dim), .scores = floats(strip * attention_block),
+                  .top = floats(rows), .sum = floats(rows)};
+  }
+  const auto run = HWY_DYNAMIC_DISPATCH(ForwardOneTile);
+  exec.pool.run(n_tiles * o.n_kv_heads, [&](int64_t task, int worker) {
+    const Place& place = tiles[task / o.n_kv_heads];
+    ForwardTile tile = workers[worker];
+    tile.sequence = place.sequence;
+    tile.first = place.first;
+    tile.positions = std::min(positions, place.sequence->queries - place.first);
+    tile.kv_head = task % o.n_kv_heads;
+    run(tile);
+  });
+}
+
+void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {
+  const AttentionOptions& o = a.options;
+  const int64_t positions = positions_of_tile(o), rows = positions * (o.n_heads / o.n_kv_heads);
+  const int64_t width = (rows + strip - 1) / strip * strip;  // whole vectors
+  const ArenaScope scope(exec.scratch);
+  auto* workers = exec.scratch.allocate_array<BackwardTask>(exec.pool.size());
+  for (int w = 0; w < exec.pool.size(); ++w) {
+    const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };
+    workers[w] = {.a = &a, .width = width, .q = floats(rows * o.headdim), .q_t = floats(o.headdim * width),
+                  .dy = floats(rows * o.value_dim), .dy_t = floats(o.value_dim * width), .dq = floats(rows * o.headdim),
+                  .p = floats(attention_block * width), .ds = floats(attention_block * width), .lse = floats(width), .delta = floats(width)};
+  }
+  const auto run = HWY_DYNAMIC_DISPATCH(BackwardTile);
+  exec.pool.run(a.q_rows.sequences() * o.n_kv_heads, [&](int64_t task, int worker) {
+    BackwardTask t = workers[worker];
+    t.sequence = task / o.n_kv_heads;
+    t.kv_head = task % o.n_kv_heads;
+    for (int64_t first = 0; first < a.q_rows.length(t.sequence); first += positions)
+      run(t, first, std::min(positions, a.q_rows.length(t.sequence) - first));
+  });
+}
+}  // namespace
+
+const AttentionKernels<float> attention_cpu{"attention_cpu", forward, backward};
+
+}  // namespace statera
+#endif
