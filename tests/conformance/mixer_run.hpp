@@ -1,0 +1,141 @@
+// Runs one mixer of the registry, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder:
+// src/mixers/<type>/cases.json, an array of {"name", "d_model", "block"}.
+#pragma once
+#include <fstream>
+#include <sstream>
+
+#include "core/arena.hpp"
+#include "io/json.hpp"
+#include "mixers/mixer.hpp"
+#include "support/op_run.hpp"
+
+namespace statera::test {
+
+struct MixerCase {
+  std::string type, name, block;
+  int64_t d_model;
+};
+
+inline std::vector<MixerCase> mixer_cases() {
+  std::vector<MixerCase> cases;
+  for (std::string_view type : mixer_types()) {
+    const std::string path = std::string(STATERA_SOURCE_DIR "/src/mixers/") + std::string(type) + "/cases.json";
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    for (const auto& c : parse_json(text.str(), path))
+      cases.push_back({std::string(type), c["name"], c["block"].dump(), c["d_model"].template get<int64_t>()});
+  }
+  return cases;
+}
+
+// Sequences of given lengths; each starts anew unless `starts` says where it goes on.
+struct Ragged {
+  std::vector<int32_t> offsets{0};
+  std::vector<int64_t> starts;
+  Ragged(std::initializer_list<int32_t> lengths, int64_t start = 0) {
+    for (int32_t length : lengths) {
+      offsets.push_back(offsets.back() + length);
+      starts.push_back(start);
+    }
+  }
+  Rows rows() const { return {offsets, starts}; }
+  int64_t total() const { return offsets.back(); }
+};
+
+class MixerUnderTest {
+ public:
+  MixerUnderTest(const MixerCase& c, DType dtype) : dtype_(dtype), d_model_(c.d_model) {
+    mixer_ = make_mixer({c.block, c.type}, {c.d_model, c.d_model, 1, 3, "layers.1.mixer"});
+    struct Collect : ParameterVisitor {
+      std::vector<Parameter*> all;
+      void visit(Parameter& p) override { all.push_back(&p); }
+    } collect;
+    mixer_->visit_parameters(collect);
+    parameters_ = collect.all;
+    for (Parameter* p : parameters_) {
+      p->allocate(dtype, true);
+      p->initialise(3);
+      const Random noise(4, p->name);  // biases and D away from their round initial values; exact in float
+      for (int64_t i = 0; i < p->elements(); ++i) set(*p, i, static_cast<float>(get(*p, i) + 0.05 * noise.normal(static_cast<uint64_t>(i))));
+      p->changed();
+      widest_ = std::max(widest_, p->shape[p->shape.rank() - 1]);
+    }
+  }
+
+  const Mixer& mixer() const { return *mixer_; }
+  const std::vector<Parameter*>& parameters() const { return parameters_; }
+  int64_t widest() const { return widest_; }
+  static double get(const Parameter& p, int64_t i) {
+    return p.value.dtype() == DType::f64 ? p.value.as<double>()[i] : static_cast<double>(p.value.as<float>()[i]);
+  }
+  static void set(const Parameter& p, int64_t i, double v) {
+    if (p.value.dtype() == DType::f64) p.value.as<double>()[i] = v;
+    else p.value.as<float>()[i] = static_cast<float>(v);
+  }
+
+  Tensor input(int64_t rows, uint64_t seed) const {
+    std::vector<double> v(static_cast<size_t>(rows * d_model_));
+    const Random random(seed, "mixer x");
+    for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>(random.normal(i));
+    return to_tensor(dtype_, {rows, d_model_}, v);
+  }
+
+  // Forward, and backward unless told otherwise. Gradients: "x", each parameter, "initial.i"; outputs: "y", "last.i".
+  OpResult forward(const Device& device, const Tensor& x, const Rows& rows, const std::vector<Tensor>* initial = nullptr,
+                   bool backward = true) const {
+    Tape tape(device);
+    for (Parameter* p : parameters_) fill_zero(p->grad);
+    const Var vx = backward ? tape.input(x) : tape.constant(x);
+    StateVars first;
+    if (initial)
+      for (const Tensor& t : *initial) first.push_back(backward ? tape.input(t) : tape.constant(t));
+    const MixerOut out = mixer_->forward(tape, vx, rows, initial ? &first : nullptr);
+    OpResult result;
+    std::vector<Var> roots{out.y};
+    std::vector<std::string> names{"y"};
+    for (size_t i = 0; i < out.last.count; ++i) {
+      roots.push_back(out.last.vars[i]);
+      names.push_back("last." + std::to_string(i));
+    }
+    std::vector<Tensor> seeds;
+    for (size_t i = 0; i < roots.size(); ++i) {
+      result.outputs[names[i]] = to_doubles(tape.value(roots[i]));
+      result.shapes[names[i]] = tape.value(roots[i]).shape;
+      if (backward) seeds.push_back(to_tensor(dtype_, tape.value(roots[i]).shape, random_grad(names[i], result.outputs[names[i]].size())));
+    }
+    if (!backward) return result;
+    const std::vector<View> views(seeds.begin(), seeds.end());
+    tape.backward(roots, views);
+    result.grads["x"] = to_doubles(tape.grad(vx));
+    for (Parameter* p : parameters_) result.grads[p->name] = to_doubles(p->grad);
+    for (size_t i = 0; i < first.count; ++i) result.grads["initial." + std::to_string(i)] = to_doubles(tape.grad(first.vars[i]));
+    return result;
+  }
+
+  // Inference over rows [begin, begin + length) of x for one sequence, or several at once.
+  std::vector<double> advance(const Device& device, const View& x, const Rows& rows, std::span<State* const> states) const {
+    Arena scratch;
+    Context context{{device.pool(), scratch, device.kernels()}};
+    const View y = scratch.allocate(dtype_, {x.rows(), d_model_});
+    for (size_t s = 0; s < states.size(); ++s) states[s]->reserve(states[s]->position() + rows.length(static_cast<int64_t>(s)));
+    mixer_->advance(context, x, rows, states, y);
+    for (size_t s = 0; s < states.size(); ++s) states[s]->set_position(states[s]->position() + rows.length(static_cast<int64_t>(s)));
+    return to_doubles(y);
+  }
+  std::vector<double> advance_one(const Device& device, const View& x, State& state) const {
+    const std::vector<int32_t> offsets{0, static_cast<int32_t>(x.rows())};
+    const std::vector<int64_t> start{state.position()};
+    State* one = &state;
+    return advance(device, x, {offsets, start}, {&one, 1});
+  }
+  State state() const { return State(mixer_->state_layout(), dtype_); }
+
+ private:
+  DType dtype_;
+  int64_t d_model_, widest_ = 1;
+  std::unique_ptr<Mixer> mixer_;
+  std::vector<Parameter*> parameters_;
+};
+
+}  // namespace statera::test
