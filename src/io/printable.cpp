@@ -34,11 +34,11 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
+std::string in_quotes(std::string_view text, size_t most) {
   constexpr char hex[] = "0123456789abcdef";
   std::string out = "'";
   while (!text.empty()) {
-    if (out.size() > 80) return out + "...'";
+    if (out.size() > most) return out + "...'";
     const auto byte = static_cast<unsigned char>(text[0]);
     const size_t size = byte < 0x20 || byte == 0x7F ? 0 : character(text);
     if (size > 0) out += text.substr(0, size);

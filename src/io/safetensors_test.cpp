@@ -1,0 +1,290 @@
+#include "io/safetensors.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "io/atomic_file.hpp"
+#include "statera/error.hpp"
+
+namespace statera {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_bytes(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class Safetensors : public testing::Test {
+ protected:
+  Safetensors() : folder_(fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    fs::create_directories(folder_);
+  }
+  ~Safetensors() override { fs::remove_all(folder_); }
+  std::string path(const std::string& name = "x.safetensors") const { return folder_ / name; }
+
+  std::string put(const std::string& bytes) const {
+    std::ofstream(path(), std::ios::binary) << bytes;
+    return path();
+  }
+  static std::string with_length(uint64_t length, const std::string& rest) {
+    return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + rest;
+  }
+  std::string put(const std::string& header, size_t data_bytes) const {
+    return put(with_length(header.size(), header + std::string(data_bytes, '\1')));
+  }
+
+  static std::string error_of(const std::string& path, ErrorCode code = ErrorCode::io) {
+    try {
+      SafetensorsFile::open(path);
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      EXPECT_EQ(error.code(), code) << what;
+      EXPECT_EQ(what.find('\n'), std::string::npos) << what;
+      EXPECT_EQ(what.rfind(path + ": ", 0), 0u) << what;
+      return what.substr(std::min(what.size(), path.size() + 2));
+    }
+    ADD_FAILURE() << "no error";
+    return {};
+  }
+  // the error of a file with this header and so many bytes of data; `wanted` must stand in it
+  void refuses(const std::string& header, size_t data_bytes, const std::string& wanted, ErrorCode code = ErrorCode::io) const {
+    const std::string error = error_of(put(header, data_bytes), code);
+    EXPECT_NE(error.find(wanted), std::string::npos) << error << "\n  for " << header.substr(0, 200);
+  }
+
+ private:
+  fs::path folder_;
+};
+
+double element(const View& v, int64_t i) {
+  switch (v.dtype) {
+    case DType::f64: return v.as<double>()[i];
+    case DType::f32: return static_cast<double>(v.as<float>()[i]);
+    case DType::i64: return static_cast<double>(v.as<int64_t>()[i]);
+    case DType::i32: return v.as<int32_t>()[i];
+    case DType::i16: return static_cast<const int16_t*>(v.data)[i];
+    case DType::i8: return static_cast<const int8_t*>(v.data)[i];
+    case DType::f16: case DType::bf16: return static_cast<const uint16_t*>(v.data)[i];
+    case DType::u8: case DType::boolean: return static_cast<const uint8_t*>(v.data)[i];
+  }
+  return 0;
+}
+
+double expected_element(DType dtype, int64_t i) {  // see tests/golden/io/make.py
+  switch (dtype) {
+    case DType::f16: case DType::bf16: return static_cast<double>(i * 257);
+    case DType::boolean: return static_cast<double>(i % 2);
+    case DType::u8: return static_cast<double>(i);
+    default: return static_cast<double>(i) - 3;
+  }
+}
+
+TEST_F(Safetensors, AgreesWithTheReferenceImplementation) {
+  for (const char* name : {"types", "shapes", "nothing"}) {
+    const std::string golden = std::string(STATERA_SOURCE_DIR "/tests/golden/io/") + name + ".safetensors";
+    const SafetensorsFile file = SafetensorsFile::open(golden);
+    for (const NamedView& tensor : file.tensors())
+      for (int64_t i = 0; i < tensor.view.elements(); ++i)
+        ASSERT_EQ(element(tensor.view, i), expected_element(tensor.view.dtype, i)) << name << " " << tensor.name << " " << i;
+    std::vector<NamedView> shuffled(file.tensors().rbegin(), file.tensors().rend());
+    write_safetensors(path(), shuffled, file.metadata());
+    EXPECT_EQ(read_bytes(path()), read_bytes(golden)) << name;
+  }
+  const SafetensorsFile types = SafetensorsFile::open(STATERA_SOURCE_DIR "/tests/golden/io/types.safetensors");
+  EXPECT_EQ(types.tensors().size(), 20u);
+  EXPECT_EQ(types.metadata().at("format"), "pt");
+  EXPECT_EQ(types.at("bool.odd").shape, Shape({3, 1, 5}));
+  EXPECT_EQ(types.at("bfloat16.one").dtype, DType::bf16);
+  const SafetensorsFile shapes = SafetensorsFile::open(STATERA_SOURCE_DIR "/tests/golden/io/shapes.safetensors");
+  EXPECT_EQ(shapes.at("scalar").shape, Shape());
+  EXPECT_EQ(shapes.at("nothing").shape, Shape({4, 0, 3}));
+  EXPECT_EQ(shapes.at("a name with \"quotes\", a \\ and \xC3\xA4").elements(), 9);
+}
+
+TEST_F(Safetensors, StridedViewsAndMetadata) {
+  Tensor t(DType::f32, {3, 4});
+  for (int i = 0; i < 12; ++i) t.as<float>()[i] = static_cast<float>(i);
+  const std::vector<NamedView> tensors{{"part", t.view().columns(1, 2)}};
+  write_safetensors(path(), tensors, {{"step", "12"}, {"config", "{\"a\": 1}\n"}});
+  SafetensorsFile file = SafetensorsFile::open(path());
+  const SafetensorsFile moved = std::move(file);
+  const View part = moved.at("part");
+  EXPECT_EQ(part.shape, Shape({3, 2}));
+  for (int row = 0; row < 3; ++row)
+    for (int col = 0; col < 2; ++col) EXPECT_EQ(part.as<float>()[2 * row + col], static_cast<float>(4 * row + col + 1));
+  EXPECT_EQ(moved.metadata(), (std::map<std::string, std::string>{{"step", "12"}, {"config", "{\"a\": 1}\n"}}));
+  EXPECT_EQ(moved.find("other"), nullptr);
+  try {
+    moved.at("parts");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.what(), path() + ": no tensor 'parts'; did you mean 'part'?");
+  }
+}
+
+TEST_F(Safetensors, UnalignedTensorsAreCopied) {
+  std::string header = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}})";
+  std::string data(9, '\0');
+  const float values[] = {1.5f, -2};
+  std::memcpy(data.data() + 1, values, sizeof(values));
+  const SafetensorsFile file = SafetensorsFile::open(put(with_length(header.size(), header + data)));
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(file.at("b").data) % 4, 0u);
+  EXPECT_EQ(file.at("b").as<float>()[0], 1.5f);
+  EXPECT_EQ(file.at("b").as<float>()[1], -2.0f);
+}
+
+TEST_F(Safetensors, FilesThatCannotBeRead) {
+  EXPECT_EQ(error_of(path("none")), "cannot open: No such file or directory");
+  EXPECT_EQ(error_of(testing::TempDir()), "expected a file, got a folder");
+  EXPECT_EQ(error_of("/dev/null"), "expected a regular file, got a pipe or device");
+  EXPECT_EQ(error_of(put("")), "the file is empty");
+}
+
+TEST_F(Safetensors, HeaderLength) {
+  EXPECT_EQ(error_of(put("abc")), "no safetensors file: 3 bytes are too short");
+  EXPECT_NE(error_of(put(with_length(3, "{}"))).find("a header of 3 bytes in a file of 10"), std::string::npos);
+  EXPECT_NE(error_of(put(with_length(100'000'001, "{}"))).find("expected at most 100000000"), std::string::npos);
+  EXPECT_NE(error_of(put(with_length(UINT64_MAX, "{}"))).find("a header of 18446744073709551615 bytes"), std::string::npos);
+  EXPECT_NE(error_of(put(with_length(0, "{}"))).find("does not begin with '{'"), std::string::npos);
+}
+
+TEST_F(Safetensors, HeaderThatIsNoJson) {
+  refuses(" {}", 0, "does not begin with '{'");
+  refuses("{", 0, "no valid JSON at its byte 2");
+  refuses("{}x", 0, "no valid JSON");
+  refuses("{\"\xff\":1}", 0, "no valid JSON");
+  refuses("{\"a\":1e999}", 0, "no valid JSON");
+  refuses(std::string("{\0}", 3), 0, "no valid JSON");
+  std::string deep = "{\"a\":{\"shape\":";
+  deep.append(1 << 20, '[');
+  refuses(deep, 0, "tensor 'a': got a list");
+  deep.clear();
+  for (int i = 0; i < 1 << 18; ++i) deep += "{\"shape\":";
+  refuses(deep, 0, "tensor 'shape': got an object inside");
+}
+
+TEST_F(Safetensors, HeaderOfAnotherForm) {
+  refuses(R"({"a":5})", 0, "tensor 'a': got the number 5");
+  refuses(R"({"a":[]})", 0, "tensor 'a': got a list");
+  refuses(R"({"a":{}})", 0, "tensor 'a': expected dtype, shape and two data_offsets");
+  refuses(R"({"a":{"dtype":"F32","shape":[1]}})", 4, "expected dtype, shape and two data_offsets");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}})", 4, "expected dtype, shape and two data_offsets");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}})", 4, "expected two data_offsets");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}})", 4, "shape stands there twice");
+  refuses(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "dtype stands there twice");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"data_offsets":[0,4]}})", 4, "data_offsets stand there twice");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", 4, "tensor 'a': unknown key 'x'");
+  refuses(R"({"a":{"dtype":32,"shape":[1],"data_offsets":[0,4]}})", 4, "got the number 32");
+  refuses(R"({"a":{"dtype":"F32","shape":"[1]","data_offsets":[0,4]}})", 4, "got the string '[1]'");
+  refuses(R"({"a":{"dtype":"F32","shape":[null],"data_offsets":[0,4]}})", 4, "got null");
+  refuses(R"({"__metadata__":{"a":1}})", 0, "'__metadata__': got the number 1");
+  refuses(R"({"__metadata__":{"a":"1","a":"2"}})", 0, "the key 'a' stands there twice");
+  refuses(R"({"__metadata__":{},"__metadata__":{}})", 0, "expected it once");
+  refuses(R"({"__metadata__":"x"})", 0, "'__metadata__': got the string 'x'");
+}
+
+TEST_F(Safetensors, TypesAndRanksThatTheEngineLacks) {
+  refuses(R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", 1, "tensor 'a': element type 'F8_E4M3'", ErrorCode::unsupported);
+  refuses(R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1],"data_offsets":[0,1]}})", 1, "tensor 'a': more than 5 axes", ErrorCode::unsupported);
+}
+
+TEST_F(Safetensors, Shapes) {
+  const auto shape = [&](const std::string& dims, size_t bytes, const std::string& wanted) {
+    refuses(R"({"a":{"dtype":"F32","shape":)" + dims + R"(,"data_offsets":[0,)" + std::to_string(bytes) + "]}}", bytes, wanted);
+  };
+  shape("[-1]", 4, "tensor 'a': expected numbers >= 0, got -1");
+  shape("[1.0]", 4, "tensor 'a': expected whole numbers, got '1.0'");
+  shape("[2]", 4, "tensor 'a': shape [2] of f32 needs 8 bytes, got 4");
+  shape("[]", 8, "needs 4 bytes, got 8");
+  shape("[18446744073709551615]", 4, "a dimension of 18446744073709551615");
+  shape("[99999999999999999999]", 4, "expected whole numbers");
+  shape("[4611686018427387904,4]", 0, "overflows");           // 2^64 elements
+  shape("[4611686018427387905]", 4, "overflows");             // 2^64 + 4 bytes
+  shape("[0,4611686018427387904,4611686018427387904]", 0, "overflows");
+}
+
+TEST_F(Safetensors, Offsets) {
+  const auto two = [&](const std::string& first, const std::string& second, size_t bytes, const std::string& wanted) {
+    refuses(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + first + R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + second + "}}",
+            bytes, wanted);
+  };
+  two("[0,4]", "[2,6]", 8, "tensor 'b': expected its data at 4, got 2 (it overlaps another tensor)");
+  two("[0,4]", "[0,4]", 8, "it overlaps another tensor");
+  two("[0,4]", "[5,9]", 9, "tensor 'b': expected its data at 4, got 5 (there is a gap)");
+  two("[1,5]", "[5,9]", 9, "tensor 'a': expected its data at 0, got 1 (there is a gap)");
+  two("[0,4]", "[8,4]", 8, "tensor 'b': data_offsets 8 to 4 run backwards");
+  two("[0,4]", "[4,8]", 7, "tensor 'b': data_offsets end at 8, but the file has 7 bytes of data (is it complete?)");
+  two("[0,4]", "[4,18446744073709551615]", 8, "data_offsets end at 18446744073709551615");
+  two("[0,4]", "[4,8]", 9, "the tensors end at 8, but the file has 9 bytes of data");
+  two("[0,4]", "[-4,8]", 8, "expected numbers >= 0, got -4");
+  refuses("{}", 1, "the tensors end at 0, but the file has 1 bytes of data");
+}
+
+TEST_F(Safetensors, NamesThatRepeat) {
+  refuses(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2,
+          "two tensors have the name 'a'");
+}
+
+TEST_F(Safetensors, WriterRefusesBadNames) {
+  const Tensor t(DType::f32, {1});
+  for (const std::vector<NamedView>& tensors : {std::vector<NamedView>{{"a", t}, {"a", t}}, std::vector<NamedView>{{"__metadata__", t}},
+                                                std::vector<NamedView>{{"\xff", t}}, std::vector<NamedView>{{"a", View(nullptr, DType::f32, {1})}}})
+    EXPECT_THROW(write_safetensors(path(), tensors), Error);
+  EXPECT_FALSE(fs::exists(path()));
+}
+
+TEST_F(Safetensors, TruncatedFilesAreRefused) {
+  const std::string whole = read_bytes(STATERA_SOURCE_DIR "/tests/golden/io/types.safetensors");
+  for (size_t size = 0; size < whole.size(); size += 7) error_of(put(whole.substr(0, size)));
+}
+
+TEST_F(Safetensors, AFullDiskLeavesTheOldFile) {
+  const Tensor small(DType::f32, {4}), large(DType::f32, {1 << 20});
+  write_safetensors(path(), std::vector<NamedView>{{"a", small}});
+  const std::string before = read_bytes(path());
+  // A limit on the size of files stands in for the disk: write() stops in the middle and then fails.
+  rlimit old_limit;
+  getrlimit(RLIMIT_FSIZE, &old_limit);
+  const rlimit limit{100'000, old_limit.rlim_max};
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &limit);
+  std::string message;
+  try {
+    write_safetensors(path(), std::vector<NamedView>{{"a", large}});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::io);
+    message = error.what();
+  }
+  setrlimit(RLIMIT_FSIZE, &old_limit);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(message, path() + ": cannot write the file: File too large (what was saved before is still there)");
+  EXPECT_EQ(read_bytes(path()), before);
+  EXPECT_FALSE(fs::exists(path() + ".partial"));
+}
+
+TEST_F(Safetensors, AtomicFile) {
+  write_file(path(), "old");
+  {
+    AtomicFile file(path());
+    file.write("half");
+    EXPECT_THROW(write_file(path(), "other"), Error);  // one writer at a time
+  }
+  EXPECT_EQ(read_bytes(path()), "old");
+  std::ofstream(path() + ".partial") << "left by a process that was killed, and longer than what comes";
+  write_file(path(), "new");
+  EXPECT_EQ(read_bytes(path()), "new");
+  EXPECT_THROW(write_file(path("no/such/folder"), ""), Error);
+  EXPECT_THROW(write_file(testing::TempDir(), ""), Error);
+}
+
+}  // namespace
+}  // namespace statera
