@@ -7,6 +7,7 @@
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "ops/rope/rope.hpp"
+#include "ops/ssd/ssd.hpp"
 #include "ops/swiglu/swiglu.hpp"
 
 namespace statera {
@@ -21,6 +22,7 @@ std::vector<OpCase> all_op_cases() {
            gated_rmsnorm_cases,
            matmul_cases,
            rope_cases,
+           ssd_cases,
            swiglu_cases,
        }) {
     std::vector<OpCase> more = cases();

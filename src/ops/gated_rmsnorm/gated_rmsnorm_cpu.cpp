@@ -8,33 +8,14 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/gated_rmsnorm/gated_rmsnorm_cpu.cpp"
 #include "core/simd.hpp"
+#include "core/lanes-inl.hpp"
 #include "core/math-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-
-struct Whole {
-  HWY_INLINE V load(const float* p) const { return hn::LoadU(D(), p); }
-  HWY_INLINE void store(V v, float* p) const { hn::StoreU(v, D(), p); }
-};
-struct Part {  // the last lanes of a group; the others load as 0
-  hn::Mask<D> mask;
-  HWY_INLINE V load(const float* p) const { return hn::MaskedLoad(mask, D(), p); }
-  HWY_INLINE void store(V v, float* p) const { hn::BlendedStore(v, mask, D(), p); }
-};
-
-template <class F>
-HWY_INLINE void ForLanes(int64_t count, const F& f) {
-  const auto lanes = static_cast<int64_t>(hn::Lanes(D()));
-  int64_t c = 0;
-  for (; c + lanes <= count; c += lanes) f(c, Whole());
-  if (c < count) f(c, Part{hn::FirstN(D(), static_cast<size_t>(count - c))});
-}
-
-HWY_INLINE float Sum(V v) { return hn::GetLane(hn::SumOfLanes(D(), v)); }
+using D = LanesTag;
+using V = LanesVec;
 
 enum class Gate { none, first, last };
 

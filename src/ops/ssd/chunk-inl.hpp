@@ -1,0 +1,126 @@
+// What the chunked forward and backward of ssd share, once a target.
+#if defined(STATERA_SSD_CHUNK_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef STATERA_SSD_CHUNK_INL
+#undef STATERA_SSD_CHUNK_INL
+#else
+#define STATERA_SSD_CHUNK_INL
+#endif
+
+#include "core/lanes-inl.hpp"
+#include "core/math-inl.hpp"
+#include "ops/matmul/tile-inl.hpp"
+#include "ops/ssd/ssd.hpp"
+#include "ops/ssd/ssd_chunks.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+
+using D = LanesTag;
+using V = LanesVec;
+inline constexpr int64_t row_block = 16;  // rows of a triangular product that end at the same column
+inline constexpr int64_t lanes = tile_lanes;
+
+inline int64_t BlockEnd(int64_t t, int64_t q) { return std::min(q, (t / row_block + 1) * row_block); }
+
+// to[c, r] = from[r, c]
+inline void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols, float* HWY_RESTRICT to, int64_t to_stride) {
+  int64_t r = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  const hn::RepartitionToWide<decltype(hn::RebindToUnsigned<decltype(d)>())> wide;
+  for (; r + 4 <= rows; r += 4) {
+    int64_t c = 0;
+    for (; c + 4 <= cols; c += 4) {
+      const float* p = from + r * from_stride + c;
+      const auto r0 = hn::LoadU(d, p), r1 = hn::LoadU(d, p + from_stride), r2 = hn::LoadU(d, p + 2 * from_stride),
+                 r3 = hn::LoadU(d, p + 3 * from_stride);
+      const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1)), high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
+      const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3)), high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+      float* out = to + c * to_stride + r;
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, out);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, out + to_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, out + 2 * to_stride);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, out + 3 * to_stride);
+    }
+    for (; c < cols; ++c)
+      for (int64_t i = r; i < r + 4; ++i) to[c * to_stride + i] = from[i * from_stride + c];
+  }
+#endif
+  for (; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c) to[c * to_stride + r] = from[r * from_stride + c];
+}
+
+// out[t, u] = a_t . b_u where u lies at or before the end of t's block of rows; a [q, k], bt [k, ld] transposed, out [q, ld].
+inline void LowerProduct(const float* a, int64_t a_stride, const float* bt, float* out, int64_t ld, int64_t q, int64_t k) {
+  for (int64_t t = 0; t < q; t += row_block)
+    Tile<false>(a + t * a_stride, a_stride, 1, bt, ld, out + t * ld, ld, std::min(row_block, q - t), BlockEnd(t, q), k);
+}
+
+inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
+  const D d;
+  const int64_t q = piece.length, padded = (q + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
+  const float bias = f.dt_bias ? f.dt_bias[h] : 0, *dt = f.dt + piece.row * f.dt_stride + h;
+  for (int64_t t = 0; t < q; ++t) out.raw[t] = dt[t * f.dt_stride] + bias;
+  std::fill(out.raw + q, out.raw + padded, 0.0f);
+  const V low = hn::Set(d, f.dt_min), high = hn::Set(d, f.dt_max), A = hn::Set(d, f.A[h]);
+  for (int64_t t = 0; t < padded; t += lanes) {
+    const V raw = hn::LoadU(d, out.raw + t), free = f.dt_softplus ? Softplus(d, raw) : raw;
+    const auto outside = hn::Or(hn::Lt(free, low), hn::Gt(free, high));
+    const V v = hn::IfThenElse(outside, hn::IfThenElse(hn::Lt(free, low), low, high), free);  // a NaN stays one
+    const V a = hn::Mul(v, A);
+    hn::StoreU(v, d, out.dt + t);
+    hn::StoreU(hn::IfThenZeroElse(outside, f.dt_softplus ? Sigmoid(d, raw) : hn::Set(d, 1.0f)), d, out.slope + t);
+    hn::StoreU(a, d, out.a + t);
+    hn::StoreU(Exp(d, a), d, out.step + t);
+  }
+  float sum = 0;
+  for (int64_t t = 0; t < padded; ++t) out.from_start[t] = sum += t < q ? out.a[t] : 0;
+  sum = 0;
+  for (int64_t t = padded; t-- > 0;) {
+    out.to_end[t] = sum;
+    if (t < q) sum += out.a[t];
+  }
+  for (int64_t t = 0; t < padded; t += lanes) {
+    const V to_end = Exp(d, hn::LoadU(d, out.to_end + t));
+    hn::StoreU(Exp(d, hn::LoadU(d, out.from_start + t)), d, out.from_start + t);
+    hn::StoreU(to_end, d, out.to_end + t);
+    hn::StoreU(hn::Mul(to_end, hn::LoadU(d, out.dt + t)), d, out.weight + t);
+  }
+  for (int64_t p = 0; p < f.headdim; ++p) out.skip[p] = !f.D ? 0 : f.D_per_channel ? f.D[h * f.headdim + p] : f.D[h];
+}
+
+// y = scale y + skip x; with scale null y = skip x
+inline void ScaleAndSkip(const float* scale, const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x, float* HWY_RESTRICT y, int64_t P) {
+  const V factor = hn::Set(D(), scale ? *scale : 0);
+  ForLanes(P, [&](int64_t p, auto io) HWY_ATTR {
+    const V add = hn::Mul(io.load(skip + p), io.load(x + p));
+    io.store(scale ? hn::MulAdd(factor, io.load(y + p), add) : add, y + p);
+  });
+}
+
+// to[t] = weight[t] from[t], rows of P
+inline void WeighRows(const float* HWY_RESTRICT weight, const float* HWY_RESTRICT from, int64_t stride, int64_t q, int64_t P, float* HWY_RESTRICT to) {
+  for (int64_t t = 0; t < q; ++t) {
+    const V w = hn::Set(D(), weight[t]);
+    ForLanes(P, [&](int64_t p, auto io) HWY_ATTR { io.store(hn::Mul(w, io.load(from + t * stride + p)), to + t * P + p); });
+  }
+}
+
+// state [N, P] = total state + keys^T weighted: the state after a piece, from B and x; or its gradient before it, from C and dy.
+// `fresh`: the state is zero and not in memory.
+struct StateMove {
+  const float* keys;      // [q, N]
+  int64_t stride;
+  const float* weighted;  // [q, P]
+  float total;
+  bool fresh;
+};
+inline void MoveState(const StateMove& m, int64_t q, int64_t N, int64_t P, float* state) {
+  if (m.fresh) return Tile<false>(m.keys, 1, m.stride, m.weighted, P, state, P, N, P, q);
+  ForLanes(N * P, [&](int64_t i, auto io) HWY_ATTR { io.store(hn::Mul(hn::Set(D(), m.total), io.load(state + i)), state + i); });
+  Tile<true>(m.keys, 1, m.stride, m.weighted, P, state, P, N, P, q);
+}
+
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,171 @@
+#include "ops/ssd/ssd.hpp"
+
+#include <memory>
+
+#include "core/check.hpp"
+#include "ops/kernels.hpp"
+
+namespace statera {
+
+namespace {
+using Views = SsdInputs<View>;
+
+void check(const Views& in, const Rows& rows, const SsdOptions& options) {
+  require(in.x.shape.rank() == 2, ErrorCode::shape, "[ssd] expected x [N, H P], got ", in.x.shape.str());
+  require(in.A.shape.rank() == 1 && in.A.elements() > 0, ErrorCode::shape, "[ssd] expected A [H], got ", in.A.shape.str());
+  const int64_t n = in.x.rows(), heads = in.A.elements(), groups = options.n_groups;
+  require(in.x.cols() % heads == 0 && in.x.cols() > 0, ErrorCode::shape, "[ssd] x ", in.x.shape.str(), " is not a multiple of ", heads, " heads");
+  require(in.dt.shape == Shape({n, heads}), ErrorCode::shape, "[ssd] expected dt [", n, ", ", heads, "], got ", in.dt.shape.str());
+  require(groups > 0 && heads % groups == 0, ErrorCode::shape, "[ssd] ", groups, " groups do not divide ", heads, " heads");
+  require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % groups == 0 && in.B.shape == in.C.shape,
+          ErrorCode::shape, "[ssd] expected B and C [", n, ", ", groups, " d_state], got ", in.B.shape.str(), " and ", in.C.shape.str());
+  require(in.D.empty() || in.D.elements() == heads || in.D.elements() == in.x.cols(), ErrorCode::shape, "[ssd] expected D [", heads, "] or [",
+          in.x.cols(), "], got ", in.D.shape.str());
+  require(in.dt_bias.empty() || in.dt_bias.elements() == heads, ErrorCode::shape, "[ssd] expected dt_bias [", heads, "], got ",
+          in.dt_bias.shape.str());
+  require(options.chunk_size > 0, ErrorCode::shape, "[ssd] chunk_size ", options.chunk_size);
+  check_rows("ssd", rows, n);
+}
+
+template <class T>
+SsdForward<T> arguments(const Views& in, const Rows& rows, const SsdOptions& options) {
+  SsdForward<T> a{in.x.as<T>(), in.dt.as<T>(), in.B.as<T>(), in.C.as<T>(), in.A.as<T>(), in.D.as<T>(), in.dt_bias.as<T>()};
+  a.rows = rows;
+  a.n_heads = in.A.elements(), a.headdim = in.x.cols() / a.n_heads;
+  a.n_groups = options.n_groups, a.d_state = in.B.cols() / options.n_groups, a.chunk_size = options.chunk_size;
+  a.x_stride = in.x.stride, a.dt_stride = in.dt.stride, a.B_stride = in.B.stride, a.C_stride = in.C.stride;
+  a.dt_min = static_cast<T>(options.dt_limit_min), a.dt_max = static_cast<T>(options.dt_limit_max), a.dt_softplus = options.dt_softplus;
+  a.D_per_channel = !in.D.empty() && in.D.elements() != a.n_heads;
+  return a;
+}
+
+// Pointers to the S states of a tensor [S, H, P, d_state]; null for an empty one.
+template <class T>
+T** state_pointers(Arena& arena, const View& states) {
+  if (states.empty()) return nullptr;
+  T** pointers = arena.allocate_array<T*>(states.rows());
+  for (int64_t s = 0; s < states.rows(); ++s) pointers[s] = states.as<T>() + s * states.stride;
+  return pointers;
+}
+
+Views values(const Tape& tape, const SsdInputs<Var>& in) {
+  const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
+  return {value(in.x), value(in.dt), value(in.A), value(in.B), value(in.C), value(in.D), value(in.dt_bias)};
+}
+
+struct Recorded {
+  SsdInputs<Var> in;
+  Var initial, y, last;
+  Rows rows;
+  SsdOptions options;
+};
+
+void backward(Tape& tape, const Recorded& r) {
+  Exec exec = tape.exec();
+  const Views in = values(tape, r.in);
+  const GradSink dx(tape, r.in.x), ddt(tape, r.in.dt), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C), dD(tape, r.in.D),
+      ddt_bias(tape, r.in.dt_bias), dinitial(tape, r.initial);
+  const ArenaScope scope(exec.scratch);
+  const auto target = [&](const GradSink& sink, const View& like) {  // the kernel writes them all
+    return sink.view().empty() && !like.empty() ? exec.scratch.allocate(like.dtype, like.shape) : sink.view();
+  };
+  View dy = tape.grad(r.y);
+  if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.x.dtype, in.x.shape));
+  dispatch(in.x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    SsdBackward<T> b{arguments<T>(in, r.rows, r.options), dy.as<T>()};
+    b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
+    b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
+    b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
+    const View vdx = target(dx, in.x), vddt = target(ddt, in.dt), vdB = target(dB, in.B), vdC = target(dC, in.C);
+    b.dx = vdx.as<T>(), b.ddt = vddt.as<T>(), b.dB = vdB.as<T>(), b.dC = vdC.as<T>();
+    b.dx_stride = vdx.stride, b.ddt_stride = vddt.stride, b.dB_stride = vdB.stride, b.dC_stride = vdC.stride;
+    b.dA = target(dA, in.A).template as<T>(), b.dD = target(dD, in.D).template as<T>();
+    b.ddt_bias = target(ddt_bias, in.dt_bias).template as<T>();
+    pick<T>(exec, ssd_ref_f64, ssd_ref_f32, ssd_cpu).backward(b, exec);
+  });
+}
+}  // namespace
+
+void ssd(Exec& exec, const Views& in, const Rows& rows, const SsdOptions& options, void* const* states, const View& y) {
+  check(in, rows, options);
+  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[ssd] output ", y.shape.str());
+  const ArenaScope scope(exec.scratch);
+  dispatch(in.x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    SsdForward<T> a = arguments<T>(in, rows, options);
+    T** pointers = exec.scratch.allocate_array<T*>(rows.sequences());
+    for (int64_t s = 0; s < rows.sequences(); ++s) pointers[s] = static_cast<T*>(states[s]);
+    a.y = y.as<T>(), a.state_in = pointers, a.state_out = pointers;
+    pick<T>(exec, ssd_ref_f64, ssd_ref_f32, ssd_cpu).forward(a, exec);
+  });
+}
+
+SsdOut ssd(Tape& tape, const SsdInputs<Var>& in, Var initial, const Rows& rows, const SsdOptions& options) {
+  const Views views = values(tape, in);
+  check(views, rows, options);
+  const int64_t heads = views.A.elements();
+  const Shape state_shape{rows.sequences(), heads, views.x.cols() / heads, views.B.cols() / options.n_groups};
+  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[ssd] expected an initial state ", state_shape.str(), ", got ",
+          initial ? tape.value(initial).shape.str() : "");
+  const bool needs_grad = tape.any_needs_grad(in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, initial);
+  const SsdOut out{tape.make(views.x.dtype, views.x.shape, needs_grad), tape.make(views.x.dtype, state_shape, needs_grad)};
+  Exec exec = tape.exec();
+  const ArenaScope scope(exec.scratch);
+  dispatch(views.x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    SsdForward<T> a = arguments<T>(views, rows, options);
+    a.y = tape.value(out.y).template as<T>();
+    a.state_in = initial ? state_pointers<T>(exec.scratch, tape.value(initial)) : nullptr;
+    a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
+    pick<T>(exec, ssd_ref_f64, ssd_ref_f32, ssd_cpu).forward(a, exec);
+  });
+  const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows), options};
+  tape.record("ssd", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
+  return out;
+}
+
+std::vector<OpCase> ssd_cases() {
+  struct Row {
+    const char* name;
+    std::vector<int32_t> offsets;
+    std::vector<int64_t> start;
+    int64_t heads, headdim, groups, d_state;
+    SsdOptions options = {};
+    bool initial = false, D = true, D_per_channel = false, dt_bias = true, benchmark = false;
+  };
+  std::vector<OpCase> cases;
+  for (Row& r : std::vector<Row>{
+           {"tiny", {0, 5}, {0}, 2, 3, 1, 4},
+           {"plain", {0, 33}, {0}, 3, 4, 3, 4, {.chunk_size = 11, .dt_softplus = false}, false, false, false, false},
+           {"odd_initial", {0, 37, 74}, {5, 70}, 6, 3, 2, 5, {.chunk_size = 16}, true},
+           {"packed", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 10, 5, 2, 6, {.chunk_size = 32}, true, true, true},
+           {"long", {0, 130}, {0}, 5, 18, 1, 17, {}, false, true, true},
+           {"dt_limit", {0, 37}, {0}, 4, 3, 2, 4, {.chunk_size = 16, .dt_limit_min = 0.2, .dt_limit_max = 0.8}},
+           {"steps", {0, 1, 4}, {7, 0}, 4, 16, 2, 16, {}, true},
+           {"char_lm", {0, 512, 1024, 1536, 2048}, {0, 0, 0, 0}, 8, 64, 1, 64, {}, false, true, false, true, true},
+           {"mamba2_130m", {0, 1024}, {0}, 24, 64, 1, 128, {}, false, true, false, true, true},
+       }) {
+    r.options.n_groups = r.groups;
+    const int64_t n = r.offsets.back(), width = r.heads * r.headdim, sequences = static_cast<int64_t>(r.start.size());
+    OpCase c{.op = "ssd", .name = r.name};
+    c.inputs = {{"x", {n, width}}, {"A", {r.heads}, -2, -0.1}, {"B", {n, r.groups * r.d_state}}, {"C", {n, r.groups * r.d_state}}};
+    c.inputs.push_back(r.options.dt_softplus ? OpInput{"dt", {n, r.heads}, -3, 1} : OpInput{"dt", {n, r.heads}, 0.05, 0.5});
+    if (r.D) c.inputs.push_back({"D", {r.D_per_channel ? width : r.heads}});
+    if (r.dt_bias) c.inputs.push_back({"dt_bias", {r.heads}});
+    if (r.initial) c.inputs.push_back({"initial", {sequences, r.heads, r.headdim, r.d_state}});
+    c.run = [r](Tape& tape, const NamedVars& in) {
+      const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
+      const SsdInputs<Var> inputs{in.at("x"), in.at("dt"), in.at("A"), in.at("B"), in.at("C"), optional("D"), optional("dt_bias")};
+      const SsdOut out = ssd(tape, inputs, optional("initial"), {r.offsets, r.start}, r.options);
+      return NamedVars{{"y", out.y}, {"last", out.last}};
+    };
+    c.reduction = n * r.d_state;
+    c.flops = 4.0 * static_cast<double>(n * width * r.d_state);
+    c.benchmark = r.benchmark;
+    cases.push_back(std::move(c));
+  }
+  return cases;
+}
+
+}  // namespace statera

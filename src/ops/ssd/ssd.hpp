@@ -1,0 +1,65 @@
+// ssd: the state-space recurrence with one scalar decay a head (Mamba-2). See ssd.md.
+#pragma once
+#include <limits>
+
+#include "core/exec.hpp"
+#include "core/rows.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+struct SsdOptions {
+  int64_t n_groups = 1;     // of B and C: head h uses group h / (H / G)
+  int64_t chunk_size = 64;  // changes speed and rounding, not the result
+  bool dt_softplus = true;  // after dt_bias
+  double dt_limit_min = 0, dt_limit_max = std::numeric_limits<double>::infinity();  // after softplus
+};
+
+template <class T> struct SsdForward {
+  const T *x, *dt, *B, *C;                         // [N, H P], [N, H], [N, G d_state] twice, rows *_stride apart
+  const T *A, *D, *dt_bias;                        // [H]; [H], [H P] or null; [H] or null
+  T* y;                                            // [N, H P], dense
+  const T* const* state_in;                        // [S] of [H, P, d_state]; null: zeros; not read where rows.start is 0
+  T* const* state_out;                             // [S]; may be state_in
+  Rows rows;
+  int64_t n_heads, headdim, n_groups, d_state;     // H, P, G
+  int64_t chunk_size, x_stride, dt_stride, B_stride, C_stride;
+  T dt_min, dt_max;
+  bool dt_softplus, D_per_channel;
+};
+
+template <class T> struct SsdBackward {
+  SsdForward<T> in;                                // y, state_out unused
+  const T* dy;                                     // [N, H P], dense
+  const T* const* dstate_out;                      // [S]; null: zeros
+  T *dx, *ddt, *dB, *dC;                           // like the inputs, rows d*_stride apart; overwritten, as all that follow
+  T *dA, *dD, *ddt_bias;                           // dD, ddt_bias null where the input is
+  T* const* dstate_in;                             // [S]; null: not needed
+  int64_t dx_stride, ddt_stride, dB_stride, dC_stride;
+};
+
+template <class T> struct SsdKernels {
+  const char* name;
+  void (*forward)(const SsdForward<T>&, Exec&) noexcept;
+  void (*backward)(const SsdBackward<T>&, Exec&) noexcept;
+};
+extern const SsdKernels<double> ssd_ref_f64;
+extern const SsdKernels<float> ssd_ref_f32, ssd_cpu;
+
+template <class V> struct SsdInputs {              // of Var or View; D and dt_bias may be empty
+  V x, dt, A, B, C, D, dt_bias;
+};
+struct SsdOut {
+  Var y;     // [N, H P]
+  Var last;  // [S, H, P, d_state]: the state after the last row of each sequence
+};
+
+// initial [S, H, P, d_state] or empty. Throws shape.
+SsdOut ssd(Tape&, const SsdInputs<Var>&, Var initial, const Rows&, const SsdOptions&);
+// states: [S] pointers to [H, P, d_state] of the inputs' type, read and moved on.
+void ssd(Exec&, const SsdInputs<View>&, const Rows&, const SsdOptions&, void* const* states, const View& y);
+
+std::vector<OpCase> ssd_cases();
+
+}  // namespace statera
