@@ -1,0 +1,33 @@
+# The one list of distribution packages (Debian 12, Ubuntu 24.04) and the one way to install them. To be sourced:
+#   install_packages build [full]      installs what is missing; prints nothing when nothing is
+
+packages_build="g++ cmake ninja-build python3 libhwy-dev nlohmann-json3-dev libcli11-dev libarchive-dev liblzma-dev libgtest-dev"
+packages_full="clang libclang-rt-dev"   # libFuzzer
+
+install_packages() {
+  local set list package missing=() as_root=()
+  for set in "$@"; do
+    list="packages_$set"
+    for package in ${!list}; do
+      [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if ! command -v apt-get >/dev/null; then
+    echo "error: no apt-get here; install by hand what these Debian packages hold: ${missing[*]}" >&2
+    return 1
+  fi
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "error: not root and no sudo; run as root: apt-get install ${missing[*]}" >&2; return 1; }
+    as_root=(sudo)
+  fi
+  echo "installing ${missing[*]}"
+  local log; log=$(mktemp)
+  if ! { "${as_root[@]}" apt-get update -qq &&
+         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 5 "$log" >&2
+    echo "error: apt-get failed (log: $log); mend it, then run this again" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
