@@ -78,4 +78,44 @@ size_t State::bytes() const {
   return total;
 }
 
+size_t State::snapshot_bytes() const {
+  size_t total = 0;
+  for (const StateTensor& tensor : layout_) total += static_cast<size_t>(tensor.shape.elements()) * size_of(dtype_);
+  return total;
+}
+
+bool State::same_layout(const State& other) const {
+  const auto same = [](const StateTensor& a, const StateTensor& b) { return a.name == b.name && a.shape == b.shape && a.grows == b.grows; };
+  return dtype_ == other.dtype_ && std::equal(layout_.begin(), layout_.end(), other.layout_.begin(), other.layout_.end(), same);
+}
+
+std::vector<Tensor> State::join_blocks() const {
+  std::vector<Tensor> joined;
+  for (size_t i = 0; i < layout_.size(); ++i) {
+    if (!layout_[i].grows) continue;
+    const auto count = static_cast<int64_t>(growing_[i].blocks.size()), elements = layout_[i].shape.elements();
+    Tensor all(dtype_, {count, elements});
+    for (int64_t b = 0; b < count; ++b)
+      copy(growing_[i].blocks[static_cast<size_t>(b)]->view().reshaped({1, elements}), all.view().row_range(b, 1));
+    joined.push_back(std::move(all));
+  }
+  return joined;
+}
+
+void State::load_blocks(int64_t first_block, const std::vector<View>& tensors) {
+  first_block_ = first_block;
+  size_t next = 0;
+  for (size_t i = 0; i < layout_.size(); ++i) {
+    if (!layout_[i].grows) continue;
+    const View& all = tensors.at(next++);
+    growing_[i] = {};
+    for (int64_t b = 0; b < all.rows(); ++b) {
+      auto block = std::make_shared<Tensor>(dtype_, layout_[i].shape);
+      copy(all.row_range(b, 1), block->view().reshaped({1, layout_[i].shape.elements()}));
+      growing_[i].pointers.push_back(block->view().data);
+      growing_[i].blocks.push_back(std::move(block));
+    }
+  }
+}
+
 }  // namespace statera

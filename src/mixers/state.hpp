@@ -49,6 +49,12 @@ class State {
 
   void clear();                         // back to position 0: zeros and no blocks
   size_t bytes() const;                 // of fixed tensors and of blocks, shared ones too
+  size_t snapshot_bytes() const;        // what one more copy costs: fixed tensors and the block that is being filled
+  bool same_layout(const State& other) const;
+
+  // For saving and loading.
+  std::vector<Tensor> join_blocks() const;  // one a growing tensor, [blocks, ...], in layout order
+  void load_blocks(int64_t first_block, const std::vector<View>& tensors);  // as join_blocks gave them
 
  private:
   struct Growing {

@@ -1,0 +1,74 @@
+// A stream through a model: it carries the state of one sequence and gives the logits of the next id.
+//
+// Not thread safe; sessions over one Model may run in several threads. A Session borrows its Model.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "statera/model.hpp"
+
+namespace statera {
+
+struct SessionOptions {
+  size_t rewind_bytes = size_t{16} << 20;  // memory for snapshots to rewind to; 0: rewind only to the start
+  int64_t rewind_every = 256;              // positions between them
+  // Called once with a line of text when the stream passes the context that the model was trained with. Null: standard error.
+  std::function<void(const std::string&)> warn;
+};
+
+// All that a session remembers at one position. Copies share it. Snapshots of attention share full blocks with their session.
+class Snapshot {
+ public:
+  int64_t position() const;
+  size_t bytes() const;
+  void save(const std::string& path) const;  // one file; throws io
+  // For a model of the same shape. Throws io or config, and names what differs.
+  static Snapshot load(const std::string& path, const Model& model);
+
+ private:
+  friend class Session;
+  struct Data;
+  std::shared_ptr<const Data> data_;
+};
+
+class Session {
+ public:
+  explicit Session(const Model& model, SessionOptions options = {});
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  // Reads ids, or the bytes of a text; at position 0 the model's `begin` goes before them. Returns the logits [vocab_size] of what
+  // comes next, valid until the next call. Throws shape for an id outside the vocabulary, and if there is nothing to predict from
+  // (an empty prompt for a model without `begin`).
+  std::span<const float> prefill(std::string_view text);
+  std::span<const float> prefill(std::span<const int32_t> ids);
+  std::span<const float> step(int32_t id);
+  std::span<const float> logits() const;  // the last ones; empty at the start
+
+  // Reads ids and returns what each cost: -log p(id | all before), in nats. Without `begin` the first id of a stream costs 0.
+  std::vector<float> score(std::span<const int32_t> ids);
+
+  int64_t position() const;      // ids that were read, `begin` not counted
+  size_t state_bytes() const;    // what the model remembers, snapshots not counted
+
+  Session fork() const;          // an independent stream from here; keeps no history to rewind into
+  Snapshot snapshot() const;
+  void restore(const Snapshot& snapshot);
+  // Back to an earlier position: the nearest kept snapshot, then what came after it is read again. Throws unsupported with the oldest
+  // reachable position when that is gone.
+  void rewind(int64_t position);
+  void reset();                  // back to the start
+
+ private:
+  struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace statera

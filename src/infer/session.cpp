@@ -1,0 +1,237 @@
+#include "statera/session.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+
+#include "core/arena.hpp"
+#include "core/check.hpp"
+#include "infer/session_data.hpp"
+#include "models/language_model.hpp"
+#include "ops/cross_entropy/cross_entropy.hpp"
+
+namespace statera {
+
+namespace {
+// A long prompt is read in slices, so that scratch memory does not grow with it; a multiple of every chunk size, so that the cut
+// changes no bit.
+constexpr int64_t slice_rows = 512;
+}  // namespace
+
+struct Session::Impl {
+  Impl(const Model& model, SessionOptions options)
+      : model(&model), options(std::move(options)), state(model.layers().new_state(model.dtype())) {}
+
+  const Model* model;
+  SessionOptions options;
+  SequenceState state;
+  std::vector<float> logits;
+  int64_t position = 0;
+  bool warned = false;
+  Arena scratch;
+  std::deque<std::shared_ptr<const Snapshot::Data>> kept;  // ascending positions
+  std::deque<int32_t> history;                             // the ids since the first of them
+  int64_t history_begin = 0;
+
+  std::shared_ptr<const Snapshot::Data> data() const {
+    return std::make_shared<const Snapshot::Data>(Snapshot::Data{state, logits, position});
+  }
+
+  // Runs rows through the model; `out` as LanguageModel::advance wants it.
+  void advance(std::span<const int32_t> ids, const View& out) {
+    const int32_t offsets[] = {0, static_cast<int32_t>(ids.size())};
+    const int64_t start[] = {state.rows()};
+    Context context{{model->device().pool(), scratch, model->device().kernels()}, model->config().context};
+    SequenceState* one = &state;
+    model->layers().advance(context, ids, {offsets, start}, {&one, 1}, out);
+  }
+
+  void read_row(const View& row) {
+    logits.resize(static_cast<size_t>(row.cols()));
+    copy(row, View(logits.data(), DType::f32, row.shape));
+  }
+
+  // Reads ids in slices; the logits of the last one are kept. `begin` is not among the ids.
+  void read(std::span<const int32_t> ids) {
+    const int64_t vocab = model->config().vocab_size;
+    for (int32_t id : ids)
+      require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
+    start_if_new();
+    while (!ids.empty()) {
+      int64_t n = std::min<int64_t>(static_cast<int64_t>(ids.size()), slice_rows - state.rows() % slice_rows);
+      if (options.rewind_bytes > 0) n = std::min(n, options.rewind_every - position % options.rewind_every);
+      const ArenaScope scope(scratch);
+      const View row = scratch.allocate(model->dtype(), {1, vocab});
+      advance(ids.first(static_cast<size_t>(n)), row);
+      read_row(row);
+      moved(ids.first(static_cast<size_t>(n)));
+      ids = ids.subspan(static_cast<size_t>(n));
+    }
+  }
+
+  void start_if_new() {
+    if (state.rows() > 0 || !model->config().begin) return;
+    const ArenaScope scope(scratch);
+    const View row = scratch.allocate(model->dtype(), {1, model->config().vocab_size});
+    const int32_t begin = static_cast<int32_t>(model->config().vocab_size);
+    advance({&begin, 1}, row);
+    read_row(row);
+  }
+
+  void moved(std::span<const int32_t> ids) {
+    position += static_cast<int64_t>(ids.size());
+    if (options.rewind_bytes > 0) {
+      history.insert(history.end(), ids.begin(), ids.end());
+      if (position % options.rewind_every == 0) keep_snapshot();
+    }
+    const int64_t context = model->config().context;
+    if (warned || context == 0 || state.rows() <= context) return;
+    warned = true;
+    const std::string line = "the stream has passed the " + std::to_string(context) +
+                             " positions that the model was trained with; attention now sees the last " + std::to_string(context);
+    if (options.warn) options.warn(line);
+    else std::fprintf(stderr, "statera: %s\n", line.c_str());
+  }
+
+  void keep_snapshot() {
+    kept.push_back(data());
+    size_t bytes = 0;
+    for (const State& layer : state.layers) bytes += layer.snapshot_bytes();
+    while (!kept.empty() && bytes * kept.size() > options.rewind_bytes) kept.pop_front();
+    const int64_t oldest = kept.empty() ? position : kept.front()->position;
+    while (history_begin < oldest) {
+      history.pop_front();
+      ++history_begin;
+    }
+  }
+
+  void set(const Snapshot::Data& data) {
+    state = data.state;
+    logits = data.logits;
+    position = data.position;
+  }
+
+  void forget_history() {
+    kept.clear();
+    history.clear();
+    history_begin = position;
+  }
+};
+
+Session::Session(const Model& model, SessionOptions options) : impl_(std::make_unique<Impl>(model, std::move(options))) {
+  require(impl_->options.rewind_every > 0, ErrorCode::config, "[session] rewind_every ", impl_->options.rewind_every, " is not at least 1");
+}
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+std::span<const float> Session::prefill(std::string_view text) {
+  std::vector<int32_t> ids(text.size());
+  std::transform(text.begin(), text.end(), ids.begin(), [](char c) { return static_cast<unsigned char>(c); });
+  return prefill(ids);
+}
+
+std::span<const float> Session::prefill(std::span<const int32_t> ids) {
+  impl_->read(ids);
+  require(!impl_->logits.empty(), ErrorCode::shape, "[session] nothing to predict from: the model has no `begin` and the prompt is empty");
+  return impl_->logits;
+}
+
+std::span<const float> Session::step(int32_t id) {
+  impl_->read({&id, 1});
+  return impl_->logits;
+}
+
+std::span<const float> Session::logits() const { return impl_->logits; }
+
+std::vector<float> Session::score(std::span<const int32_t> ids) {
+  Impl& s = *impl_;
+  const int64_t vocab = s.model->config().vocab_size;
+  for (int32_t id : ids) require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
+  std::vector<float> costs(ids.size());
+  if (ids.empty()) return costs;
+  s.start_if_new();
+  const auto cost = [&](const View& logits, std::span<const int32_t> targets, float* out) {
+    const ArenaScope scope(s.scratch);
+    const View nll = s.scratch.allocate(logits.dtype, {logits.rows()});
+    Exec exec{s.model->device().pool(), s.scratch, s.model->device().kernels()};
+    cross_entropy(exec, logits, targets, nll);
+    copy(nll, View(out, DType::f32, nll.shape));
+  };
+  if (!s.logits.empty()) cost(View(s.logits.data(), DType::f32, {1, vocab}), ids.first(1), costs.data());
+  for (size_t done = 0; done < ids.size();) {
+    auto n = static_cast<size_t>(slice_rows - s.state.rows() % slice_rows);
+    n = std::min(n, ids.size() - done);
+    const ArenaScope scope(s.scratch);
+    const View logits = s.scratch.allocate(s.model->dtype(), {static_cast<int64_t>(n), vocab});
+    s.advance(ids.subspan(done, n), logits);
+    const size_t next = std::min(n, ids.size() - done - 1);
+    if (next > 0) cost(logits.row_range(0, static_cast<int64_t>(next)), ids.subspan(done + 1, next), costs.data() + done + 1);
+    s.read_row(logits.row_range(static_cast<int64_t>(n) - 1, 1));
+    s.moved(ids.subspan(done, n));
+    done += n;
+  }
+  return costs;
+}
+
+int64_t Session::position() const { return impl_->position; }
+size_t Session::state_bytes() const { return impl_->state.bytes(); }
+
+Session Session::fork() const {
+  auto copy = std::make_unique<Impl>(*impl_->model, impl_->options);
+  copy->state = impl_->state;
+  copy->logits = impl_->logits;
+  copy->position = impl_->position;
+  copy->warned = impl_->warned;
+  copy->forget_history();
+  return Session(std::move(copy));
+}
+
+Snapshot Session::snapshot() const {
+  Snapshot snapshot;
+  snapshot.data_ = impl_->data();
+  return snapshot;
+}
+
+void Session::restore(const Snapshot& snapshot) {
+  const SequenceState& other = snapshot.data_->state;
+  bool fits = other.layers.size() == impl_->state.layers.size();
+  for (size_t i = 0; fits && i < other.layers.size(); ++i) fits = other.layers[i].same_layout(impl_->state.layers[i]);
+  require(fits, ErrorCode::config, "[session] the snapshot is of a model of another shape");
+  impl_->set(*snapshot.data_);
+  impl_->forget_history();
+}
+
+void Session::rewind(int64_t position) {
+  Impl& s = *impl_;
+  require(position >= 0 && position <= s.position, ErrorCode::config, "[session] cannot rewind from position ", s.position, " to ", position);
+  if (position == s.position) return;
+  while (!s.kept.empty() && s.kept.back()->position > position) s.kept.pop_back();
+  const bool from_start = s.history_begin == 0;
+  require(!s.kept.empty() || from_start, ErrorCode::unsupported, "[session] cannot rewind to position ", position,
+          ": what is kept begins at ", s.history_begin, "; raise rewind_bytes");
+  const int64_t base = s.kept.empty() ? 0 : s.kept.back()->position;
+  std::vector<int32_t> replay(s.history.begin() + (base - s.history_begin), s.history.begin() + (position - s.history_begin));
+  s.history.resize(static_cast<size_t>(base - s.history_begin));
+  if (s.kept.empty()) {
+    s.state.clear();
+    s.logits.clear();
+    s.position = 0;
+  } else {
+    s.set(*s.kept.back());
+  }
+  s.read(replay);
+}
+
+void Session::reset() {
+  impl_->state.clear();
+  impl_->logits.clear();
+  impl_->position = 0;
+  impl_->forget_history();
+}
+
+int64_t Snapshot::position() const { return data_->position; }
+size_t Snapshot::bytes() const { return data_->state.bytes() + data_->logits.size() * sizeof(float); }
+
+}  // namespace statera

@@ -1,0 +1,16 @@
+// What a Session and its snapshots share.
+#pragma once
+#include <vector>
+
+#include "models/sequence_state.hpp"
+#include "statera/session.hpp"
+
+namespace statera {
+
+struct Snapshot::Data {
+  SequenceState state;
+  std::vector<float> logits;  // [vocab_size], empty at the start
+  int64_t position = 0;
+};
+
+}  // namespace statera
