@@ -141,6 +141,7 @@ std::vector<OpCase> ssd_cases() {
            {"odd_initial", {0, 37, 74}, {5, 70}, 6, 3, 2, 5, {.chunk_size = 16}, true},
            {"packed", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 10, 5, 2, 6, {.chunk_size = 32}, true, true, true},
            {"long", {0, 130}, {0}, 5, 18, 1, 17, {}, false, true, true},
+           {"head64", {0, 81}, {0}, 5, 64, 1, 64},
            {"dt_limit", {0, 37}, {0}, 4, 3, 2, 4, {.chunk_size = 16, .dt_limit_min = 0.2, .dt_limit_max = 0.8}},
            {"steps", {0, 1, 4}, {7, 0}, 4, 16, 2, 16, {}, true},
            {"char_lm", {0, 512, 1024, 1536, 2048}, {0, 0, 0, 0}, 8, 64, 1, 64, {}, false, true, false, true, true},
