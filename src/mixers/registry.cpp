@@ -1,6 +1,7 @@
 // The sequence mixers: one line each. Deleting a line and its folder leaves everything else building.
 #include "core/check.hpp"
 #include "io/json.hpp"
+#include "mixers/attention/attention.hpp"
 #include "mixers/mixer.hpp"
 
 namespace statera {
@@ -13,6 +14,7 @@ struct Entry {
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
+      {"attention", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<AttentionMixer>(block, place); }},
   };
   return all;
 }

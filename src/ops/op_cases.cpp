@@ -5,6 +5,7 @@
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
+#include "ops/gather_rows/gather_rows.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "ops/rope/rope.hpp"
 #include "ops/ssd/ssd.hpp"
@@ -20,6 +21,7 @@ std::vector<OpCase> all_op_cases() {
            elementwise_cases,
            embedding_cases,
            gated_rmsnorm_cases,
+           gather_rows_cases,
            matmul_cases,
            rope_cases,
            ssd_cases,

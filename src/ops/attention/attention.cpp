@@ -19,7 +19,7 @@ AttentionOptions checked(AttentionOptions o) {
 }
 
 void check_width(const char* name, const View& view, int64_t width, int64_t rows, DType dtype) {
-  require(view.shape.rank() == 2 && view.cols() >= width && view.rows() == rows && view.dtype == dtype, ErrorCode::shape, "[attention] ", name,
+  require(view.shape.rank() == 2 && view.cols() == width && view.rows() == rows && view.dtype == dtype, ErrorCode::shape, "[attention] ", name,
           ": expected [", rows, ", ", width, "] of ", name_of(dtype), ", got ", view.shape.str(), " of ", name_of(view.dtype));
 }
 
@@ -70,23 +70,15 @@ void forward(Exec& exec, const View& q, const View& y, const View& lse, const Ro
   });
 }
 
-View part(const View& whole, int64_t begin, int64_t width) {
-  require(whole.shape.rank() == 2 && begin >= 0 && begin + width <= whole.cols(), ErrorCode::shape, "[attention] columns ", begin, " to ",
-          begin + width, " of ", whole.shape.str());
-  return whole.columns(begin, width);
-}
-
-// The gradient of a part, ready to be added to.
-View sum_into(Tape& tape, const VarColumns& of, int64_t width) {
-  const GradTarget target = tape.target(of.var);
-  if (target.view.empty()) return {};
-  if (!target.accumulate) fill_zero(target.view);
-  return target.view.columns(of.begin, width);
+// The gradient, ready to be added to.
+View sum_into(Tape& tape, Var var) {
+  const GradTarget target = tape.target(var);
+  if (!target.view.empty() && !target.accumulate) fill_zero(target.view);
+  return target.view;
 }
 
 struct Recorded {
-  VarColumns q, k, v;
-  Var y;
+  Var q, k, v, y;
   View lse;
   Rows q_rows, k_rows;
   AttentionOptions options;
@@ -94,10 +86,8 @@ struct Recorded {
 
 void backward(Tape& tape, const Recorded& r) {
   const AttentionOptions& o = r.options;
-  const int64_t q_width = o.n_heads * o.headdim, k_width = o.n_kv_heads * o.headdim, v_width = o.n_kv_heads * o.value_dim;
-  const View q = part(tape.value(r.q.var), r.q.begin, q_width), k = part(tape.value(r.k.var), r.k.begin, k_width);
-  const View v = part(tape.value(r.v.var), r.v.begin, v_width), y = tape.value(r.y), dy = tape.grad(r.y);
-  const View dq = sum_into(tape, r.q, q_width), dk = sum_into(tape, r.k, k_width), dv = sum_into(tape, r.v, v_width);
+  const View q = tape.value(r.q), k = tape.value(r.k), v = tape.value(r.v), y = tape.value(r.y), dy = tape.grad(r.y);
+  const View dq = sum_into(tape, r.q), dk = sum_into(tape, r.k), dv = sum_into(tape, r.v);
   Exec exec = tape.exec();
   dispatch(q.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -131,13 +121,14 @@ void attention(Exec& exec, const View& q, const View& y, const Rows& rows, std::
   forward(exec, q, y, {}, rows, blocks, o);
 }
 
-Var attention(Tape& tape, VarColumns q, VarColumns k, VarColumns v, const Rows& q_rows, const Rows& k_rows, const AttentionOptions& options) {
+Var attention(Tape& tape, Var q, Var k, Var v, const Rows& q_rows, const Rows& k_rows, const AttentionOptions& options) {
   const AttentionOptions o = checked(options);
-  const View q_view = part(tape.value(q.var), q.begin, o.n_heads * o.headdim);
-  const View k_view = part(tape.value(k.var), k.begin, o.n_kv_heads * o.headdim);
-  const View v_view = part(tape.value(v.var), v.begin, o.n_kv_heads * o.value_dim);
+  const View q_view = tape.value(q), k_view = tape.value(k), v_view = tape.value(v);
   check_rows("attention", q_rows, q_view.rows());
   check_rows("attention", k_rows, k_view.rows());
+  check_width("q", q_view, o.n_heads * o.headdim, q_rows.total(), q_view.dtype);
+  check_width("k", k_view, o.n_kv_heads * o.headdim, k_rows.total(), q_view.dtype);
+  check_width("v", v_view, o.n_kv_heads * o.value_dim, k_rows.total(), q_view.dtype);
   require(k_rows.sequences() == q_rows.sequences(), ErrorCode::shape, "[attention] ", q_rows.sequences(), " sequences of queries, ",
           k_rows.sequences(), " of keys");
   for (int64_t s = 0; s < q_rows.sequences(); ++s) {
@@ -147,7 +138,7 @@ Var attention(Tape& tape, VarColumns q, VarColumns k, VarColumns v, const Rows& 
             ErrorCode::shape, "[attention] sequence ", s, ": the keys must begin no later than the queries and end with them");
   }
 
-  const bool wanted = tape.any_needs_grad(q.var, k.var, v.var);
+  const bool wanted = tape.any_needs_grad(q, k, v);
   const Var y = tape.make(q_view.dtype, {q_rows.total(), o.n_heads * o.value_dim}, wanted);
   const View lse = tape.memory().allocate(q_view.dtype, {q_rows.total(), o.n_heads});
   {

@@ -62,16 +62,9 @@ void attention_append(Exec&, const View& k, const View& v, const Rows&, std::spa
 // q [N, Hq * D] -> y [N, Hq * Dv], over keys and values that attention_append has written up to the last row.
 void attention(Exec&, const View& q, const View& y, const Rows&, std::span<const KvBlocks>, const AttentionOptions&);
 
-// Columns of a value from `begin` on, so that the parts of one projection need no copies.
-struct VarColumns {
-  Var var;
-  int64_t begin = 0;
-  VarColumns(Var var, int64_t begin = 0) : var(var), begin(begin) {}  // NOLINT: implicit by design
-};
-
 // Training. Row i of sequence s stands at start[s] + i, for queries and for keys; both end at the same position, and there are at least
 // as many keys. Throws shape.
-Var attention(Tape&, VarColumns q, VarColumns k, VarColumns v, const Rows& q_rows, const Rows& k_rows, const AttentionOptions&);
+Var attention(Tape&, Var q, Var k, Var v, const Rows& q_rows, const Rows& k_rows, const AttentionOptions&);
 
 std::vector<OpCase> attention_cases();
 

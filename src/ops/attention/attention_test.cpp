@@ -75,7 +75,7 @@ TEST(Attention, ShapesAreChecked) {
   const Rows rows{offsets, {&start, 1}};
   const Var var = tape.constant(x);
   EXPECT_THROW(attention(tape, var, var, var, rows, rows, {.n_heads = 3, .n_kv_heads = 2, .headdim = 2}), Error);
-  EXPECT_THROW(attention(tape, var, {var, 5}, var, rows, rows, {.n_heads = 2, .n_kv_heads = 2, .headdim = 4}), Error);
+  EXPECT_THROW(attention(tape, var, var, var, rows, rows, {.n_heads = 2, .n_kv_heads = 1, .headdim = 4}), Error);
 }
 
 }  // namespace

@@ -15,10 +15,10 @@ struct RopeOptions {
 };
 
 template <class T> struct RopeRotate {
-  const T* x;                // [N, cols], rows x_stride apart
-  T* y;                      // [N, cols], rows y_stride apart; may be x
+  const T* x;                // [N, heads * headdim], rows x_stride apart
+  T* y;                      // the same, rows y_stride apart; may be x
   const int64_t* positions;  // [N]
-  int64_t rows, cols, x_stride, y_stride;  // cols >= heads * headdim; the rest is copied
+  int64_t rows, x_stride, y_stride;
   RopeOptions options;       // rotary_dim > 0
   bool inverse;              // turn back: the gradient
 };
@@ -30,7 +30,7 @@ template <class T> struct RopeKernels {
 extern const RopeKernels<double> rope_ref_f64;
 extern const RopeKernels<float> rope_ref_f32, rope_cpu;
 
-// x [N, >= heads * headdim] -> y of the same shape, or y = x: in place. Row i of sequence s stands at rows.start[s] + i.
+// x [N, heads * headdim] -> y of the same shape, or y = x: in place. Row i of sequence s stands at rows.start[s] + i.
 void rope(Exec&, const View& x, const View& y, const Rows&, const RopeOptions&);
 Var rope(Tape&, Var x, const Rows&, const RopeOptions&);
 // With explicit positions: i64 [N], borrowed until the tape's reset().

@@ -104,7 +104,7 @@ void rotate(const RopeRotate<float>& r, Exec& exec) noexcept {
       add(w.far, table ? near_table + b * 2 * padded : w.near, padded, r.inverse, w.cosine, w.sine);
       const float* x = r.x + n * r.x_stride;
       float* y = r.y + n * r.y_stride;
-      if (y != x) std::copy(x, x + r.cols, y);
+      if (y != x) std::copy(x, x + o.heads * o.headdim, y);
       for (int64_t h = 0; h < o.heads; ++h) turn(y + h * o.headdim, y + h * o.headdim, w.cosine, w.sine, pairs, o.interleaved);
     }
   });

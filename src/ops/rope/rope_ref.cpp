@@ -13,7 +13,7 @@ void rotate(const RopeRotate<T>& r, Exec&) noexcept {
   for (int64_t n = 0; n < r.rows; ++n) {
     const T* x = r.x + n * r.x_stride;
     T* y = r.y + n * r.y_stride;
-    if (y != x) std::copy(x, x + r.cols, y);
+    if (y != x) std::copy(x, x + o.heads * o.headdim, y);
     for (int64_t f = 0; f < pairs; ++f) {
       const double frequency = std::pow(o.theta, -2.0 * static_cast<double>(f) / static_cast<double>(o.rotary_dim));
       const double angle = static_cast<double>(r.positions[n]) * frequency;

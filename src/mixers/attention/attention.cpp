@@ -1,0 +1,156 @@
+#include "mixers/attention/attention.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/arena.hpp"
+#include "core/check.hpp"
+#include "ops/gather_rows/gather_rows.hpp"
+
+namespace statera {
+
+AttentionConfig AttentionConfig::read(const JsonText& block, int64_t d_model) {
+  AttentionConfig c;
+  read_fields(block, c, {"type"});
+  constexpr int64_t most = int64_t{1} << 20;
+  require(c.n_heads >= 1 && c.n_heads <= most, ErrorCode::config, "[attention] n_heads ", c.n_heads, " is not in 1 to ", most, " (", block.where, ")");
+  if (c.n_kv_heads == 0) c.n_kv_heads = c.n_heads;
+  require(c.n_kv_heads > 0 && c.n_heads % c.n_kv_heads == 0, ErrorCode::config, "[attention] n_heads ", c.n_heads,
+          " is not a multiple of n_kv_heads ", c.n_kv_heads, " (", block.where, ")");
+  if (c.headdim == 0) {
+    require(d_model % c.n_heads == 0, ErrorCode::config, "[attention] d_model ", d_model, " is not a multiple of n_heads ", c.n_heads,
+            ": give a headdim (", block.where, ")");
+    c.headdim = d_model / c.n_heads;
+  }
+  require(c.headdim >= 1 && c.headdim <= most / c.n_heads * 16, ErrorCode::config, "[attention] headdim ", c.headdim, " is not possible (",
+          block.where, ")");
+  if (c.rotary_dim == 0) c.rotary_dim = c.headdim;
+  require(!c.rope || (c.rotary_dim > 0 && c.rotary_dim % 2 == 0 && c.rotary_dim <= c.headdim), ErrorCode::config, "[attention] rotary_dim ",
+          c.rotary_dim, " must be even and at most headdim ", c.headdim, " (", block.where, ")");
+  require(c.rope_theta > 0 && std::isfinite(c.rope_theta), ErrorCode::config, "[attention] rope_theta must be above 0 (", block.where, ")");
+  require(c.window >= 0, ErrorCode::config, "[attention] window ", c.window, " must be at least 0 (", block.where, ")");
+  return c;
+}
+
+AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
+    : config_(AttentionConfig::read(block, place.d_in)),
+      options_{.n_heads = config_.n_heads, .n_kv_heads = config_.n_kv_heads, .headdim = config_.headdim, .value_dim = config_.headdim,
+               .window = config_.window},
+      rope_{.heads = config_.n_heads + config_.n_kv_heads, .headdim = config_.headdim, .rotary_dim = config_.rotary_dim,
+            .theta = config_.rope_theta, .interleaved = config_.rope_interleaved},
+      qkv_proj_(place.scope + ".qkv_proj", place.d_in, (config_.n_heads + 2 * config_.n_kv_heads) * config_.headdim,
+                {.bias = config_.bias,
+                 .parts = {{"q", config_.n_heads * config_.headdim},
+                           {"k", config_.n_kv_heads * config_.headdim},
+                           {"v", config_.n_kv_heads * config_.headdim}}}),
+      o_proj_(place.scope + ".o_proj", config_.n_heads * config_.headdim, place.d_out,
+              {.bias = config_.bias, .scale = 1 / std::sqrt(2.0 * place.n_layers), .shard_axis = 1}) {}
+
+namespace {
+// What one batch carries to the next: of each sequence the last `count` positions, of which there are min(count, its position).
+int64_t carried_positions(const Rows& rows, int64_t before, int64_t window) {
+  int64_t longest = before, there = INT64_MAX;
+  for (int64_t s = 0; s < rows.sequences(); ++s) {
+    longest = std::max(longest, rows.length(s));
+    if (rows.start[static_cast<size_t>(s)] > before) there = std::min(there, before + rows.length(s));
+  }
+  return std::min(window > 0 ? std::max<int64_t>(1, window - 1) : longest, there);
+}
+
+struct Carried {
+  Rows rows;                      // of the keys: those that came in and those of this batch
+  std::span<int32_t> join, last;  // index of gather_rows(this batch, what came in)
+  int64_t count;                  // positions that go out
+};
+
+Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window) {
+  const int64_t S = rows.sequences();
+  int32_t* offsets = tape.memory().allocate_array<int32_t>(S + 1);
+  int64_t* start = tape.memory().allocate_array<int64_t>(S);
+  offsets[0] = 0;
+  for (int64_t s = 0; s < S; ++s) {
+    const int64_t first = rows.start[static_cast<size_t>(s)], old = std::min(before, first);
+    start[s] = first - old;
+    offsets[s + 1] = static_cast<int32_t>(offsets[s] + old + rows.length(s));
+  }
+  Carried c{{{offsets, static_cast<size_t>(S) + 1}, {start, static_cast<size_t>(S)}}, {}, {}, carried_positions(rows, before, window)};
+  c.join = {tape.memory().allocate_array<int32_t>(offsets[S]), static_cast<size_t>(offsets[S])};
+  c.last = {tape.memory().allocate_array<int32_t>(S * c.count), static_cast<size_t>(S * c.count)};
+  for (int64_t s = 0; s < S; ++s) {
+    // Row i of a sequence, counted from the first one of this batch; the earlier ones end the block [s] of what came in.
+    const auto row = [&](int64_t i) { return static_cast<int32_t>(i >= 0 ? rows.begin(s) + i : -1 - ((s + 1) * before + i)); };
+    const int64_t length = rows.length(s), old = c.rows.length(s) - length;
+    for (int64_t i = -old; i < length; ++i) c.join[static_cast<size_t>(c.rows.begin(s) + old + i)] = row(i);
+    for (int64_t i = length - c.count; i < length; ++i)
+      c.last[static_cast<size_t>((s + 1) * c.count + i - length)] = i < -old ? no_row : row(i);
+  }
+  return c;
+}
+}  // namespace
+
+MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial) const {
+  const int64_t q_width = config_.n_heads * config_.headdim, k_width = config_.n_kv_heads * config_.headdim;
+  const Var qkv = qkv_proj_(tape, x);
+  const Var turned = config_.rope ? rope(tape, tape.columns(qkv, 0, q_width + k_width), rows, rope_) : qkv;
+  const Var q = tape.columns(turned, 0, q_width);
+  Var k = tape.columns(turned, q_width, k_width), v = tape.columns(qkv, q_width + k_width, k_width);
+
+  const int64_t S = rows.sequences();
+  const bool carried = initial && initial->count == 2;
+  const Var k_before = carried ? initial->vars[0] : Var(), v_before = carried ? initial->vars[1] : Var();
+  const Carried c = carry(tape, rows, carried ? tape.value(k_before).shape[1] : 0, config_.window);
+  MixerOut out;
+  out.last.push_back(gather_rows(tape, k, k_before, c.last, {S, c.count, k_width}));
+  out.last.push_back(gather_rows(tape, v, v_before, c.last, {S, c.count, k_width}));
+  if (c.rows.total() > rows.total()) {
+    k = gather_rows(tape, k, k_before, c.join, {c.rows.total(), k_width});
+    v = gather_rows(tape, v, v_before, c.join, {c.rows.total(), k_width});
+  }
+  out.y = o_proj_(tape, attention(tape, q, k, v, rows, c.rows, options_));
+  return out;
+}
+
+void AttentionMixer::advance(Context& context, const View& x, const Rows& rows, std::span<State* const> states, const View& y) const {
+  Exec& exec = context.exec;
+  const ArenaScope scope(exec.scratch);
+  const int64_t q_width = config_.n_heads * config_.headdim, k_width = config_.n_kv_heads * config_.headdim;
+  const View qkv = exec.scratch.allocate(x.dtype, {x.rows(), q_width + 2 * k_width});
+  const View heads = exec.scratch.allocate(x.dtype, {x.rows(), q_width});
+  qkv_proj_(exec, x, qkv);
+  if (config_.rope) rope(exec, qkv.columns(0, q_width + k_width), qkv.columns(0, q_width + k_width), rows, rope_);
+
+  auto* blocks = exec.scratch.allocate_array<KvBlocks>(rows.sequences());
+  for (size_t s = 0; s < states.size(); ++s) {
+    const State& state = *states[s];
+    blocks[s] = {state.blocks(0), state.blocks(1), state.first_block(), state.first_block() * State::block_positions};
+  }
+  AttentionOptions options = options_;
+  if (context.max_keys > 0) options.window = options.window > 0 ? std::min(options.window, context.max_keys) : context.max_keys;
+  const std::span<const KvBlocks> all(blocks, states.size());
+  attention_append(exec, qkv.columns(q_width, k_width), qkv.columns(q_width + k_width, k_width), rows, all, options);
+  attention(exec, qkv.columns(0, q_width), heads, rows, all, options);
+  o_proj_(exec, heads, y);
+}
+
+StateLayout AttentionMixer::state_layout() const {
+  static_assert(State::block_positions == attention_block);
+  return {{"k", {config_.n_kv_heads, config_.headdim, attention_block}, true}, {"v", {config_.n_kv_heads, attention_block, config_.headdim}, true}};
+}
+
+void AttentionMixer::visit_parameters(ParameterVisitor& visitor) {
+  qkv_proj_.visit(visitor);
+  o_proj_.visit(visitor);
+}
+
+Cost AttentionMixer::cost(Pass pass, int64_t length, int64_t context) const {
+  const auto seen = [&](int64_t positions) { return config_.window > 0 ? std::min(config_.window, positions) : positions; };
+  const auto w = static_cast<double>(seen(length)), n = static_cast<double>(std::max<int64_t>(1, length));
+  const double keys = pass == Pass::step ? static_cast<double>(seen(context + 1)) : w - w * (w - 1) / (2 * n);  // w (w+1) / 2 + (n - w) w, over n
+  const double projections = qkv_proj_.flops() + o_proj_.flops();
+  const double forward = projections + 4 * keys * static_cast<double>(config_.n_heads * config_.headdim);
+  return {.flops = pass == Pass::backward ? 2 * forward : forward,
+          .weight_bytes = projections / 2 * sizeof(float),
+          .state_bytes = static_cast<double>(2 * seen(context) * config_.n_kv_heads * config_.headdim) * sizeof(float)};
+}
+
+}  // namespace statera

@@ -1,0 +1,51 @@
+// Causal attention with grouped heads, rotary positions and an optional window. See attention.md.
+#pragma once
+#include "core/fields.hpp"
+#include "mixers/mixer.hpp"
+#include "nn/linear.hpp"
+#include "ops/attention/attention.hpp"
+#include "ops/rope/rope.hpp"
+
+namespace statera {
+
+struct AttentionConfig {
+  int64_t n_heads = 0, n_kv_heads = 0, headdim = 0;
+  bool rope = true, rope_interleaved = false;
+  double rope_theta = 10000;
+  int64_t rotary_dim = 0, window = 0;
+  bool bias = false;
+
+  void visit(FieldVisitor& v) {
+    v.field("n_heads", n_heads, "query heads");
+    v.field("n_kv_heads", n_kv_heads, "key and value heads, a divisor of n_heads; 0: n_heads");
+    v.field("headdim", headdim, "channels of a head; 0: d_model / n_heads");
+    v.field("rope", rope, "rotary positions");
+    v.field("rope_theta", rope_theta, "base of the rotary frequencies");
+    v.field("rotary_dim", rotary_dim, "leading channels of a head that turn; 0: headdim");
+    v.field("rope_interleaved", rope_interleaved, "neighbouring channels turn together, not the two halves");
+    v.field("window", window, "positions that a query sees, its own included; 0: all");
+    v.field("bias", bias, "biases of the projections");
+  }
+  // Fills in what was left 0. Throws config.
+  static AttentionConfig read(const JsonText& block, int64_t d_model);
+};
+
+class AttentionMixer : public Mixer {
+ public:
+  AttentionMixer(const JsonText& block, const Place& place);
+  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial) const override;
+  void advance(Context&, const View& x, const Rows&, std::span<State* const> states, const View& y) const override;
+  StateLayout state_layout() const override;
+  int64_t window() const override { return config_.window; }
+  void visit_parameters(ParameterVisitor&) override;
+  // Forward and backward: the mean over a new sequence of `length`; a step: with `context` positions before it.
+  Cost cost(Pass, int64_t length, int64_t context) const override;
+
+ private:
+  AttentionConfig config_;
+  AttentionOptions options_;
+  RopeOptions rope_;  // of the heads of q and k, which stand side by side
+  Linear qkv_proj_, o_proj_;
+};
+
+}  // namespace statera

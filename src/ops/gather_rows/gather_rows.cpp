@@ -1,0 +1,71 @@
+#include "ops/gather_rows/gather_rows.hpp"
+
+#include <algorithm>
+
+#include "core/check.hpp"
+#include "ops/kernels.hpp"
+
+namespace statera {
+
+namespace {
+// The row of a or b that row i of y takes; null for no_row, and where nobody needs the gradient.
+template <class T>
+T* source(const View& a, const View& b, int32_t index, int64_t width) {
+  if (index == no_row) return nullptr;
+  const View& from = index >= 0 ? a : b;
+  if (from.empty()) return nullptr;
+  return index >= 0 ? from.as<T>() + index * a.stride : from.as<T>() + (-1 - static_cast<int64_t>(index)) * width;
+}
+
+View zeroed_target(Tape& tape, Var var) {
+  const GradTarget target = tape.target(var);
+  if (!target.view.empty() && !target.accumulate) fill_zero(target.view);
+  return target.view;
+}
+}  // namespace
+
+Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const Shape& shape) {
+  const View from_a = tape.value(a), from_b = b ? tape.value(b) : View();
+  const int64_t width = from_a.cols(), rows_b = from_b.empty() || width == 0 ? 0 : from_b.elements() / width;
+  require(from_a.shape.rank() == 2 && (!b || (from_b.dense() && from_b.dtype == from_a.dtype && rows_b * width == from_b.elements())) &&
+              shape.elements() == static_cast<int64_t>(index.size()) * width,
+          ErrorCode::shape, "[gather_rows] ", index.size(), " rows of ", from_a.shape.str(), " and ", from_b.shape.str(), " into ", shape.str());
+  for (int32_t i : index)
+    require(i == no_row || (i >= 0 ? i < from_a.rows() : -1 - static_cast<int64_t>(i) < rows_b), ErrorCode::shape, "[gather_rows] row ", i,
+            " of ", from_a.rows(), " and ", rows_b);
+
+  const Var y = tape.make(from_a.dtype, shape, tape.any_needs_grad(a, b));
+  dispatch(from_a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* out = tape.value(y).as<T>();
+    for (size_t i = 0; i < index.size(); ++i, out += width) {
+      if (const T* row = source<T>(from_a, from_b, index[i], width)) std::copy(row, row + width, out);
+      else std::fill(out, out + width, zero);
+    }
+  });
+  tape.record("gather_rows", {y}, [a, b, y, index, width](Tape& t) {
+    const View da = zeroed_target(t, a), db = zeroed_target(t, b), dy = t.grad(y);
+    dispatch(dy.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* grad = dy.as<T>();
+      for (size_t i = 0; i < index.size(); ++i, grad += width)
+        if (T* row = source<T>(da, db, index[i], width))
+          for (int64_t c = 0; c < width; ++c) row[c] += grad[c];
+    });
+  });
+  return y;
+}
+
+std::vector<OpCase> gather_rows_cases() {
+  OpCase one{.op = "gather_rows", .name = "one", .inputs = {{"a", {7, 3}}}};
+  one.run = [index = std::vector<int32_t>{5, 2, no_row, 2}](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", gather_rows(tape, in.at("a"), {}, index, {4, 3})}};
+  };
+  OpCase two{.op = "gather_rows", .name = "two", .inputs = {{"a", {5, 9}}, {"b", {2, 3, 4}}}};
+  two.run = [index = std::vector<int32_t>{-1, -6, 0, 4, no_row, -2}](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", gather_rows(tape, tape.columns(in.at("a"), 3, 4), in.at("b"), index, {2, 3, 4})}};
+  };
+  return {one, two};
+}
+
+}  // namespace statera
