@@ -1,6 +1,7 @@
 #include "ops/op_case.hpp"
 
 #include "ops/attention/attention.hpp"
+#include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
@@ -17,6 +18,7 @@ std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> all;
   for (auto cases : {
            attention_cases,
+           causal_conv1d_cases,
            cross_entropy_cases,
            elementwise_cases,
            embedding_cases,

@@ -1,0 +1,134 @@
+#include "ops/causal_conv1d/causal_conv1d.hpp"
+
+#include "core/check.hpp"
+#include "ops/kernels.hpp"
+#include "ops/states.hpp"
+
+namespace statera {
+
+namespace {
+using Views = CausalConv1dInputs<View>;
+
+void check(const Views& in, const Rows& rows) {
+  require(in.x.shape.rank() == 2, ErrorCode::shape, "[causal_conv1d] expected x [N, C], got ", in.x.shape.str());
+  require(in.weight.shape.rank() == 2 && in.weight.rows() == in.x.cols() && in.weight.cols() > 0, ErrorCode::shape,
+          "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape.str());
+  require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [", in.x.cols(), "], got ",
+          in.bias.shape.str());
+  check_rows("causal_conv1d", rows, in.x.rows());
+}
+
+template <class T>
+CausalConv1dForward<T> arguments(const Views& in, const Rows& rows) {
+  CausalConv1dForward<T> a{in.x.as<T>(), in.weight.as<T>(), in.bias.as<T>()};
+  a.rows = rows;
+  a.channels = in.x.cols(), a.width = in.weight.cols(), a.x_stride = in.x.stride, a.silu = in.silu;
+  return a;
+}
+
+Views values(const Tape& tape, const CausalConv1dInputs<Var>& in) {
+  return {tape.value(in.x), tape.value(in.weight), in.bias ? tape.value(in.bias) : View(), in.silu};
+}
+
+struct Recorded {
+  CausalConv1dInputs<Var> in;
+  Var initial, y, last;
+  Rows rows;
+};
+
+void backward(Tape& tape, const Recorded& r) {
+  Exec exec = tape.exec();
+  const Views in = values(tape, r.in);
+  const GradSink dx(tape, r.in.x), dweight(tape, r.in.weight), dbias(tape, r.in.bias), dinitial(tape, r.initial);
+  const ArenaScope scope(exec.scratch);
+  View dy = tape.grad(r.y);
+  if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.x.dtype, in.x.shape));
+  dispatch(in.x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    CausalConv1dBackward<T> b{arguments<T>(in, r.rows), dy.as<T>()};
+    b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
+    b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
+    b.dx = dx.as<T>(), b.dx_stride = dx.view().stride;
+    b.dweight = dweight.as<T>(), b.dbias = dbias.as<T>();
+    b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
+    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).backward(b, exec);
+  });
+}
+}  // namespace
+
+void causal_conv1d(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y) {
+  check(in, rows);
+  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[causal_conv1d] output ", y.shape.str());
+  const ArenaScope scope(exec.scratch);
+  dispatch(in.x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    CausalConv1dForward<T> a = arguments<T>(in, rows);
+    a.y = y.as<T>();
+    a.state_in = a.state_out = state_pointers<T>(exec.scratch, states, rows);
+    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).forward(a, exec);
+  });
+}
+
+CausalConv1dOut causal_conv1d(Tape& tape, const CausalConv1dInputs<Var>& in, Var initial, const Rows& rows) {
+  const Views views = values(tape, in);
+  check(views, rows);
+  const Shape state_shape{rows.sequences(), views.weight.cols() - 1, views.x.cols()};
+  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[causal_conv1d] expected an initial state ",
+          state_shape.str(), ", got ", initial ? tape.value(initial).shape.str() : "");
+  const bool needs_grad = tape.any_needs_grad(in.x, in.weight, in.bias, initial);
+  const CausalConv1dOut out{tape.make(views.x.dtype, views.x.shape, needs_grad), tape.make(views.x.dtype, state_shape, needs_grad)};
+  Exec exec = tape.exec();
+  const ArenaScope scope(exec.scratch);
+  dispatch(views.x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    CausalConv1dForward<T> a = arguments<T>(views, rows);
+    a.y = tape.value(out.y).template as<T>();
+    a.state_in = initial ? state_pointers<T>(exec.scratch, tape.value(initial)) : nullptr;
+    a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
+    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).forward(a, exec);
+  });
+  const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows)};
+  tape.record("causal_conv1d", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
+  return out;
+}
+
+std::vector<OpCase> causal_conv1d_cases() {
+  struct Row {
+    const char* name;
+    std::vector<int32_t> offsets;
+    std::vector<int64_t> start;
+    int64_t channels, width;
+    bool silu = true, bias = true, initial = false, strided = false, benchmark = false;
+  };
+  std::vector<OpCase> cases;
+  for (const Row& r : std::vector<Row>{
+           {"tiny", {0, 5}, {0}, 3, 4},
+           {"plain", {0, 37, 74}, {0, 0}, 8, 4, false, false},
+           {"short_initial", {0, 2, 4, 4, 5}, {9, 1, 5, 0}, 5, 4, true, true, true},
+           {"width1", {0, 7}, {0}, 5, 1, true, false},
+           {"width7_initial", {0, 20, 23}, {3, 100}, 35, 7, true, true, true, true},
+           {"long", {0, 130}, {0}, 150, 3, true, true, false, true},
+           {"packed_initial", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 17, 4, true, true, true},
+           {"mamba_130m", {0, 1024, 2048}, {0, 0}, 1536, 4, true, true, false, true, true},
+       }) {
+    const int64_t n = r.offsets.back(), columns = r.strided ? 2 * r.channels : r.channels;
+    OpCase c{.op = "causal_conv1d", .name = r.name};
+    c.inputs = {{"x", {n, columns}}, {"weight", {r.channels, r.width}}};
+    if (r.bias) c.inputs.push_back({"bias", {r.channels}});
+    if (r.initial) c.inputs.push_back({"initial", {static_cast<int64_t>(r.start.size()), r.width - 1, r.channels}});
+    c.run = [r](Tape& tape, const NamedVars& in) {
+      const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
+      const Var x = r.strided ? tape.columns(in.at("x"), r.channels / 2, r.channels) : in.at("x");
+      const CausalConv1dOut out =
+          causal_conv1d(tape, {x, in.at("weight"), optional("bias"), r.silu}, optional("initial"), {r.offsets, r.start});
+      return NamedVars{{"y", out.y}, {"last", out.last}};
+    };
+    c.reduction = n;
+    c.flops = 2.0 * static_cast<double>(n * r.channels * r.width);
+    c.benchmark = r.benchmark;
+    cases.push_back(c);
+  }
+  return cases;
+}
+
+}  // namespace statera

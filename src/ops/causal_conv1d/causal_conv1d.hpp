@@ -1,0 +1,53 @@
+// causal_conv1d: a short filter along each channel that never looks ahead, then SiLU. See causal_conv1d.md.
+#pragma once
+#include "core/exec.hpp"
+#include "core/rows.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+template <class T> struct CausalConv1dForward {
+  const T *x, *weight, *bias;       // [N, C], rows x_stride apart; [C, W]; [C] or null
+  T* y;                             // [N, C], dense
+  const T* const* state_in;         // [S] of [W-1, C]; null: zeros; not read where rows.start is 0
+  T* const* state_out;              // [S]; may be state_in
+  Rows rows;
+  int64_t channels, width, x_stride;
+  bool silu;
+};
+
+template <class T> struct CausalConv1dBackward {
+  CausalConv1dForward<T> in;        // y, state_out unused
+  const T* dy;                      // [N, C], dense
+  const T* const* dstate_out;       // [S]; null: zeros
+  T *dx, *dweight, *dbias;          // [N, C], rows dx_stride apart; [C, W]; [C]; overwritten; null: not needed
+  T* const* dstate_in;              // [S]; overwritten; null: not needed
+  int64_t dx_stride;
+};
+
+template <class T> struct CausalConv1dKernels {
+  const char* name;
+  void (*forward)(const CausalConv1dForward<T>&, Exec&) noexcept;
+  void (*backward)(const CausalConv1dBackward<T>&, Exec&) noexcept;
+};
+extern const CausalConv1dKernels<double> causal_conv1d_ref_f64;
+extern const CausalConv1dKernels<float> causal_conv1d_ref_f32, causal_conv1d_cpu;
+
+template <class V> struct CausalConv1dInputs {  // of Var or View
+  V x, weight, bias;                            // [N, C], [C, W], [C] or empty
+  bool silu = true;
+};
+struct CausalConv1dOut {
+  Var y;     // [N, C]
+  Var last;  // [S, W-1, C]: the state after the last row of each sequence
+};
+
+// initial [S, W-1, C] or empty. Throws shape.
+CausalConv1dOut causal_conv1d(Tape&, const CausalConv1dInputs<Var>&, Var initial, const Rows&);
+// states: [S] pointers to [W-1, C] of the inputs' type, read and moved on.
+void causal_conv1d(Exec&, const CausalConv1dInputs<View>&, const Rows&, void* const* states, const View& y);
+
+std::vector<OpCase> causal_conv1d_cases();
+
+}  // namespace statera
