@@ -1,0 +1,99 @@
+// Bytes to train on: ByteSource (the documents of files, folders or standard input) and ByteStream (batches of them).
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "statera/tokens.hpp"
+
+namespace statera {
+
+// A byte model reads the 256 bytes and this, which stands before a document and is never predicted.
+inline constexpr int32_t begin_id = 256;
+
+// An immutable list of documents, which are the files, none of them empty. A copy or a part shares the memory. Large plain files are
+// mapped, so they must not shrink while they are in use; names that end in .gz, .xz or .zst are unpacked into memory.
+// Throws io, in one line that names the file and the mend.
+class ByteSource {
+ public:
+  // A file; a folder (all files below it, sorted by path, without hidden and empty ones); "-", the standard input.
+  explicit ByteSource(const std::string& path);
+  explicit ByteSource(std::span<const std::string> paths);
+  static ByteSource from_memory(std::span<const std::string> documents, std::string name = "memory");
+
+  const std::string& name() const { return name_; }  // for messages
+  int64_t bytes() const { return ends_.back(); }
+  int64_t documents() const { return static_cast<int64_t>(documents_.size()); }
+  std::span<const uint8_t> document(int64_t i) const { return documents_[static_cast<size_t>(i)]; }
+  int64_t document_begin(int64_t i) const { return i == 0 ? 0 : ends_[static_cast<size_t>(i) - 1]; }
+  int64_t document_at(int64_t position) const;  // the document that holds the byte at 0 <= position < bytes()
+
+  // The bytes [begin, end), not none; a document that is cut by them begins or ends there. Throws config.
+  ByteSource part(int64_t begin, int64_t end) const;
+  // {train, held out}: the last `held_out` of the bytes, rounded up, are held out. Nothing is shared. Throws config if one would be empty.
+  std::pair<ByteSource, ByteSource> split(double held_out = 0.1) const;
+
+ private:
+  struct Memory;
+  struct Reader;
+  ByteSource() = default;
+  void take(Reader&& reader);
+
+  std::shared_ptr<const Memory> memory_;
+  std::vector<std::span<const uint8_t>> documents_;  // [D]
+  std::vector<int64_t> ends_;                        // [D] the position behind each document
+  std::string name_;
+};
+
+enum class Order {
+  random,  // windows at random places, each with a state of zero: batch i is a function of (seed, i)
+  lanes,   // `batch` equal pieces of the source, read side by side from batch to batch: lane b has the rows [b * length, (b + 1) * length),
+           // and its first sequence goes on (start > 0) from where the lane's last one stood, unless a document or a pass begins there
+  sweep,   // windows one after the other, every byte once, each with a state of zero; the last batch of a pass is shorter
+};
+
+struct ByteStreamOptions {
+  int64_t batch = 8;
+  int64_t length = 1024;  // positions of a window
+  uint64_t seed = 0;
+  Order order = Order::random;
+  int64_t begin_every = 16;  // one random window in so many starts with `begin` although it stands within a document, so that writing
+                             // without a prompt is trained for even where there is one document; 0: none
+};
+
+struct Batch {
+  const Tokens& inputs;              // `start` counts rows, so `begin` too
+  std::span<const int32_t> targets;  // [N] the byte to predict; -1 would not count, but a stream has none
+};
+
+// Every row of a batch predicts one byte of the source. It reads the byte before it, or `begin` if the byte is the first of a document, of
+// a lane's pass, or of a window chosen by begin_every. A window that crosses into the next document becomes two sequences.
+// There is no state but the number of the next batch, so a run continues exactly with next(step). One thread at a time.
+class ByteStream {
+ public:
+  // Throws config if the options are impossible or the source is shorter than the windows need.
+  ByteStream(const std::string& path, const ByteStreamOptions& options = {});
+  ByteStream(ByteSource source, const ByteStreamOptions& options = {});
+
+  Batch next();              // valid until the next call; allocates nothing
+  Batch next(int64_t step);  // the batch of that number, from 0; next() goes on behind it
+  int64_t steps() const;     // batches of one pass over the source
+  const ByteSource& source() const { return source_; }
+
+ private:
+  void window(int64_t position, int64_t count, int64_t start, bool begin);
+  void random_windows(int64_t step);
+  void lanes(int64_t step);
+  void sweep(int64_t step);
+
+  ByteSource source_;
+  ByteStreamOptions options_;
+  int64_t step_ = 0;
+  Tokens inputs_;
+  std::vector<int32_t> targets_;
+};
+
+}  // namespace statera

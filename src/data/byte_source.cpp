@@ -1,0 +1,153 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "core/check.hpp"
+#include "data/unpack.hpp"
+#include "statera/data.hpp"
+
+namespace statera {
+
+namespace {
+
+constexpr int64_t map_from = 1 << 16;  // smaller files are read: a folder may hold more of them than a process may map
+
+size_t memory_limit() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) / 2 * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+
+std::vector<std::string> files_below(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  std::error_code error;
+  fs::recursive_directory_iterator it(folder, error);
+  while (!error && it != fs::recursive_directory_iterator()) {
+    std::error_code ignored;  // a dangling link is no regular file
+    if (it->path().filename().string().starts_with('.')) it.disable_recursion_pending();
+    else if (it->is_regular_file(ignored)) files.push_back(it->path().string());
+    it.increment(error);
+  }
+  require(!error, ErrorCode::io, "[data] cannot read the folder ", shown(folder), ": ", error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+struct ByteSource::Memory {
+  std::vector<Mapping> maps;
+  std::vector<std::vector<uint8_t>> buffers;
+};
+
+struct ByteSource::Reader {
+  std::shared_ptr<Memory> memory = std::make_shared<Memory>();
+  std::vector<std::span<const uint8_t>> documents;
+  size_t left = memory_limit();  // for what is not mapped
+
+  void add(std::span<const uint8_t> bytes) {
+    if (!bytes.empty()) documents.push_back(bytes);
+  }
+  void add(std::vector<uint8_t> bytes) {
+    bytes.shrink_to_fit();
+    left -= std::min(left, bytes.size());
+    memory->buffers.push_back(std::move(bytes));
+    add(std::span<const uint8_t>(memory->buffers.back()));
+  }
+
+  void file(const std::string& path) {
+    struct Descriptor {
+      int value;
+      ~Descriptor() { if (value >= 0) close(value); }
+    } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(errno),
+            errno == ENOENT ? " (is the path right, seen from the working directory?)" : " (may this user read it?)");
+    if (is_packed(path)) return add(unpack(path, left));
+    struct stat info {};
+    if (fstat(opened.value, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= map_from) {
+      Mapping map(opened.value, static_cast<size_t>(info.st_size));
+      if (!map.empty()) {
+        add(map.bytes());
+        memory->maps.push_back(std::move(map));
+        return;
+      }
+    }
+    add(read_to_end(opened.value, path, left));
+  }
+
+  void any(const std::string& path) {
+    const size_t before = documents.size();
+    std::error_code ignored;
+    if (path == "-") {
+      add(read_to_end(STDIN_FILENO, "the standard input", left));
+      require(documents.size() > before, ErrorCode::io, "[data] the standard input is empty: pipe some bytes into it");
+    } else if (std::filesystem::is_directory(path, ignored)) {
+      for (const std::string& name : files_below(path)) file(name);
+      require(documents.size() > before, ErrorCode::io, "[data] the folder ", shown(path),
+              " holds no bytes to read (empty and hidden files are left out): put files into it or name another");
+    } else {
+      file(path);
+      require(documents.size() > before, ErrorCode::io, "[data] ", shown(path), " is empty: give a file with something in it");
+    }
+  }
+};
+
+void ByteSource::take(Reader&& reader) {
+  memory_ = std::move(reader.memory);
+  documents_ = std::move(reader.documents);
+  for (const auto& document : documents_) ends_.push_back((ends_.empty() ? 0 : ends_.back()) + static_cast<int64_t>(document.size()));
+}
+
+ByteSource::ByteSource(const std::string& path) : ByteSource(std::span(&path, 1)) {}
+
+ByteSource::ByteSource(std::span<const std::string> paths) {
+  require(!paths.empty(), ErrorCode::io, "[data] no file given: name a file, a folder, or - for the standard input");
+  Reader reader;
+  for (const std::string& path : paths) reader.any(path);
+  take(std::move(reader));
+  name_ = shown(paths[0] == "-" ? "the standard input" : paths[0]);
+  if (paths.size() > 1) name_ += " and " + std::to_string(paths.size() - 1) + " more";
+}
+
+ByteSource ByteSource::from_memory(std::span<const std::string> documents, std::string name) {
+  Reader reader;
+  for (const std::string& document : documents) reader.add(std::vector<uint8_t>(document.begin(), document.end()));
+  require(!reader.documents.empty(), ErrorCode::io, "[data] ", name, " is empty: give at least one byte");
+  ByteSource source;
+  source.take(std::move(reader));
+  source.name_ = std::move(name);
+  return source;
+}
+
+int64_t ByteSource::document_at(int64_t position) const { return std::upper_bound(ends_.begin(), ends_.end(), position) - ends_.begin(); }
+
+ByteSource ByteSource::part(int64_t begin, int64_t end) const {
+  require(0 <= begin && begin < end && end <= bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(), " bytes: there is no part [",
+          begin, ", ", end, ")");
+  ByteSource result;
+  result.memory_ = memory_;
+  result.name_ = name_;
+  for (int64_t i = document_at(begin); i < documents() && document_begin(i) < end; ++i) {
+    const int64_t first = document_begin(i), last = std::min(end, ends_[static_cast<size_t>(i)]);
+    const int64_t from = std::max(begin, first);
+    result.documents_.push_back(document(i).subspan(static_cast<size_t>(from - first), static_cast<size_t>(last - from)));
+    result.ends_.push_back(last - begin);
+  }
+  return result;
+}
+
+std::pair<ByteSource, ByteSource> ByteSource::split(double held_out) const {
+  require(held_out > 0 && held_out < 1, ErrorCode::config, "[data] the held-out fraction is ", held_out, ": it must lie between 0 and 1");
+  const auto cut = static_cast<int64_t>(std::floor(static_cast<double>(bytes()) * (1 - held_out)));
+  require(cut >= 1 && cut < bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(), " bytes, too few to hold out ", 100 * held_out,
+          " % of them: give a longer text");
+  std::pair<ByteSource, ByteSource> parts{part(0, cut), part(cut, bytes())};
+  parts.first.name_ += " (the part to train on)";
+  parts.second.name_ += " (the held-out part)";
+  return parts;
+}
+
+}  // namespace statera

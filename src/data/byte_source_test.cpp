@@ -1,0 +1,138 @@
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "statera/data.hpp"
+#include "statera/error.hpp"
+
+namespace statera {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ByteSourceTest : testing::Test {
+  const fs::path folder = fs::temp_directory_path() / ("statera_data_" + std::to_string(getpid()));
+  void SetUp() override { fs::create_directories(folder); }
+  void TearDown() override { fs::remove_all(folder); }
+
+  std::string write(const std::string& name, const std::string& bytes) {
+    fs::create_directories((folder / name).parent_path());
+    std::ofstream(folder / name, std::ios::binary) << bytes;
+    return (folder / name).string();
+  }
+  // Packs with the distribution's own programs; gives the packed bytes, or nothing where the program is missing.
+  std::string packed(const std::string& tool, const std::string& bytes) {
+    const std::string plain = write("to_pack", bytes), out = (folder / "packed").string();
+    if (system((tool + " -c '" + plain + "' > '" + out + "' 2> /dev/null").c_str()) != 0) return {};
+    std::ifstream file(out, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+};
+
+std::string text(std::span<const uint8_t> bytes) { return {bytes.begin(), bytes.end()}; }
+
+// The message of the io error that reading `path` gives.
+std::string error_of(const std::string& path) {
+  try {
+    ByteSource source(path);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::io);
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    return error.what();
+  }
+  return "no error";
+}
+
+#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+std::string long_text() {
+  std::string s;
+  for (int i = 0; i < 40000; ++i) s += std::to_string(i * i % 9973) + ",";
+  return s;
+}
+
+TEST_F(ByteSourceTest, AFileIsOneDocumentMappedOrRead) {
+  for (const std::string& bytes : {std::string("short\0\xff", 7), long_text()}) {
+    const ByteSource source(write("a.txt", bytes));
+    ASSERT_EQ(source.documents(), 1);
+    EXPECT_EQ(text(source.document(0)), bytes);
+    EXPECT_EQ(source.bytes(), static_cast<int64_t>(bytes.size()));
+  }
+}
+
+TEST_F(ByteSourceTest, AFolderIsReadInTheOrderOfItsPathsWithoutHiddenAndEmptyFiles) {
+  write("f/b.txt", "second");
+  write("f/a/z.txt", "first");
+  write("f/c.txt", "");
+  write("f/.git/x", "hidden");
+  write("f/d.txt", "third");
+  const ByteSource source((folder / "f").string());
+  ASSERT_EQ(source.documents(), 3);
+  EXPECT_EQ(text(source.document(0)) + text(source.document(1)) + text(source.document(2)), "firstsecondthird");
+  EXPECT_EQ(source.document_at(4), 0);
+  EXPECT_EQ(source.document_at(5), 1);
+  EXPECT_EQ(source.document_at(15), 2);
+  const std::vector<std::string> paths{write("g.txt", "one"), (folder / "f").string()};
+  EXPECT_EQ(ByteSource(paths).documents(), 4);
+}
+
+TEST_F(ByteSourceTest, SplitSharesNothingAndKeepsBoundaries) {
+  const std::vector<std::string> documents{"0123456", "789", "abcdefghij"};
+  const ByteSource source = ByteSource::from_memory(documents);
+  const auto [train, held_out] = source.split(0.25);
+  EXPECT_EQ(train.bytes(), 15);
+  EXPECT_EQ(held_out.bytes(), 5);
+  ASSERT_EQ(train.documents(), 3);
+  EXPECT_EQ(text(train.document(2)), "abcde");
+  EXPECT_EQ(text(held_out.document(0)), "fghij");
+  const auto [a, b] = source.split(0.5);
+  EXPECT_EQ(a.documents(), 2);
+  EXPECT_EQ(text(b.document(0)), documents[2]);
+  EXPECT_EQ(text(source.part(6, 8).document(1)), "7");
+  EXPECT_THROW(source.split(0), Error);
+  EXPECT_THROW(source.part(3, 3), Error);
+  EXPECT_THROW(ByteSource::from_memory(std::vector<std::string>{"x"}).split(), Error);
+}
+
+TEST_F(ByteSourceTest, PackedFilesAreReadAndDamagedOnesRefused) {
+  const std::string plain = long_text();
+  for (const auto& [tool, end] : {std::pair{"gzip", ".gz"}, {"xz", ".xz"}, {"zstd", ".zst"}}) {
+    const std::string bytes = packed(tool, plain);
+    if (bytes.empty()) continue;  // the program is not installed
+    const std::string name = std::string("p.txt") + end;
+    EXPECT_EQ(text(ByteSource(write(name, bytes)).document(0)), plain) << tool;
+    EXPECT_EQ(text(ByteSource(write(name, bytes + bytes)).document(0)), plain + plain) << tool << ", two members";
+    for (size_t cut : {size_t{5}, bytes.size() / 2, bytes.size() - 3}) {
+      const std::string message = error_of(write(name, bytes.substr(0, cut)));
+      EXPECT_CONTAINS(message, name);
+      EXPECT_TRUE(message.find("truncated") != std::string::npos || message.find("not packed") != std::string::npos) << message;
+    }
+    std::string flipped = bytes;
+    flipped[bytes.size() / 2] = static_cast<char>(flipped[bytes.size() / 2] ^ 0x10);
+    EXPECT_CONTAINS(error_of(write(name, flipped)), "corrupt");
+    EXPECT_CONTAINS(error_of(write(name, "plain text under a false name")), name);
+    EXPECT_CONTAINS(error_of(write(name, packed(tool, ""))), "empty");
+    EXPECT_CONTAINS(error_of(write(name, "")), "empty");
+  }
+}
+
+TEST_F(ByteSourceTest, WhatCannotBeReadIsNamed) {
+  EXPECT_CONTAINS(error_of((folder / "missing.txt").string()), "missing.txt: No such file");
+  EXPECT_CONTAINS(error_of((folder / "missing.txt.xz").string()), "missing.txt.xz: No such file");
+  EXPECT_CONTAINS(error_of((folder / "new\nline").string()), "new?line: No such file");
+  EXPECT_CONTAINS(error_of(write("empty.txt", "")), "empty.txt is empty");
+  write("hollow/.hidden", "x");
+  write("hollow/empty", "");
+  EXPECT_CONTAINS(error_of((folder / "hollow").string()), "hollow holds no bytes");
+  if (geteuid() != 0) {  // root reads everything
+    fs::permissions(write("secret.txt", "x"), fs::perms::none);
+    EXPECT_CONTAINS(error_of((folder / "secret.txt").string()), "Permission denied");
+  }
+  EXPECT_THROW(ByteSource(std::span<const std::string>()), Error);
+}
+
+}  // namespace
+}  // namespace statera

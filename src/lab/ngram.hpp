@@ -1,0 +1,29 @@
+// Byte n-gram models, interpolated by the estimator of Witten and Bell (method C): what a text costs without a neural network.
+//
+//   p_k(w | h) = (c(hw) + T(h) p_{k-1}(w | h')) / (c(h) + T(h)),   p_{-1} = 1/256
+//
+// h: the k bytes before w; h': h without its first; c: counts in the text trained on; T(h): how many different bytes followed h there.
+// A context that never occurred, or that a document's beginning cuts short, leaves p_{k-1} as it is. The held-out text teaches nothing.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "statera/data.hpp"
+
+namespace statera {
+
+struct NgramOptions {
+  int max_order = 5;                           // at most 6
+  int64_t max_train_bytes = 100'000'000;       // of a longer text the last so many are counted
+  int64_t max_table_bytes = int64_t{1} << 30;  // an order whose counts need more is skipped, and those above it
+};
+
+struct NgramCost {
+  std::vector<double> bits_per_byte;  // [orders] of order 0, 1, ... on the held-out text
+  std::string note;                   // a line about what was left out; empty if nothing was
+};
+
+// Throws config if max_order is out of range.
+NgramCost ngram_cost(const ByteSource& train, const ByteSource& held_out, const NgramOptions& options = {});
+
+}  // namespace statera

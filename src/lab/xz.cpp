@@ -1,0 +1,76 @@
+#include "lab/xz.hpp"
+
+#include <lzma.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "core/check.hpp"
+
+namespace statera {
+
+namespace {
+
+// Counts the bytes of one .xz stream. `dictionary`: no more than the text needs, as memory grows with it.
+class Encoder {
+ public:
+  explicit Encoder(uint32_t dictionary) {
+    lzma_options_lzma options;
+    lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME);
+    options.dict_size = std::min(options.dict_size, dictionary);
+    const lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, nullptr}};
+    check(lzma_stream_encoder(&stream_, filters, LZMA_CHECK_CRC64));
+  }
+  Encoder(const Encoder&) = delete;
+  Encoder& operator=(const Encoder&) = delete;
+  ~Encoder() { lzma_end(&stream_); }
+
+  void add(const ByteSource& source) {
+    for (int64_t i = 0; i < source.documents(); ++i) {
+      stream_.next_in = source.document(i).data();
+      stream_.avail_in = source.document(i).size();
+      while (stream_.avail_in > 0) code(LZMA_RUN);
+    }
+  }
+  int64_t finish() {
+    while (code(LZMA_FINISH) != LZMA_STREAM_END) {}
+    return static_cast<int64_t>(stream_.total_out);
+  }
+
+ private:
+  lzma_ret code(lzma_action action) {
+    std::array<uint8_t, 1 << 14> thrown_away;
+    stream_.next_out = thrown_away.data();
+    stream_.avail_out = thrown_away.size();
+    return check(lzma_code(&stream_, action));
+  }
+  static lzma_ret check(lzma_ret result) {
+    require(result == LZMA_OK || result == LZMA_STREAM_END, ErrorCode::io, "[xz] liblzma failed with code ", static_cast<int>(result),
+            result == LZMA_MEM_ERROR ? ": too little memory for a text of this size" : "");
+    return result;
+  }
+
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+};
+
+}  // namespace
+
+XzCost xz_cost(const ByteSource& train, const ByteSource& held_out, const XzOptions& options) {
+  const int64_t seen = std::min(train.bytes(), options.max_train_bytes), coded = std::min(held_out.bytes(), options.max_held_out_bytes);
+  const ByteSource before = train.part(train.bytes() - seen, train.bytes()), after = held_out.part(0, coded);
+  const auto dictionary = static_cast<uint32_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(seen + coded, 1 << 12, 1 << 30))));
+  Encoder alone(dictionary);
+  alone.add(before);
+  const int64_t without = alone.finish();
+  Encoder together(dictionary);
+  together.add(before);
+  together.add(after);
+  XzCost result{8.0 * static_cast<double>(together.finish() - without) / static_cast<double>(coded), {}};
+  if (seen < train.bytes() || coded < held_out.bytes())
+    result.note = "xz: the last " + std::to_string(seen) + " bytes of the text to train on, the first " + std::to_string(coded) +
+                  " held out";
+  return result;
+}
+
+}  // namespace statera
