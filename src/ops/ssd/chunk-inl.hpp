@@ -106,19 +106,19 @@ inline void WeighRows(const float* HWY_RESTRICT weight, const float* HWY_RESTRIC
   }
 }
 
-// state [N, P] = total state + keys^T weighted: the state after a piece, from B and x; or its gradient before it, from C and dy.
-// `fresh`: the state is zero and not in memory.
+// to = total from + keys^T weighted: the state [N, P] after a piece, from B and x; or its gradient before it, from C and dy.
 struct StateMove {
   const float* keys;      // [q, N]
   int64_t stride;
   const float* weighted;  // [q, P]
   float total;
-  bool fresh;
+  const float* from;      // may be `to`; null: zero
+  float* to;
 };
-inline void MoveState(const StateMove& m, int64_t q, int64_t N, int64_t P, float* state) {
-  if (m.fresh) return Tile<false>(m.keys, 1, m.stride, m.weighted, P, state, P, N, P, q);
-  ForLanes(N * P, [&](int64_t i, auto io) HWY_ATTR { io.store(hn::Mul(hn::Set(D(), m.total), io.load(state + i)), state + i); });
-  Tile<true>(m.keys, 1, m.stride, m.weighted, P, state, P, N, P, q);
+inline void MoveState(const StateMove& m, int64_t q, int64_t N, int64_t P) {
+  if (!m.from) return Tile<false>(m.keys, 1, m.stride, m.weighted, P, m.to, P, N, P, q);
+  ForLanes(N * P, [&](int64_t i, auto io) HWY_ATTR { io.store(hn::Mul(hn::Set(D(), m.total), io.load(m.from + i)), m.to + i); });
+  Tile<true>(m.keys, 1, m.stride, m.weighted, P, m.to, P, N, P, q);
 }
 
 }  // namespace statera::HWY_NAMESPACE

@@ -49,7 +49,7 @@ void ForwardChunk(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, 
   for (int64_t t = 0; t < q; t += row_block)
     Tile<true>(w.mix + t * w.plan.ld, w.plan.ld, 1, x, f.x_stride, y + t * y_stride, y_stride, std::min(row_block, q - t), P, BlockEnd(t, q));
   WeighRows(w.decay.weight, x, f.x_stride, q, P, w.weighted);
-  MoveState({B, f.B_stride, w.weighted, w.decay.from_start[q - 1], fresh}, q, N, P, state);
+  MoveState({B, f.B_stride, w.weighted, w.decay.from_start[q - 1], fresh ? nullptr : state, state}, q, N, P);
 }
 
 // The same by the recurrence, for a few rows; state [P, N].
@@ -259,7 +259,7 @@ void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
   DtGradient(c.b, c.piece, c.h, w, through, sums);
   if (sums.dD) SkipGradient(x, f.x_stride, dy, dy_stride, c.piece, P, f.D_per_channel, sums.dD);
   WeighRows(w.decay.from_start, dy, dy_stride, q, P, w.weighted);
-  MoveState({C, f.C_stride, w.weighted, total, c.last}, q, N, P, c.dstate);
+  MoveState({C, f.C_stride, w.weighted, total, c.last ? nullptr : c.dstate, c.dstate}, q, N, P);
 }
 
 // The rows of dB and dC of one piece: what came through the states, and what came through C B^T.
@@ -284,12 +284,11 @@ void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_
   if (!zero) Transpose(f.state_in[s] + h * size, N, P, N, states, P);
   for (int64_t i = 0; i + 1 < pieces; ++i) {
     const SsdPiece piece = ssd_piece(f.rows, s, f.chunk_size, i);
-    const bool fresh = zero && i == 0;
     FindDecay(f, piece, h, w.decay);
     WeighRows(w.decay.weight, f.x + piece.row * f.x_stride + h * P, f.x_stride, piece.length, P, w.weighted);
-    if (!fresh) std::copy_n(states + i * size, size, states + (i + 1) * size);
-    MoveState({f.B + piece.row * f.B_stride + g * N, f.B_stride, w.weighted, w.decay.from_start[piece.length - 1], fresh}, piece.length, N, P,
-              states + (i + 1) * size);
+    const float* from = zero && i == 0 ? nullptr : states + i * size;
+    MoveState({f.B + piece.row * f.B_stride + g * N, f.B_stride, w.weighted, w.decay.from_start[piece.length - 1], from, states + (i + 1) * size},
+              piece.length, N, P);
   }
 }
 
