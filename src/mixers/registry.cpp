@@ -2,6 +2,7 @@
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "mixers/attention/attention.hpp"
+#include "mixers/mamba2/mamba2.hpp"
 #include "mixers/mixer.hpp"
 
 namespace statera {
@@ -15,6 +16,7 @@ struct Entry {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
       {"attention", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<AttentionMixer>(block, place); }},
+      {"mamba2", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<Mamba2>(block, place); }},
   };
   return all;
 }

@@ -1,9 +1,8 @@
 #include "ops/ssd/ssd.hpp"
 
-#include <memory>
-
 #include "core/check.hpp"
 #include "ops/kernels.hpp"
+#include "ops/states.hpp"
 
 namespace statera {
 
@@ -37,15 +36,6 @@ SsdForward<T> arguments(const Views& in, const Rows& rows, const SsdOptions& opt
   a.dt_min = static_cast<T>(options.dt_limit_min), a.dt_max = static_cast<T>(options.dt_limit_max), a.dt_softplus = options.dt_softplus;
   a.D_per_channel = !in.D.empty() && in.D.elements() != a.n_heads;
   return a;
-}
-
-// Pointers to the S states of a tensor [S, H, P, d_state]; null for an empty one.
-template <class T>
-T** state_pointers(Arena& arena, const View& states) {
-  if (states.empty()) return nullptr;
-  T** pointers = arena.allocate_array<T*>(states.rows());
-  for (int64_t s = 0; s < states.rows(); ++s) pointers[s] = states.as<T>() + s * states.stride;
-  return pointers;
 }
 
 Views values(const Tape& tape, const SsdInputs<Var>& in) {
@@ -94,8 +84,7 @@ void ssd(Exec& exec, const Views& in, const Rows& rows, const SsdOptions& option
   dispatch(in.x.dtype, [&](auto zero) {
     using T = decltype(zero);
     SsdForward<T> a = arguments<T>(in, rows, options);
-    T** pointers = exec.scratch.allocate_array<T*>(rows.sequences());
-    for (int64_t s = 0; s < rows.sequences(); ++s) pointers[s] = static_cast<T*>(states[s]);
+    T** pointers = state_pointers<T>(exec.scratch, states, rows);
     a.y = y.as<T>(), a.state_in = pointers, a.state_out = pointers;
     pick<T>(exec, ssd_ref_f64, ssd_ref_f32, ssd_cpu).forward(a, exec);
   });

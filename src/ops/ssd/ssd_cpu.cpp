@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "ops/states.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/ssd/ssd_cpu.cpp"
 #include "core/simd.hpp"
@@ -75,16 +77,15 @@ void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, 
   }
 }
 
-bool StartsAtZero(const SsdForward<float>& f, int64_t s) { return !f.state_in || f.rows.start[static_cast<size_t>(s)] == 0; }
-
 void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask& task, float* scratch) {
   SsdCarver carve(scratch);
   const SsdForwardScratch w(plan, carve);
   const int64_t P = f.headdim, N = f.d_state, size = P * N, s = task.sequence, g = task.head / (f.n_heads / f.n_groups);
   float* natural = f.state_out[s] + task.head * size;  // [heads, P, N]; w.states: [heads, N, P]
-  bool fresh = StartsAtZero(f, s), transposed = false;  // where the states are now
+  const float* initial = initial_state(f.state_in, f.rows, s);
+  bool fresh = !initial, transposed = false;  // where the states are now
   if (fresh) std::fill_n(natural, task.heads * size, 0.0f);
-  else if (f.state_in[s] != f.state_out[s]) std::copy_n(f.state_in[s] + task.head * size, task.heads * size, natural);
+  else if (initial != f.state_out[s]) std::copy_n(initial + task.head * size, task.heads * size, natural);
   const auto move_states = [&](bool to_transposed) {
     for (int64_t j = 0; j < task.heads && transposed != to_transposed; ++j) {
       if (to_transposed) Transpose(natural + j * size, N, P, N, w.states + j * size, P);
@@ -280,13 +281,13 @@ void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const 
 // The states [N, P] of a head before each of its pieces, as the forward pass had them but for the rounding of short pieces.
 void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_t s, int64_t h, float* states) {
   const int64_t P = f.headdim, N = f.d_state, size = P * N, pieces = ssd_pieces(f.rows, s, f.chunk_size), g = h / (f.n_heads / f.n_groups);
-  const bool zero = StartsAtZero(f, s);
-  if (!zero) Transpose(f.state_in[s] + h * size, N, P, N, states, P);
+  const float* initial = initial_state(f.state_in, f.rows, s);
+  if (initial) Transpose(initial + h * size, N, P, N, states, P);
   for (int64_t i = 0; i + 1 < pieces; ++i) {
     const SsdPiece piece = ssd_piece(f.rows, s, f.chunk_size, i);
     FindDecay(f, piece, h, w.decay);
     WeighRows(w.decay.weight, f.x + piece.row * f.x_stride + h * P, f.x_stride, piece.length, P, w.weighted);
-    const float* from = zero && i == 0 ? nullptr : states + i * size;
+    const float* from = !initial && i == 0 ? nullptr : states + i * size;
     MoveState({f.B + piece.row * f.B_stride + g * N, f.B_stride, w.weighted, w.decay.from_start[piece.length - 1], from, states + (i + 1) * size},
               piece.length, N, P);
   }
@@ -298,7 +299,7 @@ void BackwardTask(const SsdBackward<float>& b, const SsdPlan& plan, const SsdTas
   const SsdBackwardScratch w(plan, carve);
   const int64_t P = f.headdim, N = f.d_state, size = P * N, s = task.sequence, g = task.head / (f.n_heads / f.n_groups);
   const int64_t pieces = ssd_pieces(f.rows, s, f.chunk_size);
-  const bool zero = StartsAtZero(f, s);
+  const bool zero = !initial_state(f.state_in, f.rows, s);
   bool last = !b.dstate_out;
   for (int64_t j = 0; j < task.heads; ++j) {
     StatesAgain(f, w, s, task.head + j, w.states + j * plan.pieces * size);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/ssd/ssd.hpp"
+#include "ops/states.hpp"
 
 namespace statera {
 
@@ -23,15 +24,11 @@ T skip(const SsdForward<T>& a, int64_t h, int64_t p) {
   return !a.D ? 0 : a.D_per_channel ? a.D[h * a.headdim + p] : a.D[h];
 }
 
-// The initial state of a head, [P, d_state].
 template <class T>
-void load_state(const SsdForward<T>& a, int64_t s, int64_t h, T* state) {
+void load_state(const SsdForward<T>& a, int64_t s, int64_t h, T* state) {  // of a head, [P, d_state]
   const int64_t size = a.headdim * a.d_state;
-  if (a.state_in && a.rows.start[static_cast<size_t>(s)] != 0) {
-    if (state != a.state_in[s] + h * size) std::copy_n(a.state_in[s] + h * size, size, state);
-  } else {
-    std::fill_n(state, size, T(0));
-  }
+  const T* initial = initial_state(a.state_in, a.rows, s);
+  for (int64_t i = 0; i < size; ++i) state[i] = initial ? initial[h * size + i] : 0;
 }
 
 template <class T>
@@ -98,8 +95,8 @@ void backward_head(const SsdBackward<T>& b, int64_t s, int64_t h, T* states, T* 
     if (a.dt_bias) b.ddt_bias[h] += ddt;
   }
   if (b.dstate_in) {
-    const bool zero = a.rows.start[static_cast<size_t>(s)] == 0;
-    for (int64_t i = 0; i < size; ++i) b.dstate_in[s][h * size + i] = zero ? 0 : dstate[i];
+    const bool used = initial_state(a.state_in, a.rows, s);
+    for (int64_t i = 0; i < size; ++i) b.dstate_in[s][h * size + i] = used ? dstate[i] : 0;
   }
 }
 

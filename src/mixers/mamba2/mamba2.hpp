@@ -1,0 +1,63 @@
+// Mamba-2: parallel projections, a short convolution, the state-space recurrence with one decay a head, a gated norm. See mamba2.md.
+#pragma once
+#include <limits>
+
+#include "core/fields.hpp"
+#include "mixers/mixer.hpp"
+#include "nn/linear.hpp"
+#include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
+#include "ops/ssd/ssd.hpp"
+
+namespace statera {
+
+struct Mamba2Config {
+  int64_t d_state = 64, d_conv = 4, expand = 2, headdim = 64, n_groups = 1, chunk_size = 64;
+  double dt_min = 0.001, dt_max = 0.1, dt_init_floor = 1e-4;
+  double dt_limit_min = 0, dt_limit_max = std::numeric_limits<double>::infinity();
+  double A_init_min = 1, A_init_max = 16;
+  double norm_eps = 1e-5;
+  int64_t norm_groups = 0;
+  bool norm_before_gate = false, conv_bias = true;
+
+  void visit(FieldVisitor& v) {
+    v.field("d_state", d_state, "channels of the state for each channel of a head");
+    v.field("d_conv", d_conv, "taps of the convolution");
+    v.field("expand", expand, "d_inner / d_model");
+    v.field("headdim", headdim, "channels of a head, a divisor of d_inner");
+    v.field("n_groups", n_groups, "groups of heads that share B and C");
+    v.field("chunk_size", chunk_size, "positions of a chunk; changes speed and rounding only");
+    v.field("dt_min", dt_min, "initial step sizes lie between dt_min");
+    v.field("dt_max", dt_max, "and dt_max");
+    v.field("dt_init_floor", dt_init_floor, "least initial step size");
+    v.field("dt_limit_min", dt_limit_min, "step sizes are clamped to at least dt_limit_min");
+    v.field("dt_limit_max", dt_limit_max, "and at most dt_limit_max");
+    v.field("A_init_min", A_init_min, "initial decay rates lie between A_init_min");
+    v.field("A_init_max", A_init_max, "and A_init_max");
+    v.field("norm_eps", norm_eps, "epsilon of the gated norm");
+    v.field("norm_groups", norm_groups, "groups of channels that the gated norm spans; 0: n_groups");
+    v.field("norm_before_gate", norm_before_gate, "norm(y) silu(z) instead of norm(y silu(z))");
+    v.field("conv_bias", conv_bias, "bias of the convolution");
+  }
+  // Throws config.
+  static Mamba2Config read(const JsonText& block, int64_t d_model);
+};
+
+class Mamba2 : public Mixer {
+ public:
+  Mamba2(const JsonText& block, const Place& place);
+  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial) const override;
+  void advance(Context&, const View& x, const Rows&, std::span<State* const> states, const View& y) const override;
+  StateLayout state_layout() const override;
+  void visit_parameters(ParameterVisitor&) override;
+  Cost cost(Pass, int64_t length, int64_t context) const override;
+
+ private:
+  Mamba2Config config_;
+  int64_t d_inner_, n_heads_, conv_dim_;  // conv_dim: x | B | C
+  SsdOptions ssd_;
+  GatedRmsnormOptions norm_;
+  Linear in_proj_, out_proj_;
+  Parameter conv_weight_, conv_bias_, dt_bias_, A_log_, D_, norm_weight_;
+};
+
+}  // namespace statera
