@@ -82,8 +82,9 @@ class MixerUnderTest {
   }
 
   // Forward, and backward unless told otherwise. Gradients: "x", each parameter, "initial.i"; outputs: "y", "last.i".
+  // `dy`: the gradient of y, and none of the states; null: random ones for all outputs.
   OpResult forward(const Device& device, const Tensor& x, const Rows& rows, const std::vector<Tensor>* initial = nullptr,
-                   bool backward = true) const {
+                   bool backward = true, const std::vector<double>* dy = nullptr) const {
     Tape tape(device);
     for (Parameter* p : parameters_) fill_zero(p->grad);
     const Var vx = backward ? tape.input(x) : tape.constant(x);
@@ -94,7 +95,7 @@ class MixerUnderTest {
     OpResult result;
     std::vector<Var> roots{out.y};
     std::vector<std::string> names{"y"};
-    for (size_t i = 0; i < out.last.count; ++i) {
+    for (size_t i = 0; i < out.last.count && !dy; ++i) {
       roots.push_back(out.last.vars[i]);
       names.push_back("last." + std::to_string(i));
     }
@@ -102,7 +103,8 @@ class MixerUnderTest {
     for (size_t i = 0; i < roots.size(); ++i) {
       result.outputs[names[i]] = to_doubles(tape.value(roots[i]));
       result.shapes[names[i]] = tape.value(roots[i]).shape;
-      if (backward) seeds.push_back(to_tensor(dtype_, tape.value(roots[i]).shape, random_grad(names[i], result.outputs[names[i]].size())));
+      const std::vector<double> seed = dy ? *dy : random_grad(names[i], result.outputs[names[i]].size());
+      if (backward) seeds.push_back(to_tensor(dtype_, tape.value(roots[i]).shape, seed));
     }
     if (!backward) return result;
     const std::vector<View> views(seeds.begin(), seeds.end());

@@ -1,0 +1,18 @@
+// What several verbs share.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "statera/device.hpp"
+
+namespace statera::cli {
+
+bool is_terminal(int fd);
+std::string read_all_stdin();                 // throws UsageError on a terminal: nothing was piped in
+std::string bytes_text(double bytes);         // "1.5 MB"
+std::string count_text(double count);         // "1.97 M"
+std::string seconds_text(double seconds);     // "2 m 05 s"
+// --threads: 0 means all cores. Throws UsageError outside 0 to 1024.
+Device make_device(int threads);
+
+}  // namespace statera::cli

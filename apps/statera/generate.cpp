@@ -1,0 +1,67 @@
+// statera generate MODEL: streams text.
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include <CLI/Option.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common.hpp"
+#include "statera/sampler.hpp"
+#include "statera/session.hpp"
+#include "verbs.hpp"
+
+namespace statera::cli {
+
+namespace {
+struct Flags {
+  std::string model, prompt;
+  GenerateOptions sampling;
+  int threads = 0;
+  bool json = false;
+};
+
+volatile std::sig_atomic_t interrupted = 0;
+
+void run(Flags& flags) {
+  if (flags.prompt == "-") flags.prompt = read_all_stdin();
+  if (flags.sampling.max_bytes < 1) throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
+  const Model model = Model::load(flags.model, make_device(flags.threads));
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+  const std::string text = generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
+    if (flags.json) return interrupted == 0;
+    const bool written = std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
+    return written && interrupted == 0;
+  });
+  if (flags.json)
+    std::printf("%s\n", nlohmann::json({{"prompt", flags.prompt}, {"text", text}, {"bytes", text.size()}, {"seed", flags.sampling.seed}})
+                            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  else if (is_terminal(1)) std::printf("\n");
+  if (interrupted) throw Interrupted();
+}
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("generate", "stream text from a model");
+  GenerateOptions& s = flags->sampling;
+  verb->add_option("MODEL", flags->model, "a model folder")->required();
+  verb->add_option("--prompt", flags->prompt, "text to go on from; - reads standard input");
+  verb->add_option("--max-bytes", s.max_bytes, "how many bytes")->capture_default_str();
+  verb->add_option("--temperature", s.temperature, "0: always the likeliest byte")->capture_default_str();
+  verb->add_option("--top-k", s.top_k, "only the k likeliest bytes; 0: all")->capture_default_str();
+  verb->add_option("--top-p", s.top_p, "the fewest likeliest bytes with this probability")->capture_default_str();
+  verb->add_option("--min-p", s.min_p, "at least this share of the likeliest byte's probability")->capture_default_str();
+  verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1: recent bytes become less likely")->capture_default_str();
+  verb->add_option("--stop", s.stop, "end before this text; may be given several times");
+  verb->add_option("--seed", s.seed, "the same seed gives the same text")->capture_default_str();
+  verb->add_flag("--raw", s.raw, "bytes as they come, not only whole UTF-8 characters");
+  verb->add_option("--threads", flags->threads, "0: all cores")->capture_default_str();
+  verb->add_flag("--json", flags->json, "print one JSON object at the end instead of streaming");
+  verb->footer("Examples:\n  statera generate out/shakespeare --prompt \"ROMEO:\" --max-bytes 400\n"
+               "  echo -n \"It was\" | statera generate out/book --prompt - --temperature 0.6 --top-p 0.9\n"
+               "  statera generate out/book --stop \"\\n\\n\" --seed 7");
+  verb->callback([flags] { run(*flags); });
+}
+
+}  // namespace statera::cli

@@ -1,0 +1,77 @@
+// statera info MODEL|PRESET: what a model is and costs, without running it.
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include <CLI/Option.hpp>
+#include <nlohmann/json.hpp>
+
+#include "models/language_model.hpp"
+#include "common.hpp"
+#include "statera/model.hpp"
+#include "verbs.hpp"
+
+namespace statera::cli {
+
+namespace {
+struct Flags {
+  std::string model;
+  bool json = false, tensors = false, list = false;
+};
+
+struct Collect : ParameterVisitor {
+  std::vector<const Parameter*> all;
+  void visit(Parameter& parameter) override { all.push_back(&parameter); }
+};
+
+constexpr int64_t contexts[] = {256, 1024, 4096, 16384, 65536};
+
+void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters, int64_t count) {
+  nlohmann::ordered_json out = {{"model", flags.model}, {"config", nlohmann::ordered_json::parse(config.json())}, {"parameters", count}};
+  const ModelCost cost = model.cost(1024, 1024);
+  out["flops_per_byte"] = {{"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
+  for (int64_t context : contexts) out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;
+  if (flags.tensors)
+    for (const Parameter* p : parameters.all) out["tensors"][p->name] = std::vector<int64_t>(p->shape.begin(), p->shape.end());
+  std::printf("%s\n", out.dump(2).c_str());
+}
+
+void run(const Flags& flags) {
+  if (flags.list || flags.model.empty()) {
+    for (const std::string& name : ModelConfig::presets()) std::printf("%s\n", name.c_str());
+    return;
+  }
+  const ModelConfig config = ModelConfig::load(flags.model);
+  LanguageModel model(config);
+  Collect parameters;
+  model.visit_parameters(parameters);
+  int64_t count = 0;
+  for (const Parameter* p : parameters.all) count += p->elements();
+  if (flags.json) return print_json(flags, config, model, parameters, count);
+  std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", flags.model.c_str(), count_text(static_cast<double>(count)).c_str(),
+              static_cast<long long>(config.d_model), config.layers.c_str(), config.d_ff ? (", SwiGLU d_ff " + std::to_string(config.d_ff)).c_str() : "");
+  for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", name.c_str(), block.c_str());
+  if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
+  const ModelCost cost = model.cost(1024, 1024);
+  std::printf("FLOPs per byte at length 1024: %s forward, %s training, %s a step\n", count_text(cost.forward_flops).c_str(),
+              count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
+  std::printf("bytes of state by context:");
+  for (int64_t context : contexts) std::printf("  %lld: %s", static_cast<long long>(context), bytes_text(model.cost(context, context).state_bytes).c_str());
+  std::printf("\n");
+  if (flags.tensors)
+    for (const Parameter* p : parameters.all) std::printf("  %-44s %s\n", p->name.c_str(), p->shape.str().c_str());
+}
+}  // namespace
+
+void add_info(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("info", "shapes, parameters, FLOPs and bytes of state of a model or preset");
+  verb->add_option("MODEL", flags->model, "a model folder, a JSON config or a preset's name; none: the list of presets");
+  verb->add_flag("--tensors", flags->tensors, "every parameter with its shape");
+  verb->add_flag("--presets", flags->list, "the names of the presets");
+  verb->add_flag("--json", flags->json, "print one JSON object");
+  verb->footer("Examples:\n  statera info small-hybrid\n  statera info out/shakespeare --tensors\n  statera info");
+  verb->callback([flags] { run(*flags); });
+}
+
+}  // namespace statera::cli

@@ -1,0 +1,48 @@
+// statera VERB ...: parses, runs the verb, turns what was thrown into one line and an exit status: 0 good, 1 failed, 2 wrong use.
+#include <cstdio>
+#include <exception>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "statera/error.hpp"
+#include "verbs.hpp"
+
+namespace {
+
+int run(int argc, char** argv) {
+  CLI::App app{"Statera trains, compares and runs sequence models on raw bytes: state-space models, Transformers and hybrids.", "statera"};
+  app.set_version_flag("--version", STATERA_VERSION);
+  app.require_subcommand(1);
+  app.footer("`statera VERB --help` shows a verb's flags and examples.");
+  for (auto add : {statera::cli::add_generate, statera::cli::add_score, statera::cli::add_info})
+    add(app);
+  const auto verb = [&] {
+    const auto chosen = app.get_subcommands();
+    return chosen.empty() ? std::string("statera") : "statera " + chosen.front()->get_name();
+  };
+  const auto say = [&](const char* what) { std::fprintf(stderr, "%s: %s\n", verb().c_str(), what); };
+  try {
+    app.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    say((std::string(error.what()) + " (see " + verb() + " --help)").c_str());
+    return 2;
+  } catch (const statera::cli::UsageError& error) {
+    say(error.what());
+    return 2;
+  } catch (const statera::cli::Interrupted&) {
+    return 130;
+  } catch (const std::bad_alloc&) {
+    say("out of memory; take a smaller model, batch or length");
+    return 1;
+  } catch (const std::exception& error) {
+    say(error.what());
+    return 1;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run(argc, argv); }

@@ -1,0 +1,20 @@
+// The verbs of the command line. Each adds its subcommand; its callback does the work and throws statera::Error, or UsageError.
+#pragma once
+#include <stdexcept>
+
+#include <CLI/App.hpp>
+
+namespace statera::cli {
+
+struct UsageError : std::runtime_error {  // wrong use: exit status 2
+  using std::runtime_error::runtime_error;
+};
+struct Interrupted {};                    // Ctrl-C, after everything was saved: exit status 130
+
+void add_train(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_score(CLI::App& app);
+void add_info(CLI::App& app);
+void add_bench(CLI::App& app);
+
+}  // namespace statera::cli

@@ -1,0 +1,67 @@
+#include "golden/golden_case.hpp"
+
+#include "core/check.hpp"
+
+namespace statera::test {
+
+GoldenFile::GoldenFile(const std::string& path) : file_(SafetensorsFile::open(path)) {
+  const auto& metadata = file_.metadata();
+  const auto kind = metadata.count("op") ? metadata.find("op") : metadata.find("module");
+  require(kind != metadata.end() && metadata.count("config"), ErrorCode::io, path, ": metadata has no op or module, or no config");
+  kind_ = kind->second;
+  config_ = parse_json(metadata.at("config"), path + ": config");
+}
+
+GoldenTensor GoldenFile::tensor(const std::string& name) const {
+  const View v = file_.at(name);
+  require(v.dtype == DType::f64, ErrorCode::io, file_.path(), ": ", name, " is not F64");
+  return {{v.shape.begin(), v.shape.end()}, to_doubles(v)};
+}
+
+std::vector<int64_t> GoldenFile::integers(const std::string& name) const {
+  const View v = file_.at(name);
+  const int64_t* p = v.as<int64_t>();
+  return {p, p + v.elements()};
+}
+
+std::vector<double> rows_from_channels(const std::vector<double>& v, int64_t batch, int64_t channels, int64_t length) {
+  std::vector<double> out(v.size());
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t t = 0; t < length; ++t)
+        out[static_cast<size_t>((b * length + t) * channels + c)] = v[static_cast<size_t>((b * channels + c) * length + t)];
+  return out;
+}
+
+bool OpCaseBuilder::input(const std::string& name, const Shape& shape, const Layout& layout) {
+  if (!file.has("in." + name)) return false;
+  const auto laid_out = [&](const GoldenTensor& t) { return layout ? layout(t) : t.values; };
+  const bool gradient = file.has("grad." + name);
+  op_case.inputs.push_back({name, shape, -1, 1, gradient});
+  inputs[name] = laid_out(file.tensor("in." + name));
+  if (gradient) expected.grads[name] = laid_out(file.tensor("grad." + name));
+  return true;
+}
+
+void OpCaseBuilder::output(const std::string& ours, const std::string& theirs, const Layout& layout) {
+  if (!file.has("out." + theirs)) return;
+  const auto laid_out = [&](const GoldenTensor& t) { return layout ? layout(t) : t.values; };
+  expected.outputs[ours] = laid_out(file.tensor("out." + theirs));
+  if (file.has("dout." + theirs)) douts[ours] = laid_out(file.tensor("dout." + theirs));
+}
+
+GoldenCase OpCaseBuilder::finish(int64_t reduction, std::string kernel) {
+  auto run = [c = op_case, in = inputs, d = douts](DType dtype, const Device& device) { return run_case(c, dtype, device, in, &d); };
+  return {run, expected, reduction, std::move(kernel)};
+}
+
+GoldenRows::GoldenRows(const GoldenFile& file, int64_t batch, int64_t length, int64_t first) {
+  if (file.has("in.cu_seqlens")) {
+    for (int64_t offset : file.integers("in.cu_seqlens")) offsets.push_back(static_cast<int32_t>(offset));
+  } else {
+    for (int64_t b = 0; b <= batch; ++b) offsets.push_back(static_cast<int32_t>(b * length));
+  }
+  start.assign(offsets.size() - 1, first);
+}
+
+}  // namespace statera::test

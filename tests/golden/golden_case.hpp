@@ -1,0 +1,75 @@
+// Golden files: inputs, outputs and gradients in double precision from public reference implementations (their format: tests/golden/README.md).
+// An adapter turns a file of its kind into a GoldenCase: how to run the engine on it, and what must come out, in the engine's layout.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/rows.hpp"
+#include "io/json.hpp"
+#include "io/safetensors.hpp"
+#include "support/op_run.hpp"
+
+namespace statera::test {
+
+struct GoldenTensor {
+  std::vector<int64_t> shape;
+  std::vector<double> values;
+  int64_t dim(size_t axis) const { return shape.at(axis); }
+};
+
+class GoldenFile {
+ public:
+  explicit GoldenFile(const std::string& path);
+  const std::string& kind() const { return kind_; }  // the operation, or the module of a layer file
+  const nlohmann::json& config() const { return config_; }
+  bool has(const std::string& name) const { return file_.find(name) != nullptr; }
+  GoldenTensor tensor(const std::string& name) const;           // F64
+  std::vector<int64_t> integers(const std::string& name) const;  // I64
+
+ private:
+  SafetensorsFile file_;
+  std::string kind_;
+  nlohmann::json config_;
+};
+
+struct GoldenCase {
+  std::function<OpResult(DType, const Device&)> run;
+  OpResult expected;  // what is here is compared
+  int64_t reduction = 1;
+  std::string kernel;  // what the fast path is called
+};
+
+struct GoldenAdapter {
+  std::string_view kind;
+  GoldenCase (*make)(const GoldenFile&);
+};
+extern const std::vector<GoldenAdapter> golden_ops, golden_layers;
+
+// [B, C, T] <-> [B T, C]
+std::vector<double> rows_from_channels(const std::vector<double>& v, int64_t batch, int64_t channels, int64_t length);
+// Gives `input` of the case to the engine, or leaves it out if the file has none.
+struct OpCaseBuilder {
+  const GoldenFile& file;
+  OpCase op_case;
+  NamedDoubles inputs, douts;
+  OpResult expected;
+
+  explicit OpCaseBuilder(const GoldenFile& f) : file(f) { op_case.op = f.kind(); }
+  using Layout = std::function<std::vector<double>(const GoldenTensor&)>;
+  bool input(const std::string& name, const Shape& shape, const Layout& layout = {});
+  void output(const std::string& ours, const std::string& theirs, const Layout& layout = {});
+  GoldenCase finish(int64_t reduction, std::string kernel);
+};
+
+// Offsets and starts of B sequences of T rows, or of cu_seqlens.
+struct GoldenRows {
+  std::vector<int32_t> offsets;
+  std::vector<int64_t> start;
+  GoldenRows(const GoldenFile& file, int64_t batch, int64_t length, int64_t first = 0);
+  Rows rows() const { return {offsets, start}; }
+  int64_t sequences() const { return static_cast<int64_t>(start.size()); }
+};
+
+}  // namespace statera::test
