@@ -66,12 +66,52 @@ HWY_INLINE float OnlineSoftmax(float* HWY_RESTRICT s, int64_t begin, int64_t end
   return keep;
 }
 
-HWY_INLINE void Scale(float* HWY_RESTRICT x, int64_t n, float by) {
+// to (+)= by * from; to may be from.
+template <bool accumulate>
+HWY_INLINE void ScaleTo(const float* from, float by, float* to, int64_t n) {
   const TileTag d;
+  const auto factor = hn::Set(d, by);
   for (int64_t i = 0; i < n; i += tile_lanes) {
     const auto mask = hn::FirstN(d, static_cast<size_t>(n - i));
-    hn::BlendedStore(hn::Mul(hn::MaskedLoad(mask, d, x + i), hn::Set(d, by)), mask, d, x + i);
+    const auto v = hn::MaskedLoad(mask, d, from + i);
+    hn::BlendedStore(accumulate ? hn::MulAdd(v, factor, hn::MaskedLoad(mask, d, to + i)) : hn::Mul(v, factor), mask, d, to + i);
   }
+}
+
+HWY_INLINE float Dot(const float* a, const float* b, int64_t n) {
+  const TileTag d;
+  auto sum = hn::Zero(d);
+  for (int64_t i = 0; i < n; i += tile_lanes) {
+    const auto mask = hn::FirstN(d, static_cast<size_t>(n - i));
+    sum = hn::MulAdd(hn::MaskedLoad(mask, d, a + i), hn::MaskedLoad(mask, d, b + i), sum);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+// to [cols, rows], rows of it `width` apart, <- from [rows, cols], dense. In blocks of 4 x 4.
+HWY_INLINE void Transpose(const float* HWY_RESTRICT from, int64_t rows, int64_t cols, float* HWY_RESTRICT to, int64_t width) {
+  int64_t r = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::FixedTag<float, 4> d;
+  for (; r + 4 <= rows; r += 4) {
+    int64_t c = 0;
+    for (; c + 4 <= cols; c += 4) {
+      const float* p = from + r * cols + c;
+      const auto r0 = hn::LoadU(d, p), r1 = hn::LoadU(d, p + cols), r2 = hn::LoadU(d, p + 2 * cols), r3 = hn::LoadU(d, p + 3 * cols);
+      const auto low01 = hn::InterleaveLower(d, r0, r1), low23 = hn::InterleaveLower(d, r2, r3);
+      const auto high01 = hn::InterleaveUpper(d, r0, r1), high23 = hn::InterleaveUpper(d, r2, r3);
+      float* t = to + c * width + r;
+      hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, t);
+      hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, t + width);
+      hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, t + 2 * width);
+      hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, t + 3 * width);
+    }
+    for (; c < cols; ++c)
+      for (int64_t i = r; i < r + 4; ++i) to[c * width + i] = from[i * cols + c];
+  }
+#endif
+  for (; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c) to[c * width + r] = from[r * cols + c];
 }
 
 // One strip of rows [r0, r1) against one block, whose first key stands at position `base`.
@@ -94,7 +134,7 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1) {
   Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, r1 - r0, end - aligned, D);
   for (int64_t r = r0; r < r1; ++r) {
     const float keep = OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
-    if (keep != 1.0f) Scale(t.acc + r * Dv, Dv, keep);
+    if (keep != 1.0f) ScaleTo<false>(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
   }
   Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, r1 - r0, Dv, end - begin);
 }
@@ -106,8 +146,7 @@ void ForwardOneTile(const ForwardTile& t) {
   const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim, rows = t.positions * group;
   const auto scale = static_cast<float>(o.scale);
   for (int64_t r = 0; r < rows; ++r) {
-    const float* q = a.q + (t.sequence->row + t.first + r / group) * a.q_stride + (t.kv_head * group + r % group) * D;
-    for (int64_t c = 0; c < D; ++c) t.q[r * D + c] = scale * q[c];
+    ScaleTo<false>(a.q + (t.sequence->row + t.first + r / group) * a.q_stride + (t.kv_head * group + r % group) * D, scale, t.q + r * D, D);
     std::fill_n(t.acc + r * Dv, Dv, 0.0f);
     t.top[r] = before_all;
     t.sum[r] = 0;
@@ -118,8 +157,7 @@ void ForwardOneTile(const ForwardTile& t) {
     for (int64_t r = 0; r < rows; r += strip) ForwardStrip(t, block, r, std::min(rows, r + strip));
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t n = t.sequence->row + t.first + r / group, h = t.kv_head * group + r % group;
-    Scale(t.acc + r * Dv, Dv, 1 / t.sum[r]);
-    std::copy_n(t.acc + r * Dv, Dv, a.y + n * a.y_stride + h * Dv);
+    ScaleTo<false>(t.acc + r * Dv, 1 / t.sum[r], a.y + n * a.y_stride + h * Dv, Dv);
     if (a.lse) a.lse[n * o.n_heads + h] = t.top[r] + std::log(t.sum[r]);
   }
 }
@@ -174,26 +212,20 @@ void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
   const auto place = [&](int64_t r) { return a.q_rows.begin(t.sequence) + first + r / group; };
   const auto head = [&](int64_t r) { return t.kv_head * group + r % group; };
   for (int64_t r = 0; r < rows; ++r) {
-    const float* q = a.q + place(r) * a.q_stride + head(r) * D;
-    const float *dy = a.dy + (place(r) * o.n_heads + head(r)) * Dv, *y = a.y + (place(r) * o.n_heads + head(r)) * Dv;
-    for (int64_t c = 0; c < D; ++c) t.q_t[c * t.width + r] = t.q[r * D + c] = scale * q[c];
-    float delta = 0;
-    for (int64_t c = 0; c < Dv; ++c) {
-      t.dy_t[c * t.width + r] = t.dy[r * Dv + c] = dy[c];
-      delta += dy[c] * y[c];
-    }
-    t.delta[r] = delta;
+    const int64_t at = (place(r) * o.n_heads + head(r)) * Dv;
+    ScaleTo<false>(a.q + place(r) * a.q_stride + head(r) * D, scale, t.q + r * D, D);
+    std::copy_n(a.dy + at, Dv, t.dy + r * Dv);
+    t.delta[r] = Dot(a.dy + at, a.y + at, Dv);
     t.lse[r] = a.lse[place(r) * o.n_heads + head(r)];
   }
+  Transpose(t.q, rows, D, t.q_t, t.width);
+  Transpose(t.dy, rows, Dv, t.dy_t, t.width);
   std::fill_n(t.dq, rows * D, 0.0f);
   const int64_t i0 = a.k_rows.length(t.sequence) - a.q_rows.length(t.sequence) + first, keys = i0 + positions;
   const int64_t first_key = o.window > 0 ? std::max<int64_t>(0, i0 - o.window + 1) : 0;
   for (int64_t j = first_key / attention_block * attention_block; j < keys; j += attention_block)
     BackwardBlock(t, i0, rows, std::max(j, first_key), std::min(keys, j + attention_block));
-  for (int64_t r = 0; a.dq && r < rows; ++r) {
-    float* dq = a.dq + place(r) * a.dq_stride + head(r) * D;
-    for (int64_t c = 0; c < D; ++c) dq[c] += scale * t.dq[r * D + c];
-  }
+  for (int64_t r = 0; a.dq && r < rows; ++r) ScaleTo<true>(t.dq + r * D, scale, a.dq + place(r) * a.dq_stride + head(r) * D, D);
 }
 
 }  // namespace statera::HWY_NAMESPACE
