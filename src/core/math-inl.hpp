@@ -47,11 +47,12 @@ HWY_INLINE V Sigmoid(D d, V x) {
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Silu(D d, V x) { return hn::Mul(x, Sigmoid(d, x)); }
 
-// d silu / dx = s (1 + x (1 - s)), s = sigmoid(x)
+// d silu / dx = s (1 + x (1 - s)), s = sigmoid(x) = 1 / (1 + e); 1 - s is e s, which keeps its digits where s is near 1
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V SiluGrad(D d, V x) {
-  const V one = hn::Set(d, 1.0f), s = Sigmoid(d, x);
-  return hn::Mul(s, hn::MulAdd(x, hn::Sub(one, s), one));
+  const V one = hn::Set(d, 1.0f), e = Exp(d, hn::Neg(x));
+  const V s = hn::Div(one, hn::Add(one, e));
+  return hn::Mul(s, hn::MulAdd(x, hn::Mul(e, s), one));
 }
 
 // log(1 + exp(x)) = max(x, 0) + log1p(u), u = exp(-|x|); log1p(u) = 2 atanh(u / (2 + u)), a series in s^2 <= 1/9.

@@ -9,9 +9,34 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 
+// One row by several whole panels, read side by side: memory serves a few streams faster than one.
+constexpr int row_streams = tile_lanes == 16 ? 4 : tile_lanes == 8 ? 2 : 1;
+
+template <bool accumulate>
+void RowByPanels(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t panel_elements, float* HWY_RESTRICT c, int64_t k) {
+  const TileTag d;
+  constexpr int vectors = static_cast<int>(Panels::width / tile_lanes);
+  hn::Vec<TileTag> acc[row_streams * vectors];
+#pragma GCC unroll 12
+  for (int v = 0; v < row_streams * vectors; ++v) acc[v] = accumulate ? hn::LoadU(d, c + v * tile_lanes) : hn::Zero(d);
+  for (int64_t kk = 0; kk < k; ++kk, b += Panels::width) {
+    const auto av = hn::Set(d, a[kk]);
+#pragma GCC unroll 12
+    for (int v = 0; v < row_streams * vectors; ++v)
+      acc[v] = hn::MulAdd(av, hn::LoadU(d, b + v / vectors * panel_elements + v % vectors * tile_lanes), acc[v]);
+  }
+#pragma GCC unroll 12
+  for (int v = 0; v < row_streams * vectors; ++v) hn::StoreU(acc[v], d, c + v * tile_lanes);
+}
+
 // C[m, columns of the panels first..last) (+)= A B, over blocks of k that leave room for A and a panel in L2.
 void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 1024;
+  if (rows == 1)
+    for (; first + row_streams <= last && (first + row_streams) * Panels::width <= p.n; first += row_streams) {
+      const auto row_by_panels = p.accumulate ? RowByPanels<true> : RowByPanels<false>;
+      row_by_panels(p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k);
+    }
   for (int64_t k = 0; k == 0 || k < p.k; k += depth)
     for (int64_t j = first; j < last; ++j) {
       const auto tile = p.accumulate || k > 0 ? Tile<true> : Tile<false>;
@@ -48,7 +73,7 @@ int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
   const auto block = HWY_DYNAMIC_DISPATCH(ProductBlock);
-  const int64_t rows = 128, panels = p.m <= 16 ? 1 : 4;
+  constexpr int64_t rows = 64, panels = 4;
   const int64_t groups = blocks(p.panels.count(), panels);
   exec.pool.run(blocks(p.m, rows) * groups, [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
@@ -58,7 +83,7 @@ void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
 
 void weight_grad(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
   const auto block = HWY_DYNAMIC_DISPATCH(WeightGradBlock);
-  constexpr int64_t depth = 512, outs = 96, panels = 4;
+  constexpr int64_t depth = 512, outs = 96, panels = 2;
   const ArenaScope scope(exec.scratch);
   float* memory = exec.scratch.allocate_array<float>(Panels::elements(p.in, std::min(depth, p.rows)));
   for (int64_t row = 0; row < p.rows; row += depth) {
