@@ -97,7 +97,9 @@ struct Session::Impl {
     kept.push_back(data());
     size_t bytes = 0;
     for (const State& layer : state.layers) bytes += layer.snapshot_bytes();
-    while (!kept.empty() && bytes * kept.size() > options.rewind_bytes) kept.pop_front();
+    bool dropped = false;
+    for (; !kept.empty() && bytes * kept.size() > options.rewind_bytes; dropped = true) kept.pop_front();
+    if (!dropped) return;
     const int64_t oldest = kept.empty() ? position : kept.front()->position;
     while (history_begin < oldest) {
       history.pop_front();

@@ -1,0 +1,172 @@
+// Session: prefill = steps = score, fork, snapshot, restore, rewind, saved states; sampler; generate.
+#include "statera/session.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "core/exec.hpp"
+#include "core/rows.hpp"
+#include "models/language_model.hpp"
+#include "ops/cross_entropy/cross_entropy.hpp"
+#include "statera/error.hpp"
+#include "statera/sampler.hpp"
+
+namespace statera {
+namespace {
+
+const std::string text = "In the beginning was the word, and the word was counted in bytes; and there were many of them. ";
+
+std::vector<int32_t> ids(const std::string& s) { return std::vector<int32_t>(s.begin(), s.end()); }
+std::vector<float> copy_of(std::span<const float> logits) { return {logits.begin(), logits.end()}; }
+
+class Sessions : public testing::TestWithParam<std::string> {
+ protected:
+  Sessions() : model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}), {.training = false}) { model.init(9); }
+  Model model;
+};
+
+TEST_P(Sessions, ForksAndSnapshotsContinueExactly) {
+  Session session(model);
+  session.prefill(text);
+  Session fork = session.fork();
+  const Snapshot snapshot = session.snapshot();
+  const std::vector<float> expected = copy_of(session.prefill("what came next"));
+  session.prefill("something else");
+  EXPECT_EQ(copy_of(fork.prefill("what came next")), expected);
+  session.restore(snapshot);
+  EXPECT_EQ(session.position(), static_cast<int64_t>(text.size()));
+  EXPECT_EQ(copy_of(session.prefill("what came next")), expected);
+  const std::string path = testing::TempDir() + "statera_snapshot.safetensors";
+  snapshot.save(path);
+  Session other(model);
+  other.restore(Snapshot::load(path, model));
+  EXPECT_EQ(copy_of(other.prefill("what came next")), expected);
+}
+
+TEST_P(Sessions, ScoreIsTheCostOfEachByte) {
+  Session whole(model), steps(model);
+  const std::vector<float> costs = whole.score(ids(text));
+  std::vector<float> logits = copy_of(steps.prefill(""));
+  for (size_t i = 0; i < text.size(); ++i) {
+    double sum = 0;
+    for (float l : logits) sum += std::exp(static_cast<double>(l));
+    ASSERT_NEAR(costs[i], std::log(sum) - static_cast<double>(logits[static_cast<size_t>(text[i])]), 1e-4) << i;
+    logits = copy_of(steps.step(text[i]));
+  }
+  Session halves(model);
+  std::vector<float> joined = halves.score(ids(text.substr(0, 64)));
+  const std::vector<float> rest = halves.score(ids(text.substr(64)));
+  joined.insert(joined.end(), rest.begin(), rest.end());
+  for (size_t i = 0; i < joined.size(); ++i) EXPECT_NEAR(joined[i], costs[i], 1e-4);
+}
+
+TEST_P(Sessions, RewindReplays) {
+  Session session(model, {.rewind_every = 16});
+  std::vector<std::vector<float>> at;
+  for (char c : text) at.push_back(copy_of(session.step(c)));
+  for (const int64_t position : {90, 33, 32, 5}) {
+    session.rewind(position);
+    EXPECT_EQ(session.position(), position);
+    const std::vector<float> logits = copy_of(session.logits());
+    for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], at[static_cast<size_t>(position) - 1][i], 1e-4) << position;
+  }
+  session.rewind(0);
+  EXPECT_EQ(session.position(), 0);
+}
+
+TEST_P(Sessions, RewindBeyondWhatIsKeptIsAnError) {
+  Session session(model, {.rewind_bytes = 1, .rewind_every = 16});
+  session.prefill(text);
+  EXPECT_THROW(session.rewind(3), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn([] {
+  std::vector<std::string> names = ModelConfig::presets();
+  std::erase_if(names, [](const std::string& name) { return name.rfind("tiny", 0) != 0 || name.back() == '5'; });
+  return names;
+}()), [](const auto& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST(Session, WarnsOncePastTheTrainedContextAndSlides) {
+  Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+  model.init(1);
+  model.set_context(64);
+  int warnings = 0;
+  Session session(model, {.rewind_bytes = 0, .warn = [&](const std::string&) { ++warnings; }});
+  session.prefill(std::string(50, 'a'));
+  EXPECT_EQ(warnings, 0);
+  session.prefill(std::string(150, 'b'));
+  const size_t then = session.state_bytes();
+  session.prefill(std::string(640, 'b'));
+  EXPECT_EQ(warnings, 1);
+  EXPECT_LE(session.state_bytes(), then + then / 2);
+}
+
+TEST(Snapshot, OfAnotherModelIsRefused) {
+  Model a(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false}), b(ModelConfig::load("small-attention"), Device::cpu({.threads = 1}), {.training = false});
+  a.init(1);
+  b.init(1);
+  Session session(a), other(b);
+  session.prefill("abc");
+  EXPECT_THROW(other.restore(session.snapshot()), Error);
+  const std::string path = testing::TempDir() + "statera_other_snapshot.safetensors";
+  session.snapshot().save(path);
+  EXPECT_THROW(Snapshot::load(path, b), Error);
+}
+
+TEST(Sampler, Filters) {
+  const std::vector<float> logits = {0, 3, 1, 2};
+  EXPECT_EQ(Sampler({.temperature = 0})(logits), 1);
+  EXPECT_EQ(Sampler({.top_k = 1})(logits), 1);
+  EXPECT_EQ(Sampler({.top_p = 0.1f})(logits), 1);
+  EXPECT_EQ(Sampler({.min_p = 0.9f})(logits), 1);
+  std::vector<int> counts(4);
+  Sampler sample({.top_k = 2, .seed = 3});
+  for (int i = 0; i < 4000; ++i) ++counts[static_cast<size_t>(sample(logits))];
+  EXPECT_EQ(counts[0] + counts[2], 0);
+  EXPECT_NEAR(counts[1] / 4000.0, 1 / (1 + std::exp(-1.0)), 0.03);
+  Sampler penalised({.temperature = 0, .repetition_penalty = 10});
+  EXPECT_EQ(penalised(logits), 1);
+  EXPECT_EQ(penalised(logits), 3);  // 3/10 < 2
+}
+
+TEST(Sampler, TheSameSeedDrawsTheSame) {
+  const std::vector<float> flat(256, 0.5f);
+  Sampler a({.seed = 11}), b({.seed = 11}), c({.seed = 12});
+  int differ = 0;
+  for (int i = 0; i < 100; ++i) {
+    const int32_t id = a(flat);
+    EXPECT_EQ(id, b(flat));
+    differ += id != c(flat);
+  }
+  EXPECT_GT(differ, 50);
+}
+
+TEST(Sampler, BadOptionsAndLogits) {
+  EXPECT_THROW(Sampler({.temperature = -1}), Error);
+  EXPECT_THROW(Sampler({.top_p = 0}), Error);
+  EXPECT_THROW(Sampler()(std::vector<float>{1, std::nanf(""), 2}), Error);
+}
+
+TEST(Generate, StopsAndStreams) {
+  Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+  model.init(1);
+  GenerateOptions options{.max_bytes = 60, .temperature = 1, .seed = 4};
+  std::string streamed;
+  const std::string all = generate(model, "abc", options, [&](std::string_view piece) {
+    streamed += piece;
+    return true;
+  });
+  EXPECT_EQ(all, streamed);
+  EXPECT_EQ(generate(model, "abc", options), all);
+  options.stop = {all.substr(10, 3)};
+  EXPECT_EQ(generate(model, "abc", options), all.substr(0, all.find(options.stop[0])));
+}
+
+}  // namespace
+}  // namespace statera

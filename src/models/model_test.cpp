@@ -1,0 +1,230 @@
+// Whole models: presets, save and load, errors of configs, batches, carried state, checkpointing, no heap after the first step.
+#include "statera/model.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <new>
+
+#include "core/exec.hpp"
+#include "core/arena.hpp"
+#include "models/language_model.hpp"
+#include "ops/cross_entropy/cross_entropy.hpp"
+#include "statera/error.hpp"
+
+namespace {
+std::atomic<int64_t> heap_calls{0};
+}
+[[gnu::noinline]] void* operator new(size_t bytes) {
+  ++heap_calls;
+  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
+
+namespace statera {
+namespace {
+
+Tokens tokens(int batch, int length, int64_t start = 0) {
+  Tokens t;
+  t.offsets.push_back(0);
+  for (int b = 0; b < batch; ++b) {
+    for (int i = 0; i < length; ++i) t.ids.push_back((i * 7 + b * 31 + i * i) % 256);
+    t.offsets.push_back(static_cast<int32_t>(t.ids.size()));
+    t.start.push_back(start);
+  }
+  return t;
+}
+
+std::vector<int32_t> targets_of(const Tokens& t) {
+  std::vector<int32_t> targets = t.ids;
+  for (int32_t& id : targets) id = (id + 1) % 256;
+  return targets;
+}
+
+std::string temporary(const std::string& name) {
+  const std::string path = testing::TempDir() + "statera_model_" + name;
+  std::filesystem::remove_all(path);
+  return path;
+}
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Presets, EqualSizesHaveEqualParameters) {
+  std::map<std::string, std::map<std::string, double>> sizes;
+  for (const std::string& name : ModelConfig::presets()) {
+    std::vector<Parameter*> all;
+    struct Count : ParameterVisitor {
+      double total = 0;
+      void visit(Parameter& p) override { total += static_cast<double>(p.elements()); }
+    } count;
+    LanguageModel(ModelConfig::load(name)).visit_parameters(count);
+    sizes[name.substr(0, name.find('-'))][name] = count.total;
+  }
+  EXPECT_EQ(sizes.size(), 3u);
+  for (const auto& [size, presets] : sizes) {
+    EXPECT_GE(presets.size(), 2u) << size;
+    double least = 1e18, most = 0;
+    for (const auto& [name, n] : presets) least = std::min(least, n), most = std::max(most, n);
+    EXPECT_LE(most / least, 1.03) << size << ": " << least << " to " << most;
+  }
+}
+
+TEST(Config, ReadsWhatItWrites) {
+  for (const std::string& name : ModelConfig::presets()) {
+    const ModelConfig config = ModelConfig::load(name);
+    EXPECT_EQ(ModelConfig::parse(config.json(), "again").json(), config.json()) << name;
+  }
+}
+
+TEST(Config, BadOnesAreNamed) {
+  const auto message = [](const std::string& json) { return error_of([&] { LanguageModel model(ModelConfig::parse(json, "x.json")); }); };
+  const std::string mixers = R"("mixers": {"A": {"type": "attention", "n_heads": 2}})";
+  EXPECT_NE(message("{\"d_modle\": 8, " + mixers + ", \"layers\": \"A\"}").find("d_modle"), std::string::npos);
+  EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"B2\"}").find("'B'"), std::string::npos);
+  EXPECT_NE(message("{\"d_model\": 9, " + mixers + ", \"layers\": \"A\"}").find("9"), std::string::npos);
+  EXPECT_NE(message("{\"d_model\": -8, " + mixers + ", \"layers\": \"A\"}").find("d_model"), std::string::npos);
+  EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"A999999999999\"}").find("layers"), std::string::npos);
+  EXPECT_NE(message(R"({"d_model": 8, "mixers": {"A": {"type": "magic"}}, "layers": "A"})").find("magic"), std::string::npos);
+  EXPECT_NE(message("{").size(), 0u);
+  EXPECT_NE(message(std::string(100000, '[')).size(), 0u);
+  EXPECT_NE(error_of([&] { Model model(ModelConfig::parse("{\"d_model\": 1048576, " + mixers + ", \"layers\": \"A64\"}", "x.json")); }).find("GB"),
+            std::string::npos);
+}
+
+class EveryKind : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryKind, SavesAndLoads) {
+  const std::string folder = temporary(GetParam());
+  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}));
+  model.init(5);
+  model.save(folder);
+  const Model again = Model::load(folder, Device::cpu({.threads = 1}));
+  Tape a, b;
+  const Tokens t = tokens(1, 40);
+  const View va = a.value(model.forward(a, t)), vb = b.value(again.forward(b, t));
+  EXPECT_TRUE(std::equal(va.as<float>(), va.as<float>() + va.elements(), vb.as<float>()));
+}
+
+TEST_P(EveryKind, NothingFromTheHeapAfterTheFirstSteps) {
+  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}));
+  model.init(1);
+  Tape tape(model.device());
+  const Tokens t = tokens(2, 70);
+  const std::vector<int32_t> targets = targets_of(t);
+  const std::vector<Parameter*> parameters = model.parameters();
+  int64_t before = 0;
+  for (int step = 0; step < 4; ++step) {
+    if (step == 2) before = heap_calls;
+    tape.backward(cross_entropy(tape, model.forward(tape, t), targets));
+    for (Parameter* p : parameters) p->changed();  // as an optimizer does: panels are packed anew
+    tape.reset();
+  }
+  EXPECT_EQ(heap_calls - before, 0);
+}
+
+TEST_P(EveryKind, CheckpointingChangesNoBit) {
+  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}));
+  model.init(2);
+  const Tokens t = tokens(2, 70);
+  std::vector<std::vector<float>> grads[2];
+  size_t peak[2];
+  for (const bool checkpointed : {false, true}) {
+    Tape tape(model.device());
+    for (Parameter* p : model.parameters()) fill_zero(p->grad);
+    tape.backward(cross_entropy(tape, model.forward(tape, t, {.checkpoint = checkpointed}), targets_of(t)));
+    for (Parameter* p : model.parameters()) grads[checkpointed].emplace_back(p->grad.as<float>(), p->grad.as<float>() + p->elements());
+    peak[checkpointed] = tape.peak_bytes();
+  }
+  EXPECT_EQ(grads[0], grads[1]);
+  EXPECT_LT(peak[1], peak[0]);
+}
+
+// Truncated backpropagation: two halves with the state carried over give the logits of the whole.
+TEST_P(EveryKind, CarriedStateContinuesTheSequence) {
+  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}), {.dtype = DType::f64});
+  model.init(3);
+  const Tokens whole = tokens(1, 128);
+  Tape tape(model.device());
+  const View expected = tape.value(model.forward(tape, whole));
+  CarriedState carried;
+  for (int half = 0; half < 2; ++half) {
+    Tape part(model.device());
+    const Tokens t{{whole.ids.begin() + half * 64, whole.ids.begin() + (half + 1) * 64}, {0, 64}, {half * 64}};
+    const View logits = part.value(model.forward(part, t, {.initial = &carried, .last = &carried}));
+    for (int64_t i = 0; i < logits.elements(); ++i)
+      ASSERT_NEAR(logits.as<double>()[i], expected.as<double>()[half * 64 * 256 + i], 1e-9) << half;
+  }
+}
+
+TEST_P(EveryKind, TheBatchChangesNoLogit) {
+  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}), {.training = false});
+  model.init(4);
+  Arena scratch;
+  Context context{{model.device().pool(), scratch, KernelChoice::fast}};
+  const Tokens prompts = tokens(8, 50);
+  std::vector<SequenceState> states;
+  std::vector<SequenceState*> pointers;
+  for (int s = 0; s < 8; ++s) states.push_back(model.layers().new_state(DType::f32));
+  for (SequenceState& s : states) pointers.push_back(&s);
+  Tensor together(DType::f32, {8, 256}), alone(DType::f32, {1, 256});
+  model.layers().advance(context, prompts.ids, {prompts.offsets, prompts.start}, pointers, together);
+  for (const int slot : {0, 5}) {
+    SequenceState one = model.layers().new_state(DType::f32);
+    SequenceState* pointer = &one;
+    const int32_t offsets[] = {0, 50};
+    const int64_t start[] = {0};
+    model.layers().advance(context, std::span(prompts.ids).subspan(static_cast<size_t>(slot) * 50, 50), {offsets, start}, {&pointer, 1}, alone);
+    EXPECT_TRUE(std::equal(alone.as<float>(), alone.as<float>() + 256, together.as<float>() + slot * 256)) << "slot " << slot;
+  }
+}
+
+std::vector<std::string> tiny_presets() {
+  std::vector<std::string> names = ModelConfig::presets();
+  std::erase_if(names, [](const std::string& name) { return name.rfind("tiny", 0) != 0; });
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(tiny_presets()), [](const auto& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST(ModelFiles, BadOnesAreNamed) {
+  const std::string folder = temporary("bad");
+  Model model(ModelConfig::load("tiny-attention"));
+  model.init(1);
+  model.save(folder);
+  const auto load_error = [&] { return error_of([&] { Model::load(folder); }); };
+  model.parameters()[3]->value.as<float>()[7] = std::nanf("");
+  model.save(folder);
+  EXPECT_NE(load_error().find(model.parameters()[3]->name), std::string::npos);
+  EXPECT_NE(load_error().find("finite"), std::string::npos);
+  model.init(1);
+  model.save(folder);
+  const auto config = [&](const std::string& text) { std::ofstream(folder + "/config.json") << text; };
+  config(R"({"d_model": 96, "mixers": {"A": {"type": "attention", "n_heads": 4}}, "mlp": {"d_ff": 192}, "layers": "A4"})");
+  EXPECT_NE(load_error().find("missing"), std::string::npos);
+  config(R"({"d_model": 96, "mixers": {"A": {"type": "attention", "n_heads": 4}}, "mlp": {"d_ff": 192}, "layers": "A2"})");
+  EXPECT_NE(load_error().find("unexpected"), std::string::npos);
+  config(R"({"d_model": 96, "mixers": {"A": {"type": "attention", "n_heads": 4}}, "mlp": {"d_ff": 96}, "layers": "A3"})");
+  EXPECT_NE(load_error().find("shape"), std::string::npos);
+  std::filesystem::remove(folder + "/model.safetensors");
+  EXPECT_NE(load_error().find("model.safetensors"), std::string::npos);
+  EXPECT_NE(error_of([] { Model::load("/nowhere"); }).find("/nowhere"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace statera
