@@ -1,6 +1,6 @@
 // What a model is: widths, the mixers by name, and the order of the layers.
 //
-//   {"format_version": 1, "d_model": 256, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention", "n_heads": 8}},
+//   {"format_version": 1, "d_model": 256, "mixers": {"m": {"type": ..., "d_state": 64}, "A": {"type": ..., "n_heads": 8}},
 //    "mlp": {"type": "swiglu", "d_ff": 768}, "layers": "m3 A m3 A"}
 #pragma once
 #include <cstdint>

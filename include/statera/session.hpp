@@ -21,7 +21,7 @@ struct SessionOptions {
   std::function<void(const std::string&)> warn;
 };
 
-// All that a session remembers at one position. Copies share it. Snapshots of attention share full blocks with their session.
+// All that a session remembers at one position. Copies share it. Full blocks of keys and values are shared with the session.
 class Snapshot {
  public:
   int64_t position() const;

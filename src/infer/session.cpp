@@ -88,7 +88,7 @@ struct Session::Impl {
     if (warned || context == 0 || state.rows() <= context) return;
     warned = true;
     const std::string line = "the stream has passed the " + std::to_string(context) +
-                             " positions that the model was trained with; attention now sees the last " + std::to_string(context);
+                             " positions that the model was trained with; layers with keys and values now see the last " + std::to_string(context);
     if (options.warn) options.warn(line);
     else std::fprintf(stderr, "statera: %s\n", line.c_str());
   }

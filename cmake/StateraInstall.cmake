@@ -1,0 +1,11 @@
+# cmake --install: the library, its public headers, the command line, and what find_package(statera) needs.
+include(CMakePackageConfigHelpers)
+
+set(STATERA_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/statera)
+install(TARGETS statera EXPORT statera-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/statera DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT statera-targets NAMESPACE statera:: DESTINATION ${STATERA_CMAKE_DIR})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/statera-config.cmake.in ${CMAKE_BINARY_DIR}/statera-config.cmake
+                              INSTALL_DESTINATION ${STATERA_CMAKE_DIR})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/statera-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/statera-config.cmake ${CMAKE_BINARY_DIR}/statera-config-version.cmake DESTINATION ${STATERA_CMAKE_DIR})
