@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Takes the C++ and JSON blocks out of README.md, so that they compile and run as tests.
+
+usage: extract.py README.md FOLDER
+
+Writes FOLDER/<name>.cpp for each name of PROGRAMS, in the order of the blocks, FOLDER/config.json and a text to train on. A block without
+main() gets one around it, behind its includes. What is shortened stands in SHORTER, and nothing else is changed.
+"""
+import re
+import sys
+from pathlib import Path
+
+PROGRAMS = ["first", "train", "generate", "stream"]
+SHORTER = {  # program -> what the README says, what the test does
+    "first": [('"out/quickstart"', '"out/"'), (".max_bytes = 400", ".max_bytes = 40")],
+    "train": [("step < 1000", "step < 3"), ("cosine(step, 1000,", "cosine(step, 3,"), ("/*warmup=*/100", "/*warmup=*/1"),
+              (".batch = 8, .length = 1024", ".batch = 2, .length = 64")],
+    "generate": [(".max_bytes = 400", ".max_bytes = 40")],
+    "stream": [("session.position() < 4096", "session.position() < 64")],
+}
+
+
+def program(name, block):
+    for old, new in SHORTER[name]:
+        if block.count(old) != 1:
+            sys.exit(f"README.md: the program '{name}' should say `{old}` once; mend tests/readme/extract.py")
+        block = block.replace(old, new)
+    if "int main()" in block:
+        return block
+    lines = block.splitlines()
+    includes = [line for line in lines if line.startswith("#include")]
+    body = ["  " + line if line else "" for line in lines if not line.startswith("#include")]
+    return "\n".join(includes + ["", "using namespace statera;", "", "int main() {"] + body + ["}", ""])
+
+
+def main():
+    text, folder = Path(sys.argv[1]).read_text(), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.S | re.M)
+    cpp = [block for language, block in blocks if language == "cpp"]
+    json = [block for language, block in blocks if language == "json"]
+    if len(cpp) != len(PROGRAMS) or len(json) != 1:
+        sys.exit(f"README.md: {len(cpp)} C++ and {len(json)} JSON blocks; expected {len(PROGRAMS)} and 1 (tests/readme/extract.py)")
+    for name, block in zip(PROGRAMS, cpp):
+        (folder / f"{name}.cpp").write_text(program(name, block))
+    (folder / "config.json").write_text(json[0])
+    (folder / "war-and-peace.txt").write_text("Well, Prince, so Genoa and Lucca are now just family estates of the Buonapartes.\n" * 50)
+
+
+if __name__ == "__main__":
+    main()
