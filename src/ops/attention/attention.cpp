@@ -14,6 +14,7 @@ AttentionOptions checked(AttentionOptions o) {
           ErrorCode::shape, "[attention] n_heads ", o.n_heads, " must be a multiple of n_kv_heads ", o.n_kv_heads, ", headdim ", o.headdim,
           " above 0, window ", o.window, " at least 0");
   if (o.value_dim == 0) o.value_dim = o.headdim;
+  o.window = std::min(o.window, int64_t{1} << 40);
   if (o.scale == 0) o.scale = 1 / std::sqrt(static_cast<double>(o.headdim));
   return o;
 }

@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "core/check.hpp"
+#include "core/exec.hpp"
 #include "ops/kernels.hpp"
 
 namespace statera {
 
 namespace {
+constexpr int64_t rows_per_task = 128, columns_per_task = 32;
+
 // The row of a or b that row i of y takes; null for no_row, and where nobody needs the gradient.
 template <class T>
 T* source(const View& a, const View& b, int32_t index, int64_t width) {
@@ -35,22 +38,30 @@ Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const 
             " of ", from_a.rows(), " and ", rows_b);
 
   const Var y = tape.make(from_a.dtype, shape, tape.any_needs_grad(a, b));
+  const auto rows = static_cast<int64_t>(index.size());
+  const Exec exec = tape.exec();
   dispatch(from_a.dtype, [&](auto zero) {
     using T = decltype(zero);
     T* out = tape.value(y).as<T>();
-    for (size_t i = 0; i < index.size(); ++i, out += width) {
-      if (const T* row = source<T>(from_a, from_b, index[i], width)) std::copy(row, row + width, out);
-      else std::fill(out, out + width, zero);
-    }
+    exec.pool.run((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
+      for (int64_t i = task * rows_per_task; i < std::min(rows, (task + 1) * rows_per_task); ++i) {
+        if (const T* row = source<T>(from_a, from_b, index[static_cast<size_t>(i)], width)) std::copy(row, row + width, out + i * width);
+        else std::fill(out + i * width, out + (i + 1) * width, zero);
+      }
+    });
   });
   tape.record("gather_rows", {y}, [a, b, y, index, width](Tape& t) {
     const View da = zeroed_target(t, a), db = zeroed_target(t, b), dy = t.grad(y);
+    const Exec e = t.exec();
     dispatch(dy.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* grad = dy.as<T>();
-      for (size_t i = 0; i < index.size(); ++i, grad += width)
-        if (T* row = source<T>(da, db, index[i], width))
-          for (int64_t c = 0; c < width; ++c) row[c] += grad[c];
+      e.pool.run((width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {  // by columns: a row may be taken twice
+        const int64_t begin = task * columns_per_task, end = std::min(width, begin + columns_per_task);
+        for (size_t i = 0; i < index.size(); ++i)
+          if (T* row = source<T>(da, db, index[i], width))
+            for (int64_t c = begin; c < end; ++c) row[c] += grad[static_cast<int64_t>(i) * width + c];
+      });
     });
   });
   return y;
@@ -61,9 +72,9 @@ std::vector<OpCase> gather_rows_cases() {
   one.run = [index = std::vector<int32_t>{5, 2, no_row, 2}](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", gather_rows(tape, in.at("a"), {}, index, {4, 3})}};
   };
-  OpCase two{.op = "gather_rows", .name = "two", .inputs = {{"a", {5, 9}}, {"b", {2, 3, 4}}}};
+  OpCase two{.op = "gather_rows", .name = "two", .inputs = {{"a", {5, 90}}, {"b", {2, 3, 40}}}};
   two.run = [index = std::vector<int32_t>{-1, -6, 0, 4, no_row, -2}](Tape& tape, const NamedVars& in) {
-    return NamedVars{{"y", gather_rows(tape, tape.columns(in.at("a"), 3, 4), in.at("b"), index, {2, 3, 4})}};
+    return NamedVars{{"y", gather_rows(tape, tape.columns(in.at("a"), 3, 40), in.at("b"), index, {2, 3, 40})}};
   };
   return {one, two};
 }
