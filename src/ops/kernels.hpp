@@ -10,6 +10,7 @@
 
 #include "core/exec.hpp"
 #include "statera/error.hpp"
+#include "statera/tape.hpp"
 
 namespace statera {
 
@@ -25,6 +26,13 @@ decltype(auto) dispatch(DType dtype, F&& f) {
   if (dtype == DType::f64) return f(double{});
   if (dtype == DType::f32) return f(float{});
   throw Error(ErrorCode::unsupported, "[dispatch] activations are f32 or f64");
+}
+
+// For kernels that add to a gradient: where it is, zeroed if nothing has arrived yet. Empty: nobody needs it.
+inline View sum_target(Tape& tape, Var var) {
+  const GradTarget target = tape.target(var);
+  if (!target.view.empty() && !target.accumulate) fill_zero(target.view);
+  return target.view;
 }
 
 }  // namespace statera

@@ -71,13 +71,6 @@ void forward(Exec& exec, const View& q, const View& y, const View& lse, const Ro
   });
 }
 
-// The gradient, ready to be added to.
-View sum_into(Tape& tape, Var var) {
-  const GradTarget target = tape.target(var);
-  if (!target.view.empty() && !target.accumulate) fill_zero(target.view);
-  return target.view;
-}
-
 struct Recorded {
   Var q, k, v, y;
   View lse;
@@ -88,7 +81,7 @@ struct Recorded {
 void backward(Tape& tape, const Recorded& r) {
   const AttentionOptions& o = r.options;
   const View q = tape.value(r.q), k = tape.value(r.k), v = tape.value(r.v), y = tape.value(r.y), dy = tape.grad(r.y);
-  const View dq = sum_into(tape, r.q), dk = sum_into(tape, r.k), dv = sum_into(tape, r.v);
+  const View dq = sum_target(tape, r.q), dk = sum_target(tape, r.k), dv = sum_target(tape, r.v);
   Exec exec = tape.exec();
   dispatch(q.dtype, [&](auto zero) {
     using T = decltype(zero);

@@ -19,12 +19,6 @@ T* source(const View& a, const View& b, int32_t index, int64_t width) {
   if (from.empty()) return nullptr;
   return index >= 0 ? from.as<T>() + index * a.stride : from.as<T>() + (-1 - static_cast<int64_t>(index)) * width;
 }
-
-View zeroed_target(Tape& tape, Var var) {
-  const GradTarget target = tape.target(var);
-  if (!target.view.empty() && !target.accumulate) fill_zero(target.view);
-  return target.view;
-}
 }  // namespace
 
 Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const Shape& shape) {
@@ -51,7 +45,7 @@ Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const 
     });
   });
   tape.record("gather_rows", {y}, [a, b, y, index, width](Tape& t) {
-    const View da = zeroed_target(t, a), db = zeroed_target(t, b), dy = t.grad(y);
+    const View da = sum_target(t, a), db = sum_target(t, b), dy = t.grad(y);
     const Exec e = t.exec();
     dispatch(dy.dtype, [&](auto zero) {
       using T = decltype(zero);
