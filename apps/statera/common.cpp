@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <cctype>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 
@@ -50,6 +52,25 @@ std::string seconds_text(double seconds) {
   else if (s < 3600) std::snprintf(text, sizeof text, "%lld m %02lld s", static_cast<long long>(s / 60), static_cast<long long>(s % 60));
   else std::snprintf(text, sizeof text, "%lld h %02lld m", static_cast<long long>(s / 3600), static_cast<long long>(s / 60 % 60));
   return text;
+}
+
+double parse_seconds(const std::string& text, const std::string& flag) {
+  constexpr double year = 366 * 86400.0;
+  double total = 0;
+  bool good = !text.empty();
+  for (const char* at = text.c_str(); good && *at;) {
+    char* end = nullptr;
+    good = std::isdigit(static_cast<unsigned char>(*at)) != 0;
+    const double value = good ? std::strtod(at, &end) : 0;
+    const char unit = good ? *end : 'x';
+    const double scale = unit == 'd' ? 86400 : unit == 'h' ? 3600 : unit == 'm' ? 60 : unit == 's' || unit == 0 ? 1 : 0;
+    good = scale > 0 && (unit != 0 || at == text.c_str());
+    total += value * scale;
+    if (good) at = unit ? end + 1 : end;
+  }
+  if (!good || !(total > 0) || !(total <= year))
+    throw UsageError(flag + " '" + text + "' is no span of time above 0 and up to a year; write it as 90s, 10m or 1h30m");
+  return total;
 }
 
 Device make_device(int threads) {

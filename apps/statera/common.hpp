@@ -12,6 +12,8 @@ std::string read_all_stdin();                 // throws UsageError on a terminal
 std::string bytes_text(double bytes);         // "1.5 MB"
 std::string count_text(double count);         // "1.97 M"
 std::string seconds_text(double seconds);     // "2 m 05 s"
+// "90", "90s", "10m", "1h30m" -> seconds. Throws UsageError, naming `flag`, for anything else, 0, and more than a year.
+double parse_seconds(const std::string& text, const std::string& flag);
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.
 Device make_device(int threads);
 

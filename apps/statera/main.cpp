@@ -1,4 +1,5 @@
 // statera VERB ...: parses, runs the verb, turns what was thrown into one line and an exit status: 0 good, 1 failed, 2 wrong use.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -15,7 +16,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", STATERA_VERSION);
   app.require_subcommand(1);
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
-  for (auto add : {statera::cli::add_generate, statera::cli::add_score, statera::cli::add_info})
+  for (auto add : {statera::cli::add_train, statera::cli::add_generate, statera::cli::add_score, statera::cli::add_info})
     add(app);
   const auto verb = [&] {
     const auto chosen = app.get_subcommands();
@@ -45,4 +46,7 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc, argv); }
+int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of writing, as a full disk is
+  return run(argc, argv);
+}

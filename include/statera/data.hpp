@@ -64,11 +64,6 @@ struct ByteStreamOptions {
                              // without a prompt is trained for even where there is one document; 0: none
 };
 
-struct Batch {
-  const Tokens& inputs;              // `start` counts rows, so `begin` too
-  std::span<const int32_t> targets;  // [N] the byte to predict; -1 would not count, but a stream has none
-};
-
 // Every row of a batch predicts one byte of the source. It reads the byte before it, or `begin` if the byte is the first of a document, of
 // a lane's pass, or of a window chosen by begin_every. A window that crosses into the next document becomes two sequences.
 // There is no state but the number of the next batch, so a run continues exactly with next(step). One thread at a time.

@@ -4,6 +4,7 @@
 
 #include "core/exec.hpp"
 #include "ops/op_case.hpp"
+#include "statera/loss.hpp"
 #include "statera/tape.hpp"
 
 namespace statera {
@@ -33,8 +34,6 @@ extern const CrossEntropyKernels<float> cross_entropy_ref_f32, cross_entropy_cpu
 
 // logits [N, V], targets [N] in [0, V) or -1. `nll` [N] (may be empty) gets the cost of each position. Returns the sum in nats.
 double cross_entropy(Exec&, const View& logits, std::span<const int32_t> targets, const View& nll);
-// The mean over counted positions, times `weight` (a micro-batch's share of an accumulated step). A scalar [1].
-Var cross_entropy(Tape&, Var logits, std::span<const int32_t> targets, double weight = 1);
 
 std::vector<OpCase> cross_entropy_cases();
 

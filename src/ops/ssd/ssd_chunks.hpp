@@ -114,8 +114,7 @@ struct SsdGroupGrads {  // [rows, G N]
 };
 struct SsdTaskGrads {  // of the task's sequence, all heads; zero at first
   SsdGroupGrads group;
-  double *dA, *ddt_bias;
-  float* dD;
+  float *dA, *ddt_bias, *dD;
 };
 
 template <class Scratch>

@@ -1,0 +1,290 @@
+// statera train: from files to a model in a folder.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include <CLI/Option.hpp>
+#include <CLI/Validators.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common.hpp"
+#include "core/check.hpp"
+#include "interrupt.hpp"
+#include "lab/ngram.hpp"
+#include "lab/xz.hpp"
+#include "progress.hpp"
+#include "statera/data.hpp"
+#include "statera/train.hpp"
+#include "verbs.hpp"
+
+namespace statera::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  std::vector<std::string> files;
+  std::string config, init, out, budget, schedule;
+  std::optional<int64_t> steps, seed, batch, length, accumulate, warmup, evaluate_every;
+  std::optional<float> lr, weight_decay, clip;
+  double val_fraction = 0.1, checkpoint_seconds = 0;
+  int threads = 0;
+  bool resume = false, overwrite = false, carry = false, checkpoint_activations = false, no_baselines = false, json = false;
+};
+
+constexpr const char* examples =
+    "Examples:\n"
+    "  statera train book.txt                                  a small Mamba-2 in out/book, in about five minutes\n"
+    "  statera train notes/ --config small-hybrid --budget 2h  every file of a folder\n"
+    "  statera train book.txt --budget 2h --resume             go on after an interruption, bit for bit\n"
+    "  statera train poems.txt --init out/book --out out/poems go on from a trained model\n"
+    "  xzcat dump.xz | statera train - --out out/dump --steps 5000\n\n"
+    "The folder holds the best weights; last/ the last ones; checkpoint/ what --resume needs; metrics.jsonl a line for each step.\n"
+    "Ctrl-C saves; the exit status is 130 then.";
+
+std::string stem(const std::string& path) {
+  if (path == "-") return "stdin";
+  std::string name = fs::path(path).lexically_normal().filename().string();
+  if (name.empty() || name == "." || name == "..") name = fs::weakly_canonical(path).filename().string();
+  for (const char* suffix : {".gz", ".xz", ".zst"})
+    if (name.size() > std::string(suffix).size() && name.ends_with(suffix)) name.resize(name.size() - std::string(suffix).size());
+  const size_t dot = name.rfind('.');
+  return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
+}
+
+// Larger data and more time bear a larger model.
+std::string preset_for(int64_t bytes, double budget) {
+  std::string size = "tiny";
+  if (bytes >= 4'000'000 && budget >= 1800) size = "small";
+  if (bytes >= 50'000'000 && budget >= 8 * 3600) size = "base";
+  return size + "-mamba2";
+}
+
+// Smaller models bear a higher one.
+float default_lr(int64_t parameters) {
+  return static_cast<float>(std::min(5e-3, 2e-3 * std::pow(2e6 / static_cast<double>(parameters), 0.3)));
+}
+
+uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+  return hash ^ (hash >> 29);
+}
+
+// Of every byte and of where the documents end.
+uint64_t fingerprint(const ByteSource& source, uint64_t hash) {
+  for (int64_t d = 0; d < source.documents(); ++d) {
+    const std::span<const uint8_t> bytes = source.document(d);
+    hash = mix(hash, bytes.size());
+    size_t i = 0;
+    for (; i + 8 <= bytes.size(); i += 8) {
+      uint64_t word;
+      std::memcpy(&word, &bytes[i], 8);
+      hash = mix(hash, word);
+    }
+    for (; i < bytes.size(); ++i) hash = mix(hash, bytes[i]);
+  }
+  return hash;
+}
+
+// What the flags say about a run, upon what its checkpoint says.
+TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
+  const auto set = [](auto& to, const auto& flag) {
+    if (flag) to = *flag;
+  };
+  if (!f.budget.empty()) options.budget = parse_seconds(f.budget, "--budget");
+  if (f.steps) {
+    if (*f.steps < 1) throw UsageError("--steps " + std::to_string(*f.steps) + " must be at least 1");
+    options.steps = *f.steps;
+  }
+  constexpr double default_budget = 300;
+  if (!resumed && !f.steps && f.budget.empty()) options.budget = default_budget;
+  if (!f.schedule.empty()) options.schedule = f.schedule;
+  if (f.carry) options.carry = true;
+  if (f.checkpoint_activations) options.checkpoint_activations = true;
+  set(options.seed, f.seed);
+  set(options.batch, f.batch);
+  set(options.length, f.length);
+  set(options.accumulate, f.accumulate);
+  set(options.warmup, f.warmup);
+  set(options.evaluate_every, f.evaluate_every);
+  set(options.lr, f.lr);
+  set(options.weight_decay, f.weight_decay);
+  set(options.clip, f.clip);
+  return options;
+}
+
+void check_folder(const Flags& f, const std::string& out) {
+  if (f.resume) return;
+  const bool used = fs::exists(out + "/checkpoint/state.safetensors") || fs::exists(out + "/model.safetensors");
+  if (!used) return;
+  if (!f.overwrite)
+    throw UsageError(out + " holds a model already: --resume goes on with its training, --overwrite replaces it, --out DIR takes another folder");
+  for (const char* name : {"checkpoint", "last", "model.safetensors", "config.json", "metrics.jsonl"}) fs::remove_all(out + "/" + name);
+}
+
+struct Baselines {
+  std::vector<double> orders;
+  double xz = 0;
+  std::string note;
+};
+
+Baselines baselines(const ByteSource& train, const ByteSource& held_out) {
+  constexpr int64_t most_bytes = int64_t{32} << 20;
+  Baselines b;
+  if (train.bytes() > most_bytes) {
+    b.note = "n-gram models and xz are skipped: there are more than " + bytes_text(most_bytes) + " to train on";
+    return b;
+  }
+  NgramCost ngrams = ngram_cost(train, held_out);
+  const XzCost xz = xz_cost(train, held_out);
+  b.orders = std::move(ngrams.bits_per_byte);
+  b.xz = xz.bits_per_byte;
+  b.note = ngrams.note + (ngrams.note.empty() || xz.note.empty() ? "" : "; ") + xz.note;
+  return b;
+}
+
+void print_table(const std::string& out, const TrainResult& result, int64_t held_out_bytes, const Baselines* b) {
+  std::printf("held-out bits per byte");
+  if (result.held_out_positions < held_out_bytes)
+    std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_positions),
+                static_cast<long long>(held_out_bytes));
+  std::printf("\n  %-16s%7.3f\n", "this model", result.held_out);
+  if (b) {
+    for (size_t k = 0; k < b->orders.size(); ++k) std::printf("  n-gram order %zu  %7.3f\n", k, b->orders[k]);
+    if (b->xz > 0) std::printf("  %-16s%7.3f\n", "xz", b->xz);
+    if (!b->note.empty()) std::printf("  %s\n", b->note.c_str());
+  }
+  std::printf("the model is in %s; try: statera generate %s\n", out.c_str(), out.c_str());
+}
+
+void print_json(const std::string& out, const Model& model, const TrainResult& r, int64_t held_out_bytes, const Baselines* b) {
+  nlohmann::ordered_json json = {{"model", out}, {"finished", r.finished}, {"parameters", model.parameter_count()}, {"steps", r.options.steps},
+                                 {"step", r.step}, {"best_step", r.best_step}, {"loss", r.loss}, {"seconds", r.seconds}};
+  if (r.finished) {
+    json["held_out_bits_per_byte"] = r.held_out;
+    json["held_out_positions"] = r.held_out_positions;
+    json["held_out_bytes"] = held_out_bytes;
+  }
+  if (b) {
+    if (!b->orders.empty()) json["ngram_bits_per_byte"] = b->orders;
+    if (b->xz > 0) json["xz_bits_per_byte"] = b->xz;
+    if (!b->note.empty()) json["note"] = b->note;
+  }
+  std::printf("%s\n", json.dump().c_str());
+}
+
+Model make_model(const Flags& f, const TrainOptions& options, const std::string& saved_config, int64_t bytes) {
+  const Device device = make_device(f.threads);
+  if (!f.init.empty() && saved_config.empty()) return Model::load(f.init, device, {.training = true});
+  ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
+                       : !saved_config.empty() ? ModelConfig::parse(saved_config, "the checkpoint")
+                                               : ModelConfig::load(preset_for(bytes, options.budget));
+  config.context = 0;
+  Model model(std::move(config), device);
+  model.init(static_cast<uint64_t>(options.seed));
+  return model;
+}
+
+void check_bytes_model(const ModelConfig& config) {
+  require(config.begin && config.vocab_size == begin_id, ErrorCode::config, "the config has vocab_size ", config.vocab_size,
+          config.begin ? "" : " and no begin", "; statera train reads bytes and needs vocab_size 256 with \"begin\": true");
+}
+
+struct Streams {
+  ByteSource train, held_out;
+  ByteStream batches, windows;
+  uint64_t print;
+
+  Streams(std::pair<ByteSource, ByteSource> parts, const TrainOptions& o)
+      : train(std::move(parts.first)), held_out(std::move(parts.second)),
+        batches(train, {.batch = o.batch, .length = o.length, .seed = static_cast<uint64_t>(o.seed),
+                        .order = o.carry ? Order::lanes : Order::random}),
+        windows(held_out, {.batch = o.batch, .length = o.length, .order = Order::sweep}),
+        print(fingerprint(held_out, fingerprint(train, 0))) {}
+
+  TrainingData data() {
+    return {.batch = [this](int64_t i) { return batches.next(i); }, .held_out = [this](int64_t i) { return windows.next(i); },
+            .held_out_batches = windows.steps(), .fingerprint = print};
+  }
+};
+
+void run(const Flags& f) {
+  const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
+  check_folder(f, out);
+  TrainOptions options;
+  std::string saved_config;
+  const bool resumed = f.resume && saved_run(out, options, saved_config);
+  options = options_from(f, options, resumed);
+
+  const ByteSource source{std::span<const std::string>(f.files)};
+  Model model = make_model(f, options, saved_config, source.bytes());
+  check_bytes_model(model.config());
+  if (!resumed && !f.lr) options.lr = default_lr(model.parameter_count());
+  Streams streams(source.split(f.val_fraction), options);
+
+  Progress progress;
+  progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(streams.train.bytes())) +
+                " to train on, " + bytes_text(static_cast<double>(streams.held_out.bytes())) + " held out, " + model.device().description());
+  TrainRun how{.out = out, .resume = f.resume, .checkpoint_seconds = f.checkpoint_seconds};
+  how.stop = Interrupt::asked;
+  how.progress = [&](const TrainProgress& p) { progress.show(p); };
+  how.note = [&](const std::string& line) { progress.note(line); };
+  TrainResult result;
+  {
+    const Interrupt interrupt;
+    result = train(model, streams.data(), options, how);
+  }
+  std::optional<Baselines> beside;
+  if (result.finished && !f.no_baselines) beside = baselines(streams.train, streams.held_out);
+  if (f.json) print_json(out, model, result, streams.held_out.bytes(), beside ? &*beside : nullptr);
+  else if (result.finished) print_table(out, result, streams.held_out.bytes(), beside ? &*beside : nullptr);
+  if (result.finished) return;
+  progress.note("stopped and saved at step " + std::to_string(result.step) + " of " + std::to_string(result.options.steps) +
+                "; the same command with --resume goes on");
+  throw Interrupted();
+}
+
+void add_flags(CLI::App& verb, Flags& f) {
+  verb.add_option("FILE", f.files, "files or folders to train on; - is the standard input; .gz, .xz and .zst are unpacked")->required();
+  auto* config = verb.add_option("--config", f.config, "a preset's name or a JSON file (default: by the size of the data and the budget)");
+  verb.add_option("--init", f.init, "go on from the weights of a trained model")->excludes(config);
+  verb.add_option("--out", f.out, "folder for the model (default: out/NAME)");
+  auto* budget = verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m)");
+  verb.add_option("--steps", f.steps, "steps of the optimizer instead of a budget")->excludes(budget);
+  auto* resume = verb.add_flag("--resume", f.resume, "go on from the checkpoint; without one, start afresh");
+  verb.add_flag("--overwrite", f.overwrite, "replace what is in the folder")->excludes(resume);
+  verb.add_option("--seed", f.seed, "of weights and batches (default: 0)");
+  verb.add_option("--threads", f.threads, "threads; the same bits for any number (default: all cores)");
+  verb.add_option("--lr", f.lr, "highest learning rate (default: by the size of the model)");
+  verb.add_option("--batch", f.batch, "sequences in a batch (default: 8)");
+  verb.add_option("--length", f.length, "bytes of a sequence (default: 256)");
+  verb.add_option("--accumulate", f.accumulate, "batches to one step (default: 1)");
+  verb.add_option("--schedule", f.schedule, "cosine, or wsd: warm-up, stable, decay (default: cosine)")->check(CLI::IsMember({"cosine", "wsd"}));
+  verb.add_option("--warmup", f.warmup, "steps of rising learning rate (default: 5 %, at most 200)");
+  verb.add_option("--weight-decay", f.weight_decay, "of matrices (default: 0.1)");
+  verb.add_option("--clip", f.clip, "largest norm of the gradient; 0: none (default: 1)");
+  verb.add_flag("--carry", f.carry, "start each sequence from the state at which the one before it in the text ended");
+  verb.add_flag("--checkpoint-activations", f.checkpoint_activations, "less memory, a third more time");
+  verb.add_option("--val-fraction", f.val_fraction, "the last part of the data, held out (default: 0.1)")->check(CLI::Range(1e-6, 0.9));
+  verb.add_option("--evaluate-every", f.evaluate_every, "steps (default: twenty times in the run)");
+  verb.add_option("--checkpoint-every", f.checkpoint_seconds, "seconds (default: 2, or 30 in runs of more than ten minutes)");
+  verb.add_flag("--no-baselines", f.no_baselines, "no n-gram models and xz beside the result");
+  verb.add_flag("--json", f.json, "print the result as one JSON object");
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App& verb = *app.add_subcommand("train", "a model on the bytes of files, beside what n-gram models and xz make of them");
+  verb.footer(examples);
+  add_flags(verb, *flags);
+  verb.callback([flags] { run(*flags); });
+}
+
+}  // namespace statera::cli

@@ -1,0 +1,43 @@
+#include "train/carry.hpp"
+
+
+namespace statera {
+
+namespace {
+int64_t lane_of(const Tokens& tokens, size_t sequence, int64_t length) { return tokens.offsets[sequence] / length; }
+
+bool one_a_lane(const Tokens& tokens, int64_t length) {
+  for (size_t s = 0; s < tokens.start.size(); ++s)
+    if (tokens.offsets[s] != static_cast<int64_t>(s) * length) return false;
+  return true;
+}
+
+void take(CarriedState& state, const std::vector<int64_t>& from) {
+  for (std::vector<Tensor>& layer : state.layers)
+    for (Tensor& tensor : layer) {
+      Shape shape = tensor.shape();
+      shape[0] = static_cast<int64_t>(from.size());
+      Tensor taken(tensor.dtype(), shape);
+      for (size_t i = 0; i < from.size(); ++i)
+        copy(tensor.view().row_range(from[i], 1), taken.view().row_range(static_cast<int64_t>(i), 1));
+      tensor = std::move(taken);
+    }
+}
+}  // namespace
+
+void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& state) {
+  if (one_a_lane(tokens, length)) return;
+  std::vector<int64_t> from;
+  for (size_t s = 0; s < tokens.start.size(); ++s)
+    if (s + 1 == tokens.start.size() || lane_of(tokens, s + 1, length) != lane_of(tokens, s, length)) from.push_back(static_cast<int64_t>(s));
+  take(state, from);
+}
+
+void sequences_from_lanes(const Tokens& tokens, int64_t length, CarriedState& state) {
+  if (state.empty() || one_a_lane(tokens, length)) return;
+  std::vector<int64_t> from;
+  for (size_t s = 0; s < tokens.start.size(); ++s) from.push_back(lane_of(tokens, s, length));
+  take(state, from);
+}
+
+}  // namespace statera

@@ -1,0 +1,39 @@
+// The state of a run in one file, OUT/checkpoint/state.safetensors: weights, the optimizer's means, carried states; and as metadata the
+// config, the options and where the run stands. Batches and initial weights are functions of (seed, number), so that is all.
+#pragma once
+#include <limits>
+#include <string>
+
+#include "core/fields.hpp"
+#include "models/carried_state.hpp"
+#include "statera/train.hpp"
+
+namespace statera {
+
+struct RunState {
+  int64_t step = 0;
+  double loss = 0, seconds = 0;
+  double best = std::numeric_limits<double>::infinity();  // bits per byte
+  int64_t best_step = 0;
+  int64_t metrics_bytes = 0;  // of metrics.jsonl; what stands behind is from after the checkpoint
+  std::string data;           // fingerprint, hexadecimal
+  void visit(FieldVisitor&);
+};
+
+std::string fingerprint_text(uint64_t fingerprint);  // hexadecimal
+std::string checkpoint_path(const std::string& out);
+bool has_checkpoint(const std::string& out);
+
+void save_checkpoint(const std::string& out, const Model&, const AdamW&, const CarriedState&, const TrainOptions&, const RunState&);
+
+// Takes the options left open from the checkpoint; throws config if another one, the model's config or the data differ, and io if the
+// file is damaged.
+RunState load_checkpoint(const std::string& out, const Model&, AdamW&, CarriedState&, TrainOptions&, uint64_t fingerprint);
+
+// Bytes that a checkpoint will have.
+double checkpoint_bytes(const Model&);
+
+// The weights of another folder of the same shape into `model`.
+void load_weights(const std::string& folder, const Model&);
+
+}  // namespace statera

@@ -1,0 +1,162 @@
+#include "train/forecast.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "core/check.hpp"
+#include "io/safetensors.hpp"
+#include "ops/cross_entropy/cross_entropy.hpp"
+#include "train/checkpoint.hpp"
+#include "train/held_out.hpp"
+
+namespace statera {
+
+namespace {
+constexpr int64_t evaluations = 20, default_bytes = int64_t{64} << 10, default_final_bytes = int64_t{1} << 20;
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double free_bytes() {  // infinity where the system does not say
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  double kib = 0;
+  while (file >> key >> kib >> unit)
+    if (key == "MemAvailable:") return 1024 * kib;
+  return INFINITY;
+}
+
+void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets, const TrainOptions& options) {
+  tape.reset();
+  CarriedState last;
+  const Var logits = model.forward(tape, tokens, {.checkpoint = options.checkpoint_activations, .last = options.carry ? &last : nullptr});
+  tape.backward(cross_entropy(tape, logits, targets));
+  tape.reset();
+}
+
+// One window of a batch: what it needs, times the windows of a batch, is what a batch needs.
+double window_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
+  const Batch batch = data.batch(0);
+  const auto rows = std::min<int64_t>(options.length, static_cast<int64_t>(batch.targets.size()));
+  Tokens window;
+  window.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
+  window.offsets = {0, static_cast<int32_t>(rows)};
+  window.start = {0};
+  Tape tape(model.device());
+  forward_backward(model, tape, window, batch.targets.first(static_cast<size_t>(rows)), options);
+  return static_cast<double>(tape.peak_bytes());
+}
+
+void check_memory(const Model& model, const TrainingData& data, const TrainOptions& options, Forecast& forecast) {
+  const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch), unused = free_bytes();
+  forecast.bytes = windows + 4 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
+  require(windows <= unused, ErrorCode::device, "a batch of ", options.batch, " x ", options.length, " needs about ", std::ceil(windows / 1e8) / 10,
+          " GB, but ", std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length",
+          options.checkpoint_activations ? "" : ", or --checkpoint-activations");
+}
+
+double time_batches(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options) {
+  const auto run = [&](int64_t i) {
+    const auto begin = Clock::now();
+    const Batch batch = data.batch(i);
+    forward_backward(model, tape, batch.inputs, batch.targets, options);
+    return since(begin);
+  };
+  double spent = run(0);  // the first one allocates
+  if (options.budget <= 0 && spent > 1) return spent;
+  spent = 0;
+  int64_t batches = 0;
+  while (batches < 3 || (batches < 50 && spent < std::min(2.0, 0.02 * options.budget))) spent += run(batches++);
+  return spent / static_cast<double>(batches);
+}
+
+// A real step, taken back. The means are zero before the first one.
+double time_optimizer(AdamW& optimizer) {
+  std::vector<Tensor> saved;
+  for (const Parameter* p : optimizer.parameters()) saved.push_back(p->value.clone());
+  const auto begin = Clock::now();
+  optimizer.step();
+  const double spent = since(begin);
+  for (size_t i = 0; i < saved.size(); ++i) {
+    copy(saved[i], optimizer.parameters()[i]->value);
+    optimizer.parameters()[i]->changed();
+    fill_zero(optimizer.mean(i));
+    fill_zero(optimizer.square(i));
+  }
+  optimizer.set_steps(0);
+  return spent;
+}
+
+double time_save(const AdamW& optimizer, const std::string& out) {
+  const std::string path = out + "/checkpoint/trial.safetensors";
+  std::vector<NamedView> tensors;
+  for (size_t i = 0; i < optimizer.parameters().size(); ++i) tensors.push_back({std::to_string(i), optimizer.mean(i)});
+  const auto begin = Clock::now();
+  write_safetensors(path, tensors);
+  const double spent = 3 * since(begin);
+  std::filesystem::remove(path);
+  return spent;
+}
+}  // namespace
+
+Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, const std::string& out) {
+  Forecast forecast;
+  check_memory(model, data, options, forecast);
+  const double batch = time_batches(model, tape, data, options);
+  forecast.step_seconds = batch * static_cast<double>(options.accumulate);
+  if (options.budget > 0 && optimizer.steps() == 0) {
+    forecast.step_seconds += time_optimizer(optimizer);
+    forecast.checkpoint_seconds = time_save(optimizer, out);
+  }
+  optimizer.zero_grad();
+  const auto begin = Clock::now();
+  measure_held_out(tape, model, data, options, 1);
+  const double one = since(begin);
+  const auto seconds = [&](int64_t chosen, int64_t usual) {
+    return one * static_cast<double>(held_out_batches(data, options, chosen ? chosen : usual));
+  };
+  forecast.held_out_seconds = seconds(options.evaluate_bytes, default_bytes);
+  forecast.final_seconds = seconds(options.final_bytes, default_final_bytes);
+  return forecast;
+}
+
+namespace {
+// As many as `usual`, or what `most` seconds allow if there is a budget; whole batches.
+void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, const TrainingData& data, const TrainOptions& o) {
+  if (bytes > 0) return;
+  bytes = usual;
+  if (o.budget <= 0 || seconds <= most) return;
+  const double batches = static_cast<double>(held_out_batches(data, o, usual)) * most / seconds;
+  bytes = std::max<int64_t>(1, static_cast<int64_t>(batches)) * o.batch * o.length;
+  seconds = most;
+}
+}  // namespace
+
+void choose(TrainOptions& o, Forecast& forecast, const TrainingData& data, double spent) {
+  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes, o.budget / 10 / static_cast<double>(evaluations), data, o);
+  choose_bytes(o.final_bytes, forecast.final_seconds, default_final_bytes, o.budget / 6, data, o);
+  if (o.steps == 0) {
+    constexpr double margin = 0.97;
+    const double fixed = static_cast<double>(evaluations) * forecast.held_out_seconds + forecast.final_seconds + 2 * forecast.checkpoint_seconds;
+    const double interval = o.budget > 600 ? 30 : 2;
+    const double step = forecast.step_seconds * (1 + forecast.checkpoint_seconds / interval);
+    o.steps = std::max<int64_t>(1, static_cast<int64_t>((margin * o.budget - spent - fixed) / step));
+  }
+  if (o.warmup == 0) o.warmup = std::clamp<int64_t>(o.steps / 20, 1, 200);
+  if (o.decay == 0) o.decay = std::max<int64_t>(1, o.steps / 5);
+  if (o.evaluate_every == 0) o.evaluate_every = std::max<int64_t>(1, (o.steps + evaluations - 1) / evaluations);
+}
+
+double expected_seconds(const TrainOptions& o, const Forecast& f, int64_t steps) {
+  return static_cast<double>(steps) * (f.step_seconds + f.held_out_seconds / static_cast<double>(o.evaluate_every)) + f.final_seconds;
+}
+
+double checkpoint_interval(const TrainRun& run, const TrainOptions& options, const Forecast& forecast) {
+  if (run.checkpoint_seconds > 0) return run.checkpoint_seconds;
+  return expected_seconds(options, forecast, options.steps) > 600 ? 30 : 2;
+}
+
+}  // namespace statera

@@ -1,0 +1,27 @@
+// What a run will cost, measured before its first step; and how many steps a budget of time buys.
+#pragma once
+#include <string>
+
+#include "statera/train.hpp"
+
+namespace statera {
+
+struct Forecast {
+  double bytes = 0;             // memory
+  double step_seconds = 0;      // of the optimizer, all its batches
+  double held_out_seconds = 0;  // of one measurement while training
+  double final_seconds = 0;     // of the last one
+  double checkpoint_seconds = 0;
+};
+
+// Runs a few batches, and with a budget one step of the optimizer and one save under `out`, and undoes what they changed: the bits of
+// the run do not depend on it. Throws device if the memory does not suffice.
+Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&, const std::string& out);
+
+// Makes the choices that options leave open. `spent`: seconds since the run began. Throws config.
+void choose(TrainOptions& options, Forecast& forecast, const TrainingData& data, double spent);
+
+double checkpoint_interval(const TrainRun& run, const TrainOptions& options, const Forecast& forecast);
+double expected_seconds(const TrainOptions& options, const Forecast& forecast, int64_t steps);
+
+}  // namespace statera

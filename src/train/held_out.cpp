@@ -1,0 +1,31 @@
+#include "train/held_out.hpp"
+
+#include <algorithm>
+#include <numbers>
+
+#include "ops/cross_entropy/cross_entropy.hpp"
+
+namespace statera {
+
+int64_t held_out_batches(const TrainingData& data, const TrainOptions& options, int64_t bytes) {
+  return std::min(data.held_out_batches, std::max<int64_t>(1, bytes / (options.batch * options.length)));
+}
+
+HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& data, const TrainOptions& options, int64_t bytes) {
+  const int64_t count = held_out_batches(data, options, bytes);
+  HeldOut result;
+  double nats = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const Batch batch = data.held_out(i * data.held_out_batches / count);
+    tape.reset();
+    const Tape::NoGrad no_grad(tape);
+    Exec exec = tape.exec();
+    nats += cross_entropy(exec, tape.value(model.forward(tape, batch.inputs)), batch.targets, {});
+    result.positions += std::count_if(batch.targets.begin(), batch.targets.end(), [](int32_t t) { return t >= 0; });
+  }
+  tape.reset();
+  result.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(std::max<int64_t>(1, result.positions));
+  return result;
+}
+
+}  // namespace statera

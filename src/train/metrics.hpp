@@ -1,0 +1,27 @@
+// metrics.jsonl: an object a line, for every step and every measurement.
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "statera/train.hpp"
+
+namespace statera {
+
+class MetricsLog {
+ public:
+  // Keeps the first `keep` bytes of the file, or all if there are fewer, and appends. Throws io.
+  MetricsLog(std::string path, int64_t keep);
+  ~MetricsLog();
+  MetricsLog(const MetricsLog&) = delete;
+  MetricsLog& operator=(const MetricsLog&) = delete;
+
+  void add(const TrainProgress&);  // allocates nothing
+  int64_t flush();                 // returns the length of the file; throws io
+
+ private:
+  std::string path_;
+  std::FILE* file_;
+};
+
+}  // namespace statera

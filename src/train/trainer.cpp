@@ -1,0 +1,236 @@
+// The loop: batches, a step, a measurement now and then, checkpoints by the clock. Nothing that depends on the clock decides a bit.
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <numbers>
+
+#include "core/check.hpp"
+#include "ops/cross_entropy/cross_entropy.hpp"
+#include "train/carry.hpp"
+#include "train/checkpoint.hpp"
+#include "train/forecast.hpp"
+#include "train/held_out.hpp"
+#include "train/metrics.hpp"
+
+namespace statera {
+
+namespace {
+using Clock = std::chrono::steady_clock;
+
+void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run) {
+  const auto at_least = [](const char* name, auto value, auto least) {
+    require(value >= least, ErrorCode::config, "[train] ", name, " is ", value, "; it must be at least ", least);
+  };
+  require(o.steps > 0 || (o.budget > 0 && std::isfinite(o.budget)), ErrorCode::config,
+          "[train] neither steps nor a budget above 0; give one of them (--steps 1000, --budget 10m)");
+  at_least("steps", o.steps, 0);
+  at_least("batch", o.batch, 1);
+  at_least("length", o.length, 1);
+  at_least("accumulate", o.accumulate, 1);
+  at_least("warmup", o.warmup, 0);
+  at_least("decay", o.decay, 0);
+  at_least("evaluate_every", o.evaluate_every, 0);
+  require(o.schedule == "cosine" || o.schedule == "wsd", ErrorCode::config, "[train] schedule '", o.schedule, "'; known: cosine, wsd");
+  require(data.held_out_batches > 0, ErrorCode::config, "[train] no held-out data");
+  require(!run.out.empty(), ErrorCode::config, "[train] no folder to write to");
+}
+
+std::string about(double bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), bytes < 1e9 ? "%.0f MB" : "%.1f GB", bytes / (bytes < 1e9 ? 1e6 : 1e9));
+  return text;
+}
+
+std::string clock_text(double seconds) {
+  char text[48];
+  const auto s = static_cast<long long>(std::max(0.0, std::ceil(seconds)));
+  if (s >= 3600) std::snprintf(text, sizeof(text), "%lld h %lld min", s / 3600, s / 60 % 60);
+  else if (s >= 60) std::snprintf(text, sizeof(text), "%lld min %lld s", s / 60, s % 60);
+  else std::snprintf(text, sizeof(text), "%lld s", s);
+  return text;
+}
+
+class Trainer {
+ public:
+  Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run)
+      : model_(model), data_(data), options_(options), run_(run), tape_(model.device()),
+        optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip}, model.device()) {}
+
+  TrainResult go() {
+    prepare();
+    MetricsLog metrics(run_.out + "/metrics.jsonl", state_.metrics_bytes);
+    save(metrics);
+    bool stopped = false;
+    while (state_.step < options_.steps && !stopped) {
+      const TrainProgress progress = step();
+      metrics.add(progress);
+      if (run_.progress) run_.progress(progress);
+      stopped = run_.stop && run_.stop();
+      // Early enough that the interval holds in spite of the step that follows.
+      if (stopped || seconds() - saved_at_ + progress_.step_seconds > interval_) save(metrics);
+    }
+    if (state_.step == options_.steps) return finish(metrics);
+    model_.save(run_.out + "/last");
+    if (state_.best_step == 0) model_.save(run_.out);
+    return result(false);
+  }
+
+ private:
+  double seconds() const { return before_ + std::chrono::duration<double>(Clock::now() - begin_).count(); }
+  void note(const std::string& line) const {
+    if (run_.note) run_.note(line);
+  }
+
+  void prepare() {
+    std::error_code error;
+    std::filesystem::create_directories(run_.out + "/checkpoint", error);
+    require(!error, ErrorCode::io, "cannot make the folder ", run_.out, "/checkpoint: ", error.message(), "; choose another one with --out");
+    model_.set_context(options_.length);
+    state_.data = fingerprint_text(data_.fingerprint);
+    if (run_.resume && has_checkpoint(run_.out)) {
+      state_ = load_checkpoint(run_.out, model_, optimizer_, carried_, options_, data_.fingerprint);
+      before_ = state_.seconds;
+      note("going on from step " + std::to_string(state_.step) + " of " + std::to_string(options_.steps));
+    } else if (run_.resume) {
+      note("no checkpoint in " + run_.out + " yet: starting afresh");
+    }
+    if (options_.steps > 0 && state_.step == options_.steps) return;
+    Forecast forecast = measure(model_, optimizer_, tape_, data_, options_, run_.out);
+    choose(options_, forecast, data_, seconds());
+    interval_ = checkpoint_interval(run_, options_, forecast);
+    progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
+    note("forecast: " + about(forecast.bytes) + " of memory, " + std::to_string(options_.steps - state_.step) + " steps of " +
+         std::to_string(options_.batch * options_.length * options_.accumulate) + " bytes in about " +
+         clock_text(expected_seconds(options_, forecast, options_.steps - state_.step)));
+  }
+
+  void save(MetricsLog& metrics) {
+    state_.seconds = seconds();
+    state_.metrics_bytes = metrics.flush();
+    save_checkpoint(run_.out, model_, optimizer_, carried_, options_, state_);
+    saved_at_ = seconds();
+    saved_step_ = state_.step;
+  }
+
+  double factor() const {
+    return options_.schedule == "wsd" ? wsd(state_.step, options_.steps, options_.warmup, options_.decay)
+                                      : cosine(state_.step, options_.steps, options_.warmup);
+  }
+
+  // The loss of one batch, its share of the step; its gradients are added to the parameters'.
+  double batch_loss(int64_t index) {
+    const Batch batch = data_.batch(index);
+    tape_.reset();
+    ForwardOptions forward{.checkpoint = options_.checkpoint_activations};
+    if (options_.carry) {
+      sequences_from_lanes(batch.inputs, options_.length, carried_);
+      forward.initial = forward.last = &carried_;
+    }
+    const Var logits = model_.forward(tape_, batch.inputs, forward);
+    const Var loss = cross_entropy(tape_, logits, batch.targets, 1.0 / static_cast<double>(options_.accumulate));
+    const double value = tape_.item(loss);
+    if (!std::isfinite(value)) diverged(tape_.first_non_finite());
+    tape_.backward(loss);
+    if (options_.carry) lanes_from_sequences(batch.inputs, options_.length, carried_);
+    return value;
+  }
+
+  double all_batches() {
+    double loss = 0;
+    for (int64_t i = 0; i < options_.accumulate; ++i) loss += batch_loss(state_.step * options_.accumulate + i);
+    return loss;
+  }
+
+  [[noreturn]] void diverged(const std::string& what) const {
+    fail(ErrorCode::numeric, "training stopped at step ", state_.step + 1, ": ", what, "; a lower --lr or a smaller --clip may mend it (",
+         run_.out, " keeps the last checkpoint and the best weights)");
+  }
+
+  // The norm of the gradients, or the operation that made the first bad one.
+  double optimizer_step() {
+    try {
+      return optimizer_.step(factor());
+    } catch (const Error& norm) {
+      if (norm.code() != ErrorCode::numeric) throw;
+      optimizer_.zero_grad();
+      tape_.check_gradients(true);
+      try {
+        all_batches();
+      } catch (const Error& operation) {
+        diverged(operation.what());
+      }
+      diverged(norm.what());
+    }
+  }
+
+  TrainProgress step() {
+    const auto begin = Clock::now();
+    TrainProgress p;
+    p.lr = factor() * static_cast<double>(options_.lr);
+    p.loss = state_.loss = all_batches();
+    p.bits_per_byte = p.loss / std::numbers::ln2;
+    p.gradient_norm = optimizer_step();
+    p.step = ++state_.step;
+    p.steps = options_.steps;
+    const double spent = std::chrono::duration<double>(Clock::now() - begin).count();
+    progress_.step_seconds += 0.1 * (spent - progress_.step_seconds);
+    if (state_.step % options_.evaluate_every == 0 || state_.step == options_.steps) p.held_out = evaluate();
+    p.bytes_per_second = static_cast<double>(options_.batch * options_.length * options_.accumulate) / progress_.step_seconds;
+    p.seconds = seconds();
+    const auto left = static_cast<double>(options_.steps - state_.step);
+    p.seconds_left = left * (progress_.step_seconds + progress_.held_out_seconds / static_cast<double>(options_.evaluate_every)) +
+                     progress_.final_seconds;
+    return p;
+  }
+
+  double evaluate() {
+    const double bits = measure_held_out(tape_, model_, data_, options_, options_.evaluate_bytes).bits_per_byte;
+    if (bits < state_.best) {
+      state_.best = bits;
+      state_.best_step = state_.step;
+      model_.save(run_.out);
+    }
+    return bits;
+  }
+
+  TrainResult finish(MetricsLog& metrics) {
+    if (saved_step_ != state_.step) save(metrics);
+    model_.save(run_.out + "/last");
+    if (state_.best_step != state_.step && state_.best_step > 0) load_weights(run_.out, model_);
+    else model_.save(run_.out);
+    const HeldOut held_out = measure_held_out(tape_, model_, data_, options_, options_.final_bytes);
+    TrainResult r = result(true);
+    r.held_out = held_out.bits_per_byte;
+    r.held_out_positions = held_out.positions;
+    return r;
+  }
+
+  TrainResult result(bool finished) const {
+    TrainResult r{.options = options_, .step = state_.step, .best_step = state_.best_step, .finished = finished, .loss = state_.loss};
+    r.seconds = seconds();
+    return r;
+  }
+
+  struct Pace { double step_seconds = 0, held_out_seconds = 0, final_seconds = 0; };
+
+  Model& model_;
+  const TrainingData& data_;
+  TrainOptions options_;
+  const TrainRun& run_;
+  Tape tape_;
+  AdamW optimizer_;
+  CarriedState carried_;
+  RunState state_;
+  Pace progress_;
+  Clock::time_point begin_ = Clock::now();
+  double before_ = 0, saved_at_ = 0, interval_ = 2;
+  int64_t saved_step_ = -1;
+};
+}  // namespace
+
+TrainResult train(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run) {
+  check(options, data, run);
+  return Trainer(model, data, options, run).go();
+}
+
+}  // namespace statera
