@@ -91,13 +91,11 @@ GoldenCase selective_scan_case(const GoldenFile& file) {
   b.input("initial_state", {rows.sequences(), channels, d_state});
   b.output("out", "out", rows_of(u));
   b.output("final_state", "final_state");
-  SelectiveScanOptions options;
-  options.n_groups = groups;
-  options.delta_softplus = file.config().at("delta_softplus").get<bool>();
-  b.op_case.run = [rows, options](Tape& tape, const NamedVars& in) {
+  const bool softplus = file.config().at("delta_softplus").get<bool>();
+  b.op_case.run = [rows, softplus](Tape& tape, const NamedVars& in) {
     const SelectiveScanOut out = selective_scan(
         tape, {.u = in.at("u"), .delta = in.at("delta"), .A = in.at("A"), .B = in.at("B"), .C = in.at("C"), .D = find(in, "D"),
-               .z = find(in, "z"), .delta_bias = find(in, "delta_bias")}, find(in, "initial_state"), rows.rows(), options);
+               .z = find(in, "z"), .delta_bias = find(in, "delta_bias"), .delta_softplus = softplus}, find(in, "initial_state"), rows.rows());
     return NamedVars{{"out", out.y}, {"final_state", out.last}};
   };
   return b.finish(std::max(n * d_state, channels), "selective_scan");  // delta_bias: a sum over positions and states
@@ -224,7 +222,7 @@ GoldenCase mamba1_mixer_case(const GoldenFile& file) {
     const Var delta = matmul(tape, tape.columns(dt_B_C, 0, rank), in.at("dt_proj"));
     const Var y = selective_scan(tape, {.u = x, .delta = delta, .A = neg_exp(tape, in.at("A_log")), .B = tape.columns(dt_B_C, rank, d_state),
                                         .C = tape.columns(dt_B_C, rank + d_state, d_state), .D = find(in, "D"), .z = tape.columns(in.at("xz"), d, d),
-                                        .delta_bias = in.at("dt_bias")}, {}, rows.rows(), {}).y;
+                                        .delta_bias = in.at("dt_bias")}, {}, rows.rows()).y;
     return NamedVars{{"out", matmul(tape, y, in.at("out_proj"))}};
   };
   return b.finish(std::max(batch * length * d_state, d), "mamba1_mixer");
