@@ -2,6 +2,7 @@
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "mixers/attention/attention.hpp"
+#include "mixers/mamba1/mamba1.hpp"
 #include "mixers/mamba2/mamba2.hpp"
 #include "mixers/mixer.hpp"
 
@@ -16,6 +17,7 @@ struct Entry {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
       {"attention", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<AttentionMixer>(block, place); }},
+      {"mamba1", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<Mamba1>(block, place); }},
       {"mamba2", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<Mamba2>(block, place); }},
   };
   return all;

@@ -9,6 +9,7 @@
 #include "ops/gather_rows/gather_rows.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "ops/rope/rope.hpp"
+#include "ops/selective_scan/selective_scan.hpp"
 #include "ops/ssd/ssd.hpp"
 #include "ops/swiglu/swiglu.hpp"
 
@@ -26,6 +27,7 @@ std::vector<OpCase> all_op_cases() {
            gather_rows_cases,
            matmul_cases,
            rope_cases,
+           selective_scan_cases,
            ssd_cases,
            swiglu_cases,
        }) {

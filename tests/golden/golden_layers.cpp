@@ -44,6 +44,10 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
     c.expected.grads[p->name] = reference_values(file, *p, "grad.");
     c.reduction = std::max(c.reduction, p->shape[p->shape.rank() - 1]);
   }
+  if (file.has("out.ssm_state")) {  // the gradient of a decay rate: a sum over positions and the state that it moves
+    const GoldenTensor state = file.tensor("out.ssm_state");  // [B, H or D, ...]
+    c.reduction = std::max(c.reduction, length * static_cast<int64_t>(state.values.size()) / state.dim(1));
+  }
   for (const char* state : {"ssm_state", "keys", "values"})
     if (file.has(std::string("out.") + state)) c.expected.outputs[state] = file.tensor(std::string("out.") + state).values;
   if (file.has("out.conv_state")) {  // the reference keeps one input more than the filter needs: its oldest is left out

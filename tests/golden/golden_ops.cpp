@@ -128,7 +128,7 @@ GoldenCase ssd_case(const GoldenFile& file) {
                                   .dt_bias = find(in, "dt_bias")}, find(in, "initial_states"), rows.rows(), options);
     return NamedVars{{"out", out.y}, {"final_states", out.last}};
   };
-  return b.finish(n * headdim, "ssd");  // dt_bias: a sum over positions and channels of the head
+  return b.finish(n * headdim * d_state, "ssd");  // the gradients of A and dt_bias: a sum over positions and the state of a head
 }
 
 GoldenCase gated_rmsnorm_case(const GoldenFile& file) {
@@ -257,7 +257,7 @@ GoldenCase mamba2_mixer_case(const GoldenFile& file) {
     const Var normed = gated_rmsnorm(tape, y, tape.columns(all, 0, d), in.at("norm_weight"), {}, norm);
     return NamedVars{{"out", matmul(tape, normed, in.at("out_proj"))}};
   };
-  return b.finish(n * headdim, "mamba2_mixer");
+  return b.finish(n * headdim * d_state, "mamba2_mixer");
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct Mamba2Config {
   double A_init_min = 1, A_init_max = 16;
   double norm_eps = 1e-5;
   int64_t norm_groups = 0;
-  bool norm_before_gate = false, conv_bias = true;
+  bool norm_before_gate = false, conv_bias = true, bias = false;
 
   void visit(FieldVisitor& v) {
     v.field("d_state", d_state, "channels of the state for each channel of a head");
@@ -37,6 +37,7 @@ struct Mamba2Config {
     v.field("norm_groups", norm_groups, "groups of channels that the gated norm spans; 0: n_groups");
     v.field("norm_before_gate", norm_before_gate, "norm(y) silu(z) instead of norm(y silu(z))");
     v.field("conv_bias", conv_bias, "bias of the convolution");
+    v.field("bias", bias, "biases of the projections");
   }
   // Throws config.
   static Mamba2Config read(const JsonText& block, int64_t d_model);

@@ -114,7 +114,8 @@ struct SsdGroupGrads {  // [rows, G N]
 };
 struct SsdTaskGrads {  // of the task's sequence, all heads; zero at first
   SsdGroupGrads group;
-  float *dA, *ddt_bias, *dD;
+  double *dA, *ddt_bias;
+  float* dD;
 };
 
 template <class Scratch>

@@ -174,21 +174,22 @@ void AddProduct(const SsdBackwardScratch& w, int64_t q, const float* scale, cons
 }
 
 struct HeadSums {  // gradients of a head, summed over the sequence
-  float *dA, *ddt_bias, *dD;  // dD: one number or [P]; null: there is no D
+  double *dA, *ddt_bias;  // long sums of few numbers, where much cancels
+  float* dD;              // one number or [P]; null: there is no D
 };
 
 // From the gradients by a and by dt to those of dt's input, A and dt_bias. `through`: of the decay of the whole piece.
 void DtGradient(const SsdBackward<float>& b, const SsdPiece& piece, int64_t h, const SsdBackwardScratch& w, float through, const HeadSums& sums) {
-  float before = through, behind = 0;
+  double before = through, behind = 0;
   for (int64_t k = 0; k < piece.length; ++k) {  // row u reaches the state behind the piece through the decays after its own
-    w.da[k] += before;
+    w.da[k] += static_cast<float>(before);
     before += w.decay.weight[k] * w.by_b[k];
   }
   for (int64_t k = piece.length; k-- > 0;) {    // row t reads the state before the piece through the decays up to its own
     behind += w.decay.from_start[k] * w.by_c[k];
-    const float da = w.da[k] + behind;
-    const float ddt = (w.ddt[k] + w.decay.to_end[k] * w.by_b[k] + b.in.A[h] * da) * w.decay.slope[k];
-    b.ddt[(piece.row + k) * b.ddt_stride + h] = ddt;
+    const double da = w.da[k] + behind;
+    const double ddt = (w.ddt[k] + w.decay.to_end[k] * w.by_b[k] + b.in.A[h] * da) * w.decay.slope[k];
+    b.ddt[(piece.row + k) * b.ddt_stride + h] = static_cast<float>(ddt);
     *sums.dA += w.decay.dt[k] * da;
     *sums.ddt_bias += ddt;
   }
@@ -349,11 +350,13 @@ void forward(const SsdForward<float>& f, Exec& exec) noexcept {
 }
 
 // out[i] = sum over `count` parts, in their order
-void sum_parts(const float* parts, int64_t count, int64_t size, float* out) {
-  if (!out) return;
-  std::fill_n(out, size, 0.0f);
-  for (int64_t part = 0; part < count; ++part)
-    for (int64_t i = 0; i < size; ++i) out[i] += parts[part * size + i];
+template <class T>
+void sum_parts(const T* parts, int64_t count, int64_t size, float* out) {
+  for (int64_t i = 0; i < size && out; ++i) {
+    double sum = 0;
+    for (int64_t part = 0; part < count; ++part) sum += parts[part * size + i];
+    out[i] = static_cast<float>(sum);
+  }
 }
 
 // With several blocks of heads in a group, each writes its own dB and dC [blocks, N, G d_state].
@@ -376,11 +379,12 @@ void backward(const SsdBackward<float>& b, Exec& exec) noexcept {
   const int64_t dD_size = f.D_per_channel ? H * f.headdim : H, width = f.n_groups * f.d_state, part = f.rows.total() * width;
   const ArenaScope scope(exec.scratch);
   const auto allocate = [&](int64_t count) { return exec.scratch.allocate_array<float>(count); };
-  float *scratch = allocate(floats * exec.pool.size()), *dA = allocate(sequences * H), *ddt_bias = allocate(sequences * H);
-  float *dD = allocate(sequences * dD_size), *dB = plan.blocks > 1 ? allocate(plan.blocks * part) : nullptr;
+  double* dA = exec.scratch.allocate_array<double>(sequences * H);
+  double* ddt_bias = exec.scratch.allocate_array<double>(sequences * H);
+  float *scratch = allocate(floats * exec.pool.size()), *dD = allocate(sequences * dD_size), *dB = plan.blocks > 1 ? allocate(plan.blocks * part) : nullptr;
   float* dC = plan.blocks > 1 ? allocate(plan.blocks * part) : nullptr;
-  std::fill_n(dA, sequences * H, 0.0f);
-  std::fill_n(ddt_bias, sequences * H, 0.0f);
+  std::fill_n(dA, sequences * H, 0.0);
+  std::fill_n(ddt_bias, sequences * H, 0.0);
   std::fill_n(dD, sequences * dD_size, 0.0f);
   const auto run = HWY_DYNAMIC_DISPATCH(BackwardTask);
   exec.pool.run(plan.tasks(f.rows), [&](int64_t i, int worker) {

@@ -1,0 +1,45 @@
+// Mamba-1: a short convolution, then the selective scan with a decay for each channel and state. See mamba1.md.
+#pragma once
+#include "core/fields.hpp"
+#include "mixers/mixer.hpp"
+#include "nn/linear.hpp"
+
+namespace statera {
+
+struct Mamba1Config {
+  int64_t d_state = 16, d_conv = 4, expand = 2, dt_rank = 0;
+  double dt_min = 0.001, dt_max = 0.1, dt_init_floor = 1e-4;
+  bool conv_bias = true, bias = false;
+
+  void visit(FieldVisitor& v) {
+    v.field("d_state", d_state, "states of a channel");
+    v.field("d_conv", d_conv, "taps of the convolution");
+    v.field("expand", expand, "d_inner / d_model");
+    v.field("dt_rank", dt_rank, "rank of the step sizes; 0: d_model / 16, rounded up");
+    v.field("dt_min", dt_min, "initial step sizes lie between dt_min");
+    v.field("dt_max", dt_max, "and dt_max");
+    v.field("dt_init_floor", dt_init_floor, "least initial step size");
+    v.field("conv_bias", conv_bias, "bias of the convolution");
+    v.field("bias", bias, "biases of in_proj and out_proj");
+  }
+  // Fills in what was left 0. Throws config.
+  static Mamba1Config read(const JsonText& block, int64_t d_model);
+};
+
+class Mamba1 : public Mixer {
+ public:
+  Mamba1(const JsonText& block, const Place& place);
+  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial) const override;
+  void advance(Context&, const View& x, const Rows&, std::span<State* const> states, const View& y) const override;
+  StateLayout state_layout() const override;
+  void visit_parameters(ParameterVisitor&) override;
+  Cost cost(Pass, int64_t length, int64_t context) const override;
+
+ private:
+  Mamba1Config config_;
+  int64_t d_inner_;
+  Linear in_proj_, x_proj_, dt_proj_, out_proj_;
+  Parameter conv_weight_, conv_bias_, dt_bias_, A_log_, D_;
+};
+
+}  // namespace statera

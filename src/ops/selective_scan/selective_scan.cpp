@@ -1,0 +1,165 @@
+#include "ops/selective_scan/selective_scan.hpp"
+
+#include "core/check.hpp"
+#include "ops/kernels.hpp"
+#include "ops/states.hpp"
+
+namespace statera {
+
+namespace {
+using Views = SelectiveScanInputs<View>;
+
+void check(const Views& in, const Rows& rows) {
+  require(in.u.shape.rank() == 2 && in.u.cols() > 0, ErrorCode::shape, "[selective_scan] expected u [N, D], got ", in.u.shape.str());
+  const int64_t n = in.u.rows(), channels = in.u.cols();
+  require(in.delta.shape == in.u.shape && (in.z.empty() || in.z.shape == in.u.shape), ErrorCode::shape, "[selective_scan] expected delta and z ",
+          in.u.shape.str(), ", got ", in.delta.shape.str(), " and ", in.z.shape.str());
+  require(in.A.shape.rank() == 2 && in.A.rows() == channels && in.A.cols() > 0 && in.A.dense(), ErrorCode::shape, "[selective_scan] expected A [",
+          channels, ", d_state], got ", in.A.shape.str());
+  require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % in.A.cols() == 0 && in.B.shape == in.C.shape,
+          ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape.str(), " and ", in.C.shape.str());
+  const int64_t groups = in.B.cols() / in.A.cols();
+  require(channels % groups == 0, ErrorCode::shape, "[selective_scan] ", groups, " groups do not divide ", channels, " channels");
+  require(in.D.empty() || in.D.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected D [", channels, "], got ",
+          in.D.shape.str());
+  require(in.delta_bias.empty() || in.delta_bias.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected delta_bias [", channels,
+          "], got ", in.delta_bias.shape.str());
+  check_rows("selective_scan", rows, n);
+}
+
+template <class T>
+SelectiveScanForward<T> arguments(const Views& in, const Rows& rows) {
+  SelectiveScanForward<T> a{in.u.as<T>(), in.delta.as<T>(), in.z.as<T>(), in.A.as<T>(), in.B.as<T>(), in.C.as<T>(), in.D.as<T>(),
+                            in.delta_bias.as<T>()};
+  a.rows = rows;
+  a.channels = in.u.cols(), a.d_state = in.A.cols(), a.n_groups = in.B.cols() / a.d_state;
+  a.u_stride = in.u.stride, a.delta_stride = in.delta.stride, a.z_stride = in.z.stride, a.B_stride = in.B.stride, a.C_stride = in.C.stride;
+  a.delta_softplus = in.delta_softplus;
+  return a;
+}
+
+Views values(const Tape& tape, const SelectiveScanInputs<Var>& in) {
+  const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
+  return {value(in.u), value(in.delta), value(in.A), value(in.B), value(in.C), value(in.D), value(in.z), value(in.delta_bias), in.delta_softplus};
+}
+
+struct Recorded {
+  SelectiveScanInputs<Var> in;
+  Var initial, y, last;
+  Rows rows;
+};
+
+void backward(Tape& tape, const Recorded& r) {
+  Exec exec = tape.exec();
+  const Views in = values(tape, r.in);
+  const GradSink du(tape, r.in.u), ddelta(tape, r.in.delta), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C), dD(tape, r.in.D),
+      dz(tape, r.in.z), ddelta_bias(tape, r.in.delta_bias), dinitial(tape, r.initial);
+  const ArenaScope scope(exec.scratch);
+  const auto target = [&](const GradSink& sink, const View& like) {  // the kernel writes them all
+    return sink.view().empty() && !like.empty() ? exec.scratch.allocate(like.dtype, like.shape) : sink.view();
+  };
+  View dy = tape.grad(r.y);
+  if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.u.dtype, in.u.shape));
+  dispatch(in.u.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    SelectiveScanBackward<T> b{arguments<T>(in, r.rows), dy.as<T>()};
+    b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
+    b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
+    b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
+    View vdu = target(du, in.u), vddelta = target(ddelta, in.delta), vdz = target(dz, in.z), vdB = target(dB, in.B), vdC = target(dC, in.C);
+    b.du = vdu.as<T>(), b.ddelta = vddelta.as<T>(), b.dz = vdz.as<T>(), b.dB = vdB.as<T>(), b.dC = vdC.as<T>();
+    b.du_stride = vdu.stride, b.ddelta_stride = vddelta.stride, b.dz_stride = vdz.stride, b.dB_stride = vdB.stride, b.dC_stride = vdC.stride;
+    b.dA = target(dA, in.A).template as<T>(), b.dD = target(dD, in.D).template as<T>();
+    b.ddelta_bias = target(ddelta_bias, in.delta_bias).template as<T>();
+    pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).backward(b, exec);
+  });
+}
+}  // namespace
+
+void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y) {
+  check(in, rows);
+  require(y.shape == in.u.shape && y.dense(), ErrorCode::shape, "[selective_scan] output ", y.shape.str());
+  const ArenaScope scope(exec.scratch);
+  dispatch(in.u.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    SelectiveScanForward<T> a = arguments<T>(in, rows);
+    a.y = y.as<T>();
+    a.state_in = a.state_out = state_pointers<T>(exec.scratch, states, rows);
+    pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).forward(a, exec);
+  });
+}
+
+SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, Var initial, const Rows& rows) {
+  const Views views = values(tape, in);
+  check(views, rows);
+  const Shape state_shape{rows.sequences(), views.u.cols(), views.A.cols()};
+  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[selective_scan] expected an initial state ",
+          state_shape.str(), ", got ", initial ? tape.value(initial).shape.str() : "");
+  const bool needs_grad = tape.any_needs_grad(in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, initial);
+  const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad), tape.make(views.u.dtype, state_shape, needs_grad)};
+  Exec exec = tape.exec();
+  const ArenaScope scope(exec.scratch);
+  dispatch(views.u.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    SelectiveScanForward<T> a = arguments<T>(views, rows);
+    a.y = tape.value(out.y).template as<T>();
+    a.state_in = initial ? state_pointers<T>(exec.scratch, tape.value(initial)) : nullptr;
+    a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
+    pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).forward(a, exec);
+  });
+  const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows)};
+  tape.record("selective_scan", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
+  return out;
+}
+
+std::vector<OpCase> selective_scan_cases() {
+  struct Row {
+    const char* name;
+    std::vector<int32_t> offsets;
+    std::vector<int64_t> start;
+    int64_t channels, d_state, groups;
+    bool softplus = true, D = true, z = true, delta_bias = true, initial = false, strided = false, benchmark = false;
+  };
+  std::vector<OpCase> cases;
+  for (const Row& r : std::vector<Row>{
+           {"tiny", {0, 5}, {0}, 3, 2, 1},
+           {"plain", {0, 20, 40}, {0, 0}, 4, 3, 1, false, false, false, false},
+           {"odd_groups", {0, 37, 74}, {5, 0}, 38, 5, 2, true, true, true, true, true},
+           {"no_gate", {0, 37}, {0}, 18, 16, 1, true, true, false, true, false, true},
+           {"long", {0, 130}, {0}, 150, 16, 1, true, true, true, true, false, true},
+           {"packed_initial", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 17, 4, 1, true, true, true, true, true, true},
+           {"steps", {0, 1, 2, 5}, {7, 0, 2}, 33, 16, 1, true, false, true, true, true},
+           {"char_lm", {0, 512, 1024, 1536, 2048}, {0, 0, 0, 0}, 256, 16, 1, true, true, true, true, false, true, true},
+           {"mamba_130m", {0, 1024}, {0}, 1536, 16, 1, true, true, true, true, false, true, true},
+       }) {
+    const int64_t n = r.offsets.back(), width = r.strided ? 3 * r.channels : r.channels;
+    OpCase c{.op = "selective_scan", .name = r.name};
+    c.inputs = {{"u", {n, r.channels}}, {"A", {r.channels, r.d_state}, -4, -0.2}};
+    c.inputs.push_back(r.softplus ? OpInput{"delta", {n, width}, -3, 1} : OpInput{"delta", {n, width}, 0.05, 0.5});
+    c.inputs.push_back({"BC", {n, 2 * r.groups * r.d_state}});
+    if (r.D) c.inputs.push_back({"D", {r.channels}});
+    if (r.z && !r.strided) c.inputs.push_back({"z", {n, r.channels}, -3, 3});
+    if (r.delta_bias) c.inputs.push_back({"delta_bias", {r.channels}});
+    if (r.initial) c.inputs.push_back({"initial", {static_cast<int64_t>(r.start.size()), r.channels, r.d_state}});
+    c.run = [r](Tape& tape, const NamedVars& in) {
+      const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
+      const int64_t bc = r.groups * r.d_state;
+      Var delta = in.at("delta"), z = optional("z");
+      if (r.strided) {  // both are columns of one projection
+        if (r.z) z = tape.columns(delta, 0, r.channels);
+        delta = tape.columns(delta, r.channels + 1, r.channels);
+      }
+      const SelectiveScanInputs<Var> inputs{in.at("u"), delta, in.at("A"), tape.columns(in.at("BC"), 0, bc), tape.columns(in.at("BC"), bc, bc),
+                                            optional("D"), z, optional("delta_bias"), r.softplus};
+      const SelectiveScanOut out = selective_scan(tape, inputs, optional("initial"), {r.offsets, r.start});
+      return NamedVars{{"y", out.y}, {"last", out.last}};
+    };
+    c.reduction = n * r.d_state;
+    c.flops = 6.0 * static_cast<double>(n * r.channels * r.d_state);
+    c.benchmark = r.benchmark;
+    cases.push_back(c);
+  }
+  return cases;
+}
+
+}  // namespace statera

@@ -1,0 +1,356 @@
+// selective_scan in vectors over channels; the plan of tasks and memory is described in selective_scan.md.
+#include "ops/selective_scan/selective_scan.hpp"
+#include "ops/states.hpp"
+
+#ifndef STATERA_SELECTIVE_SCAN_CPU  // this file is read once a target
+#define STATERA_SELECTIVE_SCAN_CPU
+namespace statera {
+constexpr int64_t scan_rows = 8;    // taken at once
+constexpr int64_t most_lanes = 16;
+
+// A task: one sequence and one block of channels of one group.
+struct ScanBlock {
+  const SelectiveScanForward<float>* a;
+  const float* A;          // [d_state, stride]: A log2(e) of these channels
+  int64_t s, group;
+  int64_t channel, count;  // the block
+  int64_t stride;          // count rounded up to whole vectors
+};
+
+struct ScanGradBlock {
+  ScanBlock in;
+  const SelectiveScanBackward<float>* b;
+  float *dA, *dD, *ddelta_bias;  // [d_state, stride], [stride] twice: the sums of this task
+  float *dB, *dC;                // [N, G d_state]: the sums over this block; the rows of this sequence and columns of this group
+};
+
+// Of one worker. L: the lanes of one vector.
+struct ScanGradScratch {
+  float *h, *dh;           // [d_state, stride]: running state and its gradient
+  float* starts;           // [chunks, d_state, stride]: the states before each chunk
+  float *decay, *states;   // [scan_rows, d_state, L], [scan_rows + 1, d_state, L]: a[t] and h[t-1] of a chunk
+  float *sum_B, *sum_C;    // [scan_rows, d_state, L]
+  float *dt, *u, *dp, *slope;  // [scan_rows, L]; slope: d dt / d delta
+
+  static int64_t floats(int64_t d_state, int64_t stride, int64_t longest) {
+    const int64_t chunks = (longest + scan_rows - 1) / scan_rows;
+    return d_state * (stride * (chunks + 2) + most_lanes * (4 * scan_rows + 1)) + 4 * scan_rows * most_lanes;
+  }
+  ScanGradScratch(float* p, int64_t d_state, int64_t stride, int64_t longest) {
+    const auto take = [&p](int64_t n) { float* here = p; p += n; return here; };
+    const int64_t chunk = scan_rows * d_state * most_lanes, row = scan_rows * most_lanes;
+    h = take(d_state * stride), dh = take(d_state * stride);
+    starts = take((longest + scan_rows - 1) / scan_rows * d_state * stride);
+    decay = take(chunk), states = take(chunk + d_state * most_lanes), sum_B = take(chunk), sum_C = take(chunk);
+    dt = take(row), u = take(row), dp = take(row), slope = take(row);
+  }
+};
+}  // namespace statera
+#endif
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/selective_scan/selective_scan_cpu.cpp"
+#include "core/simd.hpp"
+#include "core/lanes-inl.hpp"
+#include "core/math-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+
+// 2^x to 1.7e-7, with x held in [-126, 127]: a minimax polynomial of degree 5 that is exact at 0, where long memories live.
+HWY_INLINE LanesVec Exp2(LanesVec x) {
+  const LanesTag d;
+  const hn::RebindToSigned<LanesTag> di;
+  const LanesVec round = hn::Set(d, 12582912.0f);  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  x = hn::Min(hn::Set(d, 127.0f), hn::Max(hn::Set(d, -126.0f), x));
+  const LanesVec shifted = hn::Add(x, round);
+  const LanesVec r = hn::Sub(x, hn::Sub(shifted, round));
+  LanesVec p = hn::Set(d, 0.001326472731307149f);
+  p = hn::MulAdd(p, r, hn::Set(d, 0.009671512991189957f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.05550733581185341f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.24022242426872253f));
+  p = hn::MulAdd(p, r, hn::Set(d, 0.6931470036506653f));
+  p = hn::MulAdd(p, r, hn::Set(d, 1.0f));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
+}
+
+// The state of a block, [count, d_state] in memory, as [d_state, stride]; zeros for null.
+void LoadState(const ScanBlock& k, const float* state, float* h) {
+  const int64_t d_state = k.a->d_state;
+  for (int64_t n = 0; n < d_state; ++n)
+    for (int64_t c = 0; c < k.stride; ++c)
+      h[n * k.stride + c] = state && c < k.count ? state[(k.channel + c) * d_state + n] : 0.0f;
+}
+void StoreState(const ScanBlock& k, const float* h, float* state) {
+  const int64_t d_state = k.a->d_state;
+  for (int64_t c = 0; c < k.count; ++c)
+    for (int64_t n = 0; n < d_state; ++n) state[(k.channel + c) * d_state + n] = h[n * k.stride + c];
+}
+
+// What the channels of one vector see at one row.
+struct Step {
+  LanesVec raw, dt, u, dtu;
+  const float *B, *C;  // [d_state]
+};
+template <class IO>
+HWY_INLINE Step LoadStep(const ScanBlock& k, int64_t row, int64_t channel, LanesVec bias, IO io) {
+  const auto& a = *k.a;
+  Step at;
+  at.raw = hn::Add(io.load(a.delta + row * a.delta_stride + channel), bias);
+  at.dt = a.delta_softplus ? Softplus(LanesTag(), at.raw) : at.raw;
+  at.u = io.load(a.u + row * a.u_stride + channel);
+  at.dtu = hn::Mul(at.dt, at.u);
+  at.B = a.B + row * a.B_stride + k.group * a.d_state;
+  at.C = a.C + row * a.C_stride + k.group * a.d_state;
+  return at;
+}
+template <class IO>
+HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) { return p ? io.load(p + channel) : hn::Zero(LanesTag()); }
+
+// Moves h on by `rows` rows from row0; with `y`, writes the output.
+template <bool y>
+HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_RESTRICT h) {
+  const LanesTag d;
+  const auto& a = *k.a;
+  ForLanes(k.count, [&](int64_t c, auto io) HWY_ATTR {
+    const int64_t channel = k.channel + c;
+    const LanesVec bias = LoadOptional(a.delta_bias, channel, io), D = LoadOptional(a.D, channel, io);
+    for (int64_t row = row0; row < row0 + rows; ++row) {
+      const Step at = LoadStep(k, row, channel, bias, io);
+      LanesVec p = hn::Mul(D, at.u);
+      for (int64_t n = 0; n < a.d_state; ++n) {
+        float* hn_c = h + n * k.stride + c;
+        const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, k.A + n * k.stride + c)));
+        const LanesVec now = hn::MulAdd(decay, hn::Load(d, hn_c), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
+        hn::Store(now, d, hn_c);
+        if constexpr (y) p = hn::MulAdd(now, hn::Set(d, at.C[n]), p);
+      }
+      if constexpr (y) {
+        if (a.z) p = hn::Mul(p, Silu(d, io.load(a.z + row * a.z_stride + channel)));
+        io.store(p, a.y + row * a.channels + channel);
+      }
+    }
+  });
+}
+
+void ForwardBlock(const ScanBlock& k, float* h) {
+  const auto& a = *k.a;
+  const int64_t begin = a.rows.begin(k.s), length = a.rows.length(k.s);
+  LoadState(k, initial_state(a.state_in, a.rows, k.s), h);
+  for (int64_t t = 0; t < length; t += scan_rows) Scan<true>(k, begin + t, std::min(scan_rows, length - t), h);
+  StoreState(k, h, a.state_out[k.s]);
+}
+
+// Scans a chunk again for the vector of channels at c, and fills what Descend needs. Writes dz.
+template <class IO>
+HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const float* start, int64_t row0, int64_t rows, int64_t c, IO io) {
+  const LanesTag d;
+  const auto& a = *k.in.a;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t channel = k.in.channel + c;
+  const LanesVec bias = LoadOptional(a.delta_bias, channel, io), D = LoadOptional(a.D, channel, io);
+  for (int64_t n = 0; n < a.d_state; ++n) hn::Store(hn::Load(d, start + n * k.in.stride + c), d, m.states + n * lanes);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = row0 + i;
+    const Step at = LoadStep(k.in, row, channel, bias, io);
+    const float* before = m.states + i * a.d_state * lanes;
+    float* now = m.states + (i + 1) * a.d_state * lanes;
+    LanesVec p = hn::Mul(D, at.u);
+    for (int64_t n = 0; n < a.d_state; ++n) {
+      const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, k.in.A + n * k.in.stride + c)));
+      const LanesVec h = hn::MulAdd(decay, hn::Load(d, before + n * lanes), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
+      hn::Store(decay, d, m.decay + (i * a.d_state + n) * lanes);
+      hn::Store(h, d, now + n * lanes);
+      p = hn::MulAdd(h, hn::Set(d, at.C[n]), p);
+    }
+    LanesVec dp = io.load(k.b->dy + row * a.channels + channel);
+    if (a.z) {
+      const LanesVec z = io.load(a.z + row * a.z_stride + channel);
+      io.store(hn::Mul(hn::Mul(dp, p), SiluGrad(d, z)), k.b->dz + row * k.b->dz_stride + channel);
+      dp = hn::Mul(dp, Silu(d, z));
+    }
+    hn::Store(at.dt, d, m.dt + i * lanes);
+    hn::Store(at.u, d, m.u + i * lanes);
+    hn::Store(dp, d, m.dp + i * lanes);
+    hn::Store(a.delta_softplus ? Sigmoid(d, at.raw) : hn::Set(d, 1.0f), d, m.slope + i * lanes);
+  }
+}
+
+// Takes the gradient back over a chunk for the vector of channels at c.
+template <class IO>
+HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_t row0, int64_t rows, int64_t c, IO io) {
+  const LanesTag d;
+  const auto& a = *k.in.a;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t channel = k.in.channel + c, stride = k.in.stride;
+  const LanesVec D = LoadOptional(a.D, channel, io), ln2 = hn::Set(d, 0.6931471805599453f);
+  LanesVec dD = hn::Load(d, k.dD + c), dbias = hn::Load(d, k.ddelta_bias + c);
+  for (int64_t i = rows; i-- > 0;) {
+    const int64_t row = row0 + i;
+    const float* B = a.B + row * a.B_stride + k.in.group * a.d_state;
+    const float* C = a.C + row * a.C_stride + k.in.group * a.d_state;
+    const LanesVec dt = hn::Load(d, m.dt + i * lanes), u = hn::Load(d, m.u + i * lanes), dp = hn::Load(d, m.dp + i * lanes);
+    const LanesVec dtu = hn::Mul(dt, u);
+    LanesVec sum_B = hn::Zero(d), sum_A = hn::Zero(d);
+    for (int64_t n = 0; n < a.d_state; ++n) {
+      const int64_t at = (i * a.d_state + n) * lanes;
+      float *dh_c = m.dh + n * stride + c, *dA_c = k.dA + n * stride + c;
+      const LanesVec dh = hn::MulAdd(dp, hn::Set(d, C[n]), hn::Load(d, dh_c));
+      hn::Store(hn::MulAdd(dp, hn::Load(d, m.states + at + a.d_state * lanes), hn::Load(d, m.sum_C + at)), d, m.sum_C + at);
+      hn::Store(hn::MulAdd(dh, dtu, hn::Load(d, m.sum_B + at)), d, m.sum_B + at);
+      sum_B = hn::MulAdd(dh, hn::Set(d, B[n]), sum_B);
+      const LanesVec before = hn::Mul(dh, hn::Load(d, m.decay + at));  // the gradient of h[t-1]
+      const LanesVec exponent = hn::Mul(before, hn::Load(d, m.states + at));  // of dt A
+      hn::Store(hn::MulAdd(exponent, dt, hn::Load(d, dA_c)), d, dA_c);
+      sum_A = hn::MulAdd(exponent, hn::Load(d, k.in.A + n * stride + c), sum_A);
+      hn::Store(before, d, dh_c);
+    }
+    io.store(hn::MulAdd(dt, sum_B, hn::Mul(dp, D)), k.b->du + row * k.b->du_stride + channel);
+    const LanesVec ddt = hn::MulAdd(u, sum_B, hn::Mul(sum_A, ln2));
+    const LanesVec ddelta = hn::Mul(ddt, hn::Load(d, m.slope + i * lanes));
+    io.store(ddelta, k.b->ddelta + row * k.b->ddelta_stride + channel);
+    dbias = hn::Add(dbias, ddelta);
+    dD = hn::MulAdd(dp, u, dD);
+  }
+  hn::Store(dD, d, k.dD + c);
+  hn::Store(dbias, d, k.ddelta_bias + c);
+}
+
+void BackwardBlock(const ScanGradBlock& k, const ScanGradScratch& m) {
+  const LanesTag d;
+  const auto& a = *k.in.a;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t begin = a.rows.begin(k.in.s), length = a.rows.length(k.in.s), state = a.d_state * k.in.stride;
+  const int64_t chunks = (length + scan_rows - 1) / scan_rows, bc_width = a.n_groups * a.d_state;
+  const float* initial = initial_state(a.state_in, a.rows, k.in.s);
+  LoadState(k.in, initial, m.h);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    std::copy_n(m.h, state, m.starts + chunk * state);
+    if (chunk + 1 < chunks) Scan<false>(k.in, begin + chunk * scan_rows, scan_rows, m.h);
+  }
+  LoadState(k.in, k.b->dstate_out ? k.b->dstate_out[k.in.s] : nullptr, m.dh);
+  for (int64_t chunk = chunks; chunk-- > 0;) {
+    const int64_t row0 = begin + chunk * scan_rows, rows = std::min(scan_rows, begin + length - row0);
+    std::fill_n(m.sum_B, rows * a.d_state * lanes, 0.0f);
+    std::fill_n(m.sum_C, rows * a.d_state * lanes, 0.0f);
+    ForLanes(k.in.count, [&](int64_t c, auto io) HWY_ATTR {
+      Replay(k, m, m.starts + chunk * state, row0, rows, c, io);
+      Descend(k, m, row0, rows, c, io);
+    });
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t n = 0; n < a.d_state; ++n) {
+        const int64_t at = (row0 + i) * bc_width + k.in.group * a.d_state + n;
+        k.dB[at] = Sum(hn::Load(d, m.sum_B + (i * a.d_state + n) * lanes));
+        k.dC[at] = Sum(hn::Load(d, m.sum_C + (i * a.d_state + n) * lanes));
+      }
+  }
+  if (!k.b->dstate_in) return;
+  if (!initial) std::fill_n(m.dh, state, 0.0f);
+  StoreState(k.in, m.dh, k.b->dstate_in[k.in.s]);
+}
+
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <algorithm>
+
+namespace statera {
+
+namespace {
+HWY_EXPORT(ForwardBlock);
+HWY_EXPORT(BackwardBlock);
+constexpr int64_t block_channels = 128, rows_per_task = 64;
+
+int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
+
+// How the channels are cut: every group into blocks of nearly equal width. Holds A for all of them.
+struct Plan {
+  const SelectiveScanForward<float>& a;
+  int64_t group_channels, per_group, width;  // width: of a block, whole vectors
+  float* A;                                  // [blocks, d_state, width]
+
+  Plan(const SelectiveScanForward<float>& a, Exec& exec)
+      : a(a),
+        group_channels(a.channels / a.n_groups),
+        per_group(divide_up(group_channels, block_channels)),
+        width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes),
+        A(exec.scratch.allocate_array<float>(blocks() * a.d_state * width)) {
+    exec.pool.run(blocks(), [&](int64_t task, int) {
+      const ScanBlock k = block(0, task);
+      float* to = A + task * a.d_state * width;
+      std::fill_n(to, a.d_state * width, 0.0f);
+      for (int64_t c = 0; c < k.count; ++c)
+        for (int64_t n = 0; n < a.d_state; ++n) to[n * width + c] = a.A[(k.channel + c) * a.d_state + n] * 1.4426950408889634f;
+    });
+  }
+  int64_t blocks() const { return a.n_groups * per_group; }
+  int64_t tasks() const { return a.rows.sequences() * blocks(); }
+  ScanBlock block(int64_t s, int64_t block) const {
+    const int64_t group = block / per_group, first = block % per_group * width;
+    return {&a, A + block * a.d_state * width, s, group, group * group_channels + first, std::clamp<int64_t>(group_channels - first, 0, width), width};
+  }
+};
+
+void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
+  const ArenaScope scope(exec.scratch);
+  const Plan plan(a, exec);
+  const int64_t state = a.d_state * plan.width;
+  float* h = exec.scratch.allocate_array<float>(exec.pool.size() * state);
+  const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
+  exec.pool.run(plan.tasks(), [&](int64_t task, int worker) { run(plan.block(task / plan.blocks(), task % plan.blocks()), h + worker * state); });
+}
+
+// to[row] = the sum of from[j][row] over `parts` matrices [rows, width], dense and one after the other.
+void add_parts(const float* from, int64_t parts, int64_t rows, int64_t width, float* to, int64_t to_stride, Exec& exec) {
+  exec.pool.run(divide_up(rows, rows_per_task), [&](int64_t task, int) {
+    for (int64_t row = task * rows_per_task; row < std::min(rows, (task + 1) * rows_per_task); ++row) {
+      std::copy_n(from + row * width, width, to + row * to_stride);
+      for (int64_t part = 1; part < parts; ++part)
+        for (int64_t i = 0; i < width; ++i) to[row * to_stride + i] += from[(part * rows + row) * width + i];
+    }
+  });
+}
+
+void backward(const SelectiveScanBackward<float>& b, Exec& exec) noexcept {
+  const auto& a = b.in;
+  const ArenaScope scope(exec.scratch);
+  const Plan plan(a, exec);
+  int64_t longest = 0;
+  for (int64_t s = 0; s < a.rows.sequences(); ++s) longest = std::max(longest, a.rows.length(s));
+  const int64_t rows = a.rows.total(), bc_width = a.n_groups * a.d_state, state = a.d_state * plan.width;
+  const int64_t sums = state + 2 * plan.width, scratch_floats = ScanGradScratch::floats(a.d_state, plan.width, longest);
+  float* channel_sums = exec.scratch.allocate_array<float>(plan.tasks() * sums);  // [S, blocks] of dA, dD, ddelta_bias
+  float* dB = exec.scratch.allocate_array<float>(plan.per_group * rows * bc_width);
+  float* dC = exec.scratch.allocate_array<float>(plan.per_group * rows * bc_width);
+  float* scratch = exec.scratch.allocate_array<float>(exec.pool.size() * scratch_floats);
+  const auto run = HWY_DYNAMIC_DISPATCH(BackwardBlock);
+  exec.pool.run(plan.tasks(), [&](int64_t task, int worker) {
+    const int64_t block = task % plan.blocks(), part = block % plan.per_group * rows * bc_width;
+    float* own = channel_sums + task * sums;
+    std::fill_n(own, sums, 0.0f);
+    run({plan.block(task / plan.blocks(), block), &b, own, own + state, own + state + plan.width, dB + part, dC + part},
+        ScanGradScratch(scratch + worker * scratch_floats, a.d_state, plan.width, longest));
+  });
+  add_parts(dB, plan.per_group, rows, bc_width, b.dB, b.dB_stride, exec);
+  add_parts(dC, plan.per_group, rows, bc_width, b.dC, b.dC_stride, exec);
+  exec.pool.run(plan.blocks(), [&](int64_t block, int) {
+    const ScanBlock k = plan.block(0, block);
+    const auto sum = [&](int64_t at) {
+      float total = 0;
+      for (int64_t s = 0; s < a.rows.sequences(); ++s) total += channel_sums[(s * plan.blocks() + block) * sums + at];
+      return total;
+    };
+    for (int64_t c = 0; c < k.count; ++c) {
+      for (int64_t n = 0; n < a.d_state; ++n) b.dA[(k.channel + c) * a.d_state + n] = sum(n * plan.width + c);
+      if (b.dD) b.dD[k.channel + c] = sum(state + c);
+      if (b.ddelta_bias) b.ddelta_bias[k.channel + c] = sum(state + plan.width + c);
+    }
+  });
+}
+}  // namespace
+
+const SelectiveScanKernels<float> selective_scan_cpu{"selective_scan_cpu", forward, backward};
+
+}  // namespace statera
+#endif
