@@ -29,8 +29,8 @@ def program(name, block):
         return block
     lines = block.splitlines()
     includes = [line for line in lines if line.startswith("#include")]
-    body = ["  " + line if line else "" for line in lines if not line.startswith("#include")]
-    return "\n".join(includes + ["", "using namespace statera;", "", "int main() {"] + body + ["}", ""])
+    body = [line for line in lines if line and not line.startswith("#include")]
+    return "\n".join(includes + ["", "using namespace statera;", "", "int main() {"] + ["  " + line for line in body] + ["}", ""])
 
 
 def main():
