@@ -112,17 +112,19 @@ template <bool y>
 HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_RESTRICT h) {
   const LanesTag d;
   const auto& a = *k.a;
+  const int64_t d_state = a.d_state, stride = k.stride;  // in registers: for all the compiler knows, a vector store changes a struct
   ForLanes(k.count, [&](int64_t c, auto io) HWY_ATTR {
     const int64_t channel = k.channel + c;
+    const float* HWY_RESTRICT A = k.A + c;
+    float* HWY_RESTRICT h_c = h + c;
     const LanesVec bias = LoadOptional(a.delta_bias, channel, io), D = LoadOptional(a.D, channel, io);
     for (int64_t row = row0; row < row0 + rows; ++row) {
       const Step at = LoadStep(k, row, channel, bias, io);
       LanesVec p = hn::Mul(D, at.u);
-      for (int64_t n = 0; n < a.d_state; ++n) {
-        float* hn_c = h + n * k.stride + c;
-        const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, k.A + n * k.stride + c)));
-        const LanesVec now = hn::MulAdd(decay, hn::Load(d, hn_c), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
-        hn::Store(now, d, hn_c);
+      for (int64_t n = 0; n < d_state; ++n) {
+        const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, A + n * stride)));
+        const LanesVec now = hn::MulAdd(decay, hn::Load(d, h_c + n * stride), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
+        hn::Store(now, d, h_c + n * stride);
         if constexpr (y) p = hn::MulAdd(now, hn::Set(d, at.C[n]), p);
       }
       if constexpr (y) {
@@ -149,25 +151,28 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t channel = k.in.channel + c;
   const LanesVec bias = LoadOptional(a.delta_bias, channel, io), D = LoadOptional(a.D, channel, io);
-  for (int64_t n = 0; n < a.d_state; ++n) hn::Store(hn::Load(d, start + n * k.in.stride + c), d, m.states + n * lanes);
+  const int64_t d_state = a.d_state, stride = k.in.stride;
+  const float* HWY_RESTRICT A = k.in.A + c;
+  for (int64_t n = 0; n < d_state; ++n) hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t row = row0 + i;
     const Step at = LoadStep(k.in, row, channel, bias, io);
-    const float* before = m.states + i * a.d_state * lanes;
-    float* now = m.states + (i + 1) * a.d_state * lanes;
+    const float* before = m.states + i * d_state * lanes;
+    float *now = m.states + (i + 1) * d_state * lanes, *decays = m.decay + i * d_state * lanes;
     LanesVec p = hn::Mul(D, at.u);
-    for (int64_t n = 0; n < a.d_state; ++n) {
-      const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, k.in.A + n * k.in.stride + c)));
+    for (int64_t n = 0; n < d_state; ++n) {
+      const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, A + n * stride)));
       const LanesVec h = hn::MulAdd(decay, hn::Load(d, before + n * lanes), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
-      hn::Store(decay, d, m.decay + (i * a.d_state + n) * lanes);
+      hn::Store(decay, d, decays + n * lanes);
       hn::Store(h, d, now + n * lanes);
       p = hn::MulAdd(h, hn::Set(d, at.C[n]), p);
     }
     LanesVec dp = io.load(k.b->dy + row * a.channels + channel);
     if (a.z) {
       const LanesVec z = io.load(a.z + row * a.z_stride + channel);
-      io.store(hn::Mul(hn::Mul(dp, p), SiluGrad(d, z)), k.b->dz + row * k.b->dz_stride + channel);
-      dp = hn::Mul(dp, Silu(d, z));
+      const LanesVec one = hn::Set(d, 1.0f), gate = Sigmoid(d, z);
+      io.store(hn::Mul(hn::Mul(dp, p), hn::Mul(gate, hn::MulAdd(z, hn::Sub(one, gate), one))), k.b->dz + row * k.b->dz_stride + channel);
+      dp = hn::Mul(dp, hn::Mul(z, gate));
     }
     hn::Store(at.dt, d, m.dt + i * lanes);
     hn::Store(at.u, d, m.u + i * lanes);
@@ -182,7 +187,7 @@ HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_
   const LanesTag d;
   const auto& a = *k.in.a;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t channel = k.in.channel + c, stride = k.in.stride;
+  const int64_t channel = k.in.channel + c, stride = k.in.stride, d_state = a.d_state;
   const LanesVec D = LoadOptional(a.D, channel, io), ln2 = hn::Set(d, 0.6931471805599453f);
   LanesVec dD = hn::Load(d, k.dD + c), dbias = hn::Load(d, k.ddelta_bias + c);
   for (int64_t i = rows; i-- > 0;) {
@@ -192,11 +197,11 @@ HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_
     const LanesVec dt = hn::Load(d, m.dt + i * lanes), u = hn::Load(d, m.u + i * lanes), dp = hn::Load(d, m.dp + i * lanes);
     const LanesVec dtu = hn::Mul(dt, u);
     LanesVec sum_B = hn::Zero(d), sum_A = hn::Zero(d);
-    for (int64_t n = 0; n < a.d_state; ++n) {
-      const int64_t at = (i * a.d_state + n) * lanes;
+    for (int64_t n = 0; n < d_state; ++n) {
+      const int64_t at = (i * d_state + n) * lanes;
       float *dh_c = m.dh + n * stride + c, *dA_c = k.dA + n * stride + c;
       const LanesVec dh = hn::MulAdd(dp, hn::Set(d, C[n]), hn::Load(d, dh_c));
-      hn::Store(hn::MulAdd(dp, hn::Load(d, m.states + at + a.d_state * lanes), hn::Load(d, m.sum_C + at)), d, m.sum_C + at);
+      hn::Store(hn::MulAdd(dp, hn::Load(d, m.states + at + d_state * lanes), hn::Load(d, m.sum_C + at)), d, m.sum_C + at);
       hn::Store(hn::MulAdd(dh, dtu, hn::Load(d, m.sum_B + at)), d, m.sum_B + at);
       sum_B = hn::MulAdd(dh, hn::Set(d, B[n]), sum_B);
       const LanesVec before = hn::Mul(dh, hn::Load(d, m.decay + at));  // the gradient of h[t-1]
