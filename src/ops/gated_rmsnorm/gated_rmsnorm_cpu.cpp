@@ -72,8 +72,8 @@ void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, con
     return gate == Gate::first ? hn::Mul(v, silu) : v;
   };
   ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
-    const V silu = gate == Gate::none ? hn::Zero(d) : Silu(d, io.load(z + c));
-    const V v = normed(c, io, silu), in = io.load(dy + c);
+    const V in = io.load(dy + c), silu = gate == Gate::none ? in : Silu(d, io.load(z + c));
+    const V v = normed(c, io, silu);
     const V dn = gate == Gate::last ? hn::Mul(in, silu) : in;
     dot = hn::MulAdd(hn::Mul(dn, io.load(weight + c)), v, dot);
     if (g.dweight) io.store(hn::MulAdd(dn, v, io.load(g.dweight + c)), g.dweight + c);

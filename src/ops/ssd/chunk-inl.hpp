@@ -61,7 +61,7 @@ inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t
   const int64_t q = piece.length, padded = (q + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
   const float bias = f.dt_bias ? f.dt_bias[h] : 0, *dt = f.dt + piece.row * f.dt_stride + h;
   for (int64_t t = 0; t < q; ++t) out.raw[t] = dt[t * f.dt_stride] + bias;
-  std::fill(out.raw + q, out.raw + padded, 0.0f);
+  std::fill(out.raw + q, out.raw + padded, out.raw[0]);  // any number that is one
   const V low = hn::Set(d, f.dt_min), high = hn::Set(d, f.dt_max), A = hn::Set(d, f.A[h]);
   for (int64_t t = 0; t < padded; t += lanes) {
     const V raw = hn::LoadU(d, out.raw + t), free = f.dt_softplus ? Softplus(d, raw) : raw;
