@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <thread>
 
 #include "core/random.hpp"
 #include "statera/error.hpp"
@@ -80,6 +81,20 @@ TEST(Matmul, WeightIsPackedAgainWhenItsVersionChanges) {
   matmul(engine.exec, x, weight, after);
   EXPECT_EQ(weight.forward_panels(engine.exec).data, memory);
   for (int64_t i = 0; i < before.view().elements(); ++i) EXPECT_EQ(after.as<float>()[i], 2 * before.as<float>()[i]);
+}
+
+TEST(Matmul, TwoThreadsMayUseAWeightThatIsNotPackedYet) {
+  const Tensor x = random_tensor("x", {3, 64}), w = random_tensor("w", {50, 64}), a(DType::f32, {3, 50}), b(DType::f32, {3, 50});
+  Weight weight;
+  weight.bind(w, {}, nullptr);
+  const auto use = [&](const View& y) {
+    Engine engine(2);
+    matmul(engine.exec, x, weight, y);
+  };
+  std::thread other(use, a.view());
+  use(b);
+  other.join();
+  EXPECT_TRUE(same_bits(a, b));
 }
 
 TEST(Matmul, WeightGradientIsThatOfAVarAndAdds) {
