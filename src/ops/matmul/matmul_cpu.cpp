@@ -31,7 +31,7 @@ void RowByPanels(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64
 
 // C[m, columns of the panels first..last) (+)= A B, over blocks of k that leave room for A and a panel in L2.
 void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
-  constexpr int64_t depth = 1024;
+  constexpr int64_t depth = 384;
   if (rows == 1)
     for (; first + row_streams <= last && (first + row_streams) * Panels::width <= p.n; first += row_streams) {
       const auto row_by_panels = p.accumulate ? RowByPanels<true> : RowByPanels<false>;
