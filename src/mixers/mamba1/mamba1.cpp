@@ -99,7 +99,7 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
   causal_conv1d(exec, {xz.columns(0, d_inner_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows, conv_states, x);
   x_proj_(exec, x, dt_B_C);
   dt_proj_(exec, dt_B_C.columns(0, rank), delta);
-  neg_exp(A_log_.value, A);
+  neg_exp(exec, A_log_.value, A);
   const SelectiveScanInputs<View> in{.u = x,
                                      .delta = delta,
                                      .A = A,

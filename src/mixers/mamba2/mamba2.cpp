@@ -112,7 +112,7 @@ void Mamba2::advance(Context& context, const View& u, const Rows& rows, std::spa
   in_proj_(exec, u, zxbcdt);
   causal_conv1d(exec, {zxbcdt.columns(d_inner_, conv_dim_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows,
                 conv_states, xbc);
-  neg_exp(A_log_.value, A);
+  neg_exp(exec, A_log_.value, A);
   ssd(exec,
       {xbc.columns(0, d_inner_), zxbcdt.columns(d_inner_ + conv_dim_, n_heads_), A, xbc.columns(d_inner_, BC), xbc.columns(d_inner_ + BC, BC),
        D_.value, dt_bias_.value},

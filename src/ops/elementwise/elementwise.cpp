@@ -48,10 +48,12 @@ Var add(Tape& tape, Var a, Var b) {
   return y;
 }
 
-void neg_exp(const View& a, const View& y) {
+void neg_exp(Exec& exec, const View& a, const View& y) {
   require(a.shape == y.shape && a.dense() && y.dense(), ErrorCode::shape, "[neg_exp] ", a.shape.str(), " to ", y.shape.str());
   dispatch(a.dtype, [&](auto zero) {
     using T = decltype(zero);
+    if constexpr (std::is_same_v<T, float>)
+      if (exec.kernels == KernelChoice::fast) return neg_exp_cpu(a.as<T>(), y.as<T>(), a.elements(), exec);
     for (int64_t i = 0; i < a.elements(); ++i) y.as<T>()[i] = -std::exp(a.as<T>()[i]);
   });
 }
@@ -59,7 +61,8 @@ void neg_exp(const View& a, const View& y) {
 Var neg_exp(Tape& tape, Var a) {
   const View va = tape.value(a);
   const Var y = tape.make(va.dtype, va.shape, tape.needs_grad(a));
-  neg_exp(va, tape.value(y));
+  Exec exec = tape.exec();
+  neg_exp(exec, va, tape.value(y));
   tape.record("neg_exp", {y}, [a, y](Tape& t) {
     const GradSink da(t, a);
     const View vy = t.value(y), dy = t.grad(y);

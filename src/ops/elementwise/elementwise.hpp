@@ -1,4 +1,4 @@
-// Small element-by-element operations. One loop serves as reference and fast path: they move memory or touch a few hundred values.
+// Small element-by-element operations. One loop serves as reference and fast path, but for the exponential.
 #pragma once
 #include "core/exec.hpp"
 #include "ops/op_case.hpp"
@@ -11,8 +11,10 @@ void add(Exec&, const View& a, const View& b, const View& y);
 Var add(Tape&, Var a, Var b);
 
 // y = -exp(a): A from A_log (Gu and Dao, "Mamba", 2023, section 3.6).
-void neg_exp(const View& a, const View& y);
+void neg_exp(Exec&, const View& a, const View& y);
 Var neg_exp(Tape&, Var a);
+
+void neg_exp_cpu(const float* a, float* y, int64_t count, Exec& exec) noexcept;
 
 std::vector<OpCase> elementwise_cases();
 

@@ -74,17 +74,47 @@ HWY_INLINE LanesVec Exp2(LanesVec x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
-// The state of a block, [count, d_state] in memory, as [d_state, stride]; zeros for null.
-void LoadState(const ScanBlock& k, const float* state, float* h) {
-  const int64_t d_state = k.a->d_state;
-  for (int64_t n = 0; n < d_state; ++n)
-    for (int64_t c = 0; c < k.stride; ++c)
-      h[n * k.stride + c] = state && c < k.count ? state[(k.channel + c) * d_state + n] : 0.0f;
+// to[j, i] = from[i, j]
+void Transpose(const float* from, int64_t rows, int64_t columns, int64_t from_stride, float* to, int64_t to_stride) {
+#if HWY_TARGET == HWY_SCALAR
+  const int64_t row_blocks = 0, column_blocks = 0;
+#else
+  const hn::FixedTag<float, 4> d;
+  const int64_t row_blocks = rows / 4 * 4, column_blocks = columns / 4 * 4;
+  for (int64_t i = 0; i < row_blocks; i += 4)
+    for (int64_t j = 0; j < column_blocks; j += 4) {
+      const float* p = from + i * from_stride + j;
+      const auto r0 = hn::LoadU(d, p), r1 = hn::LoadU(d, p + from_stride);
+      const auto r2 = hn::LoadU(d, p + 2 * from_stride), r3 = hn::LoadU(d, p + 3 * from_stride);
+      const auto low01 = hn::InterleaveLower(d, r0, r1), low23 = hn::InterleaveLower(d, r2, r3);
+      const auto high01 = hn::InterleaveUpper(d, r0, r1), high23 = hn::InterleaveUpper(d, r2, r3);
+      float* q = to + j * to_stride + i;
+      hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, q);
+      hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, q + to_stride);
+      hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, q + 2 * to_stride);
+      hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, q + 3 * to_stride);
+    }
+#endif
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = i < row_blocks ? column_blocks : 0; j < columns; ++j) to[j * to_stride + i] = from[i * from_stride + j];
 }
-void StoreState(const ScanBlock& k, const float* h, float* state) {
+
+// The rows of a block in a matrix [D, d_state], as [d_state, stride]; zeros behind them, and for null.
+void LoadBlock(const ScanBlock& k, const float* matrix, float* to) {
   const int64_t d_state = k.a->d_state;
-  for (int64_t c = 0; c < k.count; ++c)
-    for (int64_t n = 0; n < d_state; ++n) state[(k.channel + c) * d_state + n] = h[n * k.stride + c];
+  if (!matrix || k.count < k.stride) std::fill_n(to, d_state * k.stride, 0.0f);
+  if (matrix) Transpose(matrix + k.channel * d_state, k.count, d_state, d_state, to, k.stride);
+}
+void StoreBlock(const ScanBlock& k, const float* from, float* matrix) {
+  Transpose(from, k.a->d_state, k.count, k.stride, matrix + k.channel * k.a->d_state, k.a->d_state);
+}
+
+// A log2(e), for Exp2.
+void LoadA(const ScanBlock& k, float* to) {
+  const LanesTag d;
+  LoadBlock(k, k.a->A, to);
+  for (int64_t i = 0; i < k.a->d_state * k.stride; i += static_cast<int64_t>(hn::Lanes(d)))
+    hn::Store(hn::Mul(hn::Load(d, to + i), hn::Set(d, 1.4426950408889634f)), d, to + i);
 }
 
 // What the channels of one vector see at one row.
@@ -138,9 +168,9 @@ HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_
 void ForwardBlock(const ScanBlock& k, float* h) {
   const auto& a = *k.a;
   const int64_t begin = a.rows.begin(k.s), length = a.rows.length(k.s);
-  LoadState(k, initial_state(a.state_in, a.rows, k.s), h);
+  LoadBlock(k, initial_state(a.state_in, a.rows, k.s), h);
   for (int64_t t = 0; t < length; t += scan_rows) Scan<true>(k, begin + t, std::min(scan_rows, length - t), h);
-  StoreState(k, h, a.state_out[k.s]);
+  StoreBlock(k, h, a.state_out[k.s]);
 }
 
 // Scans a chunk again for the vector of channels at c, and fills what Descend needs. Writes dz.
@@ -228,12 +258,12 @@ void BackwardBlock(const ScanGradBlock& k, const ScanGradScratch& m) {
   const int64_t begin = a.rows.begin(k.in.s), length = a.rows.length(k.in.s), state = a.d_state * k.in.stride;
   const int64_t chunks = (length + scan_rows - 1) / scan_rows, bc_width = a.n_groups * a.d_state;
   const float* initial = initial_state(a.state_in, a.rows, k.in.s);
-  LoadState(k.in, initial, m.h);
+  LoadBlock(k.in, initial, m.h);
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     std::copy_n(m.h, state, m.starts + chunk * state);
     if (chunk + 1 < chunks) Scan<false>(k.in, begin + chunk * scan_rows, scan_rows, m.h);
   }
-  LoadState(k.in, k.b->dstate_out ? k.b->dstate_out[k.in.s] : nullptr, m.dh);
+  LoadBlock(k.in, k.b->dstate_out ? k.b->dstate_out[k.in.s] : nullptr, m.dh);
   for (int64_t chunk = chunks; chunk-- > 0;) {
     const int64_t row0 = begin + chunk * scan_rows, rows = std::min(scan_rows, begin + length - row0);
     std::fill_n(m.sum_B, rows * a.d_state * lanes, 0.0f);
@@ -251,7 +281,7 @@ void BackwardBlock(const ScanGradBlock& k, const ScanGradScratch& m) {
   }
   if (!k.b->dstate_in) return;
   if (!initial) std::fill_n(m.dh, state, 0.0f);
-  StoreState(k.in, m.dh, k.b->dstate_in[k.in.s]);
+  StoreBlock(k.in, m.dh, k.b->dstate_in[k.in.s]);
 }
 
 }  // namespace statera::HWY_NAMESPACE
@@ -263,6 +293,7 @@ HWY_AFTER_NAMESPACE();
 namespace statera {
 
 namespace {
+HWY_EXPORT(LoadA);
 HWY_EXPORT(ForwardBlock);
 HWY_EXPORT(BackwardBlock);
 constexpr int64_t block_channels = 128, rows_per_task = 64;
@@ -281,13 +312,8 @@ struct Plan {
         per_group(divide_up(group_channels, block_channels)),
         width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes),
         A(exec.scratch.allocate_array<float>(blocks() * a.d_state * width)) {
-    exec.pool.run(blocks(), [&](int64_t task, int) {
-      const ScanBlock k = block(0, task);
-      float* to = A + task * a.d_state * width;
-      std::fill_n(to, a.d_state * width, 0.0f);
-      for (int64_t c = 0; c < k.count; ++c)
-        for (int64_t n = 0; n < a.d_state; ++n) to[n * width + c] = a.A[(k.channel + c) * a.d_state + n] * 1.4426950408889634f;
-    });
+    const auto load = HWY_DYNAMIC_DISPATCH(LoadA);
+    exec.pool.run(blocks(), [&](int64_t task, int) { load(block(0, task), A + task * a.d_state * width); });
   }
   int64_t blocks() const { return a.n_groups * per_group; }
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
