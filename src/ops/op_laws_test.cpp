@@ -3,17 +3,22 @@
 // number of threads changes no bit.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "core/arena.hpp"
 #include "support/op_run.hpp"
 
 namespace statera::test {
 namespace {
 
-std::vector<OpCase> small_cases() {
-  std::vector<OpCase> cases = all_op_cases();
-  std::erase_if(cases, [](const OpCase& c) { return c.benchmark; });
-  return cases;
+std::vector<OpCase> cases(bool published) {
+  std::vector<OpCase> all = all_op_cases();
+  std::erase_if(all, [&](const OpCase& c) { return c.benchmark != published; });
+  return all;
 }
+
+// Published shapes take minutes in double: ./test --full asks for them. Finite differences stay with the small ones.
+std::vector<OpCase> published_cases() { return std::getenv("STATERA_PUBLISHED_SHAPES") ? cases(true) : std::vector<OpCase>{}; }
 
 class OpLaws : public testing::TestWithParam<OpCase> {
  protected:
@@ -48,8 +53,7 @@ TEST_P(OpLaws, GradientIsTheFiniteDifference) {
   }
 }
 
-TEST_P(OpLaws, FastIsReferenceInDouble) {
-  const OpCase& c = GetParam();
+void fast_is_reference(const OpCase& c, const Device& reference) {
   const NamedDoubles inputs = random_inputs(c, 2);
   const OpResult truth = run_case(c, DType::f64, reference, inputs);
   const OpResult plain = run_case(c, DType::f32, reference, inputs);
@@ -65,6 +69,8 @@ TEST_P(OpLaws, FastIsReferenceInDouble) {
   compare("d", truth.grads, plain.grads, fast.grads);
 }
 
+TEST_P(OpLaws, FastIsReferenceInDouble) { fast_is_reference(GetParam(), reference); }
+
 TEST_P(OpLaws, ThreadsChangeNoBit) {
   const OpCase& c = GetParam();
   const NamedDoubles inputs = random_inputs(c, 3);
@@ -76,7 +82,13 @@ TEST_P(OpLaws, ThreadsChangeNoBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(AllOps, OpLaws, testing::ValuesIn(small_cases()),
+INSTANTIATE_TEST_SUITE_P(AllOps, OpLaws, testing::ValuesIn(cases(false)),
+                         [](const auto& info) { return info.param.op + "_" + info.param.name; });
+
+using PublishedShapes = OpLaws;
+TEST_P(PublishedShapes, FastIsReferenceInDouble) { fast_is_reference(GetParam(), reference); }
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PublishedShapes);
+INSTANTIATE_TEST_SUITE_P(AllOps, PublishedShapes, testing::ValuesIn(published_cases()),
                          [](const auto& info) { return info.param.op + "_" + info.param.name; });
 
 }  // namespace

@@ -1,8 +1,14 @@
-#include <statera/tensor.hpp>
+#include <iostream>
+#include <statera/statera.hpp>
 
-#include <cstdio>
-
-int main() {
-  const statera::Tensor t(statera::DType::f32, {2, 3});
-  std::printf("%s\n", t.shape().str().c_str());
+int main(int, char** argv) {
+  const auto model = statera::Model::load(argv[1]);
+  statera::Session session(model);
+  statera::Sampler sample({.temperature = 0.8f, .seed = 1});
+  auto logits = session.prefill("ROMEO:");
+  while (session.position() < 200) {
+    const int32_t id = sample(logits);
+    std::cout << char(id) << std::flush;
+    logits = session.step(id);
+  }
 }

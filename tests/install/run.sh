@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
-# usage: run.sh BUILD_DIR    installs BUILD_DIR into a temporary prefix, then builds and runs the program beside this file against it.
+# usage: run.sh BUILD_DIR    installs BUILD_DIR into a temporary prefix, builds the programs beside this file against it, trains a small model
+# with the installed command line and streams text from it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "$1" && pwd)
+text=$here/../../data/tinyshakespeare.txt.xz
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+fail() { echo "error: $1"; exit 1; }
 
 cmake --install "$build" --prefix "$work/prefix"
-if grep -rF "$build" "$work/prefix" --include='*.cmake'; then echo "installed CMake files name the build folder"; exit 1; fi
+if grep -rF "$build" "$work/prefix" --include='*.cmake'; then fail "installed CMake files name the build folder"; fi
 cmake -G Ninja -S "$here" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release
 cmake --build "$work/build"
-cd "$work" && build/consumer
+
+cd "$work"
+[ "$(build/count "$text")" = "1115394 bytes" ] || fail "the installed library does not count the bytes of $text"
+prefix/bin/statera train "$text" --config tiny-mamba2 --steps 20 --no-baselines --out model
+build/stream model >streamed
+cat streamed
+[ "$(wc -c <streamed)" -ge 190 ] || fail "expected some 200 bytes of text"
