@@ -16,7 +16,7 @@ cmake --build "$work/build"
 
 cd "$work"
 [ "$(build/count "$text")" = "1115394 bytes" ] || fail "the installed library does not count the bytes of $text"
-prefix/bin/statera train "$text" --config tiny-mamba2 --steps 20 --no-baselines --out model
+prefix/bin/statera train "$text" --config tiny-mamba2 --steps 4 --batch 4 --length 64 --evaluate-every 4 --no-baselines --out model
 build/stream model >streamed
 cat streamed
 [ "$(wc -c <streamed)" -ge 190 ] || fail "expected some 200 bytes of text"
