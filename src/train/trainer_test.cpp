@@ -1,0 +1,285 @@
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+
+#include "statera/error.hpp"
+#include "statera/train.hpp"
+#include "train/checkpoint.hpp"
+
+namespace statera {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Windows of a made-up text; a lane's go on where its last one ended.
+class Windows {
+ public:
+  Windows(int64_t batch, int64_t length, bool lanes) : batch_(batch), length_(length), lanes_(lanes) {}
+  Batch operator()(int64_t number) {
+    tokens_ = {};
+    targets_.clear();
+    tokens_.offsets = {0};
+    for (int64_t b = 0; b < batch_; ++b) {
+      const int64_t first = lanes_ ? 1000 * b + number * length_ : (number * batch_ + b) * 31;
+      for (int64_t t = 0; t < length_; ++t) {
+        tokens_.ids.push_back(byte(first + t));
+        targets_.push_back(byte(first + t + 1));
+      }
+      tokens_.offsets.push_back(static_cast<int32_t>(tokens_.ids.size()));
+      tokens_.start.push_back(lanes_ ? number * length_ : 0);
+    }
+    return {tokens_, targets_};
+  }
+
+ private:
+  static int32_t byte(int64_t i) { return static_cast<int32_t>(97 + (i * i / 7 + i % 5) % 26); }
+  int64_t batch_, length_;
+  bool lanes_;
+  Tokens tokens_;
+  std::vector<int32_t> targets_;
+};
+
+TrainingData data_for(const TrainOptions& o, uint64_t fingerprint = 1) {
+  return {.batch = [w = std::make_shared<Windows>(o.batch, o.length, o.carry)](int64_t i) { return (*w)(i); },
+          .held_out = [w = std::make_shared<Windows>(o.batch, o.length, false)](int64_t i) { return (*w)(1000 + i); },
+          .held_out_batches = 2, .fingerprint = fingerprint};
+}
+
+Model small_model(const std::string& layers = "m A", int threads = 1) {
+  ModelConfig config = ModelConfig::load("tiny-hybrid");
+  config.layers = layers;
+  Model model(std::move(config), Device::cpu({.threads = threads}));
+  model.init(3);
+  return model;
+}
+
+struct Folder {
+  std::string path;
+  Folder() : path((fs::temp_directory_path() / ("statera_train_XXXXXX")).string()) { path = mkdtemp(path.data()); }
+  ~Folder() { fs::remove_all(path); }
+};
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TrainOptions short_run() {
+  TrainOptions options;
+  options.steps = 8;
+  options.batch = 2;
+  options.length = 24;
+  options.evaluate_every = 3;
+  return options;
+}
+
+std::string weights_after(const TrainOptions& options, const std::string& out, int threads = 1) {
+  Model model = small_model("m A", threads);
+  train(model, data_for(options), options, {.out = out});
+  return bytes_of(out + "/last/model.safetensors") + bytes_of(out + "/model.safetensors");
+}
+
+std::string error_of(const std::function<void()>& f, ErrorCode code) {
+  try {
+    f();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "no error";
+  return "";
+}
+
+void resume_equals_uncut(TrainOptions options) {
+  const Folder uncut, cut;
+  const std::string expected = weights_after(options, uncut.path);
+  for (int64_t part = 0; part < 3; ++part) {  // stops behind steps 3 and 5
+    Model model = small_model();
+    int64_t steps = part == 0 ? 3 : 2;
+    TrainRun run{.out = cut.path, .resume = true, .checkpoint_seconds = 1000};
+    if (part < 2) run.stop = [&] { return --steps == 0; };
+    const TrainResult result = train(model, data_for(options), options, run);
+    EXPECT_EQ(result.finished, part == 2);
+    EXPECT_EQ(result.step, part == 0 ? 3 : part == 1 ? 5 : 8);
+  }
+  EXPECT_TRUE(expected == bytes_of(cut.path + "/last/model.safetensors") + bytes_of(cut.path + "/model.safetensors"));
+  std::ifstream metrics(cut.path + "/metrics.jsonl");
+  int lines = 0;
+  for (std::string line; std::getline(metrics, line); ++lines)
+    EXPECT_EQ(line.rfind("{\"step\": " + std::to_string(lines + 1) + ",", 0), 0u) << line;
+  EXPECT_EQ(lines, 8);
+}
+
+TEST(Trainer, ResumedIsTheUncutRun) { resume_equals_uncut(short_run()); }
+TEST(Trainer, ResumedIsTheUncutRunWithCarriedStates) {
+  TrainOptions options = short_run();
+  options.carry = true;
+  options.accumulate = 2;
+  resume_equals_uncut(options);
+}
+
+TEST(Trainer, WhatAKilledRunWroteBehindItsCheckpointIsTakenBack) {
+  const Folder uncut, cut;
+  const TrainOptions options = short_run();
+  const std::string expected = weights_after(options, uncut.path);
+  {
+    Model model = small_model();
+    int64_t steps = 0;
+    TrainRun run{.out = cut.path, .checkpoint_seconds = 1000, .stop = [&] { return ++steps == 4; }};
+    train(model, data_for(options), options, run);
+  }
+  std::ofstream(cut.path + "/metrics.jsonl", std::ios::app) << "{\"step\": 5, \"lo";
+  std::ofstream(cut.path + "/checkpoint/state.safetensors.partial") << "half";
+  Model model = small_model();
+  train(model, data_for(options), options, {.out = cut.path, .resume = true});
+  EXPECT_TRUE(expected == bytes_of(cut.path + "/last/model.safetensors") + bytes_of(cut.path + "/model.safetensors"));
+  EXPECT_EQ(bytes_of(cut.path + "/metrics.jsonl").find("\"lo{"), std::string::npos);
+}
+
+TEST(Trainer, MeasuringBeforeABudgetChangesNoBit) {
+  const Folder a, b;
+  TrainOptions options = short_run();
+  const std::string expected = weights_after(options, a.path);
+  options.budget = 60;  // with the steps given it only measures
+  EXPECT_TRUE(expected == weights_after(options, b.path));
+}
+
+TEST(Trainer, ABudgetBecomesStepsThatAreStored) {
+  const Folder folder;
+  TrainOptions options = short_run();
+  options.steps = 0;
+  options.evaluate_every = 0;
+  options.budget = 0.5;
+  Model model = small_model();
+  int64_t steps = 0;
+  TrainRun run{.out = folder.path, .stop = [&] { return ++steps == 2; }};
+  const int64_t chosen = train(model, data_for(options), options, run).options.steps;
+  EXPECT_GE(chosen, 1);
+  Model again = small_model();
+  run = {.out = folder.path, .resume = true};
+  EXPECT_EQ(train(again, data_for(options), options, run).options.steps, chosen);
+}
+
+TEST(Trainer, TheSameWeightsForAnyNumberOfThreads) {
+  const Folder one, two;
+  EXPECT_TRUE(weights_after(short_run(), one.path, 1) == weights_after(short_run(), two.path, 2));
+}
+
+TEST(Trainer, CheckpointedActivationsChangeNoBit) {
+  const Folder a, b;
+  TrainOptions options = short_run();
+  const std::string expected = weights_after(options, a.path);
+  options.checkpoint_activations = true;
+  EXPECT_TRUE(expected == weights_after(options, b.path));
+}
+
+TEST(Trainer, AccumulatedBatchesAreOneLargeBatch) {
+  const Folder folder;
+  TrainOptions large = short_run(), pieces = short_run();
+  large.batch = 4;
+  pieces.accumulate = 2;  // of 2
+  Model a = small_model(), b = small_model();
+  train(a, data_for(large), large, {.out = folder.path + "/a"});
+  train(b, data_for(pieces), pieces, {.out = folder.path + "/b"});
+  load_weights(folder.path + "/a/last", a);
+  load_weights(folder.path + "/b/last", b);
+  double most = 0, norm = 0;
+  for (size_t p = 0; p < a.parameters().size(); ++p)
+    for (int64_t i = 0; i < a.parameters()[p]->elements(); ++i) {
+      const double x = static_cast<double>(a.parameters()[p]->value.as<float>()[i]), y = static_cast<double>(b.parameters()[p]->value.as<float>()[i]);
+      most += (x - y) * (x - y);
+      norm += x * x;
+    }
+  EXPECT_LT(std::sqrt(most / norm), 1e-3);
+}
+
+TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
+  const Folder folder;
+  const TrainOptions options = short_run();
+  {
+    Model model = small_model();
+    train(model, data_for(options), options, {.out = folder.path, .stop = [] { return true; }});
+  }
+  const std::string before = bytes_of(checkpoint_path(folder.path));
+  const TrainRun run{.out = folder.path, .resume = true};
+  const auto refused = [&](const TrainOptions& o, uint64_t fingerprint, Model&& model) {
+    return error_of([&] { train(model, data_for(o, fingerprint), o, run); }, ErrorCode::config);
+  };
+  TrainOptions other = options;
+  other.lr = 1;
+  EXPECT_NE(refused(other, 1, small_model()).find("lr"), std::string::npos);
+  other = options;
+  other.steps = 9;
+  EXPECT_NE(refused(other, 1, small_model()).find("steps"), std::string::npos);
+  EXPECT_NE(refused(options, 2, small_model()).find("other data"), std::string::npos);
+  EXPECT_NE(refused(options, 1, small_model("m2 A")).find("another model"), std::string::npos);
+  EXPECT_TRUE(before == bytes_of(checkpoint_path(folder.path)));
+}
+
+TEST(Trainer, ADamagedCheckpointIsRefused) {
+  const Folder folder;
+  fs::create_directories(folder.path + "/checkpoint");
+  std::ofstream(checkpoint_path(folder.path)) << "not a checkpoint at all";
+  Model model = small_model();
+  error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = true}); }, ErrorCode::io);
+}
+
+TEST(Trainer, OnAFullDiskTheLastCheckpointStays) {
+  const Folder folder;
+  const TrainOptions options = short_run();
+  {
+    Model model = small_model();
+    train(model, data_for(options), options, {.out = folder.path, .stop = [] { return true; }});
+  }
+  const std::string before = bytes_of(checkpoint_path(folder.path));
+  rlimit limit;
+  getrlimit(RLIMIT_FSIZE, &limit);
+  const rlimit small{before.size() / 2, limit.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  Model model = small_model();
+  const std::string error =
+      error_of([&] { train(model, data_for(options), options, {.out = folder.path, .resume = true}); }, ErrorCode::io);
+  setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_NE(error.find("state.safetensors"), std::string::npos) << error;
+  EXPECT_TRUE(before == bytes_of(checkpoint_path(folder.path)));
+  Model again = small_model();
+  EXPECT_TRUE(train(again, data_for(options), options, {.out = folder.path, .resume = true}).finished);
+}
+
+TEST(Trainer, NamesWhereTheFirstBadValueWasMade) {
+  const Folder folder;
+  Model model = small_model();
+  for (Parameter* p : model.parameters())
+    if (p->name.find("layers.1") != std::string::npos && p->shape.rank() == 2) p->value.as<float>()[5] = std::numeric_limits<float>::infinity();
+  const std::string error = error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path}); }, ErrorCode::numeric);
+  EXPECT_NE(error.find("step 1"), std::string::npos) << error;
+  EXPECT_NE(error.find("[matmul] layers.1"), std::string::npos) << error;
+}
+
+TEST(Trainer, RefusesImpossibleOptions) {
+  const Folder folder;
+  Model model = small_model();
+  const auto refused = [&](auto change) {
+    TrainOptions o = short_run();
+    change(o);
+    error_of([&] { train(model, data_for(short_run()), o, {.out = folder.path}); }, ErrorCode::config);
+  };
+  refused([](TrainOptions& o) { o.steps = 0; });
+  refused([](TrainOptions& o) { o.steps = 0, o.budget = -1; });
+  refused([](TrainOptions& o) { o.batch = 0; });
+  refused([](TrainOptions& o) { o.accumulate = -1; });
+  refused([](TrainOptions& o) { o.schedule = "step"; });
+}
+
+}  // namespace
+}  // namespace statera
