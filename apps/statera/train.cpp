@@ -29,7 +29,8 @@ namespace fs = std::filesystem;
 
 struct Flags {
   std::vector<std::string> files;
-  std::string config, init, out, budget, schedule;
+  std::string config, init, out, schedule;
+  std::optional<std::string> budget;
   std::optional<int64_t> steps, seed, batch, length, accumulate, warmup, evaluate_every;
   std::optional<float> lr, weight_decay, clip;
   double val_fraction = 0.1, checkpoint_seconds = 0;
@@ -96,13 +97,13 @@ TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
   const auto set = [](auto& to, const auto& flag) {
     if (flag) to = *flag;
   };
-  if (!f.budget.empty()) options.budget = parse_seconds(f.budget, "--budget");
+  if (f.budget) options.budget = parse_seconds(*f.budget, "--budget");
   if (f.steps) {
     if (*f.steps < 1) throw UsageError("--steps " + std::to_string(*f.steps) + " must be at least 1");
     options.steps = *f.steps;
   }
   constexpr double default_budget = 300;
-  if (!resumed && !f.steps && f.budget.empty()) options.budget = default_budget;
+  if (!resumed && !f.steps && !f.budget) options.budget = default_budget;
   if (!f.schedule.empty()) options.schedule = f.schedule;
   if (f.carry) options.carry = true;
   if (f.checkpoint_activations) options.checkpoint_activations = true;

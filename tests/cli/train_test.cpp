@@ -1,0 +1,154 @@
+// statera train through the program: what a user meets, and what a killed run leaves.
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+
+namespace statera {
+namespace {
+
+constexpr const char* config = R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16},
+ "A": {"type": "attention", "n_heads": 2}}, "layers": "m A"})";
+
+class Train : public Program {
+ protected:
+  Train() {
+    std::string text;
+    for (int i = 0; i < 700; ++i) text += "line " + std::to_string(i * i % 997) + " of the text\n";
+    write("text.txt", text);
+    write("config.json", config);
+  }
+  std::string usual(const std::string& out) const {
+    return "train text.txt --config config.json --length 32 --batch 4 --no-baselines --out " + out + " ";
+  }
+  std::string weights(const std::string& out) const { return read(out + "/last/model.safetensors") + read(out + "/model.safetensors"); }
+};
+
+TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
+  const Ran ran = run("train text.txt --config config.json --length 32 --batch 4 --steps 30 --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = nlohmann::json::parse(ran.out);
+  EXPECT_EQ(json["model"], "out/text");
+  EXPECT_TRUE(json["finished"]);
+  EXPECT_LT(json["held_out_bits_per_byte"].get<double>(), 8);
+  EXPECT_EQ(json["ngram_bits_per_byte"].size(), 6u);
+  EXPECT_GT(json["xz_bits_per_byte"].get<double>(), 0);
+  EXPECT_EQ(json["held_out_positions"], json["held_out_bytes"]);
+  for (const char* file : {"config.json", "model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})
+    EXPECT_TRUE(std::filesystem::exists(path(std::string("out/text/") + file))) << file;
+  EXPECT_NE(ran.err.find("forecast: "), std::string::npos);
+  EXPECT_EQ(ran.err.find('\r'), std::string::npos);  // no terminal: plain lines
+}
+
+TEST_F(Train, KilledAndResumedIsTheUncutRun) {
+  ASSERT_EQ(run(usual("uncut") + "--steps 150").code, 0);
+  const std::string cut = usual("cut") + "--steps 150 --checkpoint-every 0.05 --resume", state = "cut/checkpoint/state.safetensors";
+  int kills = 0;
+  for (int milliseconds : {0, 100, 200}) kills += run_and_signal(cut, state, SIGKILL, milliseconds).code == 128 + SIGKILL;
+  EXPECT_GT(kills, 0);
+  const Ran last = run(cut);
+  ASSERT_EQ(last.code, 0) << last.err;
+  EXPECT_TRUE(weights("cut") == weights("uncut")) << kills << " kills";
+}
+
+TEST_F(Train, AnInterruptSavesAndTellsHowToGoOn) {
+  const std::string command = usual("a") + "--steps 1000000 --resume", state = "a/checkpoint/state.safetensors";
+  Ran ran = run_and_signal(command, state, SIGINT, 300);
+  EXPECT_EQ(ran.code, 130);
+  EXPECT_NE(ran.err.find("starting afresh"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("--resume goes on"), std::string::npos) << ran.err;
+  const size_t at = ran.err.find("stopped and saved at step ");
+  ASSERT_NE(at, std::string::npos) << ran.err;
+  const std::string step = ran.err.substr(at + 21, ran.err.find(" of", at) - at - 21);
+  ran = run_and_signal(usual("a") + "--resume", state, SIGTERM, 2000);
+  EXPECT_EQ(ran.code, 130);
+  EXPECT_NE(ran.err.find("going on from " + step + " of 1000000"), std::string::npos) << ran.err;
+  EXPECT_FALSE(read("a/model.safetensors").empty());
+}
+
+TEST_F(Train, ReadsStandardInput) {
+  EXPECT_EQ(run("train - --config config.json --length 32 --steps 3 --no-baselines <text.txt").code, 0);
+  EXPECT_TRUE(std::filesystem::exists(path("out/stdin/model.safetensors")));
+}
+
+TEST_F(Train, GoesOnFromATrainedModel) {
+  ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
+  EXPECT_EQ(run("train text.txt --out a --resume --no-baselines").code, 0);  // all options from the checkpoint
+  EXPECT_EQ(run("train text.txt --init a --out b --length 32 --steps 3 --no-baselines").code, 0);
+  EXPECT_TRUE(weights("a") != weights("b"));
+  fails("train text.txt --init nowhere --out c --steps 3", 1, "'nowhere' is not a model folder");
+}
+
+TEST_F(Train, NothingIsOverwrittenUnasked) {
+  ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
+  const std::string before = weights("a");
+  fails(usual("a") + "--steps 4", 2, "--resume");
+  EXPECT_TRUE(weights("a") == before);
+  EXPECT_EQ(run(usual("a") + "--steps 4 --overwrite").code, 0);
+}
+
+TEST_F(Train, BadInputGetsOneClearLine) {
+  std::filesystem::create_directory(path("empty_folder"));
+  write("empty.txt", "");
+  write("short.txt", "too short");
+  fails("train nowhere.txt", 1, "nowhere.txt");
+  fails("train empty.txt", 1, "empty.txt");
+  fails("train empty_folder", 1, "empty_folder");
+  fails("train short.txt --steps 5", 1, "fewer than one sequence");
+  fails("train", 2, "FILE");
+  fails("fly", 2, "");
+  fails("train text.txt --fly", 2, "--fly");
+  for (const char* budget : {"0", "-3", "0m", "soon", "5x", "m", "1e999", "99999d", "nan", "''"})
+    fails("train text.txt --budget " + std::string(budget), 2, "--budget");
+  fails("train text.txt --steps 0", 2, "--steps");
+  fails("train text.txt --steps 5 --budget 5m", 2, "--budget");
+  fails("train text.txt --steps 5 --threads -2", 2, "--threads");
+  fails("train text.txt --steps 5 --batch 0", 1, "batch");
+  fails("train text.txt --steps 5 --length 999999999999", 1, "length");
+  fails("train text.txt --steps 5 --lr 0", 1, "lr");
+  fails("train text.txt --steps 5 --lr nan", 1, "lr");
+  fails("train text.txt --steps 5 --schedule up", 2, "schedule");
+  fails("train text.txt --steps 5 --val-fraction 2", 2, "--val-fraction");
+  EXPECT_FALSE(std::filesystem::exists(path("out")));
+}
+
+TEST_F(Train, BadConfigsGetOneClearLine) {
+  const auto bad = [&](const std::string& text, const std::string& part) {
+    write("bad.json", text);
+    fails("train text.txt --steps 3 --config bad.json", 1, part);
+  };
+  fails("train text.txt --steps 3 --config nowhere", 1, "presets: ");
+  bad(R"({"d_model": 8, "d_modle": 8, "mixers": {"A": {"type": "attention"}}, "layers": "A"})", "d_modle");
+  bad(R"({"d_model": 8, "mixers": {"A": {"type": "attention", "heads": 2}}, "layers": "A"})", "heads");
+  bad(R"({"d_model": 8, "mixers": {"A": {"type": "atention"}}, "layers": "A"})", "atention");
+  bad(R"({"d_model": 9, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "n_heads");
+  bad(R"({"d_model": 1000000, "mixers": {"A": {"type": "attention", "n_heads": 1000}}, "layers": "A4000"})", "GB");
+  bad(R"({"d_model": 8, "mixers": {"A": {"type": "attention"}}, "layers": "B"})", "'B'");
+  bad(R"({"d_model": 8, "begin": false, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "begin");
+  bad(std::string(100000, '['), "bad.json");
+  bad("", "bad.json");
+}
+
+TEST_F(Train, ACheckpointOfAnotherRunIsRefused) {
+  ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
+  const std::string before = read("a/checkpoint/state.safetensors");
+  write("other.txt", read("text.txt") + "more");
+  fails("train other.txt --out a --resume", 1, "other data");
+  fails(usual("a") + "--resume --steps 9", 1, "steps");
+  fails(usual("a") + "--resume --seed 9", 1, "seed");
+  fails("train text.txt --out a --resume --config tiny-mamba2", 1, "another model");
+  EXPECT_TRUE(read("a/checkpoint/state.safetensors") == before);
+  write("a/checkpoint/state.safetensors", before.substr(0, before.size() / 2));
+  fails(usual("a") + "--resume --steps 3", 1, "state.safetensors");
+}
+
+TEST_F(Train, OnAFullDiskTheLastCheckpointStays) {
+  ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
+  const std::string before = read("a/checkpoint/state.safetensors");
+  const Ran full = run(usual("a") + "--resume", "ulimit -f 16;");  // 16 blocks of 512 bytes
+  EXPECT_EQ(full.code, 1) << full.err;
+  EXPECT_NE(full.err.find("state.safetensors: cannot write"), std::string::npos) << full.err;
+  EXPECT_TRUE(read("a/checkpoint/state.safetensors") == before);
+}
+
+}  // namespace
+}  // namespace statera
