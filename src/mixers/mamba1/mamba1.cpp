@@ -56,7 +56,8 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
       dt_proj_(place.scope + ".dt_proj", config_.dt_rank, d_inner_),
       out_proj_(place.scope + ".out_proj", d_inner_, place.d_out,
                 {.bias = config_.bias, .scale = 1 / std::sqrt(static_cast<double>(place.n_layers)), .shard_axis = 1}),
-      conv_weight_(place.scope + ".conv1d.weight", {d_inner_, config_.d_conv}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
+      conv_weight_(place.scope + ".conv1d.weight", {d_inner_, config_.d_conv},
+                   init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
       conv_bias_(place.scope + ".conv1d.bias", {d_inner_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
       dt_bias_(place.scope + ".dt_proj.bias", {d_inner_}, inverse_softplus(config_)),
       A_log_(place.scope + ".A_log", {d_inner_, config_.d_state}, log_of_counting(config_.d_state)),
@@ -96,7 +97,8 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
   for (size_t s = 0; s < states.size(); ++s) conv_states[s] = states[s]->fixed(0).data, ssm_states[s] = states[s]->fixed(1).data;
 
   in_proj_(exec, u, xz);
-  causal_conv1d(exec, {xz.columns(0, d_inner_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows, conv_states, x);
+  causal_conv1d(exec, {xz.columns(0, d_inner_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows,
+                conv_states, x);
   x_proj_(exec, x, dt_B_C);
   dt_proj_(exec, dt_B_C.columns(0, rank), delta);
   neg_exp(exec, A_log_.value, A);

@@ -13,8 +13,8 @@ void check(const Views& in, const Rows& rows) {
   require(in.x.shape.rank() == 2, ErrorCode::shape, "[causal_conv1d] expected x [N, C], got ", in.x.shape.str());
   require(in.weight.shape.rank() == 2 && in.weight.rows() == in.x.cols() && in.weight.cols() > 0, ErrorCode::shape,
           "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape.str());
-  require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [", in.x.cols(), "], got ",
-          in.bias.shape.str());
+  require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [", in.x.cols(),
+          "], got ", in.bias.shape.str());
   check_rows("causal_conv1d", rows, in.x.rows());
 }
 

@@ -1,5 +1,7 @@
 // causal_conv1d in vectors over channels. Output rows and the gradients of input rows are weighted sums of d_conv rows, from x, from
 // the state, or a row of zeros: one function does both. A task is a block of rows; for the weights' gradient a block of channels.
+#include <algorithm>
+
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/states.hpp"
 
@@ -62,8 +64,6 @@ void AddTaps(const TapSums& a, int64_t c0, int64_t count) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-
 namespace statera {
 
 namespace {

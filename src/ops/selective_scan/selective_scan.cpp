@@ -12,18 +12,19 @@ using Views = SelectiveScanInputs<View>;
 void check(const Views& in, const Rows& rows) {
   require(in.u.shape.rank() == 2 && in.u.cols() > 0, ErrorCode::shape, "[selective_scan] expected u [N, D], got ", in.u.shape.str());
   const int64_t n = in.u.rows(), channels = in.u.cols();
-  require(in.delta.shape == in.u.shape && (in.z.empty() || in.z.shape == in.u.shape), ErrorCode::shape, "[selective_scan] expected delta and z ",
-          in.u.shape.str(), ", got ", in.delta.shape.str(), " and ", in.z.shape.str());
-  require(in.A.shape.rank() == 2 && in.A.rows() == channels && in.A.cols() > 0 && in.A.dense(), ErrorCode::shape, "[selective_scan] expected A [",
-          channels, ", d_state], got ", in.A.shape.str());
+  require(in.delta.shape == in.u.shape && (in.z.empty() || in.z.shape == in.u.shape), ErrorCode::shape,
+          "[selective_scan] expected delta and z ", in.u.shape.str(), ", got ", in.delta.shape.str(), " and ", in.z.shape.str());
+  require(in.A.shape.rank() == 2 && in.A.rows() == channels && in.A.cols() > 0 && in.A.dense(), ErrorCode::shape,
+          "[selective_scan] expected A [", channels, ", d_state], got ", in.A.shape.str());
   require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % in.A.cols() == 0 && in.B.shape == in.C.shape,
-          ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape.str(), " and ", in.C.shape.str());
+          ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape.str(), " and ",
+          in.C.shape.str());
   const int64_t groups = in.B.cols() / in.A.cols();
   require(channels % groups == 0, ErrorCode::shape, "[selective_scan] ", groups, " groups do not divide ", channels, " channels");
   require(in.D.empty() || in.D.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected D [", channels, "], got ",
           in.D.shape.str());
-  require(in.delta_bias.empty() || in.delta_bias.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected delta_bias [", channels,
-          "], got ", in.delta_bias.shape.str());
+  require(in.delta_bias.empty() || in.delta_bias.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected delta_bias [",
+          channels, "], got ", in.delta_bias.shape.str());
   check_rows("selective_scan", rows, n);
 }
 
@@ -40,7 +41,8 @@ SelectiveScanForward<T> arguments(const Views& in, const Rows& rows) {
 
 Views values(const Tape& tape, const SelectiveScanInputs<Var>& in) {
   const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
-  return {value(in.u), value(in.delta), value(in.A), value(in.B), value(in.C), value(in.D), value(in.z), value(in.delta_bias), in.delta_softplus};
+  return {value(in.u), value(in.delta), value(in.A), value(in.B),
+          value(in.C), value(in.D),     value(in.z), value(in.delta_bias), in.delta_softplus};
 }
 
 struct Recorded {
@@ -66,9 +68,11 @@ void backward(Tape& tape, const Recorded& r) {
     b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
     b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
     b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
-    View vdu = target(du, in.u), vddelta = target(ddelta, in.delta), vdz = target(dz, in.z), vdB = target(dB, in.B), vdC = target(dC, in.C);
+    const View vdu = target(du, in.u), vddelta = target(ddelta, in.delta), vdz = target(dz, in.z);
+    const View vdB = target(dB, in.B), vdC = target(dC, in.C);
     b.du = vdu.as<T>(), b.ddelta = vddelta.as<T>(), b.dz = vdz.as<T>(), b.dB = vdB.as<T>(), b.dC = vdC.as<T>();
-    b.du_stride = vdu.stride, b.ddelta_stride = vddelta.stride, b.dz_stride = vdz.stride, b.dB_stride = vdB.stride, b.dC_stride = vdC.stride;
+    b.du_stride = vdu.stride, b.ddelta_stride = vddelta.stride, b.dz_stride = vdz.stride;
+    b.dB_stride = vdB.stride, b.dC_stride = vdC.stride;
     b.dA = target(dA, in.A).template as<T>(), b.dD = target(dD, in.D).template as<T>();
     b.ddelta_bias = target(ddelta_bias, in.delta_bias).template as<T>();
     pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).backward(b, exec);
@@ -149,8 +153,8 @@ std::vector<OpCase> selective_scan_cases() {
         if (r.z) z = tape.columns(delta, 0, r.channels);
         delta = tape.columns(delta, r.channels + 1, r.channels);
       }
-      const SelectiveScanInputs<Var> inputs{in.at("u"), delta, in.at("A"), tape.columns(in.at("BC"), 0, bc), tape.columns(in.at("BC"), bc, bc),
-                                            optional("D"), z, optional("delta_bias"), r.softplus};
+      const Var B = tape.columns(in.at("BC"), 0, bc), C = tape.columns(in.at("BC"), bc, bc);
+      const SelectiveScanInputs<Var> inputs{in.at("u"), delta, in.at("A"), B, C, optional("D"), z, optional("delta_bias"), r.softplus};
       const SelectiveScanOut out = selective_scan(tape, inputs, optional("initial"), {r.offsets, r.start});
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };

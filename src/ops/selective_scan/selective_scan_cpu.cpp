@@ -1,4 +1,6 @@
 // selective_scan in vectors over channels; the plan of tasks and memory is described in selective_scan.md.
+#include <algorithm>
+
 #include "ops/selective_scan/selective_scan.hpp"
 #include "ops/states.hpp"
 
@@ -288,8 +290,6 @@ void BackwardBlock(const ScanGradBlock& k, const ScanGradScratch& m) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-
 namespace statera {
 
 namespace {
@@ -319,7 +319,8 @@ struct Plan {
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
   ScanBlock block(int64_t s, int64_t block) const {
     const int64_t group = block / per_group, first = block % per_group * width;
-    return {&a, A + block * a.d_state * width, s, group, group * group_channels + first, std::clamp<int64_t>(group_channels - first, 0, width), width};
+    const int64_t count = std::clamp<int64_t>(group_channels - first, 0, width);
+    return {&a, A + block * a.d_state * width, s, group, group * group_channels + first, count, width};
   }
 };
 
@@ -329,7 +330,9 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
   const int64_t state = a.d_state * plan.width;
   float* h = exec.scratch.allocate_array<float>(exec.pool.size() * state);
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
-  exec.pool.run(plan.tasks(), [&](int64_t task, int worker) { run(plan.block(task / plan.blocks(), task % plan.blocks()), h + worker * state); });
+  exec.pool.run(plan.tasks(), [&](int64_t task, int worker) {
+    run(plan.block(task / plan.blocks(), task % plan.blocks()), h + worker * state);
+  });
 }
 
 // to[row] = the sum of from[j][row] over `parts` matrices [rows, width], dense and one after the other.
