@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "bench/matmul_peak.hpp"
+#include "core/roof.hpp"
 #include "core/arena.hpp"
 #include "core/exec.hpp"
 #include "core/random.hpp"

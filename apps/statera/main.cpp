@@ -16,7 +16,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", STATERA_VERSION);
   app.require_subcommand(1);
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
-  for (auto add : {statera::cli::add_train, statera::cli::add_generate, statera::cli::add_score, statera::cli::add_info})
+  for (auto add : {statera::cli::add_train, statera::cli::add_generate, statera::cli::add_score, statera::cli::add_info, statera::cli::add_bench})
     add(app);
   const auto verb = [&] {
     const auto chosen = app.get_subcommands();

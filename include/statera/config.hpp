@@ -25,6 +25,7 @@ struct ModelConfig {
   int64_t d_ff = 0;             // width of the SwiGLU MLP behind every mixer; 0: no MLP
   std::string layers;           // names of mixers with counts: "m3 A m3 A"
   std::map<std::string, std::string> mixers;  // name -> its own JSON object, which the mixer reads
+  std::string where = "config";               // the file or preset it came from, for messages
 
   // A preset's name ("small-hybrid") or the path of a JSON file or of a model folder. Throws config or io; unknown keys are errors.
   static ModelConfig load(const std::string& preset_or_path);

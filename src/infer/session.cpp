@@ -87,8 +87,9 @@ struct Session::Impl {
     const int64_t context = model->config().context;
     if (warned || context == 0 || state.rows() <= context) return;
     warned = true;
-    const std::string line = "the stream has passed the " + std::to_string(context) +
-                             " positions that the model was trained with; layers with keys and values now see the last " + std::to_string(context);
+    std::string line = "the stream has passed the " + std::to_string(context) + " positions that the model was trained with";
+    const bool slides = std::any_of(state.layers.begin(), state.layers.end(), [](const State& layer) { return layer.grows(); });
+    if (slides) line += "; attention now sees the last " + std::to_string(context);
     if (options.warn) options.warn(line);
     else std::fprintf(stderr, "statera: %s\n", line.c_str());
   }

@@ -48,6 +48,10 @@ void State::drop_before(int64_t position) {
   first_block_ += drop;
 }
 
+bool State::grows() const {
+  return std::any_of(layout_.begin(), layout_.end(), [](const StateTensor& tensor) { return tensor.grows; });
+}
+
 bool State::can_truncate() const {
   return std::all_of(layout_.begin(), layout_.end(), [](const StateTensor& tensor) { return tensor.grows; });
 }

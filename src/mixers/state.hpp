@@ -44,6 +44,7 @@ class State {
   void* const* blocks(size_t tensor) const { return growing_[tensor].pointers.data(); }
   int64_t first_block() const { return first_block_; }
   void drop_before(int64_t position);   // frees blocks wholly before it: a window has passed them
+  bool grows() const;                   // has growing tensors
   bool can_truncate() const;            // no fixed tensors
   void truncate(int64_t position);      // forgets what came at and after it; throws unsupported if there are fixed tensors
 

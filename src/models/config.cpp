@@ -59,6 +59,7 @@ void ModelConfig::visit(FieldVisitor& v) {
 
 ModelConfig ModelConfig::parse(const std::string& text, const std::string& where) {
   ModelConfig config;
+  config.where = where;
   read_fields(JsonText{text, where}, config, {"mixers", "mlp"});
   const auto json = parse_json(text, where);
   require(json.contains("mixers") && json["mixers"].is_object() && !json["mixers"].empty(), ErrorCode::config,

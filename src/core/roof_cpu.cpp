@@ -1,7 +1,7 @@
-#include "bench/matmul_peak.hpp"
+#include "core/roof.hpp"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/matmul_peak_cpu.cpp"
+#define HWY_TARGET_INCLUDE "core/roof_cpu.cpp"
 #include "core/simd.hpp"
 
 HWY_BEFORE_NAMESPACE();
