@@ -89,7 +89,7 @@ struct Session::Impl {
     warned = true;
     std::string line = "the stream has passed the " + std::to_string(context) + " positions that the model was trained with";
     const bool slides = std::any_of(state.layers.begin(), state.layers.end(), [](const State& layer) { return layer.grows(); });
-    if (slides) line += "; attention now sees the last " + std::to_string(context);
+    if (slides) line += "; layers that keep keys and values now see the last " + std::to_string(context);
     if (options.warn) options.warn(line);
     else std::fprintf(stderr, "statera: %s\n", line.c_str());
   }
