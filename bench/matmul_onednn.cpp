@@ -28,9 +28,9 @@ struct Problem {
 };
 
 constexpr Problem problems[] = {
-    {"base, up", 2048, 384, 1536},  {"base, in", 2048, 384, 768},   {"base, down", 2048, 768, 384}, {"small, up", 2048, 192, 768},
-    {"small, down", 2048, 384, 192}, {"base, M = 64", 64, 384, 1536}, {"base, M = 16", 16, 384, 1536}, {"base, M = 4", 4, 384, 1536},
-    {"base, M = 1", 1, 384, 1536},  {"large, M = 1", 1, 2048, 8192}, {"large, M = 16", 16, 2048, 8192},
+    {"base, up", 2048, 384, 1536},   {"base, in", 2048, 384, 768},    {"base, down", 2048, 768, 384},    {"small, up", 2048, 192, 768},
+    {"small, down", 2048, 384, 192}, {"base, M = 64", 64, 384, 1536}, {"base, M = 16", 16, 384, 1536},   {"base, M = 4", 4, 384, 1536},
+    {"base, M = 1", 1, 384, 1536},   {"large, M = 1", 1, 2048, 8192}, {"large, M = 16", 16, 2048, 8192},
 };
 
 // One thread is timed by what it computed, so that a busy machine tells the truth too; several by the clock on the wall.
@@ -138,20 +138,46 @@ void run_problem(const Problem& p, Exec& exec, double budget, double roof) {
   weight.bind(w, {}, nullptr);
   {
     OneDnn theirs(p.rows, p.out, p.in, x.as<float>(), false, w.as<float>(), true, true, y.as<float>());
-    print_row(p, "x W^T", compare(flops, budget, [&] { matmul(exec, x, weight, y); }, theirs), roof);
+    print_row(p, "x W^T",
+              compare(
+                  flops, budget, [&] { matmul(exec, x, weight, y); }, theirs),
+              roof);
   }
   if (p.rows < 64) return;
   {
     const Panels panels = weight.transposed_panels(exec);
     OneDnn theirs(p.rows, p.in, p.out, dy.as<float>(), false, w.as<float>(), false, true, dx.as<float>());
-    const MatmulProduct<float> product{.a = dy.as<float>(), .lda = p.out, .b = w.as<float>(), .ldb = p.in, .transposed = false,
-                                       .panels = panels, .c = dx.as<float>(), .ldc = p.in, .m = p.rows, .n = p.in, .k = p.out, .accumulate = false};
-    print_row(p, "dy W", compare(flops, budget, [&] { matmul_cpu.product(product, exec); }, theirs), roof);
+    const MatmulProduct<float> product{.a = dy.as<float>(),
+                                       .lda = p.out,
+                                       .b = w.as<float>(),
+                                       .ldb = p.in,
+                                       .transposed = false,
+                                       .panels = panels,
+                                       .c = dx.as<float>(),
+                                       .ldc = p.in,
+                                       .m = p.rows,
+                                       .n = p.in,
+                                       .k = p.out,
+                                       .accumulate = false};
+    print_row(p, "dy W",
+              compare(
+                  flops, budget, [&] { matmul_cpu.product(product, exec); }, theirs),
+              roof);
   }
   OneDnn theirs(p.out, p.in, p.rows, dy.as<float>(), true, x.as<float>(), false, false, dw.as<float>());
-  const MatmulWeightGrad<float> grad{.dy = dy.as<float>(), .dy_stride = p.out, .x = x.as<float>(), .x_stride = p.in, .dw = dw.as<float>(),
-                                     .dw_stride = p.in, .rows = p.rows, .out = p.out, .in = p.in};
-  print_row(p, "dy^T x", compare(flops, budget, [&] { matmul_cpu.weight_grad(grad, exec); }, theirs), roof);
+  const MatmulWeightGrad<float> grad{.dy = dy.as<float>(),
+                                     .dy_stride = p.out,
+                                     .x = x.as<float>(),
+                                     .x_stride = p.in,
+                                     .dw = dw.as<float>(),
+                                     .dw_stride = p.in,
+                                     .rows = p.rows,
+                                     .out = p.out,
+                                     .in = p.in};
+  print_row(p, "dy^T x",
+            compare(
+                flops, budget, [&] { matmul_cpu.weight_grad(grad, exec); }, theirs),
+            roof);
 }
 
 }  // namespace

@@ -20,7 +20,11 @@ void Apply(int f, const float* x, float* y, int64_t n) {
   const hn::ScalableTag<float> d;
   for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::Lanes(d))) {
     const auto v = hn::LoadU(d, x + i);
-    const auto r = f == exp_ ? Exp(d, v) : f == sigmoid_ ? Sigmoid(d, v) : f == silu_ ? Silu(d, v) : f == silu_grad_ ? SiluGrad(d, v) : Softplus(d, v);
+    const auto r = f == exp_         ? Exp(d, v)
+                   : f == sigmoid_   ? Sigmoid(d, v)
+                   : f == silu_      ? Silu(d, v)
+                   : f == silu_grad_ ? SiluGrad(d, v)
+                                     : Softplus(d, v);
     hn::StoreU(r, d, y + i);
   }
 }
@@ -42,7 +46,8 @@ std::vector<float> values_of(int f, const std::vector<float>& x) {
 
 std::vector<float> sweep(double low, double high) {
   std::vector<float> x(1 << 20);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(low + (high - low) * static_cast<double>(i) / static_cast<double>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(low + (high - low) * static_cast<double>(i) / static_cast<double>(x.size()));
   return x;
 }
 
@@ -51,7 +56,8 @@ template <class Truth, class Scale>
 double worst(int f, double low, double high, Truth truth, Scale scale) {
   const std::vector<float> x = sweep(low, high), y = values_of(f, x);
   double most = 0;
-  for (size_t i = 0; i < x.size(); ++i) most = std::max(most, std::abs(y[i] - truth(static_cast<double>(x[i]))) / scale(static_cast<double>(x[i])));
+  for (size_t i = 0; i < x.size(); ++i)
+    most = std::max(most, std::abs(y[i] - truth(static_cast<double>(x[i]))) / scale(static_cast<double>(x[i])));
   return most;
 }
 
@@ -63,8 +69,12 @@ constexpr double bound = 3e-7;
 
 TEST(Math, RelativeErrors) {
   const auto magnitude = [](auto f) { return [f](double x) { return std::max(std::abs(f(x)), 1e-37); }; };
-  EXPECT_LE(worst(exp_, -87.3, 88.0, [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }), bound);
-  EXPECT_LE(worst(exp_, -1, 1, [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }), bound);
+  EXPECT_LE(worst(
+                exp_, -87.3, 88.0, [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }),
+            bound);
+  EXPECT_LE(worst(
+                exp_, -1, 1, [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }),
+            bound);
   EXPECT_LE(worst(sigmoid_, -85, 85, sigmoid, magnitude(sigmoid)), bound);
   EXPECT_LE(worst(silu_, -80, 80, silu, magnitude(silu)), bound);
   EXPECT_LE(worst(softplus_, -80, 100, softplus, magnitude(softplus)), bound);

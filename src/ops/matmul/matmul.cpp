@@ -13,7 +13,8 @@ struct Factor {
 
   Panels panels(bool transpose, Exec& exec) const {
     if (weight) return transpose ? weight->forward_panels(exec) : weight->transposed_panels(exec);
-    float* memory = exec.scratch.allocate_array<float>(transpose ? Panels::elements(value.rows(), value.cols()) : Panels::elements(value.cols(), value.rows()));
+    float* memory = exec.scratch.allocate_array<float>(transpose ? Panels::elements(value.rows(), value.cols())
+                                                                 : Panels::elements(value.cols(), value.rows()));
     return Panels::pack(exec.pool, value, transpose, memory);
   }
 };
@@ -21,8 +22,8 @@ struct Factor {
 void check(const View& x, const View& w, const View& bias) {
   require(w.shape.rank() == 2 && x.shape.rank() == 2 && x.cols() == w.shape[1] && x.dtype == w.dtype, ErrorCode::shape, "[matmul] x ",
           name_of(x.dtype), x.shape.str(), " does not fit a weight ", name_of(w.dtype), w.shape.str());
-  require(bias.empty() || (bias.shape == Shape({w.shape[0]}) && bias.dtype == w.dtype), ErrorCode::shape, "[matmul] bias ", bias.shape.str(),
-          " of a weight ", w.shape.str());
+  require(bias.empty() || (bias.shape == Shape({w.shape[0]}) && bias.dtype == w.dtype), ErrorCode::shape, "[matmul] bias ",
+          bias.shape.str(), " of a weight ", w.shape.str());
 }
 
 // c (+)= a w^T if `transpose`, else a w
@@ -34,8 +35,18 @@ void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const 
     Panels panels;
     if constexpr (std::is_same_v<T, float>)
       if (&kernels == &matmul_cpu) panels = w.panels(transpose, exec);
-    kernels.product({.a = a.as<T>(), .lda = a.stride, .b = w.value.as<T>(), .ldb = w.value.stride, .transposed = transpose, .panels = panels,
-                     .c = c.as<T>(), .ldc = c.stride, .m = a.rows(), .n = c.cols(), .k = a.cols(), .accumulate = accumulate},
+    kernels.product({.a = a.as<T>(),
+                     .lda = a.stride,
+                     .b = w.value.as<T>(),
+                     .ldb = w.value.stride,
+                     .transposed = transpose,
+                     .panels = panels,
+                     .c = c.as<T>(),
+                     .ldc = c.stride,
+                     .m = a.rows(),
+                     .n = c.cols(),
+                     .k = a.cols(),
+                     .accumulate = accumulate},
                     exec);
   });
 }
@@ -59,8 +70,15 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
     const auto& kernels = pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
     const View in = tape.value(x);
     if (!dw.empty())
-      kernels.weight_grad({.dy = dy.as<T>(), .dy_stride = dy.stride, .x = in.as<T>(), .x_stride = in.stride, .dw = dw.as<T>(),
-                           .dw_stride = dw.stride, .rows = in.rows(), .out = dy.cols(), .in = in.cols()},
+      kernels.weight_grad({.dy = dy.as<T>(),
+                           .dy_stride = dy.stride,
+                           .x = in.as<T>(),
+                           .x_stride = in.stride,
+                           .dw = dw.as<T>(),
+                           .dw_stride = dw.stride,
+                           .rows = in.rows(),
+                           .out = dy.cols(),
+                           .in = in.cols()},
                           exec);
     if (!dbias.view.empty())
       kernels.bias_grad({.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.view.as<T>(), .rows = dy.rows(), .out = dy.cols()}, exec);
@@ -70,8 +88,8 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
 
 void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const View& bias) {
   check(x, w.value(), bias);
-  require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape.str(), " of ", x.rows(),
-          " rows and a weight ", w.value().shape.str());
+  require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape.str(), " of ",
+          x.rows(), " rows and a weight ", w.value().shape.str());
   forward(exec, x, {w.value(), &w}, y, bias);
 }
 

@@ -8,39 +8,43 @@
 namespace statera {
 
 // c = a b, or c += a b: the sum over k in one chain an element, from what stands in c. y = x W^T: `b` transposed; dx = dy W: not.
-template <class T> struct MatmulProduct {
-  const T* a;      // [m, k], rows lda apart
+template <class T>
+struct MatmulProduct {
+  const T* a;  // [m, k], rows lda apart
   int64_t lda;
-  const T* b;      // [n, k] if `transposed`, else [k, n]; rows ldb apart
+  const T* b;  // [n, k] if `transposed`, else [k, n]; rows ldb apart
   int64_t ldb;
   bool transposed;
-  Panels panels;   // the same b, for the fast kernel
-  T* c;            // [m, n], rows ldc apart
+  Panels panels;  // the same b, for the fast kernel
+  T* c;           // [m, n], rows ldc apart
   int64_t ldc;
   int64_t m, n, k;
   bool accumulate;
 };
 
 // dw += dy^T x
-template <class T> struct MatmulWeightGrad {
+template <class T>
+struct MatmulWeightGrad {
   const T* dy;  // [rows, out]
   int64_t dy_stride;
-  const T* x;   // [rows, in]
+  const T* x;  // [rows, in]
   int64_t x_stride;
-  T* dw;        // [out, in]
+  T* dw;  // [out, in]
   int64_t dw_stride;
   int64_t rows, out, in;
 };
 
 // dbias += the sum of the rows of dy
-template <class T> struct MatmulBiasGrad {
+template <class T>
+struct MatmulBiasGrad {
   const T* dy;  // [rows, out]
   int64_t dy_stride;
-  T* dbias;     // [out]
+  T* dbias;  // [out]
   int64_t rows, out;
 };
 
-template <class T> struct MatmulKernels {
+template <class T>
+struct MatmulKernels {
   const char* name;
   void (*product)(const MatmulProduct<T>&, Exec&) noexcept;
   void (*weight_grad)(const MatmulWeightGrad<T>&, Exec&) noexcept;

@@ -47,7 +47,8 @@ void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int6
 }
 
 // dW[out.., columns of the panels] += dy^T x for some rows of dy and the panels of the same rows of x.
-void WeightGradBlock(const MatmulWeightGrad<float>& p, const Panels& x, int64_t row, int64_t out, int64_t outs, int64_t first, int64_t last) {
+void WeightGradBlock(const MatmulWeightGrad<float>& p, const Panels& x, int64_t row, int64_t out, int64_t outs, int64_t first,
+                     int64_t last) {
   for (int64_t j = first; j < last; ++j)
     Tile<true>(p.dy + row * p.dy_stride + out, 1, p.dy_stride, x.panel(j), x.stride(j), p.dw + out * p.dw_stride + j * Panels::width,
                p.dw_stride, outs, x.columns(j), x.k);

@@ -29,12 +29,13 @@ struct Engine {
 
 bool same_bits(const View& a, const View& b) {
   for (int64_t row = 0; row < a.rows(); ++row)
-    if (std::memcmp(a.as<float>() + row * a.stride, b.as<float>() + row * b.stride, static_cast<size_t>(a.cols()) * sizeof(float))) return false;
+    if (std::memcmp(a.as<float>() + row * a.stride, b.as<float>() + row * b.stride, static_cast<size_t>(a.cols()) * sizeof(float)))
+      return false;
   return a.shape == b.shape;
 }
 
 TEST(Matmul, ARowHasTheSameBitsAloneAndAmongOthers) {
-  for (int64_t in : {37, 1100}) {  // the second crosses a block of the sum
+  for (int64_t in : {37, 1100}) {          // the second crosses a block of the sum
     const int64_t rows = 1000, out = 250;  // five panels and some: a row alone reads several panels side by side
     const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), bias = random_tensor("bias", {out});
     Weight weight;
@@ -48,7 +49,8 @@ TEST(Matmul, ARowHasTheSameBitsAloneAndAmongOthers) {
         for (int64_t first : {0, 5, 871}) {
           const Tensor some(DType::f32, {count, out});
           matmul(engine.exec, x.view().row_range(first, count), weight, some, bias);
-          EXPECT_TRUE(same_bits(some, all.view().row_range(first, count))) << count << " rows at " << first << ", " << threads << " threads";
+          EXPECT_TRUE(same_bits(some, all.view().row_range(first, count)))
+              << count << " rows at " << first << ", " << threads << " threads";
         }
       }
   }
@@ -98,7 +100,8 @@ TEST(Matmul, TwoThreadsMayUseAWeightThatIsNotPackedYet) {
 }
 
 TEST(Matmul, WeightGradientIsThatOfAVarAndAdds) {
-  const Tensor x = random_tensor("x", {600, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {600, 50}), dw(DType::f32, {50, 37});
+  const Tensor x = random_tensor("x", {600, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {600, 50}),
+               dw(DType::f32, {50, 37});
   const Device device = Device::cpu({.threads = 2});
   Weight weight;
   weight.bind(w, dw, nullptr);

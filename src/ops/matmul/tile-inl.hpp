@@ -32,7 +32,7 @@ struct TileArgs {
   int64_t rs_a, cs_a;
   const float* b;  // (k, j) at b[k * ldb + j]
   int64_t ldb;
-  float* c;        // (i, j) at c[i * ldc + j]
+  float* c;  // (i, j) at c[i * ldc + j]
   int64_t ldc;
 };
 
@@ -43,7 +43,8 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
   const TileTag d;
   using V = hn::Vec<TileTag>;
   const auto mask = hn::FirstN(d, static_cast<size_t>(last));
-  const auto load = [&](const float* p, int v) HWY_ATTR { return masked && v == vectors - 1 ? hn::MaskedLoad(mask, d, p) : hn::LoadU(d, p); };
+  const auto load = [&](const float* p, int v)
+                        HWY_ATTR { return masked && v == vectors - 1 ? hn::MaskedLoad(mask, d, p) : hn::LoadU(d, p); };
   V acc[rows][vectors];
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i)
@@ -77,17 +78,22 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
       float* c = t.c + i * t.ldc + v * tile_lanes;
-      if (masked && v == vectors - 1) hn::BlendedStore(acc[i][v], mask, d, c);
-      else hn::StoreU(acc[i][v], d, c);
+      if (masked && v == vectors - 1)
+        hn::BlendedStore(acc[i][v], mask, d, c);
+      else
+        hn::StoreU(acc[i][v], d, c);
     }
 }
 
 template <int rows, int vectors, bool accumulate>
 HWY_INLINE void TileRows(const TileArgs& t, int64_t m, int64_t k, int64_t last) {
   if constexpr (rows > 0) {
-    if (m < rows) TileRows<rows - 1, vectors, accumulate>(t, m, k, last);
-    else if (last == tile_lanes) TileBlock<rows, vectors, false, accumulate>(t, k, last);
-    else TileBlock<rows, vectors, true, accumulate>(t, k, last);
+    if (m < rows)
+      TileRows<rows - 1, vectors, accumulate>(t, m, k, last);
+    else if (last == tile_lanes)
+      TileBlock<rows, vectors, false, accumulate>(t, k, last);
+    else
+      TileBlock<rows, vectors, true, accumulate>(t, k, last);
   }
 }
 
@@ -95,8 +101,10 @@ template <int vectors, bool accumulate>
 HWY_INLINE void TileColumns(const TileArgs& t, int64_t n, int64_t m, int64_t k) {
   if constexpr (vectors > 0) {
     const int64_t last = n - (vectors - 1) * tile_lanes;
-    if (last <= 0) TileColumns<vectors - 1, accumulate>(t, n, m, k);
-    else TileRows<tile_rows, vectors, accumulate>(t, m, k, last);
+    if (last <= 0)
+      TileColumns<vectors - 1, accumulate>(t, n, m, k);
+    else
+      TileRows<tile_rows, vectors, accumulate>(t, m, k, last);
   }
 }
 

@@ -17,8 +17,10 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 void RunTile(bool accumulate, const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m,
              int64_t n, int64_t k) {
-  if (accumulate) Tile<true>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k);
-  else Tile<false>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k);
+  if (accumulate)
+    Tile<true>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k);
+  else
+    Tile<false>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k);
 }
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -57,7 +59,8 @@ TEST(Tile, IsTheProductAndWritesNothingElse) {
                 for (int64_t kk = 0; kk < k && j < n; ++kk)
                   sum += static_cast<double>(a[static_cast<size_t>(i * rs + kk * cs)]) * b[static_cast<size_t>(kk * ldb + j)];
                 const double tolerance = j >= n ? 0 : accumulate ? 2e-2 : 1e-5;
-                ASSERT_NEAR(c[static_cast<size_t>(i * ldc + j)], sum, tolerance) << m << " x " << n << " x " << k << " at " << i << ", " << j;
+                ASSERT_NEAR(c[static_cast<size_t>(i * ldc + j)], sum, tolerance)
+                    << m << " x " << n << " x " << k << " at " << i << ", " << j;
               }
           }
         }
