@@ -16,7 +16,9 @@ namespace statera {
 MappedFile MappedFile::open(const std::string& path) {
   struct Descriptor {
     int fd;
-    ~Descriptor() { if (fd >= 0) ::close(fd); }
+    ~Descriptor() {
+      if (fd >= 0) ::close(fd);
+    }
   };
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};  // a pipe must not wait for its writer
   require(file.fd >= 0, ErrorCode::io, path, ": cannot open: ", std::strerror(errno));

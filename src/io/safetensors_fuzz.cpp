@@ -1,0 +1,41 @@
+// Any bytes as a safetensors file: an Error, or a file whose every tensor lies inside it and that can be written and read again.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "io/atomic_file.hpp"
+#include "io/safetensors.hpp"
+#include "statera/error.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace statera;
+  static const std::string folder = [] {
+    char name[] = "/tmp/statera-fuzz-XXXXXX";
+    if (!::mkdtemp(name)) std::abort();
+    return std::string(name);
+  }();
+  const std::string path = folder + "/x.safetensors", copy = folder + "/y.safetensors";
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (!file || std::fwrite(data, 1, size, file) != size || std::fclose(file) != 0) std::abort();
+  try {
+    const SafetensorsFile read = SafetensorsFile::open(path);
+    unsigned sum = 0;
+    for (const NamedView& tensor : read.tensors())
+      for (size_t i = 0; i < tensor.view.bytes(); ++i) sum += static_cast<const uint8_t*>(tensor.view.data)[i];
+    if (sum % 16 != 0) return 0;  // writing is slow: for one in sixteen
+    write_safetensors(copy, read.tensors(), read.metadata());
+    const SafetensorsFile again = SafetensorsFile::open(copy);
+    if (again.tensors().size() != read.tensors().size() || again.metadata() != read.metadata()) std::abort();
+    for (size_t i = 0; i < read.tensors().size(); ++i) {
+      const NamedView &a = read.tensors()[i], &b = again.tensors()[i];
+      if (a.name != b.name || a.view.dtype != b.view.dtype || !(a.view.shape == b.view.shape)) std::abort();
+      if (a.view.bytes() && std::memcmp(a.view.data, b.view.data, a.view.bytes()) != 0) std::abort();
+    }
+  } catch (const Error& error) {
+    if (std::string(error.what()).find('\n') != std::string::npos) std::abort();  // one line
+  }
+  return 0;
+}
