@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "statera/dtype.hpp"
 
@@ -68,8 +69,12 @@ class Tensor {
  public:
   Tensor() = default;
   Tensor(DType dtype, const Shape& shape);
-  Tensor(Tensor&&) noexcept = default;
-  Tensor& operator=(Tensor&&) noexcept = default;
+  Tensor(Tensor&& other) noexcept : memory_(std::move(other.memory_)), view_(std::exchange(other.view_, {})) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    memory_ = std::move(other.memory_);
+    view_ = std::exchange(other.view_, {});
+    return *this;
+  }
   Tensor clone() const;
   const View& view() const { return view_; }
   operator View() const { return view_; }

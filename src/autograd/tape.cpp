@@ -1,5 +1,6 @@
 #include "statera/tape.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -29,16 +30,19 @@ struct Op {
 };
 
 template <class T>
-void add_rows(const View& from, const View& to) {
+void add_rows(ThreadPool& pool, const View& from, const View& to) {
   const T* in = from.as<T>();
   T* out = to.as<T>();
-  for (int64_t row = 0; row < to.rows(); ++row)
-    for (int64_t col = 0; col < to.cols(); ++col) out[row * to.stride + col] += in[row * from.stride + col];
+  const int64_t rows = to.rows(), cols = to.cols(), block = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cols));
+  pool.run((rows + block - 1) / block, [&](int64_t task, int) {
+    for (int64_t row = task * block; row < std::min(rows, (task + 1) * block); ++row)
+      for (int64_t col = 0; col < cols; ++col) out[row * to.stride + col] += in[row * from.stride + col];
+  });
 }
 
-void add(const View& from, const View& to) {
-  if (to.dtype == DType::f64) add_rows<double>(from, to);
-  else add_rows<float>(from, to);
+void add(ThreadPool& pool, const View& from, const View& to) {
+  if (to.dtype == DType::f64) add_rows<double>(pool, from, to);
+  else add_rows<float>(pool, from, to);
 }
 
 template <class T>
@@ -191,7 +195,7 @@ GradSink::GradSink(Tape& tape, Var var) : tape_(tape), var_(var) {
 
 GradSink::~GradSink() {
   if (sum_.empty()) return;
-  add(view_, sum_);
+  add(tape_.device().pool(), view_, sum_);
   tape_.free_grad(view_);
 }
 
@@ -210,7 +214,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i] || !needs_grad(outputs[i]) || grads[i].empty()) continue;
     const GradTarget seed = target(outputs[i]);
-    if (seed.accumulate) add(grads[i], seed.view);
+    if (seed.accumulate) add(s.device.pool(), grads[i], seed.view);
     else copy(grads[i], seed.view);
   }
   for (size_t i = s.ops.size(); i-- > 0;) {
@@ -270,8 +274,8 @@ Tape::Scope::Scope(Tape& tape, std::string_view name) : tape_(tape), outer_(tape
   const std::string& outer = s.scopes[static_cast<size_t>(outer_)];
   const size_t wanted = outer.size() + (outer.empty() ? 0 : 1) + name.size();
   for (size_t i = 0; i < s.scopes.size(); ++i) {  // found again in every later step, so nothing is allocated then
-    const std::string& known = s.scopes[i];
-    if (known.size() == wanted && known.compare(0, outer.size(), outer) == 0 && known.compare(wanted - name.size(), name.size(), name) == 0) {
+    const std::string_view known = s.scopes[i];
+    if (known.size() == wanted && known.starts_with(outer) && known.ends_with(name) && (outer.empty() || known[outer.size()] == '.')) {
       s.scope = static_cast<int32_t>(i);
       return;
     }
@@ -293,11 +297,14 @@ std::string Tape::first_non_finite() const {
 
 void Tape::check_gradients(bool on) {
   state_->check = on;
-  if (on || state_->child) child().state_->check = on;
+  if (state_->child) state_->child->check_gradients(on);
 }
 
 Tape& Tape::child() {
-  if (!state_->child) state_->child = std::make_unique<Tape>(state_->device);
+  if (!state_->child) {
+    state_->child = std::make_unique<Tape>(state_->device);
+    state_->child->check_gradients(state_->check);
+  }
   return *state_->child;
 }
 

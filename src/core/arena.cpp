@@ -18,7 +18,7 @@ size_t round_up(size_t bytes) { return (bytes + line - 1) / line * line + line; 
 
 void Arena::set_poison(bool on) { poison.store(on); }
 
-Arena::~Arena() = default;
+Arena::~Arena() { check_sentinels(); }
 
 void Arena::add_block(size_t bytes) {
   auto memory = std::make_unique_for_overwrite<std::byte[]>(bytes + line);
@@ -42,9 +42,9 @@ void* Arena::allocate(size_t bytes) {
   total_ += size;
   peak_ = std::max(peak_, total_);
   if (poison.load(std::memory_order_relaxed)) {
-    std::memset(p, 0xFF, size - line);  // NaN in every floating type
+    std::memset(p, 0xFF, bytes);  // NaN in every floating type
     std::memset(p + bytes, sentinel, size - bytes);
-    guards_.push_back({p + size - line});
+    guards_.push_back({p + bytes, p + size});
   }
   return p;
 }
@@ -57,8 +57,8 @@ Arena::Mark Arena::mark() const { return {block_, used_, total_}; }
 
 void Arena::check_sentinels() const {
   for (const Guard& guard : guards_)
-    for (size_t byte = 0; byte < line; ++byte)
-      if (guard.at[byte] != std::byte{sentinel}) {
+    for (const std::byte* byte = guard.begin; byte < guard.end; ++byte)
+      if (*byte != std::byte{sentinel}) {
         std::fprintf(stderr, "[arena] a kernel wrote behind its output\n");
         std::abort();  // only under poison, in tests: release() runs in destructors and cannot throw
       }
@@ -69,8 +69,8 @@ void Arena::release(const Mark& mark) {
     check_sentinels();
     const auto live = [&](const Guard& guard) {
       for (size_t b = 0; b < mark.block && b < blocks_.size(); ++b)
-        if (guard.at >= blocks_[b].begin && guard.at < blocks_[b].begin + blocks_[b].size) return true;
-      return mark.block < blocks_.size() && guard.at >= blocks_[mark.block].begin && guard.at < blocks_[mark.block].begin + mark.used;
+        if (guard.begin >= blocks_[b].begin && guard.begin < blocks_[b].begin + blocks_[b].size) return true;
+      return mark.block < blocks_.size() && guard.begin >= blocks_[mark.block].begin && guard.begin < blocks_[mark.block].begin + mark.used;
     };
     std::erase_if(guards_, [&](const Guard& guard) { return !live(guard); });
   }

@@ -16,8 +16,8 @@ class Arena {
 
   Arena() = default;
   ~Arena();
-  Arena(Arena&&) noexcept = default;
-  Arena& operator=(Arena&&) noexcept = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
 
   void* allocate(size_t bytes);
   template <class T> T* allocate_array(int64_t count) { return static_cast<T*>(allocate(static_cast<size_t>(count) * sizeof(T))); }
@@ -30,14 +30,14 @@ class Arena {
   size_t used() const { return total_; }
   size_t peak() const { return peak_; }
 
-  // Laws test: new memory is filled with NaN and followed by a sentinel, which check_sentinels() (called by release and reset too)
-  // verifies; an overrun aborts the test.
+  // Laws test: new memory is filled with NaN and followed by a sentinel, which check_sentinels() (called by release, reset and
+  // the destructor too) verifies; an overrun aborts the test.
   static void set_poison(bool on);
   void check_sentinels() const;
 
  private:
   struct Block { std::unique_ptr<std::byte[]> memory; std::byte* begin; size_t size; };
-  struct Guard { std::byte* at; };
+  struct Guard { std::byte *begin, *end; };  // the sentinel behind what was handed out
   void add_block(size_t bytes);
 
   std::vector<Block> blocks_;

@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "core/check.hpp"
+#include "core/isa.hpp"
 #include "core/thread_pool.hpp"
 
 namespace statera {
@@ -17,6 +19,9 @@ int available_cores() {
 }  // namespace
 
 Device Device::cpu(CpuOptions options) {
+  apply_environment_isa();
+  require(options.threads >= 0 && options.threads <= 1024, ErrorCode::device, "[device] expected 1 to 1024 threads (0: one a core), got ",
+          options.threads);
   Device device;
   device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : available_cores());
   device.kernels_ = options.kernels;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/check.hpp"
+#include "core/isa.hpp"
 #include "hwy/targets.h"
 #include "statera/device.hpp"
 
@@ -26,23 +27,25 @@ void apply(int64_t allowed) {
   hwy::SetSupportedTargetsForTest(targets);
   hwy::GetChosenTarget().Update(targets);
 }
-
-const bool from_environment = [] {
-  if (const char* name = std::getenv("STATERA_ISA"); name && *name) try {
-      apply(allowed_from(name));
-    } catch (const Error& error) {
-      std::fprintf(stderr, "STATERA_ISA: %s\n", error.what());
-      std::exit(2);
-    }
-  return true;
-}();
 }  // namespace
 
+void apply_environment_isa() {
+  static const bool applied = [] {  // after a throw the next call tries again
+    if (const char* name = std::getenv("STATERA_ISA"); name && *name) apply(allowed_from(name));
+    return true;
+  }();
+  static_cast<void>(applied);
+}
+
 std::string instruction_set() {
+  apply_environment_isa();
   const int64_t targets = (hwy::SupportedTargets() | HWY_EMU128) & compiled;
   return hwy::TargetName(targets & -targets);
 }
 
-void limit_instruction_set(const std::string& name) { apply(allowed_from(name)); }
+void limit_instruction_set(const std::string& name) {
+  apply_environment_isa();  // now, so that it does not undo this later
+  apply(allowed_from(name));
+}
 
 }  // namespace statera

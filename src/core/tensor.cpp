@@ -1,5 +1,6 @@
 #include "statera/tensor.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -69,6 +70,10 @@ View View::reshaped(const Shape& wanted) const {
 void Tensor::Free::operator()(void* p) const noexcept { std::free(p); }
 
 Tensor::Tensor(DType dtype, const Shape& shape) {
+  int64_t most = static_cast<int64_t>(size_of(dtype));
+  for (int64_t dim : shape)
+    require(dim >= 0 && !__builtin_mul_overflow(most, std::max<int64_t>(dim, 1), &most) && most < int64_t{1} << 62, ErrorCode::shape,
+            "[tensor] impossible shape ", shape.str());
   const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
   const size_t rounded = (bytes + 63) / 64 * 64 + 64;  // kernels may read a full vector behind the last element, never write there
   void* p = std::aligned_alloc(64, rounded);
@@ -97,7 +102,9 @@ void convert_rows(const View& from, const View& to) {
 
 void copy(const View& from, const View& to) {
   require(from.shape == to.shape, ErrorCode::shape, "[copy] from ", from.shape.str(), " to ", to.shape.str());
-  if (from.dtype == to.dtype) {
+  if (from.dtype == to.dtype && from.dense() && to.dense()) {
+    if (from.bytes() > 0) std::memcpy(to.data, from.data, from.bytes());
+  } else if (from.dtype == to.dtype) {
     const size_t size = size_of(from.dtype), row_bytes = static_cast<size_t>(from.cols()) * size;
     for (int64_t row = 0; row < from.rows(); ++row)
       std::memcpy(static_cast<char*>(to.data) + static_cast<size_t>(row * to.stride) * size,
@@ -113,6 +120,10 @@ void copy(const View& from, const View& to) {
 
 void fill_zero(const View& view) {
   const size_t size = size_of(view.dtype);
+  if (view.dense()) {
+    if (view.bytes() > 0) std::memset(view.data, 0, view.bytes());
+    return;
+  }
   for (int64_t row = 0; row < view.rows(); ++row)
     std::memset(static_cast<char*>(view.data) + static_cast<size_t>(row * view.stride) * size, 0, static_cast<size_t>(view.cols()) * size);
 }

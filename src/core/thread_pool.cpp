@@ -1,5 +1,9 @@
 #include "core/thread_pool.hpp"
 
+#include <system_error>
+
+#include "core/check.hpp"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -17,62 +21,71 @@ void relax() {
 constexpr int spins_before_sleep = 4000;  // about 50 microseconds: longer than the gap between two kernels, shorter than a nap is worth
 }  // namespace
 
-struct ThreadPool::Job {
-  FunctionRef<void(int64_t, int)>* body = nullptr;
-  std::atomic<int64_t> next{0};
-  int64_t tasks = 0;
-};
-
-ThreadPool::ThreadPool(int threads) : job_(std::make_unique<Job>()) {
-  for (int worker = 1; worker < threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
+ThreadPool::ThreadPool(int threads) {
+  try {
+    for (int worker = 1; worker < threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
+  } catch (const std::system_error&) {
+    const size_t started = threads_.size() + 1;
+    stop();
+    fail(ErrorCode::device, "[threads] the system gives only ", started, " of ", threads, " threads; ask for fewer");
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   stop_.store(true);
   generation_.fetch_add(1);
   generation_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
-void ThreadPool::take_tasks(Job& job, int worker) {
-  for (int64_t task = job.next.fetch_add(1, std::memory_order_relaxed); task < job.tasks;
-       task = job.next.fetch_add(1, std::memory_order_relaxed))
-    (*job.body)(task, worker);
+void ThreadPool::take_tasks(int worker) {
+  uint32_t mine = 0;
+  for (;;) {
+    const uint64_t ticket = tickets_.fetch_add(1, std::memory_order_acq_rel);
+    const auto task = static_cast<uint32_t>(ticket), tasks = static_cast<uint32_t>(ticket >> 32);
+    if (task < tasks) {
+      (*body_)(task, worker);
+      ++mine;
+      continue;
+    }
+    if (mine > 0 && done_.fetch_add(mine, std::memory_order_acq_rel) + mine == tasks) done_.notify_one();
+    return;
+  }
 }
 
 void ThreadPool::work(int worker) {
-  FlushDenormals flush;
+  const FlushDenormals flush;
   uint32_t seen = 0;
   for (;;) {
-    int spins = 0;
-    while (generation_.load(std::memory_order_acquire) == seen) {
+    for (int spins = 0; generation_.load(std::memory_order_acquire) == seen;) {
       if (++spins < spins_before_sleep) relax();
       else generation_.wait(seen, std::memory_order_acquire);
     }
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load()) return;
-    take_tasks(*job_, worker);
-    if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) active_.notify_one();
+    take_tasks(worker);
   }
 }
 
-void ThreadPool::run(int64_t tasks, FunctionRef<void(int64_t, int)> body) {
+void ThreadPool::run(int64_t tasks, Body body) {
   if (tasks <= 0) return;
+  const FlushDenormals flush;  // as the workers do, so that a task gives the same bits wherever it runs
   if (tasks == 1 || threads_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
     for (int64_t task = 0; task < tasks; ++task) body(task, 0);
     return;
   }
-  job_->body = &body;
-  job_->tasks = tasks;
-  job_->next.store(0, std::memory_order_relaxed);
-  active_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
+  body_ = &body;
+  done_.store(0, std::memory_order_relaxed);
+  tickets_.store(static_cast<uint64_t>(tasks) << 32, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
-  take_tasks(*job_, 0);
+  take_tasks(0);
   int spins = 0;
-  for (int left = active_.load(std::memory_order_acquire); left != 0; left = active_.load(std::memory_order_acquire)) {
+  for (uint32_t done = done_.load(std::memory_order_acquire); done != tasks; done = done_.load(std::memory_order_acquire)) {
     if (++spins < spins_before_sleep) relax();
-    else active_.wait(left, std::memory_order_acquire);
+    else done_.wait(done, std::memory_order_acquire);
   }
   busy_.store(false, std::memory_order_release);
 }

@@ -5,7 +5,6 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <thread>
 #include <vector>
 
@@ -15,24 +14,27 @@ namespace statera {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // the caller included; at least 1
+  explicit ThreadPool(int threads);  // the caller included; at least 1. Throws device if the system refuses
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return static_cast<int>(threads_.size()) + 1; }
-  // body(task, worker): 0 <= task < tasks, 0 <= worker < size(). Must not throw. Returns when all tasks are done.
+  // body(task, worker): 0 <= task < tasks < 2^31, 0 <= worker < size(). Must not throw. Returns when all tasks are done; it does not wait
+  // for workers that the system has not woken, so a busy machine costs no more than its missing share.
   void run(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body);
 
  private:
-  struct Job;
+  using Body = FunctionRef<void(int64_t task, int worker)>;
   void work(int worker);
-  void take_tasks(Job& job, int worker);
+  void stop();
+  void take_tasks(int worker);
 
   std::vector<std::thread> threads_;
-  std::unique_ptr<Job> job_;
-  std::atomic<uint32_t> generation_{0};
-  std::atomic<int> active_{0};
+  Body* body_ = nullptr;                 // read only by who holds a task of it, and a run ends when all its tasks are done: so it is valid
+  std::atomic<uint64_t> tickets_{0};     // tasks of the run << 32 | the next one
+  std::atomic<uint32_t> done_{0};
+  std::atomic<uint32_t> generation_{0};  // counts runs: what sleeping workers wait for
   std::atomic<bool> busy_{false}, stop_{false};
 };
 

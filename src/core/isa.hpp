@@ -1,0 +1,9 @@
+// The environment's say in which instruction set the fast kernels run on.
+#pragma once
+
+namespace statera {
+
+// Obeys STATERA_ISA, once for the process. Throws device for a name that is unknown or that this machine lacks.
+void apply_environment_isa();
+
+}  // namespace statera
