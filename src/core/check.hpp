@@ -1,16 +1,20 @@
 // Building error messages. fail() throws; require() is for checks at the edges, never inside kernels.
 #pragma once
 #include <sstream>
+#include <string>
 
 #include "statera/error.hpp"
 
 namespace statera {
 
+// Throws with the message as one line of at most 1,000 bytes, whatever names from files or the command line it quotes.
+[[noreturn]] void throw_error(ErrorCode, std::string message);
+
 template <class... Parts>
 [[noreturn]] void fail(ErrorCode code, const Parts&... parts) {
   std::ostringstream message;
   (message << ... << parts);
-  throw Error(code, message.str());
+  throw_error(code, message.str());
 }
 
 template <class... Parts>
