@@ -36,7 +36,6 @@ class AdamW {
 
  private:
   struct Block { size_t parameter; int64_t begin, count; };
-  struct Factors;
 
   double gradient_norm();
 

@@ -6,45 +6,17 @@
 #include "core/thread_pool.hpp"
 #include "ops/kernels.hpp"
 #include "statera/optimizer.hpp"
+#include "train/adamw.hpp"
 
 namespace statera {
 
 namespace {
 constexpr int64_t block_elements = 8192;
 
-// In double, eight sums side by side in a fixed order.
 template <class T>
-double sum_of_squares(const T* g, int64_t count) {
-  double sums[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8)
-    for (int j = 0; j < 8; ++j) sums[j] += static_cast<double>(g[i + j]) * static_cast<double>(g[i + j]);
-  for (; i < count; ++i) sums[i % 8] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-}  // namespace
-
-struct AdamW::Factors {
-  double clip, beta1, beta2, rate, root, eps, keep;  // rate: lr over the mean's bias correction; root: 1 / sqrt(that of the square)
-};
-
-namespace {
-template <class T, class F>
-void update(T* __restrict w, T* __restrict g, T* __restrict m, T* __restrict v, int64_t count, const F& f, bool decay) {
-  const auto clip = static_cast<T>(f.clip), b1 = static_cast<T>(f.beta1), b2 = static_cast<T>(f.beta2), c1 = static_cast<T>(1 - f.beta1),
-             c2 = static_cast<T>(1 - f.beta2), rate = static_cast<T>(f.rate), root = static_cast<T>(f.root), eps = static_cast<T>(f.eps),
-             keep = decay ? static_cast<T>(f.keep) : T{1};
-  const auto one = [&](int64_t i) {
-    const T grad = clip * g[i];
-    m[i] = b1 * m[i] + c1 * grad;
-    v[i] = b2 * v[i] + c2 * grad * grad;
-    w[i] = keep * w[i] - rate * m[i] / (std::sqrt(v[i]) * root + eps);
-    g[i] = 0;
-  };
-  int64_t i = 0;
-  for (; i + 16 <= count; i += 16)  // a count that the compiler knows, so that it makes vectors of it
-    for (int64_t j = 0; j < 16; ++j) one(i + j);
-  for (; i < count; ++i) one(i);
+const AdamWKernels<T>& kernels(const Device& device) {
+  if constexpr (std::is_same_v<T, double>) return adamw_ref_f64;
+  else return device.kernels() == KernelChoice::fast ? adamw_cpu : adamw_ref_f32;
 }
 }  // namespace
 
@@ -72,7 +44,8 @@ double AdamW::gradient_norm() {
     const Block& block = blocks_[static_cast<size_t>(task)];
     dispatch(parameters_[block.parameter]->grad.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      sums_[static_cast<size_t>(task)] = sum_of_squares(parameters_[block.parameter]->grad.template as<T>() + block.begin, block.count);
+      const T* grad = parameters_[block.parameter]->grad.as<T>() + block.begin;
+      sums_[static_cast<size_t>(task)] = kernels<T>(device_).sum_of_squares(grad, block.count);
     });
   });
   double total = 0;
@@ -88,22 +61,21 @@ double AdamW::step(double factor) {
   const double norm = gradient_norm();
   ++steps_;
   const auto t = static_cast<double>(steps_);
-  const double lr = factor * static_cast<double>(options_.lr), beta1 = static_cast<double>(options_.beta1),
-               beta2 = static_cast<double>(options_.beta2), clip = static_cast<double>(options_.clip);
-  const Factors factors{.clip = clip > 0 && norm > clip ? clip / norm : 1,
-                        .beta1 = beta1,
-                        .beta2 = beta2,
-                        .rate = lr / (1 - std::pow(beta1, t)),
-                        .root = 1 / std::sqrt(1 - std::pow(beta2, t)),
-                        .eps = static_cast<double>(options_.eps),
-                        .keep = 1 - lr * static_cast<double>(options_.weight_decay)};
+  const AdamWOptions& o = options_;
+  const double lr = factor * static_cast<double>(o.lr), rate = lr / (1 - std::pow(static_cast<double>(o.beta1), t)),
+               root = 1 / std::sqrt(1 - std::pow(static_cast<double>(o.beta2), t)), keep = 1 - lr * static_cast<double>(o.weight_decay),
+               clip = o.clip > 0 && norm > static_cast<double>(o.clip) ? static_cast<double>(o.clip) / norm : 1;
   device_.pool().run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
     const Block& block = blocks_[static_cast<size_t>(task)];
-    Parameter& p = *parameters_[block.parameter];
+    const Parameter& p = *parameters_[block.parameter];
     dispatch(p.value.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      update(p.value.as<T>() + block.begin, p.grad.as<T>() + block.begin, mean_[block.parameter].as<T>() + block.begin,
-             square_[block.parameter].as<T>() + block.begin, block.count, factors, p.decay);
+      kernels<T>(device_).update({.weight = p.value.as<T>() + block.begin, .grad = p.grad.as<T>() + block.begin,
+                                  .mean = mean_[block.parameter].as<T>() + block.begin,
+                                  .square = square_[block.parameter].as<T>() + block.begin, .count = block.count,
+                                  .clip = static_cast<T>(clip), .beta1 = static_cast<T>(o.beta1), .beta2 = static_cast<T>(o.beta2),
+                                  .rate = static_cast<T>(rate), .root = static_cast<T>(root), .eps = static_cast<T>(o.eps),
+                                  .keep = p.decay ? static_cast<T>(keep) : T{1}});
     });
   });
   for (Parameter* p : parameters_) p->changed();

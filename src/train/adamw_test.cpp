@@ -82,7 +82,11 @@ void agrees(DType dtype, double gradient_scale, double tolerance) {
 
 TEST(AdamW, IsThePaperInDouble) { agrees(DType::f64, 1e-3, 1e-12); }
 TEST(AdamW, IsThePaperInFloat) { agrees(DType::f32, 1e-3, 2e-6); }
-TEST(AdamW, ClipsByTheGlobalNorm) { agrees(DType::f64, 100, 1e-12); }
+TEST(AdamW, IsThePaperWhereEpsilonCounts) { agrees(DType::f32, 1e-8, 2e-6); }
+TEST(AdamW, ClipsByTheGlobalNorm) {
+  agrees(DType::f64, 100, 1e-12);
+  agrees(DType::f32, 100, 2e-6);
+}
 
 TEST(AdamW, TheSameBitsForAnyNumberOfThreads) {
   std::vector<float> results[2];

@@ -15,7 +15,13 @@
 namespace statera {
 
 namespace {
-constexpr int64_t evaluations = 20, default_bytes = int64_t{64} << 10, default_final_bytes = int64_t{1} << 20;
+constexpr int64_t evaluations = 20, default_final_bytes = int64_t{1} << 20;
+
+// A hundredth of what is trained on, so that twenty measurements, which are a third of the work, cost less than a tenth.
+int64_t default_bytes(const TrainOptions& o) {
+  constexpr int64_t least = int64_t{4} << 10, most = int64_t{64} << 10;
+  return o.steps > 0 ? std::clamp(o.steps * o.batch * o.length * o.accumulate / 100, least, most) : most;
+}
 
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -118,7 +124,7 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData&
   const auto seconds = [&](int64_t chosen, int64_t usual) {
     return one * static_cast<double>(held_out_batches(data, options, chosen ? chosen : usual));
   };
-  forecast.held_out_seconds = seconds(options.evaluate_bytes, default_bytes);
+  forecast.held_out_seconds = seconds(options.evaluate_bytes, default_bytes(options));
   forecast.final_seconds = seconds(options.final_bytes, default_final_bytes);
   return forecast;
 }
@@ -136,7 +142,7 @@ void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, c
 }  // namespace
 
 void choose(TrainOptions& o, Forecast& forecast, const TrainingData& data, double spent) {
-  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes, o.budget / 10 / static_cast<double>(evaluations), data, o);
+  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes(o), o.budget / 10 / static_cast<double>(evaluations), data, o);
   choose_bytes(o.final_bytes, forecast.final_seconds, default_final_bytes, o.budget / 6, data, o);
   if (o.steps == 0) {
     constexpr double margin = 0.97;

@@ -185,6 +185,7 @@ class Trainer {
 
   double evaluate() {
     const double bits = measure_held_out(tape_, model_, data_, options_, options_.evaluate_bytes).bits_per_byte;
+    if (!std::isfinite(bits)) diverged("the cost of the held-out text is not finite");
     if (bits < state_.best) {
       state_.best = bits;
       state_.best_step = state_.step;

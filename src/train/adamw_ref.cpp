@@ -1,0 +1,31 @@
+// Algorithm 2 of Loshchilov and Hutter (2019) as it stands there, float or double.
+#include <cmath>
+
+#include "train/adamw.hpp"
+
+namespace statera {
+
+namespace {
+template <class T>
+double sum_of_squares(const T* grad, int64_t count) noexcept {
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(grad[i]) * static_cast<double>(grad[i]);
+  return sum;
+}
+
+template <class T>
+void update(const AdamWUpdate<T>& a) noexcept {
+  for (int64_t i = 0; i < a.count; ++i) {
+    const T g = a.clip * a.grad[i];
+    a.mean[i] = a.beta1 * a.mean[i] + (1 - a.beta1) * g;
+    a.square[i] = a.beta2 * a.square[i] + (1 - a.beta2) * g * g;
+    a.weight[i] = a.keep * a.weight[i] - a.rate * a.mean[i] / (std::sqrt(a.square[i]) * a.root + a.eps);
+    a.grad[i] = 0;
+  }
+}
+}  // namespace
+
+const AdamWKernels<double> adamw_ref_f64{"adamw_ref", sum_of_squares<double>, update<double>};
+const AdamWKernels<float> adamw_ref_f32{"adamw_ref", sum_of_squares<float>, update<float>};
+
+}  // namespace statera
