@@ -66,9 +66,11 @@ std::string preset_for(int64_t bytes, double budget) {
   return size + "-mamba2";
 }
 
-// Smaller models bear a higher one.
-float default_lr(int64_t parameters) {
-  return static_cast<float>(std::min(5e-3, 2e-3 * std::pow(2e6 / static_cast<double>(parameters), 0.3)));
+// Smaller models bear a higher learning rate, and gain more from many steps than from large ones.
+void choose_for(int64_t parameters, const Flags& f, TrainOptions& options) {
+  if (!f.lr) options.lr = static_cast<float>(std::min(5e-3, 2e-3 * std::pow(2e6 / static_cast<double>(parameters), 0.3)));
+  if (!f.batch) options.batch = parameters < 1'000'000 ? 4 : 8;
+  if (!f.length) options.length = parameters < 5'000'000 ? 256 : 512;
 }
 
 uint64_t mix(uint64_t hash, uint64_t word) {
@@ -225,7 +227,7 @@ void run(const Flags& f) {
   const ByteSource source{std::span<const std::string>(f.files)};
   Model model = make_model(f, options, saved_config, source.bytes());
   check_bytes_model(model.config());
-  if (!resumed && !f.lr) options.lr = default_lr(model.parameter_count());
+  if (!resumed) choose_for(model.parameter_count(), f, options);
   Streams streams(source.split(f.val_fraction), options);
 
   Progress progress;
@@ -262,8 +264,8 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--seed", f.seed, "of weights and batches (default: 0)");
   verb.add_option("--threads", f.threads, "threads; the same bits for any number (default: all cores)");
   verb.add_option("--lr", f.lr, "highest learning rate (default: by the size of the model)");
-  verb.add_option("--batch", f.batch, "sequences in a batch (default: 8)");
-  verb.add_option("--length", f.length, "bytes of a sequence (default: 256)");
+  verb.add_option("--batch", f.batch, "sequences in a batch (default: 4 or 8, by the size of the model)");
+  verb.add_option("--length", f.length, "bytes of a sequence (default: 256 or 512)");
   verb.add_option("--accumulate", f.accumulate, "batches to one step (default: 1)");
   verb.add_option("--schedule", f.schedule, "cosine, or wsd: warm-up, stable, decay (default: cosine)")->check(CLI::IsMember({"cosine", "wsd"}));
   verb.add_option("--warmup", f.warmup, "steps of rising learning rate (default: 5 %, at most 200)");
