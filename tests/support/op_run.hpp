@@ -45,15 +45,30 @@ inline Tensor to_tensor(DType dtype, const Shape& shape, const std::vector<doubl
   return t;
 }
 
+// The same value as the result of an operation: its gradient is fresh memory, which the first of its users must overwrite, where that of
+// an input is added to.
+inline Var passed_on(Tape& tape, Var x) {
+  const View v = tape.value(x);
+  const Var y = tape.make(v.dtype, v.shape, true);
+  copy(v, tape.value(y));
+  tape.record("passed_on", {y}, [x, y](Tape& t) {
+    const GradSink dx(t, x);
+    copy(t.grad(y), dx.view());
+  });
+  return y;
+}
+
 // `douts` may lack an output: it then gets no gradient. Null: random ones for all outputs. `backward` false: outputs only.
 inline OpResult run_case(const OpCase& c, DType dtype, const Device& device, const NamedDoubles& inputs, const NamedDoubles* douts = nullptr,
                          bool backward = true) {
   Tape tape(device);
   std::vector<Tensor> values;
-  NamedVars vars;
+  NamedVars leaves, vars;
   for (const OpInput& input : c.inputs) {
     values.push_back(to_tensor(dtype, input.shape, inputs.at(input.name)));
-    vars[input.name] = backward && input.gradient ? tape.input(values.back()) : tape.constant(values.back());
+    const bool wanted = backward && input.gradient;
+    const Var leaf = leaves[input.name] = wanted ? tape.input(values.back()) : tape.constant(values.back());
+    vars[input.name] = wanted ? passed_on(tape, leaf) : leaf;
   }
   const NamedVars outputs = c.run(tape, vars);
   OpResult result;
@@ -73,7 +88,7 @@ inline OpResult run_case(const OpCase& c, DType dtype, const Device& device, con
   const std::vector<View> views(seeds.begin(), seeds.end());
   tape.backward(roots, views);
   for (const OpInput& input : c.inputs)
-    if (input.gradient) result.grads[input.name] = to_doubles(tape.grad(vars.at(input.name)));
+    if (input.gradient) result.grads[input.name] = to_doubles(tape.grad(leaves.at(input.name)));
   return result;
 }
 
