@@ -72,15 +72,10 @@ Json bench_roof(const Device& device) {
   constexpr int64_t n = int64_t{1} << 25;  // 128 MiB: past the caches
   const Tensor memory(DType::f32, {n});
   double best = 0;
-  std::vector<double> sums(16);
-  for (int trial = 0; trial < 4; ++trial) {
+  std::vector<float> sums(16);
+  for (int trial = 0; trial < 5; ++trial) {
     const double begin = now();
-    device.pool().run(16, [&](int64_t task, int) {
-      float lanes[64] = {};
-      for (int64_t i = task * (n / 16); i < (task + 1) * (n / 16); i += 64)
-        for (int64_t j = 0; j < 64; ++j) lanes[j] += memory.as<float>()[i + j];
-      for (float lane : lanes) sums[static_cast<size_t>(task)] += static_cast<double>(lane);
-    });
+    device.pool().run(16, [&](int64_t task, int) { sums[static_cast<size_t>(task)] = sum_of(memory.as<float>() + task * (n / 16), n / 16); });
     best = std::max(best, 4.0 * n / (now() - begin));
   }
   return {{"threads", device.threads()}, {"fp32_fma_gflops", peak / 1e9}, {"memory_read_gb_per_s", best / 1e9}};
@@ -146,16 +141,22 @@ Json bench_stream(const std::string& preset, const Flags& flags, const Device& d
   Session session(model, {.rewind_bytes = 0});
   Json rows = Json::array();
   int64_t next = 100;
-  std::vector<double> recent;
+  constexpr size_t most = 1000;
+  std::vector<double> recent;  // what the last `most` steps took: memory that does not grow with the stream
+  recent.reserve(most);
+  size_t taken = 0;
   while (session.position() < flags.bytes) {
     const double begin = now();
     session.step(static_cast<int32_t>(session.position() * 7 % 256));
-    recent.push_back(now() - begin);
+    const double seconds = now() - begin;
+    if (recent.size() < most) recent.push_back(seconds);
+    else recent[taken % most] = seconds;
+    ++taken;
     if (session.position() != next && session.position() != flags.bytes) continue;
-    if (recent.size() > 1000) recent.erase(recent.begin(), recent.end() - 1000);
     rows.push_back({{"position", session.position()}, {"step_us", median(recent) * 1e6}, {"state_bytes", session.state_bytes()},
                     {"resident_bytes", resident_bytes()}});
     recent.clear();
+    taken = 0;
     next *= 10;
   }
   return {{"preset", preset}, {"steps", rows}};

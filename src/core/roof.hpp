@@ -1,4 +1,4 @@
-// The roof of a core: independent chains of fused multiply-adds in registers.
+// The roof of a core: independent chains of fused multiply-adds in registers, and reads that nothing but memory holds up.
 #pragma once
 #include <cstdint>
 
@@ -6,5 +6,7 @@ namespace statera {
 
 // Runs them `iterations` times and returns the number of floating point operations done.
 double run_fma_chains(int64_t iterations);
+// Reads `count` floats and returns their sum, in an order of the instruction set's own.
+float sum_of(const float* x, int64_t count);
 
 }  // namespace statera

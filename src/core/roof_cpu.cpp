@@ -23,12 +23,31 @@ double FmaChains(int64_t iterations) {
   return 2.0 * chains * static_cast<double>(hn::Lanes(d)) * static_cast<double>(iterations);
 }
 
+// Four streams at once, two vectors each: one alone does not keep enough cache lines on their way.
+float SumOf(const float* HWY_RESTRICT x, int64_t count) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  constexpr int streams = 4;
+  const int64_t part = count / streams / (2 * lanes) * (2 * lanes);
+  hn::Vec<decltype(d)> acc[2 * streams];
+  for (auto& sum : acc) sum = hn::Zero(d);
+  for (int64_t i = 0; i < part; i += 2 * lanes)
+#pragma GCC unroll 8
+    for (int s = 0; s < 2 * streams; ++s) acc[s] = hn::Add(acc[s], hn::LoadU(d, x + (s / 2) * part + i + (s % 2) * lanes));
+  for (int s = 1; s < 2 * streams; ++s) acc[0] = hn::Add(acc[0], acc[s]);
+  float sum = hn::GetLane(hn::SumOfLanes(d, acc[0]));
+  for (int64_t i = streams * part; i < count; ++i) sum += x[i];
+  return sum;
+}
+
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace statera {
 HWY_EXPORT(FmaChains);
+HWY_EXPORT(SumOf);
 double run_fma_chains(int64_t iterations) { return HWY_DYNAMIC_DISPATCH(FmaChains)(iterations); }
+float sum_of(const float* x, int64_t count) { return HWY_DYNAMIC_DISPATCH(SumOf)(x, count); }
 }  // namespace statera
 #endif
