@@ -23,11 +23,19 @@ int run(int argc, char** argv) {
     return chosen.empty() ? std::string("statera") : "statera " + chosen.front()->get_name();
   };
   const auto say = [&](const char* what) { std::fprintf(stderr, "%s: %s\n", verb().c_str(), what); };
+  const auto finish = [&] {
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
+    say("cannot write the output (is the disk full?)");
+    return 1;
+  };
   try {
     app.parse(argc, argv);
-    return 0;
+    return finish();
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error);
+      return finish();
+    }
     say((std::string(error.what()) + " (see " + verb() + " --help)").c_str());
     return 2;
   } catch (const statera::cli::UsageError& error) {

@@ -85,6 +85,7 @@ ModelConfig ModelConfig::load(const std::string& name) {
   std::string path = name;
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) path += "/config.json";
+  require(path == name || std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", name, "' holds no config.json: is it a model's?");
   require(std::filesystem::exists(path, ignored), ErrorCode::config, "no preset and no file is called '", name, "'; presets: ", preset_names());
   return parse(read_json_file(path).text, path);
 }

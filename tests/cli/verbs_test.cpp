@@ -1,0 +1,203 @@
+// generate, score, info and bench through the program; what all verbs have in common; models that cannot be used.
+#include <cmath>
+#include <cstring>
+#include <sstream>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+
+namespace statera {
+namespace {
+
+using nlohmann::json;
+
+std::string line_of_text(int i) { return "Zeile " + std::to_string(i * i % 97) + ": Gr\u00fc\u00dfe \u2014 \u732b\n"; }  // of one to three bytes a character
+
+bool whole_utf8(const std::string& text) {
+  try {
+    static_cast<void>(json(text).dump());  // strict: throws at a byte that belongs to no character
+    return true;
+  } catch (const json::type_error&) {
+    return false;
+  }
+}
+
+// A model of two layers in the folder `m`, of one in `a`, trained for a moment on windows of 32 bytes.
+class Verbs : public Program {
+ protected:
+  Verbs() {
+    std::string text;
+    for (int i = 0; i < 300; ++i) text += line_of_text(i);
+    write("text.txt", text);
+    write("config.json", R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+    write("keys.json", R"({"format_version": 1, "d_model": 32, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
+    EXPECT_EQ(run("train text.txt --config config.json --steps 40 --length 32 --batch 4 --no-baselines --out m").code, 0);
+  }
+  json good(const std::string& arguments) const {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 0) << arguments << "\n" << ran.err;
+    const json parsed = json::parse(ran.out, nullptr, false);
+    EXPECT_TRUE(parsed.is_object()) << ran.out;
+    return parsed;
+  }
+};
+
+TEST_F(Verbs, HelpShowsExamples) {
+  for (const char* verb : {"train", "generate", "score", "info", "bench"}) {
+    const Ran ran = run(std::string(verb) + " --help");
+    EXPECT_EQ(ran.code, 0) << verb;
+    EXPECT_NE(ran.out.find("Examples:\n"), std::string::npos) << ran.out;
+    EXPECT_NE(run("--help").out.find(verb), std::string::npos);
+  }
+  for (const char* wrong : {"train x", "generate x", "score x y", "info x", "bench"}) fails(wrong + std::string(" --no-such-flag"), 2, "--no-such-flag");
+  fails("", 2, "--help");
+}
+
+TEST_F(Verbs, GenerateStreamsWholeCharacters) {
+  const std::string flags = "generate m --prompt Zeile --max-bytes 300 --seed 3 ";
+  const Ran text = run(flags);
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_TRUE(whole_utf8(text.out)) << text.out;
+  EXPECT_GT(text.out.size(), 250u);
+  EXPECT_EQ(run(flags).out, text.out);
+  EXPECT_NE(run(flags + "--seed 4").out, text.out);
+  const json parsed = good(flags + "--json");
+  EXPECT_EQ(parsed["text"], text.out);
+  EXPECT_EQ(parsed["prompt"], "Zeile");
+  write("prompt.txt", "Zeile");
+  EXPECT_EQ(run("generate m --prompt - --max-bytes 300 --seed 3 <prompt.txt").out, text.out);
+  const std::string stop = text.out.substr(20, 4);
+  EXPECT_EQ(run(flags + "--stop '" + stop + "'").out, text.out.substr(0, text.out.find(stop)));
+  EXPECT_EQ(run(flags + "--raw").out.size(), 300u);
+  EXPECT_EQ(run("generate m --max-bytes 100 --temperature 0 --seed 1").out, run("generate m --max-bytes 100 --temperature 0 --seed 2").out);
+}
+
+TEST_F(Verbs, WhatCannotBeWrittenIsAnError) {
+  for (const std::string verb : {"generate m --max-bytes 50", "generate m --max-bytes 50 --json", "score m text.txt", "info m", "--help"}) {
+    const Ran ran = run(verb, "exec 3>/dev/full; write() { \"$@\" >&3; }; write");
+    EXPECT_EQ(ran.code, 1) << verb;
+    EXPECT_NE(ran.err.find("cannot write the output"), std::string::npos) << verb << ran.err;
+  }
+  fails("score m text.txt --per-byte /dev/full", 1, "cannot write /dev/full");
+  fails("score m text.txt --per-byte no/such/folder", 1, "cannot write no/such/folder");
+}
+
+TEST_F(Verbs, ScoreCountsEveryByteOfOneStream) {
+  const json whole = good("score m text.txt --json");
+  const std::string text = read("text.txt");
+  EXPECT_EQ(whole["bytes"], text.size());
+  const double bits = whole["bits_per_byte"];
+  EXPECT_GT(bits, 0);
+  EXPECT_LT(bits, 8);
+  EXPECT_NEAR(whole["nats_per_byte"].get<double>(), bits * std::log(2), 1e-9);
+  EXPECT_EQ(good("score m - --json <text.txt")["bits_per_byte"], bits);
+
+  const Ran ran = run("score m text.txt --per-byte costs.tsv");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  std::istringstream table(read("costs.tsv"));
+  std::string head;
+  std::getline(table, head);
+  EXPECT_EQ(head, "position\tbyte\tbits");
+  double total = 0, cost = 0;
+  size_t position = 0, byte = 0, n = 0;
+  for (; table >> position >> byte >> cost; ++n) {
+    ASSERT_EQ(position, n);
+    ASSERT_EQ(byte, static_cast<unsigned char>(text[n]));
+    total += cost;
+  }
+  EXPECT_EQ(n, text.size());
+  EXPECT_NEAR(total / static_cast<double>(n), bits, 1e-4);
+  write("half.txt", text.substr(0, text.size() / 2));
+  run("score m half.txt --per-byte half.tsv");
+  EXPECT_EQ(read("costs.tsv").rfind(read("half.tsv"), 0), 0u);  // what comes later changes no cost
+}
+
+TEST_F(Verbs, AttentionSlidesPastItsContextAndSaysSoOnce) {
+  ASSERT_EQ(run("train text.txt --config keys.json --steps 5 --length 32 --batch 4 --no-baselines --out a").code, 0);
+  const Ran ran = run("score a text.txt");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
+  EXPECT_NE(ran.err.find("32 positions"), std::string::npos) << ran.err;
+}
+
+TEST_F(Verbs, InfoShowsModelsAndPresets) {
+  const json model = good("info m --json");
+  const json preset = good("info small-hybrid --json --tensors");
+  EXPECT_GT(model["parameters"], 0);
+  int64_t count = 0;
+  for (const auto& [name, shape] : preset["tensors"].items()) {
+    int64_t n = 1;
+    for (int64_t dim : shape) n *= dim;
+    count += n;
+  }
+  EXPECT_EQ(preset["parameters"], count);
+  EXPECT_EQ(model["state_bytes"]["256"], model["state_bytes"]["65536"]);
+  EXPECT_LT(preset["state_bytes"]["256"], preset["state_bytes"]["65536"]);
+  EXPECT_GT(model["flops_per_byte"]["training"], model["flops_per_byte"]["forward"]);
+  const std::string text = run("info small-hybrid --tensors").out;
+  for (const char* word : {"parameters", "FLOPs per byte", "bytes of state", "embedding"}) EXPECT_NE(text.find(word), std::string::npos) << word;
+  EXPECT_NE(run("info").out.find("tiny-mamba2\n"), std::string::npos);
+  fails("info small-hybird", 1, "small-hybrid");
+}
+
+TEST_F(Verbs, BenchMeasures) {
+  const json report = good("bench --train tiny-attention --batch 1 --length 32 --stream tiny-mamba2 tiny-attention --bytes 400 --json");
+  EXPECT_GT(report["train"][0]["positions_per_s"], 0);
+  EXPECT_EQ(report["stream"][0]["steps"].back()["position"], 400);
+  EXPECT_EQ(report["stream"][0]["steps"][0]["state_bytes"], report["stream"][0]["steps"].back()["state_bytes"]);
+  EXPECT_LT(report["stream"][1]["steps"][0]["state_bytes"], report["stream"][1]["steps"].back()["state_bytes"]);
+  fails("bench --train tiny-magic", 1, "tiny-magic");
+  fails("bench --bytes 0", 2, "--bytes");
+}
+
+TEST_F(Verbs, BadModelsGetOneClearLine) {
+  const std::string weights = read("m/model.safetensors"), config = read("m/config.json");
+  const auto all_fail = [&](const std::string& part) {
+    fails("generate m", 1, part);
+    fails("score m text.txt", 1, part);
+    fails("train text.txt --init m --out other --steps 2", 1, part);
+    EXPECT_FALSE(std::filesystem::exists(path("other")));
+    write("m/model.safetensors", weights);
+    write("m/config.json", config);
+  };
+  write("m/model.safetensors", weights.substr(0, weights.size() - 4));
+  all_fail("model.safetensors");
+  write("m/model.safetensors", "");
+  all_fail("model.safetensors");
+  write("m/model.safetensors", std::string(8, '\xff') + weights.substr(8));  // a header beyond the file
+  all_fail("header");
+  std::string changed = weights;
+  const float nan = std::nanf("");
+  std::memcpy(changed.data() + changed.size() - 4, &nan, 4);
+  write("m/model.safetensors", changed);
+  all_fail("not finite");
+  changed = config;
+  changed.replace(changed.find("\"layers\": \"m\""), 13, "\"layers\": \"m3\"");
+  write("m/config.json", changed);
+  all_fail("missing");
+  write("m/config.json", "{");
+  all_fail("config.json");
+  std::filesystem::remove(path("m/config.json"));
+  all_fail("config.json");
+  fails("generate nowhere", 1, "'nowhere' is not a model folder");
+  fails("generate tiny-mamba2", 1, "'tiny-mamba2' is not a model folder");
+  fails("generate", 2, "MODEL");
+  fails("score m", 2, "FILE");
+  fails("score m nowhere.txt", 1, "nowhere.txt");
+}
+
+TEST_F(Verbs, BadSamplingFlagsAreNamed) {
+  fails("generate m --max-bytes 0", 2, "--max-bytes");
+  fails("generate m --temperature -1", 1, "temperature");
+  fails("generate m --temperature nan", 1, "temperature");
+  fails("generate m --top-p 0", 1, "top_p");
+  fails("generate m --top-k -1", 1, "top_k");
+  fails("generate m --min-p 2", 1, "min_p");
+  fails("generate m --repetition-penalty 0", 1, "repetition_penalty");
+  fails("generate m --seed x", 2, "--seed");
+}
+
+}  // namespace
+}  // namespace statera
