@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 
@@ -72,6 +73,36 @@ double parse_seconds(const std::string& text, const std::string& flag) {
     throw UsageError(flag + " '" + text + "' is no span of time above 0 and up to a year; write it as 90s, 10m or 1h30m");
   return total;
 }
+
+std::string stem(const std::string& path) {
+  if (path == "-") return "stdin";
+  std::string name = std::filesystem::path(path).lexically_normal().filename().string();
+  if (name.empty() || name == "." || name == "..") name = std::filesystem::weakly_canonical(path).filename().string();
+  for (const char* suffix : {".gz", ".xz", ".zst"})
+    if (name.size() > std::string(suffix).size() && name.ends_with(suffix)) name.resize(name.size() - std::string(suffix).size());
+  const size_t dot = name.rfind('.');
+  return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
+}
+
+namespace {
+std::string& command() {
+  static std::string text;
+  return text;
+}
+}  // namespace
+
+void remember_command(int argc, char** argv) {
+  command() = "statera";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+") == std::string::npos;
+    std::string quoted = "'";
+    for (char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    command() += " " + (plain ? word : quoted + "'");
+  }
+}
+
+const std::string& command_text() { return command(); }
 
 Device make_device(int threads) {
   if (threads < 0 || threads > 1024) throw UsageError("--threads " + std::to_string(threads) + " is not in 0 to 1024");

@@ -14,6 +14,9 @@ std::string count_text(double count);         // "1.97 M"
 std::string seconds_text(double seconds);     // "2 m 05 s"
 // "90", "90s", "10m", "1h30m" -> seconds. Throws UsageError, naming `flag`, for anything else, 0, and more than a year.
 double parse_seconds(const std::string& text, const std::string& flag);
+std::string stem(const std::string& path);    // "out/war-and-peace.txt.xz" -> "war-and-peace"; "-" -> "stdin"
+void remember_command(int argc, char** argv);
+const std::string& command_text();            // the command line as a shell would take it, "statera" in place of the program's path
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.
 Device make_device(int threads);
 

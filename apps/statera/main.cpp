@@ -6,6 +6,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "common.hpp"
 #include "statera/error.hpp"
 #include "verbs.hpp"
 
@@ -16,8 +17,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", STATERA_VERSION);
   app.require_subcommand(1);
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
-  for (auto add : {statera::cli::add_train, statera::cli::add_generate, statera::cli::add_score, statera::cli::add_info, statera::cli::add_bench})
-    add(app);
+  namespace cli = statera::cli;
+  for (auto add : {cli::add_train, cli::add_generate, cli::add_score, cli::add_info, cli::add_bench}) add(app);
   const auto verb = [&] {
     const auto chosen = app.get_subcommands();
     return chosen.empty() ? std::string("statera") : "statera " + chosen.front()->get_name();
@@ -56,5 +57,6 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of writing, as a full disk is
+  statera::cli::remember_command(argc, argv);
   return run(argc, argv);
 }

@@ -1,8 +1,6 @@
 // statera train: from files to a model in a folder.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -14,8 +12,8 @@
 #include "common.hpp"
 #include "core/check.hpp"
 #include "interrupt.hpp"
-#include "lab/ngram.hpp"
-#include "lab/xz.hpp"
+#include "lab/baselines.hpp"
+#include "lab/training_data.hpp"
 #include "progress.hpp"
 #include "statera/data.hpp"
 #include "statera/train.hpp"
@@ -48,50 +46,12 @@ constexpr const char* examples =
     "The folder holds the best weights; last/ the last ones; checkpoint/ what --resume needs; metrics.jsonl a line for each step.\n"
     "Ctrl-C saves; the exit status is 130 then.";
 
-std::string stem(const std::string& path) {
-  if (path == "-") return "stdin";
-  std::string name = fs::path(path).lexically_normal().filename().string();
-  if (name.empty() || name == "." || name == "..") name = fs::weakly_canonical(path).filename().string();
-  for (const char* suffix : {".gz", ".xz", ".zst"})
-    if (name.size() > std::string(suffix).size() && name.ends_with(suffix)) name.resize(name.size() - std::string(suffix).size());
-  const size_t dot = name.rfind('.');
-  return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
-}
-
-// Larger data and more time bear a larger model.
-std::string preset_for(int64_t bytes, double budget) {
-  std::string size = "tiny";
-  if (bytes >= 4'000'000 && budget >= 1800) size = "small";
-  if (bytes >= 50'000'000 && budget >= 8 * 3600) size = "base";
-  return size + "-mamba2";
-}
-
-// Smaller models bear a higher learning rate, and gain more from many steps than from large ones.
+// Lets the model decide what no flag does.
 void choose_for(int64_t parameters, const Flags& f, TrainOptions& options) {
-  if (!f.lr) options.lr = static_cast<float>(std::min(5e-3, 2e-3 * std::pow(2e6 / static_cast<double>(parameters), 0.3)));
-  if (!f.batch) options.batch = parameters < 1'000'000 ? 4 : 8;
-  if (!f.length) options.length = parameters < 5'000'000 ? 256 : 512;
-}
-
-uint64_t mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-  return hash ^ (hash >> 29);
-}
-
-// Of every byte and of where the documents end.
-uint64_t fingerprint(const ByteSource& source, uint64_t hash) {
-  for (int64_t d = 0; d < source.documents(); ++d) {
-    const std::span<const uint8_t> bytes = source.document(d);
-    hash = mix(hash, bytes.size());
-    size_t i = 0;
-    for (; i + 8 <= bytes.size(); i += 8) {
-      uint64_t word;
-      std::memcpy(&word, &bytes[i], 8);
-      hash = mix(hash, word);
-    }
-    for (; i < bytes.size(); ++i) hash = mix(hash, bytes[i]);
-  }
-  return hash;
+  const UsualOptions usual = usual_options(parameters);
+  if (!f.lr) options.lr = usual.lr;
+  if (!f.batch) options.batch = usual.batch;
+  if (!f.length) options.length = usual.length;
 }
 
 // What the flags say about a run, upon what its checkpoint says.
@@ -130,27 +90,6 @@ void check_folder(const Flags& f, const std::string& out) {
   for (const char* name : {"checkpoint", "last", "model.safetensors", "config.json", "metrics.jsonl"}) fs::remove_all(out + "/" + name);
 }
 
-struct Baselines {
-  std::vector<double> orders;
-  double xz = 0;
-  std::string note;
-};
-
-Baselines baselines(const ByteSource& train, const ByteSource& held_out) {
-  constexpr int64_t most_bytes = int64_t{32} << 20;
-  Baselines b;
-  if (train.bytes() > most_bytes) {
-    b.note = "n-gram models and xz are skipped: there are more than " + bytes_text(most_bytes) + " to train on";
-    return b;
-  }
-  NgramCost ngrams = ngram_cost(train, held_out);
-  const XzCost xz = xz_cost(train, held_out);
-  b.orders = std::move(ngrams.bits_per_byte);
-  b.xz = xz.bits_per_byte;
-  b.note = ngrams.note + (ngrams.note.empty() || xz.note.empty() ? "" : "; ") + xz.note;
-  return b;
-}
-
 void print_table(const std::string& out, const TrainResult& result, int64_t held_out_bytes, const Baselines* b) {
   std::printf("held-out bits per byte");
   if (result.held_out_positions < held_out_bytes)
@@ -158,8 +97,7 @@ void print_table(const std::string& out, const TrainResult& result, int64_t held
                 static_cast<long long>(held_out_bytes));
   std::printf("\n  %-16s%7.3f\n", "this model", result.held_out);
   if (b) {
-    for (size_t k = 0; k < b->orders.size(); ++k) std::printf("  n-gram order %zu  %7.3f\n", k, b->orders[k]);
-    if (b->xz > 0) std::printf("  %-16s%7.3f\n", "xz", b->xz);
+    for (const Baseline& row : b->rows) std::printf("  %-16s%7.3f\n", row.name.c_str(), row.bits_per_byte);
     if (!b->note.empty()) std::printf("  %s\n", b->note.c_str());
   }
   std::printf("the model is in %s; try: statera generate %s\n", out.c_str(), out.c_str());
@@ -174,8 +112,7 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
     json["held_out_bytes"] = held_out_bytes;
   }
   if (b) {
-    if (!b->orders.empty()) json["ngram_bits_per_byte"] = b->orders;
-    if (b->xz > 0) json["xz_bits_per_byte"] = b->xz;
+    for (const Baseline& row : b->rows) json["baselines"].push_back({{"name", row.name}, {"bits_per_byte", row.bits_per_byte}});
     if (!b->note.empty()) json["note"] = b->note;
   }
   std::printf("%s\n", json.dump().c_str());
@@ -186,7 +123,7 @@ Model make_model(const Flags& f, const TrainOptions& options, const std::string&
   if (!f.init.empty() && saved_config.empty()) return Model::load(f.init, device, {.training = true});
   ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
                        : !saved_config.empty() ? ModelConfig::parse(saved_config, "the checkpoint")
-                                               : ModelConfig::load(preset_for(bytes, options.budget));
+                                               : ModelConfig::load(usual_size(bytes, options.budget) + "-mamba2");
   config.context = 0;
   Model model(std::move(config), device);
   model.init(static_cast<uint64_t>(options.seed));
@@ -197,24 +134,6 @@ void check_bytes_model(const ModelConfig& config) {
   require(config.begin && config.vocab_size == begin_id, ErrorCode::config, "the config has vocab_size ", config.vocab_size,
           config.begin ? "" : " and no begin", "; statera train reads bytes and needs vocab_size 256 with \"begin\": true");
 }
-
-struct Streams {
-  ByteSource train, held_out;
-  ByteStream batches, windows;
-  uint64_t print;
-
-  Streams(std::pair<ByteSource, ByteSource> parts, const TrainOptions& o)
-      : train(std::move(parts.first)), held_out(std::move(parts.second)),
-        batches(train, {.batch = o.batch, .length = o.length, .seed = static_cast<uint64_t>(o.seed),
-                        .order = o.carry ? Order::lanes : Order::random}),
-        windows(held_out, {.batch = o.batch, .length = o.length, .order = Order::sweep}),
-        print(fingerprint(held_out, fingerprint(train, 0))) {}
-
-  TrainingData data() {
-    return {.batch = [this](int64_t i) { return batches.next(i); }, .held_out = [this](int64_t i) { return windows.next(i); },
-            .held_out_batches = windows.steps(), .fingerprint = print};
-  }
-};
 
 void run(const Flags& f) {
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
@@ -228,11 +147,12 @@ void run(const Flags& f) {
   Model model = make_model(f, options, saved_config, source.bytes());
   check_bytes_model(model.config());
   if (!resumed) choose_for(model.parameter_count(), f, options);
-  Streams streams(source.split(f.val_fraction), options);
+  const auto [for_training, held_out] = source.split(f.val_fraction);
+  ByteTraining streams(for_training, held_out, options);
 
   Progress progress;
-  progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(streams.train.bytes())) +
-                " to train on, " + bytes_text(static_cast<double>(streams.held_out.bytes())) + " held out, " + model.device().description());
+  progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(for_training.bytes())) +
+                " to train on, " + bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
   TrainRun how{.out = out, .resume = f.resume, .checkpoint_seconds = f.checkpoint_seconds};
   how.stop = Interrupt::asked;
   how.progress = [&](const TrainProgress& p) { progress.show(p); };
@@ -243,9 +163,9 @@ void run(const Flags& f) {
     result = train(model, streams.data(), options, how);
   }
   std::optional<Baselines> beside;
-  if (result.finished && !f.no_baselines) beside = baselines(streams.train, streams.held_out);
-  if (f.json) print_json(out, model, result, streams.held_out.bytes(), beside ? &*beside : nullptr);
-  else if (result.finished) print_table(out, result, streams.held_out.bytes(), beside ? &*beside : nullptr);
+  if (result.finished && !f.no_baselines) beside = baselines(for_training, held_out);
+  if (f.json) print_json(out, model, result, held_out.bytes(), beside ? &*beside : nullptr);
+  else if (result.finished) print_table(out, result, held_out.bytes(), beside ? &*beside : nullptr);
   if (result.finished) return;
   progress.note("stopped and saved at step " + std::to_string(result.step) + " of " + std::to_string(result.options.steps) +
                 "; the same command with --resume goes on");

@@ -30,8 +30,9 @@ TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
   EXPECT_EQ(json["model"], "out/text");
   EXPECT_TRUE(json["finished"]);
   EXPECT_LT(json["held_out_bits_per_byte"].get<double>(), 8);
-  EXPECT_EQ(json["ngram_bits_per_byte"].size(), 6u);
-  EXPECT_GT(json["xz_bits_per_byte"].get<double>(), 0);
+  ASSERT_EQ(json["baselines"].size(), 7u);  // n-gram orders 0 to 5, xz
+  EXPECT_EQ(json["baselines"].back()["name"], "xz");
+  EXPECT_GT(json["baselines"].back()["bits_per_byte"].get<double>(), 0);
   EXPECT_EQ(json["held_out_positions"], json["held_out_bytes"]);
   for (const char* file : {"config.json", "model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})
     EXPECT_TRUE(std::filesystem::exists(path(std::string("out/text/") + file))) << file;

@@ -1,0 +1,216 @@
+#include "lab/compare/plan.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "core/check.hpp"
+#include "lab/baselines.hpp"
+#include "lab/training_data.hpp"
+#include "models/language_model.hpp"
+#include "ops/cross_entropy/cross_entropy.hpp"
+#include "statera/optimizer.hpp"
+#include "statera/session.hpp"
+
+namespace statera {
+
+namespace {
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+constexpr int64_t prefill_bytes = 1024;
+constexpr int64_t recall_positions = 2 * (16384 + 8 * 256);  // that a passage costs: with the first copy and without
+constexpr int64_t least_steps = 30, least_search_steps = 8;  // below these a result says more about the start than about the model
+constexpr double margin = 0.95;                              // of the budget; the rest is for what no forecast sees
+constexpr double start_steps = 8;                            // train() measures before it begins: about so many steps
+}  // namespace
+
+void CompareSettings::check() const {
+  const auto at_least = [](const char* name, auto value, auto least) {
+    require(value >= least, ErrorCode::config, "[compare] ", name, " is ", value, "; it must be at least ", least);
+  };
+  require(match == "time" || match == "flops" || match == "params", ErrorCode::config, "[compare] match '", match, "'; known: time, flops, params");
+  require(budget > 0 && std::isfinite(budget), ErrorCode::config, "[compare] the budget is ", budget, " seconds; it must be above 0");
+  at_least("seeds", seeds, 1);
+  at_least("batch", batch, 1);
+  at_least("length", length, 2);
+  at_least("held_out_bytes", held_out_bytes, 0);
+  at_least("learning_rates", learning_rates, 1);
+  at_least("search_share", search_share, 0);
+  at_least("noise_share", noise_share, 0);
+  at_least("measure_share", measure_share, 0);
+  require(search_share + noise_share + measure_share <= 0.8, ErrorCode::config, "[compare] the shares leave less than a fifth of the budget to train in");
+}
+
+Parts cut(const ByteSource& source, const CompareSettings& s) {
+  const int64_t all = source.bytes(), window = s.batch * s.length;
+  const int64_t held_out = s.held_out_bytes > 0 ? s.held_out_bytes : (all + 9) / 10;
+  const int64_t validation = std::clamp<int64_t>((all - held_out) / 50, window, std::max<int64_t>(window, int64_t{64} << 10));
+  const int64_t needed = std::max<int64_t>(s.held_out_bytes > 0 ? s.held_out_bytes : 0, window) + 3 * window;
+  require(held_out >= s.length && all - held_out - validation >= window, ErrorCode::config, source.name(), " has ", all,
+          " bytes: too few to train on, to choose on and to judge on with batches of ", s.batch, " x ", s.length, "; ", std::max(needed, 12 * window),
+          " would do, or a smaller --batch or --length");
+  return {source.part(0, all - held_out - validation), source.part(all - held_out - validation, all - held_out), source.part(all - held_out, all)};
+}
+
+namespace {
+// One visit: the model is made, warmed up, timed and given back, so that memory holds one candidate at a time.
+struct Visit {
+  std::vector<double> steps, evaluations, prefills;
+};
+
+void time_candidate(const Candidate& candidate, const CompareSettings& s, const Parts& parts, const Device& device, double seconds, Visit& visit,
+                    Calibration& result) {
+  Model model(candidate.config, device);
+  model.init(1);
+  model.set_context(s.length);
+  AdamW optimizer(model.parameters(), {}, device);
+  Tape tape(device);
+  ByteTraining training(parts.train, parts.validation, {.batch = s.batch, .length = s.length});
+  const TrainingData data = training.data();
+  const auto step = [&](int64_t i) {
+    const auto begin = Clock::now();
+    const Batch batch = data.batch(i);
+    tape.backward(cross_entropy(tape, model.forward(tape, batch.inputs), batch.targets));
+    optimizer.step(0.01);
+    tape.reset();
+    return since(begin);
+  };
+  step(0);  // allocates
+  const auto begin = Clock::now();
+  for (int64_t i = 1; i < 3 || since(begin) < seconds; ++i) visit.steps.push_back(step(i));
+  {
+    const Batch batch = data.held_out(0);
+    const Tape::NoGrad no_grad(tape);
+    const auto at = Clock::now();
+    tape.item(cross_entropy(tape, model.forward(tape, batch.inputs), batch.targets));
+    visit.evaluations.push_back(since(at));
+    tape.reset();
+  }
+  Session session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}});
+  const std::span<const uint8_t> text = parts.held_out.document(0).first(std::min<size_t>(prefill_bytes, parts.held_out.document(0).size()));
+  const std::vector<int32_t> ids(text.begin(), text.end());
+  session.prefill(ids);
+  const auto at = Clock::now();
+  session.prefill(ids);
+  visit.prefills.push_back(since(at) / static_cast<double>(ids.size()));
+  result.parameters = model.parameter_count();
+  result.step_flops = model.layers().cost(s.length, s.length).training_flops * static_cast<double>(s.batch * s.length);
+}
+}  // namespace
+
+std::vector<Calibration> calibrate(const std::vector<Candidate>& candidates, const CompareSettings& settings, const Parts& parts, const Device& device,
+                                   double seconds, const std::function<bool()>& stop) {
+  constexpr int rounds = 4;
+  std::vector<Visit> visits(candidates.size());
+  std::vector<Calibration> results(candidates.size());
+  for (int round = 0; round < rounds; ++round) {
+    for (size_t c = 0; c < candidates.size(); ++c)
+      time_candidate(candidates[c], settings, parts, device, seconds / rounds / static_cast<double>(candidates.size()), visits[c], results[c]);
+    if (stop && stop()) break;
+  }
+  for (size_t c = 0; c < candidates.size(); ++c) {
+    results[c].step_seconds = median(visits[c].steps);
+    results[c].evaluate_seconds = median(visits[c].evaluations);
+    results[c].prefill_seconds = median(visits[c].prefills);
+  }
+  return results;
+}
+
+double unit(const CompareSettings& s, const Calibration& c) { return s.match == "time" ? c.step_seconds : s.match == "flops" ? c.step_flops : 1; }
+
+int64_t steps_for(const CompareSettings& s, const Calibration& c, double amount) {
+  return std::max<int64_t>(1, static_cast<int64_t>(amount / unit(s, c) + 1e-6));
+}
+
+namespace {
+double trainings(const CompareSettings& s) { return static_cast<double>(s.learning_rates + s.seeds + 2); }
+
+double measure_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
+  constexpr double contexts = 1.5;  // steps at long contexts
+  const auto positions = static_cast<double>(a.judged_bytes * s.seeds + a.position_bytes + 7 * a.noise_bytes + a.passages * recall_positions);
+  return contexts + positions * c.prefill_seconds;
+}
+
+// What is measured: as much as the share allows the slowest candidate, so that all are measured on the same bytes.
+void choose_measured(const CompareSettings& s, const std::vector<Calibration>& all, const Parts& parts, Amounts& a) {
+  double slowest = 0;
+  for (const Calibration& c : all) slowest = std::max(slowest, c.prefill_seconds);
+  const double positions = s.measure_share * s.budget / static_cast<double>(all.size()) / slowest;
+  const auto amount = [&](double share, int64_t least, int64_t most) {
+    return std::clamp(static_cast<int64_t>(share * positions), std::min(least, most), most);
+  };
+  const int64_t held_out = parts.held_out.bytes();
+  a.judged_bytes = amount(0.45 / static_cast<double>(s.seeds), int64_t{16} << 10, std::min<int64_t>(held_out, int64_t{1} << 20));
+  a.position_bytes = amount(0.2, int64_t{8} << 10, std::min<int64_t>(held_out, int64_t{256} << 10));
+  a.noise_bytes = amount(0.1 / 7, int64_t{4} << 10, std::min<int64_t>(held_out, int64_t{64} << 10));
+  a.passages = amount(0.25 / static_cast<double>(recall_positions), 1, 16);
+}
+
+void check_parameters(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all) {
+  if (s.match != "params") return;
+  for (size_t c = 1; c < all.size(); ++c) {
+    const auto [few, many] = std::minmax(all[0].parameters, all[c].parameters);
+    require(static_cast<double>(many) <= 1.03 * static_cast<double>(few), ErrorCode::config, "--match params: ", candidates[0].name, " has ",
+            all[0].parameters, " parameters and ", candidates[c].name, " ", all[c].parameters, "; take presets of one size, or --match flops or time");
+  }
+}
+
+std::string rounded_up(double seconds) {
+  const double to = seconds < 120 ? 10 : 60;
+  const auto s = static_cast<int64_t>(std::ceil(seconds / to) * to);
+  return s % 60 ? std::to_string(s) + "s" : std::to_string(s / 60) + "m";
+}
+
+Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& all, const Parts& parts) {
+  Amounts a;
+  choose_measured(s, all, parts, a);
+  const auto n = static_cast<double>(all.size());
+  double fixed = baseline_seconds(parts.train.bytes() + parts.validation.bytes(), parts.held_out.bytes()), per_unit = 0, evaluate = 0;
+  for (const Calibration& c : all) {
+    fixed += measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
+    per_unit += c.step_seconds / unit(s, c);
+    evaluate = std::max(evaluate, c.evaluate_seconds);
+  }
+  const double search = s.search_share * s.budget, noise = s.noise_share * s.budget;
+  const double train = std::max(0.0, margin * s.budget - fixed - search - noise);
+  constexpr double evaluated = 0.06;  // of the time to train
+  const double batches = evaluated * train / (n * static_cast<double>(s.seeds)) / static_cast<double>(evaluations + 1) / evaluate;
+  a.validation_bytes = std::clamp<int64_t>(static_cast<int64_t>(batches), 1, std::max<int64_t>(1, parts.validation.bytes() / (s.batch * s.length))) * s.batch * s.length;
+  a.search = search / per_unit / static_cast<double>(s.learning_rates);
+  a.train = (1 - evaluated) * train / per_unit / static_cast<double>(s.seeds);
+  a.noise = noise / per_unit / 2;
+  return a;
+}
+
+bool enough(const CompareSettings& s, const std::vector<Calibration>& all, const Amounts& a) {
+  return std::all_of(all.begin(), all.end(), [&](const Calibration& c) {
+    return a.train / unit(s, c) >= static_cast<double>(least_steps) && a.search / unit(s, c) >= static_cast<double>(least_search_steps);
+  });
+}
+}  // namespace
+
+Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all, const Parts& parts) {
+  check_parameters(s, candidates, all);
+  const Amounts a = amounts_for(s, all, parts);
+  if (enough(s, all, a)) return a;
+  CompareSettings more = s;
+  do more.budget *= 1.1;
+  while (!enough(more, all, amounts_for(more, all, parts)));
+  fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_search_steps, " steps for each learning rate and ",
+       least_steps, " for each training are the least that says anything; --budget ", rounded_up(1.05 * more.budget),
+       " would do here, or fewer --candidates, or a smaller --size");
+}
+
+double expected_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
+  const auto steps = [&](double amount) { return static_cast<double>(steps_for(s, c, amount)) * c.step_seconds; };
+  return static_cast<double>(s.learning_rates) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + 2 * steps(a.noise) +
+         measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
+}
+
+}  // namespace statera

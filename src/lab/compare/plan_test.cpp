@@ -1,0 +1,132 @@
+// From calibrated costs to fixed numbers of steps: what is matched is equal, the budget is kept, and one that is too small says what would do.
+#include "lab/compare/plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <regex>
+
+#include "statera/error.hpp"
+
+namespace statera {
+namespace {
+
+ByteSource source(size_t bytes) {
+  const std::string document(bytes, 'x');
+  return ByteSource::from_memory(std::span(&document, 1));
+}
+
+std::vector<Candidate> candidates() { return find_candidates({"mamba2", "attention", "base-mamba1"}, "tiny"); }
+
+std::vector<Calibration> costs() {
+  return {{.parameters = 300'000, .step_seconds = 0.02, .step_flops = 3e9, .evaluate_seconds = 0.008, .prefill_seconds = 3e-5},
+          {.parameters = 304'000, .step_seconds = 0.01, .step_flops = 2e9, .evaluate_seconds = 0.004, .prefill_seconds = 2e-5},
+          {.parameters = 302'000, .step_seconds = 0.04, .step_flops = 4e9, .evaluate_seconds = 0.02, .prefill_seconds = 5e-5}};
+}
+
+TEST(Cut, PartsShareNothingAndCoverAll) {
+  const ByteSource all = source(1'000'003);
+  const Parts parts = cut(all, {});
+  EXPECT_EQ(parts.held_out.bytes(), 100'001);
+  EXPECT_EQ(parts.train.bytes() + parts.validation.bytes() + parts.held_out.bytes(), all.bytes());
+  EXPECT_LE(parts.validation.bytes(), 64 << 10);
+  EXPECT_EQ(cut(all, {.held_out_bytes = 177'000}).held_out.bytes(), 177'000);
+}
+
+TEST(Cut, TooShortSaysWhatWouldDo) {
+  try {
+    cut(source(5000), {});
+    FAIL();
+  } catch (const Error& error) {
+    std::smatch match;
+    const std::string what = error.what();
+    ASSERT_TRUE(std::regex_search(what, match, std::regex("; ([0-9]+) would do"))) << what;
+    EXPECT_NO_THROW(cut(source(std::stoul(match[1])), {}));
+  }
+}
+
+TEST(Plan, EachMatchHoldsItsUnitEqual) {
+  const Parts parts = cut(source(1'000'000), {});
+  for (const char* match : {"time", "flops", "params"}) {
+    CompareSettings settings{.match = match, .budget = 600};
+    const Amounts amounts = share_out(settings, candidates(), costs(), parts);
+    double total = 0;
+    for (const Calibration& c : costs()) {
+      const auto steps = static_cast<double>(steps_for(settings, c, amounts.train));
+      EXPECT_NEAR(steps * unit(settings, c), amounts.train, unit(settings, c)) << match;
+      total += expected_seconds(settings, c, amounts);
+    }
+    EXPECT_LT(total, 600) << match;
+    EXPECT_GT(total, 0.8 * 600) << match;
+  }
+}
+
+TEST(Plan, MoreSeedsAreInTheSameBudget) {
+  const Parts parts = cut(source(1'000'000), {});
+  CompareSettings settings{.budget = 900, .seeds = 3};
+  const Amounts amounts = share_out(settings, candidates(), costs(), parts);
+  double total = 0;
+  for (const Calibration& c : costs()) total += expected_seconds(settings, c, amounts);
+  EXPECT_LT(total, 900);
+}
+
+TEST(Plan, TooSmallABudgetNamesOneThatDoes) {
+  const Parts parts = cut(source(1'000'000), {});
+  CompareSettings settings{.budget = 5};
+  try {
+    share_out(settings, candidates(), costs(), parts);
+    FAIL();
+  } catch (const Error& error) {
+    std::smatch match;
+    const std::string what = error.what();
+    ASSERT_TRUE(std::regex_search(what, match, std::regex("--budget ([0-9]+)([sm]) would do"))) << what;
+    settings.budget = std::stod(match[1]) * (match[2] == "m" ? 60 : 1);
+    EXPECT_NO_THROW(share_out(settings, candidates(), costs(), parts)) << what;
+  }
+}
+
+TEST(Plan, MatchedParametersMustBeEqual) {
+  const Parts parts = cut(source(1'000'000), {});
+  std::vector<Calibration> unequal = costs();
+  unequal[2].parameters = 12'000'000;
+  EXPECT_THROW(share_out({.match = "params", .budget = 600}, candidates(), unequal, parts), Error);
+  EXPECT_NO_THROW(share_out({.match = "flops", .budget = 600}, candidates(), unequal, parts));
+}
+
+TEST(Settings, ImpossibleOnesAreNamed) {
+  const auto what = [](const CompareSettings& settings) -> std::string {
+    try {
+      settings.check();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(what({}), "");
+  EXPECT_NE(what({.match = "luck"}).find("match 'luck'"), std::string::npos);
+  EXPECT_NE(what({.seeds = 0}).find("seeds is 0"), std::string::npos);
+  EXPECT_NE(what({.search_share = 0.9}).find("less than a fifth"), std::string::npos);
+  EXPECT_NE(what({.noise_share = NAN}).find("noise_share"), std::string::npos);
+}
+
+TEST(Candidates, KindsPresetsAndFiles) {
+  const std::vector<Candidate> found = candidates();
+  EXPECT_EQ(found[0].name, "mamba2");
+  EXPECT_EQ(found[2].name, "base-mamba1");
+  EXPECT_EQ(found[2].config.d_model, ModelConfig::load("base-mamba1").d_model);
+  const auto what = [](std::vector<std::string> specs, const char* size) -> std::string {
+    try {
+      find_candidates(specs, size);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string unknown = what({"mamba7"}, "tiny");
+  for (const char* kind : {"mamba1", "mamba2", "attention", "hybrid-3"}) EXPECT_NE(unknown.find(kind), std::string::npos) << unknown;
+  EXPECT_NE(what({"mamba2", "mamba2"}, "tiny").find("two candidates are called 'mamba2'"), std::string::npos);
+  EXPECT_NE(what({"mamba2"}, "huge").find("known: "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace statera

@@ -1,0 +1,37 @@
+// What decides a comparison, with the data and the candidates. Kept beside the trials; another call must agree with what is kept.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "core/fields.hpp"
+
+namespace statera {
+
+struct CompareSettings {
+  std::string match = "time";        // what each candidate gets equally much of: "time" (calibrated), "flops" or "params" (steps)
+  double budget = 300;               // seconds for everything, the search for learning rates included
+  int64_t seeds = 1;                 // trainings of each candidate
+  int64_t batch = 4, length = 512;   // sequences of a batch, bytes of a sequence
+  int64_t held_out_bytes = 0;        // the last so many are judged on; 0: a tenth
+  int64_t learning_rates = 3;        // tried for each candidate, each twice the one before, the middle one is the usual one
+  double search_share = 0.2;         // of the budget: the search for learning rates
+  double noise_share = 0.08;         // going on with fillers in the stream
+  double measure_share = 0.15;       // measuring the trained models, at most
+
+  // Throws config for impossible values, naming the field.
+  void check() const;
+  void visit(FieldVisitor& v) {
+    v.field("match", match, "what each candidate gets equally much of: time, flops or params");
+    v.field("budget", budget, "seconds for everything");
+    v.field("seeds", seeds, "trainings of each candidate");
+    v.field("batch", batch, "sequences of a batch");
+    v.field("length", length, "bytes of a sequence");
+    v.field("held_out_bytes", held_out_bytes, "the last bytes of the data, to judge on; 0: a tenth");
+    v.field("learning_rates", learning_rates, "tried for each candidate");
+    v.field("search_share", search_share, "of the budget for the search for learning rates");
+    v.field("noise_share", noise_share, "of the budget for training with fillers in the stream");
+    v.field("measure_share", measure_share, "of the budget for measuring the trained models, at most");
+  }
+};
+
+}  // namespace statera

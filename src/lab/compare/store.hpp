@@ -1,0 +1,45 @@
+// The trials of a comparison in DIR/compare.sqlite (SQLite): what is done is kept, so that a run that was cut goes on and a later call with
+// more candidates adds to it. Tables: facts(name, value), candidates(name, value), trials(candidate, kind, variant, value),
+// costs(candidate, seed, nats); values are JSON objects, nats are little-endian floats, one a held-out byte.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace statera {
+
+// Every write is durable when the call returns. Throws io, naming the file, if it cannot be opened, read or written, and config if another
+// version made it. One thread.
+class Store {
+ public:
+  explicit Store(const std::string& path);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  std::optional<std::string> fact(const std::string& name) const;
+  void keep_fact(const std::string& name, const std::string& value);
+
+  std::vector<std::pair<std::string, std::string>> candidates() const;  // name and value, in the order in which they came
+  void keep_candidate(const std::string& name, const std::string& value);
+
+  std::optional<std::string> trial(const std::string& candidate, const std::string& kind, const std::string& variant) const;
+  std::vector<std::string> trials(const std::string& candidate, const std::string& kind) const;  // of every variant
+  void keep_trial(const std::string& candidate, const std::string& kind, const std::string& variant, const std::string& value);
+
+  std::vector<float> costs(const std::string& candidate, int64_t seed) const;  // empty if there are none
+  void keep_costs(const std::string& candidate, int64_t seed, const std::vector<float>& nats);
+
+ private:
+  struct Statement;
+  std::string path_;
+  struct Close {
+    void operator()(void* database) const;
+  };
+  std::unique_ptr<void, Close> database_;
+};
+
+}  // namespace statera

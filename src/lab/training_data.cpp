@@ -1,0 +1,54 @@
+#include "lab/training_data.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace statera {
+
+UsualOptions usual_options(int64_t parameters) {
+  return {.lr = static_cast<float>(std::min(5e-3, 2e-3 * std::pow(2e6 / static_cast<double>(parameters), 0.3))),
+          .batch = parameters < 1'000'000 ? 4 : 8,
+          .length = parameters < 5'000'000 ? 256 : 512};
+}
+
+std::string usual_size(int64_t bytes, double seconds) {
+  if (bytes >= 50'000'000 && seconds >= 8 * 3600) return "base";
+  if (bytes >= 4'000'000 && seconds >= 1800) return "small";
+  return "tiny";
+}
+
+namespace {
+uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+  return hash ^ (hash >> 29);
+}
+}  // namespace
+
+uint64_t fingerprint(const ByteSource& source, uint64_t hash) {
+  for (int64_t d = 0; d < source.documents(); ++d) {
+    const std::span<const uint8_t> bytes = source.document(d);
+    hash = mix(hash, bytes.size());
+    size_t i = 0;
+    for (; i + 8 <= bytes.size(); i += 8) {
+      uint64_t word;
+      std::memcpy(&word, &bytes[i], 8);
+      hash = mix(hash, word);
+    }
+    for (; i < bytes.size(); ++i) hash = mix(hash, bytes[i]);
+  }
+  return hash;
+}
+
+ByteTraining::ByteTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& o)
+    : batches_(train, {.batch = o.batch, .length = o.length, .seed = static_cast<uint64_t>(o.seed),
+                       .order = o.carry ? Order::lanes : Order::random}),
+      windows_(held_out, {.batch = o.batch, .length = o.length, .order = Order::sweep}),
+      fingerprint_(fingerprint(held_out, fingerprint(train))) {}
+
+TrainingData ByteTraining::data() {
+  return {.batch = [this](int64_t i) { return batches_.next(i); }, .held_out = [this](int64_t i) { return windows_.next(i); },
+          .held_out_batches = windows_.steps(), .fingerprint = fingerprint_};
+}
+
+}  // namespace statera

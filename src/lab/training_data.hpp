@@ -1,0 +1,35 @@
+// From byte sources to what train() reads, and the options that suit a model and a budget: shared by `statera train` and `compare`.
+#pragma once
+#include <string>
+
+#include "statera/data.hpp"
+#include "statera/train.hpp"
+
+namespace statera {
+
+// Smaller models bear a higher learning rate, and gain more from many steps than from large ones.
+struct UsualOptions {
+  float lr;
+  int64_t batch, length;
+};
+UsualOptions usual_options(int64_t parameters);
+
+// "tiny", "small" or "base": larger data and more time for one model (seconds) bear a larger one.
+std::string usual_size(int64_t bytes, double seconds);
+
+// Of every byte and of where the documents end.
+uint64_t fingerprint(const ByteSource& source, uint64_t hash = 0);
+
+// Batches of one part of a source and windows of another, of the same size. Must outlive the data that it gives.
+class ByteTraining {
+ public:
+  // Uses batch, length, seed and carry of the options. Throws config if a part is too short.
+  ByteTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& options);
+  TrainingData data();
+
+ private:
+  ByteStream batches_, windows_;
+  uint64_t fingerprint_;
+};
+
+}  // namespace statera
