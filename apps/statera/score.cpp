@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "lab/measure/stream_cost.hpp"
 #include "statera/data.hpp"
 #include "statera/error.hpp"
 #include "statera/session.hpp"
@@ -62,16 +63,10 @@ void run(const Flags& flags) {
   const ByteSource source(flags.file);
   Costs costs(flags, source.bytes());
   Session session(model, {.rewind_bytes = 0, .warn = [](const std::string& line) { std::fprintf(stderr, "statera score: %s\n", line.c_str()); }});
-  std::vector<int32_t> ids;
-  for (int64_t d = 0; d < source.documents(); ++d) {
-    const auto bytes = source.document(d);
-    session.reset();
-    for (size_t begin = 0; begin < bytes.size(); begin += 65536) {
-      const auto part = bytes.subspan(begin, std::min<size_t>(65536, bytes.size() - begin));
-      ids.assign(part.begin(), part.end());
-      costs.add(part, session.score(ids));
-    }
-  }
+  stream_costs(session, source, source.bytes(), [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
+    costs.add(bytes, nats);
+    return true;
+  });
   costs.finish();
   const double bits = costs.per_byte(), n = static_cast<double>(source.bytes());
   if (flags.json)

@@ -56,9 +56,13 @@ double window_bytes(const Model& model, const TrainingData& data, const TrainOpt
   return static_cast<double>(tape.peak_bytes());
 }
 
+double kept_bytes(const Model& model) {  // weights, gradients, two means
+  return 4 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
+}
+
 void check_memory(const Model& model, const TrainingData& data, const TrainOptions& options, Forecast& forecast) {
   const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch), unused = free_bytes();
-  forecast.bytes = windows + 4 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
+  forecast.bytes = windows + kept_bytes(model);
   require(windows <= unused, ErrorCode::device, "a batch of ", options.batch, " x ", options.length, " needs about ", std::ceil(windows / 1e8) / 10,
           " GB, but ", std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length",
           options.checkpoint_activations ? "" : ", or --checkpoint-activations");
@@ -107,6 +111,10 @@ double time_save(const AdamW& optimizer, const std::string& out) {
   return spent;
 }
 }  // namespace
+
+double training_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
+  return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);
+}
 
 Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, const std::string& out) {
   Forecast forecast;

@@ -18,6 +18,9 @@ struct Forecast {
 // the run do not depend on it. Throws device if the memory does not suffice.
 Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&, const std::string& out);
 
+// Memory of a run with these data: weights, gradients, the optimizer's means, and what a batch leaves on the tape. Runs one window.
+double training_bytes(const Model&, const TrainingData&, const TrainOptions&);
+
 // Makes the choices that options leave open. `spent`: seconds since the run began. Throws config.
 void choose(TrainOptions& options, Forecast& forecast, const TrainingData& data, double spent);
 

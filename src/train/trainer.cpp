@@ -31,6 +31,8 @@ void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run)
   at_least("decay", o.decay, 0);
   at_least("evaluate_every", o.evaluate_every, 0);
   require(o.schedule == "cosine" || o.schedule == "wsd", ErrorCode::config, "[train] schedule '", o.schedule, "'; known: cosine, wsd");
+  require(run.forecast || (o.steps > 0 && o.evaluate_bytes > 0 && o.final_bytes > 0), ErrorCode::config,
+          "[train] without a forecast steps, evaluate_bytes and final_bytes must be given");
   require(data.held_out_batches > 0, ErrorCode::config, "[train] no held-out data");
   require(!run.out.empty(), ErrorCode::config, "[train] no folder to write to");
 }
@@ -95,10 +97,12 @@ class Trainer {
       note("no checkpoint in " + run_.out + " yet: starting afresh");
     }
     if (options_.steps > 0 && state_.step == options_.steps) return;
-    Forecast forecast = measure(model_, optimizer_, tape_, data_, options_, run_.out);
+    Forecast forecast;
+    if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data_, options_, run_.out);
     choose(options_, forecast, data_, seconds());
     interval_ = checkpoint_interval(run_, options_, forecast);
     progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
+    if (!run_.forecast) return;
     note("forecast: " + about(forecast.bytes) + " of memory, " + std::to_string(options_.steps - state_.step) + " steps of " +
          std::to_string(options_.batch * options_.length * options_.accumulate) + " bytes in about " +
          clock_text(expected_seconds(options_, forecast, options_.steps - state_.step)));
@@ -173,7 +177,7 @@ class Trainer {
     p.step = ++state_.step;
     p.steps = options_.steps;
     const double spent = std::chrono::duration<double>(Clock::now() - begin).count();
-    progress_.step_seconds += 0.1 * (spent - progress_.step_seconds);
+    progress_.step_seconds += (progress_.step_seconds > 0 ? 0.1 : 1) * (spent - progress_.step_seconds);
     if (state_.step % options_.evaluate_every == 0 || state_.step == options_.steps) p.held_out = evaluate();
     p.bytes_per_second = static_cast<double>(options_.batch * options_.length * options_.accumulate) / progress_.step_seconds;
     p.seconds = seconds();

@@ -6,6 +6,7 @@
 
 #include "core/check.hpp"
 #include "lab/baselines.hpp"
+#include "lab/measure/recall.hpp"
 #include "lab/training_data.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
@@ -24,10 +25,11 @@ double median(std::vector<double> values) {
 }
 
 constexpr int64_t prefill_bytes = 1024;
-constexpr int64_t recall_positions = 2 * (16384 + 8 * 256);  // that a passage costs: with the first copy and without
+constexpr int64_t longest_growth = 4;  // of windows with fillers
 constexpr int64_t least_steps = 30, least_search_steps = 8;  // below these a result says more about the start than about the model
 constexpr double margin = 0.95;                              // of the budget; the rest is for what no forecast sees
-constexpr double start_steps = 8;                            // train() measures before it begins: about so many steps
+constexpr double start_steps = 2;                            // that making a model and its first checkpoint take
+constexpr double least_noise_steps = 100;                    // below these a model has not got used to fillers
 }  // namespace
 
 void CompareSettings::check() const {
@@ -48,7 +50,7 @@ void CompareSettings::check() const {
 }
 
 Parts cut(const ByteSource& source, const CompareSettings& s) {
-  const int64_t all = source.bytes(), window = s.batch * s.length;
+  const int64_t all = source.bytes(), window = std::max(s.batch, longest_growth) * s.length + 1;
   const int64_t held_out = s.held_out_bytes > 0 ? s.held_out_bytes : (all + 9) / 10;
   const int64_t validation = std::clamp<int64_t>((all - held_out) / 50, window, std::max<int64_t>(window, int64_t{64} << 10));
   const int64_t needed = std::max<int64_t>(s.held_out_bytes > 0 ? s.held_out_bytes : 0, window) + 3 * window;
@@ -177,7 +179,10 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
     per_unit += c.step_seconds / unit(s, c);
     evaluate = std::max(evaluate, c.evaluate_seconds);
   }
-  const double search = s.search_share * s.budget, noise = s.noise_share * s.budget;
+  const double search = s.search_share * s.budget;
+  double noise = s.noise_share * s.budget;
+  for (const Calibration& c : all)
+    if (noise / per_unit / 2 / unit(s, c) < least_noise_steps) noise = 0;
   const double train = std::max(0.0, margin * s.budget - fixed - search - noise);
   constexpr double evaluated = 0.06;  // of the time to train
   const double batches = evaluated * train / (n * static_cast<double>(s.seeds)) / static_cast<double>(evaluations + 1) / evaluate;

@@ -8,6 +8,7 @@
 namespace statera {
 
 struct CompareSettings {
+  std::string size = "tiny";         // of the presets that candidates name by their kind
   std::string match = "time";        // what each candidate gets equally much of: "time" (calibrated), "flops" or "params" (steps)
   double budget = 300;               // seconds for everything, the search for learning rates included
   int64_t seeds = 1;                 // trainings of each candidate
@@ -21,6 +22,7 @@ struct CompareSettings {
   // Throws config for impossible values, naming the field.
   void check() const;
   void visit(FieldVisitor& v) {
+    v.field("size", size, "of the presets that candidates name by their kind");
     v.field("match", match, "what each candidate gets equally much of: time, flops or params");
     v.field("budget", budget, "seconds for everything");
     v.field("seeds", seeds, "trainings of each candidate");

@@ -1,0 +1,94 @@
+#include "lab/measure/contexts.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/arena.hpp"
+#include "lab/measure/stream_cost.hpp"
+#include "models/language_model.hpp"
+
+namespace statera {
+
+namespace {
+constexpr int rounds = 3;
+constexpr int64_t shortest = 256, longest = 65536, most_bytes = int64_t{4} << 30;
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+// One model through all contexts once; appends to seconds[context].
+void visit(const Model& model, std::vector<ContextCost>& costs, std::vector<std::vector<double>>& seconds) {
+  const LanguageModel& layers = model.layers();
+  SequenceState state = layers.new_state(model.dtype()), *one = &state;
+  Arena scratch;
+  const View logits = scratch.allocate(model.dtype(), {1, layers.vocab_size()});
+  size_t place = 0;
+  for (int64_t context = shortest; context <= longest && layers.cost(1, context).state_bytes <= static_cast<double>(most_bytes); context *= 2, ++place) {
+    for (State& layer : state.layers) {
+      layer.reserve(context);
+      layer.set_position(context - 1);
+    }
+    if (place == costs.size()) {
+      costs.push_back({.context = context, .step_seconds = 0, .state_bytes = 0});
+      seconds.emplace_back();
+    }
+    for (int step = 0; step < 6; ++step) {  // the first one at a context meets cold caches and is not counted
+      for (State& layer : state.layers) layer.set_position(context - 1);
+      const ArenaScope scope(scratch);
+      Context how{{model.device().pool(), scratch, model.device().kernels()}, 0};
+      const int32_t id = 'e', offsets[] = {0, 1};
+      const int64_t start[] = {context - 1};
+      const auto begin = Clock::now();
+      layers.advance(how, {&id, 1}, {offsets, start}, {&one, 1}, logits);
+      if (step > 0) seconds[place].push_back(since(begin));
+    }
+    costs[place].state_bytes = static_cast<int64_t>(state.bytes());
+  }
+}
+}  // namespace
+
+std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, const std::function<bool()>& stop) {
+  std::vector<std::vector<ContextCost>> costs(models.size());
+  std::vector<std::vector<std::vector<double>>> seconds(models.size());
+  for (int round = 0; round < rounds; ++round)
+    for (size_t m = 0; m < models.size(); ++m) {
+      if (stop && stop()) return {};
+      visit(*models[m], costs[m], seconds[m]);
+    }
+  for (size_t m = 0; m < models.size(); ++m)
+    for (size_t c = 0; c < costs[m].size(); ++c) costs[m][c].step_seconds = median(seconds[m][c]);
+  return costs;
+}
+
+std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source, const std::function<bool()>& stop) {
+  constexpr size_t prefilled = 2048, before = 256, steps = 64;
+  const auto text = source.document(0);
+  const std::vector<int32_t> ids = ids_of(text.first(std::min(prefilled, text.size())));
+  const std::span<const int32_t> all(ids);
+  std::vector<std::vector<double>> prefill(models.size()), step(models.size());
+  for (int round = 0; round < rounds + 1; ++round)
+    for (size_t m = 0; m < models.size(); ++m) {
+      if (stop && stop()) return {};
+      Session session = quiet_session(*models[m]);
+      auto begin = Clock::now();
+      session.prefill(all);
+      const double filled = since(begin) / static_cast<double>(all.size());
+      session.reset();
+      session.prefill(all.first(std::min(before, all.size())));
+      begin = Clock::now();
+      for (size_t i = 0; i < steps; ++i) session.step(ids[i % ids.size()]);
+      if (round == 0) continue;  // cold
+      prefill[m].push_back(filled);
+      step[m].push_back(since(begin) / steps);
+    }
+  std::vector<StreamSpeed> speeds;
+  for (size_t m = 0; m < models.size(); ++m) speeds.push_back({1 / median(prefill[m]), 1 / median(step[m])});
+  return speeds;
+}
+
+}  // namespace statera

@@ -1,0 +1,169 @@
+// The measures of a trained model, each on something whose value is known.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "lab/measure/by_position.hpp"
+#include "lab/measure/contexts.hpp"
+#include "lab/measure/filler.hpp"
+#include "lab/measure/paired.hpp"
+#include "lab/measure/recall.hpp"
+#include "lab/measure/stream_cost.hpp"
+#include "models/language_model.hpp"
+#include "statera/error.hpp"
+#include "statera/loss.hpp"
+
+namespace statera {
+namespace {
+
+constexpr const char* hybrid = R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}, "A": {"type": "attention", "n_heads": 2}},
+ "layers": "m A"})";
+
+Model small(int64_t context = 0) {
+  Model model(ModelConfig::parse(hybrid, "test"), Device::cpu({.threads = 1}));
+  model.init(3);
+  if (context > 0) model.set_context(context);
+  return model;
+}
+
+std::string text(size_t bytes, uint32_t seed = 1) {
+  std::string s;
+  for (uint32_t x = seed; s.size() < bytes; x = x * 1664525 + 1013904223) s += static_cast<char>('a' + (x >> 24) % 26);
+  return s;
+}
+
+ByteSource source(const std::vector<std::string>& documents) { return ByteSource::from_memory(documents); }
+
+TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
+  const Model model = small();
+  const std::string one = text(700), two = text(300, 9);
+  const std::vector<float> nats = stream_cost(model, source({one, two}), 900);
+  ASSERT_EQ(nats.size(), 900u);
+  Session session = quiet_session(model);
+  const std::vector<float> second = session.score(ids_of(std::span(reinterpret_cast<const uint8_t*>(two.data()), 200)));
+  for (size_t i = 0; i < second.size(); ++i) EXPECT_EQ(nats[700 + i], second[i]) << i;
+}
+
+TEST(ByPosition, BucketsHoldEveryByteOnceAndTheirMeans) {
+  const Model model = small();
+  const std::string one = text(100);
+  const std::vector<PositionCost> buckets = by_position(model, source({one}), 1000, 1);
+  const std::vector<float> nats = stream_cost(model, source({one}), 100);
+  int64_t bytes = 0;
+  for (const PositionCost& b : buckets) {
+    EXPECT_EQ(b.from, bytes);
+    bytes += b.bytes;
+    double mean = 0;
+    for (int64_t i = b.from; i < b.from + b.bytes; ++i) mean += static_cast<double>(nats[static_cast<size_t>(i)]) / static_cast<double>(b.bytes) / std::numbers::ln2;
+    EXPECT_NEAR(b.bits_per_byte, mean, 1e-6);
+  }
+  EXPECT_EQ(bytes, 100);
+  EXPECT_EQ(buckets.back().to, 128);
+}
+
+TEST(ByPosition, WindowsEndWithTheirDocument) {
+  const Model model = small();
+  const std::vector<PositionCost> buckets = by_position(model, source({text(10), text(20), text(30)}), 60, 1);
+  EXPECT_EQ(std::accumulate(buckets.begin(), buckets.end(), int64_t{0}, [](int64_t n, const PositionCost& b) { return n + b.bytes; }), 10);
+}
+
+// Attention that slides over 16 positions forgets the first copy: what stands there makes no difference to the second.
+TEST(Recall, WhatIsForgottenGainsNothing) {
+  Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "test"), Device::cpu({.threads = 1}));
+  model.init(3);
+  model.set_context(16);
+  const std::vector<RecallGain> gains = recall(model, source({text(2100)}), 2);
+  ASSERT_EQ(gains.size(), 3u);  // the text is long enough for 256, 512 and 1,024
+  EXPECT_EQ(gains.back().distance, 1024);
+  for (const RecallGain& g : gains) EXPECT_EQ(g.gain, 0) << g.distance;
+}
+
+// And one that sees all of it does make a difference, of either sign in an untrained model.
+TEST(Recall, WhatIsSeenShows) {
+  const std::vector<RecallGain> gains = recall(small(), source({text(2100)}), 2);
+  ASSERT_EQ(gains.size(), 3u);
+  for (const RecallGain& g : gains) EXPECT_NE(g.gain, 0) << g.distance;
+  EXPECT_TRUE(recall(small(), source({text(400)}), 2).empty());
+}
+
+TEST(Filler, EveryByteIsATargetOnceInOrder) {
+  const std::string all = text(5000);
+  for (const int64_t growth : {1, 2, 4}) {
+    FillerStream stream(source({all}), 3, 400, growth, 7);
+    const Batch batch = stream.random(5);
+    int64_t targets = 0, fillers = 0;
+    for (size_t w = 0; w < 3; ++w) {
+      std::string read, predicted;
+      for (size_t row = w * 400; row < (w + 1) * 400; ++row) {
+        const int32_t id = batch.inputs.ids[row], target = batch.targets[row];
+        if (id == begin_id) ++fillers;
+        else read += static_cast<char>(id);
+        if (target >= 0) predicted += static_cast<char>(target), ++targets;
+      }
+      ASSERT_NE(all.find(read), std::string::npos) << growth;
+      const size_t at = all.find(read);
+      EXPECT_EQ(predicted, all.substr(at + 1, predicted.size())) << growth;
+      EXPECT_LE(read.size() - predicted.size(), 1u);
+    }
+    EXPECT_NEAR(static_cast<double>(targets), 1200.0 / static_cast<double>(growth), growth == 1 ? 0 : 60) << growth;
+    EXPECT_EQ(fillers == 0, growth == 1);
+  }
+}
+
+TEST(Filler, ABatchIsAFunctionOfItsNumber) {
+  FillerStream a(source({text(5000)}), 2, 100, 2, 7), b(source({text(5000)}), 2, 100, 2, 7), other(source({text(5000)}), 2, 100, 2, 8);
+  a.random(3);
+  const Batch first = a.random(4), again = b.random(4);
+  EXPECT_EQ(first.inputs.ids, again.inputs.ids);
+  EXPECT_NE(first.inputs.ids, other.random(4).inputs.ids);
+}
+
+TEST(Filler, CrossesDocumentsAndReachesTheEnd) {
+  FillerStream stream(source({"abc", text(40)}), 1, 42, 1, 0);
+  const Batch batch = stream.spread(0, 1);
+  EXPECT_EQ(batch.inputs.ids[2], 'c');
+  EXPECT_EQ(batch.targets[2], text(1)[0]);
+  EXPECT_THROW(FillerStream(source({text(40)}), 1, 40, 1, 0), Error);
+}
+
+TEST(Filler, WithoutFillersTheCostIsThatOfTheWindows) {
+  const Model model = small();
+  const std::string all = text(65);
+  Tokens tokens{.ids = ids_of(std::span(reinterpret_cast<const uint8_t*>(all.data()), 64)), .offsets = {0, 64}, .start = {0}};
+  const std::vector<int32_t> targets = ids_of(std::span(reinterpret_cast<const uint8_t*>(all.data()) + 1, 64));
+  Tape tape(model.device());
+  EXPECT_NEAR(noise_cost(model, source({all}), 1, 64, 1), tape.item(cross_entropy(tape, model.forward(tape, tokens), targets)), 1e-6);
+}
+
+TEST(Contexts, StateBytesAreTheLayouts) {
+  const Model model = small(32);
+  const Model* models[] = {&model, &model};
+  const auto costs = step_costs(models);
+  ASSERT_EQ(costs.size(), 2u);
+  EXPECT_EQ(costs[0].front().context, 256);
+  EXPECT_EQ(costs[0].back().context, 65536);
+  for (const ContextCost& c : costs[0]) {
+    EXPECT_GT(c.step_seconds, 0);
+    EXPECT_NEAR(static_cast<double>(c.state_bytes), model.layers().cost(1, c.context).state_bytes, 1) << c.context;
+  }
+  EXPECT_TRUE(step_costs(models, [] { return true; }).empty());
+}
+
+TEST(Paired, ByHand) {
+  const double ln2 = std::numbers::ln2;
+  const std::vector<float> a = {2, 2, 4, 4, 3}, b = {1, 1, 1, 1, 1};
+  // block differences 1, 3 and (half as long) 2 nats; weighted mean 2
+  const PairedDifference d = paired_difference(a, b, 2);
+  EXPECT_NEAR(d.mean, 2 / ln2, 1e-6);
+  EXPECT_NEAR(d.standard_error, std::sqrt((std::pow(0.4 * -1, 2) + std::pow(0.4 * 1, 2)) * 3 / 2) / ln2, 1e-6);
+  EXPECT_EQ(paired_difference(a, a, 2).standard_error, 0);
+  EXPECT_EQ(paired_difference(a, b, 10).standard_error, 0);  // one block tells nothing
+  EXPECT_NEAR(standard_error(std::vector<double>{1, 2, 3, 4}), std::sqrt(5.0 / 3 / 4), 1e-12);
+  EXPECT_EQ(standard_error(std::vector<double>{1}), 0);
+  EXPECT_THROW(paired_difference(a, std::vector<float>{1}, 2), Error);
+}
+
+}  // namespace
+}  // namespace statera

@@ -1,0 +1,45 @@
+#include "lab/measure/paired.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/check.hpp"
+
+namespace statera {
+
+double standard_error(std::span<const double> values) {
+  const auto n = static_cast<double>(values.size());
+  if (n < 2) return 0;
+  double mean = 0, squares = 0;
+  for (double v : values) mean += v / n;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  return std::sqrt(squares / (n - 1) / n);
+}
+
+PairedDifference paired_difference(std::span<const float> a, std::span<const float> b, int64_t block) {
+  require(a.size() == b.size() && !a.empty() && block > 0, ErrorCode::shape, "[paired] ", a.size(), " and ", b.size(), " costs in blocks of ", block,
+          " cannot be paired");
+  const auto n = static_cast<double>(a.size());
+  std::vector<double> means, lengths;
+  double total = 0;
+  for (size_t begin = 0; begin < a.size(); begin += static_cast<size_t>(block)) {
+    const size_t end = std::min(a.size(), begin + static_cast<size_t>(block));
+    double sum = 0;
+    for (size_t i = begin; i < end; ++i) sum += static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum /= std::numbers::ln2;
+    total += sum;
+    means.push_back(sum / static_cast<double>(end - begin));
+    lengths.push_back(static_cast<double>(end - begin));
+  }
+  PairedDifference d{.mean = total / n};
+  if (means.size() < 2) return d;
+  // the variance of a weighted mean, weights = lengths; s / sqrt(blocks) where all are equal
+  double squares = 0;
+  for (size_t i = 0; i < means.size(); ++i) squares += std::pow(lengths[i] / n * (means[i] - d.mean), 2);
+  const auto blocks = static_cast<double>(means.size());
+  d.standard_error = std::sqrt(squares * blocks / (blocks - 1));
+  return d;
+}
+
+}  // namespace statera

@@ -1,0 +1,35 @@
+#include "lab/measure/stream_cost.hpp"
+
+#include <algorithm>
+
+namespace statera {
+
+std::vector<int32_t> ids_of(std::span<const uint8_t> bytes) { return {bytes.begin(), bytes.end()}; }
+
+Session quiet_session(const Model& model) { return Session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}}); }
+
+void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink) {
+  constexpr size_t piece = size_t{16} << 10;  // about a second of a slow model: how soon a stop is heard
+  auto left = static_cast<size_t>(std::max<int64_t>(0, max_bytes));
+  for (int64_t d = 0; d < source.documents() && left > 0; ++d) {
+    const auto document = source.document(d).first(std::min(left, source.document(d).size()));
+    session.reset();
+    for (size_t begin = 0; begin < document.size(); begin += piece) {
+      const auto bytes = document.subspan(begin, std::min(piece, document.size() - begin));
+      if (!sink(bytes, session.score(ids_of(bytes)))) return;
+    }
+    left -= document.size();
+  }
+}
+
+std::vector<float> stream_cost(const Model& model, const ByteSource& source, int64_t max_bytes, const std::function<bool()>& stop) {
+  std::vector<float> all;
+  Session session = quiet_session(model);
+  stream_costs(session, source, max_bytes, [&](std::span<const uint8_t>, const std::vector<float>& nats) {
+    all.insert(all.end(), nats.begin(), nats.end());
+    return !(stop && stop());
+  });
+  return all;
+}
+
+}  // namespace statera
