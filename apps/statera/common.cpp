@@ -14,45 +14,11 @@
 
 namespace statera::cli {
 
-namespace {
-std::string scaled(double value, const char* const* units, int count, double base) {
-  int unit = 0;
-  while (std::abs(value) >= base && unit + 1 < count) {
-    value /= base;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof text, value < 10 && unit > 0 ? "%.2f %s" : value < 100 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-  return text;
-}
-}  // namespace
-
 bool is_terminal(int fd) { return isatty(fd) == 1; }
 
 std::string read_all_stdin() {
   if (is_terminal(0)) throw UsageError("'-' reads from standard input, which is a terminal; pipe something in");
   return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-}
-
-std::string bytes_text(double bytes) {
-  static const char* const units[] = {"B", "KB", "MB", "GB", "TB"};
-  return scaled(bytes, units, 5, 1000);
-}
-
-std::string count_text(double count) {
-  static const char* const units[] = {"", "K", "M", "G", "T"};
-  std::string text = scaled(count, units, 5, 1000);
-  if (text.back() == ' ') text.pop_back();
-  return text;
-}
-
-std::string seconds_text(double seconds) {
-  const auto s = static_cast<int64_t>(std::llround(seconds));
-  char text[48];
-  if (s < 60) std::snprintf(text, sizeof text, "%lld s", static_cast<long long>(s));
-  else if (s < 3600) std::snprintf(text, sizeof text, "%lld m %02lld s", static_cast<long long>(s / 60), static_cast<long long>(s % 60));
-  else std::snprintf(text, sizeof text, "%lld h %02lld m", static_cast<long long>(s / 3600), static_cast<long long>(s / 60 % 60));
-  return text;
 }
 
 double parse_seconds(const std::string& text, const std::string& flag) {

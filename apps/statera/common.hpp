@@ -4,14 +4,12 @@
 #include <string>
 
 #include "statera/device.hpp"
+#include "text/quantity.hpp"
 
 namespace statera::cli {
 
 bool is_terminal(int fd);
 std::string read_all_stdin();                 // throws UsageError on a terminal: nothing was piped in
-std::string bytes_text(double bytes);         // "1.5 MB"
-std::string count_text(double count);         // "1.97 M"
-std::string seconds_text(double seconds);     // "2 m 05 s"
 // "90", "90s", "10m", "1h30m" -> seconds. Throws UsageError, naming `flag`, for anything else, 0, and more than a year.
 double parse_seconds(const std::string& text, const std::string& flag);
 std::string stem(const std::string& path);    // "out/war-and-peace.txt.xz" -> "war-and-peace"; "-" -> "stdin"

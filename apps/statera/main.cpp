@@ -18,7 +18,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
   namespace cli = statera::cli;
-  for (auto add : {cli::add_train, cli::add_generate, cli::add_score, cli::add_info, cli::add_bench}) add(app);
+  for (auto add : {cli::add_train, cli::add_generate, cli::add_score, cli::add_info, cli::add_bench, cli::add_report}) add(app);
   const auto verb = [&] {
     const auto chosen = app.get_subcommands();
     return chosen.empty() ? std::string("statera") : "statera " + chosen.front()->get_name();

@@ -16,5 +16,6 @@ void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_report(CLI::App& app);
 
 }  // namespace statera::cli

@@ -45,13 +45,13 @@ class Verbs : public Program {
 };
 
 TEST_F(Verbs, HelpShowsExamples) {
-  for (const char* verb : {"train", "generate", "score", "info", "bench"}) {
+  for (const char* verb : {"train", "generate", "score", "info", "bench", "report"}) {
     const Ran ran = run(std::string(verb) + " --help");
     EXPECT_EQ(ran.code, 0) << verb;
     EXPECT_NE(ran.out.find("Examples:\n"), std::string::npos) << ran.out;
     EXPECT_NE(run("--help").out.find(verb), std::string::npos);
   }
-  for (const char* wrong : {"train x", "generate x", "score x y", "info x", "bench"}) fails(wrong + std::string(" --no-such-flag"), 2, "--no-such-flag");
+  for (const char* wrong : {"train x", "generate x", "score x y", "info x", "bench", "report x"}) fails(wrong + std::string(" --no-such-flag"), 2, "--no-such-flag");
   fails("", 2, "--help");
 }
 

@@ -1,0 +1,42 @@
+// statera report DIR: makes the page of a comparison again from its report.json.
+#include <cstdio>
+#include <memory>
+
+#include <CLI/Option.hpp>
+#include <nlohmann/json.hpp>
+
+#include "lab/report/page.hpp"
+#include "lab/report/report.hpp"
+#include "lab/report/table.hpp"
+#include "verbs.hpp"
+
+namespace statera::cli {
+
+namespace {
+struct Flags {
+  std::string folder;
+  bool json = false;
+};
+
+void run(const Flags& flags) {
+  const nlohmann::ordered_json report = read_report(flags.folder);
+  const std::string page = flags.folder + "/report.html";
+  write_page(report.dump(), page);
+  if (flags.json) {
+    std::printf("%s\n", report.dump().c_str());
+    return;
+  }
+  std::printf("%s\nthe page: %s\n", report_table(report).c_str(), page.c_str());
+}
+}  // namespace
+
+void add_report(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("report", "makes the page of a comparison again and prints its table");
+  verb->add_option("DIR", flags->folder, "the folder that statera compare wrote: DIR/report.json is read, DIR/report.html written")->required();
+  verb->add_flag("--json", flags->json, "print the report as one JSON object instead of the table");
+  verb->footer("Examples:\n  statera report out/book-compare\n  statera report out/book-compare --json");
+  verb->callback([flags] { run(*flags); });
+}
+
+}  // namespace statera::cli

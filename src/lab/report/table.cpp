@@ -1,0 +1,154 @@
+#include "lab/report/table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "io/printable.hpp"
+#include "text/quantity.hpp"
+
+namespace statera {
+
+namespace {
+using Json = nlohmann::ordered_json;
+
+constexpr size_t columns = 100, widest_name = 24, widest_cell = 14;
+constexpr int64_t shown_context = 16384;
+using Row = std::array<std::string, 8>;
+
+size_t width(std::string_view text) {  // in characters
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string plain(const std::string& text) {  // control characters never reach the terminal
+  const std::string quoted = in_quotes(text, text.size() * 4 + 2);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+std::string cut(std::string text, size_t most) {
+  if (width(text) <= most) return text;
+  while (width(text) + 2 > most) {
+    while ((static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
+    text.pop_back();
+  }
+  return text + "..";
+}
+
+std::string decimals(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, std::abs(value) < 1000 ? "%.3f" : "%.2e", value);
+  return text;
+}
+
+const Json* find(const Json& object, const char* outer, const char* key) {
+  const auto at = object.find(outer);
+  if (at == object.end()) return nullptr;
+  const auto inner = at->find(key);
+  return inner == at->end() ? nullptr : &*inner;
+}
+
+std::string step_text(double seconds) {
+  char text[32];
+  const double us = seconds * 1e6;
+  std::snprintf(text, sizeof text, us < 10 ? "%.2f" : us < 100 ? "%.1f" : us < 1e7 ? "%.0f" : "%.2e", us);
+  return text;
+}
+
+Row candidate_row(const Json& candidate, const std::string& winner) {
+  const std::string name = candidate.at("name");
+  Row row = {(name == winner ? "* " : "  ") + plain(name)};
+  std::fill(row.begin() + 1, row.end(), "-");
+  const std::string status = candidate.at("status");
+  row[1] = candidate.contains("bits_per_byte") ? decimals(candidate.at("bits_per_byte")) : plain(status);
+  if (const auto d = candidate.find("difference"); d != candidate.end())
+    row[2] = decimals(d->at("bits_per_byte")) + " +- " + decimals(std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
+  else if (candidate.contains("bits_per_byte")) row[2] = "best";
+  row[3] = count_text(candidate.at("parameters"));
+  if (const Json* speed = find(candidate, "speed", "train_bytes_per_second")) row[4] = count_text(*speed);
+  if (candidate.contains("contexts"))
+    for (const Json& at : candidate.at("contexts"))
+      if (at.at("context") == shown_context) {
+        row[5] = step_text(at.at("step_seconds"));
+        row[6] = bytes_text(at.at("state_bytes"));
+      }
+  if (const Json* memory = find(candidate, "memory", "train_bytes")) row[7] = bytes_text(*memory);
+  return row;
+}
+
+std::vector<Row> rows_of(const Json& report) {
+  std::vector<Row> rows = {{"", "bits per", "behind", "", "train", "step, us", "state", "training"},
+                           {"", "byte", "the best", "params", "B/s", "at 16,384", "at 16,384", "memory"}};
+  const std::string winner = report.at("recommendation").value("winner", "");
+  double best = INFINITY;
+  for (const Json& candidate : report.at("candidates")) {
+    rows.push_back(candidate_row(candidate, winner));
+    best = std::min(best, candidate.value("bits_per_byte", double{INFINITY}));
+  }
+  for (const Json& baseline : report.at("baselines")) {
+    const double bits = baseline.at("bits_per_byte");
+    rows.push_back({"  " + plain(baseline.at("name")), decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
+  }
+  for (Row& row : rows) {
+    row[0] = cut(row[0], widest_name);
+    for (size_t i = 1; i < row.size(); ++i) row[i] = cut(row[i], i == 2 ? widest_cell + 6 : widest_cell);
+  }
+  return rows;
+}
+
+// Words in lines of at most `columns`; a word that is longer is broken. Lines after the first begin with spaces below the text.
+std::string wrapped(const std::string& head, const std::string& text) {
+  std::string out, line = head;
+  size_t from = 0;
+  const std::string clean = plain(text);
+  while (from < clean.size()) {
+    size_t end = std::min(clean.find(' ', from), clean.size());
+    std::string word = clean.substr(from, end - from);
+    from = end + 1;
+    while (true) {
+      const bool first = width(line) == head.size();
+      const size_t room = columns - width(line) - (first ? 0 : 1);
+      if (width(word) <= room) {
+        line += (first ? "" : " ") + word;
+        break;
+      }
+      if (first) {
+        std::string part = word;
+        while (width(part) > room) part.pop_back();
+        while (part.size() < word.size() && (static_cast<unsigned char>(word[part.size()]) & 0xC0) == 0x80) part += word[part.size()];
+        line += part;
+        word.erase(0, part.size());
+      }
+      out += line + "\n";
+      line = std::string(head.size(), ' ');
+    }
+  }
+  return out + line + "\n";
+}
+}  // namespace
+
+std::string report_table(const Json& report) {
+  const std::vector<Row> rows = rows_of(report);
+  std::array<size_t, 8> widths{};
+  for (const Row& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  std::string out;
+  for (const Row& row : rows) {
+    std::string line = row[0] + std::string(widths[0] - width(row[0]), ' ');
+    for (size_t i = 1; i < row.size(); ++i) line += std::string(2 + widths[i] - width(row[i]), ' ') + row[i];
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += cut(line, columns) + "\n";
+  }
+  out += "\n";
+  if (!report.at("complete").get<bool>()) out += "Stopped before all candidates were done.\n";
+  if (report.at("recommendation").contains("winner")) out += "* recommended\n";
+  out += wrapped("equal:     ", report.at("terms").at("equal"));
+  out += wrapped("not equal: ", report.at("terms").at("not_equal"));
+  if (report.contains("notes"))
+    for (const Json& note : report.at("notes")) out += wrapped("note: ", note);
+  return out;
+}
+
+}  // namespace statera

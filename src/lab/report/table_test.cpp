@@ -1,0 +1,81 @@
+#include "lab/report/table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "report/report_fixture.hpp"
+
+namespace statera {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json fixture() { return Json::parse(fixture_text()); }
+
+std::string line_of(const std::string& table, const std::string& begin) {
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);)
+    if (line.rfind(begin, 0) == 0) return line;
+  return "no line begins with " + begin;
+}
+
+void fits(const std::string& table) {
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    size_t width = 0;
+    for (char c : line) width += (c & 0xC0) != 0x80;
+    EXPECT_LE(width, 100u) << line;
+  }
+}
+
+TEST(Table, ARowForEachCandidateAndBaseline) {
+  const std::string table = report_table(fixture());
+  fits(table);
+  EXPECT_EQ(line_of(table, "* hybrid"), "* hybrid             2.018            best  1.87 M  58.9 K         230    26.0 MB    231 MB");
+  EXPECT_EQ(line_of(table, "  mamba2"), "  mamba2             2.050  0.033 +- 0.009  1.87 M  61.2 K         148    1.08 MB    212 MB");
+  EXPECT_EQ(line_of(table, "  xz"), "  xz                 2.520           0.502");
+  EXPECT_NE(line_of(table, "equal:").find("calibrated time"), std::string::npos);
+  EXPECT_NE(table.find("\nnot equal: steps, bytes read and FLOPs"), std::string::npos);
+  EXPECT_NE(table.find("\nnote: A fixture for tests"), std::string::npos);
+  EXPECT_EQ(table.find("Stopped"), std::string::npos);
+}
+
+TEST(Table, SeedsAreInTheError) {
+  Json report = fixture();
+  report["candidates"][0]["difference"]["standard_error"] = 0.003;
+  report["candidates"][0]["difference"]["seed_error"] = 0.004;
+  EXPECT_NE(line_of(report_table(report), "  mamba2").find("0.033 +- 0.005"), std::string::npos);
+}
+
+TEST(Table, WhatIsAbsentIsADash) {
+  Json report = fixture();
+  report["candidates"][1] = {{"name", "attention"}, {"status", "stopped"}, {"parameters", 1855872}};
+  report["complete"] = false;
+  const std::string table = report_table(report);
+  EXPECT_EQ(line_of(table, "  attention"), "  attention        stopped               -  1.86 M       -          -          -         -");
+  EXPECT_NE(table.find("\nStopped before all candidates were done.\n"), std::string::npos);
+}
+
+TEST(Table, LongAndHostileNamesStayInTheirColumn) {
+  Json report = fixture();
+  std::string wide;
+  for (int i = 0; i < 80; ++i) wide += "\u00e4";
+  report["candidates"][0]["name"] = wide;
+  report["candidates"][1]["name"] = "\x1b[2J\n\x07" + std::string(300, 'x');
+  report["candidates"][1]["bits_per_byte"] = 1e30;
+  report["candidates"][1]["parameters"] = 1e30;
+  report["candidates"][1]["contexts"][3]["step_seconds"] = 1e30;
+  report["baselines"][0]["name"] = std::string(200, 'y');
+  report["terms"]["equal"] = std::string(250, 'z') + " " + wide + "\x1b[0m end";
+  report["notes"].push_back("");
+  const std::string table = report_table(report);
+  fits(table);
+  EXPECT_EQ(table.find('\x1b'), std::string::npos);
+  EXPECT_EQ(table.find('\x07'), std::string::npos);
+  EXPECT_NE(table.find("end\n"), std::string::npos);  // wrapped, not cut
+}
+
+}  // namespace
+}  // namespace statera

@@ -1,0 +1,11 @@
+// Quantities as people read them.
+#pragma once
+#include <string>
+
+namespace statera {
+
+std::string bytes_text(double bytes);         // "1.50 MB"
+std::string count_text(double count);         // "1.97 M"
+std::string seconds_text(double seconds);     // "2 m 05 s"
+
+}  // namespace statera

@@ -1,0 +1,14 @@
+// tests/report/fixture.json: a report with made-up figures.
+#pragma once
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace statera {
+
+inline std::string fixture_text() {
+  std::ifstream file(STATERA_SOURCE_DIR "/tests/report/fixture.json", std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace statera
