@@ -27,9 +27,11 @@ void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run)
   at_least("batch", o.batch, 1);
   at_least("length", o.length, 1);
   at_least("accumulate", o.accumulate, 1);
+  require(o.accumulate <= 65536, ErrorCode::config, "[train] accumulate is ", o.accumulate, "; it must be at most 65536");
   at_least("warmup", o.warmup, 0);
   at_least("decay", o.decay, 0);
   at_least("evaluate_every", o.evaluate_every, 0);
+  require(run.checkpoint_seconds >= 0, ErrorCode::config, "[train] seconds between checkpoints are ", run.checkpoint_seconds, "; give 0 or more");
   require(o.schedule == "cosine" || o.schedule == "wsd", ErrorCode::config, "[train] schedule '", o.schedule, "'; known: cosine, wsd");
   require(run.forecast || (o.steps > 0 && o.evaluate_bytes > 0 && o.final_bytes > 0), ErrorCode::config,
           "[train] without a forecast steps, evaluate_bytes and final_bytes must be given");

@@ -101,6 +101,10 @@ TEST_F(Train, BadInputGetsOneClearLine) {
   for (const char* budget : {"0", "-3", "0m", "soon", "5x", "m", "1e999", "99999d", "nan", "''"})
     fails("train text.txt --budget " + std::string(budget), 2, "--budget");
   fails("train text.txt --steps 0", 2, "--steps");
+  for (const char* number : {"99999999999999999999", "1.5", "1e3", "x", "''"})
+    for (const char* flag : {"--steps", "--seed", "--batch"}) fails("train text.txt " + std::string(flag) + " " + number, 2, flag);
+  fails("train text.txt --steps 5 --accumulate 100000", 1, "accumulate");
+  fails("train text.txt --steps 5 --checkpoint-every -1", 1, "checkpoints");
   fails("train text.txt --steps 5 --budget 5m", 2, "--budget");
   fails("train text.txt --steps 5 --threads -2", 2, "--threads");
   fails("train text.txt --steps 5 --batch 0", 1, "batch");

@@ -196,7 +196,7 @@ TEST_F(Verbs, BadSamplingFlagsAreNamed) {
   fails("generate m --top-k -1", 1, "top_k");
   fails("generate m --min-p 2", 1, "min_p");
   fails("generate m --repetition-penalty 0", 1, "repetition_penalty");
-  fails("generate m --seed x", 2, "--seed");
+  for (const char* seed : {"x", "-1"}) fails("generate m --seed " + std::string(seed), 2, "--seed");
 }
 
 }  // namespace
