@@ -28,8 +28,12 @@ void run(Flags& flags) {
   if (flags.sampling.max_bytes < 1) throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
   const Model model = Model::load(flags.model, make_device(flags.threads));
   std::signal(SIGINT, [](int) { interrupted = 1; });
-  const std::string text = generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
-    if (flags.json) return interrupted == 0;
+  std::string text;
+  generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
+    if (flags.json) {
+      text += piece;
+      return interrupted == 0;
+    }
     const bool written = std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
     return written && interrupted == 0;
   });
@@ -47,7 +51,7 @@ void add_generate(CLI::App& app) {
   GenerateOptions& s = flags->sampling;
   verb->add_option("MODEL", flags->model, "a model folder")->required();
   verb->add_option("--prompt", flags->prompt, "text to go on from; - reads standard input");
-  verb->add_option("--max-bytes", s.max_bytes, "how many bytes")->capture_default_str();
+  verb->add_option("--max-bytes", s.max_bytes, "how many bytes of text, at most")->capture_default_str();
   verb->add_option("--temperature", s.temperature, "0: always the likeliest byte")->capture_default_str();
   verb->add_option("--top-k", s.top_k, "only the k likeliest bytes; 0: all")->capture_default_str();
   verb->add_option("--top-p", s.top_p, "the fewest likeliest bytes with this probability")->capture_default_str();

@@ -40,10 +40,17 @@ class StopFilter {
   std::string held_;
   bool stopped_ = false;
 };
+
+// The characters at the beginning of `text` that fit into so many bytes.
+std::string_view fitting(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return text.substr(0, bytes);
+}
 }  // namespace
 
-std::string generate(const Model& model, std::string_view prompt, const GenerateOptions& options,
-                     const std::function<bool(std::string_view)>& on_text) {
+int64_t generate(const Model& model, std::string_view prompt, const GenerateOptions& options,
+                 const std::function<bool(std::string_view)>& on_text) {
   require(model.config().vocab_size == 256, ErrorCode::unsupported, "[generate] the model's vocabulary has ", model.config().vocab_size,
           " ids, not the 256 bytes");
   require(options.max_bytes >= 0, ErrorCode::config, "[generate] max_bytes ", options.max_bytes, " is negative");
@@ -54,22 +61,41 @@ std::string generate(const Model& model, std::string_view prompt, const Generate
   std::span<const float> logits = session.prefill(prompt);
   Utf8Stream utf8;
   StopFilter stop(options.stop);
-  std::string text, characters, piece;
-  for (int64_t n = 0; n < options.max_bytes && !stop.stopped(); ++n) {
+  std::string characters, piece;
+  int64_t bytes = 0;
+  bool going = options.max_bytes > 0;
+  const auto emit = [&] {  // U+FFFD takes three bytes for one of the model's, so the text may be full before max_bytes steps
+    const std::string_view whole = fitting(piece, static_cast<size_t>(options.max_bytes - bytes));
+    bytes += static_cast<int64_t>(whole.size());
+    going &= whole.size() == piece.size() && bytes < options.max_bytes;
+    if (!whole.empty()) going &= on_text(whole);
+    piece.clear();
+  };
+  for (int64_t n = 1; going; ++n) {
     const int32_t id = sample(logits);
     characters.clear();
-    piece.clear();
     if (options.raw) characters += static_cast<char>(id);
     else utf8.push(static_cast<unsigned char>(id), characters);
     stop.push(characters, piece);
-    text += piece;
-    if (!piece.empty() && on_text && !on_text(piece)) return text;
-    if (n + 1 < options.max_bytes && !stop.stopped()) logits = session.step(id);
+    emit();
+    if (stop.stopped()) return bytes;
+    if (n == options.max_bytes) break;
+    if (going) logits = session.step(id);
   }
-  piece.clear();
-  if (!stop.stopped()) stop.finish(piece);
-  if (!piece.empty() && on_text) on_text(piece);
-  return text + piece;
+  if (going) {
+    stop.finish(piece);
+    emit();
+  }
+  return bytes;
+}
+
+std::string generate(const Model& model, std::string_view prompt, const GenerateOptions& options) {
+  std::string text;
+  generate(model, prompt, options, [&](std::string_view piece) {
+    text += piece;
+    return true;
+  });
+  return text;
 }
 
 }  // namespace statera

@@ -158,12 +158,23 @@ TEST(Generate, StopsAndStreams) {
   model.init(1);
   GenerateOptions options{.max_bytes = 60, .temperature = 1, .seed = 4};
   std::string streamed;
-  const std::string all = generate(model, "abc", options, [&](std::string_view piece) {
+  int pieces = 0;
+  const auto collect = [&](std::string_view piece) {
     streamed += piece;
-    return true;
-  });
+    return ++pieces < 1000;
+  };
+  const int64_t bytes = generate(model, "abc", options, collect);
+  EXPECT_EQ(bytes, static_cast<int64_t>(streamed.size()));
+  const std::string all = generate(model, "abc", options);
   EXPECT_EQ(all, streamed);
-  EXPECT_EQ(generate(model, "abc", options), all);
+  EXPECT_NE(all.find("\xEF\xBF\xBD"), std::string::npos) << "a model that knows nothing writes bytes that are no character";
+  EXPECT_LE(all.size(), 60u);
+  EXPECT_GE(all.size(), 57u);
+  pieces = 997;
+  streamed.clear();
+  generate(model, "abc", options, collect);
+  EXPECT_EQ(pieces, 1000);
+  EXPECT_EQ(all.rfind(streamed, 0), 0u);
   options.stop = {all.substr(10, 3)};
   EXPECT_EQ(generate(model, "abc", options), all.substr(0, all.find(options.stop[0])));
 }
