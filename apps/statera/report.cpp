@@ -7,7 +7,7 @@
 
 #include "lab/report/page.hpp"
 #include "lab/report/report.hpp"
-#include "lab/report/table.hpp"
+#include "print_report.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -26,7 +26,8 @@ void run(const Flags& flags) {
     std::printf("%s\n", report.dump().c_str());
     return;
   }
-  std::printf("%s\nthe page: %s\n", report_table(report).c_str(), page.c_str());
+  print_report(report);
+  std::printf("the page: %s\n", page.c_str());
 }
 }  // namespace
 

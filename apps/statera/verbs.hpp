@@ -12,6 +12,7 @@ struct UsageError : std::runtime_error {  // wrong use: exit status 2
 struct Interrupted {};                    // Ctrl-C, after everything was saved: exit status 130
 
 void add_train(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_score(CLI::App& app);
 void add_info(CLI::App& app);

@@ -141,7 +141,7 @@ class Comparison {
     // An old candidate runs along, so that a machine that is busier now than then favours nobody.
     std::vector<Candidate> timed = fresh;
     if (!first) timed.push_back(entries_.front().candidate);
-    const double seconds = std::clamp(0.03 * settings_.budget, 1.0, 30.0);
+    const double seconds = std::clamp(0.03 * settings_.budget, 0.2, 30.0);
     std::vector<Calibration> costs = calibrate(timed, settings_, parts_, device_, seconds, run_.stop);
     go_on();
     if (first) {
@@ -318,7 +318,7 @@ class Comparison {
     };
     once("bits by position", [&] {
       Json rows = Json::array();
-      for (const PositionCost& p : by_position(*model, parts_.held_out, longest_context, amounts_.position_bytes, run_.stop))
+      for (const PositionCost& p : by_position(*model, parts_.held_out, longest_window, amounts_.position_bytes, run_.stop))
         rows.push_back({{"from", p.from}, {"to", p.to}, {"bits_per_byte", p.bits_per_byte}, {"bytes", p.bytes}});
       return rows;
     });
@@ -353,7 +353,7 @@ class Comparison {
     }
   }
 
-  static constexpr int64_t longest_context = 16384;
+  static constexpr int64_t longest_window = 16384;
 
   const ByteSource& source_;
   CompareSettings settings_;

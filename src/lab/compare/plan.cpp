@@ -6,6 +6,7 @@
 
 #include "core/check.hpp"
 #include "lab/baselines.hpp"
+#include "lab/measure/contexts.hpp"
 #include "lab/measure/recall.hpp"
 #include "lab/training_data.hpp"
 #include "models/language_model.hpp"
@@ -102,6 +103,7 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   session.prefill(ids);
   visit.prefills.push_back(since(at) / static_cast<double>(ids.size()));
   result.parameters = model.parameter_count();
+  result.longest_state_bytes = model.layers().cost(1, longest_context).state_bytes;
   result.step_flops = model.layers().cost(s.length, s.length).training_flops * static_cast<double>(s.batch * s.length);
 }
 }  // namespace
@@ -134,7 +136,7 @@ namespace {
 double trainings(const CompareSettings& s) { return static_cast<double>(s.learning_rates + s.seeds + 2); }
 
 double measure_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
-  constexpr double contexts = 1.5;  // steps at long contexts
+  const double contexts = 0.1 + 3e-9 * c.longest_state_bytes;  // a state is made and read some dozens of times
   const auto positions = static_cast<double>(a.judged_bytes * s.seeds + a.position_bytes + 7 * a.noise_bytes + a.passages * recall_positions);
   return contexts + positions * c.prefill_seconds;
 }

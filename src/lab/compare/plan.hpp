@@ -24,12 +24,14 @@ struct Calibration {
   double step_seconds = 0, step_flops = 0;  // a training step, optimizer included; FLOPs are minimal ones
   double evaluate_seconds = 0;              // a batch of validation windows
   double prefill_seconds = 0;               // a byte read by a Session
+  double longest_state_bytes = 0;           // at the longest context that is measured
   void visit(FieldVisitor& v) {
     v.field("parameters", parameters, "of the model");
     v.field("step_seconds", step_seconds, "a training step");
     v.field("step_flops", step_flops, "minimal FLOPs of a training step");
     v.field("evaluate_seconds", evaluate_seconds, "a batch of validation windows");
     v.field("prefill_seconds", prefill_seconds, "a byte read by a session");
+    v.field("longest_state_bytes", longest_state_bytes, "of state at the longest context that is measured");
   }
 };
 

@@ -11,7 +11,7 @@ namespace statera {
 
 namespace {
 constexpr int rounds = 3;
-constexpr int64_t shortest = 256, longest = 65536, most_bytes = int64_t{4} << 30;
+constexpr int64_t most_bytes = int64_t{4} << 30;
 
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -28,7 +28,7 @@ void visit(const Model& model, std::vector<ContextCost>& costs, std::vector<std:
   Arena scratch;
   const View logits = scratch.allocate(model.dtype(), {1, layers.vocab_size()});
   size_t place = 0;
-  for (int64_t context = shortest; context <= longest && layers.cost(1, context).state_bytes <= static_cast<double>(most_bytes); context *= 2, ++place) {
+  for (int64_t context = shortest_context; context <= longest_context && layers.cost(1, context).state_bytes <= static_cast<double>(most_bytes); context *= 2, ++place) {
     for (State& layer : state.layers) {
       layer.reserve(context);
       layer.set_position(context - 1);

@@ -11,6 +11,8 @@
 
 namespace statera {
 
+constexpr int64_t shortest_context = 256, longest_context = 65536;
+
 struct ContextCost {
   int64_t context;
   double step_seconds;

@@ -1,0 +1,127 @@
+// statera compare: trains candidates under equal terms, measures them, recommends one.
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include <CLI/Option.hpp>
+#include <CLI/Validators.hpp>
+#include <nlohmann/json.hpp>
+
+#include "commit.hpp"
+#include "common.hpp"
+#include "interrupt.hpp"
+#include "lab/compare/compare.hpp"
+#include "lab/report/page.hpp"
+#include "lab/training_data.hpp"
+#include "print_report.hpp"
+#include "progress.hpp"
+#include "verbs.hpp"
+
+namespace statera::cli {
+
+namespace {
+
+struct Flags {
+  std::vector<std::string> files;
+  std::string out;
+  std::vector<std::string> candidates = {"mamba2", "attention", "hybrid"};
+  std::optional<std::string> budget, match, size;
+  std::optional<int64_t> seeds, batch, length, held_out_bytes, learning_rates;
+  std::optional<double> search_share, noise_share;
+  int threads = 0;
+  bool json = false;
+};
+
+constexpr const char* examples =
+    "Examples:\n"
+    "  statera compare book.txt                                       mamba2, attention and a hybrid, in five minutes\n"
+    "  statera compare genome.fa.xz --budget 1h --size small --candidates mamba1,mamba2,attention,hybrid\n"
+    "  statera compare genome.fa.xz --size small --candidates hybrid-3  adds one to those that are done\n"
+    "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n\n"
+    "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial in compare.sqlite.\n"
+    "Ctrl-C makes a report of what is done; the same command goes on. The exit status is 130 then.";
+
+// What the flags say, upon what the folder says; the size decides what neither does.
+CompareSettings settings_from(const Flags& f, const std::string& out, int64_t bytes) {
+  const auto set = [](auto& to, const auto& flag) {
+    if (flag) to = *flag;
+  };
+  CompareSettings s;
+  const bool saved = saved_settings(out, s);
+  if (f.budget) s.budget = parse_seconds(*f.budget, "--budget");
+  if (!saved) s.size = usual_size(bytes, s.budget / static_cast<double>(f.candidates.size()));
+  set(s.size, f.size);
+  if (!saved) s.batch = s.size == "tiny" ? 2 : s.size == "small" ? 4 : 8;
+  set(s.match, f.match);
+  set(s.seeds, f.seeds);
+  set(s.batch, f.batch);
+  set(s.length, f.length);
+  set(s.held_out_bytes, f.held_out_bytes);
+  set(s.learning_rates, f.learning_rates);
+  set(s.search_share, f.search_share);
+  set(s.noise_share, f.noise_share);
+  return s;
+}
+
+void run(const Flags& f) {
+  const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) + "-compare" : f.out;
+  const ByteSource source{std::span<const std::string>(f.files)};
+  const CompareSettings settings = settings_from(f, out, source.bytes());
+  const std::vector<Candidate> candidates = find_candidates(f.candidates, settings.size);
+
+  nlohmann::ordered_json report;
+  {
+    Progress progress;
+    progress.note("comparing " + std::to_string(candidates.size()) + " candidates on " + bytes_text(static_cast<double>(source.bytes())) + " in about " +
+                  seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
+    const Interrupt interrupt;
+    CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .stop = Interrupt::asked, .note = {}, .progress = {}};
+    how.note = [&](const std::string& line) { progress.note(line); };
+    how.progress = [&](TrainProgress p) {  // no terminal: a line for the end of a training, not for each measurement
+      if (!is_terminal(2) && p.step != p.steps) p.held_out = std::nan("");
+      progress.show(p);
+    };
+    report = compare(source, candidates, settings, make_device(f.threads), how);
+  }
+  write_page(report.dump(), out + "/report.html");
+  if (f.json) std::printf("%s\n", report.dump().c_str());
+  else {
+    print_report(report);
+    std::printf("the page: %s/report.html   the models: %s/models/\n", out.c_str(), out.c_str());
+  }
+  if (report.at("complete").get<bool>()) return;
+  std::fprintf(stderr, "stopped; the same command goes on\n");
+  throw Interrupted();
+}
+
+void add_flags(CLI::App& verb, Flags& f) {
+  verb.add_option("FILE", f.files, "files or folders; - is the standard input; .gz, .xz and .zst are unpacked")->required();
+  verb.add_option("--candidates", f.candidates, "kinds of presets, presets, or JSON files")->delimiter(',')->capture_default_str();
+  verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)");
+  verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m)");
+  verb.add_option("--match", f.match, "what each candidate gets equally much of (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
+  verb.add_option("--seeds", f.seeds, "trainings of each candidate (default: 1)");
+  verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");
+  verb.add_option("--batch", f.batch, "sequences in a batch (default: 2, 4 or 8, by the size)");
+  verb.add_option("--length", f.length, "bytes of a sequence (default: 512)");
+  verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
+  verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 3)");
+  verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.2)");
+  verb.add_option("--noise-share", f.noise_share, "of the budget for training with fillers in the stream; 0: no such measure (default: 0.08)");
+  verb.add_option("--threads", f.threads, "threads (default: all cores)");
+  verb.add_flag("--json", f.json, "print the report as one JSON object");
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App& verb = *app.add_subcommand("compare", "which model fits these data and this budget: trains, measures, recommends");
+  verb.footer(examples);
+  add_flags(verb, *flags);
+  verb.callback([flags] { run(*flags); });
+}
+
+}  // namespace statera::cli

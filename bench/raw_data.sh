@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The three kinds of tiny presets on four kinds of raw data, five minutes a candidate.
+# usage: bench/raw_data.sh KIND FILE... [-- FLAG...]     flags go to statera compare
+#   genome  FASTA file      the bases, in upper case, without headers and line ends
+#   audio   16-bit WAV      the high byte of each sample, so a byte is a sample of 8 bits
+#   logs    log files       as they are, one document each
+#   text    a text file     as it is (the documents' table takes one without spaces between words)
+# Files may be packed as .xz. The report stands in out/raw-KIND. The same call goes on after an interruption.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -ge 2 ] || { sed -n '2,8s/^# //p' "$0"; exit 2; }
+kind=$1; shift
+files=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do files+=("$1"); shift; done
+[ $# -gt 0 ] && shift
+cmake --preset release >/dev/null
+cmake --build build/release --target statera_app >&2
+data=out/raw-data/$kind
+rm -rf "$data"; mkdir -p "$data"
+for file in "${files[@]}"; do
+  [ -r "$file" ] || { echo "error: cannot read $file" >&2; exit 1; }
+  case $file in *.xz) cat=xzcat ;; *) cat=cat ;; esac
+  to=$data/$(basename "${file%.xz}")
+  case $kind in
+    genome) $cat "$file" | grep -v '^>' | tr -d '\n\r' | tr acgtn ACGTN >"$to" ;;
+    audio) $cat "$file" | python3 -c 'import io, sys, wave
+with wave.open(io.BytesIO(sys.stdin.buffer.read())) as w:
+    assert w.getsampwidth() == 2, "not 16-bit"
+    samples = w.readframes(w.getnframes())[1::2 * w.getnchannels()]  # high bytes of the first channel; signed, so shifted by 128
+    sys.stdout.buffer.write(bytes((b + 128) % 256 for b in samples))' >"$to" ;;
+    logs | text) $cat "$file" >"$to" ;;
+    *) echo "error: unknown kind '$kind'; known: genome, audio, logs, text" >&2; exit 2 ;;
+  esac
+done
+exec build/release/bin/statera compare "$data" --size tiny --candidates mamba2,attention,hybrid --budget 15m --out "out/raw-$kind" "$@"

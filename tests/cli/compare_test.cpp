@@ -1,0 +1,110 @@
+// statera compare through the program: what a user meets, what an interrupted comparison leaves, what a later call adds.
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+
+namespace statera {
+namespace {
+
+class Compare : public Program {
+ protected:
+  Compare() {
+    std::string text;
+    uint32_t x = 1;
+    for (int i = 0; i < 2500; ++i) text += "line " + std::to_string((x = x * 1664525 + 1013904223) >> 22) + " of the text\n";
+    write("text.txt", text);
+    write("ssm.json", R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+    write("keys.json", R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
+  }
+  static std::string usual(const std::string& out) {
+    return "compare text.txt --candidates ssm.json,keys.json --budget 3s --length 32 --batch 2 --learning-rates 2 --out " + out + " ";
+  }
+  nlohmann::json report(const std::string& out) const { return nlohmann::json::parse(read(out + "/report.json")); }
+  // What must not depend on when a comparison was cut.
+  static nlohmann::json results(nlohmann::json report) {
+    nlohmann::json all;
+    for (const auto& c : report["candidates"])
+      all.push_back({c["name"], c["learning_rates"], c["lr"], c["steps"], c["bits_per_byte"], c["curve"], c["by_position"], c["recall"]});
+    return all;
+  }
+};
+
+TEST_F(Compare, MeasuresRecommendsAndShows) {
+  const Ran ran = run(usual("a"));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = report("a");
+  EXPECT_TRUE(json["complete"]);
+  ASSERT_EQ(json["candidates"].size(), 2u);
+  for (const auto& c : json["candidates"]) {
+    EXPECT_EQ(c["status"], "done") << c;
+    EXPECT_LT(c["bits_per_byte"].get<double>(), 8);
+    EXPECT_EQ(c["learning_rates"].size(), 2u);
+    EXPECT_GE(c["curve"].size(), 10u);
+    EXPECT_EQ(c["noise"].size(), 3u);
+    EXPECT_EQ(c["contexts"].back()["context"], 65536);
+    for (const char* key : {"by_position", "recall", "speed", "memory"}) EXPECT_FALSE(c[key].empty()) << key;
+  }
+  EXPECT_EQ(json["candidates"][0].contains("difference") + json["candidates"][1].contains("difference"), 1);
+  EXPECT_EQ(json["baselines"].size(), 7u);
+  const std::string sentence = json["recommendation"]["sentences"][0];
+  EXPECT_NE(ran.out.find(sentence), std::string::npos) << ran.out;
+  std::istringstream lines(ran.out);
+  for (std::string line; std::getline(lines, line) && line.find(sentence) == std::string::npos;) EXPECT_LE(line.size(), 100u) << line;
+  EXPECT_NE(read("a/report.html").find("</html>"), std::string::npos);
+  if (json["recommendation"].contains("winner")) {
+    EXPECT_EQ(run("score a/winner text.txt").code, 0);
+  }
+  EXPECT_EQ(run(usual("a")).code, 0);  // nothing is left to do
+  EXPECT_EQ(results(report("a")), results(json));
+}
+
+TEST_F(Compare, ALaterCallAddsACandidate) {
+  ASSERT_EQ(run("compare text.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --out a").code, 0);
+  const auto before = report("a")["candidates"][0];
+  const Ran ran = run("compare text.txt --candidates keys.json --out a");  // settings are the folder's
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto after = report("a");
+  ASSERT_EQ(after["candidates"].size(), 2u);
+  EXPECT_EQ(after["candidates"][0]["bits_per_byte"], before["bits_per_byte"]);
+  EXPECT_EQ(after["candidates"][0]["steps"], before["steps"]);
+  EXPECT_EQ(after["candidates"][1]["name"], "keys");
+  EXPECT_EQ(after["candidates"][1]["status"], "done");
+}
+
+TEST_F(Compare, CutAnywhereItEndsTheSame) {
+  const Ran cut = run_and_signal(usual("a"), "a/trials", SIGINT, 150);
+  ASSERT_EQ(cut.code, 130) << cut.err;
+  EXPECT_NE(cut.err.find("the same command goes on"), std::string::npos) << cut.err;
+  EXPECT_FALSE(report("a")["complete"]);
+  EXPECT_NE(read("a/report.html").find("</html>"), std::string::npos);
+  std::filesystem::copy(path("a"), path("b"), std::filesystem::copy_options::recursive);
+  ASSERT_EQ(run(usual("a")).code, 0);
+  int kills = 0;
+  for (int milliseconds : {200, 600, 1100}) kills += run_and_signal(usual("b"), "b/compare.sqlite", SIGKILL, milliseconds).code == 128 + SIGKILL;
+  EXPECT_GT(kills, 0);
+  ASSERT_EQ(run(usual("b")).code, 0);
+  EXPECT_EQ(results(report("a")), results(report("b"))) << kills << " kills";
+}
+
+TEST_F(Compare, BadInputIsOneLine) {
+  fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
+  fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
+  fails("compare text.txt --candidates tiny-mamba2,tiny-attention --budget 1s --length 64 --batch 2 --out small", 1, "the budget is too small for 2 candidates");
+  fails("compare text.txt --candidates ssm.json --budget 0", 2, "--budget '0' is no span of time");
+  fails("compare nothing.txt", 1, "nothing.txt");
+  write("short.txt", "short");
+  fails("compare short.txt --out short", 1, "too few to train on");
+  fails("compare text.txt --size huge", 1, "unknown size 'huge'; known: ");
+  fails("compare text.txt --candidates ssm.json --match luck", 2, "match");
+  fails("compare text.txt --candidates ssm.json,tiny-attention --match params --budget 2s --length 32 --batch 2 --out p", 1, "parameters and tiny-attention");
+  ASSERT_EQ(run("compare text.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --out a").code, 0);
+  fails("compare text.txt --candidates ssm.json --length 64 --out a", 1, "other settings (length: 32 and 64");
+  write("other.txt", read("text.txt") + "more\n");
+  fails("compare other.txt --candidates ssm.json --out a", 1, "other data (text.txt)");
+  std::filesystem::create_directories(path("damaged"));
+  write("damaged/compare.sqlite", std::string(3000, 'x'));
+  fails("compare text.txt --candidates ssm.json --out damaged", 1, "damaged/compare.sqlite: file is not a database");
+}
+
+}  // namespace
+}  // namespace statera
