@@ -33,7 +33,8 @@ void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, cons
     }
     squares = hn::MulAdd(u, u, squares);
   });
-  const float scale = 1.0f / std::sqrt(Sum(squares) / static_cast<float>(count) + eps);
+  // rounded once: gradients of what scales a whole row, as dt_bias does, cancel but for this error
+  const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(Sum(squares)) / static_cast<double>(count) + static_cast<double>(eps)));
   if (rrms) *rrms = scale;
   const float* in = gate == Gate::first ? y : x;
   ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
