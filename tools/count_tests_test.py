@@ -13,10 +13,10 @@ REPORT = {"tests": 5, "failures": 0, "disabled": 1, "testsuites": [{"testsuite":
 
 
 class CountTests(unittest.TestCase):
-    def counted(self, verdict, report, cases):
+    def counted(self, verdict, report, cases, program="test_ops"):
         with tempfile.TemporaryDirectory() as folder:
             if report:
-                Path(folder, "test_ops.json").write_text(json.dumps(report))
+                Path(folder, program + ".json").write_text(json.dumps(report))
             if cases:
                 Path(folder, "ctest.xml").write_text(
                     "<testsuite>" + "".join(f'<testcase name="{n}" status="{s}"/>' for n, s in cases) + "</testsuite>")
@@ -24,6 +24,7 @@ class CountTests(unittest.TestCase):
 
     def test_counts(self):
         self.assertEqual(self.counted("ok", REPORT, [("ops", "run"), ("readme", "run")]), (4, 0))
+        self.assertEqual(self.counted("ok", REPORT, [("cli", "run")], "cli"), (3, 0))
         self.assertEqual(self.counted("FAILED", REPORT | {"failures": 2}, [("ops", "fail")]), (1, 2))
         self.assertEqual(self.counted("FAILED", None, [("ops", "fail"), ("io", "run")]), (1, 1))   # crashed: no JSON
         self.assertEqual(self.counted("FAILED", REPORT, [("ops", "fail")]), (3, 1))                # a sanitizer at exit
