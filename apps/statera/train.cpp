@@ -82,12 +82,9 @@ TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
 }
 
 void check_folder(const Flags& f, const std::string& out) {
-  if (f.resume) return;
-  const bool used = fs::exists(out + "/checkpoint/state.safetensors") || fs::exists(out + "/model.safetensors");
-  if (!used) return;
-  if (!f.overwrite)
+  if (f.resume || f.overwrite) return;
+  if (fs::exists(out + "/checkpoint/state.safetensors") || fs::exists(out + "/model.safetensors"))
     throw UsageError(out + " holds a model already: --resume goes on with its training, --overwrite replaces it, --out DIR takes another folder");
-  for (const char* name : {"checkpoint", "last", "model.safetensors", "config.json", "metrics.jsonl"}) fs::remove_all(out + "/" + name);
 }
 
 void print_table(const std::string& out, const TrainResult& result, int64_t held_out_bytes, const Baselines* b) {

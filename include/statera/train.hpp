@@ -50,7 +50,7 @@ struct TrainProgress {
 // What decides no bit.
 struct TrainRun {
   std::string out;                // folder: config.json and model.safetensors (best), last/, checkpoint/, metrics.jsonl
-  bool resume = false;            // go on from out/checkpoint; without one, start afresh
+  bool resume = false;            // go on from out/checkpoint; without one, start afresh. false: replaces an earlier run, once all is checked
   bool forecast = true;           // false: nothing is measured before the first step; needs steps, evaluate_bytes and final_bytes
   double checkpoint_seconds = 0;  // 0: 2, or 30 in runs of more than ten minutes
   std::function<bool()> stop;     // asked after each step: true saves and returns

@@ -64,6 +64,7 @@ class Trainer {
     prepare();
     MetricsLog metrics(run_.out + "/metrics.jsonl", state_.metrics_bytes);
     save(metrics);
+    if (!run_.resume) remove_models();
     bool stopped = false;
     while (state_.step < options_.steps && !stopped) {
       const TrainProgress progress = step();
@@ -116,6 +117,11 @@ class Trainer {
     save_checkpoint(run_.out, model_, optimizer_, carried_, options_, state_);
     saved_at_ = seconds();
     saved_step_ = state_.step;
+  }
+
+  // Of an earlier run: the checkpoint and the metrics have taken the place of its own by now.
+  void remove_models() const {
+    for (const char* name : {"last", "model.safetensors", "config.json"}) std::filesystem::remove_all(run_.out + "/" + name);
   }
 
   double factor() const {

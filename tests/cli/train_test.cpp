@@ -84,7 +84,13 @@ TEST_F(Train, NothingIsOverwrittenUnasked) {
   const std::string before = weights("a");
   fails(usual("a") + "--steps 4", 2, "--resume");
   EXPECT_TRUE(weights("a") == before);
-  EXPECT_EQ(run(usual("a") + "--steps 4 --overwrite").code, 0);
+  fails("train nowhere.txt --out a --overwrite", 1, "nowhere.txt");  // nor before all is checked
+  fails("train text.txt --config nowhere --out a --overwrite", 1, "nowhere");
+  EXPECT_TRUE(weights("a") == before);
+  EXPECT_EQ(run("train text.txt --init a --out a --overwrite --length 32 --steps 2 --no-baselines").code, 0);
+  EXPECT_TRUE(weights("a") != before);
+  EXPECT_EQ(run(usual("a") + "--steps 3 --overwrite").code, 0);
+  EXPECT_TRUE(weights("a") == before);
 }
 
 TEST_F(Train, BadInputGetsOneClearLine) {
