@@ -8,9 +8,7 @@
 namespace statera::cli {
 
 void print_report(const nlohmann::ordered_json& report) {
-  std::printf("%s\n", report_table(report).c_str());
-  for (const auto& sentence : report.at("recommendation").at("sentences")) std::printf("%s\n", sentence.get<std::string>().c_str());
-  std::printf("\n");
+  std::printf("%s\n%s\n", report_table(report).c_str(), report_sentences(report).c_str());
 }
 
 }  // namespace statera::cli

@@ -22,6 +22,7 @@ except ImportError:
 HERE = Path(__file__).resolve().parent
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FIGURES = 6
+VIEWS = [("light", 375), ("light", 1280), ("dark", 375), ("dark", 1280)]
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!--{{report}}"
 
 SEEN = [  # computed from the fixture
@@ -37,7 +38,7 @@ SEEN = [  # computed from the fixture
     "A second copy 256 bytes after the first gains, in bits per byte: attention 1.395, hybrid 1.223 and mamba2 0.346. hybrid still gains 0.083 at 16,384 "
     "bytes. From 8,192 bytes on, the gain of attention cannot be told from none. From 2,048 bytes on, the gain of mamba2 cannot be told from none.",
     "Fillers that make the stream 4 times as long cost, in bits per real byte: mamba2 0.130, hybrid 0.130 and attention 0.273. The time for a real byte "
-    "is then 4.0 times as long.",
+    "is then 4.0 times as much.",
 ]
 
 # For each chart: how many pixels are not empty, and how many colours it has.
@@ -157,17 +158,16 @@ class PageTest(unittest.TestCase):
 
     def test_pages(self):
         for name in PAGES:
-            for scheme in ("light", "dark"):
-                for width in (375, 1280):
-                    with self.subTest(page=name, scheme=scheme, width=width):
-                        self.open(name, scheme, width)
-                        self.screenshot(name, scheme, width)
-                        self.assertEqual(self.driver.get_log("browser"), [])
-                        urls = self.requests()
-                        self.assertTrue(urls)
-                        self.assertEqual([u for u in urls if not u.startswith(("file://", "data:"))], [])
-                        self.check_charts(name)
-                        self.assertLessEqual(self.driver.execute_script("return document.documentElement.scrollWidth"), width)
+            for scheme, width in VIEWS if name == "full" else VIEWS[1:3]:
+                with self.subTest(page=name, scheme=scheme, width=width):
+                    self.open(name, scheme, width)
+                    self.screenshot(name, scheme, width)
+                    self.assertEqual(self.driver.get_log("browser"), [])
+                    urls = self.requests()
+                    self.assertTrue(urls)
+                    self.assertEqual([u for u in urls if not u.startswith(("file://", "data:"))], [])
+                    self.check_charts(name)
+                    self.assertLessEqual(self.driver.execute_script("return document.documentElement.scrollWidth"), width)
 
     def text(self, selector):
         return [e.text for e in self.driver.find_elements("css selector", selector)]

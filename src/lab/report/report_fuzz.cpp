@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const nlohmann::ordered_json report = parse_report(text, "fuzz");
     size_t width = 0;
-    for (const char c : report_table(report)) {
+    for (const char c : report_table(report) + report_sentences(report)) {
       const auto byte = static_cast<unsigned char>(c);
       if ((byte < 0x20 && c != '\n') || byte == 0x7F) std::abort();
       width = c == '\n' ? 0 : width + ((byte & 0xC0) != 0x80);

@@ -151,4 +151,10 @@ std::string report_table(const Json& report) {
   return out;
 }
 
+std::string report_sentences(const Json& report) {
+  std::string out;
+  for (const Json& sentence : report.at("recommendation").at("sentences")) out += wrapped("", sentence);
+  return out;
+}
+
 }  // namespace statera

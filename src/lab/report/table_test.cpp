@@ -42,6 +42,15 @@ TEST(Table, ARowForEachCandidateAndBaseline) {
   EXPECT_EQ(table.find("Stopped"), std::string::npos);
 }
 
+TEST(Table, SentencesAreWrapped) {
+  Json report = fixture();
+  report["recommendation"]["sentences"] = {std::string("\x1b[2J take ") + std::string(120, 'x') + " or not.", "Second."};
+  const std::string text = report_sentences(report);
+  fits(text);
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_NE(text.find("or not.\nSecond.\n"), std::string::npos) << text;
+}
+
 TEST(Table, SeedsAreInTheError) {
   Json report = fixture();
   report["candidates"][0]["difference"]["standard_error"] = 0.003;

@@ -34,11 +34,11 @@ function logTicks(min, max) {
   return inside.length > 7 && tens.length > 1 ? tens : inside;
 }
 
-function scale(axis) {
+function scale(axis, titled) {
   const ink = style("--muted"), rule = style("--rule");
   return {
     type: axis.log ? "logarithmic" : "linear", min: axis.min, max: axis.max, bounds: axis.log ? "data" : "ticks",
-    title: {display: true, text: axis.title, color: ink, font: {size: 12}},
+    title: {display: titled, text: axis.title, color: ink, font: {size: 12}},
     grid: {color: rule, drawBorder: false, tickColor: "transparent"},
     ticks: {color: ink, font: {size: 11}, maxRotation: 0, autoSkipPadding: 10, stepSize: axis.step, callback: value => axis.format(value)},
     afterBuildTicks: scale => {
@@ -94,12 +94,13 @@ const marks = {
     ctx.save();
     ctx.font = `600 12px ${Chart.defaults.font.family}`;
     ctx.fillStyle = style("--ink");
-    const taken = [];  // boxes of names; one that finds no free place is left to the legend
+    const taken = chart.data.datasets.flatMap(set => set.data.map(p => [scales.x.getPixelForValue(p.x), scales.y.getPixelForValue(p.y)]))
+      .map(([x, y]) => ({left: x - 9, right: x + 9, middle: y}));  // boxes; a name that finds no free place is left to the legend
     for (const set of chart.data.datasets)
       for (const p of set.data) {
         const x = scales.x.getPixelForValue(p.x), y = scales.y.getPixelForValue(p.y), width = ctx.measureText(set.label).width;
         const place = [[x + 11, y], [x - 11 - width, y], [x - width / 2, y - 16], [x - width / 2, y + 17]].find(([left, middle]) => left >= area.left &&
-          left + width <= area.right + 8 && taken.every(t => left > t.right || left + width < t.left || Math.abs(middle - t.middle) > 14));
+          left + width <= area.right + 8 && middle + 8 <= area.bottom && taken.every(t => left > t.right || left + width < t.left || Math.abs(middle - t.middle) > 14));
         if (!place) continue;
         ctx.fillText(set.label, place[0], place[1] + 4);
         taken.push({left: place[0], right: place[0] + width, middle: place[1]});
@@ -132,7 +133,7 @@ function options(panel) {
   return {
     responsive: true, maintainAspectRatio: false, animation: false, devicePixelRatio: Math.max(2, window.devicePixelRatio),
     interaction: {mode: "nearest", intersect: false}, layout: {padding: {top: 8, right: 10}},
-    scales: {x: scale(panel.x), y: scale(panel.y)},
+    scales: {x: scale(panel.x, true), y: scale(panel.y, false)},  // the title of y stands above the chart, not on its side
     marks: {references: panel.references ?? [], verticals: panel.verticals ?? [], named: panel.type === "scatter"},
     plugins: {
       legend: {display: false},

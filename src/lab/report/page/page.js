@@ -48,9 +48,11 @@ function candidateRow(c) {
 }
 
 function results() {
-  const heads = ["", "bits per byte", "behind the best", "parameters", "training, B/s", "prefill, B/s", "step at 16,384", "state at 16,384", "training memory"];
+  const heads = ["", "bits per byte", "behind the best", "parameters", "training, B/s", "prefill, B/s", "step at 16,384", "state at 16,384",
+    "training memory"];
   const rows = candidates.map(candidateRow);
-  const base = report.baselines.map(b => [element("span", {class: "name"}, b.name), bits(b.bits_per_byte), best ? bits(b.bits_per_byte - best.bits_per_byte) : "–"]);
+  const base = report.baselines.map(b => [element("span", {class: "name"}, b.name), bits(b.bits_per_byte),
+    best ? bits(b.bits_per_byte - best.bits_per_byte) : "–"]);
   const made = table(heads, [...rows, ...base], {class: "results"});
   made.querySelectorAll("tbody tr").forEach((row, i) => row.classList.add(i < rows.length ? "candidate" : "baseline"));
   candidates.forEach((c, i) => made.querySelectorAll("tbody tr")[i].classList.toggle("winner", c.name === report.recommendation.winner));
@@ -75,10 +77,13 @@ const leftOut = left => left.length ? [`Outside of the chart: ${listed(left.map(
 const short = value => String(Number(value.toFixed(3))).replace("-", "−");
 const distinct = (series, key) => [...new Set(series.flatMap(s => s.points.map(p => p[key])))].sort((a, b) => a - b);
 
+const reach = series => series.flatMap(s => s.points.flatMap(p => [p.y - (p.error ?? 0), p.y + (p.error ?? 0)]));
+
 function computePanel(series, y, shown) {
   const most = Math.max(...distinct(series, "x"), 1), power = Math.min(5, Math.floor(Math.log10(most) / 3)), unit = 1000 ** power;
   const scaledDown = series.map(s => ({...s, points: s.points.map(p => ({...p, x: p.x / unit}))}));
-  return {series: scaledDown, x: {title: `training compute, ${["", "K", "M", "G", "T", "P"][power]}FLOPs`, format: three, ...nice([0, ...distinct(scaledDown, "x")], 0)}, y, references: shown};
+  const x = {title: `training compute, ${["", "K", "M", "G", "T", "P"][power]}FLOPs`, format: three, ...nice([0, ...distinct(scaledDown, "x")], 0)};
+  return {series: scaledDown, x, y, references: shown};
 }
 
 function qualityAgainstTime() {
@@ -97,65 +102,73 @@ function qualityAgainstTime() {
 }
 
 function qualityAgainstCost() {
-  const by = key => judged.filter(c => contextOf(c)?.[key] > 0).map(c => ({name: c.name, look: c.look, points: [{x: contextOf(c)[key], y: c.bits_per_byte, error: errorOf(c)}]}));
-  const series = by("step_seconds"), points = series.map(s => ({name: s.name, ...s.points[0]}));
+  const by = (key, factor) => judged.filter(c => contextOf(c)?.[key] > 0)
+    .map(c => ({name: c.name, look: c.look, points: [{x: contextOf(c)[key] * factor, y: c.bits_per_byte, error: errorOf(c)}]}));
+  const series = by("step_seconds", 1e6), states = by("state_bytes", 1), points = series.map(s => ({name: s.name, ...s.points[0]}));
   if (!series.length) return {series};
-  const spread = points.flatMap(p => [p.y - (p.error ?? 0), p.y + (p.error ?? 0)]), {shown, left} = near(spread, references);
-  const y = {title: "bits per byte, held-out data", format: short, ...nice([...spread, ...shown.map(r => r.y)])};
-  const xs = points.map(p => p.x * 1e6), states = by("state_bytes");
-  const scaledBy = (list, factor) => list.map(s => ({...s, points: s.points.map(p => ({...p, x: p.x * factor}))}));
+  const spread = reach(series), {shown, left} = near(spread, references);
+  const y = {title: "bits per byte, held-out data", format: short, ...nice([...spread, ...shown.map(r => r.y)], 0.08)};
+  const step = {title: "time of a step at 16,384 bytes, µs (log)", format: three, log: true, ...around(distinct(series, "x"), 1.5)};
+  const state = {title: "state at 16,384 bytes of context (log)", format: bytes, log: true, ...around(distinct(states, "x"), 3)};
   return {
     series, said: [...seeCost(points), "Lower and further left is better", ...leftOut(left)],
-    panels: [{type: "scatter", series: scaledBy(series, 1e6), x: {title: "time of a step at 16,384 bytes of context, µs (log)", format: three, log: true, ...around(xs, 1.5)}, y, references: shown},
-      {type: "scatter", series: states, x: {title: "bytes of state at 16,384 bytes of context (log)", format: bytes, log: true, ...around(states.map(s => s.points[0].x), 3)}, y, references: shown}],
-    heads: ["", "time of a step", "bits per byte"], row: p => [micros(p.x), bits(p.y)],
+    panels: [{type: "scatter", series, x: step, y, references: shown}, {type: "scatter", series: states, x: state, y, references: shown}],
+    heads: ["", "time of a step", "bits per byte"], row: p => [three(p.x) + " µs", bits(p.y)],
   };
 }
 
 function costOfContext() {
   const by = (key, factor) => seriesOf("contexts", rows => positive(rows.map(r => ({x: r.context, y: r[key] * factor}))));
-  const steps = by("step_seconds", 1e6), states = by("state_bytes", 1);
-  const x = {title: "context, bytes (log)", format: whole, log: true, ticks: distinct(steps, "x"), ...around(distinct(steps, "x"), 1.3)};
+  const steps = by("step_seconds", 1e6), states = by("state_bytes", 1), contexts = distinct(steps, "x");
+  const x = {title: "context, bytes (log)", format: whole, log: true, ticks: contexts, ...around(contexts, 1.3)};
   return {
     series: steps, said: seeContext(steps, states),
-    panels: [{series: steps, x, y: {title: "time of a step, µs (log)", format: three, log: true, ...around(distinct(steps, "y"), 1.25)}}, {series: states, x, y: {title: "state, bytes (log)", format: bytes, log: true, ...around(distinct(states, "y"), 1.6)}}],
+    panels: [{series: steps, x, y: {title: "time of a step, µs (log)", format: three, log: true, ...around(distinct(steps, "y"), 1.25)}},
+      {series: states, x, y: {title: "state, bytes (log)", format: bytes, log: true, ...around(distinct(states, "y"), 1.6)}}],
     heads: ["", "context", "time of a step"], row: p => [whole(p.x), three(p.y) + " µs"],
   };
 }
 
 function bitsByPosition() {
-  const series = seriesOf("by_position", rows => rows.map(r => ({x: Math.sqrt((r.from + 1) * r.to), y: r.bits_per_byte, from: r.from, to: r.to})).filter(p => p.x > 0));
+  const middle = r => Math.sqrt((r.from + 1) * r.to);  // on a logarithmic axis
+  const series = seriesOf("by_position", rows => rows.map(r => ({x: middle(r), y: r.bits_per_byte, from: r.from, to: r.to})).filter(p => p.x > 0));
+  if (!series.length) return {series};
   const length = typeof report.settings.length === "number" && report.settings.length > 0 ? report.settings.length : 0;
-  const ends = series.flatMap(s => s.points.map(p => p.to)), settled = series.flatMap(s => s.points.filter(p => p.x >= 8 || p === last(s.points)).map(p => p.y));
-  const y = {title: "bits per byte, held-out data", format: short, ...(settled.length ? nice(settled) : {})};
-  const clipped = series.some(s => s.points.some(p => p.y > y.max)) ? ["The first bytes cost more and are left out of the chart"] : [];
+  const end = Math.max(...distinct(series, "to")), settled = series.flatMap(s => s.points.filter(p => p.x >= 8 || p === last(s.points)).map(p => p.y));
+  const y = {title: "bits per byte, held-out data", format: short, ...nice(settled)};
+  const clipped = series.some(s => s.points.some(p => p.y > y.max));
+  const x = {title: "place in the window, bytes from its start (log)", format: whole, log: true, ticks: [1, 4, 8, 16, 64, 256, 1024, 4096, 16384, 65536, 262144],
+    min: clipped ? 8 : 1, max: end};
   return {
-    series, said: [...seePosition(series, length), ...clipped],
-    panels: [{series, x: {title: "place in the window, bytes from its start (log)", format: whole, log: true, ticks: [1, 4, 8, 16, 64, 256, 1024, 4096, 16384, 65536, 262144], min: clipped.length ? 8 : 1, max: Math.max(...ends)},
-      y, verticals: length && length < Math.max(...ends) ? [{x: length, name: `trained on ${whole(length)} bytes`}] : []}],
+    series, said: [...seePosition(series, length), ...clipped ? ["The first bytes cost more and are left out of the chart"] : []],
+    panels: [{series, x, y, verticals: length && length < end ? [{x: length, name: `trained on ${whole(length)} bytes`}] : []}],
     heads: ["", "bytes", "bits per byte"], row: p => [`${whole(p.from + 1)} to ${whole(p.to)}`, bits(p.y)],
   };
 }
 
 function recallByDistance() {
   const series = seriesOf("recall", rows => rows.map(r => ({x: r.distance, y: r.gain, error: r.standard_error})).filter(p => p.x > 0));
-  const reach = series.flatMap(s => s.points.flatMap(p => [p.y - (p.error ?? 0), p.y + (p.error ?? 0)]));
+  if (!series.length) return {series};
+  const distances = distinct(series, "x");
   return {
     series, said: seeRecall(series),
-    panels: [{series, x: {title: "distance of the second copy, bytes (log)", format: whole, log: true, ticks: distinct(series, "x"), ...around(distinct(series, "x"), 1.15)},
-      y: {title: "gain on the second copy, bits per byte", format: short, ...nice([0, ...reach])}}],
+    panels: [{series, x: {title: "distance of the second copy, bytes (log)", format: whole, log: true, ticks: distances, ...around(distances, 1.15)},
+      y: {title: "gain on the second copy, bits per byte", format: short, ...nice([0, ...reach(series)])}}],
     heads: ["", "distance", "gain"], row: p => [whole(p.x), plusMinus(p.y, p.error)],
   };
 }
 
 function noise() {
   const by = (key, factor) => seriesOf("noise", rows => rows.filter(r => r[key] !== undefined && r.growth > 0).map(r => ({x: r.growth, y: r[key] * factor})));
-  const series = by("bits_per_byte", 1), costs = by("step_seconds_per_byte", 1e6), work = by("flops_per_byte", 1);
-  const x = {title: "growth of the stream by fillers (log)", format: v => `${three(v)}×`, log: true, ticks: distinct(series, "x"), ...around(distinct(series, "x"), 1.08)};
+  const series = by("bits_per_byte", 1), timed = by("step_seconds_per_byte", 1e6), costs = timed.length ? timed : by("flops_per_byte", 1);
+  if (!series.length) return {series};
+  const growths = distinct(series, "x");
+  const x = {title: "growth of the stream by fillers (log)", format: v => `${three(v)}×`, log: true, ticks: growths, ...around(growths, 1.08)};
+  const cost = timed.length ? {title: "time of the steps for a real byte, µs", format: three} : {title: "FLOPs for a real byte", format: flops};
   return {
-    series, said: seeNoise(series, costs.length ? costs : work),
+    series, said: seeNoise(series, costs, timed.length ? "time" : "compute"),
     panels: [{series, x, y: {title: "bits per real byte", format: short, ...nice(distinct(series, "y"))}},
-      costs.length ? {series: costs, x, y: {title: "time of steps for a real byte, µs", format: three, ...nice([0, ...distinct(costs, "y")])}} : {series: work, x, y: {title: "FLOPs for a real byte", format: flops, ...nice([0, ...distinct(work, "y")])}}],
+      {series: costs, x, y: {...cost, ...nice([0, ...distinct(costs, "y")])}}],
     heads: ["", "growth", "bits per real byte"], row: p => [`${three(p.x)}×`, bits(p.y)],
   };
 }
@@ -164,19 +177,21 @@ function figure(title, make) {
   const {series, said, panels, heads, row} = make();
   const made = element("section", {class: "figure"}, element("h2", {}, title));
   if (!series.length) {
-    made.append(element("p", {class: "missing"}, report.complete ? "Not measured." : "Not measured: the comparison was stopped before it came to this."));
+    const why = report.complete ? "Not measured." : "Not measured: the comparison was stopped before it came to this.";
+    made.append(element("p", {class: "missing"}, why));
     return made;
   }
   made.append(element("p", {class: "see"}, sentences(said)), element("p", {class: "legend", "aria-hidden": "true"},
     ...series.map(s => element("span", {}, swatch(s.look), s.name))));
-  const row_of_panels = element("div", {class: "panels"});
+  const beside = element("div", {class: "panels"});
   for (const panel of panels.filter(p => p.series.length)) {
     const canvas = element("canvas", {role: "img", "aria-label": `${title}: ${panel.y.title} against ${panel.x.title}. ${sentences(said)}`});
-    row_of_panels.append(element("div", {class: "panel"}, canvas));
+    const up = element("p", {class: "axis", "aria-hidden": "true"}, `↑ ${panel.y.title}`);
+    beside.append(element("div", {}, up, element("div", {class: "panel"}, canvas)));
     drawn.push({canvas, panel});
   }
   const missing = candidates.filter(c => !series.some(s => s.name === c.name)).map(c => c.name);
-  made.append(row_of_panels);
+  made.append(beside);
   if (missing.length) made.append(element("p", {class: "missing"}, `Not measured: ${listed(missing)}.`));
   made.append(element("details", {}, element("summary", {}, "The numbers"),
     element("div", {class: "scroll"}, table(heads, series.flatMap(s => s.points.map(p => [s.name, ...row(p)]))))));
@@ -190,9 +205,11 @@ function pairs(object) {
 
 function trained() {
   const dash = "–", or = (value, format) => value === undefined ? dash : format(value);
-  const rows = candidates.map(c => [c.name, c.layers ?? dash, c.config ?? dash, or(c.lr, String), (c.learning_rates ?? []).map(r => r.lr).join(", ") || dash, or(c.steps, whole),
-    or(c.train_bytes, bytes), or(c.train_seconds, duration), or(c.train_flops, flops), (c.seeds ?? []).map(s => bits(s.bits_per_byte)).join(", ") || dash]);
-  return element("div", {class: "scroll"}, table(["", "layers", "config", "learning rate", "of those tried", "steps", "read", "time", "compute", "bits per byte by seed"], rows));
+  const rows = candidates.map(c => [c.name, c.layers ?? dash, c.config ?? dash, or(c.lr, String),
+    (c.learning_rates ?? []).map(r => r.lr).join(", ") || dash, or(c.steps, whole), or(c.train_bytes, bytes), or(c.train_seconds, duration),
+    or(c.train_flops, flops), (c.seeds ?? []).map(s => bits(s.bits_per_byte)).join(", ") || dash]);
+  const heads = ["", "layers", "config", "learning rate", "of those tried", "steps", "read", "time", "compute", "bits per byte by seed"];
+  return element("div", {class: "scroll"}, table(heads, rows));
 }
 
 function footer() {
@@ -201,8 +218,8 @@ function footer() {
     element("h3", {}, "Trainings"), trained(),
     element("div", {class: "columns"},
       element("div", {}, element("h3", {}, "Settings"), pairs(report.settings)),
-      element("div", {}, element("h3", {}, "Machine"), pairs({cpu: machine.cpu, cores: machine.cores, threads: machine.threads, "instruction set": machine.instruction_set,
-        memory: bytes(machine.memory_bytes), "load before": machine.load}),
+      element("div", {}, element("h3", {}, "Machine"), pairs({cpu: machine.cpu, cores: machine.cores, threads: machine.threads,
+        "instruction set": machine.instruction_set, memory: bytes(machine.memory_bytes), load: machine.load}),
       element("h3", {}, "Program"), pairs({statera: report.statera, commit: report.commit, date: report.date}))),
     element("p", {class: "small"}, "Charts: Chart.js, © its contributors, MIT License; the notice stands in this file."));
 }

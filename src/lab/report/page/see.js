@@ -32,10 +32,11 @@ function seeTime(series, references) {
 }
 
 function seeCost(points) {
-  if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${micros(points[0].x)} a step`];
+  if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${three(points[0].x)} µs a step`];
   const best = least(points, p => p.y), fast = least(points, p => p.x);
   if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`];
-  const said = [`${best.name} has the fewest bits per byte; the step of ${fast.name} is ${times(best.x / fast.x)} faster, for ${bits(fast.y - best.y)} bits per byte more`];
+  const said = [`${best.name} has the fewest bits per byte; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ` +
+    `for ${bits(fast.y - best.y)} bits per byte more`];
   const better = p => points.filter(q => q.y < p.y && q.x < p.x), behind = points.filter(p => better(p).length);
   if (behind.length === 1) said.push(`${behind[0].name} is behind ${listed(better(behind[0]).map(q => q.name))} in both`);
   else if (behind.length) said.push(`${listed(behind.map(p => p.name))} are each behind another one in both`);
@@ -77,13 +78,15 @@ function seeRecall(series) {
   return said;
 }
 
-function seeNoise(series, costs) {
-  const usable = descending(series.filter(s => s.points.length > 1), s => s.points[0].y - last(s.points).y), grown = costs.filter(s => s.points.length > 1);
+function seeNoise(series, costs, what) {
+  const usable = descending(series.filter(s => s.points.length > 1), s => s.points[0].y - last(s.points).y);
+  const grown = costs.filter(s => s.points.length > 1);
   if (!usable.length) return ["Only the stream without fillers was measured"];
   const told = usable.map(s => `${s.name} ${bits(last(s.points).y - s.points[0].y)}`), most = Math.max(...usable.map(s => last(s.points).x));
   const said = [`Fillers that make the stream ${three(most)} times as long cost, in bits per real byte: ${listed(told)}`];
   const low = Math.min(...grown.map(s => growth(s.points))), high = Math.max(...grown.map(s => growth(s.points)));
-  if (grown.length) said.push(`The time for a real byte is then ${low.toFixed(1) === high.toFixed(1) ? times(low) : `${low.toFixed(1)} to ${times(high)}`} as long`);
+  const factor = low.toFixed(1) === high.toFixed(1) ? times(low) : `${low.toFixed(1)} to ${times(high)}`;
+  if (grown.length) said.push(`The ${what} for a real byte is then ${factor} as much`);
   return said;
 }
 

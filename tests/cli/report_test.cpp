@@ -1,0 +1,52 @@
+// statera report through the program, on a report with made-up figures (tests/report/fixture.json).
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "report/report_fixture.hpp"
+
+namespace statera {
+namespace {
+
+using nlohmann::json;
+
+class ReportVerb : public Program {
+ protected:
+  ReportVerb() { std::filesystem::create_directory(path("out")); }
+  void write_report(const json& report) const { write("out/report.json", report.dump()); }
+};
+
+TEST_F(ReportVerb, MakesThePageAgainAndPrintsTheTable) {
+  write("out/report.json", fixture_text());
+  const Ran ran = run("report out");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("\n* hybrid "), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("\nOn fixture.txt, at equal time"), std::string::npos);
+  EXPECT_NE(ran.out.find("\nthe page: out/report.html\n"), std::string::npos);
+  const std::string page = read("out/report.html");
+  EXPECT_NE(page.find("<title>fixture.txt: which model fits</title>"), std::string::npos);
+  std::filesystem::remove(path("out/report.html"));
+  EXPECT_EQ(json::parse(run("report out --json").out), json::parse(fixture_text()));
+  EXPECT_EQ(read("out/report.html"), page);
+}
+
+TEST_F(ReportVerb, BadReports) {
+  fails("report nowhere", 1, "nowhere: no folder");
+  fails("report out", 1, "out/report.json: no such file");
+  json report = json::parse(fixture_text());
+  report["format_version"] = 7;
+  write_report(report);
+  fails("report out", 1, "out/report.json: format_version '7', this program reads 1");
+  report["format_version"] = 1;
+  report["candidates"][1].erase("status");
+  write_report(report);
+  fails("report out", 1, "the key candidates[1].status is missing");
+  write("out/report.json", "");
+  fails("report out", 1, "out/report.json: the file is empty");
+  EXPECT_FALSE(std::filesystem::exists(path("out/report.html")));
+  write("out/report.json", fixture_text());
+  std::filesystem::create_directories(path("out/report.html/x"));
+  fails("report out", 1, "out/report.html");
+}
+
+}  // namespace
+}  // namespace statera
