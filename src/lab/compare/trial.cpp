@@ -1,6 +1,7 @@
 #include "lab/compare/trial.hpp"
 
-#include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
 #include "io/json.hpp"
@@ -10,6 +11,13 @@ namespace statera {
 
 namespace {
 using Json = nlohmann::ordered_json;
+
+// 0.007, not 0.0070000002160668373.
+double decimal(float value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", static_cast<double>(value));
+  return std::strtod(text, nullptr);
+}
 
 Json curve_of(const std::string& path) {
   Json curve = Json::array();
@@ -23,7 +31,7 @@ Json curve_of(const std::string& path) {
 }  // namespace
 
 std::optional<Json> run_trial(Model& model, const TrainingData& data, const Trial& trial) {
-  Json value = {{"lr", trial.options.lr}, {"steps", trial.options.steps}};
+  Json value = {{"lr", decimal(trial.options.lr)}, {"steps", trial.options.steps}};
   try {
     const TrainResult result =
         train(model, data, trial.options, {.out = trial.folder, .resume = true, .forecast = false, .stop = trial.stop, .progress = trial.progress, .note = {}});

@@ -16,8 +16,8 @@ struct PositionCost {
   int64_t bytes;         // counted
 };
 
-// Windows of up to `longest` bytes, spread evenly over the source, about `max_bytes` in all and at least one. A window ends with its
-// document. Stops early, with what there is, when asked to.
+// Windows of `longest`, longest / 4 ... 256 bytes, about max_bytes / 4 of each and at least one, spread evenly over the source: the early
+// places would be few if all windows were long. A window ends with its document. Stops early, with what there is, when asked to.
 std::vector<PositionCost> by_position(const Model& model, const ByteSource& source, int64_t longest, int64_t max_bytes, const std::function<bool()>& stop = {});
 
 }  // namespace statera
