@@ -12,7 +12,7 @@ from pathlib import Path
 
 PROGRAMS = ["first", "train", "generate", "stream"]
 SHORTER = {  # program -> what the README says, what the test does
-    "first": [('"out/quickstart"', '"out/"'), (".max_bytes = 400", ".max_bytes = 40")],
+    "first": [('"out/quickstart/winner"', '"out/"'), (".max_bytes = 400", ".max_bytes = 40")],
     "train": [("step < 1000", "step < 3"), ("cosine(step, 1000,", "cosine(step, 3,"), ("/*warmup=*/100", "/*warmup=*/1"),
               (".batch = 8, .length = 1024", ".batch = 2, .length = 64")],
     "generate": [(".max_bytes = 400", ".max_bytes = 40")],
