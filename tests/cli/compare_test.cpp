@@ -90,6 +90,7 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
   fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
   fails("compare text.txt --candidates tiny-mamba2,tiny-attention --budget 1s --length 64 --batch 2 --out small", 1, "the budget is too small for 2 candidates");
+  EXPECT_EQ(run("compare text.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --out small").code, 0);  // and binds nobody
   fails("compare text.txt --candidates ssm.json --budget 0", 2, "--budget '0' is no span of time");
   fails("compare nothing.txt", 1, "nothing.txt");
   write("short.txt", "short");

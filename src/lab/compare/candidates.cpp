@@ -30,7 +30,9 @@ Candidate find_candidate(const std::string& spec, const std::string& size) {
   const std::filesystem::path path(spec);
   require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate '", spec, "'; known: ", joined(preset_kinds(size)),
           "; or a preset of another size (", joined(preset_sizes()), "), as in base-mamba2, or a JSON file");
-  return {path.stem().string(), ModelConfig::load(spec)};
+  const std::string name = (path.has_filename() ? path : path.parent_path()).stem().string();
+  require(!name.empty() && name != "." && name != "..", ErrorCode::config, "candidate '", spec, "' has no name to call it by; give the path of a file");
+  return {name, ModelConfig::load(spec)};
 }
 }  // namespace
 

@@ -96,9 +96,8 @@ class Comparison {
 
   // The folder's data and settings are this call's, or the folder is new.
   void agree() {
-    const std::string print = std::to_string(source_.bytes()) + " bytes, " + std::to_string(fingerprint(source_));
     if (const auto kept = store_.fact("data"))
-      require(*kept == print, ErrorCode::config, run_.out, " holds a comparison on other data (", store_.fact("data_name").value_or("?"),
+      require(*kept == fingerprint_text(), ErrorCode::config, run_.out, " holds a comparison on other data (", store_.fact("data_name").value_or("?"),
               "); choose another folder with --out");
     if (const auto kept = store_.fact("settings")) {
       CompareSettings before;
@@ -107,10 +106,16 @@ class Comparison {
       require(differ.empty(), ErrorCode::config, run_.out, " holds a comparison with other settings (", differ.empty() ? "" : differ.front(),
               " now); choose another folder with --out");
     }
-    store_.keep_fact("data", print);
+  }
+
+  // What later calls must agree with; kept once there is a plan, so that a call that failed before binds nobody.
+  void keep_terms(const Amounts& amounts) {
+    store_.keep_fact("data", fingerprint_text());
     store_.keep_fact("data_name", short_name(source_.name()));
     store_.keep_fact("settings", write_fields(settings_));
+    store_.keep_fact("amounts", write_fields(amounts));
   }
+  std::string fingerprint_text() const { return std::to_string(source_.bytes()) + " bytes, " + std::to_string(fingerprint(source_)); }
 
   // Known candidates from the store, then the new ones of `wanted`, calibrated.
   void enter(const std::vector<Candidate>& wanted) {
@@ -145,7 +150,7 @@ class Comparison {
     std::vector<Calibration> costs = calibrate(timed, settings_, parts_, device_, seconds, run_.stop);
     go_on();
     if (first) {
-      store_.keep_fact("amounts", write_fields(share_out(settings_, fresh, costs, parts_)));
+      keep_terms(share_out(settings_, fresh, costs, parts_));
     } else {
       const double then = entries_.front().costs.step_seconds / costs.back().step_seconds;
       for (Calibration& c : costs)

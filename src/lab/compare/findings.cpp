@@ -186,6 +186,7 @@ std::string significant(double value) {
 Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   const CompareSettings& s = from.settings;
   const Amounts& a = from.amounts;
+  if (all.empty()) return {{"equal", "nothing was trained yet"}, {"not_equal", "-"}};
   double few = INFINITY, many = 0;
   for (const Known& known : all) {
     few = std::min(few, static_cast<double>(known.costs.parameters));
@@ -239,23 +240,40 @@ Recommendation recommended(const FindingsFrom& from, const Json& report) {
   return recommend(contenders, c);
 }
 
+std::string listed(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+// The best learning rate at an end of those that were tried: a better one may lie beyond.
+void note_rates(const Json& report, Json& lines) {
+  std::vector<std::string> lowest, highest;
+  for (const Json& c : report.at("candidates")) {
+    const Json& rates = c.at("learning_rates");
+    if (!c.contains("lr") || rates.size() < 3) continue;
+    if (c.at("lr") == rates.front().at("lr")) lowest.push_back(c.at("name"));
+    if (c.at("lr") == rates.back().at("lr")) highest.push_back(c.at("name"));
+  }
+  if (!lowest.empty()) lines.push_back(listed(lowest) + ": the lowest learning rate that was tried is the best; a lower one may be better");
+  if (!highest.empty()) lines.push_back(listed(highest) + ": the highest learning rate that was tried is the best; a higher one may be better");
+}
+
 // What a reader should be careful about.
 Json notes(const FindingsFrom& from, const Json& report, const std::string& baselines) {
   Json lines = Json::array();
   if (from.amounts.judged_bytes > 0 && from.amounts.judged_bytes < from.parts.held_out.bytes())
     lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " + std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
+  note_rates(report, lines);
   for (const Json& c : report.at("candidates")) {
     const std::string name = c.at("name");
     if (c.contains("error")) lines.push_back(name + " failed: " + c.at("error").get<std::string>());
     if (!c.contains("lr")) continue;
-    const Json& rates = c.at("learning_rates");
-    if (rates.size() > 2 && (c.at("lr") == rates.front().at("lr") || c.at("lr") == rates.back().at("lr")))
-      lines.push_back(name + ": the best learning rate is the " + (c.at("lr") == rates.front().at("lr") ? "lowest" : "highest") + " that was tried; another may be better");
     const Json trained = parsed(*from.store.trial(name, "train", "seed 1"));
     if (trained.at("best_step").get<double>() < 0.8 * trained.at("steps").get<double>())
       lines.push_back(name + " was best on validation text at step " + std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
-                      std::to_string(trained.at("steps").get<int64_t>()) + ", whose weights are judged: beyond it learned the text by heart");
+                      std::to_string(trained.at("steps").get<int64_t>()) + ", and is judged by those weights: beyond, it learned the text by heart");
   }
   if (from.amounts.noise == 0 && from.amounts.train > 0 && from.settings.noise_share > 0)
     lines.push_back("noise is left out: its share of the budget buys fewer than 100 steps with fillers; a larger --budget measures it");
@@ -281,7 +299,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["machine"] = {{"cpu", machine.cpu}, {"cores", machine.cores}, {"threads", from.device.threads()}, {"instruction_set", instruction_set()},
                        {"memory_bytes", machine.memory_bytes}, {"load", machine.load}};
   const auto bytes = [](const ByteSource& source) { return source.bytes(); };
-  report["data"] = {{"name", from.store.fact("data_name").value_or("")}, {"bytes", bytes(from.parts.train) + bytes(from.parts.validation) + bytes(from.parts.held_out)},
+  report["data"] = {{"name", from.store.fact("data_name").value_or("the data")}, {"bytes", bytes(from.parts.train) + bytes(from.parts.validation) + bytes(from.parts.held_out)},
                     {"documents", from.parts.train.documents()}, {"train_bytes", bytes(from.parts.train)}, {"validation_bytes", bytes(from.parts.validation)},
                     {"held_out_bytes", bytes(from.parts.held_out)}};
   report["settings"] = Json::parse(write_fields(from.settings));

@@ -8,6 +8,7 @@
 #include "lab/baselines.hpp"
 #include "lab/measure/contexts.hpp"
 #include "lab/measure/recall.hpp"
+#include "lab/measure/stream_cost.hpp"
 #include "lab/training_data.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
@@ -96,8 +97,8 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
     tape.reset();
   }
   Session session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}});
-  const std::span<const uint8_t> text = parts.held_out.document(0).first(std::min<size_t>(prefill_bytes, parts.held_out.document(0).size()));
-  const std::vector<int32_t> ids(text.begin(), text.end());
+  const std::span<const uint8_t> text = longest_document(parts.held_out);
+  const std::vector<int32_t> ids = ids_of(text.first(std::min<size_t>(prefill_bytes, text.size())));
   session.prefill(ids);
   const auto at = Clock::now();
   session.prefill(ids);

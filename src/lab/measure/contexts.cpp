@@ -67,7 +67,7 @@ std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> m
 
 std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source, const std::function<bool()>& stop) {
   constexpr size_t prefilled = 2048, before = 256, steps = 64;
-  const auto text = source.document(0);
+  const auto text = longest_document(source);
   const std::vector<int32_t> ids = ids_of(text.first(std::min(prefilled, text.size())));
   const std::span<const int32_t> all(ids);
   std::vector<std::vector<double>> prefill(models.size()), step(models.size());

@@ -31,7 +31,7 @@ std::vector<double> costs_at(const Model& model, Bytes first, Bytes filler, Byte
 }  // namespace
 
 std::vector<RecallGain> recall(const Model& model, const ByteSource& source, int64_t passages, const std::function<bool()>& stop) {
-  const Bytes text = source.document(0);
+  const Bytes text = longest_document(source);
   std::vector<int64_t> distances;
   for (int64_t d = recall_shortest; d <= recall_longest && 2 * d <= static_cast<int64_t>(text.size()); d *= 2) distances.push_back(d);
   if (distances.empty()) return {};

@@ -24,7 +24,7 @@ constexpr int64_t recall_passage = 128, recall_shortest = 256, recall_longest = 
 // What a passage costs in positions: both streams to the end, and a copy at each distance.
 constexpr int64_t recall_positions = 2 * (recall_longest + 7 * recall_passage);
 
-// Passages are spread evenly over the first document. Empty if that is too short for one; leaves the rest out when asked to stop.
+// Passages are spread evenly over the longest document. Empty if that is too short for one; leaves the rest out when asked to stop.
 std::vector<RecallGain> recall(const Model& model, const ByteSource& source, int64_t passages, const std::function<bool()>& stop = {});
 
 }  // namespace statera

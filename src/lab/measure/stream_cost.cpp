@@ -6,6 +6,13 @@ namespace statera {
 
 std::vector<int32_t> ids_of(std::span<const uint8_t> bytes) { return {bytes.begin(), bytes.end()}; }
 
+std::span<const uint8_t> longest_document(const ByteSource& source) {
+  std::span<const uint8_t> longest;
+  for (int64_t d = 0; d < source.documents(); ++d)
+    if (source.document(d).size() > longest.size()) longest = source.document(d);
+  return longest;
+}
+
 Session quiet_session(const Model& model) { return Session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}}); }
 
 void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink) {

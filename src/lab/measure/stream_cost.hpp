@@ -21,6 +21,7 @@ void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes,
 // The same as one list [bytes]; shorter if `stop` ended it.
 std::vector<float> stream_cost(const Model& model, const ByteSource& source, int64_t max_bytes, const std::function<bool()>& stop = {});
 
+std::span<const uint8_t> longest_document(const ByteSource& source);
 std::vector<int32_t> ids_of(std::span<const uint8_t> bytes);
 Session quiet_session(const Model& model);  // keeps no history to rewind into, warns nobody
 
