@@ -109,14 +109,13 @@ std::string wrapped(const std::string& head, const std::string& text) {
     from = end + 1;
     while (true) {
       const bool first = width(line) == head.size();
-      const size_t room = columns - width(line) - (first ? 0 : 1);
-      if (width(word) <= room) {
+      if (width(line) + (first ? 0 : 1) + width(word) <= columns) {
         line += (first ? "" : " ") + word;
         break;
       }
       if (first) {
         std::string part = word;
-        while (width(part) > room) part.pop_back();
+        while (width(line) + width(part) > columns) part.pop_back();
         while (part.size() < word.size() && (static_cast<unsigned char>(word[part.size()]) & 0xC0) == 0x80) part += word[part.size()];
         line += part;
         word.erase(0, part.size());

@@ -51,6 +51,17 @@ TEST(Table, SentencesAreWrapped) {
   EXPECT_NE(text.find("or not.\nSecond.\n"), std::string::npos) << text;
 }
 
+TEST(Table, AFullLineIsAsGoodAsAnother) {
+  Json report = fixture();
+  for (int length = 1; length < 110; ++length) {
+    std::string words;
+    while (words.size() < 400) words += std::string(static_cast<size_t>(length), 'x') + " ";
+    report["recommendation"]["sentences"] = {words};
+    report["notes"] = {words};
+    fits(report_table(report) + report_sentences(report));
+  }
+}
+
 TEST(Table, SeedsAreInTheError) {
   Json report = fixture();
   report["candidates"][0]["difference"]["standard_error"] = 0.003;

@@ -2,7 +2,7 @@
 
 const three = value => value >= 999.5 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
 const whole = value => Math.round(value).toLocaleString("en-US");
-const bits = value => value.toFixed(3).replace("-", "−");
+const bits = value => value.toFixed(3).replace(/^-(?!0\.000$)/, "−").replace("-", "");
 
 function scaled(value, units) {
   if (value >= 1e18) return value.toExponential(1) + " " + units[0];
@@ -13,7 +13,7 @@ function scaled(value, units) {
 const bytes = value => scaled(value, ["B", "KB", "MB", "GB", "TB"]);
 const count = value => scaled(value, ["", "K", "M", "G", "T", "P"]);
 const flops = value => scaled(value, ["FLOPs", "KFLOPs", "MFLOPs", "GFLOPs", "TFLOPs", "PFLOPs"]);
-const micros = seconds => three(seconds * 1e6) + " µs";
+const micros = seconds => seconds < 0.0099995 ? three(seconds * 1e6) + " µs" : duration(seconds);
 function duration(seconds) {
   if (seconds < 1) return three(seconds * 1e3) + " ms";
   if (seconds < 120) return three(seconds) + " s";
@@ -21,10 +21,11 @@ function duration(seconds) {
 }
 const times = ratio => (ratio < 9.95 ? ratio.toFixed(1) : whole(ratio)) + " times";
 const plusMinus = (value, error) => error === undefined ? bits(value) : `${bits(value)} ± ${bits(error)}`;
-const listed = names => names.length < 2 ? names.join("") : names.slice(0, -1).join(", ") + " and " + names[names.length - 1];
+const listed = (names, word = "and") => names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} ${word} ${names[names.length - 1]}`;
 
-// A sentence of the program as nodes: "+-" is set as one sign, and a flag ("--seeds 3") is not broken.
-const prose = text => text.replaceAll("+-", "±").split(/(--[a-z][a-z-]*)/).map((part, i) => i % 2 ? element("span", {class: "flag"}, part) : part);
+// Text as nodes in which no flag ("--seeds") is broken; in a sentence of the program "+-" is set as one sign.
+const unbroken = text => text.split(/(--[a-z][a-z-]*)/).map((part, i) => i % 2 ? element("span", {class: "flag"}, part) : part);
+const prose = text => unbroken(text.replaceAll("+-", "±"));
 
 // element("p", {class: "x"}, "text", node, ...)
 function element(tag, attributes = {}, ...children) {

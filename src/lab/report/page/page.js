@@ -131,7 +131,7 @@ function costOfContext() {
 
 function bitsByPosition() {
   const middle = r => Math.sqrt((r.from + 1) * r.to);  // on a logarithmic axis
-  const series = seriesOf("by_position", rows => rows.map(r => ({x: middle(r), y: r.bits_per_byte, from: r.from, to: r.to})).filter(p => p.x > 0));
+  const series = seriesOf("by_position", rows => rows.filter(r => r.to > 0).map(r => ({...r, x: middle(r), y: r.bits_per_byte})));
   if (!series.length) return {series};
   const length = typeof report.settings.length === "number" && report.settings.length > 0 ? report.settings.length : 0;
   const end = Math.max(...distinct(series, "to")), settled = series.flatMap(s => s.points.filter(p => p.x >= 8 || p === last(s.points)).map(p => p.y));
@@ -205,8 +205,8 @@ function pairs(object) {
 
 function trained() {
   const dash = "–", or = (value, format) => value === undefined ? dash : format(value);
-  const rows = candidates.map(c => [c.name, c.layers ?? dash, c.config ?? dash, or(c.lr, String),
-    (c.learning_rates ?? []).map(r => r.lr).join(", ") || dash, or(c.steps, whole), or(c.train_bytes, bytes), or(c.train_seconds, duration),
+  const rows = candidates.map(c => [c.name, c.layers ?? dash, c.config ?? dash, or(c.lr, three),
+    (c.learning_rates ?? []).map(r => three(r.lr)).join(", ") || dash, or(c.steps, whole), or(c.train_bytes, bytes), or(c.train_seconds, duration),
     or(c.train_flops, flops), (c.seeds ?? []).map(s => bits(s.bits_per_byte)).join(", ") || dash]);
   const heads = ["", "layers", "config", "learning rate", "of those tried", "steps", "read", "time", "compute", "bits per byte by seed"];
   return element("div", {class: "scroll"}, table(heads, rows));
@@ -214,7 +214,7 @@ function trained() {
 
 function footer() {
   const {machine} = report;
-  return element("section", {class: "made"}, element("h2", {}, "How it was made"), element("pre", {}, report.command),
+  return element("section", {class: "made"}, element("h2", {}, "How it was made"), element("pre", {}, ...unbroken(report.command)),
     element("h3", {}, "Trainings"), trained(),
     element("div", {class: "columns"},
       element("div", {}, element("h3", {}, "Settings"), pairs(report.settings)),

@@ -23,7 +23,7 @@ function seeTime(series, references) {
   } else if (others.length) said[0] += ", and was never behind";
   const beaten = references.filter(r => series.every(s => last(s.points).y < r.y)), not = references.filter(r => end.y >= r.y);
   if (beaten.length) said.push(`${series.length > 1 ? "All end" : "It ends"} below ${listed(beaten.map(r => r.name))}`);
-  if (not.length) said.push(`${series.length > 1 ? "None ends" : "It does not end"} below ${listed(not.map(r => r.name))}`);
+  if (not.length) said.push(`${series.length > 1 ? "None ends" : "It does not end"} below ${listed(not.map(r => r.name), "or")}`);
   const late = at(best.points, end.x * 0.75) - end.y;
   if (best.points.length > 3)
     said.push(late > 0.01 ? `The last quarter of the time still brought it ${bits(late)} bits per byte, so a larger budget should bring more`
@@ -58,7 +58,8 @@ function seeContext(steps, states) {
 
 function seePosition(series, length) {
   return series.map(s => {
-    const best = least(s.points, p => p.y), end = last(s.points);
+    const end = last(s.points), enough = s.points.filter(p => p === end || p.x >= 8 && (p.bytes ?? 256) >= 256);  // fewer say nothing
+    const best = least(enough, p => p.y);
     const place = p => p.from + 1 === p.to ? `byte ${whole(p.to)}` : `bytes ${whole(p.from + 1)} to ${whole(p.to)}`;
     if (end.y - best.y < 0.01) return `${s.name} holds its level to the end of the window: ${bits(end.y)} bits per byte at ${place(end)}`;
     const beyond = length && end.from >= length ? `, beyond the ${whole(length)} bytes of its training` : "";
@@ -72,7 +73,8 @@ function seeRecall(series) {
   const said = [`A second copy ${whole(nearest)} bytes after the first gains, in bits per byte: ${listed(ranked.map(s => `${s.name} ${bits(s.points[0].y)}`))}`];
   for (const s of descending(series, s => last(s.points).y)) {
     const lost = s.points.find((p, i) => s.points.slice(i).every(q => !sure(q)));
-    if (lost) said.push(`From ${whole(lost.x)} bytes on, the gain of ${s.name} cannot be told from none`);
+    if (lost === s.points[0]) said.push(`At no distance can the gain of ${s.name} be told from none`);
+    else if (lost) said.push(`From ${whole(lost.x)} bytes on, the gain of ${s.name} cannot be told from none`);
     else said.push(`${s.name} still gains ${bits(last(s.points).y)} at ${whole(last(s.points).x)} bytes`);
   }
   return said;
