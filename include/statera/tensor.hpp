@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,6 +36,7 @@ class Shape {
   std::array<int64_t, max_rank> dims_{};
   int rank_ = 0;
 };
+std::ostream& operator<<(std::ostream&, const Shape&);  // str()
 
 // Borrowed memory. Copying a View copies no data; it is valid as long as its owner keeps the memory.
 struct View {

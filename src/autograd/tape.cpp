@@ -117,7 +117,7 @@ View Tape::value(Var var) const { return state_->node(var).value; }
 
 double Tape::item(Var var) const {
   const View v = value(var);
-  require(v.elements() == 1, ErrorCode::shape, "[tape] item of ", v.shape.str());
+  require(v.elements() == 1, ErrorCode::shape, "[tape] item of ", v.shape);
   return v.dtype == DType::f64 ? *v.as<double>() : static_cast<double>(*v.as<float>());
 }
 
@@ -201,7 +201,7 @@ GradSink::~GradSink() {
 
 void Tape::backward(Var loss) {
   const View v = value(loss);
-  require(v.elements() == 1, ErrorCode::shape, "[tape] backward needs a scalar, got ", v.shape.str());
+  require(v.elements() == 1, ErrorCode::shape, "[tape] backward needs a scalar, got ", v.shape);
   double one64 = 1;
   float one32 = 1;
   const View one(v.dtype == DType::f64 ? static_cast<void*>(&one64) : &one32, v.dtype, v.shape);

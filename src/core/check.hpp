@@ -1,4 +1,5 @@
-// Building error messages. fail() throws; require() is for checks at the edges, never inside kernels.
+// Building error messages. fail() throws; require() is for checks at the edges, never inside kernels; its parts are
+// evaluated at every call and put together only for an error, so pass a shape or a number, never a string made for the message.
 #pragma once
 #include <sstream>
 #include <string>

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <ostream>
 
 #include "core/check.hpp"
 
@@ -40,13 +41,15 @@ std::string Shape::str() const {
   return out + "]";
 }
 
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.str(); }
+
 void View::check_dtype(DType wanted) const {
   require(data == nullptr || dtype == wanted, ErrorCode::shape, "[view] expected ", name_of(wanted), ", got ", name_of(dtype));
 }
 
 View View::columns(int64_t begin, int64_t count) const {
   require(shape.rank() == 2 && begin >= 0 && count >= 0 && begin + count <= shape[1], ErrorCode::shape, "[view] columns ", begin, " to ",
-          begin + count, " of ", shape.str());
+          begin + count, " of ", shape);
   View part = *this;
   part.data = static_cast<char*>(data) + static_cast<size_t>(begin) * size_of(dtype);
   part.shape = {shape[0], count};
@@ -55,7 +58,7 @@ View View::columns(int64_t begin, int64_t count) const {
 
 View View::row_range(int64_t begin, int64_t count) const {
   require(shape.rank() >= 1 && begin >= 0 && count >= 0 && begin + count <= shape[0], ErrorCode::shape, "[view] rows ", begin, " to ",
-          begin + count, " of ", shape.str());
+          begin + count, " of ", shape);
   View part = *this;
   part.data = static_cast<char*>(data) + static_cast<size_t>(begin * stride) * size_of(dtype);
   part.shape[0] = count;
@@ -63,7 +66,7 @@ View View::row_range(int64_t begin, int64_t count) const {
 }
 
 View View::reshaped(const Shape& wanted) const {
-  require(dense() && wanted.elements() == elements(), ErrorCode::shape, "[view] cannot see ", shape.str(), " as ", wanted.str());
+  require(dense() && wanted.elements() == elements(), ErrorCode::shape, "[view] cannot see ", shape, " as ", wanted);
   return View(data, dtype, wanted);
 }
 
@@ -73,7 +76,7 @@ Tensor::Tensor(DType dtype, const Shape& shape) {
   int64_t most = static_cast<int64_t>(size_of(dtype));
   for (int64_t dim : shape)
     require(dim >= 0 && !__builtin_mul_overflow(most, std::max<int64_t>(dim, 1), &most) && most < int64_t{1} << 62, ErrorCode::shape,
-            "[tensor] impossible shape ", shape.str());
+            "[tensor] impossible shape ", shape);
   const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
   const size_t rounded = (bytes + 63) / 64 * 64 + 64;  // kernels may read a full vector behind the last element, never write there
   void* p = std::aligned_alloc(64, rounded);
@@ -101,7 +104,7 @@ void convert_rows(const View& from, const View& to) {
 }  // namespace
 
 void copy(const View& from, const View& to) {
-  require(from.shape == to.shape, ErrorCode::shape, "[copy] from ", from.shape.str(), " to ", to.shape.str());
+  require(from.shape == to.shape, ErrorCode::shape, "[copy] from ", from.shape, " to ", to.shape);
   if (from.dtype == to.dtype && from.dense() && to.dense()) {
     if (from.bytes() > 0) std::memcpy(to.data, from.data, from.bytes());
   } else if (from.dtype == to.dtype) {

@@ -31,13 +31,13 @@ void load_layer(const SafetensorsFile& file, size_t index, int64_t rows, State& 
     const std::string where = file.path() + ": " + tensor_name(index, tensor);
     require(from.dtype == state.dtype(), ErrorCode::config, where, ": dtype ", name_of(from.dtype), ", but the model's is ", name_of(state.dtype()));
     if (!tensor.grows) {
-      require(from.shape == tensor.shape, ErrorCode::config, where, ": shape ", from.shape.str(), ", but the model's is ", tensor.shape.str());
+      require(from.shape == tensor.shape, ErrorCode::config, where, ": shape ", from.shape, ", but the model's is ", tensor.shape);
       copy(from, state.fixed(i));
       continue;
     }
     const int64_t last = (rows + State::block_positions - 1) / State::block_positions;
     require(from.shape.rank() == 2 && from.cols() == tensor.shape.elements() && first + from.rows() >= last && first <= last, ErrorCode::config,
-            where, ": shape ", from.shape.str(), " does not hold the blocks up to row ", rows);
+            where, ": shape ", from.shape, " does not hold the blocks up to row ", rows);
     growing.push_back(from);
   }
   state.load_blocks(first, growing);
@@ -80,7 +80,7 @@ Snapshot Snapshot::load(const std::string& path, const Model& model) {
   const int64_t rows = number(file, "rows");
   for (size_t l = 0; l < data->state.layers.size(); ++l) load_layer(file, l, rows, data->state.layers[l]);
   const View logits = file.at("logits");
-  require(logits.elements() == 0 || logits.elements() == model.config().vocab_size, ErrorCode::config, path, ": logits ", logits.shape.str(),
+  require(logits.elements() == 0 || logits.elements() == model.config().vocab_size, ErrorCode::config, path, ": logits ", logits.shape,
           " for a vocabulary of ", model.config().vocab_size);
   data->logits.assign(logits.as<float>(), logits.as<float>() + logits.elements());
   Snapshot snapshot;

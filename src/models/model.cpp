@@ -83,7 +83,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
     const View* found = file.find(p->name);
     require(found, ErrorCode::io, where, ": missing, though config.json asks for it");
     const View& from = *found;
-    require(from.shape == p->shape, ErrorCode::io, where, ": shape ", from.shape.str(), ", but config.json asks for ", p->shape.str());
+    require(from.shape == p->shape, ErrorCode::io, where, ": shape ", from.shape, ", but config.json asks for ", p->shape);
     require(from.dtype == DType::f32 || from.dtype == DType::f64, ErrorCode::unsupported, where, ": dtype ", name_of(from.dtype),
             "; expected f32 or f64");
     copy(from, p->value);

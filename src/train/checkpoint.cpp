@@ -67,7 +67,7 @@ Config read(const SafetensorsFile& file, const std::string& key) {
 void take(const SafetensorsFile& file, const std::string& name, const View& to) {
   const View from = file.at(name);
   require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::io, file.path(), ": ", name, " is ", name_of(from.dtype), " ",
-          from.shape.str(), ", expected ", name_of(to.dtype), " ", to.shape.str());
+          from.shape, ", expected ", name_of(to.dtype), " ", to.shape);
   copy(from, to);
 }
 

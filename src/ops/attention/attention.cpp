@@ -21,7 +21,7 @@ AttentionOptions checked(AttentionOptions o) {
 
 void check_width(const char* name, const View& view, int64_t width, int64_t rows, DType dtype) {
   require(view.shape.rank() == 2 && view.cols() == width && view.rows() == rows && view.dtype == dtype, ErrorCode::shape, "[attention] ", name,
-          ": expected [", rows, ", ", width, "] of ", name_of(dtype), ", got ", view.shape.str(), " of ", name_of(view.dtype));
+          ": expected [", rows, ", ", width, "] of ", name_of(dtype), ", got ", view.shape, " of ", name_of(view.dtype));
 }
 
 template <class T>

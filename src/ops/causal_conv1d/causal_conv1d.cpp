@@ -10,11 +10,11 @@ namespace {
 using Views = CausalConv1dInputs<View>;
 
 void check(const Views& in, const Rows& rows) {
-  require(in.x.shape.rank() == 2, ErrorCode::shape, "[causal_conv1d] expected x [N, C], got ", in.x.shape.str());
+  require(in.x.shape.rank() == 2, ErrorCode::shape, "[causal_conv1d] expected x [N, C], got ", in.x.shape);
   require(in.weight.shape.rank() == 2 && in.weight.rows() == in.x.cols() && in.weight.cols() > 0, ErrorCode::shape,
-          "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape.str());
+          "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape);
   require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [", in.x.cols(),
-          "], got ", in.bias.shape.str());
+          "], got ", in.bias.shape);
   check_rows("causal_conv1d", rows, in.x.rows());
 }
 
@@ -58,7 +58,7 @@ void backward(Tape& tape, const Recorded& r) {
 
 void causal_conv1d(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y) {
   check(in, rows);
-  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[causal_conv1d] output ", y.shape.str());
+  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[causal_conv1d] output ", y.shape);
   const ArenaScope scope(exec.scratch);
   dispatch(in.x.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -74,7 +74,7 @@ CausalConv1dOut causal_conv1d(Tape& tape, const CausalConv1dInputs<Var>& in, Var
   check(views, rows);
   const Shape state_shape{rows.sequences(), views.weight.cols() - 1, views.x.cols()};
   require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[causal_conv1d] expected an initial state ",
-          state_shape.str(), ", got ", initial ? tape.value(initial).shape.str() : "");
+          state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.x, in.weight, in.bias, initial);
   const CausalConv1dOut out{tape.make(views.x.dtype, views.x.shape, needs_grad), tape.make(views.x.dtype, state_shape, needs_grad)};
   Exec exec = tape.exec();

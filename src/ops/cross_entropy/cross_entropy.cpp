@@ -12,7 +12,7 @@ namespace statera {
 namespace {
 void check(const View& logits, std::span<const int32_t> targets) {
   require(logits.shape.rank() == 2 && logits.rows() == static_cast<int64_t>(targets.size()) && logits.cols() > 0, ErrorCode::shape,
-          "[cross_entropy] logits ", logits.shape.str(), " for ", targets.size(), " targets");
+          "[cross_entropy] logits ", logits.shape, " for ", targets.size(), " targets");
   for (int32_t t : targets)
     require(t >= -1 && t < logits.cols(), ErrorCode::shape, "[cross_entropy] target ", t, " is not in -1 to ", logits.cols() - 1);
 }

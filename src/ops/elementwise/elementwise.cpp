@@ -27,8 +27,8 @@ void add_copy(const View& from, const GradTarget& to, Exec exec) {
 }  // namespace
 
 void add(Exec& exec, const View& a, const View& b, const View& y) {
-  require(a.shape == b.shape && a.shape == y.shape && a.dtype == b.dtype && a.dtype == y.dtype, ErrorCode::shape, "[add] ", a.shape.str(),
-          " + ", b.shape.str());
+  require(a.shape == b.shape && a.shape == y.shape && a.dtype == b.dtype && a.dtype == y.dtype, ErrorCode::shape, "[add] ", a.shape,
+          " + ", b.shape);
   exec.pool.run((a.rows() + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
     const int64_t begin = task * rows_per_task, end = std::min(a.rows(), begin + rows_per_task);
     if (a.dtype == DType::f64) add_rows<double>(a, b, y, begin, end);
@@ -49,7 +49,7 @@ Var add(Tape& tape, Var a, Var b) {
 }
 
 void neg_exp(Exec& exec, const View& a, const View& y) {
-  require(a.shape == y.shape && a.dense() && y.dense(), ErrorCode::shape, "[neg_exp] ", a.shape.str(), " to ", y.shape.str());
+  require(a.shape == y.shape && a.dense() && y.dense(), ErrorCode::shape, "[neg_exp] ", a.shape, " to ", y.shape);
   dispatch(a.dtype, [&](auto zero) {
     using T = decltype(zero);
     if constexpr (std::is_same_v<T, float>)

@@ -33,7 +33,7 @@ void scatter_add(Exec& exec, std::span<const int32_t> ids, const View& dy, const
 void embedding(Exec&, std::span<const int32_t> ids, const View& table, const View& y) {
   check_ids(ids, table.rows());
   require(y.shape == Shape({static_cast<int64_t>(ids.size()), table.cols()}) && y.dtype == table.dtype, ErrorCode::shape,
-          "[embedding] output ", y.shape.str());
+          "[embedding] output ", y.shape);
   for (size_t n = 0; n < ids.size(); ++n)
     copy(table.row_range(ids[n], 1), y.row_range(static_cast<int64_t>(n), 1));
 }

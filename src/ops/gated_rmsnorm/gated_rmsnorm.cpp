@@ -9,12 +9,12 @@ namespace {
 View value_or_empty(const Tape& tape, Var var) { return var ? tape.value(var) : View(); }
 
 int64_t check(const View& x, const View& z, const View& weight, const View& bias, int64_t group_size) {
-  require(x.shape.rank() == 2, ErrorCode::shape, "[gated_rmsnorm] expected x [N, C], got ", x.shape.str());
+  require(x.shape.rank() == 2, ErrorCode::shape, "[gated_rmsnorm] expected x [N, C], got ", x.shape);
   const int64_t channels = x.cols(), group = group_size == 0 ? channels : group_size;
-  require(z.empty() || z.shape == x.shape, ErrorCode::shape, "[gated_rmsnorm] gate ", z.shape.str(), " beside x ", x.shape.str());
-  require(weight.shape == Shape({channels}), ErrorCode::shape, "[gated_rmsnorm] expected weight [", channels, "], got ", weight.shape.str());
+  require(z.empty() || z.shape == x.shape, ErrorCode::shape, "[gated_rmsnorm] gate ", z.shape, " beside x ", x.shape);
+  require(weight.shape == Shape({channels}), ErrorCode::shape, "[gated_rmsnorm] expected weight [", channels, "], got ", weight.shape);
   require(bias.empty() || bias.shape == weight.shape, ErrorCode::shape, "[gated_rmsnorm] expected bias [", channels, "], got ",
-          bias.shape.str());
+          bias.shape);
   require(group > 0 && channels % group == 0, ErrorCode::shape, "[gated_rmsnorm] groups of ", group, " do not divide ", channels, " channels");
   return group;
 }
@@ -57,7 +57,7 @@ void backward(Tape& tape, const Inputs& in, const GatedRmsnormOptions& options, 
 void gated_rmsnorm(Exec& exec, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions& options,
                    const View& y) {
   check(x, z, weight, bias, options.group_size);
-  require(y.shape == x.shape && y.dense(), ErrorCode::shape, "[gated_rmsnorm] output ", y.shape.str());
+  require(y.shape == x.shape && y.dense(), ErrorCode::shape, "[gated_rmsnorm] output ", y.shape);
   forward(exec, x, z, weight, bias, options, y, {});
 }
 

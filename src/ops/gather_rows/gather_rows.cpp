@@ -26,7 +26,7 @@ Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const 
   const int64_t width = from_a.cols(), rows_b = from_b.empty() || width == 0 ? 0 : from_b.elements() / width;
   require(from_a.shape.rank() == 2 && (!b || (from_b.dense() && from_b.dtype == from_a.dtype && rows_b * width == from_b.elements())) &&
               shape.elements() == static_cast<int64_t>(index.size()) * width,
-          ErrorCode::shape, "[gather_rows] ", index.size(), " rows of ", from_a.shape.str(), " and ", from_b.shape.str(), " into ", shape.str());
+          ErrorCode::shape, "[gather_rows] ", index.size(), " rows of ", from_a.shape, " and ", from_b.shape, " into ", shape);
   for (int32_t i : index)
     require(i == no_row || (i >= 0 ? i < from_a.rows() : -1 - static_cast<int64_t>(i) < rows_b), ErrorCode::shape, "[gather_rows] row ", i,
             " of ", from_a.rows(), " and ", rows_b);

@@ -21,9 +21,9 @@ struct Factor {
 
 void check(const View& x, const View& w, const View& bias) {
   require(w.shape.rank() == 2 && x.shape.rank() == 2 && x.cols() == w.shape[1] && x.dtype == w.dtype, ErrorCode::shape, "[matmul] x ",
-          name_of(x.dtype), x.shape.str(), " does not fit a weight ", name_of(w.dtype), w.shape.str());
+          name_of(x.dtype), x.shape, " does not fit a weight ", name_of(w.dtype), w.shape);
   require(bias.empty() || (bias.shape == Shape({w.shape[0]}) && bias.dtype == w.dtype), ErrorCode::shape, "[matmul] bias ",
-          bias.shape.str(), " of a weight ", w.shape.str());
+          bias.shape, " of a weight ", w.shape);
 }
 
 // c (+)= a w^T if `transpose`, else a w
@@ -88,8 +88,8 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
 
 void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const View& bias) {
   check(x, w.value(), bias);
-  require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape.str(), " of ",
-          x.rows(), " rows and a weight ", w.value().shape.str());
+  require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape, " of ",
+          x.rows(), " rows and a weight ", w.value().shape);
   forward(exec, x, {w.value(), &w}, y, bias);
 }
 

@@ -33,11 +33,11 @@ Panels Panels::pack(ThreadPool& pool, const View& matrix, bool transpose, float*
 }
 
 void Weight::bind(const View& value, const View& grad, const std::atomic<uint64_t>* version) {
-  require(value.shape.rank() == 2 && !value.empty(), ErrorCode::shape, "[weight] expected [out, in], got ", value.shape.str());
+  require(value.shape.rank() == 2 && !value.empty(), ErrorCode::shape, "[weight] expected [out, in], got ", value.shape);
   require(value.dtype == DType::f32 || value.dtype == DType::f64, ErrorCode::unsupported, "[weight] f32 or f64, got ",
           name_of(value.dtype));
   require(grad.empty() || (grad.shape == value.shape && grad.dtype == value.dtype), ErrorCode::shape, "[weight] gradient ",
-          grad.shape.str(), " of a value ", value.shape.str());
+          grad.shape, " of a value ", value.shape);
   value_ = value;
   grad_ = grad;
   version_ = version;

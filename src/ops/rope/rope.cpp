@@ -13,7 +13,7 @@ RopeOptions checked(const View& x, int64_t positions, RopeOptions o) {
   require(o.rotary_dim > 0 && o.rotary_dim % 2 == 0 && o.rotary_dim <= o.headdim && o.theta > 0, ErrorCode::shape,
           "[rope] rotary_dim must be even and at most headdim ", o.headdim, ", got ", o.rotary_dim);
   require(x.shape.rank() == 2 && x.cols() == o.heads * o.headdim && x.rows() == positions, ErrorCode::shape, "[rope] expected [", positions,
-          ", ", o.heads * o.headdim, "], got ", x.shape.str());
+          ", ", o.heads * o.headdim, "], got ", x.shape);
   return o;
 }
 
@@ -33,7 +33,7 @@ void write_positions(const Rows& rows, int64_t* positions) {
 
 void rope(Exec& exec, const View& x, const View& y, const Rows& rows, const RopeOptions& options) {
   check_rows("rope", rows, x.rows());
-  require(y.shape == x.shape, ErrorCode::shape, "[rope] output ", y.shape.str(), " for input ", x.shape.str());
+  require(y.shape == x.shape, ErrorCode::shape, "[rope] output ", y.shape, " for input ", x.shape);
   const ArenaScope scope(exec.scratch);
   auto* positions = exec.scratch.allocate_array<int64_t>(x.rows());
   write_positions(rows, positions);

@@ -10,21 +10,21 @@ namespace {
 using Views = SelectiveScanInputs<View>;
 
 void check(const Views& in, const Rows& rows) {
-  require(in.u.shape.rank() == 2 && in.u.cols() > 0, ErrorCode::shape, "[selective_scan] expected u [N, D], got ", in.u.shape.str());
+  require(in.u.shape.rank() == 2 && in.u.cols() > 0, ErrorCode::shape, "[selective_scan] expected u [N, D], got ", in.u.shape);
   const int64_t n = in.u.rows(), channels = in.u.cols();
   require(in.delta.shape == in.u.shape && (in.z.empty() || in.z.shape == in.u.shape), ErrorCode::shape,
-          "[selective_scan] expected delta and z ", in.u.shape.str(), ", got ", in.delta.shape.str(), " and ", in.z.shape.str());
+          "[selective_scan] expected delta and z ", in.u.shape, ", got ", in.delta.shape, " and ", in.z.shape);
   require(in.A.shape.rank() == 2 && in.A.rows() == channels && in.A.cols() > 0 && in.A.dense(), ErrorCode::shape,
-          "[selective_scan] expected A [", channels, ", d_state], got ", in.A.shape.str());
+          "[selective_scan] expected A [", channels, ", d_state], got ", in.A.shape);
   require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % in.A.cols() == 0 && in.B.shape == in.C.shape,
-          ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape.str(), " and ",
-          in.C.shape.str());
+          ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape, " and ",
+          in.C.shape);
   const int64_t groups = in.B.cols() / in.A.cols();
   require(channels % groups == 0, ErrorCode::shape, "[selective_scan] ", groups, " groups do not divide ", channels, " channels");
   require(in.D.empty() || in.D.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected D [", channels, "], got ",
-          in.D.shape.str());
+          in.D.shape);
   require(in.delta_bias.empty() || in.delta_bias.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected delta_bias [",
-          channels, "], got ", in.delta_bias.shape.str());
+          channels, "], got ", in.delta_bias.shape);
   check_rows("selective_scan", rows, n);
 }
 
@@ -82,7 +82,7 @@ void backward(Tape& tape, const Recorded& r) {
 
 void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y) {
   check(in, rows);
-  require(y.shape == in.u.shape && y.dense(), ErrorCode::shape, "[selective_scan] output ", y.shape.str());
+  require(y.shape == in.u.shape && y.dense(), ErrorCode::shape, "[selective_scan] output ", y.shape);
   const ArenaScope scope(exec.scratch);
   dispatch(in.u.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -98,7 +98,7 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
   check(views, rows);
   const Shape state_shape{rows.sequences(), views.u.cols(), views.A.cols()};
   require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[selective_scan] expected an initial state ",
-          state_shape.str(), ", got ", initial ? tape.value(initial).shape.str() : "");
+          state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, initial);
   const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad), tape.make(views.u.dtype, state_shape, needs_grad)};
   Exec exec = tape.exec();

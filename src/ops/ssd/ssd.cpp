@@ -10,18 +10,18 @@ namespace {
 using Views = SsdInputs<View>;
 
 void check(const Views& in, const Rows& rows, const SsdOptions& options) {
-  require(in.x.shape.rank() == 2, ErrorCode::shape, "[ssd] expected x [N, H P], got ", in.x.shape.str());
-  require(in.A.shape.rank() == 1 && in.A.elements() > 0, ErrorCode::shape, "[ssd] expected A [H], got ", in.A.shape.str());
+  require(in.x.shape.rank() == 2, ErrorCode::shape, "[ssd] expected x [N, H P], got ", in.x.shape);
+  require(in.A.shape.rank() == 1 && in.A.elements() > 0, ErrorCode::shape, "[ssd] expected A [H], got ", in.A.shape);
   const int64_t n = in.x.rows(), heads = in.A.elements(), groups = options.n_groups;
-  require(in.x.cols() % heads == 0 && in.x.cols() > 0, ErrorCode::shape, "[ssd] x ", in.x.shape.str(), " is not a multiple of ", heads, " heads");
-  require(in.dt.shape == Shape({n, heads}), ErrorCode::shape, "[ssd] expected dt [", n, ", ", heads, "], got ", in.dt.shape.str());
+  require(in.x.cols() % heads == 0 && in.x.cols() > 0, ErrorCode::shape, "[ssd] x ", in.x.shape, " is not a multiple of ", heads, " heads");
+  require(in.dt.shape == Shape({n, heads}), ErrorCode::shape, "[ssd] expected dt [", n, ", ", heads, "], got ", in.dt.shape);
   require(groups > 0 && heads % groups == 0, ErrorCode::shape, "[ssd] ", groups, " groups do not divide ", heads, " heads");
   require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % groups == 0 && in.B.shape == in.C.shape,
-          ErrorCode::shape, "[ssd] expected B and C [", n, ", ", groups, " d_state], got ", in.B.shape.str(), " and ", in.C.shape.str());
+          ErrorCode::shape, "[ssd] expected B and C [", n, ", ", groups, " d_state], got ", in.B.shape, " and ", in.C.shape);
   require(in.D.empty() || in.D.elements() == heads || in.D.elements() == in.x.cols(), ErrorCode::shape, "[ssd] expected D [", heads, "] or [",
-          in.x.cols(), "], got ", in.D.shape.str());
+          in.x.cols(), "], got ", in.D.shape);
   require(in.dt_bias.empty() || in.dt_bias.elements() == heads, ErrorCode::shape, "[ssd] expected dt_bias [", heads, "], got ",
-          in.dt_bias.shape.str());
+          in.dt_bias.shape);
   require(options.chunk_size > 0, ErrorCode::shape, "[ssd] chunk_size ", options.chunk_size);
   check_rows("ssd", rows, n);
 }
@@ -79,7 +79,7 @@ void backward(Tape& tape, const Recorded& r) {
 
 void ssd(Exec& exec, const Views& in, const Rows& rows, const SsdOptions& options, void* const* states, const View& y) {
   check(in, rows, options);
-  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[ssd] output ", y.shape.str());
+  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[ssd] output ", y.shape);
   const ArenaScope scope(exec.scratch);
   dispatch(in.x.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -95,8 +95,8 @@ SsdOut ssd(Tape& tape, const SsdInputs<Var>& in, Var initial, const Rows& rows, 
   check(views, rows, options);
   const int64_t heads = views.A.elements();
   const Shape state_shape{rows.sequences(), heads, views.x.cols() / heads, views.B.cols() / options.n_groups};
-  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[ssd] expected an initial state ", state_shape.str(), ", got ",
-          initial ? tape.value(initial).shape.str() : "");
+  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[ssd] expected an initial state ", state_shape, ", got ",
+          initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, initial);
   const SsdOut out{tape.make(views.x.dtype, views.x.shape, needs_grad), tape.make(views.x.dtype, state_shape, needs_grad)};
   Exec exec = tape.exec();

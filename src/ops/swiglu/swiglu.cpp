@@ -7,7 +7,7 @@ namespace statera {
 
 namespace {
 int64_t half_width(const View& gate_up) {
-  require(gate_up.shape.rank() == 2 && gate_up.cols() % 2 == 0, ErrorCode::shape, "[swiglu] expected [N, 2 d_ff], got ", gate_up.shape.str());
+  require(gate_up.shape.rank() == 2 && gate_up.cols() % 2 == 0, ErrorCode::shape, "[swiglu] expected [N, 2 d_ff], got ", gate_up.shape);
   return gate_up.cols() / 2;
 }
 
@@ -25,7 +25,7 @@ void backward(Exec exec, const View& gate_up, const View& dy, const View& dgate_
 
 void swiglu(Exec& exec, const View& gate_up, const View& y) {
   const int64_t d_ff = half_width(gate_up);
-  require(y.shape == Shape({gate_up.rows(), d_ff}) && y.dense(), ErrorCode::shape, "[swiglu] output ", y.shape.str());
+  require(y.shape == Shape({gate_up.rows(), d_ff}) && y.dense(), ErrorCode::shape, "[swiglu] output ", y.shape);
   dispatch(gate_up.dtype, [&](auto zero) {
     using T = decltype(zero);
     const T* in = gate_up.as<T>();
