@@ -69,10 +69,10 @@ void ThreadPool::work(int worker) {
   }
 }
 
-void ThreadPool::run(int64_t tasks, Body body) {
+void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
   if (tasks <= 0) return;
   const FlushDenormals flush;  // as the workers do, so that a task gives the same bits wherever it runs
-  if (tasks == 1 || threads_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
+  if (tasks == 1 || work < worth_sharing || threads_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
     for (int64_t task = 0; task < tasks; ++task) body(task, 0);
     return;
   }

@@ -30,6 +30,16 @@ TEST(ThreadPool, EveryTaskOnce) {
   }
 }
 
+TEST(ThreadPool, LittleWorkStaysWithTheCaller) {
+  ThreadPool pool(3);
+  for (int i = 0; i < 1000; ++i) {
+    const std::thread::id me = std::this_thread::get_id();
+    std::atomic<int> here{0};
+    pool.run(7, [&](int64_t, int worker) { here += worker == 0 && std::this_thread::get_id() == me; }, ThreadPool::worth_sharing - 1);
+    EXPECT_EQ(here, 7);
+  }
+}
+
 TEST(ThreadPool, ManyQuickRuns) {
   ThreadPool pool(3);
   int64_t sum = 0;

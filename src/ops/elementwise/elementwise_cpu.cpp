@@ -29,10 +29,11 @@ constexpr int64_t values_per_task = 4096;
 
 void neg_exp_cpu(const float* a, float* y, int64_t count, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(NegExp);
-  exec.pool.run((count + values_per_task - 1) / values_per_task, [&](int64_t task, int) {
+  const auto part = [&](int64_t task, int) {
     const int64_t begin = task * values_per_task;
     run(a + begin, y + begin, std::min(values_per_task, count - begin));
-  });
+  };
+  exec.pool.run((count + values_per_task - 1) / values_per_task, part, count);
 }
 
 }  // namespace statera

@@ -9,34 +9,45 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 
-// One row by several whole panels, read side by side: memory serves a few streams faster than one.
+// One row by several whole panels, read side by side: memory serves a few streams faster than one, and one panel has too few sums for
+// the latency of an addition.
 constexpr int row_streams = tile_lanes == 16 ? 4 : tile_lanes == 8 ? 2 : 1;
 
-template <bool accumulate>
-void RowByPanels(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t panel_elements, float* HWY_RESTRICT c, int64_t k) {
+template <int streams, bool accumulate>
+HWY_NOINLINE void RowByPanels(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t panel_elements, float* HWY_RESTRICT c, int64_t k) {
   const TileTag d;
   constexpr int vectors = static_cast<int>(Panels::width / tile_lanes);
-  hn::Vec<TileTag> acc[row_streams * vectors];
+  hn::Vec<TileTag> acc[streams * vectors];
 #pragma GCC unroll 12
-  for (int v = 0; v < row_streams * vectors; ++v) acc[v] = accumulate ? hn::LoadU(d, c + v * tile_lanes) : hn::Zero(d);
+  for (int v = 0; v < streams * vectors; ++v) acc[v] = accumulate ? hn::LoadU(d, c + v * tile_lanes) : hn::Zero(d);
   for (int64_t kk = 0; kk < k; ++kk, b += Panels::width) {
     const auto av = hn::Set(d, a[kk]);
 #pragma GCC unroll 12
-    for (int v = 0; v < row_streams * vectors; ++v)
+    for (int v = 0; v < streams * vectors; ++v)
       acc[v] = hn::MulAdd(av, hn::LoadU(d, b + v / vectors * panel_elements + v % vectors * tile_lanes), acc[v]);
   }
 #pragma GCC unroll 12
-  for (int v = 0; v < row_streams * vectors; ++v) hn::StoreU(acc[v], d, c + v * tile_lanes);
+  for (int v = 0; v < streams * vectors; ++v) hn::StoreU(acc[v], d, c + v * tile_lanes);
+}
+
+template <int streams, bool accumulate>
+void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64_t end) {
+  if constexpr (streams > 0) {
+    for (; first + streams <= end; first += streams)
+      RowByPanels<streams, accumulate>(p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k);
+    RowProduct<streams - 1, accumulate>(p, row, first, end);
+  }
 }
 
 // C[m, columns of the panels first..last) (+)= A B, over blocks of k that leave room for A and a panel in L2.
 void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 384;
-  if (rows == 1)
-    for (; first + row_streams <= last && (first + row_streams) * Panels::width <= p.n; first += row_streams) {
-      const auto row_by_panels = p.accumulate ? RowByPanels<true> : RowByPanels<false>;
-      row_by_panels(p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k);
-    }
+  if (rows == 1) {
+    const int64_t whole = std::max(first, std::min(last, p.n / Panels::width));
+    const auto row_product = p.accumulate ? RowProduct<row_streams, true> : RowProduct<row_streams, false>;
+    row_product(p, row, first, whole);
+    first = whole;
+  }
   for (int64_t k = 0; k == 0 || k < p.k; k += depth)
     for (int64_t j = first; j < last; ++j) {
       const auto tile = p.accumulate || k > 0 ? Tile<true> : Tile<false>;
@@ -74,12 +85,15 @@ int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
   const auto block = HWY_DYNAMIC_DISPATCH(ProductBlock);
-  constexpr int64_t rows = 64, panels = 4;
-  const int64_t groups = blocks(p.panels.count(), panels);
-  exec.pool.run(blocks(p.m, rows) * groups, [&](int64_t task, int) {
+  constexpr int64_t rows = 64, most = 4;
+  // one row: few panels go into smaller tasks, for even shares, as far as these are worth a thread
+  const int64_t count = p.panels.count(), worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * p.k);
+  const int64_t panels = p.m > 1 ? most : std::clamp<int64_t>(std::max(worth, count / 8), 1, most), groups = blocks(count, panels);
+  const auto part = [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
-    block(p, row, std::min(rows, p.m - row), first, std::min(p.panels.count(), first + panels));
-  });
+    block(p, row, std::min(rows, p.m - row), first, std::min(count, first + panels));
+  };
+  exec.pool.run(blocks(p.m, rows) * groups, part, p.m * p.n * p.k);
 }
 
 void weight_grad(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {

@@ -35,8 +35,10 @@ bool same_bits(const View& a, const View& b) {
 }
 
 TEST(Matmul, ARowHasTheSameBitsAloneAndAmongOthers) {
-  for (int64_t in : {37, 1100}) {          // the second crosses a block of the sum
-    const int64_t rows = 1000, out = 250;  // five panels and some: a row alone reads several panels side by side
+  struct Size { int64_t in, out; };
+  // five, three and two panels and some: a row alone reads several side by side; 1100 crosses a block of the sum
+  for (const auto [in, out] : {Size{37, 250}, Size{37, 150}, Size{37, 100}, Size{1100, 250}}) {
+    const int64_t rows = 1000;
     const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), bias = random_tensor("bias", {out});
     Weight weight;
     weight.bind(w, {}, nullptr);

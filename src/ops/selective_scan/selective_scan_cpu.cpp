@@ -55,6 +55,7 @@ struct ScanGradScratch {
 #include "core/simd.hpp"
 #include "core/lanes-inl.hpp"
 #include "core/math-inl.hpp"
+#include "core/transpose-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
@@ -76,39 +77,14 @@ HWY_INLINE LanesVec Exp2(LanesVec x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
-// to[j, i] = from[i, j]
-void Transpose(const float* from, int64_t rows, int64_t columns, int64_t from_stride, float* to, int64_t to_stride) {
-#if HWY_TARGET == HWY_SCALAR
-  const int64_t row_blocks = 0, column_blocks = 0;
-#else
-  const hn::FixedTag<float, 4> d;
-  const int64_t row_blocks = rows / 4 * 4, column_blocks = columns / 4 * 4;
-  for (int64_t i = 0; i < row_blocks; i += 4)
-    for (int64_t j = 0; j < column_blocks; j += 4) {
-      const float* p = from + i * from_stride + j;
-      const auto r0 = hn::LoadU(d, p), r1 = hn::LoadU(d, p + from_stride);
-      const auto r2 = hn::LoadU(d, p + 2 * from_stride), r3 = hn::LoadU(d, p + 3 * from_stride);
-      const auto low01 = hn::InterleaveLower(d, r0, r1), low23 = hn::InterleaveLower(d, r2, r3);
-      const auto high01 = hn::InterleaveUpper(d, r0, r1), high23 = hn::InterleaveUpper(d, r2, r3);
-      float* q = to + j * to_stride + i;
-      hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, q);
-      hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, q + to_stride);
-      hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, q + 2 * to_stride);
-      hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, q + 3 * to_stride);
-    }
-#endif
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = i < row_blocks ? column_blocks : 0; j < columns; ++j) to[j * to_stride + i] = from[i * from_stride + j];
-}
-
 // The rows of a block in a matrix [D, d_state], as [d_state, stride]; zeros behind them, and for null.
 void LoadBlock(const ScanBlock& k, const float* matrix, float* to) {
   const int64_t d_state = k.a->d_state;
   if (!matrix || k.count < k.stride) std::fill_n(to, d_state * k.stride, 0.0f);
-  if (matrix) Transpose(matrix + k.channel * d_state, k.count, d_state, d_state, to, k.stride);
+  if (matrix) Transpose(matrix + k.channel * d_state, d_state, k.count, d_state, to, k.stride);
 }
 void StoreBlock(const ScanBlock& k, const float* from, float* matrix) {
-  Transpose(from, k.a->d_state, k.count, k.stride, matrix + k.channel * k.a->d_state, k.a->d_state);
+  Transpose(from, k.stride, k.a->d_state, k.count, matrix + k.channel * k.a->d_state, k.a->d_state);
 }
 
 // A log2(e), for Exp2.
@@ -297,6 +273,7 @@ HWY_EXPORT(LoadA);
 HWY_EXPORT(ForwardBlock);
 HWY_EXPORT(BackwardBlock);
 constexpr int64_t block_channels = 128, rows_per_task = 64;
+constexpr int64_t operations = 16;  // of one state in one step: most of them are its exponential
 
 int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
@@ -313,7 +290,7 @@ struct Plan {
         width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes),
         A(exec.scratch.allocate_array<float>(blocks() * a.d_state * width)) {
     const auto load = HWY_DYNAMIC_DISPATCH(LoadA);
-    exec.pool.run(blocks(), [&](int64_t task, int) { load(block(0, task), A + task * a.d_state * width); });
+    exec.pool.run(blocks(), [&](int64_t task, int) { load(block(0, task), A + task * a.d_state * width); }, a.channels * a.d_state);
   }
   int64_t blocks() const { return a.n_groups * per_group; }
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
@@ -330,9 +307,8 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
   const int64_t state = a.d_state * plan.width;
   float* h = exec.scratch.allocate_array<float>(exec.pool.size() * state);
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
-  exec.pool.run(plan.tasks(), [&](int64_t task, int worker) {
-    run(plan.block(task / plan.blocks(), task % plan.blocks()), h + worker * state);
-  });
+  const auto part = [&](int64_t task, int worker) { run(plan.block(task / plan.blocks(), task % plan.blocks()), h + worker * state); };
+  exec.pool.run(plan.tasks(), part, a.rows.total() * a.channels * a.d_state * operations);
 }
 
 // to[row] = the sum of from[j][row] over `parts` matrices [rows, width], dense and one after the other.

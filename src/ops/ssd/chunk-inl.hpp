@@ -8,6 +8,7 @@
 
 #include "core/lanes-inl.hpp"
 #include "core/math-inl.hpp"
+#include "core/transpose-inl.hpp"
 #include "ops/matmul/tile-inl.hpp"
 #include "ops/ssd/ssd.hpp"
 #include "ops/ssd/ssd_chunks.hpp"
@@ -22,41 +23,14 @@ inline constexpr int64_t lanes = tile_lanes;
 
 inline int64_t BlockEnd(int64_t t, int64_t q) { return std::min(q, (t / row_block + 1) * row_block); }
 
-// to[c, r] = from[r, c]
-inline void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols, float* HWY_RESTRICT to, int64_t to_stride) {
-  int64_t r = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<float, 4> d;
-  const hn::RepartitionToWide<decltype(hn::RebindToUnsigned<decltype(d)>())> wide;
-  for (; r + 4 <= rows; r += 4) {
-    int64_t c = 0;
-    for (; c + 4 <= cols; c += 4) {
-      const float* p = from + r * from_stride + c;
-      const auto r0 = hn::LoadU(d, p), r1 = hn::LoadU(d, p + from_stride), r2 = hn::LoadU(d, p + 2 * from_stride),
-                 r3 = hn::LoadU(d, p + 3 * from_stride);
-      const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1)), high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
-      const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3)), high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
-      float* out = to + c * to_stride + r;
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, out);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, out + to_stride);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, out + 2 * to_stride);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, out + 3 * to_stride);
-    }
-    for (; c < cols; ++c)
-      for (int64_t i = r; i < r + 4; ++i) to[c * to_stride + i] = from[i * from_stride + c];
-  }
-#endif
-  for (; r < rows; ++r)
-    for (int64_t c = 0; c < cols; ++c) to[c * to_stride + r] = from[r * from_stride + c];
-}
-
 // out[t, u] = a_t . b_u where u lies at or before the end of t's block of rows; a [q, k], bt [k, ld] transposed, out [q, ld].
 inline void LowerProduct(const float* a, int64_t a_stride, const float* bt, float* out, int64_t ld, int64_t q, int64_t k) {
   for (int64_t t = 0; t < q; t += row_block)
     Tile<false>(a + t * a_stride, a_stride, 1, bt, ld, out + t * ld, ld, std::min(row_block, q - t), BlockEnd(t, q), k);
 }
 
-inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
+// What single steps need: raw, dt, slope, a, step and skip. Returns the rows that it fills: whole vectors.
+inline int64_t FindSteps(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
   const D d;
   const int64_t q = piece.length, padded = (q + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
   const float bias = f.dt_bias ? f.dt_bias[h] : 0, *dt = f.dt + piece.row * f.dt_stride + h;
@@ -73,6 +47,14 @@ inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t
     hn::StoreU(a, d, out.a + t);
     hn::StoreU(Exp(d, a), d, out.step + t);
   }
+  if (f.D && f.D_per_channel) std::copy_n(f.D + h * f.headdim, f.headdim, out.skip);
+  else std::fill_n(out.skip, f.headdim, f.D ? f.D[h] : 0.0f);
+  return padded;
+}
+
+inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
+  const D d;
+  const int64_t q = piece.length, padded = FindSteps(f, piece, h, out);
   float sum = 0;
   for (int64_t t = 0; t < padded; ++t) out.from_start[t] = sum += t < q ? out.a[t] : 0;
   sum = 0;
@@ -86,7 +68,6 @@ inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t
     hn::StoreU(to_end, d, out.to_end + t);
     hn::StoreU(hn::Mul(to_end, hn::LoadU(d, out.dt + t)), d, out.weight + t);
   }
-  for (int64_t p = 0; p < f.headdim; ++p) out.skip[p] = !f.D ? 0 : f.D_per_channel ? f.D[h * f.headdim + p] : f.D[h];
 }
 
 // y = scale y + skip x; with scale null y = skip x

@@ -54,26 +54,38 @@ void ForwardChunk(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, 
   MoveState({B, f.B_stride, w.weighted, w.decay.from_start[q - 1], fresh ? nullptr : state, state}, q, N, P);
 }
 
+// One step of `channels` channels of a head side by side: state [channels, N], x and y [channels].
+template <int channels>
+HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, float dt, const float* HWY_RESTRICT B, const float* HWY_RESTRICT C,
+                             const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x, float* HWY_RESTRICT y) {
+  const D d;
+  V dt_x[channels], sum[channels];
+#pragma GCC unroll 4
+  for (int p = 0; p < channels; ++p) dt_x[p] = hn::Set(d, dt * x[p]), sum[p] = hn::Zero(d);
+  ForLanes(N, [&](int64_t n, auto io) HWY_ATTR {
+    const V b = io.load(B + n), c = io.load(C + n);
+#pragma GCC unroll 4
+    for (int p = 0; p < channels; ++p) {
+      const V moved = hn::MulAdd(hn::Set(d, keep), io.load(state + p * N + n), hn::Mul(dt_x[p], b));
+      io.store(moved, state + p * N + n);
+      sum[p] = hn::MulAdd(moved, c, sum[p]);
+    }
+  });
+#pragma GCC unroll 4
+  for (int p = 0; p < channels; ++p) y[p] = Sum(sum[p]) + skip[p] * x[p];
+}
+
 // The same by the recurrence, for a few rows; state [P, N].
 void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& decay, float* state) {
-  const D d;
   const int64_t P = f.headdim, N = f.d_state, g = h / (f.n_heads / f.n_groups);
-  FindDecay(f, piece, h, decay);
+  FindSteps(f, piece, h, decay);
   for (int64_t t = 0; t < piece.length; ++t) {
     const int64_t row = piece.row + t;
     const float *x = f.x + row * f.x_stride + h * P, *B = f.B + row * f.B_stride + g * N, *C = f.C + row * f.C_stride + g * N;
-    const V keep = hn::Set(d, decay.step[t]);
-    for (int64_t p = 0; p < P; ++p) {
-      const V dt_x = hn::Set(d, decay.dt[t] * x[p]);
-      float* s = state + p * N;
-      V y = hn::Zero(d);
-      ForLanes(N, [&](int64_t n, auto io) HWY_ATTR {
-        const V moved = hn::MulAdd(keep, io.load(s + n), hn::Mul(dt_x, io.load(B + n)));
-        io.store(moved, s + n);
-        y = hn::MulAdd(moved, io.load(C + n), y);
-      });
-      f.y[(row * f.n_heads + h) * P + p] = Sum(y) + decay.skip[p] * x[p];
-    }
+    float* y = f.y + (row * f.n_heads + h) * P;
+    int64_t p = 0;
+    for (; p + 4 <= P; p += 4) StepChannels<4>(state + p * N, N, decay.step[t], decay.dt[t], B, C, decay.skip + p, x + p, y + p);
+    for (; p < P; ++p) StepChannels<1>(state + p * N, N, decay.step[t], decay.dt[t], B, C, decay.skip + p, x + p, y + p);
   }
 }
 
@@ -346,7 +358,8 @@ void forward(const SsdForward<float>& f, Exec& exec) noexcept {
   const ArenaScope scope(exec.scratch);
   float* scratch = exec.scratch.allocate_array<float>(floats * exec.pool.size());
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardTask);
-  exec.pool.run(plan.tasks(f.rows), [&](int64_t i, int worker) { run(f, plan, plan.task(i, f.n_heads), scratch + worker * floats); });
+  const auto part = [&](int64_t i, int worker) { run(f, plan, plan.task(i, f.n_heads), scratch + worker * floats); };
+  exec.pool.run(plan.tasks(f.rows), part, f.rows.total() * f.n_heads * f.headdim * f.d_state);
 }
 
 // out[i] = sum over `count` parts, in their order
