@@ -25,19 +25,21 @@ Var scaled_sum(Tape& tape, Var x, double factor) {
   return y;
 }
 
+// An inner value [2, 4], whose gradient memory is the tape's; what arrives there is passed on to `root`.
+Var inner_value(Tape& tape, Var root) {
+  const Var y = tape.make(DType::f64, {2, 4}, true);
+  copy(tape.value(root), tape.value(y));
+  tape.record("copy", {y}, [root, y](Tape& t) {
+    const GradSink d(t, root);
+    copy(t.grad(y), d.view());
+  });
+  return y;
+}
+
 TEST(Columns, GradientsLandInTheWhole) {
   Tensor x(DType::f64, {2, 4});
   Tape tape(Device::cpu({.threads = 1}));
-  const Var root = tape.input(x);
-  const Var whole = [&] {  // an inner value, whose gradient memory is the tape's
-    const Var y = tape.make(DType::f64, {2, 4}, true);
-    copy(tape.value(root), tape.value(y));
-    tape.record("copy", {y}, [root, y](Tape& t) {
-      const GradSink d(t, root);
-      copy(t.grad(y), d.view());
-    });
-    return y;
-  }();
+  const Var root = tape.input(x), whole = inner_value(tape, root);
   const Var a = tape.columns(whole, 0, 2), b = tape.columns(whole, 1, 2);  // overlap in column 1; nobody takes column 3 but the whole
   const Var ys[] = {scaled_sum(tape, a, 10), scaled_sum(tape, whole, 1), scaled_sum(tape, b, 100), scaled_sum(tape, a, 1000)};
   double one = 1;
@@ -51,6 +53,29 @@ TEST(Columns, GradientsLandInTheWhole) {
     EXPECT_EQ(g[row * 4 + 2], 101);
     EXPECT_EQ(g[row * 4 + 3], 1);
   }
+}
+
+TEST(Columns, WhatNoPartWroteIsZero) {
+  Arena::set_poison(true);
+  {
+    Tensor x(DType::f64, {2, 4});
+    Tape tape(Device::cpu({.threads = 1}));
+    const Var root = tape.input(x), whole = inner_value(tape, root);
+    const Var a = tape.columns(whole, 3, 1), b = tape.columns(whole, 1, 1);
+    const Var ys[] = {scaled_sum(tape, a, 10), scaled_sum(tape, b, 100), scaled_sum(tape, a, 1000)};
+    double one = 1;
+    const View seed(&one, DType::f64, {1});
+    const View seeds[] = {seed, seed, seed};
+    tape.backward(ys, seeds);
+    const double* g = tape.grad(root).as<double>();
+    for (int row = 0; row < 2; ++row) {
+      EXPECT_EQ(g[row * 4 + 0], 0);
+      EXPECT_EQ(g[row * 4 + 1], 100);
+      EXPECT_EQ(g[row * 4 + 2], 0);
+      EXPECT_EQ(g[row * 4 + 3], 1010);
+    }
+  }
+  Arena::set_poison(false);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ struct Node {
   int32_t whole = -1;                           // of columns: the matrix, whose gradient holds theirs
   int64_t first_column = 0;
   bool overlaps = false, written = false;       // of columns: shared with other columns; their gradient has arrived
-  bool only_parts = false;                      // of the matrix: nothing but its columns wrote into the gradient so far
+  bool only_parts = false;                      // of the matrix: nothing but its columns wrote into the gradient so far, the rest is unset
 };
 
 struct Op {
@@ -78,6 +78,7 @@ struct Tape::State {
   std::unique_ptr<Tape> child;
 
   Node& node(Var var) { return nodes.at(static_cast<size_t>(var.id)); }
+  void zero_unwritten(int32_t matrix);
   std::string place(const Op& op) const {
     const std::string& where = scopes[static_cast<size_t>(op.scope)];
     return std::string("[") + op.name + "]" + (where.empty() ? "" : " " + where);
@@ -162,24 +163,42 @@ GradTarget Tape::target(Var var) {
   Node& node = state_->node(var);
   if (!node.needs_grad) return {};
   if (node.whole >= 0) return column_target(var);
-  node.only_parts = false;
+  if (node.only_parts) state_->zero_unwritten(var.id);
   if (!node.grad.empty()) return {node.grad, true};
   node.grad = new_grad(node.value.shape, node.value.dtype);
   return {node.grad, false};
 }
 
-// The first of the parts to arrive zeroes the whole, so that columns which nobody differentiates are right too.
+// The first gradient of columns that share nothing with others overwrites; what no part wrote is zeroed before anyone reads the whole.
 GradTarget Tape::column_target(Var var) {
   Node& part = state_->node(var);
   Node& whole = state_->nodes[static_cast<size_t>(part.whole)];
   if (whole.grad.empty()) {
     whole.grad = new_grad(whole.value.shape, whole.value.dtype);
     whole.only_parts = true;
-    fill_zero(whole.grad);
   }
-  const bool first = whole.only_parts && !part.overlaps && !part.written;
+  if (part.overlaps && whole.only_parts) state_->zero_unwritten(part.whole);
+  const bool first = whole.only_parts && !part.written;
   part.written = true;
   return {whole.grad.columns(part.first_column, part.value.cols()), !first};
+}
+
+// Makes a gradient that only columns wrote into a whole one.
+void Tape::State::zero_unwritten(int32_t matrix) {
+  Node& whole = nodes[static_cast<size_t>(matrix)];
+  whole.only_parts = false;
+  for (int64_t column = 0, end = 0; column < whole.value.cols(); column = end) {
+    end = whole.value.cols();
+    bool written = false;
+    for (size_t i = static_cast<size_t>(matrix) + 1; i < nodes.size() && !written; ++i) {
+      const Node& part = nodes[i];
+      if (part.whole != matrix || !part.written) continue;
+      written = part.first_column <= column && column < part.first_column + part.value.cols();
+      if (written) end = part.first_column + part.value.cols();
+      else if (part.first_column > column) end = std::min(end, part.first_column);
+    }
+    if (!written) fill_zero(whole.grad.columns(column, end - column));
+  }
 }
 
 View Tape::grad(Var var) const { return var ? state_->node(var).grad : View(); }
@@ -222,6 +241,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
     const auto outs = std::span(s.op_outputs).subspan(static_cast<size_t>(op.first_output), static_cast<size_t>(op.outputs));
     bool reached = false;
     for (int32_t id : outs) {
+      if (s.nodes[static_cast<size_t>(id)].only_parts) s.zero_unwritten(id);
       const View grad = s.nodes[static_cast<size_t>(id)].grad;
       reached = reached || !grad.empty();
       if (s.check)
