@@ -100,6 +100,9 @@ class Graph:
             if SIMD_HEADER.match(target) and not SIMD_HOME.search(path):
                 self.report(path, f"SIMD header {target} outside *_cpu.cpp and *-inl.hpp")
 
+        if path.endswith("_cpu.cpp") and re.search(r"namespace statera::HWY_NAMESPACE \{\n(?!namespace \{)", text):
+            self.report(path, "kernels outside an unnamed namespace: two files with a function of one name and signature would share one of them")
+
     def check_cycles(self):
         state = {}
 

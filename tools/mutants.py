@@ -19,6 +19,8 @@ EQUIVALENT = [
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"v < row_streams \* vectors; \+\+v\)$", "one sum more, thrown away; a write behind a local array, for ASan to see"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"row < p\.rows; row \+= depth", "one block more, of no rows"),
     ("src/ops/matmul/tile-inl.hpp", "bound", r"tile_vectors = HWY_TARGET", "how wide a register block is: speed, not bits"),
+    ("src/ops/matmul/tile-inl.hpp", "bound", r"j < n; j \+= tile_vectors", "one block more, of no columns"),
+    ("src/ops/selective_scan/selective_scan_cpu.cpp", "bound", r"n < d_state; .*start \+ n \* stride", "one state more, overwritten by the first step"),
     ("src/ops/ssd/ssd_cpu.cpp", "bound", r"t < q; t \+= row_block", "one block more, of no rows"),
     ("src/ops/ssd/ssd_cpu.cpp", "bound", r"u < k; u \+= lanes", "the sums at and behind k are masked out"),
 ]

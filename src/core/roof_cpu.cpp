@@ -6,6 +6,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 double FmaChains(int64_t iterations) {
@@ -40,6 +41,7 @@ float SumOf(const float* HWY_RESTRICT x, int64_t count) {
   return sum;
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -7,6 +7,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 double SumOfSquares(const float* HWY_RESTRICT grad, int64_t count) {
@@ -56,6 +57,7 @@ void Update(const AdamWUpdate<float>& a) {
   hn::BlendedStore(hn::Zero(d), mask, d, a.grad + i);
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -35,6 +35,7 @@ struct BackwardTask {
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 constexpr float before_all = -1e30f;  // the maximum before any score: finite, so that differences are no NaN
 
@@ -228,6 +229,7 @@ void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
   for (int64_t r = 0; a.dq && r < rows; ++r) ScaleTo<true>(t.dq + r * D, scale, a.dq + place(r) * a.dq_stride + head(r) * D, D);
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -36,6 +36,7 @@ struct TapSums {             // of a block of channels
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 // `count` rows from row i, side by side: they share the weights.
 template <int count>
@@ -97,6 +98,7 @@ void AddTaps(const TapSums& a, int64_t c0, int64_t count) {
 // [C, W] to [W, C]
 void WeightByTaps(const float* weight, int64_t channels, int64_t width, float* to) { Transpose(weight, width, channels, width, to, channels); }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -10,6 +10,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 float LogSumExp(const float* HWY_RESTRICT row, int64_t vocab) {
   const hn::ScalableTag<float> d;
@@ -40,6 +41,7 @@ void GradRow(const float* HWY_RESTRICT row, float log_sum, int32_t target, float
   if (target >= 0) drow[target] -= scale;
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -9,11 +9,13 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 void NegExp(const float* a, float* y, int64_t count) {
   ForLanes(count, [&](int64_t i, auto io) HWY_ATTR { io.store(hn::Neg(Exp(LanesTag(), io.load(a + i))), y + i); });
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

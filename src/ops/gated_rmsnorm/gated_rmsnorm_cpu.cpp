@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 using D = LanesTag;
 using V = LanesVec;
@@ -114,6 +115,7 @@ void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight
   }
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

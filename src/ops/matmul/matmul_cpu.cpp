@@ -8,6 +8,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 // One row by several whole panels, read side by side: memory serves a few streams faster than one, and one panel has too few sums for
 // the latency of an addition.
@@ -70,6 +71,7 @@ void AddRows(const MatmulBiasGrad<float>& p, int64_t column, int64_t columns) {
   Tile<true>(&one, 0, 0, p.dy + column, p.dy_stride, p.dbias + column, columns, 1, columns, p.rows);
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

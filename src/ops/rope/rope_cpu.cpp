@@ -9,6 +9,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Turns by the sum of two angles: cos, sin [pairs] of each, padded to whole vectors -> float.
@@ -55,6 +56,7 @@ void TurnHead(const float* x, float* y, const float* HWY_RESTRICT cosine, const 
   }
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -59,6 +59,7 @@ struct ScanGradScratch {
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 // 2^x to 1.7e-7, with x held in [-126, 127]: a minimax polynomial of degree 5 that is exact at 0, where long memories live.
 HWY_INLINE LanesVec Exp2(LanesVec x) {
@@ -262,6 +263,7 @@ void BackwardBlock(const ScanGradBlock& k, const ScanGradScratch& m) {
   StoreBlock(k.in, m.dh, k.b->dstate_in[k.in.s]);
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

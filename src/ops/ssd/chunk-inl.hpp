@@ -15,6 +15,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 using D = LanesTag;
 using V = LanesVec;
@@ -102,6 +103,7 @@ inline void MoveState(const StateMove& m, int64_t q, int64_t N, int64_t P) {
   Tile<true>(m.keys, 1, m.stride, m.weighted, P, m.to, P, N, P, q);
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 inline constexpr int64_t step_rows = 8;  // pieces of so many rows are cheaper by the recurrence
 
@@ -341,6 +342,7 @@ void BackwardTask(const SsdBackward<float>& b, const SsdPlan& plan, const SsdTas
   }
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -8,6 +8,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
+namespace {
 
 void ForwardRow(const float* HWY_RESTRICT gate, const float* HWY_RESTRICT up, float* HWY_RESTRICT y, int64_t d_ff) {
   const hn::ScalableTag<float> d;
@@ -45,6 +46,7 @@ void BackwardRow(const float* HWY_RESTRICT gate, const float* HWY_RESTRICT up, c
   }
 }
 
+}  // namespace
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
