@@ -154,7 +154,7 @@ void choose_measured(const CompareSettings& s, const std::vector<Calibration>& a
   a.judged_bytes = amount(0.45 / static_cast<double>(s.seeds), int64_t{16} << 10, std::min<int64_t>(held_out, int64_t{1} << 20));
   a.position_bytes = amount(0.2, int64_t{8} << 10, std::min<int64_t>(held_out, int64_t{256} << 10));
   a.noise_bytes = amount(0.1 / 7, int64_t{4} << 10, std::min<int64_t>(held_out, int64_t{64} << 10));
-  a.passages = amount(0.25 / static_cast<double>(recall_positions), 1, 16);
+  a.passages = amount(0.25 / static_cast<double>(recall_positions), 4, 16);
 }
 
 void check_parameters(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all) {
