@@ -16,7 +16,7 @@ EQUIVALENT = [
     ("src/ops/attention/attention_cpu.cpp", "constant", r"fill_n\(t\.acc", "the first block's correction exp(-inf) = 0 multiplies it away"),
     ("src/ops/attention/attention_cpu.cpp", "constant", r"keep != 1\.0f", "a factor of 1 is left out: speed, not bits"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"row_streams =", "how many panels one row reads at a time: speed, not bits"),
-    ("src/ops/matmul/matmul_cpu.cpp", "bound", r"v < row_streams \* vectors; \+\+v\)$", "one sum more, thrown away; a write behind a local array, for ASan to see"),
+    ("src/ops/matmul/matmul_cpu.cpp", "bound", r"v < streams \* vectors; \+\+v\)$", "one sum more, thrown away; a write behind a local array, for ASan to see"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"row < p\.rows; row \+= depth", "one block more, of no rows"),
     ("src/ops/matmul/tile-inl.hpp", "bound", r"tile_vectors = HWY_TARGET", "how wide a register block is: speed, not bits"),
     ("src/ops/matmul/tile-inl.hpp", "bound", r"j < n; j \+= tile_vectors", "one block more, of no columns"),
