@@ -59,7 +59,7 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
   require(held_out >= s.length && all - held_out - validation >= window, ErrorCode::config, source.name(), " has ", all,
           " bytes: too few to train on, to choose on and to judge on with batches of ", s.batch, " x ", s.length, "; ", std::max(needed, 12 * window),
           " would do, or a smaller --batch or --length");
-  return {source.part(0, all - held_out - validation), source.part(all - held_out - validation, all - held_out), source.part(all - held_out, all)};
+  return {source.part(validation, all - held_out), source.part(0, validation), source.part(all - held_out, all)};
 }
 
 namespace {

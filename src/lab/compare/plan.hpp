@@ -11,7 +11,8 @@
 
 namespace statera {
 
-// The data in order of place. Nothing is shared: learning rates and the best step are chosen on `validation`, figures come from `held_out`.
+// Nothing is shared: learning rates and the best step are chosen on `validation`, the first bytes; figures come from `held_out`, the last
+// ones. What is trained on lies between, next to what is judged, as for the baselines: text close by tells most.
 struct Parts {
   ByteSource train, validation, held_out;
 };
