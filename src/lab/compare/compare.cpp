@@ -208,7 +208,7 @@ class Comparison {
     return done;
   }
   size_t trials_in_all() const {
-    return entries_.size() * static_cast<size_t>(settings_.learning_rates + settings_.seeds + (amounts_.noise > 0 ? 3 : 0));
+    return entries_.size() * static_cast<size_t>((searches(settings_) ? settings_.learning_rates : 0) + settings_.seeds + (amounts_.noise > 0 ? 3 : 0));
   }
 
   Model new_model(const Entry& entry, int64_t seed) const {
@@ -226,7 +226,7 @@ class Comparison {
 
   // The same rates for every candidate: around the usual one of its size, by factors of two.
   void search(const Entry& entry) {
-    for (int64_t i = 0; i < settings_.learning_rates; ++i) {
+    for (int64_t i = 0; searches(settings_) && i < settings_.learning_rates; ++i) {
       const float lr = std::ldexp(usual_rate(entry), static_cast<int>(i - settings_.learning_rates / 2));
       const std::string variant = "lr " + number(lr), folder = run_.out + "/trials/" + entry.candidate.name + "-lr-" + number(lr);
       if (kept(entry, "search", variant)) continue;
@@ -241,6 +241,7 @@ class Comparison {
 
   // NaN if every rate diverged.
   float best_rate(const Entry& entry) const {
+    if (!searches(settings_)) return usual_rate(entry);
     double best = std::numeric_limits<double>::infinity();
     float lr = std::numeric_limits<float>::quiet_NaN();
     for (const Json& trial : searched(store_, entry.candidate.name))

@@ -136,7 +136,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
                {"status", known.done() ? "done" : "stopped"}, {"parameters", known.costs.parameters},
                {"training_flops_per_byte", known.costs.step_flops / positions}};
   const std::vector<Json> rates = searched(from.store, known.name);
-  bool diverged = static_cast<int64_t>(rates.size()) == from.settings.learning_rates;
+  bool diverged = !rates.empty() && static_cast<int64_t>(rates.size()) == from.settings.learning_rates;
   json["learning_rates"] = Json::array();
   for (const Json& trial : rates) {
     Json rate = {{"lr", trial.at("lr")}};

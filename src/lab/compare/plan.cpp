@@ -46,6 +46,8 @@ void CompareSettings::check() const {
   at_least("held_out_bytes", held_out_bytes, 0);
   at_least("learning_rates", learning_rates, 1);
   at_least("search_share", search_share, 0);
+  require(learning_rates == 1 || search_share > 0, ErrorCode::config, "[compare] search_share is 0, which buys no step for ", learning_rates,
+          " learning rates; raise it, or take one rate");
   at_least("noise_share", noise_share, 0);
   at_least("measure_share", measure_share, 0);
   require(search_share + noise_share + measure_share <= 0.8, ErrorCode::config, "[compare] the shares leave less than a fifth of the budget to train in");
@@ -127,6 +129,8 @@ std::vector<Calibration> calibrate(const std::vector<Candidate>& candidates, con
   return results;
 }
 
+bool searches(const CompareSettings& s) { return s.learning_rates > 1; }
+
 double unit(const CompareSettings& s, const Calibration& c) { return s.match == "time" ? c.step_seconds : s.match == "flops" ? c.step_flops : 1; }
 
 int64_t steps_for(const CompareSettings& s, const Calibration& c, double amount) {
@@ -134,7 +138,7 @@ int64_t steps_for(const CompareSettings& s, const Calibration& c, double amount)
 }
 
 namespace {
-double trainings(const CompareSettings& s) { return static_cast<double>(s.learning_rates + s.seeds + 2); }
+double trainings(const CompareSettings& s) { return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds + 2); }
 
 double measure_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
   const double contexts = 0.1 + 3e-9 * c.longest_state_bytes;  // a state is made and read some dozens of times
@@ -182,7 +186,7 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
     per_unit += c.step_seconds / unit(s, c);
     evaluate = std::max(evaluate, c.evaluate_seconds);
   }
-  const double search = s.search_share * s.budget;
+  const double search = searches(s) ? s.search_share * s.budget : 0;
   double noise = s.noise_share * s.budget;
   for (const Calibration& c : all)
     if (noise / per_unit / 2 / unit(s, c) < least_noise_steps) noise = 0;
@@ -198,7 +202,8 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
 
 bool enough(const CompareSettings& s, const std::vector<Calibration>& all, const Amounts& a) {
   return std::all_of(all.begin(), all.end(), [&](const Calibration& c) {
-    return a.train / unit(s, c) >= static_cast<double>(least_steps) && a.search / unit(s, c) >= static_cast<double>(least_search_steps);
+    return a.train / unit(s, c) >= static_cast<double>(least_steps) &&
+           (!searches(s) || a.search / unit(s, c) >= static_cast<double>(least_search_steps));
   });
 }
 }  // namespace
@@ -208,8 +213,9 @@ Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candid
   const Amounts a = amounts_for(s, all, parts);
   if (enough(s, all, a)) return a;
   CompareSettings more = s;
+  constexpr double year = 366 * 86400.0;
   do more.budget *= 1.1;
-  while (!enough(more, all, amounts_for(more, all, parts)));
+  while (!enough(more, all, amounts_for(more, all, parts)) && more.budget < year);
   fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_search_steps, " steps for each learning rate and ",
        least_steps, " for each training are the least that says anything; --budget ", rounded_up(1.05 * more.budget),
        " would do here, or fewer --candidates, or a smaller --size");
@@ -217,7 +223,7 @@ Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candid
 
 double expected_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
   const auto steps = [&](double amount) { return static_cast<double>(steps_for(s, c, amount)) * c.step_seconds; };
-  return static_cast<double>(s.learning_rates) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + 2 * steps(a.noise) +
+  return static_cast<double>(searches(s) ? s.learning_rates : 0) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + 2 * steps(a.noise) +
          measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
 }
 

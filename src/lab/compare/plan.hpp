@@ -61,6 +61,8 @@ struct Amounts {
 
 constexpr int64_t evaluations = 20;  // in a training
 
+bool searches(const CompareSettings&);  // with one learning rate there is nothing to choose
+
 // What a step of this candidate uses up of the unit that is matched: seconds, FLOPs, or one step.
 double unit(const CompareSettings&, const Calibration&);
 int64_t steps_for(const CompareSettings&, const Calibration&, double amount);

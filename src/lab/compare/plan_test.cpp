@@ -86,6 +86,14 @@ TEST(Plan, TooSmallABudgetNamesOneThatDoes) {
   }
 }
 
+TEST(Plan, OneRateIsNotSearchedFor) {
+  const Parts parts = cut(source(1'000'000), {});
+  const CompareSettings one{.budget = 600, .learning_rates = 1, .search_share = 0}, three{.budget = 600};
+  EXPECT_EQ(share_out(one, candidates(), costs(), parts).search, 0);
+  EXPECT_GT(share_out(one, candidates(), costs(), parts).train, share_out(three, candidates(), costs(), parts).train);
+  EXPECT_THROW((CompareSettings{.search_share = 0}.check()), Error);
+}
+
 TEST(Plan, MatchedParametersMustBeEqual) {
   const Parts parts = cut(source(1'000'000), {});
   std::vector<Calibration> unequal = costs();
