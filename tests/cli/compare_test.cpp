@@ -86,6 +86,13 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
   EXPECT_EQ(results(report("a")), results(report("b"))) << kills << " kills";
 }
 
+TEST_F(Compare, ANameNeedNotBeUtf8) {
+  write("caf\xe9.txt", read("text.txt"));
+  const Ran ran = run("compare caf\xe9.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out a");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(report("a")["data"]["name"], "caf\xef\xbf\xbd.txt");
+}
+
 TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
   fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
@@ -100,6 +107,7 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --candidates ssm.json,tiny-attention --match params --budget 2s --length 32 --batch 2 --out p", 1, "parameters and tiny-attention");
   ASSERT_EQ(run("compare text.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --out a").code, 0);
   fails("compare text.txt --candidates ssm.json --length 64 --out a", 1, "other settings (length: 32 and 64");
+  fails("compare text.txt --candidates ssm.json --held-out-bytes 500 --out few", 1, "--held-out-bytes 500 are too few");
   write("other.txt", read("text.txt") + "more\n");
   fails("compare other.txt --candidates ssm.json --out a", 1, "other data (text.txt)");
   std::filesystem::create_directories(path("damaged"));

@@ -87,9 +87,9 @@ class Comparison {
   // OUT/winner is a link to the model that is recommended, if one is.
   void point_at_winner(const std::string& name) const {
     const std::string link = run_.out + "/winner";
-    fs::remove(link);
-    if (name.empty()) return;
     std::error_code error;
+    fs::remove(link, error);
+    if (name.empty()) return;
     fs::create_directory_symlink("models/" + name, link, error);
     if (error) note("cannot make the link " + link + ": " + error.message() + "; the winner is in " + run_.out + "/models/" + name);
   }
@@ -134,10 +134,8 @@ class Comparison {
         require(known->candidate.config.json() == candidate.config.json(), ErrorCode::config, run_.out, " has another candidate called '", candidate.name,
                 "'; rename the file, or choose another folder with --out");
     }
+    if (const auto kept = store_.fact("amounts")) read_fields({*kept, store_path(run_.out)}, amounts_);
     if (!fresh.empty()) add(std::move(fresh));
-    const auto kept = store_.fact("amounts");
-    require(kept.has_value(), ErrorCode::io, store_path(run_.out), " is incomplete; choose another folder with --out");
-    read_fields({*kept, store_path(run_.out)}, amounts_);
   }
 
   void add(std::vector<Candidate> fresh) {
@@ -150,8 +148,10 @@ class Comparison {
     std::vector<Calibration> costs = calibrate(timed, settings_, parts_, device_, seconds, run_.stop);
     go_on();
     if (first) {
-      keep_terms(share_out(settings_, fresh, costs, parts_));
+      amounts_ = share_out(settings_, fresh, costs, parts_);
+      keep_terms(amounts_);
     } else {
+      check_added(settings_, timed, costs, amounts_);
       const double then = entries_.front().costs.step_seconds / costs.back().step_seconds;
       for (Calibration& c : costs)
         for (double* seconds_of : {&c.step_seconds, &c.evaluate_seconds, &c.prefill_seconds}) *seconds_of *= then;

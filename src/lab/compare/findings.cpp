@@ -39,7 +39,7 @@ struct Known {
   Json value;                                  // config, layers, costs
   Calibration costs;
   std::vector<std::vector<float>> nats;        // [seeds][held-out bytes]; empty where it is not done
-  Json trained;                                // of seed 1; null
+  Json trained;                                // of seed 1, or of the first seed that failed; null
   bool done() const { return !nats.empty() && std::all_of(nats.begin(), nats.end(), [](const auto& n) { return !n.empty(); }); }
 };
 
@@ -61,7 +61,9 @@ std::vector<Known> all_known(const FindingsFrom& from) {
     Known known{.name = name, .value = parsed(value), .costs = {}, .nats = {}, .trained = {}};
     read_fields({known.value.at("costs").dump(), "compare.sqlite"}, known.costs);
     for (int64_t seed = 1; seed <= from.settings.seeds; ++seed) known.nats.push_back(from.store.costs(name, seed));
-    if (const auto trial = from.store.trial(name, "train", "seed 1")) known.trained = parsed(*trial);
+    for (int64_t seed = from.settings.seeds; seed >= 1; --seed)
+      if (const auto trial = from.store.trial(name, "train", "seed " + std::to_string(seed)))
+        if (Json value = parsed(*trial); seed == 1 ? !known.trained.is_object() : value.contains("error")) known.trained = std::move(value);
     all.push_back(std::move(known));
   }
   return all;
@@ -315,7 +317,8 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["recommendation"] = {{"decided_by", r.decided_by}, {"sentences", r.sentences}};
   if (r.winner) report["recommendation"]["winner"] = *r.winner;
   report["notes"] = notes(from, report, baselines.at("note"));
-  return report;
+  // names of files need not be UTF-8, JSON must be
+  return Json::parse(report.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace statera

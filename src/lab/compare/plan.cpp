@@ -27,6 +27,7 @@ double median(std::vector<double> values) {
 }
 
 constexpr int64_t prefill_bytes = 1024;
+constexpr int64_t least_held_out = 4096;  // some blocks to pair
 constexpr int64_t longest_growth = 4;  // of windows with fillers
 constexpr int64_t least_steps = 30, least_search_steps = 8;  // below these a result says more about the start than about the model
 constexpr double margin = 0.95;                              // of the budget; the rest is for what no forecast sees
@@ -57,6 +58,8 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
   const int64_t all = source.bytes(), window = std::max(s.batch, longest_growth) * s.length + 1;
   const int64_t held_out = s.held_out_bytes > 0 ? s.held_out_bytes : (all + 9) / 10;
   const int64_t validation = std::clamp<int64_t>((all - held_out) / 50, window, std::max<int64_t>(window, int64_t{64} << 10));
+  require(s.held_out_bytes == 0 || s.held_out_bytes >= least_held_out, ErrorCode::config, "--held-out-bytes ", s.held_out_bytes,
+          " are too few to tell a difference from noise; give at least ", least_held_out);
   const int64_t needed = std::max<int64_t>(s.held_out_bytes > 0 ? s.held_out_bytes : 0, window) + 3 * window;
   require(held_out >= s.length && all - held_out - validation >= window, ErrorCode::config, source.name(), " has ", all,
           " bytes: too few to train on, to choose on and to judge on with batches of ", s.batch, " x ", s.length, "; ", std::max(needed, 12 * window),
@@ -219,6 +222,13 @@ Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candid
   fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_search_steps, " steps for each learning rate and ",
        least_steps, " for each training are the least that says anything; --budget ", rounded_up(1.05 * more.budget),
        " would do here, or fewer --candidates, or a smaller --size");
+}
+
+void check_added(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all, const Amounts& a) {
+  check_parameters(s, candidates, all);
+  for (size_t c = 0; c < all.size(); ++c)
+    require(enough(s, {all[c]}, a), ErrorCode::config, candidates[c].name, " is too slow for what the candidates of this comparison get each: fewer than ",
+            least_steps, " steps; compare it in another folder (--out) with a larger --budget");
 }
 
 double expected_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {

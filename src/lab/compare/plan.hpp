@@ -70,6 +70,9 @@ int64_t steps_for(const CompareSettings&, const Calibration&, double amount);
 // Throws config if the budget is too small, naming one that would do; and, matching parameters, if they differ by more than 3 %.
 Amounts share_out(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Parts&);
 
+// The same checks for candidates that join later and get what the first ones got. Throws config.
+void check_added(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Amounts&);
+
 // Calibrated seconds of everything that a candidate adds: trainings, measurements.
 double expected_seconds(const CompareSettings&, const Calibration&, const Amounts&);
 

@@ -42,11 +42,17 @@ std::string price(const Contender& mine, const Contender& other, int64_t context
 
 std::string difference(const Contender& c) { return text("%.3f +- %.3f bits per byte", c.behind, c.error); }
 
+// The fastest step, or among those within 5 % of it the smallest state; null while a cost is not measured.
 const Contender* cheapest(const std::vector<const Contender*>& level) {
-  return *std::min_element(level.begin(), level.end(), [](const Contender* a, const Contender* b) {
-    const bool alike = std::abs(a->step_seconds - b->step_seconds) <= 0.05 * std::max(a->step_seconds, b->step_seconds);
-    return alike ? a->state_bytes < b->state_bytes : a->step_seconds < b->step_seconds;
-  });
+  double fastest = level.front()->step_seconds;
+  for (const Contender* one : level) {
+    if (one->step_seconds <= 0) return nullptr;
+    fastest = std::min(fastest, one->step_seconds);
+  }
+  const Contender* winner = nullptr;
+  for (const Contender* one : level)
+    if (one->step_seconds <= 1.05 * fastest && (!winner || one->state_bytes < winner->state_bytes)) winner = one;
+  return winner;
 }
 
 std::string names(const std::vector<const Contender*>& level) {
@@ -61,12 +67,17 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
   for (const Contender* one : level)
     if (one->behind >= apart) apart = one->behind, error = one->error;
   const Contender* winner = cheapest(level);
-  r.winner = winner->name;
   r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + names(level) + " cannot be told apart: " + text("%.3f +- %.3f", apart, error) +
                         " bits per byte lie between them.");
+  if (!winner) {
+    r.decided_by = "nothing";
+    r.sentences.push_back("What they cost is not measured yet; the same command goes on.");
+    return r;
+  }
+  r.winner = winner->name;
   const Contender* other = winner == &best ? *std::find_if(level.begin(), level.end(), [&](const Contender* l) { return l != winner; }) : &best;
   const std::string gain = price(*winner, *other, c.context);
-  r.sentences.push_back("By cost, take " + winner->name + (gain.empty() ? "; costs were not measured yet." : ": beside " + other->name + ", " + gain + "."));
+  r.sentences.push_back("By cost, take " + winner->name + ": beside " + other->name + ", " + gain + ".");
   return r;
 }
 }  // namespace
