@@ -72,7 +72,6 @@ std::vector<Known> all_known(const FindingsFrom& from) {
 struct Behind {
   double bits = 0, error = 0;
   std::optional<double> seed_error;
-  double whole() const { return std::hypot(error, seed_error.value_or(0)); }
 };
 
 // How far `one` is behind `best`: blocks of the text are paired, and seeds where there are several.
@@ -222,7 +221,7 @@ Recommendation recommended(const FindingsFrom& from, const Json& report) {
   for (const Json& c : report.at("candidates")) {
     if (c.at("status") != "done") continue;
     Contender one{.name = c.at("name"), .bits_per_byte = c.at("bits_per_byte"), .step_seconds = at_context(c, "step_seconds"),
-                  .state_bytes = at_context(c, "state_bytes"), .train_bytes_per_second = c.at("speed").at("train_bytes_per_second")};
+                  .state_bytes = at_context(c, "state_bytes")};
     if (c.contains("difference")) {
       const Json& d = c.at("difference");
       one.behind = d.at("bits_per_byte");

@@ -13,7 +13,6 @@ struct Contender {
   double behind = 0, error = 0;  // to the best one, with its standard error (blocks and, if there are several, seeds); 0 for the best
   double step_seconds = 0;       // at `context`; 0: not measured
   double state_bytes = 0;
-  double train_bytes_per_second = 0;
 };
 
 struct Circumstances {
