@@ -1,5 +1,4 @@
 // statera generate MODEL: streams text.
-#include <csignal>
 #include <cstdio>
 #include <memory>
 
@@ -7,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "interrupt.hpp"
 #include "statera/sampler.hpp"
 #include "statera/session.hpp"
 #include "verbs.hpp"
@@ -21,27 +21,25 @@ struct Flags {
   bool json = false;
 };
 
-volatile std::sig_atomic_t interrupted = 0;
-
 void run(Flags& flags) {
   if (flags.prompt == "-") flags.prompt = read_all_stdin();
   if (flags.sampling.max_bytes < 1) throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
   const Model model = Model::load(flags.model, make_device(flags.threads));
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  const Interrupt interrupt;  // a second Ctrl-C ends at once
   std::string text;
   generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
     if (flags.json) {
       text += piece;
-      return interrupted == 0;
+      return !Interrupt::asked();
     }
     const bool written = std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
-    return written && interrupted == 0;
+    return written && !Interrupt::asked();
   });
   if (flags.json)
     std::printf("%s\n", nlohmann::json({{"prompt", flags.prompt}, {"text", text}, {"bytes", text.size()}, {"seed", flags.sampling.seed}})
                             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   else if (is_terminal(1)) std::printf("\n");
-  if (interrupted) throw Interrupted();
+  if (Interrupt::asked()) throw Interrupted();
 }
 }  // namespace
 

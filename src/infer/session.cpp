@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <deque>
+#include <limits>
 
 #include "core/arena.hpp"
 #include "core/check.hpp"
@@ -58,8 +59,8 @@ struct Session::Impl {
       require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
     start_if_new();
     while (!ids.empty()) {
-      int64_t n = std::min<int64_t>(static_cast<int64_t>(ids.size()), slice_rows - state.rows() % slice_rows);
-      if (options.rewind_bytes > 0) n = std::min(n, options.rewind_every - position % options.rewind_every);
+      const auto slice = static_cast<size_t>(slice_rows - state.rows() % slice_rows);
+      const auto n = static_cast<int64_t>(std::min({ids.size(), slice, until_kept()}));
       const ArenaScope scope(scratch);
       const View row = scratch.allocate(model->dtype(), {1, vocab});
       advance(ids.first(static_cast<size_t>(n)), row);
@@ -67,6 +68,12 @@ struct Session::Impl {
       moved(ids.first(static_cast<size_t>(n)));
       ids = ids.subspan(static_cast<size_t>(n));
     }
+  }
+
+  // How many ids may be read before the next snapshot for rewind() is due.
+  size_t until_kept() const {
+    if (options.rewind_bytes == 0) return std::numeric_limits<size_t>::max();
+    return static_cast<size_t>(options.rewind_every - position % options.rewind_every);
   }
 
   void start_if_new() {
@@ -165,7 +172,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
   if (!s.logits.empty()) cost(View(s.logits.data(), DType::f32, {1, vocab}), ids.first(1), costs.data());
   for (size_t done = 0; done < ids.size();) {
     auto n = static_cast<size_t>(slice_rows - s.state.rows() % slice_rows);
-    n = std::min(n, ids.size() - done);
+    n = std::min({n, ids.size() - done, s.until_kept()});
     const ArenaScope scope(s.scratch);
     const View logits = s.scratch.allocate(s.model->dtype(), {static_cast<int64_t>(n), vocab});
     s.advance(ids.subspan(done, n), logits);
@@ -210,11 +217,16 @@ void Session::rewind(int64_t position) {
   Impl& s = *impl_;
   require(position >= 0 && position <= s.position, ErrorCode::config, "[session] cannot rewind from position ", s.position, " to ", position);
   if (position == s.position) return;
-  while (!s.kept.empty() && s.kept.back()->position > position) s.kept.pop_back();
-  const bool from_start = s.history_begin == 0;
-  require(!s.kept.empty() || from_start, ErrorCode::unsupported, "[session] cannot rewind to position ", position,
-          ": what is kept begins at ", s.history_begin, "; raise rewind_bytes");
-  const int64_t base = s.kept.empty() ? 0 : s.kept.back()->position;
+  const auto later = std::find_if(s.kept.begin(), s.kept.end(), [&](const auto& snapshot) { return snapshot->position > position; });
+  const bool from_start = later == s.kept.begin();
+  require(!from_start || position == 0 || (s.history_begin == 0 && !s.history.empty()), ErrorCode::unsupported, "[session] cannot rewind to position ", position,
+          ": what is kept begins at ", s.kept.empty() ? s.position : s.kept.front()->position, "; raise rewind_bytes");
+  s.kept.erase(later, s.kept.end());
+  const int64_t base = from_start ? 0 : s.kept.back()->position;
+  if (base < s.history_begin) {  // to 0, which needs no history
+    s.forget_history();
+    s.history_begin = 0;
+  }
   std::vector<int32_t> replay(s.history.begin() + (base - s.history_begin), s.history.begin() + (position - s.history_begin));
   s.history.resize(static_cast<size_t>(base - s.history_begin));
   if (s.kept.empty()) {

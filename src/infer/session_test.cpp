@@ -80,6 +80,41 @@ TEST_P(Sessions, RewindBeyondWhatIsKeptIsAnError) {
   Session session(model, {.rewind_bytes = 1, .rewind_every = 16});
   session.prefill(text);
   EXPECT_THROW(session.rewind(3), Error);
+  session.rewind(0);
+  EXPECT_EQ(session.position(), 0);
+}
+
+TEST_P(Sessions, ARefusedRewindLosesNothing) {
+  Session begin(model, {.rewind_every = 16});
+  begin.prefill(text.substr(0, 40));
+  Session session(model, {.rewind_every = 16});
+  session.restore(begin.snapshot());  // what came before 40 is not kept
+  session.prefill(text.substr(40));
+  EXPECT_THROW(session.rewind(41), Error);
+  session.rewind(50);
+  EXPECT_EQ(session.position(), 50);
+  EXPECT_THROW(session.rewind(47), Error);
+}
+
+// A snapshot stands on every 16th position however the ids came: with room for few of them, the last ones are in reach and the first are not.
+TEST_P(Sessions, ScoreKeepsPlacesToRewindTo) {
+  Session session(model, {.rewind_every = 16});
+  session.score(ids(text));
+  const size_t bytes = session.snapshot().bytes();
+  Session small(model, {.rewind_bytes = 2 * bytes, .rewind_every = 16});
+  small.score(ids(text));
+  EXPECT_THROW(small.rewind(8), Error);
+  small.rewind(static_cast<int64_t>(text.size()) - 20);
+}
+
+TEST(Session, WithoutRewindBytesOnlyTheStartIsInReach) {
+  Model model(ModelConfig::load("tiny-mamba2"), Device::cpu({.threads = 1}), {.training = false});
+  model.init(1);
+  Session session(model, {.rewind_bytes = 0});
+  session.prefill("some text");
+  EXPECT_THROW(session.rewind(3), Error);
+  session.rewind(0);
+  EXPECT_EQ(session.position(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn([] {

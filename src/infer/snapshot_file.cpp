@@ -78,6 +78,8 @@ Snapshot Snapshot::load(const std::string& path, const Model& model) {
   data->state = model.layers().new_state(model.dtype());
   data->position = number(file, "position");
   const int64_t rows = number(file, "rows");
+  require(rows == 0 ? data->position == 0 : rows == data->position + (model.config().begin ? 1 : 0), ErrorCode::io, path, ": ", rows,
+          " rows at position ", data->position, " do not fit; the file is damaged");
   for (size_t l = 0; l < data->state.layers.size(); ++l) load_layer(file, l, rows, data->state.layers[l]);
   const View logits = file.at("logits");
   require(logits.elements() == 0 || logits.elements() == model.config().vocab_size, ErrorCode::config, path, ": logits ", logits.shape,

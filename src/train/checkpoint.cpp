@@ -138,15 +138,14 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
   optimizer.set_steps(state.step);
   carried.clear();
   const size_t layers = model.config().layer_list().size();
-  for (size_t l = 0; l < layers && file.find("carried." + std::to_string(l) + ".0"); ++l) {
-    carried.layers.resize(layers);
+  for (size_t l = 0; l < layers; ++l)
     for (size_t i = 0;; ++i) {
       const View* tensor = file.find("carried." + std::to_string(l) + "." + std::to_string(i));
       if (!tensor) break;
+      carried.layers.resize(layers);
       carried.layers[l].emplace_back(tensor->dtype, tensor->shape);
       copy(*tensor, carried.layers[l].back());
     }
-  }
   options = merged;
   return state;
 }

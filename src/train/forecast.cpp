@@ -26,15 +26,6 @@ int64_t default_bytes(const TrainOptions& o) {
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-double free_bytes() {  // infinity where the system does not say
-  std::ifstream file("/proc/meminfo");
-  std::string key, unit;
-  double kib = 0;
-  while (file >> key >> kib >> unit)
-    if (key == "MemAvailable:") return 1024 * kib;
-  return INFINITY;
-}
-
 void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets, const TrainOptions& options) {
   tape.reset();
   CarriedState last;
@@ -111,6 +102,15 @@ double time_save(const AdamW& optimizer, const std::string& out) {
   return spent;
 }
 }  // namespace
+
+double free_bytes() {  // infinity where the system does not say
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  double kib = 0;
+  while (file >> key >> kib >> unit)
+    if (key == "MemAvailable:") return 1024 * kib;
+  return INFINITY;
+}
 
 double training_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
   return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);

@@ -12,7 +12,10 @@ namespace statera {
 MetricsLog::MetricsLog(std::string path, int64_t keep) : path_(std::move(path)) {
   std::error_code error;
   const auto there = std::filesystem::file_size(path_, error);
-  if (!error && there > static_cast<uintmax_t>(keep)) std::filesystem::resize_file(path_, static_cast<uintmax_t>(keep), error);
+  if (!error && there > static_cast<uintmax_t>(keep)) {
+    std::filesystem::resize_file(path_, static_cast<uintmax_t>(keep), error);
+    require(!error, ErrorCode::io, path_, ": cannot be cut to what the checkpoint knows: ", error.message(), "; remove it to go on without the lines so far");
+  }
   file_ = std::fopen(path_.c_str(), "ab");
   require(file_ != nullptr, ErrorCode::io, path_, ": cannot write: ", std::strerror(errno));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <limits>
 #include <numbers>
@@ -31,6 +32,16 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct Stopped {};
+
+// The folder of a trial, once its value is kept; what a trial that was cut left there stays.
+struct RemovedAtEnd {
+  std::string folder;
+  int uncaught = std::uncaught_exceptions();
+  ~RemovedAtEnd() {
+    std::error_code ignored;
+    if (std::uncaught_exceptions() == uncaught) fs::remove_all(folder, ignored);
+  }
+};
 
 std::string store_path(const std::string& out) { return out + "/compare.sqlite"; }
 std::string number(double value) {
@@ -159,7 +170,7 @@ class Comparison {
     for (size_t i = 0; i < fresh.size(); ++i) {
       const Json value = {{"config", Json::parse(fresh[i].config.json())}, {"where", fresh[i].config.where}, {"layers", fresh[i].config.layers},
                           {"costs", Json::parse(write_fields(costs[i]))}};
-      store_.keep_candidate(fresh[i].name, value.dump());
+      store_.keep_candidate(fresh[i].name, value.dump(-1, ' ', false, Json::error_handler_t::replace));  // a path need not be UTF-8
       entries_.push_back({std::move(fresh[i]), costs[i]});
     }
   }
@@ -228,14 +239,14 @@ class Comparison {
   void search(const Entry& entry) {
     for (int64_t i = 0; searches(settings_) && i < settings_.learning_rates; ++i) {
       const float lr = std::ldexp(usual_rate(entry), static_cast<int>(i - settings_.learning_rates / 2));
-      const std::string variant = "lr " + number(lr), folder = run_.out + "/trials/" + entry.candidate.name + "-lr-" + number(lr);
+      const std::string variant = "lr " + number(lr), folder = trial_folder(entry, "lr-" + number(lr));
+      const RemovedAtEnd removed{folder};
       if (kept(entry, "search", variant)) continue;
       TrainOptions o = options(entry, amounts_.search, lr, 1);
       o.evaluate_every = o.steps;
       ByteTraining data(parts_.train, parts_.validation, o);
       Model model = new_model(entry, 1);
       keep(entry, "search", variant, run_once(entry, "search", variant, model, data.data(), {.folder = folder, .options = o}));
-      fs::remove_all(folder);
     }
   }
 
@@ -253,8 +264,9 @@ class Comparison {
   }
 
   std::string model_folder(const Entry& entry, int64_t seed) const {
-    return run_.out + "/models/" + entry.candidate.name + (seed > 1 ? "-seed-" + std::to_string(seed) : "");
+    return run_.out + "/models/" + entry.candidate.name + (seed > 1 ? "/seed-" + std::to_string(seed) : "");
   }
+  std::string trial_folder(const Entry& entry, const std::string& variant) const { return run_.out + "/trials/" + entry.candidate.name + "/" + variant; }
 
   void train_and_judge(const Entry& entry, int64_t seed) {
     const std::string variant = "seed " + std::to_string(seed), folder = model_folder(entry, seed);
@@ -283,31 +295,30 @@ class Comparison {
     return value && !value->contains("error");
   }
 
-  // The trained model goes on for a while with fillers in its stream, so that they are nothing new to it when they are counted.
+  // The trained model goes on for a while with fillers in its stream, so that they are nothing new to it when they are counted. Without
+  // fillers it goes on as long, so that what is left between them is the fillers'.
   void noise(const Entry& entry) {
     if (!trained(entry) || amounts_.noise == 0) return;
     for (const int64_t growth : {1, 2, 4}) {
-      const std::string variant = "growth " + std::to_string(growth), folder = run_.out + "/trials/" + entry.candidate.name + "-growth-" + std::to_string(growth);
+      const std::string variant = "growth " + std::to_string(growth), folder = trial_folder(entry, "growth-" + std::to_string(growth));
+      const RemovedAtEnd removed{folder};
       if (kept(entry, "noise", variant)) continue;
       Model model = Model::load(model_folder(entry, 1), device_, {.training = true});
-      if (growth > 1) {
-        // The same bytes in a window, so more rows in it and fewer windows.
-        TrainOptions o = options(entry, amounts_.noise, best_rate(entry) / 2, 1);
-        o.length = growth * settings_.length;
-        o.batch = std::max<int64_t>(1, settings_.batch / growth);
-        o.steps = std::max<int64_t>(1, o.steps * settings_.batch * settings_.length / (o.batch * o.length));
-        o.evaluate_every = o.steps;
-        FillerTraining data(parts_.train, parts_.validation, o, growth);
-        const Json value = run_once(entry, "noise", variant, model, data.data(), {.folder = folder, .options = o});
-        if (value.contains("error")) {
-          keep(entry, "noise", variant, value);
-          continue;
-        }
+      // The same bytes in a window, so more rows in it and fewer windows.
+      TrainOptions o = options(entry, amounts_.noise, best_rate(entry) / 2, 1);
+      o.length = growth * settings_.length;
+      o.batch = std::max<int64_t>(1, settings_.batch / growth);
+      o.steps = std::max<int64_t>(1, o.steps * settings_.batch * settings_.length / (o.batch * o.length));
+      o.evaluate_every = o.steps;
+      FillerTraining data(parts_.train, parts_.validation, o, growth);
+      const Json value = run_once(entry, "noise", variant, model, data.data(), {.folder = folder, .options = o});
+      if (value.contains("error")) {
+        keep(entry, "noise", variant, value);
+        continue;
       }
       const double nats = noise_cost(model, parts_.held_out, growth, settings_.length, amounts_.noise_bytes, run_.stop);
       go_on();
       keep(entry, "noise", variant, {{"growth", growth}, {"bits_per_byte", nats / std::numbers::ln2}});
-      fs::remove_all(folder);
     }
   }
 

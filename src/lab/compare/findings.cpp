@@ -7,6 +7,7 @@
 #include <limits>
 #include <numbers>
 
+#include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
@@ -64,6 +65,9 @@ std::vector<Known> all_known(const FindingsFrom& from) {
     for (int64_t seed = from.settings.seeds; seed >= 1; --seed)
       if (const auto trial = from.store.trial(name, "train", "seed " + std::to_string(seed)))
         if (Json value = parsed(*trial); seed == 1 ? !known.trained.is_object() : value.contains("error")) known.trained = std::move(value);
+    for (const auto& nats : known.nats)
+      require(nats.empty() || static_cast<int64_t>(nats.size()) == from.amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ", name, " are ",
+              nats.size(), ", not ", from.amounts.judged_bytes, "; the file is damaged, choose another folder with --out");
     all.push_back(std::move(known));
   }
   return all;
@@ -225,7 +229,9 @@ Recommendation recommended(const FindingsFrom& from, const Json& report) {
     if (c.contains("difference")) {
       const Json& d = c.at("difference");
       one.behind = d.at("bits_per_byte");
-      one.error = std::hypot(d.at("standard_error").get<double>(), d.value("seed_error", 0.0));
+      const double text = d.at("standard_error"), seeds = d.value("seed_error", 0.0);
+      one.error = std::hypot(text, seeds);
+      one.doubt = std::hypot(2 * text, from.settings.seeds > 1 ? errors_for_95_percent(from.settings.seeds) * seeds : 0);
     }
     contenders.push_back(one);
   }

@@ -14,6 +14,7 @@
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/optimizer.hpp"
 #include "statera/session.hpp"
+#include "train/forecast.hpp"
 
 namespace statera {
 
@@ -33,6 +34,7 @@ constexpr int64_t least_steps = 30, least_search_steps = 8;  // below these a re
 constexpr double margin = 0.95;                              // of the budget; the rest is for what no forecast sees
 constexpr double start_steps = 2;                            // that making a model and its first checkpoint take
 constexpr double least_noise_steps = 100;                    // below these a model has not got used to fillers
+constexpr double noise_trainings = 3;                        // growing 1, 2 and 4 times
 }  // namespace
 
 void CompareSettings::check() const {
@@ -41,11 +43,15 @@ void CompareSettings::check() const {
   };
   require(match == "time" || match == "flops" || match == "params", ErrorCode::config, "[compare] match '", match, "'; known: time, flops, params");
   require(budget > 0 && std::isfinite(budget), ErrorCode::config, "[compare] the budget is ", budget, " seconds; it must be above 0");
-  at_least("seeds", seeds, 1);
-  at_least("batch", batch, 1);
-  at_least("length", length, 2);
+  const auto within = [&](const char* name, int64_t value, int64_t least, int64_t most) {
+    at_least(name, value, least);
+    require(value <= most, ErrorCode::config, "[compare] ", name, " is ", value, "; it must be at most ", most);
+  };
+  within("seeds", seeds, 1, 1000);
+  within("batch", batch, 1, 1 << 16);
+  within("length", length, 2, 1 << 24);
   at_least("held_out_bytes", held_out_bytes, 0);
-  at_least("learning_rates", learning_rates, 1);
+  within("learning_rates", learning_rates, 1, 32);
   at_least("search_share", search_share, 0);
   require(learning_rates == 1 || search_share > 0, ErrorCode::config, "[compare] search_share is 0, which buys no step for ", learning_rates,
           " learning rates; raise it, or take one rate");
@@ -68,6 +74,12 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
 }
 
 namespace {
+void require_memory(double bytes, const CompareSettings& s) {
+  const double unused = free_bytes();
+  require(bytes <= unused, ErrorCode::device, "a batch of ", s.batch, " x ", s.length, " needs about ", std::ceil(bytes / 1e8) / 10, " GB, but ",
+          std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length, or a smaller --size");
+}
+
 // One visit: the model is made, warmed up, timed and given back, so that memory holds one candidate at a time.
 struct Visit {
   std::vector<double> steps, evaluations, prefills;
@@ -80,8 +92,10 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   model.set_context(s.length);
   AdamW optimizer(model.parameters(), {}, device);
   Tape tape(device);
-  ByteTraining training(parts.train, parts.validation, {.batch = s.batch, .length = s.length});
+  const TrainOptions options{.batch = s.batch, .length = s.length};
+  ByteTraining training(parts.train, parts.validation, options);
   const TrainingData data = training.data();
+  if (visit.steps.empty()) require_memory(training_bytes(model, data, options), s);
   const auto step = [&](int64_t i) {
     const auto begin = Clock::now();
     const Batch batch = data.batch(i);
@@ -120,8 +134,11 @@ std::vector<Calibration> calibrate(const std::vector<Candidate>& candidates, con
   std::vector<Visit> visits(candidates.size());
   std::vector<Calibration> results(candidates.size());
   for (int round = 0; round < rounds; ++round) {
-    for (size_t c = 0; c < candidates.size(); ++c)
-      time_candidate(candidates[c], settings, parts, device, seconds / rounds / static_cast<double>(candidates.size()), visits[c], results[c]);
+    for (size_t c = 0; c < candidates.size(); ++c) try {
+        time_candidate(candidates[c], settings, parts, device, seconds / rounds / static_cast<double>(candidates.size()), visits[c], results[c]);
+      } catch (const Error& error) {
+        fail(error.code(), candidates[c].name, ": ", error.what());
+      }
     if (stop && stop()) break;
   }
   for (size_t c = 0; c < candidates.size(); ++c) {
@@ -141,7 +158,7 @@ int64_t steps_for(const CompareSettings& s, const Calibration& c, double amount)
 }
 
 namespace {
-double trainings(const CompareSettings& s) { return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds + 2); }
+double trainings(const CompareSettings& s) { return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds) + noise_trainings; }
 
 double measure_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
   const double contexts = 0.1 + 3e-9 * c.longest_state_bytes;  // a state is made and read some dozens of times
@@ -192,14 +209,14 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   const double search = searches(s) ? s.search_share * s.budget : 0;
   double noise = s.noise_share * s.budget;
   for (const Calibration& c : all)
-    if (noise / per_unit / 2 / unit(s, c) < least_noise_steps) noise = 0;
+    if (noise / per_unit / noise_trainings / unit(s, c) < least_noise_steps) noise = 0;
   const double train = std::max(0.0, margin * s.budget - fixed - search - noise);
   constexpr double evaluated = 0.06;  // of the time to train
   const double batches = evaluated * train / (n * static_cast<double>(s.seeds)) / static_cast<double>(evaluations + 1) / evaluate;
   a.validation_bytes = std::clamp<int64_t>(static_cast<int64_t>(batches), 1, std::max<int64_t>(1, parts.validation.bytes() / (s.batch * s.length))) * s.batch * s.length;
   a.search = search / per_unit / static_cast<double>(s.learning_rates);
   a.train = (1 - evaluated) * train / per_unit / static_cast<double>(s.seeds);
-  a.noise = noise / per_unit / 2;
+  a.noise = noise / per_unit / noise_trainings;
   return a;
 }
 
@@ -233,7 +250,7 @@ void check_added(const CompareSettings& s, const std::vector<Candidate>& candida
 
 double expected_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
   const auto steps = [&](double amount) { return static_cast<double>(steps_for(s, c, amount)) * c.step_seconds; };
-  return static_cast<double>(searches(s) ? s.learning_rates : 0) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + 2 * steps(a.noise) +
+  return static_cast<double>(searches(s) ? s.learning_rates : 0) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + noise_trainings * steps(a.noise) +
          measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
 }
 

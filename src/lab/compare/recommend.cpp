@@ -7,8 +7,6 @@
 namespace statera {
 
 namespace {
-constexpr double sure = 2;  // standard errors
-
 template <class... Values>
 std::string text(const char* format, Values... values) {
   char buffer[256];
@@ -35,7 +33,7 @@ std::string price(const Contender& mine, const Contender& other, int64_t context
   const std::string state = times(mine.state_bytes, other.state_bytes, "smaller", "larger");
   const std::string step = times(mine.step_seconds, other.step_seconds, "faster", "slower");
   if (mine.step_seconds <= 0 || other.step_seconds <= 0) return "";
-  const std::string at = " at " + thousands(context) + " bytes of context";
+  const std::string at = " with " + thousands(context) + " bytes of context kept";
   if (state.empty() && step.empty()) return "their steps and states cost the same" + at;
   return (state.empty() ? "its state is as large" : "its state is " + state) + (step.empty() ? " and its step as fast" : " and its step " + step) + at;
 }
@@ -90,7 +88,7 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
   const Contender& best = ranked.front();
   std::vector<const Contender*> level;  // that cannot be told from the best
   for (const Contender& one : ranked)
-    if (&one == &best || one.behind <= sure * one.error) level.push_back(&one);
+    if (&one == &best || one.behind <= one.doubt) level.push_back(&one);
 
   if (!c.best_baseline.empty() && c.baseline_bits <= best.bits_per_byte) {
     r.decided_by = "baseline";

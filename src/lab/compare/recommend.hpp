@@ -11,6 +11,7 @@ struct Contender {
   std::string name;
   double bits_per_byte = 0;
   double behind = 0, error = 0;  // to the best one, with its standard error (blocks and, if there are several, seeds); 0 for the best
+  double doubt = 0;              // half of the span that holds 95 % of what `behind` may be: wider than two errors where the seeds are few
   double step_seconds = 0;       // at `context`; 0: not measured
   double state_bytes = 0;
 };
@@ -25,7 +26,7 @@ struct Circumstances {
 
 struct Recommendation {
   std::optional<std::string> winner;
-  std::string decided_by;      // quality: ahead of all by more than two standard errors; cost; baseline; nothing
+  std::string decided_by;      // quality: ahead of all by more than the doubt; cost; baseline; nothing
   std::vector<std::string> sentences;
 };
 

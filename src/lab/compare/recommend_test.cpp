@@ -9,7 +9,7 @@ namespace {
 const Circumstances text = {.data = "book.txt", .terms = "equal time (60 s a training)", .best_baseline = "n-gram order 4", .baseline_bits = 2.4};
 
 Contender contender(const char* name, double bits, double behind, double error, double step, double state) {
-  return {.name = name, .bits_per_byte = bits, .behind = behind, .error = error, .step_seconds = step, .state_bytes = state};
+  return {.name = name, .bits_per_byte = bits, .behind = behind, .error = error, .doubt = 2 * error, .step_seconds = step, .state_bytes = state};
 }
 
 TEST(Recommend, AheadOfAllByMoreThanTheNoise) {
@@ -18,7 +18,7 @@ TEST(Recommend, AheadOfAllByMoreThanTheNoise) {
   EXPECT_EQ(r.decided_by, "quality");
   EXPECT_EQ(r.sentences.front(),
             "On book.txt, at equal time (60 s a training), hybrid is 0.031 +- 0.008 bits per byte ahead of attention; its state is 11 times smaller and "
-            "its step 2.0 times faster at 16,384 bytes of context.");
+            "its step 2.0 times faster with 16,384 bytes of context kept.");
   EXPECT_NE(r.sentences.back().find("luck of a seed"), std::string::npos);
 }
 
@@ -27,7 +27,7 @@ TEST(Recommend, TheSeedsAreNamedOnlyWhereThereIsOne) {
   three.seeds = 3;
   const Recommendation r = recommend({contender("a", 2.1, 0.1, 0.01, 1, 1), contender("b", 2.0, 0, 0, 1, 1)}, three);
   ASSERT_EQ(r.sentences.size(), 1u);
-  EXPECT_NE(r.sentences[0].find("their steps and states cost the same at 16,384"), std::string::npos) << r.sentences[0];
+  EXPECT_NE(r.sentences[0].find("their steps and states cost the same with 16,384"), std::string::npos) << r.sentences[0];
 }
 
 TEST(Recommend, WithinTheNoiseTheCheaperOne) {
@@ -36,7 +36,14 @@ TEST(Recommend, WithinTheNoiseTheCheaperOne) {
   EXPECT_EQ(r.winner, "mamba2");  // mamba1 is cheaper still, and too far behind
   EXPECT_EQ(r.decided_by, "cost");
   EXPECT_EQ(r.sentences[0], "On book.txt, at equal time (60 s a training), attention and mamba2 cannot be told apart: 0.010 +- 0.006 bits per byte lie between them.");
-  EXPECT_EQ(r.sentences[1], "By cost, take mamba2: beside attention, its state is 11 times smaller and its step 4.0 times faster at 16,384 bytes of context.");
+  EXPECT_EQ(r.sentences[1], "By cost, take mamba2: beside attention, its state is 11 times smaller and its step 4.0 times faster with 16,384 bytes of context kept.");
+}
+
+TEST(Recommend, TwoSeedsLeaveMoreDoubtThanTwoErrors) {
+  Contender behind = contender("attention", 2.1, 0.1, 0.01, 2, 1);
+  EXPECT_EQ(recommend({behind, contender("mamba2", 2.0, 0, 0, 1, 1)}, text).decided_by, "quality");
+  behind.doubt = 0.12;
+  EXPECT_EQ(recommend({behind, contender("mamba2", 2.0, 0, 0, 1, 1)}, text).decided_by, "cost");
 }
 
 TEST(Recommend, ALargerStateIsCalledLarger) {
