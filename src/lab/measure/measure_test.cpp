@@ -162,7 +162,8 @@ TEST(Paired, ByHand) {
   EXPECT_EQ(paired_difference(a, b, 10).standard_error, 0);  // one block tells nothing
   EXPECT_NEAR(standard_error(std::vector<double>{1, 2, 3, 4}), std::sqrt(5.0 / 3 / 4), 1e-12);
   EXPECT_EQ(standard_error(std::vector<double>{1}), 0);
-  EXPECT_NEAR(errors_for_95_percent(4), 3.1824, 0.016);  // a table of Student's t
+  EXPECT_NEAR(errors_for_95_percent(4), 3.1824, 1e-4);  // a table of Student's t
+  EXPECT_NEAR(errors_for_95_percent(5), 2.7764, 0.014);
   EXPECT_NEAR(errors_for_95_percent(11), 2.2281, 0.001);
   EXPECT_NEAR(errors_for_95_percent(100'000), 1.96, 0.001);
   EXPECT_THROW(errors_for_95_percent(1), Error);

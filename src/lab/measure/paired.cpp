@@ -19,8 +19,8 @@ double standard_error(std::span<const double> values) {
 
 double errors_for_95_percent(int64_t n) {
   require(n >= 2, ErrorCode::shape, "[paired] ", n, " values have no spread");
-  if (n == 2) return 12.7062;
-  if (n == 3) return 4.3027;
+  constexpr double few[] = {12.7062, 4.3027, 3.1824};
+  if (n <= 4) return few[n - 2];
   constexpr double z = 1.959964;
   const auto v = static_cast<double>(n - 1);
   const double z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;

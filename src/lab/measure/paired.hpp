@@ -10,7 +10,7 @@ namespace statera {
 double standard_error(std::span<const double> values);
 
 // So many standard errors of a mean of n values hold 95 % of what it may be: Student's t with n - 1 degrees of freedom, 12.7 for two values, towards
-// 1.96 for many (Cornish-Fisher expansion, Abramowitz and Stegun 26.7.5, beyond two degrees; within 0.5 %). Throws shape for n < 2.
+// 1.96 for many (Cornish-Fisher expansion, Abramowitz and Stegun 26.7.5, beyond three degrees; within 0.5 %). Throws shape for n < 2.
 double errors_for_95_percent(int64_t n);
 
 struct PairedDifference {
