@@ -18,9 +18,13 @@ class Compare : public Program {
     write("ssm.json", R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
     write("keys.json", R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
   }
-  std::string usual(const std::string& out) const {
-    static const std::string enough = std::to_string(2 * least_budget()) + "s";
-    return with_budget(enough) + out + " ";
+  std::string usual(const std::string& out) const { return with_budget(enough()) + out + " "; }
+  std::string one_candidate(const std::string& out) const {
+    return "compare text.txt --candidates ssm.json --length 32 --batch 2 --learning-rates 1 --budget " + enough() + " --out " + out;
+  }
+  std::string enough() const {
+    static const std::string budget = std::to_string(2 * least_budget()) + "s";
+    return budget;
   }
   // Seconds that buy all of a comparison here, noise too; a sanitized build needs more of them.
   int least_budget() const {
@@ -76,7 +80,7 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
 }
 
 TEST_F(Compare, ALaterCallAddsACandidate) {
-  ASSERT_EQ(run("compare text.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --out a").code, 0);
+  ASSERT_EQ(run(one_candidate("a")).code, 0);
   const auto before = report("a")["candidates"][0];
   const Ran ran = run("compare text.txt --candidates keys.json --out a");  // settings are the folder's
   ASSERT_EQ(ran.code, 0) << ran.err;
@@ -105,7 +109,7 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
 
 TEST_F(Compare, ANameNeedNotBeUtf8) {
   write("caf\xe9.txt", read("text.txt"));
-  const Ran ran = run("compare caf\xe9.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out a");
+  const Ran ran = run("compare caf\xe9.txt --candidates ssm.json --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out a --budget " + enough());
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(report("a")["data"]["name"], "caf\xef\xbf\xbd.txt");
 }
@@ -114,7 +118,7 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
   fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
   fails("compare text.txt --candidates tiny-mamba2,tiny-attention --budget 0.1s --length 64 --batch 2 --out small", 1, "the budget is too small for 2 candidates");
-  EXPECT_EQ(run("compare text.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --out small").code, 0);  // and binds nobody
+  EXPECT_EQ(run(one_candidate("small")).code, 0);  // and binds nobody
   fails("compare text.txt --candidates ssm.json --budget 0", 2, "--budget '0' is no span of time");
   fails("compare nothing.txt", 1, "nothing.txt");
   write("short.txt", "short");
@@ -122,7 +126,7 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --size huge", 1, "unknown size 'huge'; known: ");
   fails("compare text.txt --candidates ssm.json --match luck", 2, "match");
   fails("compare text.txt --candidates ssm.json,tiny-attention --match params --budget 2s --length 32 --batch 2 --out p", 1, "parameters and tiny-attention");
-  ASSERT_EQ(run("compare text.txt --candidates ssm.json --budget 2s --length 32 --batch 2 --learning-rates 1 --out a").code, 0);
+  ASSERT_EQ(run(one_candidate("a")).code, 0);
   fails("compare text.txt --candidates ssm.json --length 64 --out a", 1, "other settings (length: 32 and 64");
   fails("compare text.txt --candidates ssm.json --held-out-bytes 500 --out few", 1, "--held-out-bytes 500 are too few");
   write("other.txt", read("text.txt") + "more\n");
