@@ -26,7 +26,7 @@ from mutants import mutants  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ["test_ops", "test_core", "conformance", "test_nn", "test_models", "test_train"]  # which may notice, in the order to ask
-TIMEOUT = 600
+TIMEOUT = 600  # of a control; a mutant hangs when it takes ten times as long as its control, and half a minute
 
 
 def native_flags():
@@ -92,11 +92,11 @@ class Build:
         subprocess.run(command, shell=True, check=True, cwd=self.folder, capture_output=True, text=True)
         return aside / program
 
-    def red(self, binary):
+    def red(self, binary, timeout=TIMEOUT):
         """True if the program fails, crashes or hangs."""
         run = [binary, "--gtest_fail_fast", "--gtest_brief=1"]
         try:
-            return subprocess.run(run, cwd=binary.parent, capture_output=True, timeout=TIMEOUT).returncode != 0
+            return subprocess.run(run, cwd=binary.parent, capture_output=True, timeout=timeout).returncode != 0
         except subprocess.TimeoutExpired:
             return True
 
@@ -113,7 +113,7 @@ class Trial:
         return folder
 
     def control(self, program, path, objects):
-        """Nothing mutated, everything else as for a mutant of `path`: must be green, or a red mutant would mean nothing."""
+        """Nothing mutated, everything else as for a mutant of `path`: must be green, or a red mutant would mean nothing. Returns its seconds."""
         with self.lock:
             if (program, *objects) not in self.controls:
                 aside = self.aside("control")
@@ -122,10 +122,12 @@ class Trial:
                 error = self.build.compile_aside(objects, path, aside)
                 if error:
                     raise SystemExit(f"error: {path} does not compile aside, before any mutation:\n{error}")
-                if self.build.red(self.build.link_aside(program, objects, aside)):
+                binary, begin = self.build.link_aside(program, objects, aside), time.monotonic()
+                if self.build.red(binary):
                     raise SystemExit(f"error: {program} fails with {path} unmutated; mend it first: ninja -C {self.build.folder} && {program}")
-                self.controls[program, *objects] = True
+                self.controls[program, *objects] = time.monotonic() - begin
                 shutil.rmtree(aside)
+            return self.controls[program, *objects]
 
     def run(self, number, mutant):
         """killed, SURVIVED or uncompiled, and by which program."""
@@ -139,8 +141,8 @@ class Trial:
                 if self.build.compile_aside(objects, mutant.path, aside):
                     return "uncompiled", ""
                 for program in self.build.programs:
-                    self.control(program, mutant.path, objects)
-                    if self.build.red(self.build.link_aside(program, objects, aside)):
+                    seconds = self.control(program, mutant.path, objects)
+                    if self.build.red(self.build.link_aside(program, objects, aside), 30 + 10 * seconds):
                         return "killed", program
                     if objects != every:
                         break
