@@ -3,7 +3,7 @@
 
 packages_build="g++ cmake ninja-build python3 libhwy-dev nlohmann-json3-dev libcli11-dev libarchive-dev liblzma-dev libsqlite3-dev libjs-chart.js libgtest-dev"
 packages_test="chromium chromium-driver python3-selenium"   # the page of a report in a browser
-packages_full="clang libclang-rt-dev"   # libFuzzer
+packages_full="clang libclang-rt-dev valgrind"   # libFuzzer; counting instructions
 
 install_packages() {
   local set list package missing=() as_root=()
