@@ -10,6 +10,9 @@
 #include <iostream>
 #include <iterator>
 
+#include <CLI/Option.hpp>
+
+#include "statera/error.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -73,6 +76,19 @@ const std::string& command_text() { return command(); }
 Device make_device(int threads) {
   if (threads < 0 || threads > 1024) throw UsageError("--threads " + std::to_string(threads) + " is not in 0 to 1024");
   return Device::cpu({.threads = threads});
+}
+
+void add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
+  std::string known;
+  for (WeightFormat format : weight_formats) known.append(known.empty() ? "" : ", ").append(name_of(format));
+  const auto read = [&weights](const std::string& name) {
+    try {
+      weights = weight_format(name, "--weights");
+    } catch (const Error& error) {
+      throw UsageError(error.what());
+    }
+  };
+  verb.add_option_function<std::string>("--weights", read, "keep the matrices of the layers as " + known + "; without: as the folder has them");
 }
 
 }  // namespace statera::cli

@@ -1,9 +1,13 @@
 // What several verbs share.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include <CLI/App.hpp>
+
 #include "statera/device.hpp"
+#include "statera/dtype.hpp"
 #include "text/quantity.hpp"
 
 namespace statera::cli {
@@ -17,5 +21,8 @@ void remember_command(int argc, char** argv);
 const std::string& command_text();            // the command line as a shell would take it, "statera" in place of the program's path
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.
 Device make_device(int threads);
+
+// --weights FORMAT, of a verb that loads a model; `weights` stays empty without it. Parsing throws UsageError for one that is unknown.
+void add_weights(CLI::App& verb, std::optional<WeightFormat>& weights);
 
 }  // namespace statera::cli

@@ -1,6 +1,7 @@
 // statera generate MODEL: streams text.
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include <CLI/Option.hpp>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@ namespace statera::cli {
 namespace {
 struct Flags {
   std::string model, prompt;
+  std::optional<WeightFormat> weights;
   GenerateOptions sampling;
   int threads = 0;
   bool json = false;
@@ -24,7 +26,7 @@ struct Flags {
 void run(Flags& flags) {
   if (flags.prompt == "-") flags.prompt = read_all_stdin();
   if (flags.sampling.max_bytes < 1) throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
-  const Model model = Model::load(flags.model, make_device(flags.threads));
+  const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const Interrupt interrupt;  // a second Ctrl-C ends at once
   std::string text;
   generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
@@ -58,6 +60,7 @@ void add_generate(CLI::App& app) {
   verb->add_option("--stop", s.stop, "end before this text; may be given several times");
   verb->add_option("--seed", s.seed, "the same seed gives the same text")->capture_default_str();
   verb->add_flag("--raw", s.raw, "bytes as they come, not only whole UTF-8 characters");
+  add_weights(*verb, flags->weights);
   verb->add_option("--threads", flags->threads, "0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object at the end instead of streaming");
   verb->footer("Examples:\n  statera generate out/shakespeare --prompt \"ROMEO:\" --max-bytes 400\n"

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <memory>
 #include <numbers>
+#include <optional>
 
 #include <CLI/Option.hpp>
 #include <nlohmann/json.hpp>
@@ -20,6 +21,7 @@ namespace statera::cli {
 namespace {
 struct Flags {
   std::string model, file, per_byte;
+  std::optional<WeightFormat> weights;
   int threads = 0;
   bool json = false;
 };
@@ -27,7 +29,7 @@ struct Flags {
 // Sums what the bytes cost, writes each one's cost where that is asked for, and shows how far it is.
 class Costs {
  public:
-  Costs(const Flags& flags, int64_t total) : path_(flags.per_byte), total_(total), progress_(is_terminal(2) && !flags.json) {
+  Costs(const Flags& flags, const std::string& table, int64_t total) : path_(table), total_(total), progress_(is_terminal(2) && !flags.json) {
     if (path_.empty()) return;
     table_.open(path_);
     if (!table_) throw Error(ErrorCode::io, "cannot write " + path_);
@@ -57,24 +59,48 @@ class Costs {
   double bits_ = 0;
 };
 
-void run(const Flags& flags) {
-  const Model model = Model::load(flags.model, make_device(flags.threads));
+// Bits per byte. `first`: of the model that was asked for, with what each byte costs; not that of a comparison.
+double score(const Model& model, const ByteSource& source, const Flags& flags, bool first) {
   if (model.config().vocab_size != 256) throw Error(ErrorCode::unsupported, flags.model + ": the vocabulary is not the 256 bytes");
-  const ByteSource source(flags.file);
-  Costs costs(flags, source.bytes());
-  Session session(model, {.rewind_bytes = 0, .warn = [](const std::string& line) { std::fprintf(stderr, "statera score: %s\n", line.c_str()); }});
+  Costs costs(flags, first ? flags.per_byte : "", source.bytes());
+  const auto warn = [first](const std::string& line) {
+    if (first) std::fprintf(stderr, "statera score: %s\n", line.c_str());
+  };
+  Session session(model, {.rewind_bytes = 0, .warn = warn});
   stream_costs(session, source, source.bytes(), [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
     costs.add(bytes, nats);
     return true;
   });
   costs.finish();
-  const double bits = costs.per_byte(), n = static_cast<double>(source.bytes());
-  if (flags.json)
-    std::printf("%s\n", nlohmann::json({{"file", flags.file}, {"bytes", source.bytes()}, {"bits_per_byte", bits},
-                                        {"nats_per_byte", bits * std::numbers::ln2}}).dump().c_str());
-  else
-    std::printf("%.4f bits per byte over %lld bytes: %s instead of %s\n", bits, static_cast<long long>(source.bytes()), bytes_text(bits * n / 8).c_str(),
-                bytes_text(n).c_str());
+  return costs.per_byte();
+}
+
+// The same file under f32 weights, if the folder has them and others were asked for.
+std::optional<double> score_f32(const Model& model, const ByteSource& source, const Flags& flags) {
+  if (!flags.weights || model.weights() == WeightFormat::f32 || Model::saved_weights(flags.model) != WeightFormat::f32) return {};
+  return score(Model::load(flags.model, model.device()), source, flags, false);
+}
+
+void run(const Flags& flags) {
+  const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
+  const ByteSource source(flags.file);
+  const double bits = score(model, source, flags, true), n = static_cast<double>(source.bytes());
+  const std::optional<double> f32 = score_f32(model, source, flags);
+  const std::string weights(name_of(model.weights()));
+  if (flags.json) {
+    nlohmann::json out = {{"file", flags.file}, {"bytes", source.bytes()}, {"bits_per_byte", bits}, {"nats_per_byte", bits * std::numbers::ln2},
+                          {"weights", weights}, {"weight_bytes", model.weight_bytes()}};
+    if (f32) out["f32_bits_per_byte"] = *f32, out["loss_bits_per_byte"] = bits - *f32;
+    std::printf("%s\n", out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    return;
+  }
+  std::printf("%.4f bits per byte over %lld bytes: %s instead of %s\n", bits, static_cast<long long>(source.bytes()), bytes_text(bits * n / 8).c_str(),
+              bytes_text(n).c_str());
+  if (f32) std::printf("that is with weights in %s, %s of them; in f32: %.4f bits per byte, so %s costs %+.4f\n", weights.c_str(),
+                       bytes_text(model.weight_bytes()).c_str(), *f32, weights.c_str(), bits - *f32);
+  else if (model.weights() != WeightFormat::f32)
+    std::printf("that is with weights in %s, %s of them, as they were saved: there is no f32 to compare with\n", weights.c_str(),
+                bytes_text(model.weight_bytes()).c_str());
 }
 }  // namespace
 
@@ -84,10 +110,12 @@ void add_score(CLI::App& app) {
   verb->add_option("MODEL", flags->model, "a model folder")->required();
   verb->add_option("FILE", flags->file, "a file or folder, .gz, .xz and .zst too; - reads standard input")->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
+  add_weights(*verb, flags->weights);
   verb->add_option("--threads", flags->threads, "0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer("The file is one stream from its beginning; the state is carried through all of it.\n"
-               "Examples:\n  statera score out/shakespeare hamlet.txt\n  statera score out/logs today.log.xz --per-byte costs.tsv");
+               "Examples:\n  statera score out/shakespeare hamlet.txt\n  statera score out/logs today.log.xz --per-byte costs.tsv\n"
+               "  statera score out/shakespeare hamlet.txt --weights int8        what 8 bits cost");
   verb->callback([flags] { run(*flags); });
 }
 

@@ -4,6 +4,7 @@
 // is for one thread. A Model owns its parameters; sessions and tapes borrow them and must not outlive it.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct CarriedState;
 struct ModelOptions {
   DType dtype = DType::f32;  // or f64: the whole model on reference kernels
   bool training = true;      // allocate gradients
+  // The matrices inside the layers; embedding, output, norms and what is no matrix stay f32. Unset: as the folder has them, f32 in a new
+  // model. int8 and int4 are for inference alone.
+  std::optional<WeightFormat> weights = {};
 };
 
 struct ForwardOptions {
@@ -31,7 +35,8 @@ struct ForwardOptions {
 
 class Model {
  public:
-  // Throws config for an impossible config, device if the parameters exceed this machine's memory.
+  // Throws config for an impossible config, device if the parameters exceed this machine's memory, unsupported for training or dtype f64
+  // with weights in int8 or int4.
   explicit Model(ModelConfig config, Device device = Device::best(), ModelOptions options = {});
   ~Model();
   Model(Model&&) noexcept;
@@ -39,8 +44,10 @@ class Model {
 
   void init(uint64_t seed);  // the same seed gives the same weights everywhere
 
-  // A folder with config.json and model.safetensors. load throws io or config and names the tensor; without gradients unless asked.
+  // A folder with config.json and model.safetensors. load throws io or config and names the tensor; without gradients unless asked. It makes
+  // int8 and int4 from f32, but nothing from them: a folder saved in one loads in that one alone, not for training (unsupported).
   static Model load(const std::string& folder, Device device = Device::best(), ModelOptions options = {.training = false});
+  static WeightFormat saved_weights(const std::string& folder);  // how a folder has them. Throws io, config
   void save(const std::string& folder) const;
 
   // tokens N in all -> logits [N, vocab_size].
@@ -50,6 +57,8 @@ class Model {
   void set_context(int64_t positions);  // what training saw at once; stored in config.json
   const Device& device() const;
   DType dtype() const;
+  WeightFormat weights() const;
+  double weight_bytes() const;  // of all parameters as they are kept
   std::vector<Parameter*> parameters() const;
   int64_t parameter_count() const;
   LanguageModel& layers() const;        // the modules; for the engine's own rooms

@@ -10,6 +10,7 @@
 namespace statera {
 
 class Random;
+class Weight;
 
 // The initial value of element `index`, from the parameter's own stream of random numbers (its name and the seed).
 using Init = std::function<double(const Random&, uint64_t index)>;
@@ -33,6 +34,7 @@ struct Parameter {
   Tensor value, grad;                // empty until Model allocates them; grad only in training
   std::atomic<uint64_t> version{0};  // raised whenever value changes, so that packed copies know they are stale
   std::function<void()> allocated;   // called after value and grad exist: Linear binds its packed weight here
+  Weight* weight = nullptr;          // what may keep the matrix in 8 or 4 bits instead (value is empty then); null: nothing may
 
   Parameter(std::string name, const Shape& shape, Init init, bool decay = false)
       : name(std::move(name)), shape(shape), init(std::move(init)), decay(decay) {}

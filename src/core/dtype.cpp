@@ -1,5 +1,7 @@
 #include "statera/dtype.hpp"
 
+#include "core/check.hpp"
+
 namespace statera {
 
 size_t size_of(DType dtype) noexcept {
@@ -26,6 +28,24 @@ std::string_view name_of(DType dtype) noexcept {
     case DType::boolean: return "bool";
   }
   return "?";
+}
+
+std::string_view name_of(WeightFormat format) noexcept {
+  switch (format) {
+    case WeightFormat::f32: return "f32";
+    case WeightFormat::int8: return "int8";
+    case WeightFormat::int4: return "int4";
+  }
+  return "?";
+}
+
+WeightFormat weight_format(const std::string& name, const std::string& where) {
+  std::string known;
+  for (WeightFormat format : weight_formats) {
+    if (name == name_of(format)) return format;
+    known.append(known.empty() ? "" : ", ").append(name_of(format));
+  }
+  fail(ErrorCode::config, where, ": unknown weights '", name, "'; known: ", known);
 }
 
 }  // namespace statera

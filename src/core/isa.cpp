@@ -38,6 +38,15 @@ void apply_environment_isa() {
   static_cast<void>(applied);
 }
 
+bool has_avx512_vnni() noexcept {
+#if HWY_ARCH_X86
+  static const bool found = __builtin_cpu_supports("avx512vnni");
+  return found;
+#else
+  return false;
+#endif
+}
+
 std::string instruction_set() {
   apply_environment_isa();
   const int64_t targets = (hwy::SupportedTargets() | HWY_EMU128) & compiled;

@@ -15,7 +15,7 @@ LanguageModel::LanguageModel(const ModelConfig& config)
   for (size_t i = 0; i < names.size(); ++i)
     blocks_.push_back(std::make_unique<Block>(config, JsonText{config.mixers.at(names[i]), config.where + ": mixers." + names[i]}, static_cast<int>(i),
                                               static_cast<int>(names.size())));
-  if (!config.tied) output_ = std::make_unique<Linear>("output", d_model_, vocab_);
+  if (!config.tied) output_ = std::make_unique<Linear>("output", d_model_, vocab_, LinearOptions{.only_f32 = true});
   else
     embedding_.allocated = [this] {
       const View grad = embedding_.grad;

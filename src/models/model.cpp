@@ -10,6 +10,7 @@
 #include "io/atomic_file.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
+#include "ops/matmul/weight.hpp"
 
 namespace statera {
 
@@ -17,8 +18,20 @@ struct Model::Impl {
   ModelConfig config;
   Device device;
   DType dtype;
+  WeightFormat weights;
   std::unique_ptr<LanguageModel> layers;
   std::vector<Parameter*> parameters;
+
+  bool quantised(const Parameter& p) const { return weights != WeightFormat::f32 && p.weight; }
+  double bytes() const {
+    double total = 0;
+    for (const Parameter* p : parameters) {
+      double elements = 1;  // not as whole numbers: an impossible config has more than these can count
+      for (int64_t dim : p->shape) elements *= static_cast<double>(dim);
+      total += elements * (quantised(*p) ? static_cast<double>(QuantisedPanels::column_bytes(weights)) / quantised_block : static_cast<double>(size_of(dtype)));
+    }
+    return total;
+  }
 };
 
 namespace {
@@ -30,17 +43,8 @@ struct Collect : ParameterVisitor {
 
 double machine_bytes() { return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)); }
 
-void check_size(const std::vector<Parameter*>& parameters, DType dtype, bool training) {
-  double elements = 0;
-  for (const Parameter* p : parameters) {
-    double n = 1;
-    for (int64_t dim : p->shape) n *= static_cast<double>(dim);
-    elements += n;
-  }
-  const double bytes = elements * static_cast<double>(size_of(dtype)) * (training ? 2 : 1);
-  require(bytes <= machine_bytes(), ErrorCode::device, "the config has ", elements, " parameters: ", std::ceil(bytes / 1e9),
-          " GB, more than the ", std::floor(machine_bytes() / 1e9), " GB of this machine; take a smaller d_model, d_ff or layers");
-}
+// What a quantised matrix is called on disk: its values have the name of the parameter.
+std::string scales_name(const Parameter& p) { return p.name + ".scales"; }
 
 void check_finite(const View& v, const std::string& where) {
   const auto finite = [](const auto* p, int64_t n) {
@@ -51,15 +55,64 @@ void check_finite(const View& v, const std::string& where) {
   const bool good = v.dtype == DType::f64 ? finite(v.as<double>(), v.elements()) : finite(v.as<float>(), v.elements());
   require(good, ErrorCode::io, where, ": holds a value that is not finite; the file is damaged or its training diverged");
 }
+
+// One tensor of a file, which must have a certain shape.
+struct Saved {
+  const SafetensorsFile& file;
+  std::set<std::string> known = {};
+
+  View take(const std::string& name, const Shape& shape) {
+    const View* found = file.find(name);
+    require(found, ErrorCode::io, file.path(), ": ", name, ": missing, though config.json asks for it");
+    require(found->shape == shape, ErrorCode::io, file.path(), ": ", name, ": shape ", found->shape, ", but config.json asks for ", shape);
+    known.insert(name);
+    return *found;
+  }
+  // f32 or f64
+  View floats(const std::string& name, const Shape& shape) {
+    const View v = take(name, shape);
+    require(v.dtype == DType::f32 || v.dtype == DType::f64, ErrorCode::unsupported, file.path(), ": ", name, ": dtype ", name_of(v.dtype),
+            "; expected f32 or f64");
+    check_finite(v, file.path() + ": " + name);
+    return v;
+  }
+  QuantisedMatrix quantised(const Parameter& p, WeightFormat format) {
+    const QuantisedMatrix m{format, take(p.name, QuantisedMatrix::values_shape(format, p.shape)), take(scales_name(p), QuantisedMatrix::scales_shape(p.shape))};
+    const auto expect = [&](const std::string& name, DType got, DType wanted) {
+      require(got == wanted, ErrorCode::io, file.path(), ": ", name, ": dtype ", name_of(got), "; expected ", name_of(wanted), " of weights in ",
+              name_of(format));
+    };
+    expect(p.name, m.values.dtype, QuantisedMatrix::values_dtype(format));
+    expect(scales_name(p), m.scales.dtype, DType::f32);
+    check_finite(m.scales, file.path() + ": " + scales_name(p));
+    return m;
+  }
+  void check_all_known() const {
+    for (const NamedView& tensor : file.tensors())
+      require(known.count(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name, ": unexpected; config.json has no such parameter");
+  }
+};
+
+WeightFormat format_of(const SafetensorsFile& file) {
+  const auto found = file.metadata().find("weights");
+  return found == file.metadata().end() ? WeightFormat::f32 : weight_format(found->second, file.path());
+}
 }  // namespace
 
 Model::Model(ModelConfig config, Device device, ModelOptions options)
-    : impl_(new Impl{std::move(config), std::move(device), options.dtype, nullptr, {}}) {
+    : impl_(new Impl{std::move(config), std::move(device), options.dtype, options.weights.value_or(WeightFormat::f32), nullptr, {}}) {
+  require(weights() == WeightFormat::f32 || !options.training, ErrorCode::unsupported, "weights in ", name_of(weights()),
+          " are for inference alone; train in f32 and make them when the model is loaded");
+  require(weights() == WeightFormat::f32 || options.dtype == DType::f32, ErrorCode::unsupported, "weights in ", name_of(weights()),
+          " are for models in f32, not ", name_of(options.dtype));
   impl_->layers = std::make_unique<LanguageModel>(impl_->config);
   Collect collect(impl_->parameters);
   impl_->layers->visit_parameters(collect);
-  check_size(impl_->parameters, options.dtype, options.training);
-  for (Parameter* p : impl_->parameters) p->allocate(options.dtype, options.training);
+  const double bytes = impl_->bytes() * (options.training ? 2 : 1);
+  require(bytes <= machine_bytes(), ErrorCode::device, "the config has parameters of ", std::ceil(bytes / 1e9), " GB, more than the ",
+          std::floor(machine_bytes() / 1e9), " GB of this machine; take a smaller d_model, d_ff or layers");
+  for (Parameter* p : impl_->parameters)
+    if (!impl_->quantised(*p)) p->allocate(options.dtype, options.training);
 }
 
 Model::~Model() = default;
@@ -67,42 +120,72 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 
 void Model::init(uint64_t seed) {
-  for (Parameter* p : impl_->parameters) p->initialise(seed);
+  for (Parameter* p : impl_->parameters) {
+    if (impl_->quantised(*p)) p->value = Tensor(DType::f32, p->shape);
+    p->initialise(seed);
+    if (!impl_->quantised(*p)) continue;
+    p->weight->quantise(impl_->device.pool(), p->value, impl_->weights);
+    p->value = Tensor();
+  }
 }
 
 Model Model::load(const std::string& folder, Device device, ModelOptions options) {
   std::error_code ignored;
   require(std::filesystem::is_directory(folder, ignored), ErrorCode::io, "'", folder,
           "' is not a model folder (one with config.json and model.safetensors, as `statera train --out` writes it)");
-  Model model(ModelConfig::load(folder), std::move(device), options);
-  const std::string path = folder + "/model.safetensors";
-  const SafetensorsFile file = SafetensorsFile::open(path);
-  std::set<std::string> known;
+  ModelConfig config = ModelConfig::load(folder);
+  const SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors");
+  const WeightFormat saved = format_of(file), wanted = options.weights.value_or(saved);
+  require(saved == WeightFormat::f32 || (saved == wanted && !options.training), ErrorCode::unsupported, "'", folder, "' holds weights in ", name_of(saved),
+          ", for inference as they are; to train, or for weights in another format, take the folder that it was made from");
+  options.weights = wanted;
+  Model model(std::move(config), std::move(device), options);
+  ThreadPool& pool = model.device().pool();
+  Saved tensors{file};
   for (Parameter* p : model.impl_->parameters) {
-    const std::string where = path + ": " + p->name;
-    const View* found = file.find(p->name);
-    require(found, ErrorCode::io, where, ": missing, though config.json asks for it");
-    const View& from = *found;
-    require(from.shape == p->shape, ErrorCode::io, where, ": shape ", from.shape, ", but config.json asks for ", p->shape);
-    require(from.dtype == DType::f32 || from.dtype == DType::f64, ErrorCode::unsupported, where, ": dtype ", name_of(from.dtype),
-            "; expected f32 or f64");
-    copy(from, p->value);
-    check_finite(p->value, where);
-    p->changed();
-    known.insert(p->name);
+    if (!model.impl_->quantised(*p)) {
+      copy(tensors.floats(p->name, p->shape), p->value);
+      p->changed();
+    } else if (saved == WeightFormat::f32) {
+      View matrix = tensors.floats(p->name, p->shape);
+      Tensor rounded;
+      if (matrix.dtype != DType::f32) {
+        rounded = Tensor(DType::f32, p->shape);
+        copy(matrix, rounded);
+        matrix = rounded;
+      }
+      p->weight->quantise(pool, matrix, wanted);
+    } else {
+      p->weight->set(pool, tensors.quantised(*p, saved), p->shape[1]);
+    }
   }
-  for (const NamedView& tensor : file.tensors())
-    require(known.count(tensor.name), ErrorCode::io, path, ": ", tensor.name, ": unexpected; config.json has no such parameter");
+  tensors.check_all_known();
   return model;
 }
+
+WeightFormat Model::saved_weights(const std::string& folder) { return format_of(SafetensorsFile::open(folder + "/model.safetensors")); }
 
 void Model::save(const std::string& folder) const {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   require(!error, ErrorCode::io, "cannot make the folder ", folder, ": ", error.message());
   std::vector<NamedView> tensors;
-  for (const Parameter* p : impl_->parameters) tensors.push_back({p->name, p->value});
-  write_safetensors(folder + "/model.safetensors", tensors, {{"format", "statera"}});
+  std::vector<Tensor> unpacked;
+  for (const Parameter* p : impl_->parameters) {
+    if (!impl_->quantised(*p)) {
+      tensors.push_back({p->name, p->value});
+      continue;
+    }
+    const QuantisedMatrix m{impl_->weights,
+                            unpacked.emplace_back(QuantisedMatrix::values_dtype(impl_->weights), QuantisedMatrix::values_shape(impl_->weights, p->shape)),
+                            unpacked.emplace_back(DType::f32, QuantisedMatrix::scales_shape(p->shape))};
+    p->weight->quantised().unpack(m);
+    tensors.push_back({p->name, m.values});
+    tensors.push_back({scales_name(*p), m.scales});
+  }
+  std::map<std::string, std::string> metadata = {{"format", "statera"}};
+  if (impl_->weights != WeightFormat::f32) metadata["weights"] = name_of(impl_->weights);
+  write_safetensors(folder + "/model.safetensors", tensors, metadata);
   write_file(folder + "/config.json", impl_->config.json());
 }
 
@@ -114,6 +197,8 @@ const ModelConfig& Model::config() const { return impl_->config; }
 void Model::set_context(int64_t positions) { impl_->config.context = positions; }
 const Device& Model::device() const { return impl_->device; }
 DType Model::dtype() const { return impl_->dtype; }
+WeightFormat Model::weights() const { return impl_->weights; }
+double Model::weight_bytes() const { return impl_->bytes(); }
 std::vector<Parameter*> Model::parameters() const { return impl_->parameters; }
 LanguageModel& Model::layers() const { return *impl_->layers; }
 

@@ -115,6 +115,29 @@ TEST_F(Verbs, ScoreCountsEveryByteOfOneStream) {
   EXPECT_EQ(read("costs.tsv").rfind(read("half.tsv"), 0), 0u);  // what comes later changes no cost
 }
 
+TEST_F(Verbs, WeightsInFewerBitsSayWhatTheyCost) {
+  const json f32 = good("score m text.txt --json");
+  EXPECT_EQ(f32["weights"], "f32");
+  EXPECT_FALSE(f32.contains("loss_bits_per_byte"));
+  for (const char* format : {"int8", "int4"}) {
+    const json small = good("score m text.txt --json --weights " + std::string(format));
+    EXPECT_EQ(small["weights"], format);
+    EXPECT_EQ(small["f32_bits_per_byte"], f32["bits_per_byte"]);
+    EXPECT_NE(small["bits_per_byte"], f32["bits_per_byte"]);
+    EXPECT_EQ(small["loss_bits_per_byte"].get<double>(), small["bits_per_byte"].get<double>() - f32["bits_per_byte"].get<double>());
+    EXPECT_LT(small["weight_bytes"], f32["weight_bytes"]);
+  }
+  const Ran text = run("score m text.txt --weights int8 --per-byte costs.tsv");
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_NE(text.out.find("int8 costs "), std::string::npos) << text.out;
+  EXPECT_NE(read("costs.tsv"), "");
+  EXPECT_EQ(run("score m text.txt --weights f32").out, run("score m text.txt").out);
+  EXPECT_NE(run("generate m --max-bytes 200 --seed 1 --weights int4").out, run("generate m --max-bytes 200 --seed 1").out);
+  EXPECT_EQ(good("generate m --max-bytes 50 --seed 1 --weights int8 --json"), good("generate m --max-bytes 50 --seed 1 --weights int8 --json"));
+  fails("score m text.txt --weights int5", 2, "unknown weights 'int5'; known: f32, int8, int4");
+  fails("generate m --weights ''", 2, "--weights");
+}
+
 TEST_F(Verbs, AttentionSlidesPastItsContextAndSaysSoOnce) {
   ASSERT_EQ(run("train text.txt --config keys.json --steps 5 --length 32 --batch 4 --no-baselines --out a").code, 0);
   const Ran ran = run("score a text.txt");

@@ -19,11 +19,10 @@ struct Factor {
   }
 };
 
-void check(const View& x, const View& w, const View& bias) {
-  require(w.shape.rank() == 2 && x.shape.rank() == 2 && x.cols() == w.shape[1] && x.dtype == w.dtype, ErrorCode::shape, "[matmul] x ",
-          name_of(x.dtype), x.shape, " does not fit a weight ", name_of(w.dtype), w.shape);
-  require(bias.empty() || (bias.shape == Shape({w.shape[0]}) && bias.dtype == w.dtype), ErrorCode::shape, "[matmul] bias ",
-          bias.shape, " of a weight ", w.shape);
+void check(const View& x, DType dtype, const Shape& w, const View& bias) {
+  require(w.rank() == 2 && x.shape.rank() == 2 && x.cols() == w[1] && x.dtype == dtype, ErrorCode::shape, "[matmul] x ", name_of(x.dtype), x.shape,
+          " does not fit a weight ", name_of(dtype), w);
+  require(bias.empty() || (bias.shape == Shape({w[0]}) && bias.dtype == dtype), ErrorCode::shape, "[matmul] bias ", bias.shape, " of a weight ", w);
 }
 
 // c (+)= a w^T if `transpose`, else a w
@@ -51,13 +50,19 @@ void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const 
   });
 }
 
+void multiply_quantised(Exec& exec, const View& x, const QuantisedPanels& w, const View& y, bool accumulate) {
+  pick<float>(exec, quantised_ref_f64, quantised_ref_f32, quantised_cpu)
+      .product({.x = x.as<float>(), .x_stride = x.stride, .w = w, .y = y.as<float>(), .y_stride = y.stride, .rows = x.rows(), .accumulate = accumulate}, exec);
+}
+
 void forward(Exec& exec, const View& x, const Factor& w, const View& y, const View& bias) {
   if (!bias.empty())
     dispatch(x.dtype, [&](auto zero) {
       using T = decltype(zero);
       for (int64_t n = 0; n < y.rows(); ++n) std::copy_n(bias.as<T>(), y.cols(), y.as<T>() + n * y.stride);
     });
-  multiply(exec, x, w, true, y, !bias.empty());
+  if (w.weight && w.weight->format() != WeightFormat::f32) multiply_quantised(exec, x, w.weight->quantised(), y, !bias.empty());
+  else multiply(exec, x, w, true, y, !bias.empty());
 }
 
 void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, const View& dy) {
@@ -87,16 +92,19 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
 }  // namespace
 
 void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const View& bias) {
-  check(x, w.value(), bias);
+  check(x, w.dtype(), w.shape(), bias);
   require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape, " of ",
-          x.rows(), " rows and a weight ", w.value().shape);
+          x.rows(), " rows and a weight ", w.shape());
   forward(exec, x, {w.value(), &w}, y, bias);
 }
 
 Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
   const View in = tape.value(x), b = bias ? tape.value(bias) : View();
-  check(in, w.value(), b);
-  const Var y = tape.make(in.dtype, {in.rows(), w.out()}, tape.any_needs_grad(x, bias) || !w.grad().empty());
+  check(in, w.dtype(), w.shape(), b);
+  const bool needs_grad = tape.any_needs_grad(x, bias) || !w.grad().empty();
+  require(!needs_grad || w.format() == WeightFormat::f32, ErrorCode::unsupported, "[matmul] a weight in ", name_of(w.format()),
+          " has no gradient: it is for inference alone; train with f32 weights");
+  const Var y = tape.make(in.dtype, {in.rows(), w.out()}, needs_grad);
   Exec exec = tape.exec();
   forward(exec, in, {w.value(), &w}, tape.value(y), b);
   tape.record("matmul", {y}, [x, bias, y, weight = &w](Tape& t) {
@@ -107,7 +115,7 @@ Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
 
 Var matmul(Tape& tape, Var x, Var w, Var bias) {
   const View in = tape.value(x), value = tape.value(w), b = bias ? tape.value(bias) : View();
-  check(in, value, b);
+  check(in, value.dtype, value.shape, b);
   const Var y = tape.make(in.dtype, {in.rows(), value.rows()}, tape.any_needs_grad(x, w, bias));
   Exec exec = tape.exec();
   forward(exec, in, {value}, tape.value(y), b);

@@ -38,12 +38,42 @@ void Weight::bind(const View& value, const View& grad, const std::atomic<uint64_
           name_of(value.dtype));
   require(grad.empty() || (grad.shape == value.shape && grad.dtype == value.dtype), ErrorCode::shape, "[weight] gradient ",
           grad.shape, " of a value ", value.shape);
+  format_ = WeightFormat::f32;
+  quantised_ = Tensor();
+  shape_ = value.shape;
+  dtype_ = value.dtype;
   value_ = value;
   grad_ = grad;
   version_ = version;
   forward_ = std::make_unique<Packed>();
   transposed_ = std::make_unique<Packed>();
 }
+
+void Weight::quantise(ThreadPool& pool, const View& matrix, WeightFormat format) {
+  require(matrix.shape.rank() == 2 && matrix.dtype == DType::f32, ErrorCode::shape, "[weight] expected f32 [out, in], got ", name_of(matrix.dtype),
+          matrix.shape);
+  require(format != WeightFormat::f32, ErrorCode::unsupported, "[weight] f32 needs no quantising");
+  const Tensor values(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, matrix.shape)),
+      scales(DType::f32, QuantisedMatrix::scales_shape(matrix.shape));
+  const QuantisedMatrix made{format, values, scales};
+  statera::quantise(pool, matrix, made);
+  set(pool, made, matrix.cols());
+}
+
+void Weight::set(ThreadPool& pool, const QuantisedMatrix& m, int64_t in) {
+  const Shape matrix{m.values.rows(), in};
+  require(m.format != WeightFormat::f32 && m.values.dtype == QuantisedMatrix::values_dtype(m.format) && m.scales.dtype == DType::f32 &&
+              m.values.shape == QuantisedMatrix::values_shape(m.format, matrix) && m.scales.shape == QuantisedMatrix::scales_shape(matrix),
+          ErrorCode::shape, "[weight] ", name_of(m.format), " ", matrix, " got values ", name_of(m.values.dtype), m.values.shape, " and scales ",
+          name_of(m.scales.dtype), m.scales.shape);
+  *this = Weight();
+  format_ = m.format;
+  shape_ = matrix;
+  quantised_ = Tensor(DType::u8, {QuantisedPanels::bytes(format_, out(), in)});
+  QuantisedPanels::pack(pool, m, in, static_cast<std::byte*>(quantised_.view().data));
+}
+
+QuantisedPanels Weight::quantised() const { return {static_cast<const std::byte*>(quantised_.view().data), format_, out(), in()}; }
 
 Panels Weight::packed(Packed& cache, bool transpose, Exec& exec) const {
   const int64_t n = transpose ? out() : in(), k = transpose ? in() : out();

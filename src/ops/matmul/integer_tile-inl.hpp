@@ -1,0 +1,258 @@
+// The register-blocked product of quantised.md, once a target:
+//
+//   C[i, j] (+)= sum over blocks b, ascending, of (x.scale[i, b] w.scale[b, j]) float(sum over k in b of x[i, k] w[k, j])
+//
+// The inner sum is one of whole numbers, so its order is nobody's concern; the outer one is a chain of fused multiply-adds. So the bits of
+// an element depend neither on the rows and columns around it nor on where the caller cuts the blocks.
+//
+// Weights are kept as w + zero >= 0, which is what the instructions want; the sum of zero x[i, k] is taken off at its start.
+#if defined(STATERA_INTEGER_TILE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef STATERA_INTEGER_TILE_INL
+#undef STATERA_INTEGER_TILE_INL
+#else
+#define STATERA_INTEGER_TILE_INL
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "hwy/highway.h"
+#include "ops/matmul/quantised.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using SumTag = hn::ScalableTag<float>;
+using DotTag = hn::RebindToSigned<SumTag>;
+using FourTag = hn::RebindToUnsigned<SumTag>;  // a lane holds four weights of a column, a byte each
+using SumV = hn::Vec<SumTag>;
+using DotV = hn::Vec<DotTag>;
+using FourV = hn::Vec<FourTag>;
+inline constexpr int64_t dot_lanes = static_cast<int64_t>(hn::MaxLanes(SumTag()));
+inline constexpr int dot_rows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON || HWY_TARGET == HWY_AVX2 ? 4 : 2;
+inline constexpr int dot_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 2;
+
+// One block of one row of activations.
+template <class Element>
+struct RowBlock {
+  Element values[quantised_block];
+  float scale;
+  int32_t start;  // -zero times the sum of the values
+};
+
+#if HWY_TARGET == HWY_AVX3
+// Four products of bytes in one instruction, which Highway 1.0 does not have; for a CPU with AVX512-VNNI (core/isa.hpp).
+struct VnniDot {
+  using Element = int8_t;
+  struct Weights {
+    FourV four;
+  };
+  static HWY_INLINE Weights weights(FourV four) { return {four}; }
+  static HWY_INLINE DotV add(DotV sum, const Weights& w, const Element* x) {
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(w.four.raw), "m"(*reinterpret_cast<const int32_t*>(x)));
+    return sum;
+  }
+  static void arrange(const int8_t* values, Element* to) { std::copy_n(values, quantised_block, to); }
+};
+#endif
+
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+// Products of 16 bits, two in one instruction. The values of a row lie as 0, 2, 1, 3 of every four, as the bytes of the weights do
+// when the even and the odd ones are taken apart.
+struct PairDot {
+  using Element = int16_t;
+  using PairTag = hn::Repartition<int16_t, DotTag>;
+  struct Weights {
+    hn::Vec<PairTag> even, odd;
+  };
+  static HWY_INLINE Weights weights(FourV four) {
+    const hn::RebindToUnsigned<PairTag> du;
+    const PairTag d;
+    const auto both = hn::BitCast(du, four);
+    return {hn::BitCast(d, hn::And(both, hn::Set(du, 0xff))), hn::BitCast(d, hn::ShiftRight<8>(both))};
+  }
+  static HWY_INLINE DotV add(DotV sum, const Weights& w, const Element* x) {
+    const DotTag d;
+    DotV unused = sum;
+    int32_t pairs[2];
+    hwy::CopyBytes<8>(x, pairs);
+    sum = hn::ReorderWidenMulAccumulate(d, w.even, hn::BitCast(PairTag(), hn::Set(d, pairs[0])), sum, unused);
+    return hn::ReorderWidenMulAccumulate(d, w.odd, hn::BitCast(PairTag(), hn::Set(d, pairs[1])), sum, unused);
+  }
+  static void arrange(const int8_t* values, Element* to) {
+    constexpr int order[] = {0, 2, 1, 3};
+    for (int64_t i = 0; i < quantised_block; ++i) to[i] = values[i / 4 * 4 + order[i % 4]];
+  }
+};
+using PlainDot = PairDot;
+#else
+// Whole lanes, for any instruction set.
+struct LaneDot {
+  using Element = int8_t;
+  struct Weights {
+    DotV w[4];
+  };
+  static HWY_INLINE Weights weights(FourV four) {
+    const DotTag d;
+    const auto byte = hn::Set(FourTag(), 0xff);
+    return {{hn::BitCast(d, hn::And(four, byte)), hn::BitCast(d, hn::And(hn::ShiftRight<8>(four), byte)),
+             hn::BitCast(d, hn::And(hn::ShiftRight<16>(four), byte)), hn::BitCast(d, hn::ShiftRight<24>(four))}};
+  }
+  static HWY_INLINE DotV add(DotV sum, const Weights& w, const Element* x) {
+    for (int n = 0; n < 4; ++n) sum = hn::Add(sum, hn::Mul(w.w[n], hn::Set(DotTag(), x[n])));
+    return sum;
+  }
+  static void arrange(const int8_t* values, Element* to) { std::copy_n(values, quantised_block, to); }
+};
+using PlainDot = LaneDot;
+#endif
+
+template <class Dot>
+struct IntegerTileArgs {
+  const RowBlock<typename Dot::Element>* x;  // block b of row i at x[i * ldx + b]
+  int64_t ldx;
+  const std::byte* w;  // block b of the first column at w + b * block_bytes, its values behind `stride` scales
+  int64_t stride, block_bytes, panel_bytes;  // panel_bytes: to the same column of the next panel, for tiles of several
+  float* c;                                  // (i, j) at c[i * ldc + j]
+  int64_t ldc;
+  bool accumulate;
+};
+
+// One register block: `rows` x (`vectors` vectors of whole columns; those of several panels if they are more than one has).
+template <class Dot, int bits, int rows, int vectors>
+HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blocks) {
+  const IntegerTileArgs<Dot> t = args;  // the stores below cannot change a copy
+  const SumTag df;
+  const DotTag di;
+  const FourTag du;
+  constexpr int in_panel = static_cast<int>(Panels::width / dot_lanes);
+  const auto at = [&](int v) { return v / in_panel * t.panel_bytes + v % in_panel * 4 * dot_lanes; };
+  SumV sum[rows][vectors];
+#pragma GCC unroll 4
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 12
+    for (int v = 0; v < vectors; ++v) sum[i][v] = t.accumulate ? hn::LoadU(df, t.c + i * t.ldc + v * dot_lanes) : hn::Zero(df);
+
+  const std::byte* w = t.w;
+  for (int64_t b = 0; b < blocks; ++b, w += t.block_bytes) {
+    DotV dot[rows][vectors];
+    const typename Dot::Element* x[rows];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; ++i) {
+      x[i] = t.x[i * t.ldx + b].values;
+#pragma GCC unroll 12
+      for (int v = 0; v < vectors; ++v) dot[i][v] = hn::Set(di, t.x[i * t.ldx + b].start);
+    }
+    const std::byte* values = w + 4 * t.stride;
+#pragma GCC unroll 2
+    for (int q = 0; q < bits; ++q, values += 4 * t.stride) {
+#pragma GCC unroll 12
+      for (int v = 0; v < vectors; ++v) {
+        const FourV four = hn::LoadU(du, reinterpret_cast<const uint32_t*>(values + at(v)));
+        if constexpr (bits == 8) {
+          const auto first = Dot::weights(four);
+#pragma GCC unroll 4
+          for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(dot[i][v], first, x[i] + 4 * q);
+        } else {
+          const auto low = hn::Set(du, 0x0f0f0f0f);
+          const auto first = Dot::weights(hn::And(four, low)), second = Dot::weights(hn::And(hn::ShiftRight<4>(four), low));
+#pragma GCC unroll 4
+          for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(Dot::add(dot[i][v], first, x[i] + 8 * q), second, x[i] + 8 * q + 4);
+        }
+      }
+    }
+#pragma GCC unroll 12
+    for (int v = 0; v < vectors; ++v) {
+      const SumV scale = hn::LoadU(df, reinterpret_cast<const float*>(w + at(v)));
+#pragma GCC unroll 4
+      for (int i = 0; i < rows; ++i)
+        sum[i][v] = hn::MulAdd(hn::ConvertTo(df, dot[i][v]), hn::Mul(scale, hn::Set(df, t.x[i * t.ldx + b].scale)), sum[i][v]);
+    }
+  }
+
+#pragma GCC unroll 4
+  for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 12
+    for (int v = 0; v < vectors; ++v) hn::StoreU(sum[i][v], df, t.c + i * t.ldc + v * dot_lanes);
+}
+
+template <class Dot, int bits, int rows, int vectors>
+HWY_INLINE void IntegerTileRows(const IntegerTileArgs<Dot>& t, int64_t m, int64_t blocks) {
+  if constexpr (rows > 0) {
+    if (m < rows) IntegerTileRows<Dot, bits, rows - 1, vectors>(t, m, blocks);
+    else IntegerTileBlock<Dot, bits, rows, vectors>(t, blocks);
+  }
+}
+
+template <class Dot, int bits, int vectors>
+HWY_INLINE void IntegerTileColumns(const IntegerTileArgs<Dot>& t, int64_t m, int64_t wanted, int64_t blocks) {
+  if constexpr (vectors > 0) {
+    if (wanted < vectors) IntegerTileColumns<Dot, bits, vectors - 1>(t, m, wanted, blocks);
+    else IntegerTileRows<Dot, bits, dot_rows, vectors>(t, m, blocks);
+  }
+}
+
+// Any m >= 0, and n >= 0 columns of one panel. Writes m x n elements of C; what it reads of the panel is what pads it, not more.
+template <class Dot, int bits>
+void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t blocks) {
+  constexpr int64_t width = dot_vectors * dot_lanes;
+  for (int64_t j = 0; j < n; j += width) {
+    const int64_t columns = std::min(n - j, width), vectors = (columns + dot_lanes - 1) / dot_lanes;
+    for (int64_t i = 0, rows = 0; i < m; i += rows) {
+      const int64_t parts = (m - i + dot_rows - 1) / dot_rows;
+      rows = (m - i + parts - 1) / parts;
+      IntegerTileArgs<Dot> part = t;
+      part.x += i * t.ldx;
+      part.w += 4 * j;
+      part.c += i * t.ldc + j;
+      if (columns == vectors * dot_lanes) {
+        IntegerTileColumns<Dot, bits, dot_vectors>(part, rows, vectors, blocks);
+        continue;
+      }
+      HWY_ALIGN float whole[dot_rows * width] = {};  // the last columns: beside C, since a store is of whole vectors
+      for (int64_t row = 0; row < rows && t.accumulate; ++row) std::copy_n(part.c + row * t.ldc, columns, whole + row * width);
+      part.c = whole;
+      part.ldc = width;
+      IntegerTileColumns<Dot, bits, dot_vectors>(part, rows, vectors, blocks);
+      for (int64_t row = 0; row < rows; ++row) std::copy_n(whole + row * width, columns, t.c + (i + row) * t.ldc + j);
+    }
+  }
+}
+
+// quantise_block() for whole rows, the same bits: blocks of 32 of k floats, the last one filled up with zeros.
+template <class Dot>
+void QuantiseRow(const float* x, int64_t k, int32_t zero, RowBlock<typename Dot::Element>* to) {
+  const SumTag d;
+  const DotTag di;
+  const hn::Rebind<int8_t, SumTag> d8;
+  constexpr int vectors = static_cast<int>(quantised_block / dot_lanes);
+  for (int64_t first = 0; first < k; first += quantised_block, ++to) {
+    HWY_ALIGN float padded[quantised_block] = {};
+    const float* from = x + first;
+    if (k - first < quantised_block) from = std::copy_n(from, k - first, padded) - (k - first);
+    DotV bits = hn::Zero(di);  // of the largest magnitude: as whole numbers, what is not finite is larger than all else
+    for (int v = 0; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, from + v * dot_lanes))));
+    const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits)));
+    const bool finite = largest <= hwy::HighestValue<float>();
+    HWY_ALIGN int8_t values[quantised_block] = {};
+    to->scale = finite ? 0.0f : std::numeric_limits<float>::quiet_NaN();
+    to->start = 0;
+    if (finite && largest >= 0x1p-100f) {
+      const auto inverse = hn::Set(d, 127.0f / largest);
+      DotV sum = hn::Zero(di);
+      for (int v = 0; v < vectors; ++v) {
+        const DotV value = hn::NearestInt(hn::Mul(hn::LoadU(d, from + v * dot_lanes), inverse));
+        hn::StoreU(hn::DemoteTo(d8, value), d8, values + v * dot_lanes);
+        sum = hn::Add(sum, value);
+      }
+      to->scale = largest / 127.0f;
+      to->start = -zero * hn::GetLane(hn::SumOfLanes(di, sum));
+    }
+    Dot::arrange(values, to->values);
+  }
+}
+
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,28 @@
+// Panels: the form in which the fast product reads a matrix.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "core/thread_pool.hpp"
+#include "statera/tensor.hpp"
+
+namespace statera {
+
+// A matrix B [k, n] cut into panels of 48 columns, each dense, row after row: three AVX-512 registers wide, the same for all
+// instruction sets. The last panel is as wide as its columns, rounded up to 16, and ends in zeros.
+struct Panels {
+  static constexpr int64_t width = 48;
+  const float* data = nullptr;
+  int64_t n = 0, k = 0;
+
+  int64_t count() const { return (n + width - 1) / width; }
+  int64_t columns(int64_t p) const { return std::min(width, n - p * width); }
+  int64_t stride(int64_t p) const { return (columns(p) + 15) / 16 * 16; }  // from row to row of panel p
+  const float* panel(int64_t p) const { return data + p * width * k; }
+
+  static int64_t elements(int64_t n, int64_t k) { return (n + 15) / 16 * 16 * k; }
+  // Fills `memory` (elements(n, k) floats) with B, where B is `matrix`, or its transpose.
+  static Panels pack(ThreadPool&, const View& matrix, bool transpose, float* memory) noexcept;
+};
+
+}  // namespace statera

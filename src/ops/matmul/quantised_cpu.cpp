@@ -1,0 +1,119 @@
+// The fast product of quantised.md: activations become whole numbers first, then tasks are blocks of the result.
+#include "core/isa.hpp"
+#include "ops/matmul/quantised.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/matmul/quantised_cpu.cpp"
+#include "core/simd.hpp"
+#include "ops/matmul/integer_tile-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+namespace {
+
+// One row reads several whole panels side by side: memory serves a few streams faster than one.
+constexpr int dot_streams = HWY_TARGET == HWY_AVX3 ? 4 : HWY_TARGET == HWY_AVX2 ? 1 : 0;
+
+template <class Dot, int bits, int streams>
+void RowByPanels(IntegerTileArgs<Dot> t, int64_t panels, int64_t blocks) {
+  if constexpr (streams > 0) {
+    constexpr int vectors = streams * static_cast<int>(Panels::width / dot_lanes);
+    for (; panels >= streams; panels -= streams) {
+      IntegerTileBlock<Dot, bits, 1, vectors>(t, blocks);
+      t.w += streams * t.panel_bytes;
+      t.c += streams * Panels::width;
+    }
+    RowByPanels<Dot, bits, streams - 1>(t, panels, blocks);
+  }
+}
+
+template <class Dot, int bits>
+void Block(const QuantisedProduct<float>& p, const RowBlock<typename Dot::Element>* x, int64_t row, int64_t rows, int64_t first, int64_t last) {
+  constexpr int64_t depth = 12;  // blocks of a panel that stay in L1 while the rows pass by
+  const QuantisedPanels& w = p.w;
+  const int64_t blocks = w.blocks();
+  const auto args = [&](int64_t panel, int64_t b) {
+    return IntegerTileArgs<Dot>{.x = x + row * blocks + b,
+                                .ldx = blocks,
+                                .w = w.panel(panel) + b * w.block_bytes(panel),
+                                .stride = w.stride(panel),
+                                .block_bytes = w.block_bytes(panel),
+                                .panel_bytes = w.panel(1) - w.panel(0),
+                                .c = p.y + row * p.y_stride + panel * Panels::width,
+                                .ldc = p.y_stride,
+                                .accumulate = p.accumulate || b > 0};
+  };
+  if (rows == 1 && dot_streams > 0) {
+    const int64_t whole = std::max(first, std::min(last, w.n / Panels::width));
+    if (whole > first) RowByPanels<Dot, bits, dot_streams>(args(first, 0), whole - first, blocks);
+    first = whole;
+  }
+  for (int64_t b = 0; b < blocks; b += depth)
+    for (int64_t panel = first; panel < last; ++panel) IntegerTile<Dot, bits>(args(panel, b), rows, w.columns(panel), std::min(depth, blocks - b));
+}
+
+template <class Dot>
+void QuantiseRows(const QuantisedProduct<float>& p, int64_t row, int64_t rows, void* memory) {
+  auto* to = static_cast<RowBlock<typename Dot::Element>*>(memory);
+  for (int64_t i = row; i < row + rows; ++i) QuantiseRow<Dot>(p.x + i * p.x_stride, p.w.k, p.w.zero(), to + i * p.w.blocks());
+}
+
+template <class Dot>
+void DotBlock(const QuantisedProduct<float>& p, const void* memory, int64_t row, int64_t rows, int64_t first, int64_t last) {
+  const auto* x = static_cast<const RowBlock<typename Dot::Element>*>(memory);
+  if (p.w.format == WeightFormat::int8) Block<Dot, 8>(p, x, row, rows, first, last);
+  else Block<Dot, 4>(p, x, row, rows, first, last);
+}
+
+void Quantise(const QuantisedProduct<float>& p, int64_t row, int64_t rows, void* to) {
+#if HWY_TARGET == HWY_AVX3
+  if (has_avx512_vnni()) return QuantiseRows<VnniDot>(p, row, rows, to);
+#endif
+  QuantiseRows<PlainDot>(p, row, rows, to);
+}
+
+void QuantisedBlock(const QuantisedProduct<float>& p, const void* x, int64_t row, int64_t rows, int64_t first, int64_t last) {
+#if HWY_TARGET == HWY_AVX3
+  if (has_avx512_vnni()) return DotBlock<VnniDot>(p, x, row, rows, first, last);
+#endif
+  DotBlock<PlainDot>(p, x, row, rows, first, last);
+}
+
+}  // namespace
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace statera {
+
+namespace {
+HWY_EXPORT(Quantise);
+HWY_EXPORT(QuantisedBlock);
+
+int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+void product(const QuantisedProduct<float>& p, Exec& exec) noexcept {
+  const auto quantise = HWY_DYNAMIC_DISPATCH(Quantise);
+  const auto block = HWY_DYNAMIC_DISPATCH(QuantisedBlock);
+  constexpr int64_t most_bytes = 2 * quantised_block + 8;  // of a block of a row, whatever the instruction set
+  const ArenaScope scope(exec.scratch);
+  void* x = exec.scratch.allocate(static_cast<size_t>(p.rows * p.w.blocks() * most_bytes));
+  constexpr int64_t some = 16;
+  exec.pool.run(blocks(p.rows, some), [&](int64_t task, int) { quantise(p, task * some, std::min(some, p.rows - task * some), x); }, p.rows * p.w.k);
+
+  constexpr int64_t rows = 64, most = 4;
+  // one row: few panels go into smaller tasks, for even shares, as far as these are worth a thread
+  const int64_t count = p.w.count(), worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * p.w.k);
+  const int64_t panels = p.rows > 1 ? most : std::clamp<int64_t>(std::max(worth, count / 8), 1, most), groups = blocks(count, panels);
+  const auto part = [&](int64_t task, int) {
+    const int64_t row = task / groups * rows, first = task % groups * panels;
+    block(p, x, row, std::min(rows, p.rows - row), first, std::min(count, first + panels));
+  };
+  exec.pool.run(blocks(p.rows, rows) * groups, part, p.rows * p.w.n * p.w.k);
+}
+}  // namespace
+
+const QuantisedKernels<float> quantised_cpu{"quantised_cpu", product};
+
+}  // namespace statera
+#endif
