@@ -15,6 +15,12 @@
 
 namespace statera {
 
+CaseStates::CaseStates(const View& initial, DType dtype, const Shape& shape) {
+  if (initial.empty()) own = std::make_shared<Tensor>(dtype, shape);
+  const View states = initial.empty() ? own->view() : initial;
+  for (int64_t s = 0; s < states.rows(); ++s) pointers.push_back(states.row_range(s, 1).data);
+}
+
 std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> all;
   for (auto cases : {

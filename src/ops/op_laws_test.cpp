@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
 
 #include "core/arena.hpp"
 #include "support/op_run.hpp"
@@ -80,6 +81,43 @@ TEST_P(OpLaws, ThreadsChangeNoBit) {
     EXPECT_EQ(one.outputs, many.outputs) << c.op << "/" << c.name << " at " << threads << " threads";
     EXPECT_EQ(one.grads, many.grads) << c.op << "/" << c.name << " at " << threads << " threads";
   }
+}
+
+// The face of inference gives the bits of the tape's, and moves the states to where the tape's end.
+TEST_P(OpLaws, AdvanceIsForward) {
+  const OpCase& c = GetParam();
+  if (!c.advance) return;
+  const NamedDoubles inputs = random_inputs(c, 4);
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Device device = Device::cpu({.threads = 2});
+    const OpResult expected = run_case(c, dtype, device, inputs, nullptr, false);
+    std::vector<Tensor> values;
+    NamedViews views;
+    for (const OpInput& input : c.inputs) {
+      values.push_back(to_tensor(dtype, input.shape, inputs.at(input.name)));
+      views[input.name] = values.back();
+    }
+    const Tensor y(dtype, expected.shapes.at("y"));
+    Arena scratch;
+    Exec exec{device.pool(), scratch, device.kernels()};
+    c.advance(exec, views, y)(exec);
+    EXPECT_EQ(to_doubles(y), expected.outputs.at("y")) << c.op << "/" << c.name;
+    if (views.contains("initial")) {
+      EXPECT_EQ(to_doubles(views.at("initial")), expected.outputs.at("last")) << c.op << "/" << c.name;
+    }
+  }
+}
+
+// What `statera bench --ops` is: every operation at a shape of the presets, and where it serves inference, its step too.
+TEST(OpCases, EveryOperationIsBenchmarked) {
+  std::set<std::string> all, trained, served, stepped;
+  for (const OpCase& c : all_op_cases()) {
+    all.insert(c.op);
+    if (c.advance) served.insert(c.op);
+    if (c.benchmark) (c.step ? stepped : trained).insert(c.op);
+  }
+  EXPECT_EQ(trained, all);
+  EXPECT_EQ(stepped, served);
 }
 
 INSTANTIATE_TEST_SUITE_P(AllOps, OpLaws, testing::ValuesIn(cases(false)),

@@ -150,6 +150,26 @@ Var attention(Tape& tape, Var q, Var k, Var v, const Rows& q_rows, const Rows& k
 namespace {
 struct CaseRows { std::vector<int32_t> q, k; std::vector<int64_t> q_start, k_start; };
 
+// All keys are written before; a call writes those of its own rows again.
+std::function<void(Exec&)> case_advance(const CaseRows& rows, const AttentionOptions& o, Exec& exec, const NamedViews& in, const View& y) {
+  const View q = in.at("q"), k = in.at("k"), v = in.at("v");
+  const auto memory = std::make_shared<Arena>();
+  const Rows all{rows.k, rows.k_start};
+  const std::span<const KvBlocks> blocks(scratch_blocks(*memory, q.dtype, all, o), rows.k_start.size());
+  attention_append(exec, k, v, all, blocks, o);
+  const View new_k = memory->allocate(q.dtype, {q.rows(), k.cols()}), new_v = memory->allocate(q.dtype, {q.rows(), v.cols()});
+  for (size_t s = 0; s < rows.q_start.size(); ++s) {
+    const int64_t count = rows.q[s + 1] - rows.q[s], from = rows.k[s + 1] - count;
+    copy(k.row_range(from, count), new_k.row_range(rows.q[s], count));
+    copy(v.row_range(from, count), new_v.row_range(rows.q[s], count));
+  }
+  return [rows, o, memory, blocks, q, new_k, new_v, y](Exec& e) {
+    const Rows queries{rows.q, rows.q_start};
+    attention_append(e, new_k, new_v, queries, blocks, o);
+    attention(e, q, y, queries, blocks, o);
+  };
+}
+
 OpCase make_case(const char* name, const CaseRows& rows, const AttentionOptions& o) {
   const int64_t Dv = o.value_dim ? o.value_dim : o.headdim;
   OpCase c{.op = "attention",
@@ -160,6 +180,7 @@ OpCase make_case(const char* name, const CaseRows& rows, const AttentionOptions&
   c.run = [rows, o](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", attention(tape, in.at("q"), in.at("k"), in.at("v"), {rows.q, rows.q_start}, {rows.k, rows.k_start}, o)}};
   };
+  c.advance = [rows, o](Exec& exec, const NamedViews& in, const View& y) { return case_advance(rows, checked(o), exec, in, y); };
   for (size_t s = 0; s + 1 < rows.k.size(); ++s) {
     const int64_t keys = rows.k[s + 1] - rows.k[s], queries = rows.q[s + 1] - rows.q[s];
     c.reduction = std::max({c.reduction, keys, o.headdim});
@@ -188,8 +209,13 @@ std::vector<OpCase> attention_cases() {
   cases.push_back(
       make_case("slice_window", {{0, 5, 75}, {0, 40, 200}, {35, 190}, {0, 100}}, {.n_heads = 6, .n_kv_heads = 2, .headdim = 6, .window = 66}));
   cases.push_back(make_case("many_in_group", whole({0, 21}), {.n_heads = 71, .n_kv_heads = 1, .headdim = 3}));
-  cases.push_back(make_case("small", whole({0, 1024, 2048}), {.n_heads = 8, .n_kv_heads = 2, .headdim = 32}));
-  cases.back().benchmark = true;
+  const auto publish = [&](OpCase c, bool step) {
+    c.benchmark = true, c.step = step;
+    cases.push_back(std::move(c));
+  };
+  publish(make_case("small", whole({0, 1024, 2048}), {.n_heads = 8, .n_kv_heads = 2, .headdim = 32}), false);
+  publish(make_case("base", whole({0, 1024, 2048}), {.n_heads = 6, .n_kv_heads = 6, .headdim = 64}), false);
+  publish(make_case("base_step", {{0, 1}, {0, 1024}, {1023}, {0}}, {.n_heads = 6, .n_kv_heads = 6, .headdim = 64}), true);
   return cases;
 }
 

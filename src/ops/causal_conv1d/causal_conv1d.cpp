@@ -98,7 +98,7 @@ std::vector<OpCase> causal_conv1d_cases() {
     std::vector<int32_t> offsets;
     std::vector<int64_t> start;
     int64_t channels, width;
-    bool silu = true, bias = true, initial = false, strided = false, benchmark = false;
+    bool silu = true, bias = true, initial = false, strided = false, benchmark = false, step = false;
   };
   std::vector<OpCase> cases;
   for (const Row& r : std::vector<Row>{
@@ -109,11 +109,14 @@ std::vector<OpCase> causal_conv1d_cases() {
            {"width7_initial", {0, 20, 23}, {3, 100}, 35, 7, true, true, true, true},
            {"long", {0, 130}, {0}, 150, 3, true, true, false, true},
            {"packed_initial", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 17, 4, true, true, true},
+           {"base_mamba1", {0, 1024, 2048}, {0, 0}, 768, 4, true, true, false, true, true},
+           {"base_mamba2", {0, 1024, 2048}, {0, 0}, 896, 4, true, true, false, true, true},
+           {"base_step", {0, 1}, {1024}, 768, 4, true, true, true, true, true, true},
            {"mamba_130m", {0, 1024, 2048}, {0, 0}, 1536, 4, true, true, false, true, true},
        }) {
     const int64_t n = r.offsets.back(), columns = r.strided ? 2 * r.channels : r.channels;
     OpCase c{.op = "causal_conv1d", .name = r.name};
-    c.inputs = {{"x", {n, columns}}, {"weight", {r.channels, r.width}}};
+    c.inputs = {{.name = "x", .shape = {n, columns}, .used = r.strided ? 0.5 : 1}, {"weight", {r.channels, r.width}}};
     if (r.bias) c.inputs.push_back({"bias", {r.channels}});
     if (r.initial) c.inputs.push_back({"initial", {static_cast<int64_t>(r.start.size()), r.width - 1, r.channels}});
     c.run = [r](Tape& tape, const NamedVars& in) {
@@ -123,9 +126,16 @@ std::vector<OpCase> causal_conv1d_cases() {
           causal_conv1d(tape, {x, in.at("weight"), optional("bias"), r.silu}, optional("initial"), {r.offsets, r.start});
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
+    c.advance = [r](Exec&, const NamedViews& in, const View& y) {
+      const View x = r.strided ? in.at("x").columns(r.channels / 2, r.channels) : in.at("x");
+      const Views views{x, in.at("weight"), view_or_empty(in, "bias"), r.silu};
+      const CaseStates states(view_or_empty(in, "initial"), x.dtype, {static_cast<int64_t>(r.start.size()), r.width - 1, r.channels});
+      return [r, views, states, y](Exec& exec) { causal_conv1d(exec, views, {r.offsets, r.start}, states.pointers.data(), y); };
+    };
     c.reduction = n;
     c.flops = 2.0 * static_cast<double>(n * r.channels * r.width);
     c.benchmark = r.benchmark;
+    c.step = r.step;
     cases.push_back(c);
   }
   return cases;

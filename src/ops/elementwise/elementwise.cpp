@@ -77,14 +77,27 @@ Var neg_exp(Tape& tape, Var a) {
 std::vector<OpCase> elementwise_cases() {
   OpCase sum{.op = "add", .name = "odd", .inputs = {{"a", {37, 5}}, {"b", {37, 5}}}};
   sum.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", add(tape, in.at("a"), in.at("b"))}}; };
+  sum.advance = [](Exec&, const NamedViews& in, const View& y) {
+    return [a = in.at("a"), b = in.at("b"), y](Exec& exec) { add(exec, a, b, y); };
+  };
   OpCase twice = sum;  // one input in both places: gradients add up
   twice.name = "twice";
+  twice.advance = {};
   twice.run = [](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", add(tape, add(tape, in.at("a"), in.at("b")), in.at("a"))}};
   };
   OpCase negative{.op = "neg_exp", .name = "odd", .inputs = {{"a", {5, 7}, -2, 2}}};
   negative.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", neg_exp(tape, in.at("a"))}}; };
-  return {sum, twice, negative};
+  negative.advance = [](Exec&, const NamedViews& in, const View& y) {
+    return [a = in.at("a"), y](Exec& exec) { neg_exp(exec, a, y); };
+  };
+  const auto published = [](OpCase c, const char* name, const Shape& shape, bool step) {
+    c.name = name, c.benchmark = true, c.step = step;
+    for (OpInput& input : c.inputs) input.shape = shape;
+    return c;
+  };
+  return {sum, twice, negative, published(sum, "base", {2048, 384}, false), published(sum, "base_step", {1, 384}, true),
+          published(negative, "base", {768, 16}, false), published(negative, "base_step", {768, 16}, true)};
 }
 
 }  // namespace statera

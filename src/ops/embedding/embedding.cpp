@@ -1,6 +1,7 @@
 #include "ops/embedding/embedding.hpp"
 
 #include <cstring>
+#include <set>
 
 #include "core/arena.hpp"
 #include "core/check.hpp"
@@ -59,12 +60,21 @@ Var embedding(Tape& tape, std::span<const int32_t> ids, Var table) {
 }
 
 std::vector<OpCase> embedding_cases() {
-  OpCase c{.op = "embedding", .name = "repeated", .inputs = {{"table", {7, 37}}}};
-  c.run = [](Tape& tape, const NamedVars& in) {
-    static const std::vector<int32_t> ids = {3, 0, 6, 3, 3, 1, 0};
-    return NamedVars{{"y", embedding(tape, ids, in.at("table"))}};
+  const auto make = [](const char* name, const std::vector<int32_t>& ids, int64_t rows, int64_t width) {
+    OpCase c{.op = "embedding", .name = name, .inputs = {{"table", {rows, width}}}};
+    const std::set<int32_t> read(ids.begin(), ids.end());
+    c.inputs[0].used = static_cast<double>(read.size()) / static_cast<double>(rows);
+    c.run = [ids](Tape& tape, const NamedVars& in) { return NamedVars{{"y", embedding(tape, ids, in.at("table"))}}; };
+    c.advance = [ids](Exec&, const NamedViews& in, const View& y) {
+      return [ids, table = in.at("table"), y](Exec& exec) { embedding(exec, ids, table, y); };
+    };
+    return c;
   };
-  return {c};
+  std::vector<int32_t> many(2048);
+  for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int32_t>(i * 7 % 257);
+  OpCase base = make("base", many, 257, 384), step = make("base_step", {101}, 257, 384);
+  base.benchmark = step.benchmark = step.step = true;
+  return {make("repeated", {3, 0, 6, 3, 3, 1, 0}, 7, 37), base, step};
 }
 
 }  // namespace statera

@@ -81,7 +81,7 @@ Var rmsnorm(Tape& tape, Var x, Var weight, double eps) { return gated_rmsnorm(ta
 
 std::vector<OpCase> gated_rmsnorm_cases() {
   std::vector<OpCase> cases;
-  struct Row { const char* name; int64_t rows, channels; GatedRmsnormOptions options; bool gate, bias, twice = false, benchmark = false; };
+  struct Row { const char* name; int64_t rows, channels; GatedRmsnormOptions options; bool gate, bias, twice = false, benchmark = false, step = false; };
   for (const Row& row : {
            Row{"tiny_plain", 5, 6, {}, false, false},
            Row{"tiny_gate_first", 5, 6, {.norm_before_gate = false}, true, false},
@@ -91,6 +91,8 @@ std::vector<OpCase> gated_rmsnorm_cases() {
            Row{"bias_gate_first", 9, 20, {.group_size = 5, .norm_before_gate = false}, true, true},
            Row{"long_twice", 130, 70, {.norm_before_gate = false}, true, true, true},
            Row{"base", 2048, 384, {}, false, false, false, true},
+           Row{"base_gate", 2048, 768, {.norm_before_gate = false}, true, false, false, true},
+           Row{"base_step", 1, 384, {}, false, false, false, true, true},
            Row{"mamba2_130m", 2048, 1536, {.norm_before_gate = false}, true, false, false, true},
        }) {
     OpCase c{.op = "gated_rmsnorm", .name = row.name};
@@ -105,8 +107,14 @@ std::vector<OpCase> gated_rmsnorm_cases() {
       if (row.twice) out["again"] = call();
       return out;
     };
+    c.advance = [row](Exec&, const NamedViews& in, const View& y) {
+      return [row, x = in.at("x"), z = view_or_empty(in, "z"), weight = in.at("weight"), bias = view_or_empty(in, "bias"), y](Exec& exec) {
+        gated_rmsnorm(exec, x, z, weight, bias, row.options, y);
+      };
+    };
     c.reduction = std::max(row.rows, row.channels);
     c.benchmark = row.benchmark;
+    c.step = row.step;
     cases.push_back(c);
   }
   return cases;

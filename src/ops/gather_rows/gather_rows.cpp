@@ -70,7 +70,15 @@ std::vector<OpCase> gather_rows_cases() {
   two.run = [index = std::vector<int32_t>{-1, -6, 0, 4, no_row, -2}](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", gather_rows(tape, tape.columns(in.at("a"), 3, 40), in.at("b"), index, {2, 3, 40})}};
   };
-  return {one, two};
+  OpCase base{.op = "gather_rows", .name = "base", .inputs = {{"a", {2048, 768}}, {"b", {2048, 768}}}};  // keys and values carried over
+  std::vector<int32_t> index;
+  for (int32_t s = 0; s < 2; ++s) {
+    for (int32_t i = 0; i < 1024; ++i) index.push_back(-1 - (1024 * s + i));
+    for (int32_t i = 0; i < 1024; ++i) index.push_back(1024 * s + i);
+  }
+  base.run = [index](Tape& tape, const NamedVars& in) { return NamedVars{{"y", gather_rows(tape, in.at("a"), in.at("b"), index, {4096, 768})}}; };
+  base.benchmark = true;
+  return {one, two, base};
 }
 
 }  // namespace statera

@@ -136,16 +136,28 @@ std::vector<OpCase> matmul_cases() {
       const auto found = v.find("bias");
       return NamedVars{{"y", matmul(tape, v.at("x"), v.at("w"), found == v.end() ? Var{} : found->second)}};
     };
+    c.advance = [](Exec& exec, const NamedViews& v, const View& y) {
+      const auto weight = std::make_shared<Weight>();
+      weight->bind(v.at("w"), {}, nullptr);
+      const View x = v.at("x"), b = view_or_empty(v, "bias");
+      if (y.dtype == DType::f32) static_cast<void>(weight->forward_panels(exec));
+      return [x, weight, y, b](Exec& e) { matmul(e, x, *weight, y, b); };
+    };
     c.reduction = std::max({rows, in, out});
     c.flops = 2.0 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out);
     c.benchmark = benchmark;
+    c.step = benchmark && rows <= 64;
     cases.push_back(c);
   };
   add("one_row", 1, 37, 33, true, false);
   add("few_rows", 5, 37, 50, false, false);
   add("odd", 130, 37, 130, true, false);
   add("narrow", 37, 130, 1, true, false);
-  add("base", 2048, 384, 1536, false, true);
+  add("base_mlp", 2048, 384, 2272, false, true);  // gate and up of base-attention
+  add("base_in", 2048, 384, 1676, false, true);   // in_proj of base-mamba2
+  add("base_out", 2048, 768, 384, false, true);   // its out_proj
+  add("base_step", 1, 384, 1676, false, true);
+  add("base_step_16", 16, 384, 1676, false, true);
   return cases;
 }
 

@@ -70,8 +70,10 @@ std::vector<OpCase> rope_cases() {
     c.run = [offsets, start, o](Tape& tape, const NamedVars& in) {
       return NamedVars{{"y", rope(tape, in.at("x"), tape.keep({offsets, start}), o)}};
     };
+    c.advance = [offsets, start, o](Exec&, const NamedViews& in, const View& y) {
+      return [offsets, start, o, x = in.at("x"), y](Exec& exec) { rope(exec, x, y, {offsets, start}, o); };
+    };
     c.reduction = 2;
-    c.benchmark = rows > 1000;
     cases.push_back(c);
   };
   add("tiny", {0, 3}, {0}, {.heads = 1, .headdim = 2});
@@ -80,7 +82,10 @@ std::vector<OpCase> rope_cases() {
   add("partial", {0, 130}, {0}, {.heads = 2, .headdim = 44, .rotary_dim = 38, .theta = 500000});
   add("interleaved_partial", {0, 33}, {0}, {.heads = 2, .headdim = 40, .rotary_dim = 36, .interleaved = true});
   add("packed_far", {0, 70, 70, 71, 90}, {1000000, 3, 123456789, 60}, {.heads = 1, .headdim = 12});
-  add("small", {0, 1024, 2048}, {0, 0}, {.heads = 12, .headdim = 64});
+  add("base", {0, 1024, 2048}, {0, 0}, {.heads = 12, .headdim = 64});  // queries and keys together
+  cases.back().benchmark = true;
+  add("base_step", {0, 1}, {1023}, {.heads = 12, .headdim = 64});
+  cases.back().benchmark = cases.back().step = true;
   return cases;
 }
 

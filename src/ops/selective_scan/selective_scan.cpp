@@ -122,7 +122,7 @@ std::vector<OpCase> selective_scan_cases() {
     std::vector<int32_t> offsets;
     std::vector<int64_t> start;
     int64_t channels, d_state, groups;
-    bool softplus = true, D = true, z = true, delta_bias = true, initial = false, strided = false, benchmark = false;
+    bool softplus = true, D = true, z = true, delta_bias = true, initial = false, strided = false, benchmark = false, step = false;
   };
   std::vector<OpCase> cases;
   for (const Row& r : std::vector<Row>{
@@ -134,12 +134,15 @@ std::vector<OpCase> selective_scan_cases() {
            {"packed_initial", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 17, 4, 1, true, true, true, true, true, true},
            {"steps", {0, 1, 2, 5}, {7, 0, 2}, 33, 16, 1, true, false, true, true, true},
            {"char_lm", {0, 512, 1024, 1536, 2048}, {0, 0, 0, 0}, 256, 16, 1, true, true, true, true, false, true, true},
+           {"base", {0, 1024, 2048}, {0, 0}, 768, 16, 1, true, true, true, true, false, true, true},
+           {"base_step", {0, 1}, {1024}, 768, 16, 1, true, true, true, true, true, true, true, true},
            {"mamba_130m", {0, 1024}, {0}, 1536, 16, 1, true, true, true, true, false, true, true},
        }) {
     const int64_t n = r.offsets.back(), width = r.strided ? 3 * r.channels : r.channels;
     OpCase c{.op = "selective_scan", .name = r.name};
     c.inputs = {{"u", {n, r.channels}}, {"A", {r.channels, r.d_state}, -4, -0.2}};
     c.inputs.push_back(r.softplus ? OpInput{"delta", {n, width}, -3, 1} : OpInput{"delta", {n, width}, 0.05, 0.5});
+    if (r.strided) c.inputs.back().used = r.z ? 2.0 / 3 : 1.0 / 3;
     c.inputs.push_back({"BC", {n, 2 * r.groups * r.d_state}});
     if (r.D) c.inputs.push_back({"D", {r.channels}});
     if (r.z && !r.strided) c.inputs.push_back({"z", {n, r.channels}, -3, 3});
@@ -158,9 +161,22 @@ std::vector<OpCase> selective_scan_cases() {
       const SelectiveScanOut out = selective_scan(tape, inputs, optional("initial"), {r.offsets, r.start});
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
+    c.advance = [r](Exec&, const NamedViews& in, const View& y) {
+      const int64_t bc = r.groups * r.d_state;
+      View delta = in.at("delta"), z = view_or_empty(in, "z");
+      if (r.strided) {
+        if (r.z) z = delta.columns(0, r.channels);
+        delta = delta.columns(r.channels + 1, r.channels);
+      }
+      const Views views{in.at("u"), delta, in.at("A"), in.at("BC").columns(0, bc), in.at("BC").columns(bc, bc), view_or_empty(in, "D"), z,
+                        view_or_empty(in, "delta_bias"), r.softplus};
+      const CaseStates states(view_or_empty(in, "initial"), delta.dtype, {static_cast<int64_t>(r.start.size()), r.channels, r.d_state});
+      return [r, views, states, y](Exec& exec) { selective_scan(exec, views, {r.offsets, r.start}, states.pointers.data(), y); };
+    };
     c.reduction = n * r.d_state;
     c.flops = 6.0 * static_cast<double>(n * r.channels * r.d_state);
     c.benchmark = r.benchmark;
+    c.step = r.step;
     cases.push_back(c);
   }
   return cases;

@@ -121,7 +121,7 @@ std::vector<OpCase> ssd_cases() {
     std::vector<int64_t> start;
     int64_t heads, headdim, groups, d_state;
     SsdOptions options = {};
-    bool initial = false, D = true, D_per_channel = false, dt_bias = true, benchmark = false;
+    bool initial = false, D = true, D_per_channel = false, dt_bias = true, benchmark = false, step = false;
   };
   std::vector<OpCase> cases;
   for (Row& r : std::vector<Row>{
@@ -134,6 +134,8 @@ std::vector<OpCase> ssd_cases() {
            {"dt_limit", {0, 37}, {0}, 4, 3, 2, 4, {.chunk_size = 16, .dt_limit_min = 0.2, .dt_limit_max = 0.8}},
            {"steps", {0, 1, 4}, {7, 0}, 4, 16, 2, 16, {}, true},
            {"char_lm", {0, 512, 1024, 1536, 2048}, {0, 0, 0, 0}, 8, 64, 1, 64, {}, false, true, false, true, true},
+           {"base", {0, 1024, 2048}, {0, 0}, 12, 64, 1, 64, {}, false, true, false, true, true},
+           {"base_step", {0, 1}, {1024}, 12, 64, 1, 64, {}, true, true, false, true, true, true},
            {"mamba2_130m", {0, 1024}, {0}, 24, 64, 1, 128, {}, false, true, false, true, true},
        }) {
     r.options.n_groups = r.groups;
@@ -150,9 +152,15 @@ std::vector<OpCase> ssd_cases() {
       const SsdOut out = ssd(tape, inputs, optional("initial"), {r.offsets, r.start}, r.options);
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
+    c.advance = [r](Exec&, const NamedViews& in, const View& y) {
+      const Views views{in.at("x"), in.at("dt"), in.at("A"), in.at("B"), in.at("C"), view_or_empty(in, "D"), view_or_empty(in, "dt_bias")};
+      const CaseStates states(view_or_empty(in, "initial"), y.dtype, {static_cast<int64_t>(r.start.size()), r.heads, r.headdim, r.d_state});
+      return [r, views, states, y](Exec& exec) { ssd(exec, views, {r.offsets, r.start}, r.options, states.pointers.data(), y); };
+    };
     c.reduction = n * r.d_state;
     c.flops = 4.0 * static_cast<double>(n * width * r.d_state);
     c.benchmark = r.benchmark;
+    c.step = r.step;
     cases.push_back(std::move(c));
   }
   return cases;

@@ -51,12 +51,17 @@ std::vector<OpCase> swiglu_cases() {
   const auto add = [&](const char* name, int64_t rows, int64_t d_ff, bool benchmark) {
     OpCase c{.op = "swiglu", .name = name, .inputs = {{"gate_up", {rows, 2 * d_ff}, -4, 4}}};
     c.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", swiglu(tape, in.at("gate_up"))}}; };
+    c.advance = [](Exec&, const NamedViews& in, const View& y) {
+      return [gate_up = in.at("gate_up"), y](Exec& exec) { swiglu(exec, gate_up, y); };
+    };
     c.benchmark = benchmark;
+    c.step = benchmark && rows == 1;
     cases.push_back(c);
   };
   add("tiny", 3, 5, false);
   add("odd", 37, 33, false);
-  add("base", 2048, 1024, true);
+  add("base", 2048, 1136, true);
+  add("base_step", 1, 1136, true);
   return cases;
 }
 
