@@ -46,7 +46,35 @@ float SumOf(const float* HWY_RESTRICT x, int64_t count) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#if defined(__x86_64__)
+#include <immintrin.h>  // Highway 1.0 has no target with this instruction
+#endif
+#include "statera/device.hpp"
+
 namespace statera {
+#if defined(__x86_64__)
+namespace {
+__attribute__((target("avx512f,avx512vl,avx512bw,avx512bf16"))) double dot_chains(int64_t iterations) {
+  constexpr int chains = 12;
+  __m512 acc[chains];
+  for (int i = 0; i < chains; ++i) acc[i] = _mm512_set1_ps(static_cast<float>(i));
+  const __m512bh x = (__m512bh)_mm512_set1_epi16(0x3c00), y = (__m512bh)_mm512_set1_epi16(0x3c00);  // small: the sums stay finite
+  for (int64_t n = 0; n < iterations; ++n)
+#pragma GCC unroll 12
+    for (int i = 0; i < chains; ++i) acc[i] = _mm512_dpbf16_ps(acc[i], x, y);
+  for (int i = 1; i < chains; ++i) acc[0] = _mm512_add_ps(acc[0], acc[i]);
+  volatile float used = _mm512_cvtss_f32(acc[0]);
+  static_cast<void>(used);
+  return 2.0 * 32 * chains * static_cast<double>(iterations);
+}
+}  // namespace
+double run_bf16_dot_chains(int64_t iterations) {
+  return instruction_set() == "AVX3" && __builtin_cpu_supports("avx512bf16") ? dot_chains(iterations) : 0;
+}
+#else
+double run_bf16_dot_chains(int64_t) { return 0; }
+#endif
+
 HWY_EXPORT(FmaChains);
 HWY_EXPORT(SumOf);
 double run_fma_chains(int64_t iterations) { return HWY_DYNAMIC_DISPATCH(FmaChains)(iterations); }

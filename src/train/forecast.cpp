@@ -4,9 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 #include "core/check.hpp"
+#include "core/machine.hpp"
 #include "io/safetensors.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "train/checkpoint.hpp"
@@ -52,7 +52,7 @@ double kept_bytes(const Model& model) {  // weights, gradients, two means
 }
 
 void check_memory(const Model& model, const TrainingData& data, const TrainOptions& options, Forecast& forecast) {
-  const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch), unused = free_bytes();
+  const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch), unused = free_memory_bytes();
   forecast.bytes = windows + kept_bytes(model);
   require(windows <= unused, ErrorCode::device, "a batch of ", options.batch, " x ", options.length, " needs about ", std::ceil(windows / 1e8) / 10,
           " GB, but ", std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length",

@@ -1,9 +1,7 @@
 #include "lab/compare/findings.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <ctime>
 #include <limits>
 #include <numbers>
 
@@ -13,6 +11,7 @@
 #include "io/json_fields.hpp"
 #include "lab/compare/recommend.hpp"
 #include "lab/measure/paired.hpp"
+#include "lab/timing.hpp"
 #include "models/language_model.hpp"
 
 namespace statera {
@@ -24,15 +23,6 @@ constexpr int64_t block_bytes = 1024;     // of held-out text, for standard erro
 constexpr int64_t compared_context = 16384;
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
-
-std::string now_text() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm utc;
-  gmtime_r(&now, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
 
 // What the store holds of one candidate.
 struct Known {
@@ -302,7 +292,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   const Known* best = nullptr;
   for (const Known& known : all)
     if (known.done() && (!best || mean_bits(known) < mean_bits(*best))) best = &known;
-  Json report = {{"format_version", 1}, {"statera", from.run.version}, {"commit", from.run.commit}, {"command", from.run.command}, {"date", now_text()}};
+  Json report = {{"format_version", 1}, {"statera", from.run.version}, {"commit", from.run.commit}, {"command", from.run.command}, {"date", date_text()}};
   report["machine"] = {{"cpu", machine.cpu}, {"cores", machine.cores}, {"threads", from.device.threads()}, {"instruction_set", instruction_set()},
                        {"memory_bytes", machine.memory_bytes}, {"load", machine.load}};
   const auto bytes = [](const ByteSource& source) { return source.bytes(); };

@@ -1,10 +1,10 @@
 #include "lab/measure/contexts.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/arena.hpp"
 #include "lab/measure/stream_cost.hpp"
+#include "lab/timing.hpp"
 #include "models/language_model.hpp"
 
 namespace statera {
@@ -12,14 +12,6 @@ namespace statera {
 namespace {
 constexpr int rounds = 3;
 constexpr int64_t most_bytes = int64_t{4} << 30;
-
-using Clock = std::chrono::steady_clock;
-double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 // One model through all contexts once; appends to seconds[context].
 void visit(const Model& model, std::vector<ContextCost>& costs, std::vector<std::vector<double>>& seconds) {
@@ -43,9 +35,9 @@ void visit(const Model& model, std::vector<ContextCost>& costs, std::vector<std:
       Context how{{model.device().pool(), scratch, model.device().kernels()}, 0};
       const int32_t id = 'e', offsets[] = {0, 1};
       const int64_t start[] = {context - 1};
-      const auto begin = Clock::now();
+      const double begin = clock_seconds();
       layers.advance(how, {&id, 1}, {offsets, start}, {&one, 1}, logits);
-      if (step > 0) seconds[place].push_back(since(begin));
+      if (step > 0) seconds[place].push_back(clock_seconds() - begin);
     }
     costs[place].state_bytes = static_cast<int64_t>(state.bytes());
   }
@@ -75,16 +67,16 @@ std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, con
     for (size_t m = 0; m < models.size(); ++m) {
       if (stop && stop()) return {};
       Session session = quiet_session(*models[m]);
-      auto begin = Clock::now();
+      double begin = clock_seconds();
       session.prefill(all);
-      const double filled = since(begin) / static_cast<double>(all.size());
+      const double filled = (clock_seconds() - begin) / static_cast<double>(all.size());
       session.reset();
       session.prefill(all.first(std::min(before, all.size())));
-      begin = Clock::now();
+      begin = clock_seconds();
       for (size_t i = 0; i < steps; ++i) session.step(ids[i % ids.size()]);
       if (round == 0) continue;  // cold
       prefill[m].push_back(filled);
-      step[m].push_back(since(begin) / steps);
+      step[m].push_back((clock_seconds() - begin) / steps);
     }
   std::vector<StreamSpeed> speeds;
   for (size_t m = 0; m < models.size(); ++m) speeds.push_back({1 / median(prefill[m]), 1 / median(step[m])});

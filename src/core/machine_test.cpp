@@ -1,0 +1,44 @@
+#include "core/machine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include "statera/tensor.hpp"
+
+namespace statera {
+namespace {
+
+TEST(MachineTest, TellsWhatTheSystemTells) {
+  const Machine machine = this_machine();
+  EXPECT_GE(machine.cores, 1);
+  EXPECT_GT(machine.memory_bytes, 64e6);
+  EXPECT_LE(free_memory_bytes(), machine.memory_bytes);
+  if (machine.l1_bytes > 0 && machine.l2_bytes > 0) {
+    EXPECT_LT(machine.l1_bytes, machine.l2_bytes);
+  }
+}
+
+TEST(MachineTest, ThePeakOfMemoryIsThatSinceTheReset) {
+  reset_peak_resident();
+  const double before = resident_bytes(), after_reset = peak_resident_bytes();
+  constexpr int64_t floats = int64_t{16} << 20;
+  { const Tensor large(DType::f32, {floats}); }
+  EXPECT_GE(peak_resident_bytes(), before + 3.5 * floats);
+  if (after_reset < before + 1e6) {  // the system allows a reset
+    reset_peak_resident();
+    EXPECT_LT(peak_resident_bytes(), before + 1.0 * floats);
+  }
+}
+
+TEST(MachineTest, AProcessAges) {
+  const double young = process_age_seconds();
+  EXPECT_GE(young, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  EXPECT_GE(process_age_seconds(), young + 0.05);
+}
+
+}  // namespace
+}  // namespace statera
