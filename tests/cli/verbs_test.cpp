@@ -1,4 +1,4 @@
-// generate, score, info and bench through the program; what all verbs have in common; models that cannot be used.
+// generate, score and info through the program; what all verbs have in common; models that cannot be used.
 #include <cmath>
 #include <cstring>
 #include <sstream>
@@ -164,16 +164,6 @@ TEST_F(Verbs, InfoShowsModelsAndPresets) {
   for (const char* word : {"parameters", "FLOPs per byte", "bytes of state", "embedding"}) EXPECT_NE(text.find(word), std::string::npos) << word;
   EXPECT_NE(run("info").out.find("tiny-mamba2\n"), std::string::npos);
   fails("info small-hybird", 1, "small-hybrid");
-}
-
-TEST_F(Verbs, BenchMeasures) {
-  const json report = good("bench --train tiny-attention --batch 1 --length 32 --stream tiny-mamba2 tiny-attention --bytes 400 --json");
-  EXPECT_GT(report["train"][0]["positions_per_s"], 0);
-  EXPECT_EQ(report["stream"][0]["steps"].back()["position"], 400);
-  EXPECT_EQ(report["stream"][0]["steps"][0]["state_bytes"], report["stream"][0]["steps"].back()["state_bytes"]);
-  EXPECT_LT(report["stream"][1]["steps"][0]["state_bytes"], report["stream"][1]["steps"].back()["state_bytes"]);
-  fails("bench --train tiny-magic", 1, "tiny-magic");
-  fails("bench --bytes 0", 2, "--bytes");
 }
 
 TEST_F(Verbs, BadModelsGetOneClearLine) {

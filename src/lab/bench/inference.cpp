@@ -1,0 +1,251 @@
+#include "lab/bench/inference.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "core/arena.hpp"
+#include "core/machine.hpp"
+#include "lab/bench/roof.hpp"
+#include "models/language_model.hpp"
+#include "statera/session.hpp"
+#include "text/quantity.hpp"
+
+namespace statera {
+
+namespace {
+constexpr int rounds = 3, most_steps = 20;
+constexpr double visit_seconds = 0.05,
+                 prefill_seconds = 4;  // of steps timed in a visit; of a prefill at most, as far as the guess is right
+constexpr double guessed_share = 0.3;  // of the FMA peak
+constexpr double widest = 160;         // bytes of activations for each position and channel of d_model, about
+constexpr int64_t longest_slice = 512, slice_grid = 64, slice_positions = 2048;
+
+// A batch of sequences of one model that stand at any place.
+class Sequences {
+ public:
+  Sequences(const Model& model, int64_t batch) : model_(model) {
+    for (int64_t s = 0; s < batch; ++s) states_.push_back(model.layers().new_state(model.dtype()));
+    for (SequenceState& state : states_) pointers_.push_back(&state);
+  }
+
+  // Makes room up to `context` and puts every sequence `rows` before it. Layers with a window keep no more than they can see.
+  void place(int64_t context, int64_t rows) {
+    const auto& blocks = model_.layers().blocks();
+    for (SequenceState& state : states_)
+      for (size_t layer = 0; layer < blocks.size(); ++layer) {
+        State& s = state.layers[layer];
+        if (const int64_t window = blocks[layer]->mixer().window(); window > 0) {
+          s.clear();
+          s.drop_before(std::max<int64_t>(0, context - rows + 1 - window));
+        }
+        s.set_position(context - rows);
+        s.reserve(context);
+      }
+  }
+
+  // Seconds that all take from `rows` before the context to it. Call place() first.
+  double read(int64_t context, int64_t rows) {
+    const auto n = static_cast<int64_t>(states_.size());
+    const std::vector<int32_t> ids(static_cast<size_t>(n * rows), 'e');
+    std::vector<int32_t> offsets{0};
+    for (int64_t s = 0; s < n; ++s) offsets.push_back(static_cast<int32_t>((s + 1) * rows));
+    const std::vector<int64_t> start(static_cast<size_t>(n), context - rows);
+    const ArenaScope scope(scratch_);
+    const View logits = scratch_.allocate(model_.dtype(), {n, model_.layers().vocab_size()});
+    Context how{{model_.device().pool(), scratch_, model_.device().kernels()}, 0};
+    const double begin = clock_seconds();
+    model_.layers().advance(how, ids, {offsets, start}, pointers_, logits);
+    return clock_seconds() - begin;
+  }
+
+  double bytes() const {
+    double total = 0;
+    for (const SequenceState& state : states_) total += static_cast<double>(state.bytes());
+    return total;
+  }
+
+  // What a step reads of the states and writes back.
+  double step_bytes() const {
+    double total = 0;
+    for (const SequenceState& state : states_)
+      for (const State& layer : state.layers)
+        for (size_t i = 0; i < layer.layout().size(); ++i)
+          if (!layer.layout()[i].grows) total += static_cast<double>(layer.fixed(i).bytes());
+    return total + bytes();
+  }
+
+ private:
+  const Model& model_;
+  std::vector<SequenceState> states_;
+  std::vector<SequenceState*> pointers_;
+  Arena scratch_;
+};
+
+struct Case {
+  InferenceCost cost;
+  std::vector<double> steps, prefills;
+  bool left_out = false, no_prefill = false;
+  double read_bytes_per_s = 0, visit = 0;  // the best; seconds that a visit takes
+};
+
+// The cases of one model on one device.
+class Subject {
+ public:
+  Subject(const InferencePlan& plan, const std::string& name, const Device& device)
+      : name_(name), model_(ModelConfig::load(name), device, {.training = false}), contexts_(plan.contexts.size()) {
+    for (int64_t batch : plan.batches)
+      for (int64_t context : plan.contexts) {
+        Case c;
+        c.cost = {.model = name, .threads = device.threads(), .parameters = model_.parameter_count(), .batch = batch, .context = context};
+        const int64_t share = std::clamp(slice_positions / batch / slice_grid * slice_grid, slice_grid, longest_slice);
+        c.cost.slice = std::min(context, share);
+        cases.push_back(c);
+      }
+    model_.init(1);
+    for (const Parameter* p : model_.parameters()) weight_bytes_ += static_cast<double>(p->value.view().bytes());
+    if (!model_.config().tied)
+      weight_bytes_ -= static_cast<double>(model_.parameters().front()->value.view().bytes());  // a row of the embedding is read
+  }
+
+  // One visit of each context of a batch, ascending: the states of the batch grow.
+  void take(size_t batch, RoofMeter& meter, BenchTerms& terms, bool first) {
+    std::unique_ptr<Sequences> sequences;
+    for (size_t i = batch * contexts_; i < (batch + 1) * contexts_; ++i) {
+      if (first) begin(cases[i], meter, terms);
+      if (cases[i].left_out || (!first && !terms.worth(cases[i].visit))) continue;
+      if (!sequences) sequences = std::make_unique<Sequences>(model_, cases[i].cost.batch);
+      visit(cases[i], *sequences, meter, terms);
+    }
+  }
+
+  std::vector<Case> cases;
+
+ private:
+  std::string place(const Case& c) const {
+    return name_ + ", batch " + std::to_string(c.cost.batch) + ", context " + std::to_string(c.cost.context);
+  }
+
+  void begin(Case& c, RoofMeter& meter, BenchTerms& terms) {
+    const double batch = static_cast<double>(c.cost.batch), state = batch * model_.layers().cost(1, c.cost.context).state_bytes;
+    const double unused = std::max(0.0, free_memory_bytes());
+    const std::string what = "inference " + place(c);
+    const double activations = batch * static_cast<double>(c.cost.slice * model_.config().d_model) * widest;
+    if (state + activations > unused / 2) {
+      terms.leave_out(
+          what, "states and activations would need about " + bytes_text(state + activations) + ", " + bytes_text(unused) + " are free");
+      c.left_out = true;
+      return;
+    }
+    constexpr double new_bytes_per_s = 1e9;  // of memory that is met for the first time
+    c.left_out = !terms.fits((state + weight_bytes_) / new_bytes_per_s, what);
+    if (c.left_out) return;
+    const auto flops = [&] {  // a slice at the end of the context: each position costs what a step there costs, at most
+      return batch * static_cast<double>(c.cost.slice) * model_.layers().cost(c.cost.slice, c.cost.context).step_flops;
+    };
+    if (speed_ == 0) speed_ = guessed_share * meter.fma_flops();
+    const double most = std::min(prefill_seconds, terms.seconds_left());
+    while (c.cost.slice > slice_grid && flops() / speed_ > most)
+      c.cost.slice = std::max(slice_grid, c.cost.slice / 2 / slice_grid * slice_grid);
+    c.no_prefill = flops() / speed_ > most;
+    if (c.no_prefill)
+      terms.leave_out("prefill " + place(c), "a slice of " + std::to_string(c.cost.slice) + " would take about " +
+                                                 seconds_text(flops() / speed_) + ", and gets at most " +
+                                                 seconds_text(std::max(0.0, most)));
+  }
+
+  void visit(Case& c, Sequences& sequences, RoofMeter& meter, BenchTerms& terms) {
+    const double entered = clock_seconds();
+    const int64_t context = c.cost.context;
+    if (!c.no_prefill)
+      for (int i = 0; i < 2; ++i) {  // the first one meets new memory
+        sequences.place(context, c.cost.slice);
+        const double seconds = sequences.read(context, c.cost.slice);
+        if (i > 0)
+          c.prefills.push_back(seconds);
+        else if (seconds > prefill_seconds / 2) {
+          c.prefills.push_back(seconds);
+          break;
+        }
+      }
+    double timed = 0;
+    for (int i = 0; i <= most_steps && (i <= 1 || timed < visit_seconds); ++i) {
+      sequences.place(context, 1);
+      const double seconds = sequences.read(context, 1);
+      if (i == 0) continue;
+      c.steps.push_back(seconds);
+      timed += seconds;
+    }
+    c.cost.state_bytes = sequences.bytes();
+    c.cost.step_bytes = weight_bytes_ + sequences.step_bytes();
+    c.read_bytes_per_s = std::max(c.read_bytes_per_s, meter.read_bytes(c.cost.step_bytes));
+    if (terms.note && c.visit == 0) terms.note("inference " + place(c) + ": a step " + std::to_string(median(c.steps) * 1e3) + " ms");
+    c.visit = clock_seconds() - entered;
+  }
+
+  std::string name_;
+  Model model_;
+  size_t contexts_;
+  double weight_bytes_ = 0, speed_ = 0;  // speed: FLOPs a second, about
+};
+}  // namespace
+
+std::vector<InferenceCost> measure_inference(const InferencePlan& plan, BenchTerms& terms) {
+  for (const std::string& model : plan.models) LanguageModel(ModelConfig::load(model));
+  std::vector<std::unique_ptr<Subject>> subjects;
+  std::vector<std::unique_ptr<RoofMeter>> meters;
+  for (const Device& device : plan.devices) meters.push_back(std::make_unique<RoofMeter>(device));
+  for (const std::string& model : plan.models)
+    for (const Device& device : plan.devices) subjects.push_back(std::make_unique<Subject>(plan, model, device));
+  for (int round = 0; round < rounds; ++round)
+    for (size_t batch = 0; batch < plan.batches.size(); ++batch)
+      for (size_t i = 0; i < subjects.size(); ++i) subjects[i]->take(batch, *meters[i % meters.size()], terms, round == 0);
+
+  std::vector<InferenceCost> costs;
+  for (const auto& subject : subjects)
+    for (const Case& c : subject->cases) {
+      if (c.steps.empty()) continue;
+      const Timing timing = timing_of(c.steps);
+      InferenceCost cost = c.cost;
+      const auto batch = static_cast<double>(cost.batch);
+      cost.step_seconds = timing.seconds, cost.spread_seconds = timing.spread, cost.runs = timing.runs;
+      cost.step_positions_per_s = batch / timing.seconds;
+      if (!c.prefills.empty()) cost.prefill_positions_per_s = batch * static_cast<double>(cost.slice) / median(c.prefills);
+      cost.read_share = cost.step_bytes / c.read_bytes_per_s / timing.seconds;
+      costs.push_back(cost);
+    }
+  return costs;
+}
+
+std::vector<StreamCost> measure_stream(const std::string& name, int64_t bytes, const Device& device) {
+  Model model(ModelConfig::load(name), device, {.training = false});
+  model.init(1);
+  Session session(model, {.rewind_bytes = 0});
+  std::vector<StreamCost> costs;
+  constexpr size_t most = 1000;
+  std::vector<double> recent;  // what the last `most` steps took: memory that does not grow with the stream
+  recent.reserve(most);
+  size_t taken = 0;
+  for (int64_t next = 100; session.position() < bytes;) {
+    const double begin = clock_seconds();
+    session.step(static_cast<int32_t>(session.position() * 7 % 256));
+    const double seconds = clock_seconds() - begin;
+    if (recent.size() < most)
+      recent.push_back(seconds);
+    else
+      recent[taken % most] = seconds;
+    ++taken;
+    if (session.position() != next && session.position() != bytes) continue;
+    costs.push_back({.model = name,
+                     .threads = device.threads(),
+                     .position = session.position(),
+                     .step_seconds = median(recent),
+                     .state_bytes = static_cast<double>(session.state_bytes()),
+                     .resident_bytes = resident_bytes()});
+    recent.clear();
+    taken = 0;
+    if (session.position() == next) next *= 10;
+  }
+  return costs;
+}
+
+}  // namespace statera

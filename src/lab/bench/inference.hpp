@@ -1,0 +1,65 @@
+// Inference: prefill and step by batch and context, bytes of state, the share of what memory allows; and long streams of steps.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/fields.hpp"
+#include "lab/timing.hpp"
+#include "statera/device.hpp"
+
+namespace statera {
+
+struct InferencePlan {
+  std::vector<std::string> models;         // presets, or files of configs
+  std::vector<int64_t> contexts, batches;  // positions that each sequence has read when the calls end; sequences at once
+  std::vector<Device> devices;             // each number of threads
+};
+
+struct InferenceCost {
+  std::string model;
+  int64_t threads = 0, parameters = 0, batch = 0, context = 0, slice = 0, runs = 0;
+  double step_seconds = 0, spread_seconds = 0, step_positions_per_s = 0, prefill_positions_per_s = 0, state_bytes = 0, step_bytes = 0,
+         read_share = 0;
+
+  void visit(FieldVisitor& v) {
+    v.field("model", model, "preset or file");
+    v.field("parameters", parameters, "numbers of the model");
+    v.field("threads", threads, "at once");
+    v.field("batch", batch, "sequences at once");
+    v.field("context", context, "positions that each sequence has read at the end of a call");
+    v.field("slice", slice, "positions of each sequence that a prefill reads");
+    v.field("runs", runs, "steps timed");
+    v.field("step_seconds", step_seconds, "median of a step of all sequences");
+    v.field("spread_seconds", spread_seconds, "distance of the quartiles");
+    v.field("step_positions_per_s", step_positions_per_s, "of all sequences together");
+    v.field("prefill_positions_per_s", prefill_positions_per_s, "of all sequences together, at the end of the context; 0: left out");
+    v.field("state_bytes", state_bytes, "of all sequences");
+    v.field("step_bytes", step_bytes, "that a step must touch: weights and states once, fixed states also written");
+    v.field("read_share", read_share, "time of the best measured read of a buffer of equal size (at most 1 GiB) over the time of a step");
+  }
+};
+
+// States are made at their positions, not read in: their zeros take the time that values would. A context whose states would need more
+// than half of the memory that is free is left out, and a prefill that would take more than four seconds. Three rounds go over all cases,
+// the second and third only over those that use up no more than a tenth of the time left.
+std::vector<InferenceCost> measure_inference(const InferencePlan& plan, BenchTerms& terms);
+
+struct StreamCost {
+  std::string model;
+  int64_t threads = 0, position = 0;
+  double step_seconds = 0, state_bytes = 0, resident_bytes = 0;
+
+  void visit(FieldVisitor& v) {
+    v.field("model", model, "preset or file");
+    v.field("threads", threads, "at once");
+    v.field("position", position, "bytes read");
+    v.field("step_seconds", step_seconds, "median of the last thousand steps");
+    v.field("state_bytes", state_bytes, "of the sequence");
+    v.field("resident_bytes", resident_bytes, "of the process");
+  }
+};
+
+// One stream, a byte at a time: at 100, 1,000 ... and at the last byte.
+std::vector<StreamCost> measure_stream(const std::string& model, int64_t bytes, const Device& device);
+
+}  // namespace statera

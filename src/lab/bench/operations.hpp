@@ -1,0 +1,36 @@
+// Every operation at its published shapes (all_op_cases): time, rates, and the share of its own roof.
+#pragma once
+#include <vector>
+
+#include "core/fields.hpp"
+#include "lab/timing.hpp"
+#include "statera/device.hpp"
+
+namespace statera {
+
+struct OperationCost {
+  std::string op, name, pass;  // pass: forward, backward or step
+  int64_t threads = 0, runs = 0;
+  double seconds = 0, spread_seconds = 0, gflops = 0, gb_per_s = 0, roof_share = 0;
+  std::string bound;
+
+  void visit(FieldVisitor& v) {
+    v.field("op", op, "operation");
+    v.field("name", name, "shape");
+    v.field("pass", pass, "forward, backward or step");
+    v.field("threads", threads, "at once");
+    v.field("runs", runs, "timed");
+    v.field("seconds", seconds, "median");
+    v.field("spread_seconds", spread_seconds, "distance of the quartiles");
+    v.field("gflops", gflops, "minimal FLOPs; 0: not counted, the operation moves memory");
+    v.field("gb_per_s", gb_per_s, "minimal traffic: each input read and each output written once");
+    v.field("roof_share", roof_share, "the least time by the roof over the median");
+    v.field("bound", bound, "what gives the least time: arithmetic or traffic");
+  }
+};
+
+// Forward and backward of the cases for training, a call of the inference face of those for a step, on each device. Rounds go over all
+// cases in turn, as many (at most five) as there is time for. The roof of traffic is the best measured read of a buffer of equal size.
+std::vector<OperationCost> measure_operations(const std::vector<Device>& devices, BenchTerms& terms);
+
+}  // namespace statera
