@@ -103,15 +103,6 @@ double time_save(const AdamW& optimizer, const std::string& out) {
 }
 }  // namespace
 
-double free_bytes() {  // infinity where the system does not say
-  std::ifstream file("/proc/meminfo");
-  std::string key, unit;
-  double kib = 0;
-  while (file >> key >> kib >> unit)
-    if (key == "MemAvailable:") return 1024 * kib;
-  return INFINITY;
-}
-
 double training_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
   return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);
 }

@@ -19,7 +19,6 @@ struct Forecast {
 Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&, const std::string& out);
 
 // Memory of a run with these data: weights, gradients, the optimizer's means, and what a batch leaves on the tape. Runs one window.
-double free_bytes();  // of memory, as the system says; infinity where it does not
 double training_bytes(const Model&, const TrainingData&, const TrainOptions&);
 
 // Makes the choices that options leave open. `spent`: seconds since the run began. Throws config.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/check.hpp"
+#include "core/machine.hpp"
 #include "lab/baselines.hpp"
 #include "lab/measure/contexts.hpp"
 #include "lab/measure/recall.hpp"
@@ -75,7 +76,7 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
 
 namespace {
 void require_memory(double bytes, const CompareSettings& s) {
-  const double unused = free_bytes();
+  const double unused = free_memory_bytes();
   require(bytes <= unused, ErrorCode::device, "a batch of ", s.batch, " x ", s.length, " needs about ", std::ceil(bytes / 1e8) / 10, " GB, but ",
           std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length, or a smaller --size");
 }
