@@ -25,6 +25,16 @@ float quantise_block_int4(const float* x, int64_t n, int8_t* q) {
 }
 
 int64_t blocks_of(int64_t in) { return (in + quantised_block - 1) / quantised_block; }
+
+// n values of row o from column `first` on, which begins a block.
+void read_block(const QuantisedMatrix& from, int64_t o, int64_t first, int64_t n, int8_t* q) {
+  if (from.format == WeightFormat::int8) {
+    std::copy_n(from.values.as<int8_t>() + o * from.values.cols() + first, n, q);
+    return;
+  }
+  const uint8_t* bytes = from.values.as<uint8_t>() + o * from.values.cols() + first / 2;
+  for (int64_t i = 0; i < n; ++i) q[i] = static_cast<int8_t>((bytes[i / 2] >> (i % 2 * 4) & 15) - 8);
+}
 }  // namespace
 
 Shape QuantisedMatrix::values_shape(WeightFormat format, const Shape& matrix) {
@@ -90,21 +100,19 @@ int32_t QuantisedPanels::value(int64_t row, int64_t column) const {
 QuantisedPanels QuantisedPanels::pack(ThreadPool& pool, const QuantisedMatrix& from, int64_t in, std::byte* memory) noexcept {
   const QuantisedPanels to{memory, from.format, from.values.rows(), in};
   pool.run(to.count(), [&](int64_t p, int) {
-    for (int64_t j = p * Panels::width; j < p * Panels::width + to.stride(p); ++j)
-      for (int64_t b = 0; b < to.blocks(); ++b) {
-        const bool padding = j >= to.n;
-        const float scale = padding ? 0 : from.scales.as<float>()[j * to.blocks() + b];
-        std::memcpy(memory + (to.panel(p) - memory) + b * to.block_bytes(p) + j % Panels::width * static_cast<int64_t>(sizeof(float)), &scale, sizeof(scale));
-        for (int64_t i = b * quantised_block; i < (b + 1) * quantised_block; ++i) {
-          int32_t value = to.zero();
-          if (!padding && i < in) {
-            if (from.format == WeightFormat::int8) value += from.values.as<int8_t>()[j * in + i];
-            else value = from.values.as<uint8_t>()[j * from.values.cols() + i / 2] >> (i % 2 * 4) & 15;
-          }
-          std::byte& byte = memory[to.place(i, j)];
-          if (from.format == WeightFormat::int8 || i % 8 < 4) byte = static_cast<std::byte>(value);
-          else byte |= static_cast<std::byte>(value << 4);
-        }
+    std::byte* block = memory + (to.panel(p) - memory);
+    for (int64_t b = 0; b < to.blocks(); ++b, block += to.block_bytes(p))
+      for (int64_t j = 0; j < to.stride(p); ++j) {
+        const int64_t o = p * Panels::width + j;
+        int8_t q[quantised_block] = {};
+        if (o < to.n) read_block(from, o, b * quantised_block, std::min(quantised_block, in - b * quantised_block), q);
+        const float scale = o < to.n ? from.scales.as<float>()[o * to.blocks() + b] : 0;
+        std::memcpy(block + j * static_cast<int64_t>(sizeof(scale)), &scale, sizeof(scale));
+        const auto kept = [&](int64_t i) { return q[i] + to.zero(); };
+        std::byte* lane = block + to.stride(p) * static_cast<int64_t>(sizeof(scale)) + 4 * j;
+        for (int64_t i = 0; i < quantised_block; i += 32 / bits(to.format), lane += 4 * to.stride(p))
+          for (int64_t k = 0; k < 4; ++k)
+            lane[k] = static_cast<std::byte>(to.format == WeightFormat::int8 ? kept(i + k) : kept(i + k) | kept(i + 4 + k) << 4);
       }
   });
   return to;
