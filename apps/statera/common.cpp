@@ -78,7 +78,7 @@ Device make_device(int threads) {
   return Device::cpu({.threads = threads});
 }
 
-void add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
+CLI::Option* add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
   std::string known;
   for (WeightFormat format : weight_formats) known.append(known.empty() ? "" : ", ").append(name_of(format));
   const auto read = [&weights](const std::string& name) {
@@ -88,7 +88,7 @@ void add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
       throw UsageError(error.what());
     }
   };
-  verb.add_option_function<std::string>("--weights", read, "keep the matrices of the layers as " + known + "; without: as the folder has them");
+  return verb.add_option_function<std::string>("--weights", read, "keep the matrices of the layers as " + known + "; without: as the folder has them");
 }
 
 }  // namespace statera::cli

@@ -23,6 +23,6 @@ const std::string& command_text();            // the command line as a shell wou
 Device make_device(int threads);
 
 // --weights FORMAT, of a verb that loads a model; `weights` stays empty without it. Parsing throws UsageError for one that is unknown.
-void add_weights(CLI::App& verb, std::optional<WeightFormat>& weights);
+CLI::Option* add_weights(CLI::App& verb, std::optional<WeightFormat>& weights);
 
 }  // namespace statera::cli

@@ -37,7 +37,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
   namespace cli = statera::cli;
-  for (auto add : {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info, cli::add_bench}) add(app);
+  for (auto add : {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info, cli::add_convert, cli::add_bench}) add(app);
   read_whole_numbers_strictly(app);
   const auto verb = [&] {
     const auto chosen = app.get_subcommands();

@@ -18,5 +18,6 @@ void add_score(CLI::App& app);
 void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_report(CLI::App& app);
+void add_convert(CLI::App& app);
 
 }  // namespace statera::cli

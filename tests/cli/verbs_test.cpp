@@ -45,7 +45,7 @@ class Verbs : public Program {
 };
 
 TEST_F(Verbs, HelpShowsExamples) {
-  for (const char* verb : {"train", "generate", "score", "info", "bench", "report"}) {
+  for (const char* verb : {"train", "generate", "score", "info", "bench", "report", "convert"}) {
     const Ran ran = run(std::string(verb) + " --help");
     EXPECT_EQ(ran.code, 0) << verb;
     EXPECT_NE(ran.out.find("Examples:\n"), std::string::npos) << ran.out;
@@ -136,6 +136,26 @@ TEST_F(Verbs, WeightsInFewerBitsSayWhatTheyCost) {
   EXPECT_EQ(good("generate m --max-bytes 50 --seed 1 --weights int8 --json"), good("generate m --max-bytes 50 --seed 1 --weights int8 --json"));
   fails("score m text.txt --weights int5", 2, "unknown weights 'int5'; known: f32, int8, int4");
   fails("generate m --weights ''", 2, "--weights");
+}
+
+TEST_F(Verbs, ConvertSavesWeightsInFewerBits) {
+  const std::string text = run("generate m --max-bytes 200 --seed 1 --weights int4").out, trained = read("m/model.safetensors");
+  const json made = good("convert m --weights int4 --out small --json");
+  EXPECT_EQ(made["weights"], "int4");
+  EXPECT_LT(read("small/model.safetensors").size(), trained.size());
+  EXPECT_EQ(read("small/config.json"), read("m/config.json"));
+  EXPECT_EQ(run("generate small --max-bytes 200 --seed 1").out, text);
+  EXPECT_EQ(good("score small text.txt --json")["weights"], "int4");
+  EXPECT_NE(run("score small text.txt --weights int4").out.find("as they were saved"), std::string::npos);
+  fails("score small text.txt --weights int8", 1, "'small' holds weights in int4");
+  fails("convert small --weights f32 --out again", 1, "'small' holds weights in int4");
+  fails("train text.txt --init small --out other --steps 2", 1, "'small' holds weights in int4");
+  fails("convert m --weights int8 --out m", 1, "'m' holds a model already");
+  fails("convert m --out new", 2, "--weights");
+  fails("convert m --weights int8", 2, "--out");
+  fails("convert m --weights int8 --out text.txt", 1, "text.txt");
+  EXPECT_EQ(read("m/model.safetensors"), trained);
+  EXPECT_FALSE(std::filesystem::exists(path("again")) || std::filesystem::exists(path("other")) || std::filesystem::exists(path("new")));
 }
 
 TEST_F(Verbs, AttentionSlidesPastItsContextAndSaysSoOnce) {

@@ -1,0 +1,53 @@
+// statera convert MODEL: the same model with its weights in another format, in a folder of its own.
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include <CLI/Option.hpp>
+#include <nlohmann/json.hpp>
+
+#include "common.hpp"
+#include "statera/error.hpp"
+#include "statera/model.hpp"
+#include "verbs.hpp"
+
+namespace statera::cli {
+
+namespace {
+struct Flags {
+  std::string model, out;
+  std::optional<WeightFormat> weights;
+  bool json = false;
+};
+
+void run(const Flags& flags) {
+  std::error_code ignored;
+  for (const char* file : {"/config.json", "/model.safetensors"})
+    if (std::filesystem::exists(flags.out + file, ignored))
+      throw Error(ErrorCode::io, "'" + flags.out + "' holds a model already, which would be lost; give another folder to --out");
+  const Model model = Model::load(flags.model, make_device(0), {.training = false, .weights = flags.weights});
+  model.save(flags.out);
+  const std::string weights(name_of(model.weights()));
+  if (flags.json)
+    std::printf("%s\n", nlohmann::json({{"model", flags.model}, {"out", flags.out}, {"weights", weights}, {"weight_bytes", model.weight_bytes()}})
+                            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  else
+    std::printf("%s of weights in %s: the model is in %s; try: statera generate %s\n", bytes_text(model.weight_bytes()).c_str(), weights.c_str(),
+                flags.out.c_str(), flags.out.c_str());
+}
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("convert", "a model with its weights in another format, in a folder of its own");
+  verb->add_option("MODEL", flags->model, "a model folder")->required();
+  verb->add_option("--out", flags->out, "the new folder")->required();
+  add_weights(*verb, flags->weights)->required();
+  verb->add_flag("--json", flags->json, "print one JSON object");
+  verb->footer("int8 and int4 are for inference: they are made from f32, and nothing is made from them.\n"
+               "Examples:\n  statera convert out/book --weights int8 --out out/book-int8");
+  verb->callback([flags] { run(*flags); });
+}
+
+}  // namespace statera::cli
