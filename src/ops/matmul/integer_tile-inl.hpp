@@ -85,9 +85,9 @@ struct PairDot {
     for (int64_t i = 0; i < quantised_block; ++i) to[i] = values[i / 4 * 4 + order[i % 4]];
   }
 };
-using PlainDot = PairDot;
-#else
-// Whole lanes, for any instruction set.
+#endif
+
+// Whole lanes, on any instruction set.
 struct LaneDot {
   using Element = int8_t;
   struct Weights {
@@ -105,6 +105,10 @@ struct LaneDot {
   }
   static void arrange(const int8_t* values, Element* to) { std::copy_n(values, quantised_block, to); }
 };
+
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+using PlainDot = PairDot;
+#else
 using PlainDot = LaneDot;
 #endif
 

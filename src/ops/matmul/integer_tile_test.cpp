@@ -47,8 +47,9 @@ void Run(const TileRun& r) {
 
 bool RunTile(const TileRun& r, int way) {
   if (way == 0) return Run<PlainDot>(r), true;
+  if (way == 1) return Run<LaneDot>(r), true;
 #if HWY_TARGET == HWY_AVX3
-  if (way == 1 && has_avx512_vnni()) return Run<VnniDot>(r), true;
+  if (way == 2 && has_avx512_vnni()) return Run<VnniDot>(r), true;
 #endif
   return false;
 }
@@ -109,7 +110,7 @@ TEST(IntegerTile, IsTheExactProductAndWritesNothingElse) {
       for (int64_t n : {1, 3, 4, 8, 15, 16, 17, 32, 47, 48})
         for (int64_t k : {1, 31, 32, 37, 96}) {
           const Exact exact(format, m, n, k);
-          for (int way : {0, 1})
+          for (int way : {0, 1, 2})
             for (bool accumulate : {false, true}) {
               const int64_t ldc = n + 5;
               std::vector<float> c(static_cast<size_t>(m * ldc), untouched);
@@ -130,7 +131,7 @@ TEST(IntegerTile, CutsChangeNoBit) {
     for (float& v : any.x) v *= 0.37f;  // no longer exact in its scale
     std::vector<float> whole(static_cast<size_t>(any.m * any.n)), cut(whole.size());
     ASSERT_TRUE(tile(any.run(whole.data(), any.n, false), 0));
-    for (int way : {0, 1})
+    for (int way : {0, 1, 2})
       for (int64_t rows : {1, 3, 4})
         for (int64_t columns : {16, 48})
           for (int64_t depth : {1, 3}) {
