@@ -30,13 +30,13 @@ using SumV = hn::Vec<SumTag>;
 using DotV = hn::Vec<DotTag>;
 using FourV = hn::Vec<FourTag>;
 inline constexpr int64_t dot_lanes = static_cast<int64_t>(hn::MaxLanes(SumTag()));
-inline constexpr int dot_rows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON || HWY_TARGET == HWY_AVX2 ? 4 : 2;
-inline constexpr int dot_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 2;
+inline constexpr int dot_rows = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 4 : 2;
+inline constexpr int dot_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 1;
 
-// One block of one row of activations.
-template <class Element>
+// One block of one row of activations, as `Dot` wants it: what multiplies the next four rows of weights stands `step` behind.
+template <class Dot>
 struct RowBlock {
-  Element values[quantised_block];
+  typename Dot::Element values[Dot::count];
   float scale;
   int32_t start;  // -zero times the sum of the values
 };
@@ -44,24 +44,25 @@ struct RowBlock {
 #if HWY_TARGET == HWY_AVX3
 // Four products of bytes in one instruction, which Highway 1.0 does not have; for a CPU with AVX512-VNNI (core/isa.hpp).
 struct VnniDot {
-  using Element = int8_t;
+  using Element = int32_t;  // four bytes
+  static constexpr int count = 8, step = 1;
   struct Weights {
     FourV four;
   };
   static HWY_INLINE Weights weights(FourV four) { return {four}; }
   static HWY_INLINE DotV add(DotV sum, const Weights& w, const Element* x) {
-    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(w.four.raw), "m"(*reinterpret_cast<const int32_t*>(x)));
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum.raw) : "v"(w.four.raw), "m"(*x));
     return sum;
   }
-  static void arrange(const int8_t* values, Element* to) { std::copy_n(values, quantised_block, to); }
+  static void arrange(const int8_t* values, Element* to) { hwy::CopyBytes<quantised_block>(values, to); }
 };
 #endif
 
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-// Products of 16 bits, two in one instruction. The values of a row lie as 0, 2, 1, 3 of every four, as the bytes of the weights do
-// when the even and the odd ones are taken apart.
+// Products of 16 bits, two in one instruction: even and odd bytes are taken apart, of the weights and of the row alike.
 struct PairDot {
-  using Element = int16_t;
+  using Element = int32_t;  // values 0 and 2 of four; eight further, 1 and 3
+  static constexpr int count = 16, step = 1;
   using PairTag = hn::Repartition<int16_t, DotTag>;
   struct Weights {
     hn::Vec<PairTag> even, odd;
@@ -75,14 +76,15 @@ struct PairDot {
   static HWY_INLINE DotV add(DotV sum, const Weights& w, const Element* x) {
     const DotTag d;
     DotV unused = sum;
-    int32_t pairs[2];
-    hwy::CopyBytes<8>(x, pairs);
-    sum = hn::ReorderWidenMulAccumulate(d, w.even, hn::BitCast(PairTag(), hn::Set(d, pairs[0])), sum, unused);
-    return hn::ReorderWidenMulAccumulate(d, w.odd, hn::BitCast(PairTag(), hn::Set(d, pairs[1])), sum, unused);
+    sum = hn::ReorderWidenMulAccumulate(d, w.even, hn::BitCast(PairTag(), hn::Set(d, x[0])), sum, unused);
+    return hn::ReorderWidenMulAccumulate(d, w.odd, hn::BitCast(PairTag(), hn::Set(d, x[8])), sum, unused);
   }
   static void arrange(const int8_t* values, Element* to) {
-    constexpr int order[] = {0, 2, 1, 3};
-    for (int64_t i = 0; i < quantised_block; ++i) to[i] = values[i / 4 * 4 + order[i % 4]];
+    const hn::CappedTag<int32_t, 8> d;
+    const hn::Repartition<int16_t, decltype(d)> d16;
+    const auto both = hn::BitCast(d16, hn::LoadU(d, reinterpret_cast<const int32_t*>(values)));
+    hn::StoreU(hn::BitCast(d, hn::ShiftRight<8>(hn::ShiftLeft<8>(both))), d, to);
+    hn::StoreU(hn::BitCast(d, hn::ShiftRight<8>(both)), d, to + 8);
   }
 };
 #endif
@@ -90,6 +92,7 @@ struct PairDot {
 // Whole lanes, on any instruction set.
 struct LaneDot {
   using Element = int8_t;
+  static constexpr int count = 32, step = 4;
   struct Weights {
     DotV w[4];
   };
@@ -114,7 +117,7 @@ using PlainDot = LaneDot;
 
 template <class Dot>
 struct IntegerTileArgs {
-  const RowBlock<typename Dot::Element>* x;  // block b of row i at x[i * ldx + b]
+  const RowBlock<Dot>* x;  // block b of row i at x[i * ldx + b]
   int64_t ldx;
   const std::byte* w;  // block b of the first column at w + b * block_bytes, its values behind `stride` scales
   int64_t stride, block_bytes, panel_bytes;  // panel_bytes: to the same column of the next panel, for tiles of several
@@ -133,7 +136,7 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
   constexpr int in_panel = static_cast<int>(Panels::width / dot_lanes);
   const auto at = [&](int v) { return v / in_panel * t.panel_bytes + v % in_panel * 4 * dot_lanes; };
   SumV sum[rows][vectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 12
     for (int v = 0; v < vectors; ++v) sum[i][v] = t.accumulate ? hn::LoadU(df, t.c + i * t.ldc + v * dot_lanes) : hn::Zero(df);
@@ -142,7 +145,7 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
   for (int64_t b = 0; b < blocks; ++b, w += t.block_bytes) {
     DotV dot[rows][vectors];
     const typename Dot::Element* x[rows];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int i = 0; i < rows; ++i) {
       x[i] = t.x[i * t.ldx + b].values;
 #pragma GCC unroll 12
@@ -156,26 +159,26 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
         const FourV four = hn::LoadU(du, reinterpret_cast<const uint32_t*>(values + at(v)));
         if constexpr (bits == 8) {
           const auto first = Dot::weights(four);
-#pragma GCC unroll 4
-          for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(dot[i][v], first, x[i] + 4 * q);
+#pragma GCC unroll 6
+          for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(dot[i][v], first, x[i] + q * Dot::step);
         } else {
           const auto low = hn::Set(du, 0x0f0f0f0f);
           const auto first = Dot::weights(hn::And(four, low)), second = Dot::weights(hn::And(hn::ShiftRight<4>(four), low));
-#pragma GCC unroll 4
-          for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(Dot::add(dot[i][v], first, x[i] + 8 * q), second, x[i] + 8 * q + 4);
+#pragma GCC unroll 6
+          for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(Dot::add(dot[i][v], first, x[i] + 2 * q * Dot::step), second, x[i] + (2 * q + 1) * Dot::step);
         }
       }
     }
 #pragma GCC unroll 12
     for (int v = 0; v < vectors; ++v) {
       const SumV scale = hn::LoadU(df, reinterpret_cast<const float*>(w + at(v)));
-#pragma GCC unroll 4
+#pragma GCC unroll 6
       for (int i = 0; i < rows; ++i)
         sum[i][v] = hn::MulAdd(hn::ConvertTo(df, dot[i][v]), hn::Mul(scale, hn::Set(df, t.x[i * t.ldx + b].scale)), sum[i][v]);
     }
   }
 
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 12
     for (int v = 0; v < vectors; ++v) hn::StoreU(sum[i][v], df, t.c + i * t.ldc + v * dot_lanes);
@@ -224,37 +227,41 @@ void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t bl
   }
 }
 
-// quantise_block() for whole rows, the same bits: blocks of 32 of k floats, the last one filled up with zeros.
+// quantise_block(), the same bits, of 32 floats.
 template <class Dot>
-void QuantiseRow(const float* x, int64_t k, int32_t zero, RowBlock<typename Dot::Element>* to) {
+HWY_INLINE void QuantiseBlock(const float* x, int32_t zero, RowBlock<Dot>& to) {
   const SumTag d;
   const DotTag di;
   const hn::Rebind<int8_t, SumTag> d8;
   constexpr int vectors = static_cast<int>(quantised_block / dot_lanes);
-  for (int64_t first = 0; first < k; first += quantised_block, ++to) {
-    HWY_ALIGN float padded[quantised_block] = {};
-    const float* from = x + first;
-    if (k - first < quantised_block) from = std::copy_n(from, k - first, padded) - (k - first);
-    DotV bits = hn::Zero(di);  // of the largest magnitude: as whole numbers, what is not finite is larger than all else
-    for (int v = 0; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, from + v * dot_lanes))));
-    const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits)));
-    const bool finite = largest <= hwy::HighestValue<float>();
-    HWY_ALIGN int8_t values[quantised_block] = {};
-    to->scale = finite ? 0.0f : std::numeric_limits<float>::quiet_NaN();
-    to->start = 0;
-    if (finite && largest >= 0x1p-100f) {
-      const auto inverse = hn::Set(d, 127.0f / largest);
-      DotV sum = hn::Zero(di);
-      for (int v = 0; v < vectors; ++v) {
-        const DotV value = hn::NearestInt(hn::Mul(hn::LoadU(d, from + v * dot_lanes), inverse));
-        hn::StoreU(hn::DemoteTo(d8, value), d8, values + v * dot_lanes);
-        sum = hn::Add(sum, value);
-      }
-      to->scale = largest / 127.0f;
-      to->start = -zero * hn::GetLane(hn::SumOfLanes(di, sum));
-    }
-    Dot::arrange(values, to->values);
+  DotV bits = hn::Zero(di);  // of the largest magnitude: as whole numbers, what is not finite is larger than all else
+  for (int v = 0; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + v * dot_lanes))));
+  const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits)));
+  const bool finite = largest <= hwy::HighestValue<float>(), tiny = largest < 0x1p-100f;
+  const float scale = finite ? tiny ? 0.0f : largest / 127.0f : std::numeric_limits<float>::quiet_NaN();
+  const auto inverse = hn::Set(d, finite && !tiny ? 127.0f / largest : 0.0f);
+  HWY_ALIGN int8_t values[quantised_block];
+  DotV sum = hn::Zero(di);
+  for (int v = 0; v < vectors; ++v) {
+    const auto scaled = hn::Mul(hn::LoadU(d, x + v * dot_lanes), inverse);
+    const DotV value = finite ? hn::NearestInt(scaled) : hn::Zero(di);
+    hn::StoreU(hn::DemoteTo(d8, value), d8, values + v * dot_lanes);
+    sum = hn::Add(sum, value);
   }
+  to.scale = scale;
+  to.start = -zero * hn::GetLane(hn::SumOfLanes(di, sum));
+  Dot::arrange(values, to.values);
+}
+
+// A row of k floats, the last block filled up with zeros.
+template <class Dot>
+void QuantiseRow(const float* x, int64_t k, int32_t zero, RowBlock<Dot>* to) {
+  const int64_t whole = k / quantised_block * quantised_block;
+  for (int64_t i = 0; i < whole; i += quantised_block) QuantiseBlock(x + i, zero, *to++);
+  if (whole == k) return;
+  HWY_ALIGN float padded[quantised_block] = {};
+  std::copy_n(x + whole, k - whole, padded);
+  QuantiseBlock(padded, zero, *to);
 }
 
 }  // namespace statera::HWY_NAMESPACE

@@ -37,7 +37,7 @@ namespace statera::HWY_NAMESPACE {
 template <class Dot>
 void Run(const TileRun& r) {
   const int64_t blocks = r.w.blocks();
-  std::vector<RowBlock<typename Dot::Element>> x(static_cast<size_t>(r.m * blocks));
+  std::vector<RowBlock<Dot>> x(static_cast<size_t>(r.m * blocks));
   for (int64_t i = 0; i < r.m; ++i) QuantiseRow<Dot>(r.x + (r.first_row + i) * r.k, r.k, r.w.zero(), x.data() + i * blocks);
   const IntegerTileArgs<Dot> args{x.data() + r.first_block, blocks, r.w.panel(0) + r.first_block * r.w.block_bytes(0) + 4 * r.first_column,
                                   r.w.stride(0), r.w.block_bytes(0), 0, r.c + r.first_row * r.ldc + r.first_column, r.ldc, r.accumulate};

@@ -28,7 +28,7 @@ void RowByPanels(IntegerTileArgs<Dot> t, int64_t panels, int64_t blocks) {
 }
 
 template <class Dot, int bits>
-void Block(const QuantisedProduct<float>& p, const RowBlock<typename Dot::Element>* x, int64_t row, int64_t rows, int64_t first, int64_t last) {
+void Block(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 12;  // blocks of a panel that stay in L1 while the rows pass by
   const QuantisedPanels& w = p.w;
   const int64_t blocks = w.blocks();
@@ -54,13 +54,13 @@ void Block(const QuantisedProduct<float>& p, const RowBlock<typename Dot::Elemen
 
 template <class Dot>
 void QuantiseRows(const QuantisedProduct<float>& p, int64_t row, int64_t rows, void* memory) {
-  auto* to = static_cast<RowBlock<typename Dot::Element>*>(memory);
+  auto* to = static_cast<RowBlock<Dot>*>(memory);
   for (int64_t i = row; i < row + rows; ++i) QuantiseRow<Dot>(p.x + i * p.x_stride, p.w.k, p.w.zero(), to + i * p.w.blocks());
 }
 
 template <class Dot>
 void DotBlock(const QuantisedProduct<float>& p, const void* memory, int64_t row, int64_t rows, int64_t first, int64_t last) {
-  const auto* x = static_cast<const RowBlock<typename Dot::Element>*>(memory);
+  const auto* x = static_cast<const RowBlock<Dot>*>(memory);
   if (p.w.format == WeightFormat::int8) Block<Dot, 8>(p, x, row, rows, first, last);
   else Block<Dot, 4>(p, x, row, rows, first, last);
 }
