@@ -42,6 +42,7 @@ struct Flags {
   bool roof = false, ops = false, checkpoint = false, json = false;
   Part train, infer, stream, start;
   Names config;
+  std::vector<WeightFormat> weights;
   Numbers lengths, batches, threads;
   int64_t bytes = 20000;
   std::optional<std::string> budget, out;
@@ -55,7 +56,7 @@ constexpr const char* footer =
     "  statera bench --roof --ops --threads 1,2                 the machine, and every operation at published shapes\n"
     "  statera bench --train base-mamba2 --length 1024 --batch 2\n"
     "  statera bench --train small-mamba2 --length 1024,4096,16384,65536,131072 --checkpoint\n"
-    "  statera bench --infer --config my-130m.json --batch 1 --length 256\n"
+    "  statera bench --infer --config my-130m.json --batch 1 --length 256 --weights f32,int8\n"
     "  statera bench --start small-mamba2                       what the first gradient step of a process costs\n"
     "  statera bench --stream small-mamba2 --bytes 1000000 --threads 1 --out stream.json";
 
@@ -87,6 +88,7 @@ void check(const Flags& f) {
           throw UsageError("--batch " + std::to_string(batch) + " x --length " + std::to_string(length) + " is more than " +
                            std::to_string(most_positions) + " positions in a training step");
   if (f.start.models.size() > 1) throw UsageError("--start takes one model: a process starts once");
+  if (!f.weights.empty() && !f.infer.chosen) throw UsageError("--weights goes with --infer");
   if (f.checkpoint && !f.train.chosen) throw UsageError("--checkpoint goes with --train");
 }
 
@@ -162,8 +164,10 @@ class Bench {
 
   void inference() {
     const InferencePlan plan{models(f.infer, usual_models), lengths(usual_contexts), f.batches.empty() ? usual_batches : sorted(f.batches),
-                             devices_};
-    report_["settings"]["inference"] = {{"models", plan.models}, {"contexts", plan.contexts}, {"batches", plan.batches}};
+                             devices_, f.weights.empty() ? std::vector{WeightFormat::f32} : f.weights};
+    report_["settings"]["inference"] = {
+        {"models", plan.models}, {"contexts", plan.contexts}, {"batches", plan.batches}, {"weights", Json::array()}};
+    for (WeightFormat weights : plan.weights) report_["settings"]["inference"]["weights"].push_back(name_of(weights));
     report_["inference"] = json_of(measure_inference(plan, terms_));
   }
 
@@ -229,6 +233,11 @@ void add_bench(CLI::App& app) {
   verb.add_option("--length", f.lengths, "positions of a sequence in training; contexts of inference")->delimiter(',');
   verb.add_option("--batch", f.batches, "sequences at once")->delimiter(',');
   verb.add_option("--threads", f.threads, "one or several; 0: all cores")->delimiter(',');
+  const auto read_weights = [&f](const Names& names) {
+    for (const std::string& name : names) f.weights.push_back(parse_weights(name));
+  };
+  verb.add_option_function<Names>("--weights", read_weights, "inference: " + weights_text() + "; one or several (default: f32)")
+      ->delimiter(',');
   verb.add_flag("--checkpoint", f.checkpoint, "training: activation checkpointing");
   verb.add_option("--bytes", f.bytes, "how far a stream goes")->capture_default_str();
   verb.add_option("--budget", f.budget, "time for all, as 90s or 10m (default: 5m without a choice of parts, else as long as it takes)");

@@ -78,17 +78,23 @@ Device make_device(int threads) {
   return Device::cpu({.threads = threads});
 }
 
-CLI::Option* add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
+std::string weights_text() {
   std::string known;
   for (WeightFormat format : weight_formats) known.append(known.empty() ? "" : ", ").append(name_of(format));
-  const auto read = [&weights](const std::string& name) {
-    try {
-      weights = weight_format(name, "--weights");
-    } catch (const Error& error) {
-      throw UsageError(error.what());
-    }
-  };
-  return verb.add_option_function<std::string>("--weights", read, "keep the matrices of the layers as " + known + "; without: as the folder has them");
+  return known;
+}
+
+WeightFormat parse_weights(const std::string& name) {
+  try {
+    return weight_format(name, "--weights");
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+}
+
+CLI::Option* add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
+  const auto read = [&weights](const std::string& name) { weights = parse_weights(name); };
+  return verb.add_option_function<std::string>("--weights", read, "keep the matrices of the layers as " + weights_text() + "; without: as the folder has them");
 }
 
 }  // namespace statera::cli

@@ -114,9 +114,9 @@ void print_training(const Json& training) {
 
 void print_inference(const Json& inference) {
   std::vector<std::vector<std::string>> rows{
-      {"model", "threads", "batch", "context", "prefill/s", "(slice)", "step", "spread", "steps/s", "state", "touched", "of read"}};
+      {"model", "weights", "threads", "batch", "context", "prefill/s", "(slice)", "step", "spread", "steps/s", "state", "touched", "of read"}};
   for (const Json& i : inference)
-    rows.push_back({text(i, "model"), whole(i, "threads"), whole(i, "batch"), whole(i, "context"),
+    rows.push_back({text(i, "model"), text(i, "weights"), whole(i, "threads"), whole(i, "batch"), whole(i, "context"),
                     rate(number(i, "prefill_positions_per_s")), whole(i, "slice"), time_text(number(i, "step_seconds")),
                     spread(i, "step_seconds", "spread_seconds"), rate(number(i, "step_positions_per_s")),
                     bytes_text(number(i, "state_bytes")), bytes_text(number(i, "step_bytes")), percent(number(i, "read_share"))});

@@ -19,5 +19,11 @@ TEST(Roof, ASumReadsEveryElementOnceAndNoneBehind) {
   }
 }
 
+TEST(Roof, ArithmeticIsCountedByIterations) {
+  EXPECT_GT(run_fma_chains(10), 0);
+  EXPECT_EQ(run_fma_chains(20), 2 * run_fma_chains(10));
+  EXPECT_EQ(run_bf16_dot_chains(20), 2 * run_bf16_dot_chains(10));  // 0 where the instruction is missing
+}
+
 }  // namespace
 }  // namespace statera

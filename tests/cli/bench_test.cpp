@@ -76,6 +76,14 @@ TEST_F(BenchVerb, InfersByContextAndBatch) {
   EXPECT_NE(report["left_out"][0]["why"].get<std::string>().find("free"), std::string::npos);
 }
 
+TEST_F(BenchVerb, InfersWithSmallWeights) {
+  const json rows = good("--infer keys.json --length 64 --batch 1 --weights f32,int8,int4")["inference"];
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[1]["weights"], "int8");
+  EXPECT_LT(rows[1]["step_bytes"], rows[0]["step_bytes"]);
+  EXPECT_LT(rows[2]["step_bytes"], rows[1]["step_bytes"]);
+}
+
 TEST_F(BenchVerb, StreamsAndStarts) {
   const json report = good("--stream ssm.json keys.json --bytes 400 --start --config ssm.json --length 32");
   ASSERT_EQ(report["streams"].size(), 4u);
@@ -119,6 +127,8 @@ TEST_F(BenchVerb, WrongUseGetsOneClearLine) {
   fails("bench --train --batch 4096 --length 65536", 2, "--length 65536");
   fails("bench --roof --threads 2000", 2, "--threads");
   fails("bench --roof --checkpoint", 2, "--checkpoint");
+  fails("bench --infer --weights int9", 2, "int9");
+  fails("bench --roof --weights int8", 2, "--weights");
   fails("bench --start ssm.json keys.json", 2, "--start");
   fails("bench --roof --budget soon", 2, "--budget");
   fails("bench --roof --out no/such/folder/file.json", 1, "no/such/folder");

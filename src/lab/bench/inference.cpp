@@ -1,6 +1,7 @@
 #include "lab/bench/inference.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "core/arena.hpp"
@@ -91,18 +92,22 @@ struct Case {
 // The cases of one model on one device.
 class Subject {
  public:
-  Subject(const InferencePlan& plan, const std::string& name, const Device& device)
-      : name_(name), model_(ModelConfig::load(name), device, {.training = false}), contexts_(plan.contexts.size()) {
+  Subject(const InferencePlan& plan, const std::string& name, WeightFormat weights, const Device& device)
+      : name_(name),
+        model_(ModelConfig::load(name), device, {.training = false, .weights = weights}),
+        contexts_(plan.contexts.size()),
+        weight_bytes_(model_.weight_bytes()) {
     for (int64_t batch : plan.batches)
       for (int64_t context : plan.contexts) {
         Case c;
-        c.cost = {.model = name, .threads = device.threads(), .parameters = model_.parameter_count(), .batch = batch, .context = context};
+        c.cost = {
+            .model = name, .weights = std::string(name_of(weights)), .threads = device.threads(), .parameters = model_.parameter_count()};
+        c.cost.batch = batch, c.cost.context = context;
         const int64_t share = std::clamp(slice_positions / batch / slice_grid * slice_grid, slice_grid, longest_slice);
         c.cost.slice = std::min(context, share);
         cases.push_back(c);
       }
     model_.init(1);
-    for (const Parameter* p : model_.parameters()) weight_bytes_ += static_cast<double>(p->value.view().bytes());
     if (!model_.config().tied)
       weight_bytes_ -= static_cast<double>(model_.parameters().front()->value.view().bytes());  // a row of the embedding is read
   }
@@ -122,7 +127,8 @@ class Subject {
 
  private:
   std::string place(const Case& c) const {
-    return name_ + ", batch " + std::to_string(c.cost.batch) + ", context " + std::to_string(c.cost.context);
+    return name_ + (c.cost.weights == name_of(WeightFormat::f32) ? "" : " in " + c.cost.weights) + ", batch " +
+           std::to_string(c.cost.batch) + ", context " + std::to_string(c.cost.context);
   }
 
   void begin(Case& c, RoofMeter& meter, BenchTerms& terms) {
@@ -178,14 +184,15 @@ class Subject {
     c.cost.state_bytes = sequences.bytes();
     c.cost.step_bytes = weight_bytes_ + sequences.step_bytes();
     c.read_bytes_per_s = std::max(c.read_bytes_per_s, meter.read_bytes(c.cost.step_bytes));
-    if (terms.note && c.visit == 0) terms.note("inference " + place(c) + ": a step " + std::to_string(median(c.steps) * 1e3) + " ms");
+    if (terms.note && c.visit == 0)
+      terms.note("inference " + place(c) + ": a step " + std::to_string(std::llround(median(c.steps) * 1e6)) + " us");
     c.visit = clock_seconds() - entered;
   }
 
   std::string name_;
   Model model_;
   size_t contexts_;
-  double weight_bytes_ = 0, speed_ = 0;  // speed: FLOPs a second, about
+  double weight_bytes_, speed_ = 0;  // that a step reads; FLOPs a second, about
 };
 }  // namespace
 
@@ -195,7 +202,8 @@ std::vector<InferenceCost> measure_inference(const InferencePlan& plan, BenchTer
   std::vector<std::unique_ptr<RoofMeter>> meters;
   for (const Device& device : plan.devices) meters.push_back(std::make_unique<RoofMeter>(device));
   for (const std::string& model : plan.models)
-    for (const Device& device : plan.devices) subjects.push_back(std::make_unique<Subject>(plan, model, device));
+    for (WeightFormat weights : plan.weights)
+      for (const Device& device : plan.devices) subjects.push_back(std::make_unique<Subject>(plan, model, weights, device));
   for (int round = 0; round < rounds; ++round)
     for (size_t batch = 0; batch < plan.batches.size(); ++batch)
       for (size_t i = 0; i < subjects.size(); ++i) subjects[i]->take(batch, *meters[i % meters.size()], terms, round == 0);

@@ -6,6 +6,7 @@
 #include "core/fields.hpp"
 #include "lab/timing.hpp"
 #include "statera/device.hpp"
+#include "statera/dtype.hpp"
 
 namespace statera {
 
@@ -13,16 +14,18 @@ struct InferencePlan {
   std::vector<std::string> models;         // presets, or files of configs
   std::vector<int64_t> contexts, batches;  // positions that each sequence has read when the calls end; sequences at once
   std::vector<Device> devices;             // each number of threads
+  std::vector<WeightFormat> weights;       // of the matrices inside the layers
 };
 
 struct InferenceCost {
-  std::string model;
+  std::string model, weights;
   int64_t threads = 0, parameters = 0, batch = 0, context = 0, slice = 0, runs = 0;
   double step_seconds = 0, spread_seconds = 0, step_positions_per_s = 0, prefill_positions_per_s = 0, state_bytes = 0, step_bytes = 0,
          read_share = 0;
 
   void visit(FieldVisitor& v) {
     v.field("model", model, "preset or file");
+    v.field("weights", weights, "how the matrices inside the layers are kept");
     v.field("parameters", parameters, "numbers of the model");
     v.field("threads", threads, "at once");
     v.field("batch", batch, "sequences at once");
