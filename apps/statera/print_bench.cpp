@@ -33,7 +33,9 @@ std::string time_text(double seconds) {
 }
 std::string rate(double per_second) { return per_second > 0 ? count_text(per_second) : "-"; }
 std::string bandwidth(double gb_per_s) { return gb_per_s > 0 ? fixed(gb_per_s, 1) : "-"; }
-std::string spread(const Json& row, const char* of, const char* by) { return percent(number(row, by) / number(row, of)); }
+std::string spread(const Json& row, const char* of, const char* by) {
+  return row.at("runs").get<int64_t>() > 1 ? percent(number(row, by) / number(row, of)) : "-";
+}
 
 // Rows under a head: the first column to the left, the others to the right.
 void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows) {

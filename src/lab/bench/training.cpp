@@ -16,6 +16,8 @@ namespace statera {
 namespace {
 constexpr int rounds = 3, most_steps = 20;
 constexpr double visit_seconds = 1;
+constexpr double long_step =
+    20;  // seconds: with a limit of time it gets no step before it to meet new memory, which costs it a few hundredths
 constexpr int64_t usual_positions = 2048;
 constexpr int64_t probed_positions = 256;  // tell what a longer length will need
 
@@ -57,7 +59,7 @@ struct Case {
   TrainingCost cost;
   std::vector<double> seconds, shares;
   double flops = 0, visit = 0;  // of a step; seconds that a visit takes
-  bool left_out = false;
+  bool left_out = false, cold = false;
 };
 
 // The cases of one model on one device, in the order of their lengths.
@@ -99,8 +101,11 @@ class Subject {
     if (needed > unused) {
       terms.leave_out(what, "it would need about " + bytes_text(needed) + " more, " + bytes_text(unused) + " are free");
       c.left_out = true;
-    } else
-      c.left_out = !terms.fits(2 * c.flops / flops_per_s_, what);
+      return;
+    }
+    const double step = c.flops / flops_per_s_;
+    c.cold = terms.ends > 0 && step > long_step;
+    c.left_out = !terms.fits(c.cold ? step : 2 * step, what);
   }
 
   void probe(bool checkpoint) {
@@ -120,7 +125,7 @@ class Subject {
     const double with_model = resident_bytes();
     {
       Tape tape(meter_.device());
-      learner_->step(tape, batch, c.cost.checkpoint);  // meets new memory
+      if (!c.cold) learner_->step(tape, batch, c.cost.checkpoint);  // meets new memory
       const double peak = meter_.fma_flops(), started = clock_seconds();
       for (int i = 0; i < most_steps && (i == 0 || clock_seconds() - started < std::min(visit_seconds, terms.seconds_left())); ++i) {
         c.seconds.push_back(learner_->step(tape, batch, c.cost.checkpoint));

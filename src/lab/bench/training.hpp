@@ -40,9 +40,9 @@ struct TrainingCost {
   }
 };
 
-// Random bytes. A visit of a case is a step that is not timed, then timed ones for about a second. Three rounds go over all cases, short
-// lengths first, the second and third only over those that use up no more than a tenth of the time left. What would need more memory than
-// is free is left out.
+// Random bytes. A visit of a case is a step that is not timed (but where there is a limit of time and a step takes more than 20 seconds),
+// then timed ones for about a second. Three rounds go over all cases, short lengths first, the second and third only over those that use up
+// no more than a tenth of the time left. What would need more memory than is free is left out.
 std::vector<TrainingCost> measure_training(const TrainingPlan& plan, BenchTerms& terms);
 
 struct StartCost {
