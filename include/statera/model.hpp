@@ -22,8 +22,8 @@ struct CarriedState;
 struct ModelOptions {
   DType dtype = DType::f32;  // or f64: the whole model on reference kernels
   bool training = true;      // allocate gradients
-  // The matrices inside the layers; embedding, output, norms and what is no matrix stay f32. Unset: as the folder has them, f32 in a new
-  // model. int8 and int4 are for inference alone.
+  // The matrices of the layers, and the output, in int8 at the fewest; the embedding and what is no matrix stay f32. Unset: as the folder has
+  // them, f32 in a new model. int8 and int4 are for inference alone.
   std::optional<WeightFormat> weights = {};
 };
 

@@ -35,6 +35,7 @@ struct Parameter {
   std::atomic<uint64_t> version{0};  // raised whenever value changes, so that packed copies know they are stale
   std::function<void()> allocated;   // called after value and grad exist: Linear binds its packed weight here
   Weight* weight = nullptr;          // what may keep the matrix in 8 or 4 bits instead (value is empty then); null: nothing may
+  WeightFormat fewest = WeightFormat::int4;  // bits that it may be kept in: int8 where int4 would cost too much
 
   Parameter(std::string name, const Shape& shape, Init init, bool decay = false)
       : name(std::move(name)), shape(shape), init(std::move(init)), decay(decay) {}

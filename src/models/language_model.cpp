@@ -6,6 +6,10 @@
 
 namespace statera {
 
+namespace {
+constexpr WeightFormat output_fewest = WeightFormat::int8;  // what errs here errs in the logits themselves
+}
+
 LanguageModel::LanguageModel(const ModelConfig& config)
     : d_model_(config.d_model),
       vocab_(config.vocab_size),
@@ -15,7 +19,7 @@ LanguageModel::LanguageModel(const ModelConfig& config)
   for (size_t i = 0; i < names.size(); ++i)
     blocks_.push_back(std::make_unique<Block>(config, JsonText{config.mixers.at(names[i]), config.where + ": mixers." + names[i]}, static_cast<int>(i),
                                               static_cast<int>(names.size())));
-  if (!config.tied) output_ = std::make_unique<Linear>("output", d_model_, vocab_, LinearOptions{.only_f32 = true});
+  if (!config.tied) output_ = std::make_unique<Linear>("output", d_model_, vocab_, LinearOptions{.fewest = output_fewest});
   else
     embedding_.allocated = [this] {
       const View grad = embedding_.grad;
@@ -120,6 +124,10 @@ void LanguageModel::advance(Context& context, std::span<const int32_t> ids, cons
   norm_(exec, last, normed);
   if (output_) (*output_)(exec, normed, logits);
   else matmul(exec, normed, tied_, logits, {});
+}
+
+void LanguageModel::quantise_tied(ThreadPool& pool) {
+  if (!output_) tied_.quantise(pool, embedding_.value.view().row_range(0, vocab_), output_fewest);
 }
 
 SequenceState LanguageModel::new_state(DType dtype) const {

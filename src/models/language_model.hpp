@@ -29,6 +29,9 @@ class LanguageModel {
                const View& logits) const;
   SequenceState new_state(DType dtype) const;
 
+  // A tied output's own copy in int8, made from the embedding as it is now; of a model with weights in int8 or int4.
+  void quantise_tied(ThreadPool& pool);
+
   void visit_parameters(ParameterVisitor& visitor);
   ModelCost cost(int64_t length, int64_t context) const;
   const std::vector<std::unique_ptr<Block>>& blocks() const { return blocks_; }

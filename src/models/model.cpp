@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -22,13 +23,14 @@ struct Model::Impl {
   std::unique_ptr<LanguageModel> layers;
   std::vector<Parameter*> parameters;
 
-  bool quantised(const Parameter& p) const { return weights != WeightFormat::f32 && p.weight; }
+  WeightFormat format(const Parameter& p) const { return p.weight ? std::min(weights, p.fewest) : WeightFormat::f32; }
+  bool quantised(const Parameter& p) const { return format(p) != WeightFormat::f32; }
   double bytes() const {
     double total = 0;
     for (const Parameter* p : parameters) {
       double elements = 1;  // not as whole numbers: an impossible config has more than these can count
       for (int64_t dim : p->shape) elements *= static_cast<double>(dim);
-      total += elements * (quantised(*p) ? static_cast<double>(QuantisedPanels::column_bytes(weights)) / quantised_block : static_cast<double>(size_of(dtype)));
+      total += elements * (quantised(*p) ? static_cast<double>(QuantisedPanels::column_bytes(format(*p))) / quantised_block : static_cast<double>(size_of(dtype)));
     }
     return total;
   }
@@ -124,9 +126,10 @@ void Model::init(uint64_t seed) {
     if (impl_->quantised(*p)) p->value = Tensor(DType::f32, p->shape);
     p->initialise(seed);
     if (!impl_->quantised(*p)) continue;
-    p->weight->quantise(impl_->device.pool(), p->value, impl_->weights);
+    p->weight->quantise(impl_->device.pool(), p->value, impl_->format(*p));
     p->value = Tensor();
   }
+  if (weights() != WeightFormat::f32) layers().quantise_tied(impl_->device.pool());
 }
 
 Model Model::load(const std::string& folder, Device device, ModelOptions options) {
@@ -154,12 +157,13 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
         copy(matrix, rounded);
         matrix = rounded;
       }
-      p->weight->quantise(pool, matrix, wanted);
+      p->weight->quantise(pool, matrix, model.impl_->format(*p));
     } else {
-      p->weight->set(pool, tensors.quantised(*p, saved), p->shape[1]);
+      p->weight->set(pool, tensors.quantised(*p, model.impl_->format(*p)), p->shape[1]);
     }
   }
   tensors.check_all_known();
+  if (wanted != WeightFormat::f32) model.layers().quantise_tied(pool);
   return model;
 }
 
@@ -176,8 +180,8 @@ void Model::save(const std::string& folder) const {
       tensors.push_back({p->name, p->value});
       continue;
     }
-    const QuantisedMatrix m{impl_->weights,
-                            unpacked.emplace_back(QuantisedMatrix::values_dtype(impl_->weights), QuantisedMatrix::values_shape(impl_->weights, p->shape)),
+    const WeightFormat format = impl_->format(*p);
+    const QuantisedMatrix m{format, unpacked.emplace_back(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, p->shape)),
                             unpacked.emplace_back(DType::f32, QuantisedMatrix::scales_shape(p->shape))};
     p->weight->quantised().unpack(m);
     tensors.push_back({p->name, m.values});

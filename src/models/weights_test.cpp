@@ -122,6 +122,31 @@ INSTANTIATE_TEST_SUITE_P(Tiny, QuantisedModel, testing::ValuesIn(kinds()), [](co
   return name;
 });
 
+TEST(QuantisedOutput, IsInInt8InBothFormats) {
+  for (bool tied : {true, false}) {
+    ModelConfig config = ModelConfig::load("tiny-mamba2");
+    config.tied = tied;
+    const std::string folder = temporary("output"), small = temporary("output_small");
+    Model model(config);
+    model.init(3);
+    for (Parameter* p : model.parameters())
+      if (p->weight && p->fewest == WeightFormat::int4) fill_zero(p->value);  // so that the output alone makes a difference
+    model.save(folder);
+    const Model int4 = load(folder, WeightFormat::int4);
+    EXPECT_EQ(logits(int4), logits(load(folder, WeightFormat::int8)));
+    EXPECT_NE(logits(int4), logits(model));
+    int4.save(small);
+    EXPECT_EQ(logits(int4), logits(Model::load(small)));
+    const SafetensorsFile file = SafetensorsFile::open(small + "/model.safetensors");
+    EXPECT_EQ(file.at("embedding.weight").dtype, DType::f32);
+    EXPECT_EQ(file.find("output.weight") != nullptr, !tied);
+    for (const NamedView& tensor : file.tensors())
+      if (tensor.name == "output.weight") {
+        EXPECT_EQ(tensor.view.dtype, DType::i8);
+      }
+  }
+}
+
 TEST(QuantisedUse, IsForInferenceInF32Alone) {
   const ModelConfig config = ModelConfig::load("tiny-mamba2");
   const auto make = [&](ModelOptions options) { return error_of([&] { Model model(config, Device::best(), options); }); };

@@ -10,7 +10,8 @@ Linear::Linear(const std::string& name, int64_t in, int64_t out, LinearOptions o
   weight_.parts = std::move(options.parts);
   weight_.shard_axis = options.shard_axis;
   if (options.bias) bias_.emplace(name + ".bias", Shape{out}, options.bias_init ? options.bias_init : init_constant(0));
-  if (!options.only_f32) weight_.weight = &packed_;
+  weight_.weight = &packed_;
+  weight_.fewest = options.fewest;
   weight_.allocated = [this] { packed_.bind(weight_.value, weight_.grad, &weight_.version); };
 }
 

@@ -227,7 +227,7 @@ void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t bl
   }
 }
 
-// quantise_block(), the same bits, of 32 floats.
+// quantise_block(), the same bits, of 32 floats; the scale of a block of zeros is what it is.
 template <class Dot>
 HWY_INLINE void QuantiseBlock(const float* x, int32_t zero, RowBlock<Dot>& to) {
   const SumTag d;
@@ -237,18 +237,17 @@ HWY_INLINE void QuantiseBlock(const float* x, int32_t zero, RowBlock<Dot>& to) {
   DotV bits = hn::Zero(di);  // of the largest magnitude: as whole numbers, what is not finite is larger than all else
   for (int v = 0; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + v * dot_lanes))));
   const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits)));
-  const bool finite = largest <= hwy::HighestValue<float>(), tiny = largest < 0x1p-100f;
-  const float scale = finite ? tiny ? 0.0f : largest / 127.0f : std::numeric_limits<float>::quiet_NaN();
-  const auto inverse = hn::Set(d, finite && !tiny ? 127.0f / largest : 0.0f);
+  const bool finite = largest <= hwy::HighestValue<float>();
+  const auto inverse = hn::Set(d, finite && largest >= 0x1p-100f ? 127.0f / largest : 0.0f);
   HWY_ALIGN int8_t values[quantised_block];
   DotV sum = hn::Zero(di);
   for (int v = 0; v < vectors; ++v) {
     const auto scaled = hn::Mul(hn::LoadU(d, x + v * dot_lanes), inverse);
-    const DotV value = finite ? hn::NearestInt(scaled) : hn::Zero(di);
+    const DotV value = hn::NearestInt(finite ? scaled : inverse);
     hn::StoreU(hn::DemoteTo(d8, value), d8, values + v * dot_lanes);
     sum = hn::Add(sum, value);
   }
-  to.scale = scale;
+  to.scale = finite ? largest / 127.0f : std::numeric_limits<float>::quiet_NaN();
   to.start = -zero * hn::GetLane(hn::SumOfLanes(di, sum));
   Dot::arrange(values, to.values);
 }

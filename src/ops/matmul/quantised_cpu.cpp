@@ -11,45 +11,44 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
+// C from `row` and `panel` on, added up from block b on.
+template <class Dot>
+IntegerTileArgs<Dot> ArgsAt(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t panel, int64_t b) {
+  const QuantisedPanels& w = p.w;
+  return {.x = x + row * w.blocks() + b,
+          .ldx = w.blocks(),
+          .w = w.panel(panel) + b * w.block_bytes(panel),
+          .stride = w.stride(panel),
+          .block_bytes = w.block_bytes(panel),
+          .panel_bytes = w.panel(1) - w.panel(0),
+          .c = p.y + row * p.y_stride + panel * Panels::width,
+          .ldc = p.y_stride,
+          .accumulate = p.accumulate || b > 0};
+}
+
 // One row reads several whole panels side by side: memory serves a few streams faster than one.
 constexpr int dot_streams = HWY_TARGET == HWY_AVX3 ? 4 : HWY_TARGET == HWY_AVX2 ? 1 : 0;
 
 template <class Dot, int bits, int streams>
-void RowByPanels(IntegerTileArgs<Dot> t, int64_t panels, int64_t blocks) {
+void RowByPanels(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t first, int64_t end) {
   if constexpr (streams > 0) {
     constexpr int vectors = streams * static_cast<int>(Panels::width / dot_lanes);
-    for (; panels >= streams; panels -= streams) {
-      IntegerTileBlock<Dot, bits, 1, vectors>(t, blocks);
-      t.w += streams * t.panel_bytes;
-      t.c += streams * Panels::width;
-    }
-    RowByPanels<Dot, bits, streams - 1>(t, panels, blocks);
+    for (; first + streams <= end; first += streams) IntegerTileBlock<Dot, bits, 1, vectors>(ArgsAt(p, x, row, first, 0), p.w.blocks());
+    RowByPanels<Dot, bits, streams - 1>(p, x, row, first, end);
   }
 }
 
 template <class Dot, int bits>
 void Block(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 12;  // blocks of a panel that stay in L1 while the rows pass by
-  const QuantisedPanels& w = p.w;
-  const int64_t blocks = w.blocks();
-  const auto args = [&](int64_t panel, int64_t b) {
-    return IntegerTileArgs<Dot>{.x = x + row * blocks + b,
-                                .ldx = blocks,
-                                .w = w.panel(panel) + b * w.block_bytes(panel),
-                                .stride = w.stride(panel),
-                                .block_bytes = w.block_bytes(panel),
-                                .panel_bytes = w.panel(1) - w.panel(0),
-                                .c = p.y + row * p.y_stride + panel * Panels::width,
-                                .ldc = p.y_stride,
-                                .accumulate = p.accumulate || b > 0};
-  };
   if (rows == 1 && dot_streams > 0) {
-    const int64_t whole = std::max(first, std::min(last, w.n / Panels::width));
-    if (whole > first) RowByPanels<Dot, bits, dot_streams>(args(first, 0), whole - first, blocks);
+    const int64_t whole = std::max(first, std::min(last, p.w.n / Panels::width));
+    RowByPanels<Dot, bits, dot_streams>(p, x, row, first, whole);
     first = whole;
   }
-  for (int64_t b = 0; b < blocks; b += depth)
-    for (int64_t panel = first; panel < last; ++panel) IntegerTile<Dot, bits>(args(panel, b), rows, w.columns(panel), std::min(depth, blocks - b));
+  for (int64_t b = 0; b < p.w.blocks(); b += depth)
+    for (int64_t panel = first; panel < last; ++panel)
+      IntegerTile<Dot, bits>(ArgsAt(p, x, row, panel, b), rows, p.w.columns(panel), std::min(depth, p.w.blocks() - b));
 }
 
 template <class Dot>
@@ -63,6 +62,13 @@ void DotBlock(const QuantisedProduct<float>& p, const void* memory, int64_t row,
   const auto* x = static_cast<const RowBlock<Dot>*>(memory);
   if (p.w.format == WeightFormat::int8) Block<Dot, 8>(p, x, row, rows, first, last);
   else Block<Dot, 4>(p, x, row, rows, first, last);
+}
+
+int64_t RowBlockBytes() {
+#if HWY_TARGET == HWY_AVX3
+  if (has_avx512_vnni()) return sizeof(RowBlock<VnniDot>);
+#endif
+  return sizeof(RowBlock<PlainDot>);
 }
 
 void Quantise(const QuantisedProduct<float>& p, int64_t row, int64_t rows, void* to) {
@@ -87,6 +93,7 @@ HWY_AFTER_NAMESPACE();
 namespace statera {
 
 namespace {
+HWY_EXPORT(RowBlockBytes);
 HWY_EXPORT(Quantise);
 HWY_EXPORT(QuantisedBlock);
 
@@ -95,9 +102,8 @@ int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 void product(const QuantisedProduct<float>& p, Exec& exec) noexcept {
   const auto quantise = HWY_DYNAMIC_DISPATCH(Quantise);
   const auto block = HWY_DYNAMIC_DISPATCH(QuantisedBlock);
-  constexpr int64_t most_bytes = 2 * quantised_block + 8;  // of a block of a row, whatever the instruction set
   const ArenaScope scope(exec.scratch);
-  void* x = exec.scratch.allocate(static_cast<size_t>(p.rows * p.w.blocks() * most_bytes));
+  void* x = exec.scratch.allocate(static_cast<size_t>(p.rows * p.w.blocks() * HWY_DYNAMIC_DISPATCH(RowBlockBytes)()));
   constexpr int64_t some = 16;
   exec.pool.run(blocks(p.rows, some), [&](int64_t task, int) { quantise(p, task * some, std::min(some, p.rows - task * some), x); }, p.rows * p.w.k);
 
