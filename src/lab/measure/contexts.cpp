@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/arena.hpp"
+#include "lab/measure/sequences.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "lab/timing.hpp"
 #include "models/language_model.hpp"
@@ -15,31 +15,20 @@ constexpr int64_t most_bytes = int64_t{4} << 30;
 
 // One model through all contexts once; appends to seconds[context].
 void visit(const Model& model, std::vector<ContextCost>& costs, std::vector<std::vector<double>>& seconds) {
-  const LanguageModel& layers = model.layers();
-  SequenceState state = layers.new_state(model.dtype()), *one = &state;
-  Arena scratch;
-  const View logits = scratch.allocate(model.dtype(), {1, layers.vocab_size()});
+  Sequences one(model, 1);
   size_t place = 0;
-  for (int64_t context = shortest_context; context <= longest_context && layers.cost(1, context).state_bytes <= static_cast<double>(most_bytes); context *= 2, ++place) {
-    for (State& layer : state.layers) {
-      layer.reserve(context);
-      layer.set_position(context - 1);
-    }
+  for (int64_t context = shortest_context; context <= longest_context; context *= 2, ++place) {
+    if (model.layers().cost(1, context).state_bytes > static_cast<double>(most_bytes)) return;
     if (place == costs.size()) {
       costs.push_back({.context = context, .step_seconds = 0, .state_bytes = 0});
       seconds.emplace_back();
     }
     for (int step = 0; step < 6; ++step) {  // the first one at a context meets cold caches and is not counted
-      for (State& layer : state.layers) layer.set_position(context - 1);
-      const ArenaScope scope(scratch);
-      Context how{{model.device().pool(), scratch, model.device().kernels()}, 0};
-      const int32_t id = 'e', offsets[] = {0, 1};
-      const int64_t start[] = {context - 1};
-      const double begin = clock_seconds();
-      layers.advance(how, {&id, 1}, {offsets, start}, {&one, 1}, logits);
-      if (step > 0) seconds[place].push_back(clock_seconds() - begin);
+      one.place(context, 1);
+      const double taken = one.read(context, 1);
+      if (step > 0) seconds[place].push_back(taken);
     }
-    costs[place].state_bytes = static_cast<int64_t>(state.bytes());
+    costs[place].state_bytes = static_cast<int64_t>(one.bytes());
   }
 }
 }  // namespace
