@@ -130,6 +130,8 @@ void LanguageModel::quantise_tied(ThreadPool& pool) {
   if (!output_) tied_.quantise(pool, embedding_.value.view().row_range(0, vocab_), output_fewest);
 }
 
+double LanguageModel::tied_bytes() const { return output_ ? 0 : tied_.bytes(); }
+
 SequenceState LanguageModel::new_state(DType dtype) const {
   SequenceState state;
   for (const auto& block : blocks_) state.layers.emplace_back(block->mixer().state_layout(), dtype);

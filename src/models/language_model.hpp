@@ -31,6 +31,7 @@ class LanguageModel {
 
   // A tied output's own copy in int8, made from the embedding as it is now; of a model with weights in int8 or int4.
   void quantise_tied(ThreadPool& pool);
+  double tied_bytes() const;  // of a tied output as it is kept for products; 0: the output is a parameter of its own
 
   void visit_parameters(ParameterVisitor& visitor);
   ModelCost cost(int64_t length, int64_t context) const;

@@ -34,8 +34,7 @@ class Subject {
   Subject(const InferencePlan& plan, const std::string& name, WeightFormat weights, const Device& device)
       : name_(name),
         model_(ModelConfig::load(name), device, {.training = false, .weights = weights}),
-        contexts_(plan.contexts.size()),
-        weight_bytes_(model_.weight_bytes()) {
+        contexts_(plan.contexts.size()) {
     for (int64_t batch : plan.batches)
       for (int64_t context : plan.contexts) {
         Case c;
@@ -47,8 +46,8 @@ class Subject {
         cases.push_back(c);
       }
     model_.init(1);
-    if (!model_.config().tied)
-      weight_bytes_ -= static_cast<double>(model_.parameters().front()->value.view().bytes());  // a row of the embedding is read
+    // of the embedding a step reads a row, which counts for nothing beside the rest
+    weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) + model_.layers().tied_bytes();
   }
 
   // One visit of each context of a batch, ascending: the states of the batch grow.
@@ -131,7 +130,7 @@ class Subject {
   std::string name_;
   Model model_;
   size_t contexts_;
-  double weight_bytes_, speed_ = 0;  // that a step reads; FLOPs a second, about
+  double weight_bytes_ = 0, speed_ = 0;  // that a step reads; FLOPs a second, about
 };
 }  // namespace
 

@@ -89,6 +89,10 @@ Panels Weight::packed(Packed& cache, bool transpose, Exec& exec) const {
   return {cache.memory.as<float>(), n, k};
 }
 
+double Weight::bytes() const {
+  return format_ == WeightFormat::f32 ? static_cast<double>(value_.bytes()) : static_cast<double>(QuantisedPanels::bytes(format_, out(), in()));
+}
+
 Panels Weight::forward_panels(Exec& exec) const { return packed(*forward_, true, exec); }
 Panels Weight::transposed_panels(Exec& exec) const { return packed(*transposed_, false, exec); }
 

@@ -25,6 +25,7 @@ class Weight {
   void quantise(ThreadPool&, const View& matrix, WeightFormat format);
   void set(ThreadPool&, const QuantisedMatrix& matrix, int64_t in);  // keeps a copy. Throws shape, unsupported
   WeightFormat format() const { return format_; }
+  double bytes() const;  // that a product reads: of the matrix as it is kept
   QuantisedPanels quantised() const;  // of W^T [in, out]; int8 and int4 only
 
   int64_t out() const { return shape_[0]; }
