@@ -17,7 +17,7 @@ EQUIVALENT = [
     ("src/ops/attention/attention_cpu.cpp", "constant", r"keep != 1\.0f", "a factor of 1 is left out: speed, not bits"),
     ("src/ops/causal_conv1d/causal_conv1d_cpu.cpp", "bound", r"r < count; \+\+r\) sum", "one sum more, thrown away; a write behind a local array, for ASan to see"),
     ("src/ops/matmul/integer_tile-inl.hpp", "bound", r"dot\[i\]\[v\] = hn::Set\(di", "one sum more, thrown away; a write behind a local array, for ASan to see"),
-    ("src/ops/matmul/integer_tile-inl.hpp", "constant", r"127\.0f / largest : 0\.0f", "a tiny block rounds to zeros by 1 too, and the values of one that is not finite are of no account"),
+    ("src/ops/matmul/integer_tile-inl.hpp", "constant", r"\? up : 0\.0f", "a tiny block rounds to zeros by 1 too, and the values of one that is not finite are of no account"),
     ("src/ops/matmul/integer_tile-inl.hpp", "bound", r"dot_(rows|vectors) = ", "how wide a register block is: speed, not bits"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"row_streams =", "how many panels one row reads at a time: speed, not bits"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"v < streams \* vectors; \+\+v\)$", "one sum more, thrown away; a write behind a local array, for ASan to see"),

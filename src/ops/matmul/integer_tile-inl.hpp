@@ -234,11 +234,11 @@ HWY_INLINE void QuantiseBlock(const float* x, int32_t zero, RowBlock<Dot>& to) {
   const DotTag di;
   const hn::Rebind<int8_t, SumTag> d8;
   constexpr int vectors = static_cast<int>(quantised_block / dot_lanes);
-  DotV bits = hn::Zero(di);  // of the largest magnitude: as whole numbers, what is not finite is larger than all else
-  for (int v = 0; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + v * dot_lanes))));
-  const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits)));
+  DotV bits = hn::BitCast(di, hn::Abs(hn::LoadU(d, x)));  // of magnitudes: as whole numbers, what is not finite is larger than all else
+  for (int v = 1; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + v * dot_lanes))));
+  const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits))), up = 127.0f / largest;
   const bool finite = largest <= hwy::HighestValue<float>();
-  const auto inverse = hn::Set(d, finite && largest >= 0x1p-100f ? 127.0f / largest : 0.0f);
+  const auto inverse = hn::Set(d, finite && largest >= 0x1p-100f ? up : 0.0f);
   HWY_ALIGN int8_t values[quantised_block];
   DotV sum = hn::Zero(di);
   for (int v = 0; v < vectors; ++v) {
