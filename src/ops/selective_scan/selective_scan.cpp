@@ -47,7 +47,7 @@ Views values(const Tape& tape, const SelectiveScanInputs<Var>& in) {
 
 struct Recorded {
   SelectiveScanInputs<Var> in;
-  Var initial, y, last;
+  Var initial, y, last, kept;
   Rows rows;
 };
 
@@ -65,6 +65,7 @@ void backward(Tape& tape, const Recorded& r) {
   dispatch(in.u.dtype, [&](auto zero) {
     using T = decltype(zero);
     SelectiveScanBackward<T> b{arguments<T>(in, r.rows), dy.as<T>()};
+    b.in.kept = r.kept ? tape.value(r.kept).as<T>() : nullptr;
     b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
     b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
     b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
@@ -101,6 +102,7 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
           state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, initial);
   const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad), tape.make(views.u.dtype, state_shape, needs_grad)};
+  Var kept;
   Exec exec = tape.exec();
   const ArenaScope scope(exec.scratch);
   dispatch(views.u.dtype, [&](auto zero) {
@@ -109,9 +111,14 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
     a.y = tape.value(out.y).template as<T>();
     a.state_in = initial ? state_pointers<T>(exec.scratch, tape.value(initial)) : nullptr;
     a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
-    pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).forward(a, exec);
+    const auto& kernels = pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu);
+    if (const int64_t count = needs_grad ? kernels.kept(a) : 0; count > 0) {
+      kept = tape.make(views.u.dtype, {count}, false);
+      a.kept = tape.value(kept).template as<T>();
+    }
+    kernels.forward(a, exec);
   });
-  const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows)};
+  const Recorded recorded{in, initial, out.y, out.last, kept, tape.keep(rows)};
   tape.record("selective_scan", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
   return out;
 }

@@ -14,6 +14,7 @@ template <class T> struct SelectiveScanForward {
   T* y;                                // [N, D], dense
   const T* const* state_in;            // [S] of [D, d_state]; null: zeros; not read where rows.start is 0
   T* const* state_out;                 // [S]; may be state_in
+  T* kept;                             // [kept()] what forward leaves for backward; null where no gradient will be asked for
   Rows rows;
   int64_t channels, d_state, n_groups; // D, G
   int64_t u_stride, delta_stride, z_stride, B_stride, C_stride;
@@ -21,7 +22,7 @@ template <class T> struct SelectiveScanForward {
 };
 
 template <class T> struct SelectiveScanBackward {
-  SelectiveScanForward<T> in;          // y, state_out unused
+  SelectiveScanForward<T> in;          // y, state_out unused; kept as forward left it
   const T* dy;                         // [N, D], dense
   const T* const* dstate_out;          // [S]; null: zeros
   T *du, *ddelta, *dz, *dB, *dC;       // like the inputs, rows d*_stride apart; overwritten, as all that follow; dz null if z is
@@ -32,6 +33,7 @@ template <class T> struct SelectiveScanBackward {
 
 template <class T> struct SelectiveScanKernels {
   const char* name;
+  int64_t (*kept)(const SelectiveScanForward<T>&) noexcept;  // how many numbers backward of these wants from forward
   void (*forward)(const SelectiveScanForward<T>&, Exec&) noexcept;
   void (*backward)(const SelectiveScanBackward<T>&, Exec&) noexcept;
 };

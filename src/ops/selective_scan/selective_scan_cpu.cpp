@@ -17,6 +17,7 @@ struct ScanBlock {
   int64_t s, group;
   int64_t channel, count;  // the block
   int64_t stride;          // count rounded up to whole vectors
+  float* kept;             // [chunks, d_state, stride]: the states before each chunk of scan_rows rows; null: not kept
 };
 
 struct ScanGradBlock {
@@ -28,23 +29,20 @@ struct ScanGradBlock {
 
 // Of one worker. L: the lanes of one vector.
 struct ScanGradScratch {
-  float *h, *dh;           // [d_state, stride]: running state and its gradient
-  float* starts;           // [chunks, d_state, stride]: the states before each chunk
+  float* dh;               // [d_state, stride]: the gradient of the running state
   float *decay, *states;   // [scan_rows, d_state, L], [scan_rows + 1, d_state, L]: a[t] and h[t-1] of a chunk
   float *sum_B, *sum_C;    // [scan_rows, d_state, L]
-  float *dt, *u, *dp, *slope;  // [scan_rows, L]; slope: d dt / d delta
+  float *dt, *u, *dtu, *dp, *slope;  // [scan_rows, L]; dtu: dt u; slope: d dt / d delta
 
-  static int64_t floats(int64_t d_state, int64_t stride, int64_t longest) {
-    const int64_t chunks = (longest + scan_rows - 1) / scan_rows;
-    return d_state * (stride * (chunks + 2) + most_lanes * (4 * scan_rows + 1)) + 4 * scan_rows * most_lanes;
+  static int64_t floats(int64_t d_state, int64_t stride) {
+    return d_state * (stride + most_lanes * (4 * scan_rows + 1)) + 5 * scan_rows * most_lanes;
   }
-  ScanGradScratch(float* p, int64_t d_state, int64_t stride, int64_t longest) {
+  ScanGradScratch(float* p, int64_t d_state, int64_t stride) {
     const auto take = [&p](int64_t n) { float* here = p; p += n; return here; };
     const int64_t chunk = scan_rows * d_state * most_lanes, row = scan_rows * most_lanes;
-    h = take(d_state * stride), dh = take(d_state * stride);
-    starts = take((longest + scan_rows - 1) / scan_rows * d_state * stride);
+    dh = take(d_state * stride);
     decay = take(chunk), states = take(chunk + d_state * most_lanes), sum_B = take(chunk), sum_C = take(chunk);
-    dt = take(row), u = take(row), dp = take(row), slope = take(row);
+    dt = take(row), u = take(row), dtu = take(row), dp = take(row), slope = take(row);
   }
 };
 }  // namespace statera
@@ -116,8 +114,7 @@ HWY_INLINE Step LoadStep(const ScanBlock& k, int64_t row, int64_t channel, Lanes
 template <class IO>
 HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) { return p ? io.load(p + channel) : hn::Zero(LanesTag()); }
 
-// Moves h on by `rows` rows from row0; with `y`, writes the output.
-template <bool y>
+// Moves h on by `rows` rows from row0 and writes the output.
 HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_RESTRICT h) {
   const LanesTag d;
   const auto& a = *k.a;
@@ -134,12 +131,10 @@ HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_
         const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, A + n * stride)));
         const LanesVec now = hn::MulAdd(decay, hn::Load(d, h_c + n * stride), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
         hn::Store(now, d, h_c + n * stride);
-        if constexpr (y) p = hn::MulAdd(now, hn::Set(d, at.C[n]), p);
+        p = hn::MulAdd(now, hn::Set(d, at.C[n]), p);
       }
-      if constexpr (y) {
-        if (a.z) p = hn::Mul(p, Silu(d, io.load(a.z + row * a.z_stride + channel)));
-        io.store(p, a.y + row * a.channels + channel);
-      }
+      if (a.z) p = hn::Mul(p, Silu(d, io.load(a.z + row * a.z_stride + channel)));
+      io.store(p, a.y + row * a.channels + channel);
     }
   });
 }
@@ -148,7 +143,10 @@ void ForwardBlock(const ScanBlock& k, float* h) {
   const auto& a = *k.a;
   const int64_t begin = a.rows.begin(k.s), length = a.rows.length(k.s);
   LoadBlock(k, initial_state(a.state_in, a.rows, k.s), h);
-  for (int64_t t = 0; t < length; t += scan_rows) Scan<true>(k, begin + t, std::min(scan_rows, length - t), h);
+  for (int64_t t = 0; t < length; t += scan_rows) {
+    if (k.kept) std::copy_n(h, a.d_state * k.stride, k.kept + t / scan_rows * a.d_state * k.stride);
+    Scan(k, begin + t, std::min(scan_rows, length - t), h);
+  }
   StoreBlock(k, h, a.state_out[k.s]);
 }
 
@@ -185,42 +183,62 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
     }
     hn::Store(at.dt, d, m.dt + i * lanes);
     hn::Store(at.u, d, m.u + i * lanes);
+    hn::Store(at.dtu, d, m.dtu + i * lanes);
     hn::Store(dp, d, m.dp + i * lanes);
     hn::Store(a.delta_softplus ? Sigmoid(d, at.raw) : hn::Set(d, 1.0f), d, m.slope + i * lanes);
   }
+  if (rows == scan_rows) return;
+  // Rows that are not there: they keep what comes from behind (decay 1) and add zeros.
+  std::fill_n(m.decay + rows * d_state * lanes, (scan_rows - rows) * d_state * lanes, 1.0f);
+  std::fill_n(m.states + (rows + 1) * d_state * lanes, (scan_rows - rows) * d_state * lanes, 0.0f);
+  for (float* of_row : {m.dt, m.dtu, m.dp}) std::fill_n(of_row + rows * lanes, (scan_rows - rows) * lanes, 0.0f);
 }
 
-// Takes the gradient back over a chunk for the vector of channels at c.
+// Takes the gradient back over a chunk for the vector of channels at c: a state at a time over all rows, its gradient and that of its A in
+// registers, and the sums of each row beside them. Rows behind the last one change nothing (see Replay).
 template <class IO>
 HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_t row0, int64_t rows, int64_t c, IO io) {
   const LanesTag d;
   const auto& a = *k.in.a;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t channel = k.in.channel + c, stride = k.in.stride, d_state = a.d_state;
+  const float *B[scan_rows], *C[scan_rows];
+  LanesVec sum_B[scan_rows], sum_A[scan_rows];
+  for (int64_t i = 0; i < scan_rows; ++i) {
+    const int64_t row = row0 + std::min(i, rows - 1);
+    B[i] = a.B + row * a.B_stride + k.in.group * d_state;
+    C[i] = a.C + row * a.C_stride + k.in.group * d_state;
+    sum_B[i] = sum_A[i] = hn::Zero(d);
+  }
+  for (int64_t n = 0; n < d_state; ++n) {
+    const LanesVec A = hn::Load(d, k.in.A + n * stride + c);
+    LanesVec dh = hn::Load(d, m.dh + n * stride + c), dA = hn::Load(d, k.dA + n * stride + c);
+    LanesVec h = hn::Load(d, m.states + (scan_rows * d_state + n) * lanes);
+#pragma GCC unroll 8
+    for (int64_t j = 0; j < scan_rows; ++j) {
+      const int64_t i = scan_rows - 1 - j;
+      const int64_t at = (i * d_state + n) * lanes;
+      const LanesVec dp = hn::Load(d, m.dp + i * lanes);
+      dh = hn::MulAdd(dp, hn::Set(d, C[i][n]), dh);
+      hn::Store(hn::MulAdd(dp, h, hn::Load(d, m.sum_C + at)), d, m.sum_C + at);
+      hn::Store(hn::MulAdd(dh, hn::Load(d, m.dtu + i * lanes), hn::Load(d, m.sum_B + at)), d, m.sum_B + at);
+      sum_B[i] = hn::MulAdd(dh, hn::Set(d, B[i][n]), sum_B[i]);
+      dh = hn::Mul(dh, hn::Load(d, m.decay + at));  // the gradient of h[t-1]
+      h = hn::Load(d, m.states + at);
+      const LanesVec exponent = hn::Mul(dh, h);  // the gradient of dt A
+      dA = hn::MulAdd(exponent, hn::Load(d, m.dt + i * lanes), dA);
+      sum_A[i] = hn::MulAdd(exponent, A, sum_A[i]);
+    }
+    hn::Store(dh, d, m.dh + n * stride + c);
+    hn::Store(dA, d, k.dA + n * stride + c);
+  }
   const LanesVec D = LoadOptional(a.D, channel, io), ln2 = hn::Set(d, 0.6931471805599453f);
   LanesVec dD = hn::Load(d, k.dD + c), dbias = hn::Load(d, k.ddelta_bias + c);
   for (int64_t i = rows; i-- > 0;) {
     const int64_t row = row0 + i;
-    const float* B = a.B + row * a.B_stride + k.in.group * a.d_state;
-    const float* C = a.C + row * a.C_stride + k.in.group * a.d_state;
     const LanesVec dt = hn::Load(d, m.dt + i * lanes), u = hn::Load(d, m.u + i * lanes), dp = hn::Load(d, m.dp + i * lanes);
-    const LanesVec dtu = hn::Mul(dt, u);
-    LanesVec sum_B = hn::Zero(d), sum_A = hn::Zero(d);
-    for (int64_t n = 0; n < d_state; ++n) {
-      const int64_t at = (i * d_state + n) * lanes;
-      float *dh_c = m.dh + n * stride + c, *dA_c = k.dA + n * stride + c;
-      const LanesVec dh = hn::MulAdd(dp, hn::Set(d, C[n]), hn::Load(d, dh_c));
-      hn::Store(hn::MulAdd(dp, hn::Load(d, m.states + at + d_state * lanes), hn::Load(d, m.sum_C + at)), d, m.sum_C + at);
-      hn::Store(hn::MulAdd(dh, dtu, hn::Load(d, m.sum_B + at)), d, m.sum_B + at);
-      sum_B = hn::MulAdd(dh, hn::Set(d, B[n]), sum_B);
-      const LanesVec before = hn::Mul(dh, hn::Load(d, m.decay + at));  // the gradient of h[t-1]
-      const LanesVec exponent = hn::Mul(before, hn::Load(d, m.states + at));  // of dt A
-      hn::Store(hn::MulAdd(exponent, dt, hn::Load(d, dA_c)), d, dA_c);
-      sum_A = hn::MulAdd(exponent, hn::Load(d, k.in.A + n * stride + c), sum_A);
-      hn::Store(before, d, dh_c);
-    }
-    io.store(hn::MulAdd(dt, sum_B, hn::Mul(dp, D)), k.b->du + row * k.b->du_stride + channel);
-    const LanesVec ddt = hn::MulAdd(u, sum_B, hn::Mul(sum_A, ln2));
+    io.store(hn::MulAdd(dt, sum_B[i], hn::Mul(dp, D)), k.b->du + row * k.b->du_stride + channel);
+    const LanesVec ddt = hn::MulAdd(u, sum_B[i], hn::Mul(sum_A[i], ln2));
     const LanesVec ddelta = hn::Mul(ddt, hn::Load(d, m.slope + i * lanes));
     io.store(ddelta, k.b->ddelta + row * k.b->ddelta_stride + channel);
     dbias = hn::Add(dbias, ddelta);
@@ -237,18 +255,13 @@ void BackwardBlock(const ScanGradBlock& k, const ScanGradScratch& m) {
   const int64_t begin = a.rows.begin(k.in.s), length = a.rows.length(k.in.s), state = a.d_state * k.in.stride;
   const int64_t chunks = (length + scan_rows - 1) / scan_rows, bc_width = a.n_groups * a.d_state;
   const float* initial = initial_state(a.state_in, a.rows, k.in.s);
-  LoadBlock(k.in, initial, m.h);
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    std::copy_n(m.h, state, m.starts + chunk * state);
-    if (chunk + 1 < chunks) Scan<false>(k.in, begin + chunk * scan_rows, scan_rows, m.h);
-  }
   LoadBlock(k.in, k.b->dstate_out ? k.b->dstate_out[k.in.s] : nullptr, m.dh);
   for (int64_t chunk = chunks; chunk-- > 0;) {
     const int64_t row0 = begin + chunk * scan_rows, rows = std::min(scan_rows, begin + length - row0);
-    std::fill_n(m.sum_B, rows * a.d_state * lanes, 0.0f);
-    std::fill_n(m.sum_C, rows * a.d_state * lanes, 0.0f);
+    std::fill_n(m.sum_B, scan_rows * a.d_state * lanes, 0.0f);
+    std::fill_n(m.sum_C, scan_rows * a.d_state * lanes, 0.0f);
     ForLanes(k.in.count, [&](int64_t c, auto io) HWY_ATTR {
-      Replay(k, m, m.starts + chunk * state, row0, rows, c, io);
+      Replay(k, m, k.in.kept + chunk * state, row0, rows, c, io);
       Descend(k, m, row0, rows, c, io);
     });
     for (int64_t i = 0; i < rows; ++i)
@@ -279,27 +292,45 @@ constexpr int64_t operations = 16;  // of one state in one step: most of them ar
 
 int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
-// How the channels are cut: every group into blocks of nearly equal width. Holds A for all of them.
-struct Plan {
+// How the channels are cut: every group into blocks of nearly equal width.
+struct Cut {
   const SelectiveScanForward<float>& a;
   int64_t group_channels, per_group, width;  // width: of a block, whole vectors
-  float* A;                                  // [blocks, d_state, width]
-
-  Plan(const SelectiveScanForward<float>& a, Exec& exec)
+  explicit Cut(const SelectiveScanForward<float>& a)
       : a(a),
         group_channels(a.channels / a.n_groups),
         per_group(divide_up(group_channels, block_channels)),
-        width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes),
-        A(exec.scratch.allocate_array<float>(blocks() * a.d_state * width)) {
+        width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes) {}
+  int64_t blocks() const { return a.n_groups * per_group; }
+};
+
+int64_t kept(const SelectiveScanForward<float>& a) noexcept {
+  const Cut cut(a);
+  int64_t chunks = 0;
+  for (int64_t s = 0; s < a.rows.sequences(); ++s) chunks += divide_up(a.rows.length(s), scan_rows);
+  return cut.blocks() * chunks * a.d_state * cut.width;
+}
+
+// The tasks, and A for all blocks.
+struct Plan : Cut {
+  float* A;                                  // [blocks, d_state, width]
+  int64_t* first_chunk;                      // [S + 1] of each sequence, in all
+
+  Plan(const SelectiveScanForward<float>& a, Exec& exec)
+      : Cut(a),
+        A(exec.scratch.allocate_array<float>(blocks() * a.d_state * width)),
+        first_chunk(exec.scratch.allocate_array<int64_t>(a.rows.sequences() + 1)) {
+    first_chunk[0] = 0;
+    for (int64_t s = 0; s < a.rows.sequences(); ++s) first_chunk[s + 1] = first_chunk[s] + divide_up(a.rows.length(s), scan_rows);
     const auto load = HWY_DYNAMIC_DISPATCH(LoadA);
     exec.pool.run(blocks(), [&](int64_t task, int) { load(block(0, task), A + task * a.d_state * width); }, a.channels * a.d_state);
   }
-  int64_t blocks() const { return a.n_groups * per_group; }
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
   ScanBlock block(int64_t s, int64_t block) const {
     const int64_t group = block / per_group, first = block % per_group * width;
     const int64_t count = std::clamp<int64_t>(group_channels - first, 0, width);
-    return {&a, A + block * a.d_state * width, s, group, group * group_channels + first, count, width};
+    const int64_t chunks = blocks() * first_chunk[s] + block * (first_chunk[s + 1] - first_chunk[s]);  // before this one's
+    return {&a, A + block * a.d_state * width, s, group, group * group_channels + first, count, width, a.kept ? a.kept + chunks * a.d_state * width : nullptr};
   }
 };
 
@@ -328,10 +359,8 @@ void backward(const SelectiveScanBackward<float>& b, Exec& exec) noexcept {
   const auto& a = b.in;
   const ArenaScope scope(exec.scratch);
   const Plan plan(a, exec);
-  int64_t longest = 0;
-  for (int64_t s = 0; s < a.rows.sequences(); ++s) longest = std::max(longest, a.rows.length(s));
   const int64_t rows = a.rows.total(), bc_width = a.n_groups * a.d_state, state = a.d_state * plan.width;
-  const int64_t sums = state + 2 * plan.width, scratch_floats = ScanGradScratch::floats(a.d_state, plan.width, longest);
+  const int64_t sums = state + 2 * plan.width, scratch_floats = ScanGradScratch::floats(a.d_state, plan.width);
   float* channel_sums = exec.scratch.allocate_array<float>(plan.tasks() * sums);  // [S, blocks] of dA, dD, ddelta_bias
   float* dB = exec.scratch.allocate_array<float>(plan.per_group * rows * bc_width);
   float* dC = exec.scratch.allocate_array<float>(plan.per_group * rows * bc_width);
@@ -342,7 +371,7 @@ void backward(const SelectiveScanBackward<float>& b, Exec& exec) noexcept {
     float* own = channel_sums + task * sums;
     std::fill_n(own, sums, 0.0f);
     run({plan.block(task / plan.blocks(), block), &b, own, own + state, own + state + plan.width, dB + part, dC + part},
-        ScanGradScratch(scratch + worker * scratch_floats, a.d_state, plan.width, longest));
+        ScanGradScratch(scratch + worker * scratch_floats, a.d_state, plan.width));
   });
   add_parts(dB, plan.per_group, rows, bc_width, b.dB, b.dB_stride, exec);
   add_parts(dC, plan.per_group, rows, bc_width, b.dC, b.dC_stride, exec);
@@ -362,7 +391,7 @@ void backward(const SelectiveScanBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SelectiveScanKernels<float> selective_scan_cpu{"selective_scan_cpu", forward, backward};
+const SelectiveScanKernels<float> selective_scan_cpu{"selective_scan_cpu", kept, forward, backward};
 
 }  // namespace statera
 #endif

@@ -47,6 +47,9 @@ void forward(const SelectiveScanForward<T>& a, Exec&) noexcept {
     }
 }
 
+template <class T>
+int64_t kept(const SelectiveScanForward<T>&) noexcept { return 0; }
+
 // One channel of one sequence; h [T+1, d_state] and dh [d_state] are scratch.
 template <class T>
 void channel_backward(const SelectiveScanBackward<T>& b, int64_t s, int64_t d, T* h, T* dh) {
@@ -111,7 +114,7 @@ void backward(const SelectiveScanBackward<T>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SelectiveScanKernels<double> selective_scan_ref_f64{"selective_scan_ref", forward<double>, backward<double>};
-const SelectiveScanKernels<float> selective_scan_ref_f32{"selective_scan_ref", forward<float>, backward<float>};
+const SelectiveScanKernels<double> selective_scan_ref_f64{"selective_scan_ref", kept<double>, forward<double>, backward<double>};
+const SelectiveScanKernels<float> selective_scan_ref_f32{"selective_scan_ref", kept<float>, forward<float>, backward<float>};
 
 }  // namespace statera
