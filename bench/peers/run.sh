@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Statera beside PyTorch and llama.cpp: the same work on the same machine in the same minute. `bench/peers/run.sh --help` lists the flags.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+build() {
+  mkdir -p "$root/build/peers"
+  cmake -S "$root" --preset release -DSTATERA_BENCH=ON >/dev/null
+  cmake --build "$root/build/release" --target peers_worker >&2
+}
+for flag in "$@"; do
+  case $flag in
+    --install) exec "$here/install.sh" ;;
+    --check)
+      [ -x "$root/build/peers/venv/bin/python" ] || { echo "error: PyTorch is not installed; bench/peers/run.sh --install does it" >&2; exit 1; }
+      build
+      exec "$root/build/peers/venv/bin/python" "$here/check_torch_models.py" "$root/build/release/bin/peers_worker" ;;
+    -h | --help) exec python3 "$here/compare.py" --help ;;
+  esac
+done
+build
+exec python3 "$here/compare.py" "$@"
