@@ -105,9 +105,16 @@ def compete(match, args):
         eager = taken.get("PyTorch eager")
         counted = eager.chosen.ask("flops")["flops_per_position"] if eager else 0
         for number in range(args.rounds):
-            for c in taken.values():
-                c.measure(args.seconds)
+            for c in list(taken.values()):
+                try:
+                    c.measure(args.seconds)
+                except Failed as failure:  # killed for memory, say
+                    c.close()
+                    del taken[c.name]
+                    report["failed"].append({"name": c.name, "why": f"in round {number + 1}: {failure}"})
             note(f"  round {number + 1}: " + ", ".join(f"{c.name} {c.times[-1] * 1e3:.4g} ms" for c in taken.values()))
+        if "Statera f32" not in taken:
+            raise SystemExit(f"error: Statera stopped: {report['failed'][-1]['why']}")
         for name, c in taken.items():
             row = {"name": name, "setting": c.chosen.setting, **c.chosen.info, "positions_per_s": match.positions() / median(c.times),
                    "seconds": c.times}

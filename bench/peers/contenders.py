@@ -21,7 +21,6 @@ LLAMA_BENCH = BUILD / "llama" / "bin" / "llama-bench"
 MALLOC = {"malloc default": {},
           "malloc kept": {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776:glibc.malloc.top_pad=67108864"
                                             ":glibc.malloc.hugetlb=1"}}
-START_SECONDS = 1800  # torch.compile on a busy machine takes long
 
 
 class Failed(Exception):
