@@ -8,6 +8,7 @@ import os
 import subprocess
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 from shapes import BUILD, ROOT
@@ -81,11 +82,12 @@ class Llama:
     """llama-bench; loading and its warm-up are not timed."""
     peak = 0
 
-    def __init__(self, setting, command, calls):
-        self.setting, self.command, self.calls, self.once = setting, [str(c) for c in command], calls, None
+    def __init__(self, setting, command, calls, prepare):
+        self.setting, self.command, self.calls, self.prepare, self.once = setting, [str(c) for c in command], calls, prepare, None
         self.info = {}
 
     def start(self):
+        self.prepare()
         begin = time.monotonic()
         self.once = self.run(1)
         return time.monotonic() - begin
@@ -166,10 +168,15 @@ def torch(match, how):
 
 def llama(match, weights):
     """Keys and values are f16, llama.cpp's default."""
-    path = BUILD / "gguf" / f"{Path(match.config).stem}-{weights}.gguf"
-    if not path.exists():
+    content = zlib.crc32(Path(match.config).read_bytes())  # a preset that changes gets a new file
+    path = BUILD / "gguf" / f"{Path(match.config).stem}-{content:08x}-{weights}.gguf"
+
+    def prepare():
+        if path.exists():
+            return
         path.parent.mkdir(exist_ok=True)
-        subprocess.run([PYTHON, HERE / "write_gguf.py", match.config, f"{path}.part", weights], check=True)
+        if not PYTHON.exists() or subprocess.run([PYTHON, HERE / "write_gguf.py", match.config, f"{path}.part", weights]).returncode:
+            raise Failed("no GGUF file: it takes Python with gguf, which bench/peers/run.sh --install brings")
         os.replace(f"{path}.part", path)
     common = [LLAMA_BENCH, "-m", path, "-t", match.threads, "-ngl", 0]
     flash = ("off", "on") if match.kind == "attention" else ("auto",)
@@ -179,9 +186,9 @@ def llama(match, weights):
         if match.part == "prefill":
             for slice_ in (512, 128, 2048):
                 setting = ["-p", match.length, "-n", 0, "-b", 2048, "-ub", slice_, "-fa", fa]
-                variants.append(Llama(", ".join([f"-ub {slice_}", *named]), [*common, *setting], 1))
+                variants.append(Llama(", ".join([f"-ub {slice_}", *named]), [*common, *setting], 1, prepare))
         else:
             steps = 32  # around the place where the others step
             setting = ["-p", 0, "-n", steps, "-d", max(0, match.length - 1 - steps // 2), "-fa", fa]
-            variants.append(Llama(", ".join(named or ["defaults"]), [*common, *setting], steps))
+            variants.append(Llama(", ".join(named or ["defaults"]), [*common, *setting], steps, prepare))
     return Contender(f"llama.cpp {weights}", variants)

@@ -17,7 +17,7 @@ name=$(basename "${sources[0]}" .tar.gz)
 # Flags by what the processor says: a compiler may take it for another one.
 flags=()
 has() { grep -qw "$1" /proc/cpuinfo; }
-for pair in avx:AVX avx2:AVX2 fma:FMA f16c:F16C bmi2:BMI2 avx512f:AVX512 avx512_vbmi:AVX512_VBMI avx512_vnni:AVX512_VNNI \
+for pair in avx:AVX avx2:AVX2 fma:FMA f16c:F16C bmi2:BMI2 avx512f:AVX512 avx512vbmi:AVX512_VBMI avx512_vnni:AVX512_VNNI \
   avx512_bf16:AVX512_BF16 avx_vnni:AVX_VNNI amx_tile:AMX_TILE amx_int8:AMX_INT8 amx_bf16:AMX_BF16; do
   if has "${pair%%:*}"; then flags+=("-DGGML_${pair##*:}=ON"); fi
 done
