@@ -112,7 +112,7 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
     for (const Baseline& row : b->rows) json["baselines"].push_back({{"name", row.name}, {"bits_per_byte", row.bits_per_byte}});
     if (!b->note.empty()) json["note"] = b->note;
   }
-  std::printf("%s\n", json.dump().c_str());
+  std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
 Model make_model(const Flags& f, const TrainOptions& options, const std::string& saved_config, int64_t bytes) {
