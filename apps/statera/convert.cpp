@@ -30,7 +30,7 @@ void run(const Flags& flags) {
   model.save(flags.out);
   const std::string weights(name_of(model.weights()));
   if (flags.json)
-    std::printf("%s\n", nlohmann::json({{"model", flags.model}, {"out", flags.out}, {"weights", weights}, {"weight_bytes", model.weight_bytes()}})
+    std::printf("%s\n", nlohmann::json({{"model", flags.model}, {"out", flags.out}, {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}})
                             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   else
     std::printf("%s of weights in %s: the model is in %s; try: statera generate %s\n", bytes_text(model.weight_bytes()).c_str(), weights.c_str(),

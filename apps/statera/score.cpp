@@ -89,7 +89,7 @@ void run(const Flags& flags) {
   const std::string weights(name_of(model.weights()));
   if (flags.json) {
     nlohmann::json out = {{"file", flags.file}, {"bytes", source.bytes()}, {"bits_per_byte", bits}, {"nats_per_byte", bits * std::numbers::ln2},
-                          {"weights", weights}, {"weight_bytes", model.weight_bytes()}};
+                          {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}};
     if (f32) out["f32_bits_per_byte"] = *f32, out["loss_bits_per_byte"] = bits - *f32;
     std::printf("%s\n", out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return;
