@@ -19,7 +19,7 @@ struct Candidate {
   float lr;
 };
 const Candidate candidates[] = {
-    {"attention", R"({"d_model": 128, "mixers": {"A": {"type": "attention", "n_heads": 4}}, "mlp": {"d_ff": 352}, "layers": "A4"})", 3e-3f},
+    {"attention", R"({"d_model": 128, "mixers": {"A": {"type": "attention", "n_heads": 4}}, "mlp": {"d_ff": 352}, "layers": "A4"})", 1e-3f},
     {"mamba1", R"({"d_model": 128, "mixers": {"m": {"type": "mamba1"}}, "layers": "m6"})", 3e-3f},
     {"mamba2", R"({"d_model": 128, "mixers": {"m": {"type": "mamba2"}}, "layers": "m6"})", 3e-3f},
 };
