@@ -1,4 +1,5 @@
 // statera info MODEL|PRESET: what a model is and costs, without running it.
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -6,8 +7,9 @@
 #include <CLI/Option.hpp>
 #include <nlohmann/json.hpp>
 
-#include "models/language_model.hpp"
 #include "common.hpp"
+#include "core/fields.hpp"
+#include "models/language_model.hpp"
 #include "statera/model.hpp"
 #include "verbs.hpp"
 
@@ -16,7 +18,22 @@ namespace statera::cli {
 namespace {
 struct Flags {
   std::string model;
-  bool json = false, tensors = false, list = false;
+  bool json = false, tensors = false, list = false, keys = false;
+};
+
+// "  d_state   16   states of a channel", and the same as JSON.
+struct PrintKeys : KeyVisitor {
+  nlohmann::ordered_json objects;
+  std::string where;
+  void object(const std::string& name) override { where = name; }
+  void add(const char* name, const nlohmann::json& value, const char* help) { objects[where][name] = {{"default", value}, {"help", help}}; }
+  void field(const char* name, int64_t& value, const char* help) override { add(name, value, help); }
+  void field(const char* name, double& value, const char* help) override {
+    add(name, std::isinf(value) ? nlohmann::json("inf") : nlohmann::json(value), help);
+  }
+  void field(const char* name, float& value, const char* help) override { add(name, value, help); }
+  void field(const char* name, bool& value, const char* help) override { add(name, value, help); }
+  void field(const char* name, std::string& value, const char* help) override { add(name, value, help); }
 };
 
 struct Collect : ParameterVisitor {
@@ -36,7 +53,22 @@ void print_json(const Flags& flags, const ModelConfig& config, const LanguageMod
   std::printf("%s\n", out.dump(2).c_str());
 }
 
+void print_keys(const Flags& flags) {
+  PrintKeys keys;
+  ModelConfig::visit_keys(keys);
+  if (flags.json) {
+    std::printf("%s\n", keys.objects.dump(2).c_str());
+    return;
+  }
+  for (const auto& [where, fields] : keys.objects.items()) {
+    std::printf("%s\n", where.c_str());
+    for (const auto& [name, key] : fields.items())
+      std::printf("  %-18s %-10s %s\n", name.c_str(), key["default"].dump().c_str(), key["help"].get_ref<const std::string&>().c_str());
+  }
+}
+
 void run(const Flags& flags) {
+  if (flags.keys) return print_keys(flags);
   if (flags.list || flags.model.empty()) {
     for (const std::string& name : ModelConfig::presets()) std::printf("%s\n", name.c_str());
     return;
@@ -49,14 +81,16 @@ void run(const Flags& flags) {
   for (const Parameter* p : parameters.all) count += p->elements();
   if (flags.json) return print_json(flags, config, model, parameters, count);
   std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", flags.model.c_str(), count_text(static_cast<double>(count)).c_str(),
-              static_cast<long long>(config.d_model), config.layers.c_str(), config.d_ff ? (", SwiGLU d_ff " + std::to_string(config.d_ff)).c_str() : "");
+              static_cast<long long>(config.d_model), config.layers.c_str(),
+              config.d_ff ? (", SwiGLU d_ff " + std::to_string(config.d_ff)).c_str() : "");
   for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", name.c_str(), block.c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
   const ModelCost cost = model.cost(1024, 1024);
   std::printf("FLOPs per byte at length 1024: %s forward, %s training, %s a step\n", count_text(cost.forward_flops).c_str(),
               count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
   std::printf("bytes of state by context:");
-  for (int64_t context : contexts) std::printf("  %lld: %s", static_cast<long long>(context), bytes_text(model.cost(context, context).state_bytes).c_str());
+  for (int64_t context : contexts)
+    std::printf("  %lld: %s", static_cast<long long>(context), bytes_text(model.cost(context, context).state_bytes).c_str());
   std::printf("\n");
   if (flags.tensors)
     for (const Parameter* p : parameters.all) std::printf("  %-44s %s\n", p->name.c_str(), p->shape.str().c_str());
@@ -69,8 +103,9 @@ void add_info(CLI::App& app) {
   verb->add_option("MODEL", flags->model, "a model folder, a JSON config or a preset's name; none: the list of presets");
   verb->add_flag("--tensors", flags->tensors, "every parameter with its shape");
   verb->add_flag("--presets", flags->list, "the names of the presets");
+  verb->add_flag("--keys", flags->keys, "every key that a config may have, its default and its meaning");
   verb->add_flag("--json", flags->json, "print one JSON object");
-  verb->footer("Examples:\n  statera info small-hybrid\n  statera info out/shakespeare --tensors\n  statera info");
+  verb->footer("Examples:\n  statera info small-hybrid\n  statera info out/shakespeare --tensors\n  statera info --keys\n  statera info");
   verb->callback([flags] { run(*flags); });
 }
 

@@ -11,6 +11,7 @@
 namespace statera {
 
 class FieldVisitor;
+class KeyVisitor;
 
 struct ModelConfig {
   static constexpr int64_t newest_format = 1;
@@ -35,6 +36,7 @@ struct ModelConfig {
   std::string json() const;     // parse(json()) gives an equal config
   std::vector<std::string> layer_list() const;  // "m2 A" -> m, m, A. Throws config
   void visit(FieldVisitor&);    // the plain fields; mixers and mlp are objects of their own
+  static void visit_keys(KeyVisitor&);  // every key that a config may have, with defaults: core/fields.hpp
 };
 
 }  // namespace statera

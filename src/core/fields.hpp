@@ -25,4 +25,10 @@ class FieldVisitor {
   virtual void field(const char* name, std::string& value, const char* help) = 0;
 };
 
+// For several configs, one after the other: object() tells whose fields follow.
+class KeyVisitor : public FieldVisitor {
+ public:
+  virtual void object(const std::string& where) = 0;
+};
+
 }  // namespace statera

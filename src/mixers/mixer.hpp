@@ -47,9 +47,9 @@ struct Context {
 enum class Pass { forward, backward, step };
 
 struct Cost {
-  double flops = 0;        // minimal algorithmic, per position
-  double weight_bytes = 0; // read once per call
-  double state_bytes = 0;  // of one sequence at that context
+  double flops = 0;         // minimal algorithmic, per position
+  double weight_bytes = 0;  // read once per call
+  double state_bytes = 0;   // of one sequence at that context
 };
 
 struct Mixer {
@@ -70,5 +70,7 @@ struct Mixer {
 // Makes the mixer that block["type"] names. Throws config for an unknown type (lists the known ones), key or impossible shape.
 std::unique_ptr<Mixer> make_mixer(const JsonText& block, const Place& place);
 std::vector<std::string_view> mixer_types();
+// Visits the fields of each type's config, with their defaults, by the visitor that `visitor` returns for the type.
+void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visitor);
 
 }  // namespace statera

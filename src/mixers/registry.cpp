@@ -12,13 +12,20 @@ namespace {
 struct Entry {
   std::string_view type;
   std::unique_ptr<Mixer> (*make)(const JsonText& block, const Place& place);
+  void (*visit)(FieldVisitor&);  // the fields of a config of that type, as they stand before a read
 };
+
+template <class Type, class Config>
+Entry entry(std::string_view type) {
+  return {type, [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<Type>(block, place); },
+          [](FieldVisitor& v) { Config().visit(v); }};
+}
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
-      {"attention", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<AttentionMixer>(block, place); }},
-      {"mamba1", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<Mamba1>(block, place); }},
-      {"mamba2", [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<Mamba2>(block, place); }},
+      entry<AttentionMixer, AttentionConfig>("attention"),
+      entry<Mamba1, Mamba1Config>("mamba1"),
+      entry<Mamba2, Mamba2Config>("mamba2"),
   };
   return all;
 }
@@ -30,9 +37,14 @@ std::vector<std::string_view> mixer_types() {
   return types;
 }
 
+void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visitor) {
+  for (const Entry& e : entries()) e.visit(visitor(e.type));
+}
+
 std::unique_ptr<Mixer> make_mixer(const JsonText& block, const Place& place) {
   const auto json = parse_json(block.text, block.where);
-  require(json.is_object() && json.contains("type") && json["type"].is_string(), ErrorCode::config, "a mixer needs a \"type\" (", block.where, ")");
+  require(json.is_object() && json.contains("type") && json["type"].is_string(), ErrorCode::config, "a mixer needs a \"type\" (",
+          block.where, ")");
   const std::string type = json["type"];
   std::string known;
   for (const Entry& entry : entries()) {

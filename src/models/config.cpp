@@ -7,6 +7,7 @@
 #include "core/fields.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "mixers/mixer.hpp"
 #include "models/presets.hpp"
 
 namespace statera {
@@ -57,6 +58,17 @@ void ModelConfig::visit(FieldVisitor& v) {
   v.field("layers", layers, "names of mixers with counts, as in \"m3 A m3 A\"");
 }
 
+void ModelConfig::visit_keys(KeyVisitor& v) {
+  v.object("config");
+  ModelConfig().visit(v);
+  v.object("config.mlp");
+  MlpConfig().visit(v);
+  visit_mixer_configs([&](std::string_view type) -> FieldVisitor& {
+    v.object("config.mixers.NAME, type " + std::string(type));
+    return v;
+  });
+}
+
 ModelConfig ModelConfig::parse(const std::string& text, const std::string& where) {
   ModelConfig config;
   config.where = where;
@@ -85,8 +97,10 @@ ModelConfig ModelConfig::load(const std::string& name) {
   std::string path = name;
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) path += "/config.json";
-  require(path == name || std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", name, "' holds no config.json: is it a model's?");
-  require(std::filesystem::exists(path, ignored), ErrorCode::config, "no preset and no file is called '", name, "'; presets: ", preset_names());
+  require(path == name || std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", name,
+          "' holds no config.json: is it a model's?");
+  require(std::filesystem::exists(path, ignored), ErrorCode::config, "no preset and no file is called '", name,
+          "'; presets: ", preset_names());
   return parse(read_json_file(path).text, path);
 }
 

@@ -13,7 +13,9 @@ namespace {
 
 using nlohmann::json;
 
-std::string line_of_text(int i) { return "Zeile " + std::to_string(i * i % 97) + ": Gr\u00fc\u00dfe \u2014 \u732b\n"; }  // of one to three bytes a character
+std::string line_of_text(int i) {
+  return "Zeile " + std::to_string(i * i % 97) + ": Gr\u00fc\u00dfe \u2014 \u732b\n";
+}  // of one to three bytes a character
 
 bool whole_utf8(const std::string& text) {
   try {
@@ -31,7 +33,8 @@ class Verbs : public Program {
     std::string text;
     for (int i = 0; i < 300; ++i) text += line_of_text(i);
     write("text.txt", text);
-    write("config.json", R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+    write("config.json",
+          R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
     write("keys.json", R"({"format_version": 1, "d_model": 32, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
     EXPECT_EQ(run("train text.txt --config config.json --steps 40 --length 32 --batch 4 --no-baselines --out m").code, 0);
   }
@@ -51,7 +54,8 @@ TEST_F(Verbs, HelpShowsExamples) {
     EXPECT_NE(ran.out.find("Examples:\n"), std::string::npos) << ran.out;
     EXPECT_NE(run("--help").out.find(verb), std::string::npos);
   }
-  for (const char* wrong : {"train x", "generate x", "score x y", "info x", "bench", "report x"}) fails(wrong + std::string(" --no-such-flag"), 2, "--no-such-flag");
+  for (const char* wrong : {"train x", "generate x", "score x y", "info x", "bench", "report x"})
+    fails(wrong + std::string(" --no-such-flag"), 2, "--no-such-flag");
   fails("", 2, "--help");
 }
 
@@ -133,7 +137,8 @@ TEST_F(Verbs, WeightsInFewerBitsSayWhatTheyCost) {
   EXPECT_NE(read("costs.tsv"), "");
   EXPECT_EQ(run("score m text.txt --weights f32").out, run("score m text.txt").out);
   EXPECT_NE(run("generate m --max-bytes 200 --seed 1 --weights int4").out, run("generate m --max-bytes 200 --seed 1").out);
-  EXPECT_EQ(good("generate m --max-bytes 50 --seed 1 --weights int8 --json"), good("generate m --max-bytes 50 --seed 1 --weights int8 --json"));
+  EXPECT_EQ(good("generate m --max-bytes 50 --seed 1 --weights int8 --json"),
+            good("generate m --max-bytes 50 --seed 1 --weights int8 --json"));
   fails("score m text.txt --weights int5", 2, "unknown weights 'int5'; known: f32, int8, int4");
   fails("generate m --weights ''", 2, "--weights");
 }
@@ -181,9 +186,19 @@ TEST_F(Verbs, InfoShowsModelsAndPresets) {
   EXPECT_LT(preset["state_bytes"]["256"], preset["state_bytes"]["65536"]);
   EXPECT_GT(model["flops_per_byte"]["training"], model["flops_per_byte"]["forward"]);
   const std::string text = run("info small-hybrid --tensors").out;
-  for (const char* word : {"parameters", "FLOPs per byte", "bytes of state", "embedding"}) EXPECT_NE(text.find(word), std::string::npos) << word;
+  for (const char* word : {"parameters", "FLOPs per byte", "bytes of state", "embedding"})
+    EXPECT_NE(text.find(word), std::string::npos) << word;
   EXPECT_NE(run("info").out.find("tiny-mamba2\n"), std::string::npos);
   fails("info small-hybird", 1, "small-hybrid");
+}
+
+TEST_F(Verbs, InfoListsEveryKeyOfAConfig) {
+  const json keys = good("info --keys --json");
+  for (const auto& [name, value] : good("info m --json")["config"].items())
+    EXPECT_TRUE(name == "mixers" || name == "mlp" || keys["config"].contains(name)) << name;
+  EXPECT_EQ(keys["config.mixers.NAME, type mamba1"]["d_state"]["default"], 16);
+  EXPECT_TRUE(keys["config.mlp"].contains("d_ff"));
+  EXPECT_NE(run("info --keys").out.find("  dt_limit_max       \"inf\""), std::string::npos);
 }
 
 TEST_F(Verbs, BadModelsGetOneClearLine) {
