@@ -33,6 +33,8 @@ class ByteSource {
 
   // The bytes [begin, end), not none; a document that is cut by them begins or ends there. Throws config.
   ByteSource part(int64_t begin, int64_t end) const;
+  // The same for several ranges {begin, end}, in the order given; each begins a document of its own.
+  ByteSource parts(std::span<const std::pair<int64_t, int64_t>> ranges) const;
   // {train, held out}: the last `held_out` of the bytes, rounded up, are held out. Nothing is shared. Throws config if one would be empty.
   std::pair<ByteSource, ByteSource> split(double held_out = 0.1) const;
 

@@ -125,16 +125,24 @@ ByteSource ByteSource::from_memory(std::span<const std::string> documents, std::
 int64_t ByteSource::document_at(int64_t position) const { return std::upper_bound(ends_.begin(), ends_.end(), position) - ends_.begin(); }
 
 ByteSource ByteSource::part(int64_t begin, int64_t end) const {
-  require(0 <= begin && begin < end && end <= bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(), " bytes: there is no part [",
-          begin, ", ", end, ")");
+  const std::pair range(begin, end);
+  return parts(std::span(&range, 1));
+}
+
+ByteSource ByteSource::parts(std::span<const std::pair<int64_t, int64_t>> ranges) const {
+  require(!ranges.empty(), ErrorCode::config, "[data] no part of ", name_, " given");
   ByteSource result;
   result.memory_ = memory_;
   result.name_ = name_;
-  for (int64_t i = document_at(begin); i < documents() && document_begin(i) < end; ++i) {
-    const int64_t first = document_begin(i), last = std::min(end, ends_[static_cast<size_t>(i)]);
-    const int64_t from = std::max(begin, first);
-    result.documents_.push_back(document(i).subspan(static_cast<size_t>(from - first), static_cast<size_t>(last - from)));
-    result.ends_.push_back(last - begin);
+  int64_t bytes_so_far = 0;
+  for (const auto& [begin, end] : ranges) {
+    require(0 <= begin && begin < end && end <= bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(), " bytes: there is no part [",
+            begin, ", ", end, ")");
+    for (int64_t i = document_at(begin); i < documents() && document_begin(i) < end; ++i) {
+      const int64_t from = std::max(begin, document_begin(i)), to = std::min(end, ends_[static_cast<size_t>(i)]);
+      result.documents_.push_back(document(i).subspan(static_cast<size_t>(from - document_begin(i)), static_cast<size_t>(to - from)));
+      result.ends_.push_back(bytes_so_far += to - from);
+    }
   }
   return result;
 }

@@ -106,6 +106,11 @@ TEST_F(ByteSourceTest, SplitSharesNothingAndKeepsBoundaries) {
   EXPECT_EQ(text(source.part(6, 8).document(1)), "7");
   EXPECT_THROW(source.split(0), Error);
   EXPECT_THROW(source.part(3, 3), Error);
+  const std::pair<int64_t, int64_t> ranges[] = {{1, 3}, {6, 8}};
+  const ByteSource some = source.parts(ranges);
+  EXPECT_EQ(some.bytes(), 4);
+  EXPECT_EQ(text(some.document(some.documents() - 1)), "7");
+  EXPECT_EQ(some.document_begin(1), 2);
   EXPECT_THROW(ByteSource::from_memory(std::vector<std::string>{"x"}).split(), Error);
 }
 

@@ -81,7 +81,7 @@ class Comparison {
     } catch (const Stopped&) {
       complete = false;
     }
-    Json report = findings({parts_, settings_, amounts_, store_, device_, run_}, complete);
+    Json report = findings({source_, parts_, settings_, amounts_, store_, device_, run_}, complete);
     write_file(run_.out + "/report.json", report.dump(1) + "\n");
     point_at_winner(report.at("recommendation").value("winner", ""));
     return report;

@@ -270,7 +270,7 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
     const Json trained = parsed(*from.store.trial(name, "train", "seed 1"));
     if (trained.at("best_step").get<double>() < 0.8 * trained.at("steps").get<double>())
       lines.push_back(name + " was best on validation text at step " + std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
-                      std::to_string(trained.at("steps").get<int64_t>()) + ", and is judged by those weights: beyond, it learned the text by heart");
+                      std::to_string(trained.at("steps").get<int64_t>()) + ", and is judged by those weights: it got no better on it beyond");
   }
   if (from.amounts.noise == 0 && from.amounts.train > 0 && from.settings.noise_share > 0)
     lines.push_back("noise is left out: its share of the budget buys fewer than 100 steps with fillers; a larger --budget measures it");
@@ -296,8 +296,8 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["machine"] = {{"cpu", machine.cpu}, {"cores", machine.cores}, {"threads", from.device.threads()}, {"instruction_set", instruction_set()},
                        {"memory_bytes", machine.memory_bytes}, {"load", machine.load}};
   const auto bytes = [](const ByteSource& source) { return source.bytes(); };
-  report["data"] = {{"name", from.store.fact("data_name").value_or("the data")}, {"bytes", bytes(from.parts.train) + bytes(from.parts.validation) + bytes(from.parts.held_out)},
-                    {"documents", from.parts.train.documents()}, {"train_bytes", bytes(from.parts.train)}, {"validation_bytes", bytes(from.parts.validation)},
+  report["data"] = {{"name", from.store.fact("data_name").value_or("the data")}, {"bytes", bytes(from.source)},
+                    {"documents", from.source.documents()}, {"train_bytes", bytes(from.parts.train)}, {"validation_bytes", bytes(from.parts.validation)},
                     {"held_out_bytes", bytes(from.parts.held_out)}};
   report["settings"] = Json::parse(write_fields(from.settings));
   report["settings"]["judged_bytes"] = from.amounts.judged_bytes;

@@ -11,6 +11,7 @@
 namespace statera {
 
 struct FindingsFrom {
+  const ByteSource& source;
   const Parts& parts;
   const CompareSettings& settings;
   const Amounts& amounts;

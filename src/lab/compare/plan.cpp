@@ -29,6 +29,7 @@ double median(std::vector<double> values) {
 }
 
 constexpr int64_t prefill_bytes = 1024;
+constexpr int64_t most_pieces = 8, least_piece = 8;  // of validation; in windows
 constexpr int64_t least_held_out = 4096;  // some blocks to pair
 constexpr int64_t longest_growth = 4;  // of windows with fillers
 constexpr int64_t least_steps = 30, least_search_steps = 8;  // below these a result says more about the start than about the model
@@ -71,7 +72,17 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
   require(held_out >= s.length && all - held_out - validation >= window, ErrorCode::config, source.name(), " has ", all,
           " bytes: too few to train on, to choose on and to judge on with batches of ", s.batch, " x ", s.length, "; ", std::max(needed, 12 * window),
           " would do, or a smaller --batch or --length");
-  return {source.part(validation, all - held_out), source.part(0, validation), source.part(all - held_out, all)};
+  const int64_t before = all - held_out, pieces = std::clamp<int64_t>(validation / (least_piece * s.length), 1, most_pieces);
+  std::vector<std::pair<int64_t, int64_t>> train, chosen_on;
+  int64_t done = 0;
+  for (int64_t i = 0; i < pieces; ++i) {
+    const int64_t size = validation * (i + 1) / pieces - validation * i / pieces, begin = (2 * i + 1) * (before - validation) / (2 * pieces) + validation * i / pieces;
+    train.emplace_back(done, begin);
+    chosen_on.emplace_back(begin, begin + size);
+    done = begin + size;
+  }
+  train.emplace_back(done, before);
+  return {source.parts(train), source.parts(chosen_on), source.part(before, all)};
 }
 
 namespace {

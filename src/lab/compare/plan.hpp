@@ -11,8 +11,9 @@
 
 namespace statera {
 
-// Nothing is shared: learning rates and the best step are chosen on `validation`, the first bytes; figures come from `held_out`, the last
-// ones. What is trained on lies between, next to what is judged, as for the baselines: text close by tells most.
+// Nothing is shared. Figures come from `held_out`, the last bytes. Learning rates and the best step are chosen on `validation`: pieces at even
+// distances in what precedes, because the beginning alone may be unlike the rest (music begins quietly), and because what lies next to
+// the held-out part tells most about it and is better trained on.
 struct Parts {
   ByteSource train, validation, held_out;
 };

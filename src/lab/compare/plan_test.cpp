@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "statera/error.hpp"
@@ -36,6 +37,17 @@ TEST(Cut, PartsShareNothingAndCoverAll) {
   EXPECT_EQ(parts.held_out.bytes(), 100'001);
   EXPECT_EQ(parts.train.bytes() + parts.validation.bytes() + parts.held_out.bytes(), all.bytes());
   EXPECT_LE(parts.validation.bytes(), 64 << 10);
+  const uint8_t* begin = all.document(0).data();
+  std::vector<int> used(static_cast<size_t>(all.bytes()));
+  for (const ByteSource* part : {&parts.train, &parts.validation, &parts.held_out})
+    for (int64_t i = 0; i < part->documents(); ++i)
+      for (const uint8_t& byte : part->document(i)) ++used[static_cast<size_t>(&byte - begin)];
+  EXPECT_EQ(std::ranges::count(used, 1), all.bytes());
+  // pieces all over what precedes the held-out bytes, and text to train on between the last one and these
+  EXPECT_EQ(parts.validation.documents(), 4);
+  EXPECT_LT(parts.validation.document(0).data() - begin, 150'000);
+  EXPECT_GT(parts.validation.document(3).data() - begin, 750'000);
+  EXPECT_GT(parts.held_out.document(0).data() - parts.train.document(4).data(), 100'000);
   EXPECT_EQ(cut(all, {.held_out_bytes = 177'000}).held_out.bytes(), 177'000);
 }
 

@@ -17,7 +17,7 @@ const contextOf = c => (c.contexts ?? []).find(row => row.context === shownConte
 const errorOf = c => c.difference && Math.hypot(c.difference.standard_error, c.difference.seed_error ?? 0);
 const positive = points => points.filter(p => p.x > 0 && p.y > 0);
 const seriesOf = (list, points) => candidates.filter(c => c[list] && c[list].length)
-  .map(c => ({name: c.name, look: c.look, points: points(c[list])})).filter(s => s.points.length);
+  .map(c => ({name: c.name, look: c.look, points: points(c[list]), heldOut: c.bits_per_byte})).filter(s => s.points.length);
 
 function header() {
   const {data, recommendation} = report, winner = recommendation.winner;
@@ -90,7 +90,7 @@ function qualityAgainstTime() {
   const by = key => seriesOf("curve", rows => rows.map(r => ({x: r[key], y: r.bits_per_byte})).filter(p => p.x > 0));
   const series = by("seconds"), ends = series.flatMap(s => [at(s.points, last(s.points).x * 0.15), last(s.points).y]);
   if (!series.length) return {series};
-  const {shown, left} = near(ends, references);
+  const {shown, left} = near(ends, references.map(r => ({...r, name: `${r.name}, held out`})));
   const y = {title: "bits per byte, validation data", format: short, ...nice([...ends, ...shown.map(r => r.y)])};
   const clipped = series.some(s => s.points.some(p => p.y > y.max)) ? ["The first points lie above the chart"] : [];
   return {

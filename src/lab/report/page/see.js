@@ -1,4 +1,4 @@
-// What to see in each chart, said from its figures. A series is {name, points: [{x, y, error?}]}.
+// What to see in each chart, said from its figures. A series is {name, points: [{x, y, error?}], heldOut?}.
 
 const last = list => list[list.length - 1];
 const least = (list, key) => list.reduce((a, b) => key(b) < key(a) ? b : a);
@@ -21,9 +21,10 @@ function seeTime(series, references) {
     const when = last(behind), leader = least(others, s => at(s.points, when.x));
     said[0] += `; until about ${duration(when.x)} ${leader.name} was ahead`;
   } else if (others.length) said[0] += ", and was never behind";
-  const beaten = references.filter(r => series.every(s => last(s.points).y < r.y)), not = references.filter(r => end.y >= r.y);
-  if (beaten.length) said.push(`${series.length > 1 ? "All end" : "It ends"} below ${listed(beaten.map(r => r.name))}`);
-  if (not.length) said.push(`${series.length > 1 ? "None ends" : "It does not end"} below ${listed(not.map(r => r.name), "or")}`);
+  const heldOut = series.map(s => s.heldOut).filter(y => y !== undefined);  // the references are of these data
+  const beaten = references.filter(r => heldOut.length && heldOut.every(y => y < r.y)), not = references.filter(r => heldOut.length && heldOut.every(y => y >= r.y));
+  if (beaten.length) said.push(`On held-out data ${heldOut.length > 1 ? "all are" : "it is"} below ${listed(beaten.map(r => r.name))}`);
+  if (not.length) said.push(`On held-out data ${heldOut.length > 1 ? "none is" : "it is not"} below ${listed(not.map(r => r.name), "or")}`);
   const late = at(best.points, end.x * 0.75) - end.y;
   if (best.points.length > 3)
     said.push(late > 0.01 ? `The last quarter of the time still brought it ${bits(late)} bits per byte, so a larger budget should bring more`
