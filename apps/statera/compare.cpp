@@ -73,7 +73,7 @@ void run(const Flags& f) {
 
   nlohmann::ordered_json report;
   {
-    Progress progress;
+    Progress progress("validation");
     progress.note("comparing " + std::to_string(candidates.size()) + " candidates on " + bytes_text(static_cast<double>(source.bytes())) + " in about " +
                   seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
     const Interrupt interrupt;
@@ -107,7 +107,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--batch", f.batch, "sequences in a batch (default: 2, 4 or 8, by the size)");
   verb.add_option("--length", f.length, "bytes of a sequence (default: 512)");
   verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
-  verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 3)");
+  verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 4)");
   verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.2)");
   verb.add_option("--noise-share", f.noise_share, "of the budget for training with fillers in the stream; 0: no such measure (default: 0.08)");
   verb.add_option("--threads", f.threads, "threads (default: all cores)");

@@ -9,13 +9,14 @@ namespace statera::cli {
 
 class Progress {
  public:
-  Progress();
+  explicit Progress(const char* measured = "held-out");  // the name of the data that are measured on while training
   ~Progress();
   void show(const TrainProgress&);
   void note(const std::string& line);
 
  private:
   using Clock = std::chrono::steady_clock;
+  const char* measured_;
   const bool terminal_;
   bool open_ = false;  // the cursor stands behind an unfinished line
   double held_out_;

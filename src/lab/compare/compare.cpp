@@ -14,6 +14,7 @@
 #include "lab/baselines.hpp"
 #include "lab/compare/findings.hpp"
 #include "lab/compare/plan.hpp"
+#include "lab/compare/rates.hpp"
 #include "lab/compare/store.hpp"
 #include "lab/compare/trial.hpp"
 #include "lab/measure/by_position.hpp"
@@ -228,20 +229,23 @@ class Comparison {
     return model;
   }
 
-  // To two digits, so that models of one size try the same rates.
-  static float usual_rate(const Entry& entry) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1e", static_cast<double>(usual_options(entry.costs.parameters).lr));
-    return std::strtof(text, nullptr);
+  static double usual_rate(const Entry& entry) { return usual_options(entry.costs.parameters).lr; }
+
+  // The trials of learning rates so far, in ascending order.
+  std::vector<TriedRate> tried(const Entry& entry) const {
+    std::vector<TriedRate> all;
+    for (const Json& trial : searched(store_, entry.candidate.name))
+      all.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity() : trial.at("bits_per_byte").get<double>()});
+    return all;
   }
 
-  // The same rates for every candidate: around the usual one of its size, by factors of two.
+  // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
   void search(const Entry& entry) {
-    for (int64_t i = 0; searches(settings_) && i < settings_.learning_rates; ++i) {
-      const float lr = std::ldexp(usual_rate(entry), static_cast<int>(i - settings_.learning_rates / 2));
+    for (std::vector<TriedRate> before = tried(entry); searches(settings_) && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
+      const auto lr = static_cast<float>(next_rate(before, usual_rate(entry)));
       const std::string variant = "lr " + number(lr), folder = trial_folder(entry, "lr-" + number(lr));
+      if (kept(entry, "search", variant)) return;  // nothing is left between
       const RemovedAtEnd removed{folder};
-      if (kept(entry, "search", variant)) continue;
       TrainOptions o = options(entry, amounts_.search, lr, 1);
       o.evaluate_every = o.steps;
       ByteTraining data(parts_.train, parts_.validation, o);
@@ -252,13 +256,13 @@ class Comparison {
 
   // NaN if every rate diverged.
   float best_rate(const Entry& entry) const {
-    if (!searches(settings_)) return usual_rate(entry);
+    if (!searches(settings_)) return static_cast<float>(next_rate({}, usual_rate(entry)));
     double best = std::numeric_limits<double>::infinity();
     float lr = std::numeric_limits<float>::quiet_NaN();
-    for (const Json& trial : searched(store_, entry.candidate.name))
-      if (!trial.contains("error") && trial.at("bits_per_byte").get<double>() < best) {
-        best = trial.at("bits_per_byte");
-        lr = trial.at("lr");
+    for (const TriedRate& trial : tried(entry))
+      if (trial.bits_per_byte < best) {
+        best = trial.bits_per_byte;
+        lr = static_cast<float>(trial.lr);
       }
     return lr;
   }

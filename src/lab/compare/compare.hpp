@@ -1,7 +1,7 @@
 // The comparison: every candidate gets the same, is trained, judged on the same bytes, measured, and one is recommended.
 //
 //   1. calibrate: what a step of each candidate costs, in one interleaved run; the budget becomes numbers of steps, which are kept
-//   2. search: each candidate tries the same learning rates, in short trainings judged on validation text
+//   2. search: each candidate tries as many learning rates, in short trainings judged on validation text
 //   3. train: with the best rate, once a seed; the weights of the best step on validation text are judged on held-out text
 //   4. noise: the trained model goes on for a while on a stream with fillers
 //   5. measure: bits by position, recall, time and memory by context

@@ -14,7 +14,7 @@ struct CompareSettings {
   int64_t seeds = 1;                 // trainings of each candidate
   int64_t batch = 4, length = 512;   // sequences of a batch, bytes of a sequence
   int64_t held_out_bytes = 0;        // the last so many are judged on; 0: a tenth
-  int64_t learning_rates = 3;        // tried for each candidate, each twice the one before, the middle one is the usual one
+  int64_t learning_rates = 4;        // tried for each candidate (rates.hpp)
   double search_share = 0.2;         // of the budget: the search for learning rates
   double noise_share = 0.08;         // going on with fillers in the stream
   double measure_share = 0.15;       // measuring the trained models, at most
