@@ -43,6 +43,7 @@ struct Flags {
   Part train, infer, stream, start;
   Names config;
   std::vector<WeightFormat> weights;
+  Names precisions;
   Numbers lengths, batches, threads;
   int64_t bytes = 20000;
   std::optional<std::string> budget, out;
@@ -55,6 +56,7 @@ constexpr const char* footer =
     "  statera bench                                            everything, in five minutes\n"
     "  statera bench --roof --ops --threads 1,2                 the machine, and every operation at published shapes\n"
     "  statera bench --train base-mamba2 --length 1024 --batch 2\n"
+    "  statera bench --train base-mamba2 --batch 8 --length 512 --precision fp32,bf16\n"
     "  statera bench --train small-mamba2 --length 1024,4096,16384,65536,131072 --checkpoint\n"
     "  statera bench --infer --config my-130m.json --batch 1 --length 256 --weights f32,int8\n"
     "  statera bench --start small-mamba2                       what the first gradient step of a process costs\n"
@@ -89,6 +91,7 @@ void check(const Flags& f) {
                            std::to_string(most_positions) + " positions in a training step");
   if (f.start.models.size() > 1) throw UsageError("--start takes one model: a process starts once");
   if (!f.weights.empty() && !f.infer.chosen) throw UsageError("--weights goes with --infer");
+  if (!f.precisions.empty() && !f.train.chosen) throw UsageError("--precision goes with --train");
   if (f.checkpoint && !f.train.chosen) throw UsageError("--checkpoint goes with --train");
 }
 
@@ -172,7 +175,10 @@ class Bench {
   }
 
   void training() {
-    const TrainingPlan plan{models(f.train, usual_models), lengths(usual_lengths), sorted(f.batches), devices_, f.checkpoint};
+    std::vector<Device> devices;
+    for (const std::string& precision : f.precisions.empty() ? Names{"fp32"} : f.precisions)
+      for (const Device& device : devices_) devices.push_back(device.with(precision_named(precision)));
+    const TrainingPlan plan{models(f.train, usual_models), lengths(usual_lengths), sorted(f.batches), devices, f.checkpoint};
     report_["settings"]["training"] = {
         {"models", plan.models}, {"lengths", plan.lengths}, {"batches", plan.batches}, {"checkpoint", plan.checkpoint}};
     report_["training"] = json_of(measure_training(plan, terms_));
@@ -238,6 +244,8 @@ void add_bench(CLI::App& app) {
   };
   verb.add_option_function<Names>("--weights", read_weights, "inference: " + weights_text() + "; one or several (default: f32)")
       ->delimiter(',');
+  verb.add_option("--precision", f.precisions, "training: of matrix products, fp32, bf16; more than one in turn (default: fp32)")
+      ->delimiter(',')->check(CLI::IsMember({"fp32", "bf16"}));
   verb.add_flag("--checkpoint", f.checkpoint, "training: activation checkpointing");
   verb.add_option("--bytes", f.bytes, "how far a stream goes")->capture_default_str();
   verb.add_option("--budget", f.budget, "time for all, as 90s or 10m (default: 5m without a choice of parts, else as long as it takes)");

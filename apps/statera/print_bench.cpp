@@ -89,25 +89,32 @@ const Json* find(const Json& rows, const Json& like, Same same) {
 }
 
 void print_training(const Json& training) {
-  std::vector<std::vector<std::string>> rows{{"model", "threads", "batch x length", "positions/s", "spread", "of fp32 FMA", "memory",
-                                              "tape", "time a position", "against fewest threads"}};
+  std::vector<std::vector<std::string>> rows{{"model", "precision", "threads", "batch x length", "positions/s", "spread", "of fp32 FMA", "memory",
+                                              "tape", "time a position", "against fewest threads", "against first precision"}};
+  const auto same = [](const Json& a, const Json& b, std::initializer_list<const char*> keys) {
+    return std::all_of(keys.begin(), keys.end(), [&](const char* key) { return a.at(key) == b.at(key); });
+  };
+  bool one_number = true, one_precision = true;
   for (const Json& t : training) {
-    const Json* shortest = find(training, t, [&](const Json& row) { return row.at("threads") == t.at("threads"); });
-    const Json* narrow =
-        find(training, t, [&](const Json& row) { return row.at("length") == t.at("length") && row.at("batch") == t.at("batch"); });
+    one_number = one_number && same(t, training.front(), {"threads"});
+    one_precision = one_precision && same(t, training.front(), {"precision"});
+    const Json* shortest = find(training, t, [&](const Json& row) { return same(row, t, {"threads", "precision"}); });
+    const Json* narrow = find(training, t, [&](const Json& row) { return same(row, t, {"length", "batch", "precision"}); });
+    const Json* first = find(training, t, [&](const Json& row) { return same(row, t, {"length", "batch", "threads"}); });
     const double speed = number(t, "positions_per_s");
-    rows.push_back({text(t, "model"), whole(t, "threads"), whole(t, "batch") + " x " + whole(t, "length"), fixed(speed, 0),
+    const auto against = [&](const Json& other, const char* key) {
+      return same(other, t, {key}) ? "-" : "x " + fixed(speed / number(other, "positions_per_s"), 2);
+    };
+    rows.push_back({text(t, "model"), text(t, "precision"), whole(t, "threads"), whole(t, "batch") + " x " + whole(t, "length"), fixed(speed, 0),
                     spread(t, "step_seconds", "spread_seconds"), percent(number(t, "fma_share")), bytes_text(number(t, "peak_bytes")),
                     bytes_text(number(t, "tape_bytes")), "x " + fixed(number(*shortest, "positions_per_s") / speed, 2),
-                    narrow->at("threads") == t.at("threads") ? "-" : "x " + fixed(speed / number(*narrow, "positions_per_s"), 2)});
+                    against(*narrow, "threads"), against(*first, "precision")});
   }
-  const bool one = [&] {
-    for (const Json& t : training)
-      if (t.at("threads") != training.front().at("threads")) return false;
-    return true;
-  }();
-  if (one)
-    for (auto& row : rows) row.pop_back();
+  for (auto& row : rows) {
+    if (one_precision) row.pop_back();
+    if (one_number) row.erase(row.begin() + 10);
+    if (one_precision) row.erase(row.begin() + 1);
+  }
   print_table(training.front().at("checkpoint").get<bool>()
                   ? "training, activation checkpointing; time a position: against the first row of the model"
                   : "training; time a position: against the first row of the model",

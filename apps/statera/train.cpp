@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 struct Flags {
   std::vector<std::string> files;
-  std::string config, init, out, schedule;
+  std::string config, init, out, schedule, precision;
   std::optional<std::string> budget;
   std::optional<int64_t> steps, seed, batch, length, accumulate, warmup, evaluate_every;
   std::optional<float> lr, weight_decay, clip;
@@ -67,6 +67,7 @@ TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
   constexpr double default_budget = 300;
   if (!resumed && !f.steps && !f.budget) options.budget = default_budget;
   if (!f.schedule.empty()) options.schedule = f.schedule;
+  if (!f.precision.empty()) options.precision = f.precision;
   if (f.carry) options.carry = true;
   if (f.checkpoint_activations) options.checkpoint_activations = true;
   set(options.seed, f.seed);
@@ -189,6 +190,8 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--weight-decay", f.weight_decay, "of matrices (default: 0.1)");
   verb.add_option("--clip", f.clip, "largest norm of the gradient; 0: none (default: 1)");
   verb.add_flag("--carry", f.carry, "start each sequence from the state at which the one before it in the text ended");
+  verb.add_option("--precision", f.precision, "of matrix products: fp32; bf16, faster where the CPU multiplies it; auto, by measurement (default: fp32)")
+      ->check(CLI::IsMember({"fp32", "bf16", "auto"}));
   verb.add_flag("--checkpoint-activations", f.checkpoint_activations, "less memory, a third more time");
   verb.add_option("--val-fraction", f.val_fraction, "the last part of the data, held out (default: 0.1)")->check(CLI::Range(1e-6, 0.9));
   verb.add_option("--evaluate-every", f.evaluate_every, "steps (default: twenty times in the run)");

@@ -277,7 +277,7 @@ size_t Tape::peak_bytes() const {
   return state_->values.peak() + state_->grads.peak() + state_->scratch.peak() + (state_->child ? state_->child->peak_bytes() : 0);
 }
 
-Exec Tape::exec() { return {state_->device.pool(), state_->scratch, state_->device.kernels()}; }
+Exec Tape::exec() { return {state_->device.pool(), state_->scratch, state_->device.kernels(), state_->device.precision()}; }
 Arena& Tape::memory() { return state_->values; }
 
 Rows Tape::keep(const Rows& rows) {

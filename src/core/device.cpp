@@ -18,6 +18,14 @@ int available_cores() {
 }
 }  // namespace
 
+const char* name_of(Precision precision) { return precision == Precision::bf16 ? "bf16" : "fp32"; }
+
+Precision precision_named(const std::string& name) {
+  for (const Precision p : {Precision::fp32, Precision::bf16})
+    if (name == name_of(p)) return p;
+  fail(ErrorCode::config, "[device] unknown precision '", name, "'; known: fp32, bf16");
+}
+
 Device Device::cpu(CpuOptions options) {
   apply_environment_isa();
   require(options.threads >= 0 && options.threads <= 1024, ErrorCode::device, "[device] expected 1 to 1024 threads (0: one a core), got ",
@@ -25,6 +33,13 @@ Device Device::cpu(CpuOptions options) {
   Device device;
   device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : available_cores());
   device.kernels_ = options.kernels;
+  device.precision_ = options.precision;
+  return device;
+}
+
+Device Device::with(Precision precision) const {
+  Device device = *this;
+  device.precision_ = precision;
   return device;
 }
 
@@ -32,7 +47,7 @@ int Device::threads() const { return pool_->size(); }
 
 std::string Device::description() const {
   const std::string kernels = kernels_ == KernelChoice::fast ? instruction_set() : "reference kernels";
-  return "cpu, " + std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + kernels;
+  return "cpu, " + std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + kernels + (precision_ == Precision::bf16 ? ", bf16" : "");
 }
 
 }  // namespace statera

@@ -10,6 +10,7 @@ struct Exec {
   ThreadPool& pool;
   Arena& scratch;
   KernelChoice kernels = KernelChoice::fast;
+  Precision precision = Precision::fp32;
 };
 
 }  // namespace statera

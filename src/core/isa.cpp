@@ -47,6 +47,17 @@ bool has_avx512_vnni() noexcept {
 #endif
 }
 
+bool has_avx512_bf16() noexcept {
+#if HWY_ARCH_X86
+  static const bool found = __builtin_cpu_supports("avx512bf16");
+  return found;
+#else
+  return false;
+#endif
+}
+
+bool multiplies_bf16() { return instruction_set() == "AVX3" && has_avx512_bf16(); }
+
 std::string instruction_set() {
   apply_environment_isa();
   const int64_t targets = (hwy::SupportedTargets() | HWY_EMU128) & compiled;

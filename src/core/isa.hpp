@@ -7,5 +7,6 @@ namespace statera {
 void apply_environment_isa();
 // Whether this CPU has the 8-bit dot products of AVX-512, which belong to no target of Highway's here.
 bool has_avx512_vnni() noexcept;
+bool has_avx512_bf16() noexcept;  // the same, of pairs of bf16
 
 }  // namespace statera

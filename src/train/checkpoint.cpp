@@ -25,6 +25,7 @@ void TrainOptions::visit(FieldVisitor& v) {
   v.field("seed", seed, "of weights and batches");
   v.field("carry", carry, "states go on from batch to batch");
   v.field("checkpoint_activations", checkpoint_activations, "recompute blocks in backward");
+  v.field("precision", precision, "of matrix products: fp32, bf16; auto: chosen");
   v.field("evaluate_every", evaluate_every, "steps between measurements; 0: chosen");
   v.field("evaluate_bytes", evaluate_bytes, "held-out bytes of a measurement; 0: chosen");
   v.field("final_bytes", final_bytes, "held-out bytes of the last one; 0: chosen");
@@ -75,6 +76,7 @@ void take(const SafetensorsFile& file, const std::string& name, const View& to) 
 void merge(TrainOptions& options, const TrainOptions& saved, const std::string& out) {
   TrainOptions wanted = options;
   if (wanted.steps == 0) wanted.steps = saved.steps;
+  if (wanted.precision == "auto") wanted.precision = saved.precision;
   if (wanted.warmup == 0) wanted.warmup = saved.warmup;
   if (wanted.decay == 0) wanted.decay = saved.decay;
   if (wanted.evaluate_every == 0) wanted.evaluate_every = saved.evaluate_every;

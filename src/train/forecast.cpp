@@ -42,7 +42,7 @@ double window_bytes(const Model& model, const TrainingData& data, const TrainOpt
   window.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
   window.offsets = {0, static_cast<int32_t>(rows)};
   window.start = {0};
-  Tape tape(model.device());
+  Tape tape(model.device().with(options.precision == "bf16" ? Precision::bf16 : Precision::fp32));
   forward_backward(model, tape, window, batch.targets.first(static_cast<size_t>(rows)), options);
   return static_cast<double>(tape.peak_bytes());
 }
@@ -107,7 +107,22 @@ double training_bytes(const Model& model, const TrainingData& data, const TrainO
   return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);
 }
 
-Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, const std::string& out) {
+double bf16_gain(const Model& model, const TrainingData& data, const TrainOptions& options) {
+  constexpr int rounds = 5;
+  Tape tapes[] = {Tape(model.device().with(Precision::fp32)), Tape(model.device().with(Precision::bf16))};
+  std::vector<double> seconds[2];
+  for (int round = 0; round <= rounds; ++round)
+    for (int i = 0; i < 2; ++i) {
+      const auto begin = Clock::now();
+      const Batch batch = data.batch(round);
+      forward_backward(model, tapes[i], batch.inputs, batch.targets, options);
+      if (round > 0) seconds[i].push_back(since(begin));  // the first one allocates
+    }
+  for (auto& s : seconds) std::sort(s.begin(), s.end());
+  return seconds[0][rounds / 2] / seconds[1][rounds / 2];
+}
+
+Forecast measure(Model& model, AdamW& optimizer, Tape& tape, Tape& exact, const TrainingData& data, const TrainOptions& options, const std::string& out) {
   Forecast forecast;
   check_memory(model, data, options, forecast);
   const double batch = time_batches(model, tape, data, options);
@@ -118,7 +133,7 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData&
   }
   optimizer.zero_grad();
   const auto begin = Clock::now();
-  measure_held_out(tape, model, data, options, 1);
+  measure_held_out(exact, model, data, options, 1);
   const double one = since(begin);
   const auto seconds = [&](int64_t chosen, int64_t usual) {
     return one * static_cast<double>(held_out_batches(data, options, chosen ? chosen : usual));

@@ -142,6 +142,12 @@ TEST(Trainer, ResumedIsTheUncutRunWithCarriedStates) {
   resume_equals_uncut(options);
 }
 
+TEST(Trainer, ResumedIsTheUncutRunInBf16) {
+  TrainOptions options = short_run();
+  options.precision = "bf16";
+  resume_equals_uncut(options);
+}
+
 TEST(Trainer, WhatAKilledRunWroteBehindItsCheckpointIsTakenBack) {
   const Folder uncut, cut;
   const TrainOptions options = short_run();
@@ -189,6 +195,28 @@ TEST(Trainer, TheSameWeightsForAnyNumberOfThreads) {
   EXPECT_TRUE(weights_after(short_run(), one.path, 1) == weights_after(short_run(), two.path, 2));
 }
 
+TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
+  const Folder out;
+  TrainOptions options = short_run();
+  const auto run = [&](const char* precision, const char* folder, int threads = 1) {
+    options.precision = precision;
+    Model model = small_model("m A", threads);
+    const TrainResult result = train(model, data_for(options), options, {.out = out.path + folder});
+    return std::pair(result, bytes_of(out.path + folder + "/last/model.safetensors"));
+  };
+  const auto [fp32, fp32_weights] = run("fp32", "/fp32");
+  const auto [bf16, bf16_weights] = run("bf16", "/bf16");
+  EXPECT_NE(fp32_weights, bf16_weights);
+  EXPECT_NEAR(fp32.held_out, bf16.held_out, 0.05);
+  EXPECT_TRUE(run("bf16", "/threads", 2).second == bf16_weights);
+  const auto [chosen, chosen_weights] = run("auto", "/auto");
+  EXPECT_TRUE(chosen_weights == (chosen.options.precision == "bf16" ? bf16_weights : fp32_weights)) << chosen.options.precision;
+  EXPECT_NE(chosen.options.precision, "auto");
+  options.precision = "fp32";
+  Model other = small_model();
+  EXPECT_NE(error_of([&] { train(other, data_for(options), options, {.out = out.path + "/bf16", .resume = true}); }, ErrorCode::config), "");
+}
+
 TEST(Trainer, CheckpointedActivationsChangeNoBit) {
   const Folder a, b;
   TrainOptions options = short_run();
@@ -203,12 +231,13 @@ TEST(Trainer, AStepTakesNothingFromTheHeap) {
     TrainOptions options = short_run();
     options.evaluate_every = 100;
     options.carry = carry;
+    options.precision = carry ? "bf16" : "fp32";
     std::vector<int64_t> calls(8);
     Model model = small_model("m A", 2);
     train(model, data_for(options), options, {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
             calls[static_cast<size_t>(p.step - 1)] = heap_calls;
           }});
-    EXPECT_EQ(calls[6], calls[2]) << (carry ? "with carried states" : "");  // behind step 8 it measures and saves
+    EXPECT_EQ(calls[6], calls[2]) << (carry ? "with carried states, in bf16" : "");  // behind step 8 it measures and saves
   }
 }
 
@@ -310,6 +339,7 @@ TEST(Trainer, RefusesImpossibleOptions) {
   refused([](TrainOptions& o) { o.batch = 0; });
   refused([](TrainOptions& o) { o.accumulate = -1; });
   refused([](TrainOptions& o) { o.schedule = "step"; });
+  refused([](TrainOptions& o) { o.precision = "fp16"; });
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ class Subject {
     for (int64_t length : plan.lengths)
       for (int64_t batch : plan.batches.empty() ? std::vector<int64_t>{std::max<int64_t>(1, usual_positions / length)} : plan.batches) {
         Case c;
-        c.cost = {.model = name, .threads = device.threads(), .batch = batch, .length = length, .checkpoint = plan.checkpoint};
+        c.cost = {.model = name, .precision = name_of(device.precision()), .threads = device.threads(), .batch = batch, .length = length, .checkpoint = plan.checkpoint};
         cases.push_back(c);
       }
   }

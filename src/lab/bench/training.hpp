@@ -13,18 +13,19 @@ struct TrainingPlan {
   std::vector<std::string> models;  // presets, or files of configs
   std::vector<int64_t> lengths;     // positions of a sequence
   std::vector<int64_t> batches;     // sequences of a step; none: as many as make 2,048 positions, at least one
-  std::vector<Device> devices;      // each number of threads
+  std::vector<Device> devices;      // each number of threads, each precision
   bool checkpoint = false;          // keep only the borders of blocks, recompute in backward
 };
 
 struct TrainingCost {
-  std::string model;
+  std::string model, precision;
   int64_t threads = 0, parameters = 0, batch = 0, length = 0, runs = 0;
   bool checkpoint = false;
   double step_seconds = 0, spread_seconds = 0, positions_per_s = 0, fma_share = 0, peak_bytes = 0, tape_bytes = 0;
 
   void visit(FieldVisitor& v) {
     v.field("model", model, "preset or file");
+    v.field("precision", precision, "of matrix products");
     v.field("parameters", parameters, "numbers trained");
     v.field("threads", threads, "at once");
     v.field("batch", batch, "sequences of a step");

@@ -2,6 +2,7 @@
 
 #include "core/check.hpp"
 #include "ops/kernels.hpp"
+#include "ops/matmul/bf16.hpp"
 
 namespace statera {
 
@@ -13,11 +14,19 @@ struct Factor {
 
   Panels panels(bool transpose, Exec& exec) const {
     if (weight) return transpose ? weight->forward_panels(exec) : weight->transposed_panels(exec);
-    float* memory = exec.scratch.allocate_array<float>(transpose ? Panels::elements(value.rows(), value.cols())
-                                                                 : Panels::elements(value.cols(), value.rows()));
-    return Panels::pack(exec.pool, value, transpose, memory);
+    const int64_t n = value.shape[transpose ? 0 : 1], k = value.shape[transpose ? 1 : 0];
+    const bool pairs = exec.precision == Precision::bf16;
+    float* memory = exec.scratch.allocate_array<float>(Panels::elements(n, pairs ? bf16_pairs(k) : k));
+    return (pairs ? pack_pairs : Panels::pack)(exec.pool, value, transpose, memory);
   }
 };
+
+template <class T>
+const MatmulKernels<T>& kernels_for(const Exec& exec) {
+  if constexpr (std::is_same_v<T, float>)
+    if (exec.precision == Precision::bf16) return exec.kernels == KernelChoice::fast ? matmul_bf16_cpu : matmul_bf16_ref;
+  return pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
+}
 
 void check(const View& x, DType dtype, const Shape& w, const View& bias) {
   require(w.rank() == 2 && x.shape.rank() == 2 && x.cols() == w[1] && x.dtype == dtype, ErrorCode::shape, "[matmul] x ", name_of(x.dtype), x.shape,
@@ -30,10 +39,10 @@ void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const 
   const ArenaScope scope(exec.scratch);
   dispatch(a.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const auto& kernels = pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
+    const MatmulKernels<T>& kernels = kernels_for<T>(exec);
     Panels panels;
     if constexpr (std::is_same_v<T, float>)
-      if (&kernels == &matmul_cpu) panels = w.panels(transpose, exec);
+      if (exec.kernels == KernelChoice::fast) panels = w.panels(transpose, exec);
     kernels.product({.a = a.as<T>(),
                      .lda = a.stride,
                      .b = w.value.as<T>(),
@@ -72,7 +81,7 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
   if (!dbias.view.empty() && !dbias.accumulate) fill_zero(dbias.view);
   dispatch(dy.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const auto& kernels = pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
+    const MatmulKernels<T>& kernels = kernels_for<T>(exec);
     const View in = tape.value(x);
     if (!dw.empty())
       kernels.weight_grad({.dy = dy.as<T>(),

@@ -15,7 +15,7 @@ struct MatmulProduct {
   const T* b;  // [n, k] if `transposed`, else [k, n]; rows ldb apart
   int64_t ldb;
   bool transposed;
-  Panels panels;  // the same b, for the fast kernel
+  Panels panels;  // the same b, for the fast kernel; pairs, if that is one of bf16
   T* c;           // [m, n], rows ldc apart
   int64_t ldc;
   int64_t m, n, k;
@@ -52,6 +52,7 @@ struct MatmulKernels {
 };
 extern const MatmulKernels<double> matmul_ref_f64;
 extern const MatmulKernels<float> matmul_ref_f32, matmul_cpu;
+extern const MatmulKernels<float> matmul_bf16_ref, matmul_bf16_cpu;  // factors rounded to bf16, sums in fp32 (Precision::bf16)
 
 // x [N, in], w [out, in], bias [out] or empty -> y [N, out]. x and y may be strided.
 void matmul(Exec&, const View& x, const Weight& w, const View& y, const View& bias = {});

@@ -1,4 +1,6 @@
 // The fast products of matmul.md: tasks are blocks of the result; a tile (tile-inl.hpp) does the arithmetic.
+#include "core/isa.hpp"
+#include "ops/matmul/bf16.hpp"
 #include "ops/matmul/matmul.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -14,7 +16,7 @@ namespace {
 // the latency of an addition.
 constexpr int row_streams = tile_lanes == 16 ? 4 : tile_lanes == 8 ? 2 : 1;
 
-template <int streams, bool accumulate>
+template <class Arithmetic, int streams, bool accumulate>
 HWY_NOINLINE void RowByPanels(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t panel_elements, float* HWY_RESTRICT c, int64_t k) {
   const TileTag d;
   constexpr int vectors = static_cast<int>(Panels::width / tile_lanes);
@@ -25,45 +27,62 @@ HWY_NOINLINE void RowByPanels(const float* HWY_RESTRICT a, const float* HWY_REST
     const auto av = hn::Set(d, a[kk]);
 #pragma GCC unroll 12
     for (int v = 0; v < streams * vectors; ++v)
-      acc[v] = hn::MulAdd(av, hn::LoadU(d, b + v / vectors * panel_elements + v % vectors * tile_lanes), acc[v]);
+      acc[v] = Arithmetic::add(acc[v], av, hn::LoadU(d, b + v / vectors * panel_elements + v % vectors * tile_lanes));
   }
 #pragma GCC unroll 12
   for (int v = 0; v < streams * vectors; ++v) hn::StoreU(acc[v], d, c + v * tile_lanes);
 }
 
-template <int streams, bool accumulate>
+template <class Arithmetic, int streams, bool accumulate>
 void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64_t end) {
   if constexpr (streams > 0) {
     for (; first + streams <= end; first += streams)
-      RowByPanels<streams, accumulate>(p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k);
-    RowProduct<streams - 1, accumulate>(p, row, first, end);
+      RowByPanels<Arithmetic, streams, accumulate>(p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k);
+    RowProduct<Arithmetic, streams - 1, accumulate>(p, row, first, end);
   }
 }
 
 // C[m, columns of the panels first..last) (+)= A B, over blocks of k that leave room for A and a panel in L2.
+template <class Arithmetic>
 void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 384;
   if (rows == 1) {
     const int64_t whole = std::max(first, std::min(last, p.n / Panels::width));
-    const auto row_product = p.accumulate ? RowProduct<row_streams, true> : RowProduct<row_streams, false>;
+    const auto row_product = p.accumulate ? RowProduct<Arithmetic, row_streams, true> : RowProduct<Arithmetic, row_streams, false>;
     row_product(p, row, first, whole);
     first = whole;
   }
   for (int64_t k = 0; k == 0 || k < p.k; k += depth)
     for (int64_t j = first; j < last; ++j) {
-      const auto tile = p.accumulate || k > 0 ? Tile<true> : Tile<false>;
+      const auto tile = p.accumulate || k > 0 ? Tile<true, Arithmetic> : Tile<false, Arithmetic>;
       const int64_t ldb = p.panels.stride(j);
       tile(p.a + row * p.lda + k, p.lda, 1, p.panels.panel(j) + k * ldb, ldb, p.c + row * p.ldc + j * Panels::width, p.ldc, rows,
            p.panels.columns(j), std::min(depth, p.k - k));
     }
 }
 
-// dW[out.., columns of the panels] += dy^T x for some rows of dy and the panels of the same rows of x.
-void WeightGradBlock(const MatmulWeightGrad<float>& p, const Panels& x, int64_t row, int64_t out, int64_t outs, int64_t first,
-                     int64_t last) {
+// dW[out.., columns of the panels] += dy^T x for some rows of dy, from `dy` on, and the panels of the same rows of x.
+template <class Arithmetic>
+void WeightGradBlock(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out, int64_t outs,
+                     int64_t first, int64_t last) {
   for (int64_t j = first; j < last; ++j)
-    Tile<true>(p.dy + row * p.dy_stride + out, 1, p.dy_stride, x.panel(j), x.stride(j), p.dw + out * p.dw_stride + j * Panels::width,
-               p.dw_stride, outs, x.columns(j), x.k);
+    Tile<true, Arithmetic>(dy + out, 1, dy_stride, x.panel(j), x.stride(j), p.dw + out * p.dw_stride + j * Panels::width, p.dw_stride, outs,
+                           x.columns(j), x.k);
+}
+
+void ProductOfFloats(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
+  ProductBlock<Floats>(p, row, rows, first, last);
+}
+void ProductOfPairs(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
+  (has_avx512_bf16() ? ProductBlock<DotPairs> : ProductBlock<SplitPairs>)(p, row, rows, first, last);
+}
+void WeightGradOfFloats(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out, int64_t outs,
+                        int64_t first, int64_t last) {
+  WeightGradBlock<Floats>(p, dy, dy_stride, x, out, outs, first, last);
+}
+void WeightGradOfPairs(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out, int64_t outs,
+                       int64_t first, int64_t last) {
+  (has_avx512_bf16() ? WeightGradBlock<DotPairs> : WeightGradBlock<SplitPairs>)(p, dy, dy_stride, x, out, outs, first, last);
 }
 
 void AddRows(const MatmulBiasGrad<float>& p, int64_t column, int64_t columns) {
@@ -79,14 +98,16 @@ HWY_AFTER_NAMESPACE();
 namespace statera {
 
 namespace {
-HWY_EXPORT(ProductBlock);
-HWY_EXPORT(WeightGradBlock);
+HWY_EXPORT(ProductOfFloats);
+HWY_EXPORT(ProductOfPairs);
+HWY_EXPORT(WeightGradOfFloats);
+HWY_EXPORT(WeightGradOfPairs);
 HWY_EXPORT(AddRows);
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
-  const auto block = HWY_DYNAMIC_DISPATCH(ProductBlock);
+template <class Block>
+void product_by(Block block, const MatmulProduct<float>& p, Exec& exec) noexcept {
   constexpr int64_t rows = 64, most = 4;
   // one row: few panels go into smaller tasks, for even shares, as far as these are worth a thread
   const int64_t count = p.panels.count(), worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * p.k);
@@ -98,21 +119,45 @@ void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
   exec.pool.run(blocks(p.m, rows) * groups, part, p.m * p.n * p.k);
 }
 
-void weight_grad(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
-  const auto block = HWY_DYNAMIC_DISPATCH(WeightGradBlock);
-  constexpr int64_t depth = 512, outs = 96, panels = 2;
+void product(const MatmulProduct<float>& p, Exec& exec) noexcept { product_by(HWY_DYNAMIC_DISPATCH(ProductOfFloats), p, exec); }
+
+void product_bf16(const MatmulProduct<float>& p, Exec& exec) noexcept {
   const ArenaScope scope(exec.scratch);
-  float* memory = exec.scratch.allocate_array<float>(Panels::elements(p.in, std::min(depth, p.rows)));
+  float* pairs = exec.scratch.allocate_array<float>(p.m * bf16_pairs(p.k));
+  pair_columns(exec.pool, p.a, p.lda, p.m, p.k, pairs);
+  MatmulProduct<float> of_pairs = p;
+  of_pairs.a = pairs;
+  of_pairs.lda = of_pairs.k = bf16_pairs(p.k);
+  product_by(HWY_DYNAMIC_DISPATCH(ProductOfPairs), of_pairs, exec);
+}
+
+template <class Block>
+void weight_grad_by(Block block, bool pairs, const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
+  constexpr int64_t most = 512, outs = 96, panels = 2;
+  const int64_t depth = std::min(most, p.rows), elements = pairs ? bf16_pairs(depth) : depth;
+  const ArenaScope scope(exec.scratch);
+  float* memory = exec.scratch.allocate_array<float>(Panels::elements(p.in, elements));
+  float* dy_pairs = pairs ? exec.scratch.allocate_array<float>(elements * p.out) : nullptr;
   for (int64_t row = 0; row < p.rows; row += depth) {
-    View part(const_cast<float*>(p.x) + row * p.x_stride, DType::f32, {std::min(depth, p.rows - row), p.in});
+    const int64_t rows = std::min(depth, p.rows - row);
+    View part(const_cast<float*>(p.x) + row * p.x_stride, DType::f32, {rows, p.in});
     part.stride = p.x_stride;
-    const Panels x = Panels::pack(exec.pool, part, false, memory);
+    const Panels x = (pairs ? pack_pairs : Panels::pack)(exec.pool, part, false, memory);
+    const float* dy = p.dy + row * p.dy_stride;
+    if (pairs) pair_rows(exec.pool, dy, p.dy_stride, rows, p.out, dy_pairs);
     const int64_t groups = blocks(x.count(), panels);
     exec.pool.run(blocks(p.out, outs) * groups, [&](int64_t task, int) {
       const int64_t out = task / groups * outs, first = task % groups * panels;
-      block(p, x, row, out, std::min(outs, p.out - out), first, std::min(x.count(), first + panels));
+      block(p, pairs ? dy_pairs : dy, pairs ? p.out : p.dy_stride, x, out, std::min(outs, p.out - out), first, std::min(x.count(), first + panels));
     });
   }
+}
+
+void weight_grad(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
+  weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfFloats), false, p, exec);
+}
+void weight_grad_bf16(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
+  weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfPairs), true, p, exec);
 }
 
 void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {
@@ -123,6 +168,7 @@ void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {
 }  // namespace
 
 const MatmulKernels<float> matmul_cpu{"matmul_cpu", product, weight_grad, bias_grad};
+const MatmulKernels<float> matmul_bf16_cpu{"matmul_bf16_cpu", product_bf16, weight_grad_bf16, bias_grad};
 
 }  // namespace statera
 #endif

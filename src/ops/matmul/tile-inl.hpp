@@ -2,6 +2,7 @@
 //
 //   C[i, j] (+)= sum over k of A[i, k] B[k, j]
 //
+// An element of A and B is a float, or in its place a pair of bf16: of k = 2 p and 2 p + 1, the first one in the lower half (bf16.hpp).
 // Each element of C is one chain of fused multiply-adds over ascending k, so its bits depend neither on m and n nor on where the
 // caller cuts rows, columns or (with `accumulate`) k. matmul, attention and ssd call it on blocks that stay in L1 or L2.
 #if defined(STATERA_MATMUL_TILE_INL) == defined(HWY_TARGET_TOGGLE)
@@ -27,6 +28,33 @@ inline constexpr int64_t tile_lanes = static_cast<int64_t>(hn::MaxLanes(TileTag(
 inline constexpr int tile_rows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : HWY_TARGET == HWY_AVX2 ? 6 : 2;
 inline constexpr int tile_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 2;
 
+using TileV = hn::Vec<TileTag>;
+struct Floats {
+  static HWY_INLINE TileV add(TileV sum, TileV a, TileV b) { return hn::MulAdd(a, b, sum); }
+};
+// Pairs in fp32: a bf16 is the upper half of the float of the same value.
+struct SplitPairs {
+  static HWY_INLINE TileV add(TileV sum, TileV a, TileV b) {
+    const TileTag d;
+    const hn::RebindToUnsigned<TileTag> du;
+    const auto upper = hn::Set(du, 0xffff0000u);
+    const auto first = [&](TileV v) HWY_ATTR { return hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(du, v))); };
+    const auto second = [&](TileV v) HWY_ATTR { return hn::BitCast(d, hn::And(hn::BitCast(du, v), upper)); };
+    return hn::MulAdd(second(a), second(b), hn::MulAdd(first(a), first(b), sum));
+  }
+};
+#if HWY_TARGET == HWY_AVX3
+// Pairs in one instruction, which Highway 1.0 does not have; for a CPU with AVX512-BF16 (core/isa.hpp).
+struct DotPairs {
+  static HWY_INLINE TileV add(TileV sum, TileV a, TileV b) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(b.raw), "v"(a.raw));
+    return sum;
+  }
+};
+#else
+using DotPairs = SplitPairs;
+#endif
+
 struct TileArgs {
   const float* a;  // element (i, k) at a[i * rs_a + k * cs_a]
   int64_t rs_a, cs_a;
@@ -37,11 +65,11 @@ struct TileArgs {
 };
 
 // One register block: `rows` x (`vectors` vectors, the last one cut to `last` lanes if `masked`).
-template <int rows, int vectors, bool masked, bool accumulate>
+template <class Arithmetic, int rows, int vectors, bool masked, bool accumulate>
 HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
   const TileArgs t = args;  // the stores below cannot change a copy
   const TileTag d;
-  using V = hn::Vec<TileTag>;
+  using V = TileV;
   const auto mask = hn::FirstN(d, static_cast<size_t>(last));
   const auto load = [&](const float* p, int v)
                         HWY_ATTR { return masked && v == vectors - 1 ? hn::MaskedLoad(mask, d, p) : hn::LoadU(d, p); };
@@ -69,7 +97,7 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
     for (int i = 0; i < rows; ++i) {
       const V av = hn::Set(d, a[i][at]);
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) acc[i][v] = hn::MulAdd(av, bv[v], acc[i][v]);
+      for (int v = 0; v < vectors; ++v) acc[i][v] = Arithmetic::add(acc[i][v], av, bv[v]);
     }
   }
 
@@ -85,38 +113,38 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
     }
 }
 
-template <int rows, int vectors, bool accumulate>
+template <class Arithmetic, int rows, int vectors, bool accumulate>
 HWY_INLINE void TileRows(const TileArgs& t, int64_t m, int64_t k, int64_t last) {
   if constexpr (rows > 0) {
     if (m < rows)
-      TileRows<rows - 1, vectors, accumulate>(t, m, k, last);
+      TileRows<Arithmetic, rows - 1, vectors, accumulate>(t, m, k, last);
     else if (last == tile_lanes)
-      TileBlock<rows, vectors, false, accumulate>(t, k, last);
+      TileBlock<Arithmetic, rows, vectors, false, accumulate>(t, k, last);
     else
-      TileBlock<rows, vectors, true, accumulate>(t, k, last);
+      TileBlock<Arithmetic, rows, vectors, true, accumulate>(t, k, last);
   }
 }
 
-template <int vectors, bool accumulate>
+template <class Arithmetic, int vectors, bool accumulate>
 HWY_INLINE void TileColumns(const TileArgs& t, int64_t n, int64_t m, int64_t k) {
   if constexpr (vectors > 0) {
     const int64_t last = n - (vectors - 1) * tile_lanes;
     if (last <= 0)
-      TileColumns<vectors - 1, accumulate>(t, n, m, k);
+      TileColumns<Arithmetic, vectors - 1, accumulate>(t, n, m, k);
     else
-      TileRows<tile_rows, vectors, accumulate>(t, m, k, last);
+      TileRows<Arithmetic, tile_rows, vectors, accumulate>(t, m, k, last);
   }
 }
 
 // Any m, n, k, strides; writes m x n elements of C and reads no column of B behind n. A, B and C do not overlap.
-template <bool accumulate>
+template <bool accumulate, class Arithmetic = Floats>
 void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m, int64_t n, int64_t k) {
   for (int64_t j = 0; j < n; j += tile_vectors * tile_lanes) {
     const int64_t columns = std::min(n - j, tile_vectors * tile_lanes);
     for (int64_t i = 0, rows = 0; i < m; i += rows) {
       const int64_t blocks = (m - i + tile_rows - 1) / tile_rows;
       rows = (m - i + blocks - 1) / blocks;  // 9 rows as 5 + 4, not 8 + 1
-      TileColumns<tile_vectors, accumulate>({A + i * rs_a, rs_a, cs_a, B + j, ldb, C + i * ldc + j, ldc}, columns, rows, k);
+      TileColumns<Arithmetic, tile_vectors, accumulate>({A + i * rs_a, rs_a, cs_a, B + j, ldb, C + i * ldc + j, ldc}, columns, rows, k);
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "ops/matmul/weight.hpp"
 
 #include "core/check.hpp"
+#include "ops/matmul/bf16.hpp"
 
 namespace statera {
 
@@ -45,8 +46,7 @@ void Weight::bind(const View& value, const View& grad, const std::atomic<uint64_
   value_ = value;
   grad_ = grad;
   version_ = version;
-  forward_ = std::make_unique<Packed>();
-  transposed_ = std::make_unique<Packed>();
+  packed_ = std::make_unique<std::array<Packed, 4>>();
 }
 
 void Weight::quantise(ThreadPool& pool, const View& matrix, WeightFormat format) {
@@ -75,25 +75,27 @@ void Weight::set(ThreadPool& pool, const QuantisedMatrix& m, int64_t in) {
 
 QuantisedPanels Weight::quantised() const { return {static_cast<const std::byte*>(quantised_.view().data), format_, out(), in()}; }
 
-Panels Weight::packed(Packed& cache, bool transpose, Exec& exec) const {
-  const int64_t n = transpose ? out() : in(), k = transpose ? in() : out();
+Panels Weight::packed(bool transpose, Exec& exec) const {
+  const bool pairs = exec.precision == Precision::bf16;
+  const int64_t n = transpose ? out() : in(), k = transpose ? in() : out(), rows = pairs ? bf16_pairs(k) : k;
+  Packed& cache = (*packed_)[(transpose ? 2 : 0) + (pairs ? 1 : 0)];
   const uint64_t wanted = 1 + (version_ ? version_->load(std::memory_order_acquire) : 0);
   if (cache.version.load(std::memory_order_acquire) != wanted) {
     const std::lock_guard lock(cache.mutex);
     if (cache.version.load(std::memory_order_relaxed) != wanted) {
-      if (cache.memory.empty()) cache.memory = Tensor(DType::f32, {Panels::elements(n, k)});
-      Panels::pack(exec.pool, value_, transpose, cache.memory.as<float>());
+      if (cache.memory.empty()) cache.memory = Tensor(DType::f32, {Panels::elements(n, rows)});
+      (pairs ? pack_pairs : Panels::pack)(exec.pool, value_, transpose, cache.memory.as<float>());
       cache.version.store(wanted, std::memory_order_release);
     }
   }
-  return {cache.memory.as<float>(), n, k};
+  return {cache.memory.as<float>(), n, rows};
 }
 
 double Weight::bytes() const {
   return format_ == WeightFormat::f32 ? static_cast<double>(value_.bytes()) : static_cast<double>(QuantisedPanels::bytes(format_, out(), in()));
 }
 
-Panels Weight::forward_panels(Exec& exec) const { return packed(*forward_, true, exec); }
-Panels Weight::transposed_panels(Exec& exec) const { return packed(*transposed_, false, exec); }
+Panels Weight::forward_panels(Exec& exec) const { return packed(true, exec); }
+Panels Weight::transposed_panels(Exec& exec) const { return packed(false, exec); }
 
 }  // namespace statera

@@ -1,5 +1,6 @@
 // Weight: the matrix [out, in] of a linear map, and the panels that the fast product reads instead of it.
 #pragma once
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -35,8 +36,9 @@ class Weight {
   const View& value() const { return value_; }   // [out, in]; empty: in 8 or 4 bits
   const View& grad() const { return grad_; }    // [out, in], or empty: not trained
 
-  Panels forward_panels(Exec&) const;     // of W^T [in, out]: y = x W^T; f32 only
-  Panels transposed_panels(Exec&) const;  // of W [out, in]: dx = dy W; f32 only
+  // f32 only; of floats or of pairs of bf16, as the precision says.
+  Panels forward_panels(Exec&) const;     // of W^T [in, out]: y = x W^T
+  Panels transposed_panels(Exec&) const;  // of W [out, in]: dx = dy W
 
  private:
   struct Packed {
@@ -44,7 +46,7 @@ class Weight {
     std::atomic<uint64_t> version{0};  // of the value that is packed, + 1; 0: nothing yet
     Tensor memory;
   };
-  Panels packed(Packed&, bool transpose, Exec&) const;
+  Panels packed(bool transpose, Exec&) const;
 
   Shape shape_;
   DType dtype_ = DType::f32;
@@ -52,7 +54,7 @@ class Weight {
   Tensor quantised_;  // the panels, as bytes
   View value_, grad_;
   const std::atomic<uint64_t>* version_ = nullptr;
-  std::unique_ptr<Packed> forward_, transposed_;
+  std::unique_ptr<std::array<Packed, 4>> packed_;  // transposed or not, of pairs or not
 };
 
 }  // namespace statera

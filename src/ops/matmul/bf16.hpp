@@ -1,0 +1,27 @@
+// Matrices rounded to bf16, two neighbours of the summed index in the place of a float: what the tile multiplies with Precision::bf16.
+#pragma once
+#include <bit>
+#include <cstdint>
+
+#include "ops/matmul/panels.hpp"
+
+namespace statera {
+
+constexpr int64_t bf16_pairs(int64_t k) { return (k + 1) / 2; }
+
+// The nearest bf16, ties to even; beyond the largest one infinity, NaN for NaN.
+inline float round_to_bf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if (value != value) return std::bit_cast<float>((bits | 0x00400000u) & 0xffff0000u);
+  return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u);
+}
+
+// What is missing in the last pair of an odd count is 0.
+// to[r, p] = from[r, 2 p] and from[r, 2 p + 1]; `to` is dense, [rows, bf16_pairs(columns)].
+void pair_columns(ThreadPool&, const float* from, int64_t stride, int64_t rows, int64_t columns, float* to) noexcept;
+// to[p, c] = from[2 p, c] and from[2 p + 1, c]; `to` is dense, [bf16_pairs(rows), columns].
+void pair_rows(ThreadPool&, const float* from, int64_t stride, int64_t rows, int64_t columns, float* to) noexcept;
+// Fills `memory` (Panels::elements(n, bf16_pairs(k)) floats) with B [k, n], which is `matrix` or its transpose. The panels' k counts pairs.
+Panels pack_pairs(ThreadPool&, const View& matrix, bool transpose, float* memory) noexcept;
+
+}  // namespace statera
