@@ -1,12 +1,14 @@
 // The tile on every shape around its register block: the result, what it must not touch, and bits that no cut changes.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 #include "core/random.hpp"
+#include "statera/device.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/matmul/tile_test.cpp"
@@ -22,6 +24,14 @@ void RunTile(bool accumulate, const float* A, int64_t rs_a, int64_t cs_a, const 
   else
     Tile<false>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k);
 }
+
+// c [m, n] = A B of pairs of bf16 [m, k], [k, n], dense.
+void RunPairs(bool in_one_instruction, const float* A, const float* B, float* C, int64_t m, int64_t n, int64_t k) {
+  if (in_one_instruction)
+    Tile<false, DotPairs>(A, k, 1, B, n, C, n, m, n, k);
+  else
+    Tile<false, SplitPairs>(A, k, 1, B, n, C, n, m, n, k);
+}
 }  // namespace statera::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -29,6 +39,7 @@ HWY_AFTER_NAMESPACE();
 namespace statera::test {
 namespace {
 HWY_EXPORT(RunTile);
+HWY_EXPORT(RunPairs);
 
 std::vector<float> random_matrix(const char* name, int64_t elements) {
   const Random random(5, name);
@@ -64,6 +75,33 @@ TEST(Tile, IsTheProductAndWritesNothingElse) {
               }
           }
         }
+}
+
+// The upper or the lower half of a pair, as the number it stands for.
+double half(float pair, bool upper) {
+  const auto bits = std::bit_cast<uint32_t>(pair);
+  return static_cast<double>(std::bit_cast<float>(upper ? bits & 0xffff0000u : bits << 16));
+}
+
+TEST(Tile, PairsOfBf16AreTwoProductsWithAndWithoutTheInstruction) {
+  const auto run = HWY_DYNAMIC_DISPATCH(RunPairs);
+  const int64_t m = 9, n = 50, k = 23;
+  const std::vector<float> a = random_matrix("a", m * k), b = random_matrix("b", k * n);  // any floats are pairs: their lower halves too
+  std::vector<float> pairs_a = a, pairs_b = b, c(static_cast<size_t>(m * n));
+  for (std::vector<float>* v : {&pairs_a, &pairs_b})
+    for (size_t i = 0; i < v->size(); ++i)
+      (*v)[i] = std::bit_cast<float>((std::bit_cast<uint32_t>((*v)[i]) & 0xffff0000u) | std::bit_cast<uint32_t>((*v)[v->size() - 1 - i]) >> 16);
+  for (const bool in_one_instruction : {false, multiplies_bf16()}) {
+    run(in_one_instruction, pairs_a.data(), pairs_b.data(), c.data(), m, n, k);
+    for (int64_t i = 0; i < m; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = 0;
+        for (int64_t p = 0; p < k; ++p)
+          for (const bool upper : {false, true})
+            sum += half(pairs_a[static_cast<size_t>(i * k + p)], upper) * half(pairs_b[static_cast<size_t>(p * n + j)], upper);
+        ASSERT_NEAR(c[static_cast<size_t>(i * n + j)], sum, 1e-5) << in_one_instruction << " at " << i << ", " << j;
+      }
+  }
 }
 
 TEST(Tile, CutsChangeNoBit) {
