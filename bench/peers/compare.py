@@ -23,6 +23,7 @@ class Match:
 
     def __init__(self, part, size, kind, batch, length, args, cache):
         self.part, self.size, self.kind, self.batch, self.length, self.threads, self.cache = part, size, kind, batch, length, args.threads, cache
+        self.bf16 = part == "train" and args.bf16
         self.config = shapes.write_config(size, kind, blocks_of_32=part != "train")
 
     def __str__(self):
@@ -37,9 +38,12 @@ class Match:
         yield contenders.statera(self, "f32")
         if self.part != "train":
             yield contenders.statera(self, "int8")
-        for how in ("eager", "compiled"):
-            if f"torch-{how}" in peers and self.size != "130m":
-                yield contenders.torch(self, how)
+        if self.bf16:
+            yield contenders.statera(self, "bf16")
+        for bf16 in (False, True) if self.bf16 else (False,):
+            for how in ("eager", "compiled"):
+                if f"torch-{how}" in peers and self.size != "130m":
+                    yield contenders.torch(self, how, bf16)
         if "llama" in peers and self.part != "train" and self.batch == 1:
             for weights in ("f32", "q8_0"):
                 yield contenders.llama(self, weights)
@@ -75,15 +79,18 @@ def ratios(match, taken):
     """Ratios of a peer's time to Statera's, round by round: {row: [ratio]}."""
     ours = {name: c.times for name, c in taken.items() if name.startswith("Statera")}
     peers = {name: c.times for name, c in taken.items() if not name.startswith("Statera")}
-    both = [c for name, c in peers.items() if name.startswith("PyTorch")]
-    if len(both) > 1:
-        peers["the faster PyTorch"] = [min(pair) for pair in zip(*both)]
-    rows = {}
-    for peer, times in peers.items():
-        for our, mine in ours.items():
-            if our == "Statera f32" or peer.endswith("q8_0"):
-                rows[f"{our} against {peer}"] = [t / m for t, m in zip(times, mine)]
-    return rows
+    for precision in ("", " bf16"):
+        both = [c for name, c in peers.items() if name in (f"PyTorch eager{precision}", f"PyTorch compiled{precision}")]
+        if len(both) > 1:
+            peers[f"the faster PyTorch{precision}"] = [min(pair) for pair in zip(*both)]
+
+    def fair(our, peer):
+        return our.endswith("bf16") == peer.endswith("bf16") and (our != "Statera int8" or peer.endswith("q8_0"))
+    pairs = [(our, peer) for peer in peers for our in ours if fair(our, peer)]
+    if "Statera bf16" in ours:
+        peers["Statera f32"] = ours["Statera f32"]
+        pairs.append(("Statera bf16", "Statera f32"))
+    return {f"{our} against {peer}": [t / m for t, m in zip(peers[peer], ours[our])] for our, peer in pairs}
 
 
 def compete(match, args):
@@ -130,10 +137,10 @@ def compete(match, args):
         for c in taken.values():
             c.close()
     if match.part == "train":
-        peers = [r["peak_bytes"] for r in report["contenders"] if r["name"].startswith("PyTorch")]
+        peers = [r["peak_bytes"] for r in report["contenders"] if r["name"] in ("PyTorch eager", "PyTorch compiled")]
         if peers:
             report["peak_memory_of_the_leaner_pytorch"] = report["contenders"][0]["peak_bytes"] / min(peers)
-            sooner = min(r["first_call_seconds"] for r in report["contenders"] if r["name"].startswith("PyTorch"))
+            sooner = min(r["first_call_seconds"] for r in report["contenders"] if r["name"] in ("PyTorch eager", "PyTorch compiled"))
             report["first_step_against_the_sooner_pytorch"] = sooner / report["contenders"][0]["first_call_seconds"]
     report["load_after"] = load()
     return report
@@ -182,6 +189,10 @@ def installed(args):
     return versions, skipped
 
 
+def multiplies_bf16():
+    return any(line.startswith("flags") and " avx512_bf16 " in line + " " for line in open("/proc/cpuinfo"))
+
+
 def machine():
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -221,6 +232,8 @@ def parse():
     p.add_argument("--batch", type=numbers,
                    help="sequences at once (default: as many as make 2,048 positions in training; 1,8,64 in steps)")
     p.add_argument("--length", type=int, help="positions (default: training 1024, prefill 2048 or 512 of 130m, steps at 256)")
+    p.add_argument("--no-bf16", dest="bf16", action="store_false", default=multiplies_bf16(),
+                   help="training in fp32 alone (where the CPU multiplies bf16, both are measured)")
     p.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
     p.add_argument("--seconds", type=float, default=3, help="of a contender in a round, about (default: %(default)s)")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="(default: all cores)")

@@ -152,18 +152,18 @@ def statera(match, weights):
     return Contender(f"Statera {weights}", [Worker(f"weights {weights}", command)])
 
 
-def torch(match, how):
-    command = [PYTHON, HERE / "torch_worker.py", match.part, match.config, match.batch, match.length, match.threads, how]
+def torch(match, how, bf16=False):
+    command = [PYTHON, HERE / "torch_worker.py", match.part, match.config, match.batch, match.length, match.threads, how, *(["bf16"] if bf16 else [])]
     env = {"OMP_NUM_THREADS": str(match.threads), "CUDA_VISIBLE_DEVICES": ""}
     if how == "compiled":
         env["TORCHINDUCTOR_CACHE_DIR"] = str(match.cache)
     if match.part == "train":
-        variants = [Worker(f"AdamW fused, {name}", command, {**env, **extra}) for name, extra in MALLOC.items()]
+        variants = [Worker(f"{'autocast, ' if bf16 else ''}AdamW fused, {name}", command, {**env, **extra}) for name, extra in MALLOC.items()]
     elif how == "compiled":
         variants = [Worker(setting, [*command, word], env) for word, setting in (("plain", "weights as they are"), ("freezing", "frozen weights"))]
     else:
         variants = [Worker("no_grad", command, env)]
-    return Contender(f"PyTorch {how}", variants, cold=how == "compiled")
+    return Contender(f"PyTorch {how}{' bf16' if bf16 else ''}", variants, cold=how == "compiled")
 
 
 def llama(match, weights):

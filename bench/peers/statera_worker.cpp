@@ -1,10 +1,10 @@
 // Statera as one contender of bench/peers: makes a model, says that it is ready, and measures whenever a line asks for it.
 //
-//   peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|int8|int4
+//   peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4
 //
 // train: whole steps, optimizer included, of BATCH x LENGTH positions; prefill: LENGTH ids from the start (BATCH is 1), logits of the last;
 // step: one id of BATCH sequences that have read LENGTH - 1. The first line is about the model, after the first call. A line with a number
-// of seconds is answered by one with the seconds of each call that fit into them, after one that is not timed.
+// of seconds is answered by one with the seconds of each call that fit into them, after one that is not timed. bf16: in training, of products.
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -140,7 +140,7 @@ void serve(const Work& w) {
 }
 
 Work read(const std::vector<std::string>& arguments) {
-  constexpr const char* usage = "usage: peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|int8|int4";
+  constexpr const char* usage = "usage: peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4";
   const auto wrong = [&] { return Error(ErrorCode::config, usage); };
   if (arguments.size() != 6 || (arguments[0] != "train" && arguments[0] != "prefill" && arguments[0] != "step")) throw wrong();
   const auto number = [&](const std::string& text) {
@@ -153,6 +153,7 @@ Work read(const std::vector<std::string>& arguments) {
          .length = number(arguments[3]),
          .device = Device::cpu({.threads = static_cast<int>(number(arguments[4]))})};
   if (w.mode == "prefill" && w.batch != 1) throw Error(ErrorCode::config, "a prefill is of one sequence: BATCH is 1");
+  if (w.mode == "train" && arguments[5] == name_of(Precision::bf16)) return w.device = w.device.with(Precision::bf16), w;
   for (WeightFormat format : weight_formats)
     if (name_of(format) == arguments[5]) return w.weights = format, w;
   throw wrong();

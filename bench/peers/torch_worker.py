@@ -1,9 +1,9 @@
 """PyTorch as one contender: the protocol of statera_worker.cpp.
 
-  torch_worker.py train|prefill|step CONFIG BATCH LENGTH THREADS eager|compiled [freezing|plain]
+  torch_worker.py train|prefill|step CONFIG BATCH LENGTH THREADS eager|compiled [freezing|plain|bf16]
 
 The first line is about the model, after the first call. A line with a number of seconds is answered by one with the seconds of each call that
-fit into them, after one that is not timed; the line `flops` by what PyTorch's own counter counts in a call (products only).
+fit into them, after one that is not timed (`bf16`: the forward pass of a training step under autocast); the line `flops` by what PyTorch's own counter counts in a call (products only).
 """
 import ctypes
 import gc
@@ -31,10 +31,14 @@ def rest():
         clear.write("5")
 
 
-def training(model, ids, compile):
+def training(model, ids, compile, bf16):
     targets = ids.flip(0, 1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, betas=(0.9, 0.95), fused=True)
-    loss_of = compile(lambda: F.cross_entropy(model(ids).flatten(0, 1), targets.flatten()))
+
+    def loss():
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            return F.cross_entropy(model(ids).flatten(0, 1), targets.flatten())
+    loss_of = compile(loss)
 
     def call():
         loss_of().backward()
@@ -55,12 +59,12 @@ def inference(model, mode, ids, batch, length, compile):
     return call
 
 
-def main(mode, config, batch, length, threads, how, freezing="plain"):
+def main(mode, config, batch, length, threads, how, setting="plain"):
     batch, length, compiled = int(batch), int(length), how == "compiled"
     torch.set_num_threads(int(threads))
     torch.manual_seed(1)
     selective_scan.compiled = compiled
-    if freezing == "freezing":
+    if setting == "freezing":
         import torch._inductor.config as inductor
         inductor.freezing = True
     with open(config) as file:
@@ -71,7 +75,7 @@ def main(mode, config, batch, length, threads, how, freezing="plain"):
 
     def compile(f):
         return torch.compile(f, dynamic=False) if compiled else f
-    call = training(model, ids, compile) if mode == "train" else inference(model, mode, ids, batch, length, compile)
+    call = training(model, ids, compile, setting == "bf16") if mode == "train" else inference(model, mode, ids, batch, length, compile)
     call()
     print(json.dumps({"parameters": model.parameter_count(), "version": torch.__version__, "threads": torch.get_num_threads(),
                       "device": torch.backends.cpu.get_cpu_capability()}), flush=True)
