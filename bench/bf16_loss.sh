@@ -20,8 +20,9 @@ for kind in attention mamba1 mamba2; do
   for seed in 1 2 3; do
     for precision in fp32 bf16; do
       build/release/bin/statera train data/tinyshakespeare.txt.xz --config tiny-$kind --steps "$steps" --batch 8 --length 256 --seed $seed \
-        --precision $precision --threads "$threads" --no-baselines --overwrite --json --out "$out/model" 2>/dev/null |
-        python3 -c 'import json, sys; print(*sys.argv[1:], "%.4f" % json.load(sys.stdin)["held_out_bits_per_byte"])' $kind $precision $seed
+        --precision $precision --threads "$threads" --no-baselines --overwrite --json --out "$out/model" 2>"$out/log" >"$out/json" ||
+        { tail -n 1 "$out/log" >&2; exit 1; }
+      python3 -c 'import json, sys; print(*sys.argv[1:], "%.4f" % json.load(sys.stdin)["held_out_bits_per_byte"])' $kind $precision $seed <"$out/json"
     done
   done
 done | tee "$out/runs"

@@ -43,7 +43,7 @@ struct Flags {
   Part train, infer, stream, start;
   Names config;
   std::vector<WeightFormat> weights;
-  Names precisions;
+  Names precisions = {"fp32"};
   Numbers lengths, batches, threads;
   int64_t bytes = 20000;
   std::optional<std::string> budget, out;
@@ -91,7 +91,7 @@ void check(const Flags& f) {
                            std::to_string(most_positions) + " positions in a training step");
   if (f.start.models.size() > 1) throw UsageError("--start takes one model: a process starts once");
   if (!f.weights.empty() && !f.infer.chosen) throw UsageError("--weights goes with --infer");
-  if (!f.precisions.empty() && !f.train.chosen) throw UsageError("--precision goes with --train");
+  if (f.precisions != Names{"fp32"} && !f.train.chosen) throw UsageError("--precision goes with --train");
   if (f.checkpoint && !f.train.chosen) throw UsageError("--checkpoint goes with --train");
 }
 
@@ -176,8 +176,9 @@ class Bench {
 
   void training() {
     std::vector<Device> devices;
-    for (const std::string& precision : f.precisions.empty() ? Names{"fp32"} : f.precisions)
-      for (const Device& device : devices_) devices.push_back(device.with(precision_named(precision)));
+    for (const Precision precision : {Precision::fp32, Precision::bf16})
+      if (std::ranges::count(f.precisions, name_of(precision)) > 0)
+        for (const Device& device : devices_) devices.push_back(device.with(precision));
     const TrainingPlan plan{models(f.train, usual_models), lengths(usual_lengths), sorted(f.batches), devices, f.checkpoint};
     report_["settings"]["training"] = {
         {"models", plan.models}, {"lengths", plan.lengths}, {"batches", plan.batches}, {"checkpoint", plan.checkpoint}};

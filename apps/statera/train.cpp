@@ -102,7 +102,7 @@ void print_table(const std::string& out, const TrainResult& result, int64_t held
 }
 
 void print_json(const std::string& out, const Model& model, const TrainResult& r, int64_t held_out_bytes, const Baselines* b) {
-  nlohmann::ordered_json json = {{"model", out}, {"finished", r.finished}, {"parameters", model.parameter_count()}, {"steps", r.options.steps},
+  nlohmann::ordered_json json = {{"model", out}, {"finished", r.finished}, {"parameters", model.parameter_count()}, {"precision", r.options.precision}, {"steps", r.options.steps},
                                  {"step", r.step}, {"best_step", r.best_step}, {"loss", r.loss}, {"seconds", r.seconds}};
   if (r.finished) {
     json["held_out_bits_per_byte"] = r.held_out;

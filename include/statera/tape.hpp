@@ -73,6 +73,7 @@ class Tape {
 
   void reset();
   const Device& device() const;
+  void set_precision(Precision);                  // of what runs from now on, forward and backward
   size_t bytes() const;                           // memory in use; peak_bytes(): the most since construction
   size_t peak_bytes() const;
 

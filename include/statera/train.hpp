@@ -25,7 +25,7 @@ struct TrainOptions {
   int64_t seed = 0;            // of the run; the caller has initialised the model
   bool carry = false;          // start each batch from the states at which the last one ended
   bool checkpoint_activations = false;
-  std::string precision = "fp32";  // or "bf16": of matrix products in forward and backward (device.hpp); "auto": what is measured to be faster
+  std::string precision = "fp32";  // or "bf16": of matrix products in forward and backward (device.hpp); "auto": bf16 if it is measured to be faster by 5 %
   int64_t evaluate_every = 0;  // steps; 0: twenty times in the run
   int64_t evaluate_bytes = 0;  // of the held-out text, spread over it, while training; 0: at most 64 KiB, and a tenth of the time
   int64_t final_bytes = 0;     // in the end; 0: 1 MiB, or what a sixth of the budget allows

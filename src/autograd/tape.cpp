@@ -272,6 +272,10 @@ void Tape::reset() {
 }
 
 const Device& Tape::device() const { return state_->device; }
+void Tape::set_precision(Precision precision) {
+  state_->device = state_->device.with(precision);
+  if (state_->child) state_->child->set_precision(precision);
+}
 size_t Tape::bytes() const { return state_->values.used() + state_->grads.used() + (state_->child ? state_->child->bytes() : 0); }
 size_t Tape::peak_bytes() const {
   return state_->values.peak() + state_->grads.peak() + state_->scratch.peak() + (state_->child ? state_->child->peak_bytes() : 0);

@@ -42,7 +42,7 @@ double window_bytes(const Model& model, const TrainingData& data, const TrainOpt
   window.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
   window.offsets = {0, static_cast<int32_t>(rows)};
   window.start = {0};
-  Tape tape(model.device().with(options.precision == "bf16" ? Precision::bf16 : Precision::fp32));
+  Tape tape(model.device().with(Precision::fp32));
   forward_backward(model, tape, window, batch.targets.first(static_cast<size_t>(rows)), options);
   return static_cast<double>(tape.peak_bytes());
 }
@@ -107,22 +107,31 @@ double training_bytes(const Model& model, const TrainingData& data, const TrainO
   return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);
 }
 
-double bf16_gain(const Model& model, const TrainingData& data, const TrainOptions& options) {
-  constexpr int rounds = 5;
-  Tape tapes[] = {Tape(model.device().with(Precision::fp32)), Tape(model.device().with(Precision::bf16))};
+double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options) {
+  Forecast unused;
+  check_memory(model, data, options, unused);
+  constexpr int most = 6;
+  const double limit = options.budget > 0 ? std::min(2.0, 0.02 * options.budget) : 2.0;
   std::vector<double> seconds[2];
-  for (int round = 0; round <= rounds; ++round)
-    for (int i = 0; i < 2; ++i) {
+  double spent = 0;
+  for (int round = 0; round < most && (round == 0 || spent < limit); ++round)
+    for (const Precision precision : {Precision::bf16, Precision::fp32}) {  // bf16 first: what the first batch pays for memory is not to its favour
+      tape.set_precision(precision);
       const auto begin = Clock::now();
       const Batch batch = data.batch(round);
-      forward_backward(model, tapes[i], batch.inputs, batch.targets, options);
-      if (round > 0) seconds[i].push_back(since(begin));  // the first one allocates
+      forward_backward(model, tape, batch.inputs, batch.targets, options);
+      seconds[static_cast<int>(precision)].push_back(since(begin));
+      spent += seconds[static_cast<int>(precision)].back();
     }
-  for (auto& s : seconds) std::sort(s.begin(), s.end());
-  return seconds[0][rounds / 2] / seconds[1][rounds / 2];
+  const auto usual = [](std::vector<double>& s) {
+    if (s.size() > 1) s.erase(s.begin());
+    std::sort(s.begin(), s.end());
+    return s[s.size() / 2];
+  };
+  return usual(seconds[static_cast<int>(Precision::fp32)]) / usual(seconds[static_cast<int>(Precision::bf16)]);
 }
 
-Forecast measure(Model& model, AdamW& optimizer, Tape& tape, Tape& exact, const TrainingData& data, const TrainOptions& options, const std::string& out) {
+Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, const std::string& out) {
   Forecast forecast;
   check_memory(model, data, options, forecast);
   const double batch = time_batches(model, tape, data, options);
@@ -132,8 +141,9 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, Tape& exact, const 
     forecast.checkpoint_seconds = time_save(optimizer, out);
   }
   optimizer.zero_grad();
+  if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);  // packs the weights for it
   const auto begin = Clock::now();
-  measure_held_out(exact, model, data, options, 1);
+  measure_held_out(tape, model, data, options, 1);
   const double one = since(begin);
   const auto seconds = [&](int64_t chosen, int64_t usual) {
     return one * static_cast<double>(held_out_batches(data, options, chosen ? chosen : usual));

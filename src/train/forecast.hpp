@@ -16,11 +16,11 @@ struct Forecast {
 
 // Runs a few batches, and with a budget one step of the optimizer and one save under `out`, and undoes what they changed: the bits of
 // the run do not depend on it. Throws device if the memory does not suffice.
-// `tape` is of the training's precision, `exact` of the one that held-out text is measured with; they may be the same.
-Forecast measure(Model&, AdamW&, Tape& tape, Tape& exact, const TrainingData&, const TrainOptions&, const std::string& out);
+Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&, const std::string& out);
 
-// How many times as fast a batch is with bf16 products as with fp32, by a few of each in turn.
-double bf16_gain(const Model&, const TrainingData&, const TrainOptions&);
+// How many times as fast a batch is with bf16 products as with fp32, by a few of each in turn, in 2 seconds or a fiftieth of the budget, but
+// at least one of each. Leaves gradients behind. Throws device if the memory does not suffice.
+double bf16_gain(const Model&, Tape&, const TrainingData&, const TrainOptions&);
 
 // Memory of a run with these data: weights, gradients, the optimizer's means, and what a batch leaves on the tape. Runs one window.
 double training_bytes(const Model&, const TrainingData&, const TrainOptions&);

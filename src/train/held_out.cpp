@@ -11,8 +11,18 @@ int64_t held_out_batches(const TrainingData& data, const TrainOptions& options, 
   return std::min(data.held_out_batches, std::max<int64_t>(1, bytes / (options.batch * options.length)));
 }
 
+namespace {
+struct InFp32 {
+  explicit InFp32(Tape& tape) : tape_(tape), before_(tape.device().precision()) { tape.set_precision(Precision::fp32); }
+  ~InFp32() { tape_.set_precision(before_); }
+  Tape& tape_;
+  Precision before_;
+};
+}  // namespace
+
 HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& data, const TrainOptions& options, int64_t bytes) {
   const int64_t count = held_out_batches(data, options, bytes);
+  const InFp32 as_a_session(tape);
   HeldOut result;
   double nats = 0;
   for (int64_t i = 0; i < count; ++i) {

@@ -1,9 +1,9 @@
-// The loop: batches, a step, a measurement now and then, checkpoints by the clock. Nothing that depends on the clock decides a bit.
+// The loop: batches, a step, a measurement now and then, checkpoints by the clock. Nothing that depends on the clock decides a bit, but for the
+// number of steps that a budget becomes and the precision that `auto` becomes, once.
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <numbers>
-#include <optional>
 
 #include "core/check.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
@@ -60,7 +60,7 @@ std::string clock_text(double seconds) {
 class Trainer {
  public:
   Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run)
-      : model_(model), data_(data), options_(options), run_(run), exact_(model.device()),
+      : model_(model), data_(data), options_(options), run_(run), tape_(model.device().with(Precision::fp32)),
         optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip}, model.device()) {}
 
   TrainResult go() {
@@ -105,7 +105,7 @@ class Trainer {
     if (options_.steps > 0 && state_.step == options_.steps) return;
     choose_precision();
     Forecast forecast;
-    if (run_.forecast) forecast = measure(model_, optimizer_, tape(), exact_, data_, options_, run_.out);
+    if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data_, options_, run_.out);
     choose(options_, forecast, data_, seconds());
     interval_ = checkpoint_interval(run_, options_, forecast);
     progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
@@ -123,20 +123,21 @@ class Trainer {
     saved_step_ = state_.step;
   }
 
-  Tape& tape() { return bf16_ ? *bf16_ : exact_; }
-
+  // What `auto` becomes is the one thing here that the clock decides; it is kept with the run.
   void choose_precision() {
+    const bool rounds = model_.dtype() == DType::f32, fast = rounds && model_.device().kernels() == KernelChoice::fast && multiplies_bf16();
+    require(rounds || options_.precision != "bf16", ErrorCode::config, "[train] precision bf16 is for f32 models, this one is ", name_of(model_.dtype()));
     if (options_.precision == "auto") {
-      const double gain = multiplies_bf16() ? bf16_gain(model_, data_, options_) : 0;
+      const double gain = fast ? bf16_gain(model_, tape_, data_, options_) : 0;
       optimizer_.zero_grad();
       options_.precision = gain > 1.05 ? "bf16" : "fp32";
-      char text[96] = "; this CPU has no instruction for bf16";
+      char text[96] = "; there is no fast product of bf16 here";
       if (gain > 0) std::snprintf(text, sizeof(text), "; a batch in bf16 is %.2f times as fast as in fp32", gain);
       note("precision: " + options_.precision + text);
-    } else if (options_.precision == "bf16" && !multiplies_bf16()) {
-      note("precision: bf16; this CPU has no instruction for it, so that it is slower than fp32");
+    } else if (options_.precision == "bf16" && !fast) {
+      note("precision: bf16; there is no fast product of bf16 here, so that it is slower than fp32");
     }
-    if (options_.precision == "bf16") bf16_.emplace(model_.device().with(Precision::bf16));
+    tape_.set_precision(precision_named(options_.precision));
   }
 
   // Of an earlier run: the checkpoint and the metrics have taken the place of its own by now.
@@ -152,18 +153,17 @@ class Trainer {
   // The loss of one batch, its share of the step; its gradients are added to the parameters'.
   double batch_loss(int64_t index) {
     const Batch batch = data_.batch(index);
-    Tape& tape = this->tape();
-    tape.reset();
+    tape_.reset();
     ForwardOptions forward{.checkpoint = options_.checkpoint_activations};
     if (options_.carry) {
       sequences_from_lanes(batch.inputs, options_.length, carried_);
       forward.initial = forward.last = &carried_;
     }
-    const Var logits = model_.forward(tape, batch.inputs, forward);
-    const Var loss = cross_entropy(tape, logits, batch.targets, 1.0 / static_cast<double>(options_.accumulate));
-    const double value = tape.item(loss);
-    if (!std::isfinite(value)) diverged(tape.first_non_finite());
-    tape.backward(loss);
+    const Var logits = model_.forward(tape_, batch.inputs, forward);
+    const Var loss = cross_entropy(tape_, logits, batch.targets, 1.0 / static_cast<double>(options_.accumulate));
+    const double value = tape_.item(loss);
+    if (!std::isfinite(value)) diverged(tape_.first_non_finite());
+    tape_.backward(loss);
     if (options_.carry) lanes_from_sequences(batch.inputs, options_.length, carried_);
     return value;
   }
@@ -186,7 +186,7 @@ class Trainer {
     } catch (const Error& norm) {
       if (norm.code() != ErrorCode::numeric) throw;
       optimizer_.zero_grad();
-      tape().check_gradients(true);
+      tape_.check_gradients(true);
       try {
         all_batches();
       } catch (const Error& operation) {
@@ -217,7 +217,7 @@ class Trainer {
   }
 
   double evaluate() {
-    const double bits = measure_held_out(exact_, model_, data_, options_, options_.evaluate_bytes).bits_per_byte;
+    const double bits = measure_held_out(tape_, model_, data_, options_, options_.evaluate_bytes).bits_per_byte;
     if (!std::isfinite(bits)) diverged("the cost of the held-out text is not finite");
     if (bits < state_.best) {
       state_.best = bits;
@@ -232,7 +232,7 @@ class Trainer {
     model_.save(run_.out + "/last");
     if (state_.best_step != state_.step && state_.best_step > 0) load_weights(run_.out, model_);
     else model_.save(run_.out);
-    const HeldOut held_out = measure_held_out(exact_, model_, data_, options_, options_.final_bytes);
+    const HeldOut held_out = measure_held_out(tape_, model_, data_, options_, options_.final_bytes);
     TrainResult r = result(true);
     r.held_out = held_out.bits_per_byte;
     r.held_out_positions = held_out.positions;
@@ -251,8 +251,7 @@ class Trainer {
   const TrainingData& data_;
   TrainOptions options_;
   const TrainRun& run_;
-  Tape exact_;                 // for held-out text; and for training, unless that has a precision of its own
-  std::optional<Tape> bf16_;
+  Tape tape_;
   AdamW optimizer_;
   CarriedState carried_;
   RunState state_;

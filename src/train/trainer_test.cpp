@@ -212,6 +212,11 @@ TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
   const auto [chosen, chosen_weights] = run("auto", "/auto");
   EXPECT_TRUE(chosen_weights == (chosen.options.precision == "bf16" ? bf16_weights : fp32_weights)) << chosen.options.precision;
   EXPECT_NE(chosen.options.precision, "auto");
+  Model on_bf16(small_model().config(), Device::cpu({.threads = 1, .precision = Precision::bf16}));  // the run's precision counts
+  on_bf16.init(3);
+  options.precision = "fp32";
+  train(on_bf16, data_for(options), options, {.out = out.path + "/device"});
+  EXPECT_TRUE(bytes_of(out.path + "/device/last/model.safetensors") == fp32_weights);
   options.precision = "fp32";
   Model other = small_model();
   EXPECT_NE(error_of([&] { train(other, data_for(options), options, {.out = out.path + "/bf16", .resume = true}); }, ErrorCode::config), "");
@@ -226,18 +231,18 @@ TEST(Trainer, CheckpointedActivationsChangeNoBit) {
 }
 
 TEST(Trainer, AStepTakesNothingFromTheHeap) {
-  for (const bool carry : {false, true}) {
+  for (const auto& [carry, precision] : {std::pair(false, "fp32"), std::pair(true, "fp32"), std::pair(false, "bf16")}) {
     const Folder folder;
     TrainOptions options = short_run();
     options.evaluate_every = 100;
     options.carry = carry;
-    options.precision = carry ? "bf16" : "fp32";
+    options.precision = precision;
     std::vector<int64_t> calls(8);
     Model model = small_model("m A", 2);
     train(model, data_for(options), options, {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
             calls[static_cast<size_t>(p.step - 1)] = heap_calls;
           }});
-    EXPECT_EQ(calls[6], calls[2]) << (carry ? "with carried states, in bf16" : "");  // behind step 8 it measures and saves
+    EXPECT_EQ(calls[6], calls[2]) << precision << (carry ? " with carried states" : "");  // behind step 8 it measures and saves
   }
 }
 
@@ -324,6 +329,15 @@ TEST(Trainer, NamesWhereTheFirstBadValueWasMade) {
   const std::string error = error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path}); }, ErrorCode::numeric);
   EXPECT_NE(error.find("step 1"), std::string::npos) << error;
   EXPECT_NE(error.find("[matmul] layers.1"), std::string::npos) << error;
+}
+
+TEST(Trainer, Bf16IsNotForDouble) {
+  const Folder out;
+  TrainOptions options = short_run();
+  options.precision = "bf16";
+  Model model(small_model().config(), Device::cpu({.threads = 1}), {.dtype = DType::f64});
+  model.init(3);
+  EXPECT_NE(error_of([&] { train(model, data_for(options), options, {.out = out.path}); }, ErrorCode::config).find("f64"), std::string::npos);
 }
 
 TEST(Trainer, RefusesImpossibleOptions) {

@@ -57,6 +57,23 @@ TEST_F(BenchVerb, TrainsByLengthBatchAndThreads) {
     EXPECT_NE(table.out.find(word), std::string::npos) << word << table.out;
 }
 
+TEST_F(BenchVerb, TrainsInBothPrecisions) {
+  const Ran table = run("bench --train ssm.json --length 32 --batch 1 --threads 1,2 --precision bf16,fp32,bf16");
+  EXPECT_EQ(table.code, 0) << table.err;
+  std::vector<std::string> rows;
+  std::istringstream lines(table.out);
+  for (std::string line; std::getline(lines, line);)
+    if (line.find("ssm.json") != std::string::npos || line.find("positions/s") != std::string::npos) rows.push_back(line);
+  ASSERT_EQ(rows.size(), 5u) << table.out;  // a heading; each number of threads, in fp32 and in bf16
+  for (const char* column : {"precision", "threads", "against fewest threads", "against first precision"})
+    EXPECT_NE(rows[0].find(column), std::string::npos) << rows[0];
+  int bf16 = 0;
+  for (const std::string& row : rows) bf16 += row.find("bf16") != std::string::npos;
+  EXPECT_EQ(bf16, 2) << table.out;
+  EXPECT_EQ(run("bench --train ssm.json --length 32 --batch 1 --threads 1").out.find("precision"), std::string::npos);
+  fails("bench --infer ssm.json --precision bf16", 2, "--precision");
+}
+
 TEST_F(BenchVerb, InfersByContextAndBatch) {
   const json report = good("--infer --config ssm.json,keys.json,window.json --length 1024,64,1000000000 --batch 3");
   ASSERT_EQ(report["inference"].size(), 8u);

@@ -38,7 +38,7 @@ class Compare : public Program {
     return 200;
   }
   static std::string with_budget(const std::string& budget) {
-    return "compare text.txt --candidates ssm.json,keys.json --budget " + budget + " --length 32 --batch 2 --learning-rates 2 --out ";
+    return "compare text.txt --candidates ssm.json,keys.json --budget " + budget + " --length 32 --batch 2 --learning-rates 3 --out ";
   }
   nlohmann::json report(const std::string& out) const { return nlohmann::json::parse(read(out + "/report.json")); }
   // What must not depend on when a comparison was cut.
@@ -59,7 +59,7 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
   for (const auto& c : json["candidates"]) {
     EXPECT_EQ(c["status"], "done") << c;
     EXPECT_LT(c["bits_per_byte"].get<double>(), 8);
-    EXPECT_EQ(c["learning_rates"].size(), 2u);
+    EXPECT_EQ(c["learning_rates"].size(), 3u);
     EXPECT_GE(c["curve"].size(), 10u);
     EXPECT_EQ(c["noise"].size(), 3u);
     EXPECT_EQ(c["contexts"].back()["context"], 65536);

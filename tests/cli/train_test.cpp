@@ -40,6 +40,17 @@ TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
   EXPECT_EQ(ran.err.find('\r'), std::string::npos);  // no terminal: plain lines
 }
 
+TEST_F(Train, PrecisionIsChosenKeptAndSaid) {
+  const Ran chosen = run(usual("auto") + "--steps 3 --precision auto --json");
+  ASSERT_EQ(chosen.code, 0) << chosen.err;
+  const std::string taken = nlohmann::json::parse(chosen.out)["precision"];
+  EXPECT_NE(chosen.err.find("precision: " + taken), std::string::npos) << chosen.err;
+  EXPECT_EQ(nlohmann::json::parse(run(usual("bf16") + "--steps 3 --precision bf16 --json").out)["precision"], "bf16");
+  EXPECT_NE(run(usual("bf16") + "--steps 3 --precision fp32 --resume").err.find("precision"), std::string::npos);
+  EXPECT_EQ(run(usual("bf16") + "--steps 3 --resume").code, 0);
+  EXPECT_EQ(run(usual("half") + "--steps 3 --precision fp16").code, 2);
+}
+
 TEST_F(Train, KilledAndResumedIsTheUncutRun) {
   ASSERT_EQ(run(usual("uncut") + "--steps 150").code, 0);
   const std::string cut = usual("cut") + "--steps 150 --checkpoint-every 0.05 --resume", state = "cut/checkpoint/state.safetensors";

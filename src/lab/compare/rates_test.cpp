@@ -41,7 +41,7 @@ TEST(Rates, FleeFromDivergence) {
 
 TEST(Rates, RepeatOnlyWhenNothingIsLeftBetween) {
   const std::vector<TriedRate> tried = {{1.0e-3, 2}, {1.1e-3, 1}, {1.2e-3, 2}};
-  EXPECT_NEAR(next_rate(tried, 2e-3), 1.1e-3, 1.1e-4);
+  EXPECT_DOUBLE_EQ(next_rate(tried, 2e-3), 1.1e-3);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ TEST(Bf16, RoundsToTheNearestAndTiesToEven) {
   EXPECT_TRUE(std::isnan(round_to_bf16(of_bits(0xffffffff))));
 }
 
-// Any bits but those of the smallest numbers, which an instruction may take for zero.
+// Any bits: also NaN, infinities and the smallest numbers.
 std::vector<float> any_floats(int64_t count) {
   const Random random(9, "any");
   std::vector<float> all(static_cast<size_t>(count));

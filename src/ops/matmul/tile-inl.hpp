@@ -2,7 +2,8 @@
 //
 //   C[i, j] (+)= sum over k of A[i, k] B[k, j]
 //
-// An element of A and B is a float, or in its place a pair of bf16: of k = 2 p and 2 p + 1, the first one in the lower half (bf16.hpp).
+// An element of A and B is a float, or in its place a pair of bf16: of k = 2 p and 2 p + 1, the first one in the lower half (bf16.hpp);
+// a link of the chain below is then two products.
 // Each element of C is one chain of fused multiply-adds over ascending k, so its bits depend neither on m and n nor on where the
 // caller cuts rows, columns or (with `accumulate`) k. matmul, attention and ssd call it on blocks that stay in L1 or L2.
 #if defined(STATERA_MATMUL_TILE_INL) == defined(HWY_TARGET_TOGGLE)
