@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A picture of some sections of a comparison's page, for documents.
 
-usage: report_picture.py REPORT.html PICTURE.png [TITLE...]     TITLE: of sections, next to each other; none: the page from its top to the first figure
+usage: report_picture.py REPORT.html PICTURE.png [TITLE...]     TITLE: of sections, next to each other; none: the page from its top, with its first figure
 
 Needs chromium, chromium-driver and python3-selenium, as tests/report does.
 """
@@ -19,7 +19,7 @@ const missing = titles.filter((t, i) => !chosen[i]);
 if (missing.length) return {missing, known: sections.map(s => s.querySelector("h2")?.textContent).filter(Boolean)};
 const boxes = chosen.map(s => s.getBoundingClientRect());
 const top = boxes.length ? Math.min(...boxes.map(b => b.top)) : 0;
-const bottom = boxes.length ? Math.max(...boxes.map(b => b.bottom)) : document.querySelector("canvas").closest("section").getBoundingClientRect().top;
+const bottom = boxes.length ? Math.max(...boxes.map(b => b.bottom)) : document.querySelector("canvas").closest("section").getBoundingClientRect().bottom;
 return {top: top + scrollY, bottom: bottom + scrollY};"""
 
 

@@ -74,7 +74,7 @@ void run(const Flags& f) {
   nlohmann::ordered_json report;
   {
     Progress progress("validation");
-    progress.note("comparing " + std::to_string(candidates.size()) + " candidates on " + bytes_text(static_cast<double>(source.bytes())) + " in about " +
+    progress.note("comparing " + std::to_string(candidates.size()) + (candidates.size() == 1 ? " candidate on " : " candidates on ") + bytes_text(static_cast<double>(source.bytes())) + " in about " +
                   seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
     const Interrupt interrupt;
     CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .stop = Interrupt::asked, .note = {}, .progress = {}};
@@ -99,7 +99,7 @@ void run(const Flags& f) {
 void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("FILE", f.files, "files or folders; - is the standard input; .gz, .xz and .zst are unpacked")->required();
   verb.add_option("--candidates", f.candidates, "kinds of presets, presets, or JSON files")->delimiter(',')->capture_default_str();
-  verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)");
+  verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)")->check(CLI::IsMember({"tiny", "small", "base"}));
   verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m)");
   verb.add_option("--match", f.match, "what each candidate gets equally much of (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
   verb.add_option("--seeds", f.seeds, "trainings of each candidate (default: 1)");

@@ -23,7 +23,20 @@ struct Flags {
   bool json = false;
 };
 
+// What a user types between quotes: a backslash and an n are a line end.
+std::string unescaped(const std::string& text) {
+  std::string plain;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char next = text[i] == '\\' && i + 1 < text.size() ? text[i + 1] : 0;
+    const bool known = next == 'n' || next == 't' || next == '\\';
+    plain += next == 'n' ? '\n' : next == 't' ? '\t' : known ? '\\' : text[i];
+    i += known;
+  }
+  return plain;
+}
+
 void run(Flags& flags) {
+  for (std::string& stop : flags.sampling.stop) stop = unescaped(stop);
   if (flags.prompt == "-") flags.prompt = read_all_stdin();
   if (flags.sampling.max_bytes < 1) throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
@@ -57,7 +70,7 @@ void add_generate(CLI::App& app) {
   verb->add_option("--top-p", s.top_p, "the fewest likeliest bytes with this probability")->capture_default_str();
   verb->add_option("--min-p", s.min_p, "at least this share of the likeliest byte's probability")->capture_default_str();
   verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1: recent bytes become less likely")->capture_default_str();
-  verb->add_option("--stop", s.stop, "end before this text; may be given several times");
+  verb->add_option("--stop", s.stop, "end before this text, where \\n, \\t and \\\\ are a line end, a tab and a backslash; may be given several times");
   verb->add_option("--seed", s.seed, "the same seed gives the same text")->capture_default_str();
   verb->add_flag("--raw", s.raw, "bytes as they come, not only whole UTF-8 characters");
   add_weights(*verb, flags->weights);

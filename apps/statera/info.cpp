@@ -70,7 +70,9 @@ void print_keys(const Flags& flags) {
 void run(const Flags& flags) {
   if (flags.keys) return print_keys(flags);
   if (flags.list || flags.model.empty()) {
-    for (const std::string& name : ModelConfig::presets()) std::printf("%s\n", name.c_str());
+    if (flags.json) std::printf("%s\n", nlohmann::json({{"presets", ModelConfig::presets()}}).dump().c_str());
+    else
+      for (const std::string& name : ModelConfig::presets()) std::printf("%s\n", name.c_str());
     return;
   }
   const ModelConfig config = ModelConfig::load(flags.model);

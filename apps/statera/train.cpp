@@ -94,6 +94,7 @@ void print_table(const std::string& out, const TrainResult& result, int64_t held
     std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_positions),
                 static_cast<long long>(held_out_bytes));
   std::printf("\n  %-16s%7.3f\n", "this model", result.held_out);
+  if (result.best_step > 0 && result.best_step < result.step) std::printf("  (its best step on these data, %lld of %lld)\n", static_cast<long long>(result.best_step), static_cast<long long>(result.step));
   if (b) {
     for (const Baseline& row : b->rows) std::printf("  %-16s%7.3f\n", row.name.c_str(), row.bits_per_byte);
     if (!b->note.empty()) std::printf("  %s\n", b->note.c_str());

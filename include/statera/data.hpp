@@ -19,7 +19,7 @@ inline constexpr int32_t begin_id = 256;
 // Throws io, in one line that names the file and the mend.
 class ByteSource {
  public:
-  // A file; a folder (all files below it, sorted by path, without hidden and empty ones); "-", the standard input.
+  // A file; a folder (all files below it, sorted by path, without hidden and empty ones and without folders of models); "-", the standard input.
   explicit ByteSource(const std::string& path);
   explicit ByteSource(std::span<const std::string> paths);
   static ByteSource from_memory(std::span<const std::string> documents, std::string name = "memory");

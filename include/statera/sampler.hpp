@@ -46,7 +46,7 @@ struct GenerateOptions {
   int64_t top_k = 0;
   float top_p = 1, min_p = 0, repetition_penalty = 1;
   uint64_t seed = 0;
-  std::vector<std::string> stop;  // ends before the first of these
+  std::vector<std::string> stop = {};  // ends before the first of these
   bool raw = false;               // bytes as they come; else only whole UTF-8 characters, bytes that are none become U+FFFD
 };
 

@@ -20,6 +20,14 @@ constexpr int64_t map_from = 1 << 16;  // smaller files are read: a folder may h
 
 size_t memory_limit() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) / 2 * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
+// What a training or a comparison writes: a model, a checkpoint, results.
+bool holds_a_run(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const char* name : {"model.safetensors", "metrics.jsonl", "state.safetensors", "compare.sqlite"})
+    if (std::filesystem::exists(folder / name, ignored)) return true;
+  return false;
+}
+
 std::vector<std::string> files_below(const std::string& folder) {
   namespace fs = std::filesystem;
   std::vector<std::string> files;
@@ -27,7 +35,7 @@ std::vector<std::string> files_below(const std::string& folder) {
   fs::recursive_directory_iterator it(folder, error);
   while (!error && it != fs::recursive_directory_iterator()) {
     std::error_code ignored;  // a dangling link is no regular file
-    if (it->path().filename().string().starts_with('.')) it.disable_recursion_pending();
+    if (it->path().filename().string().starts_with('.') || (it->is_directory(ignored) && holds_a_run(it->path()))) it.disable_recursion_pending();
     else if (it->is_regular_file(ignored)) files.push_back(it->path().string());
     it.increment(error);
   }
@@ -82,12 +90,16 @@ struct ByteSource::Reader {
     const size_t before = documents.size();
     std::error_code ignored;
     if (path == "-") {
-      add(read_to_end(STDIN_FILENO, "the standard input", left));
+      std::vector<uint8_t> bytes = read_to_end(STDIN_FILENO, "the standard input", left);
+      const std::string packing(packed_by(bytes));
+      require(packing.empty(), ErrorCode::io, "[data] the standard input is packed by ", packing, ": give the file by its name, or unpack it on the way (",
+              packing, " -dc FILE | ...)");
+      add(std::move(bytes));
       require(documents.size() > before, ErrorCode::io, "[data] the standard input is empty: pipe some bytes into it");
     } else if (std::filesystem::is_directory(path, ignored)) {
       for (const std::string& name : files_below(path)) file(name);
       require(documents.size() > before, ErrorCode::io, "[data] the folder ", shown(path),
-              " holds no bytes to read (empty and hidden files are left out): put files into it or name another");
+              " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or name another");
     } else {
       file(path);
       require(documents.size() > before, ErrorCode::io, "[data] ", shown(path), " is empty: give a file with something in it");

@@ -81,6 +81,10 @@ TEST_F(ByteSourceTest, AFolderIsReadInTheOrderOfItsPathsWithoutHiddenAndEmptyFil
   write("f/c.txt", "");
   write("f/.git/x", "hidden");
   write("f/d.txt", "third");
+  write("f/out/model/model.safetensors", "a model that was trained on f");
+  write("f/out/model/last/model.safetensors", "its last weights");
+  write("f/out/new/metrics.jsonl", "");
+  write("f/out/new/checkpoint/state.safetensors", "of a training that runs");
   const ByteSource source((folder / "f").string());
   ASSERT_EQ(source.documents(), 3);
   EXPECT_EQ(text(source.document(0)) + text(source.document(1)) + text(source.document(2)), "firstsecondthird");

@@ -48,6 +48,14 @@ std::string shown(std::string_view path) {
   return text;
 }
 
+std::string_view packed_by(std::span<const uint8_t> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("\x1f\x8b\x08")) return "gzip";
+  if (text.starts_with(std::string_view("\xfd" "7zXZ\0", 6))) return "xz";
+  if (text.starts_with("\x28\xb5\x2f\xfd")) return "zstd";
+  return {};
+}
+
 bool is_packed(std::string_view path) { return path.ends_with(".gz") || path.ends_with(".xz") || path.ends_with(".zst"); }
 
 std::vector<uint8_t> unpack(const std::string& path, size_t limit) {

@@ -9,6 +9,7 @@
 namespace statera {
 
 bool is_packed(std::string_view path);  // by the end of its name
+std::string_view packed_by(std::span<const uint8_t> bytes);  // by their beginning: "gzip", "xz", "zstd"; empty: none of these
 
 // Throws io if the file is truncated, corrupt, or grows beyond `limit` bytes.
 std::vector<uint8_t> unpack(const std::string& path, size_t limit);

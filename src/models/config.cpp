@@ -99,6 +99,8 @@ ModelConfig ModelConfig::load(const std::string& name) {
   if (std::filesystem::is_directory(path, ignored)) path += "/config.json";
   require(path == name || std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", name,
           "' holds no config.json: is it a model's?");
+  require(std::filesystem::exists(path, ignored) || (!name.ends_with(".json") && name.find('/') == std::string::npos), ErrorCode::io, "cannot read '", name,
+          "': no such file");
   require(std::filesystem::exists(path, ignored), ErrorCode::config, "no preset and no file is called '", name,
           "'; presets: ", preset_names());
   return parse(read_json_file(path).text, path);

@@ -82,6 +82,20 @@ TEST_F(Train, ReadsStandardInput) {
   EXPECT_TRUE(std::filesystem::exists(path("out/stdin/model.safetensors")));
 }
 
+TEST_F(Train, PackedStandardInputIsRefused) {
+  write("packed.gz", "\x1f\x8b\x08 and so on");
+  write("packed.xz", std::string("\xfd" "7zXZ\0 and so on", 16));
+  fails("train - --steps 3 <packed.gz", 1, "packed by gzip");
+  fails("train - --steps 3 <packed.xz", 1, "xz -dc FILE |");
+}
+
+// The folder that is trained on has the model in it.
+TEST_F(Train, ItsOwnOutputIsNoData) {
+  const std::string train = "train . --config config.json --length 32 --batch 4 --no-baselines --steps 4 --out out/here ";
+  ASSERT_EQ(run(train).code, 0);
+  EXPECT_EQ(run(train + "--resume").code, 0) << read("err.txt");
+}
+
 TEST_F(Train, GoesOnFromATrainedModel) {
   ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
   EXPECT_EQ(run("train text.txt --out a --resume --no-baselines").code, 0);  // all options from the checkpoint

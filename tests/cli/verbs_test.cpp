@@ -79,6 +79,13 @@ TEST_F(Verbs, GenerateStreamsWholeCharacters) {
   EXPECT_EQ(run("generate m --max-bytes 100 --temperature 0 --seed 1").out, run("generate m --max-bytes 100 --temperature 0 --seed 2").out);
 }
 
+TEST_F(Verbs, StopTextsMayHaveLineEnds) {
+  const std::string text = run("generate m --prompt Zeile --max-bytes 300 --seed 3").out;
+  const size_t end = text.find('\n');
+  ASSERT_NE(end, std::string::npos) << text;
+  EXPECT_EQ(run("generate m --prompt Zeile --max-bytes 300 --seed 3 --stop '\\n'").out, text.substr(0, end));
+}
+
 TEST_F(Verbs, WhatCannotBeWrittenIsAnError) {
   for (const std::string verb : {"generate m --max-bytes 50", "generate m --max-bytes 50 --json", "score m text.txt", "info m", "--help"}) {
     const Ran ran = run(verb, "exec 3>/dev/full; write() { \"$@\" >&3; }; write");

@@ -210,7 +210,7 @@ double at_context(const Json& candidate, const char* key) {
   return 0;
 }
 
-Recommendation recommended(const FindingsFrom& from, const Json& report) {
+Recommendation recommended(const FindingsFrom& from, const Json& report, bool complete) {
   std::vector<Contender> contenders;
   for (const Json& c : report.at("candidates")) {
     if (c.at("status") != "done") continue;
@@ -226,7 +226,7 @@ Recommendation recommended(const FindingsFrom& from, const Json& report) {
     contenders.push_back(one);
   }
   const std::string& match = from.settings.match;
-  Circumstances c{.data = report.at("data").at("name"), .context = compared_context, .seeds = from.settings.seeds};
+  Circumstances c{.data = report.at("data").at("name"), .context = compared_context, .seeds = from.settings.seeds, .complete = complete};
   c.terms = match == "time" ? "equal time (" + seconds_text(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
   c.baseline_bits = std::numeric_limits<double>::infinity();
   for (const Json& row : report.at("baselines"))
@@ -308,7 +308,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["baselines"] = baselines.at("rows");
   report["candidates"] = Json::array();
   for (const Known& known : all) report["candidates"].push_back(candidate_json(from, known, best));
-  const Recommendation r = recommended(from, report);
+  const Recommendation r = recommended(from, report, complete);
   report["recommendation"] = {{"decided_by", r.decided_by}, {"sentences", r.sentences}};
   if (r.winner) report["recommendation"]["winner"] = *r.winner;
   report["notes"] = notes(from, report, baselines.at("note"));

@@ -90,11 +90,15 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
   for (const Contender& one : ranked)
     if (&one == &best || one.behind <= one.doubt) level.push_back(&one);
 
-  if (!c.best_baseline.empty() && c.baseline_bits <= best.bits_per_byte) {
+  if (!c.complete && !c.best_baseline.empty() && c.baseline_bits <= best.bits_per_byte) {
+    r.decided_by = "nothing";
+    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + text(" costs %.3f bits per byte and ", best.bits_per_byte) + c.best_baseline +
+                          text(" %.3f; the same command goes on.", c.baseline_bits));
+  } else if (!c.best_baseline.empty() && c.baseline_bits <= best.bits_per_byte) {
     r.decided_by = "baseline";
     r.sentences.push_back("On " + c.data + ", at " + c.terms + ", no model is worth its training: " + c.best_baseline +
                           text(" costs %.3f bits per byte, ", c.baseline_bits) + best.name + text(", the best model, %.3f.", best.bits_per_byte));
-    r.sentences.push_back("A larger --budget may change that.");
+    r.sentences.push_back("A larger --budget, in a folder of its own (--out), may change that.");
   } else if (ranked.size() == 1) {
     r.winner = best.name;
     r.decided_by = "quality";

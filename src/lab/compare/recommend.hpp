@@ -20,6 +20,7 @@ struct Circumstances {
   std::string data, terms;     // "tinyshakespeare.txt", "equal time (5m)"
   int64_t context = 16384;     // where step and state are compared
   int64_t seeds = 1;
+  bool complete = true;        // all candidates are judged
   std::string best_baseline;   // empty: none
   double baseline_bits = 0;
 };

@@ -58,6 +58,15 @@ TEST(Recommend, NoModelIsWorthIt) {
   EXPECT_NE(r.sentences[0].find("n-gram order 4 costs 2.400 bits per byte, a, the best model, 2.500"), std::string::npos) << r.sentences[0];
 }
 
+TEST(Recommend, WithCandidatesToComeThereIsNoVerdictAgainstModels) {
+  Circumstances partial = text;
+  partial.complete = false;
+  const Recommendation r = recommend({contender("a", 2.5, 0, 0, 1, 1)}, partial);
+  EXPECT_FALSE(r.winner);
+  EXPECT_EQ(r.decided_by, "nothing");
+  EXPECT_NE(r.sentences[0].find("so far a costs 2.500 bits per byte and n-gram order 4 2.400"), std::string::npos) << r.sentences[0];
+}
+
 TEST(Recommend, OneOrNone) {
   EXPECT_EQ(recommend({}, text).decided_by, "nothing");
   const Recommendation r = recommend({contender("a", 2.0, 0, 0, 0, 0)}, text);
