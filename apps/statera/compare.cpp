@@ -27,7 +27,7 @@ struct Flags {
   std::vector<std::string> files;
   std::string out;
   std::vector<std::string> candidates = {"mamba2", "attention", "hybrid"};
-  std::optional<std::string> budget, match, size;
+  std::optional<std::string> budget, match, size, precision;
   std::optional<int64_t> seeds, batch, length, held_out_bytes, learning_rates;
   std::optional<double> search_share, noise_share;
   int threads = 0;
@@ -58,6 +58,7 @@ CompareSettings settings_from(const Flags& f, const std::string& out, int64_t by
   set(s.seeds, f.seeds);
   set(s.batch, f.batch);
   set(s.length, f.length);
+  set(s.precision, f.precision);
   set(s.held_out_bytes, f.held_out_bytes);
   set(s.learning_rates, f.learning_rates);
   set(s.search_share, f.search_share);
@@ -106,6 +107,8 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");
   verb.add_option("--batch", f.batch, "sequences in a batch (default: 2, 4 or 8, by the size)");
   verb.add_option("--length", f.length, "bytes of a sequence (default: 512)");
+  verb.add_option("--precision", f.precision, "of matrix products in training: fp32; bf16, faster where the CPU multiplies it (default: fp32)")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
   verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
   verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 4)");
   verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.2)");

@@ -93,17 +93,19 @@ TEST_F(Compare, ALaterCallAddsACandidate) {
 }
 
 TEST_F(Compare, CutAnywhereItEndsTheSame) {
-  const Ran cut = run_and_signal(usual("a"), "a/trials", SIGINT, 150);
+  const auto in_bf16 = [&](const char* out) { return usual(out) + "--precision bf16"; };
+  const Ran cut = run_and_signal(in_bf16("a"), "a/trials", SIGINT, 150);
   ASSERT_EQ(cut.code, 130) << cut.err;
   EXPECT_NE(cut.err.find("the same command goes on"), std::string::npos) << cut.err;
   EXPECT_FALSE(report("a")["complete"]);
   EXPECT_NE(read("a/report.html").find("</html>"), std::string::npos);
   std::filesystem::copy(path("a"), path("b"), std::filesystem::copy_options::recursive);
-  ASSERT_EQ(run(usual("a")).code, 0);
+  ASSERT_EQ(run(in_bf16("a")).code, 0);
   int kills = 0;
-  for (int milliseconds : {200, 600, 1100}) kills += run_and_signal(usual("b"), "b/compare.sqlite", SIGKILL, milliseconds).code == 128 + SIGKILL;
+  for (int milliseconds : {200, 600, 1100}) kills += run_and_signal(in_bf16("b"), "b/compare.sqlite", SIGKILL, milliseconds).code == 128 + SIGKILL;
   EXPECT_GT(kills, 0);
-  ASSERT_EQ(run(usual("b")).code, 0);
+  ASSERT_EQ(run(in_bf16("b")).code, 0);
+  EXPECT_NE(report("a")["terms"]["equal"].get<std::string>().find("training in bf16"), std::string::npos);
   EXPECT_EQ(results(report("a")), results(report("b"))) << kills << " kills";
 }
 

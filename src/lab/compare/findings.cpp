@@ -199,7 +199,8 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     equal = "parameters (within 3 %) and steps: " + significant(a.train) + " a training, " + significant(a.search) + " a learning rate";
     rest = "FLOPs and time";
   }
-  equal += "; the data; batches of " + std::to_string(s.batch) + " x " + std::to_string(s.length) + " bytes; " + std::to_string(s.learning_rates) + " learning rates tried by each";
+  equal += "; the data; batches of " + std::to_string(s.batch) + " x " + std::to_string(s.length) + " bytes; " + std::to_string(s.learning_rates) + " learning rates tried by each" +
+           (s.precision == "fp32" ? "" : "; training in " + s.precision);
   return {{"equal", equal}, {"not_equal", rest}};
 }
 

@@ -16,6 +16,7 @@
 #include "statera/optimizer.hpp"
 #include "statera/session.hpp"
 #include "train/forecast.hpp"
+#include "train/held_out.hpp"
 
 namespace statera {
 
@@ -52,6 +53,7 @@ void CompareSettings::check() const {
   within("seeds", seeds, 1, 1000);
   within("batch", batch, 1, 1 << 16);
   within("length", length, 2, 1 << 24);
+  static_cast<void>(precision_named(precision));
   at_least("held_out_bytes", held_out_bytes, 0);
   within("learning_rates", learning_rates, 1, 32);
   at_least("search_share", search_share, 0);
@@ -103,8 +105,8 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   model.init(1);
   model.set_context(s.length);
   AdamW optimizer(model.parameters(), {}, device);
-  Tape tape(device);
-  const TrainOptions options{.batch = s.batch, .length = s.length};
+  Tape tape(device.with(precision_named(s.precision)));
+  const TrainOptions options{.batch = s.batch, .length = s.length, .precision = s.precision};
   ByteTraining training(parts.train, parts.validation, options);
   const TrainingData data = training.data();
   if (visit.steps.empty()) require_memory(training_bytes(model, data, options), s);
@@ -119,14 +121,10 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   step(0);  // allocates
   const auto begin = Clock::now();
   for (int64_t i = 1; i < 3 || since(begin) < seconds; ++i) visit.steps.push_back(step(i));
-  {
-    const Batch batch = data.held_out(0);
-    const Tape::NoGrad no_grad(tape);
-    const auto at = Clock::now();
-    tape.item(cross_entropy(tape, model.forward(tape, batch.inputs), batch.targets));
-    visit.evaluations.push_back(since(at));
-    tape.reset();
-  }
+  if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);  // packs the weights for it
+  const auto evaluation = Clock::now();
+  measure_held_out(tape, model, data, options, 1);
+  visit.evaluations.push_back(since(evaluation));
   Session session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}});
   const std::span<const uint8_t> text = longest_document(parts.held_out);
   const std::vector<int32_t> ids = ids_of(text.first(std::min<size_t>(prefill_bytes, text.size())));
