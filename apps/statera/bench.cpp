@@ -176,7 +176,7 @@ class Bench {
 
   void training() {
     std::vector<Device> devices;
-    for (const Precision precision : {Precision::fp32, Precision::bf16})
+    for (const Precision precision : precisions)
       if (std::ranges::count(f.precisions, name_of(precision)) > 0)
         for (const Device& device : devices_) devices.push_back(device.with(precision));
     const TrainingPlan plan{models(f.train, usual_models), lengths(usual_lengths), sorted(f.batches), devices, f.checkpoint};
@@ -246,7 +246,7 @@ void add_bench(CLI::App& app) {
   verb.add_option_function<Names>("--weights", read_weights, "inference: " + weights_text() + "; one or several (default: f32)")
       ->delimiter(',');
   verb.add_option("--precision", f.precisions, "training: of matrix products, fp32, bf16; more than one in turn (default: fp32)")
-      ->delimiter(',')->check(CLI::IsMember({"fp32", "bf16"}));
+      ->delimiter(',')->check(CLI::IsMember(precision_names()));
   verb.add_flag("--checkpoint", f.checkpoint, "training: activation checkpointing");
   verb.add_option("--bytes", f.bytes, "how far a stream goes")->capture_default_str();
   verb.add_option("--budget", f.budget, "time for all, as 90s or 10m (default: 5m without a choice of parts, else as long as it takes)");

@@ -78,6 +78,12 @@ Device make_device(int threads) {
   return Device::cpu({.threads = threads});
 }
 
+std::vector<std::string> precision_names() {
+  std::vector<std::string> names;
+  for (const Precision precision : precisions) names.emplace_back(name_of(precision));
+  return names;
+}
+
 std::string weights_text() {
   std::string known;
   for (WeightFormat format : weight_formats) known.append(known.empty() ? "" : ", ").append(name_of(format));

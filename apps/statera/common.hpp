@@ -22,6 +22,7 @@ const std::string& command_text();            // the command line as a shell wou
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.
 Device make_device(int threads);
 
+std::vector<std::string> precision_names();           // "fp32" ...
 std::string weights_text();                            // the formats of weights, "f32, int8 ..."
 WeightFormat parse_weights(const std::string& name);  // throws UsageError for one that is unknown
 // --weights FORMAT, of a verb that loads a model; `weights` stays empty without it. Parsing throws UsageError for one that is unknown.

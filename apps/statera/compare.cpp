@@ -100,7 +100,7 @@ void run(const Flags& f) {
 void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("FILE", f.files, "files or folders; - is the standard input; .gz, .xz and .zst are unpacked")->required();
   verb.add_option("--candidates", f.candidates, "kinds of presets, presets, or JSON files")->delimiter(',')->capture_default_str();
-  verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)")->check(CLI::IsMember({"tiny", "small", "base"}));
+  verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)");
   verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m)");
   verb.add_option("--match", f.match, "what each candidate gets equally much of (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
   verb.add_option("--seeds", f.seeds, "trainings of each candidate (default: 1)");
@@ -108,7 +108,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--batch", f.batch, "sequences in a batch (default: 2, 4 or 8, by the size)");
   verb.add_option("--length", f.length, "bytes of a sequence (default: 512)");
   verb.add_option("--precision", f.precision, "of matrix products in training: fp32; bf16, faster where the CPU multiplies it (default: fp32)")
-      ->check(CLI::IsMember({"fp32", "bf16"}));
+      ->check(CLI::IsMember(precision_names()));
   verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
   verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 4)");
   verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.2)");

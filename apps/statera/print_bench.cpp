@@ -89,31 +89,31 @@ const Json* find(const Json& rows, const Json& like, Same same) {
 }
 
 void print_training(const Json& training) {
-  std::vector<std::vector<std::string>> rows{{"model", "precision", "threads", "batch x length", "positions/s", "spread", "of fp32 FMA", "memory",
-                                              "tape", "time a position", "against fewest threads", "against first precision"}};
   const auto same = [](const Json& a, const Json& b, std::initializer_list<const char*> keys) {
     return std::all_of(keys.begin(), keys.end(), [&](const char* key) { return a.at(key) == b.at(key); });
   };
-  bool one_number = true, one_precision = true;
+  const auto differ = [&](const char* key) {
+    return std::any_of(training.begin(), training.end(), [&](const Json& t) { return !same(t, training.front(), {key}); });
+  };
+  const bool threads = differ("threads"), precision = differ("precision");
+  std::vector<std::vector<std::string>> rows{{"model", "threads", "batch x length", "positions/s", "spread", "of fp32 FMA", "memory", "tape", "time a position"}};
+  if (threads) rows[0].push_back("against fewest threads");
+  if (precision) rows[0].insert(rows[0].end(), {"precision", "against first precision"});
   for (const Json& t : training) {
-    one_number = one_number && same(t, training.front(), {"threads"});
-    one_precision = one_precision && same(t, training.front(), {"precision"});
-    const Json* shortest = find(training, t, [&](const Json& row) { return same(row, t, {"threads", "precision"}); });
-    const Json* narrow = find(training, t, [&](const Json& row) { return same(row, t, {"length", "batch", "precision"}); });
-    const Json* first = find(training, t, [&](const Json& row) { return same(row, t, {"length", "batch", "threads"}); });
     const double speed = number(t, "positions_per_s");
+    const auto beside = [&](std::initializer_list<const char*> keys) {  // the first row of the model that has these in common
+      return find(training, t, [&](const Json& row) { return same(row, t, keys); });
+    };
     const auto against = [&](const Json& other, const char* key) {
       return same(other, t, {key}) ? "-" : "x " + fixed(speed / number(other, "positions_per_s"), 2);
     };
-    rows.push_back({text(t, "model"), text(t, "precision"), whole(t, "threads"), whole(t, "batch") + " x " + whole(t, "length"), fixed(speed, 0),
-                    spread(t, "step_seconds", "spread_seconds"), percent(number(t, "fma_share")), bytes_text(number(t, "peak_bytes")),
-                    bytes_text(number(t, "tape_bytes")), "x " + fixed(number(*shortest, "positions_per_s") / speed, 2),
-                    against(*narrow, "threads"), against(*first, "precision")});
-  }
-  for (auto& row : rows) {
-    if (one_precision) row.pop_back();
-    if (one_number) row.erase(row.begin() + 10);
-    if (one_precision) row.erase(row.begin() + 1);
+    std::vector<std::string> row{text(t, "model"), whole(t, "threads"), whole(t, "batch") + " x " + whole(t, "length"), fixed(speed, 0),
+                                 spread(t, "step_seconds", "spread_seconds"), percent(number(t, "fma_share")), bytes_text(number(t, "peak_bytes")),
+                                 bytes_text(number(t, "tape_bytes")),
+                                 "x " + fixed(number(*beside({"threads", "precision"}), "positions_per_s") / speed, 2)};
+    if (threads) row.push_back(against(*beside({"length", "batch", "precision"}), "threads"));
+    if (precision) row.insert(row.end(), {text(t, "precision"), against(*beside({"length", "batch", "threads"}), "precision")});
+    rows.push_back(row);
   }
   print_table(training.front().at("checkpoint").get<bool>()
                   ? "training, activation checkpointing; time a position: against the first row of the model"

@@ -191,8 +191,10 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--weight-decay", f.weight_decay, "of matrices (default: 0.1)");
   verb.add_option("--clip", f.clip, "largest norm of the gradient; 0: none (default: 1)");
   verb.add_flag("--carry", f.carry, "start each sequence from the state at which the one before it in the text ended");
+  std::vector<std::string> precisions = precision_names();
+  precisions.emplace_back("auto");
   verb.add_option("--precision", f.precision, "of matrix products: fp32; bf16, faster where the CPU multiplies it; auto, by measurement (default: fp32)")
-      ->check(CLI::IsMember({"fp32", "bf16", "auto"}));
+      ->check(CLI::IsMember(precisions));
   verb.add_flag("--checkpoint-activations", f.checkpoint_activations, "less memory, a third more time");
   verb.add_option("--val-fraction", f.val_fraction, "the last part of the data, held out (default: 0.1)")->check(CLI::Range(1e-6, 0.9));
   verb.add_option("--evaluate-every", f.evaluate_every, "steps (default: twenty times in the run)");

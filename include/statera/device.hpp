@@ -13,6 +13,7 @@ enum class KernelChoice { fast, reference };
 // Of the factors of matrix products with weights. bf16: both are rounded to bf16 (8 bits of significand), products are added up in fp32;
 // weights, activations, states and gradients stay fp32. For training, where the CPU multiplies bf16 faster. Double is never rounded.
 enum class Precision { fp32, bf16 };
+inline constexpr Precision precisions[] = {Precision::fp32, Precision::bf16};
 const char* name_of(Precision);
 Precision precision_named(const std::string& name);  // Throws config
 

@@ -21,9 +21,12 @@ int available_cores() {
 const char* name_of(Precision precision) { return precision == Precision::bf16 ? "bf16" : "fp32"; }
 
 Precision precision_named(const std::string& name) {
-  for (const Precision p : {Precision::fp32, Precision::bf16})
+  std::string known;
+  for (const Precision p : precisions) {
     if (name == name_of(p)) return p;
-  fail(ErrorCode::config, "[device] unknown precision '", name, "'; known: fp32, bf16");
+    known += (known.empty() ? "" : ", ") + std::string(name_of(p));
+  }
+  fail(ErrorCode::config, "[device] unknown precision '", name, "'; known: ", known);
 }
 
 Device Device::cpu(CpuOptions options) {

@@ -51,12 +51,13 @@ double kept_bytes(const Model& model) {  // weights, gradients, two means
   return 4 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
 }
 
-void check_memory(const Model& model, const TrainingData& data, const TrainOptions& options, Forecast& forecast) {
+// Throws device; returns what the run needs.
+double check_memory(const Model& model, const TrainingData& data, const TrainOptions& options) {
   const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch), unused = free_memory_bytes();
-  forecast.bytes = windows + kept_bytes(model);
   require(windows <= unused, ErrorCode::device, "a batch of ", options.batch, " x ", options.length, " needs about ", std::ceil(windows / 1e8) / 10,
           " GB, but ", std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length",
           options.checkpoint_activations ? "" : ", or --checkpoint-activations");
+  return windows + kept_bytes(model);
 }
 
 double time_batches(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options) {
@@ -108,8 +109,7 @@ double training_bytes(const Model& model, const TrainingData& data, const TrainO
 }
 
 double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options) {
-  Forecast unused;
-  check_memory(model, data, options, unused);
+  check_memory(model, data, options);
   constexpr int most = 6;
   const double limit = options.budget > 0 ? std::min(2.0, 0.02 * options.budget) : 2.0;
   std::vector<double> seconds[2];
@@ -133,7 +133,7 @@ double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const
 
 Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, const std::string& out) {
   Forecast forecast;
-  check_memory(model, data, options, forecast);
+  forecast.bytes = check_memory(model, data, options);
   const double batch = time_batches(model, tape, data, options);
   forecast.step_seconds = batch * static_cast<double>(options.accumulate);
   if (options.budget > 0 && optimizer.steps() == 0) {

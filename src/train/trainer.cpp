@@ -34,8 +34,7 @@ void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run)
   at_least("evaluate_every", o.evaluate_every, 0);
   require(run.checkpoint_seconds >= 0, ErrorCode::config, "[train] seconds between checkpoints are ", run.checkpoint_seconds, "; give 0 or more");
   require(o.schedule == "cosine" || o.schedule == "wsd", ErrorCode::config, "[train] schedule '", o.schedule, "'; known: cosine, wsd");
-  require(o.precision == "fp32" || o.precision == "bf16" || o.precision == "auto", ErrorCode::config, "[train] precision '", o.precision,
-          "'; known: fp32, bf16, auto");
+  if (o.precision != "auto") static_cast<void>(precision_named(o.precision));
   require(run.forecast || (o.steps > 0 && o.evaluate_bytes > 0 && o.final_bytes > 0), ErrorCode::config,
           "[train] without a forecast steps, evaluate_bytes and final_bytes must be given");
   require(data.held_out_batches > 0, ErrorCode::config, "[train] no held-out data");

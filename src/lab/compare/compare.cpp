@@ -241,7 +241,8 @@ class Comparison {
 
   // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
   void search(const Entry& entry) {
-    for (const TriedRate& done : tried(entry)) const RemovedAtEnd left_by_a_killed_run{trial_folder(entry, "lr-" + number(done.lr))};
+    std::error_code ignored;
+    for (const TriedRate& done : tried(entry)) fs::remove_all(trial_folder(entry, "lr-" + number(done.lr)), ignored);  // a killed run may have left it
     for (std::vector<TriedRate> before = tried(entry); searches(settings_) && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
       const auto lr = static_cast<float>(next_rate(before, usual_rate(entry)));
       const std::string variant = "lr " + number(lr), folder = trial_folder(entry, "lr-" + number(lr));

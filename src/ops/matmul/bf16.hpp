@@ -7,7 +7,7 @@
 
 namespace statera {
 
-constexpr int64_t bf16_pairs(int64_t k) { return (k + 1) / 2; }
+inline int64_t bf16_pairs(int64_t k) { return Panels::rows(k, Precision::bf16); }
 
 // The nearest bf16, ties to even; beyond the largest one infinity, NaN for NaN.
 inline float round_to_bf16(float value) {
@@ -21,7 +21,7 @@ inline float round_to_bf16(float value) {
 void pair_columns(ThreadPool&, const float* from, int64_t stride, int64_t rows, int64_t columns, float* to) noexcept;
 // to[p, c] = from[2 p, c] and from[2 p + 1, c]; `to` is dense, [bf16_pairs(rows), columns].
 void pair_rows(ThreadPool&, const float* from, int64_t stride, int64_t rows, int64_t columns, float* to) noexcept;
-// Fills `memory` (Panels::elements(n, bf16_pairs(k)) floats) with B [k, n], which is `matrix` or its transpose. The panels' k counts pairs.
+// Panels::pack in bf16.
 Panels pack_pairs(ThreadPool&, const View& matrix, bool transpose, float* memory) noexcept;
 
 }  // namespace statera

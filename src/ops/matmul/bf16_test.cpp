@@ -10,6 +10,7 @@
 
 #include "core/random.hpp"
 #include "ops/matmul/matmul.hpp"
+#include "support/engine.hpp"
 
 namespace statera::test {
 namespace {
@@ -75,21 +76,6 @@ TEST(Bf16, PairsStandWhereTheTileLooksForThem) {
     }
 }
 
-struct Engine {
-  explicit Engine(int threads, KernelChoice kernels = KernelChoice::fast)
-      : device(Device::cpu({.threads = threads, .kernels = kernels, .precision = Precision::bf16})) {}
-  Device device;
-  Arena scratch;
-  Exec exec{device.pool(), scratch, device.kernels(), device.precision()};
-};
-
-Tensor random_tensor(const char* name, const Shape& shape) {
-  const Random random(3, name);
-  Tensor t(DType::f32, shape);
-  for (int64_t i = 0; i < shape.elements(); ++i) t.as<float>()[i] = static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
-  return t;
-}
-
 // sum over k of a(k) b(k), rounded factors; and the sum of magnitudes, by which an fp32 chain of k additions may err k + 2 times eps / 2.
 struct Sum {
   double value = 0, size = 0;
@@ -135,11 +121,11 @@ TEST(Bf16, NeitherRowsNorThreadsChangeABit) {
   const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), all(DType::f32, {rows, out});
   Weight weight;
   weight.bind(w, {}, nullptr);
-  Engine one(1);
+  Engine one(1, KernelChoice::fast, Precision::bf16);
   matmul(one.exec, x, weight, all);
   for (const int threads : {1, 2, 3})
     for (const int64_t count : {1, 7, 129}) {
-      Engine engine(threads);
+      Engine engine(threads, KernelChoice::fast, Precision::bf16);
       const Tensor some(DType::f32, {count, out});
       matmul(engine.exec, x.view().row_range(100, count), weight, some);
       EXPECT_EQ(std::memcmp(some.as<float>(), all.as<float>() + 100 * out, static_cast<size_t>(count * out) * sizeof(float)), 0) << count;
@@ -147,15 +133,13 @@ TEST(Bf16, NeitherRowsNorThreadsChangeABit) {
 }
 
 TEST(Bf16, AWeightKeepsItsPanelsOfBothPrecisions) {
-  Engine bf16(1);
-  Arena scratch;
-  Exec fp32{bf16.device.pool(), scratch};
+  Engine fp32(1), bf16(1, KernelChoice::fast, Precision::bf16);
   const Tensor x = random_tensor("x", {3, 64}), w = random_tensor("w", {50, 64}), a(DType::f32, {3, 50}), b(DType::f32, {3, 50}), c(DType::f32, {3, 50});
   Weight weight;
   weight.bind(w, {}, nullptr);
-  matmul(fp32, x, weight, a);
+  matmul(fp32.exec, x, weight, a);
   matmul(bf16.exec, x, weight, b);
-  matmul(fp32, x, weight, c);
+  matmul(fp32.exec, x, weight, c);
   EXPECT_EQ(std::memcmp(a.as<float>(), c.as<float>(), 150 * sizeof(float)), 0);
   EXPECT_NE(std::memcmp(a.as<float>(), b.as<float>(), 150 * sizeof(float)), 0);
 }

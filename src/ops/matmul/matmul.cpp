@@ -2,7 +2,6 @@
 
 #include "core/check.hpp"
 #include "ops/kernels.hpp"
-#include "ops/matmul/bf16.hpp"
 
 namespace statera {
 
@@ -15,9 +14,8 @@ struct Factor {
   Panels panels(bool transpose, Exec& exec) const {
     if (weight) return transpose ? weight->forward_panels(exec) : weight->transposed_panels(exec);
     const int64_t n = value.shape[transpose ? 0 : 1], k = value.shape[transpose ? 1 : 0];
-    const bool pairs = exec.precision == Precision::bf16;
-    float* memory = exec.scratch.allocate_array<float>(Panels::elements(n, pairs ? bf16_pairs(k) : k));
-    return (pairs ? pack_pairs : Panels::pack)(exec.pool, value, transpose, memory);
+    float* memory = exec.scratch.allocate_array<float>(Panels::elements(n, Panels::rows(k, exec.precision)));
+    return Panels::pack(exec.pool, value, transpose, exec.precision, memory);
   }
 };
 

@@ -132,17 +132,18 @@ void product_bf16(const MatmulProduct<float>& p, Exec& exec) noexcept {
 }
 
 template <class Block>
-void weight_grad_by(Block block, bool pairs, const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
+void weight_grad_by(Block block, Precision precision, const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
   constexpr int64_t most = 512, outs = 96, panels = 2;
-  const int64_t depth = std::min(most, p.rows), elements = pairs ? bf16_pairs(depth) : depth;
+  const bool pairs = precision == Precision::bf16;
+  const int64_t depth = std::min(most, p.rows), summed = Panels::rows(depth, precision);
   const ArenaScope scope(exec.scratch);
-  float* memory = exec.scratch.allocate_array<float>(Panels::elements(p.in, elements));
-  float* dy_pairs = pairs ? exec.scratch.allocate_array<float>(elements * p.out) : nullptr;
+  float* memory = exec.scratch.allocate_array<float>(Panels::elements(p.in, summed));
+  float* dy_pairs = pairs ? exec.scratch.allocate_array<float>(summed * p.out) : nullptr;
   for (int64_t row = 0; row < p.rows; row += depth) {
     const int64_t rows = std::min(depth, p.rows - row);
     View part(const_cast<float*>(p.x) + row * p.x_stride, DType::f32, {rows, p.in});
     part.stride = p.x_stride;
-    const Panels x = (pairs ? pack_pairs : Panels::pack)(exec.pool, part, false, memory);
+    const Panels x = Panels::pack(exec.pool, part, false, precision, memory);
     const float* dy = p.dy + row * p.dy_stride;
     if (pairs) pair_rows(exec.pool, dy, p.dy_stride, rows, p.out, dy_pairs);
     const int64_t groups = blocks(x.count(), panels);
@@ -154,10 +155,10 @@ void weight_grad_by(Block block, bool pairs, const MatmulWeightGrad<float>& p, E
 }
 
 void weight_grad(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
-  weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfFloats), false, p, exec);
+  weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfFloats), Precision::fp32, p, exec);
 }
 void weight_grad_bf16(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
-  weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfPairs), true, p, exec);
+  weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfPairs), Precision::bf16, p, exec);
 }
 
 void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {

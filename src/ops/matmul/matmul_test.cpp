@@ -8,24 +8,11 @@
 
 #include "core/random.hpp"
 #include "statera/error.hpp"
+#include "support/engine.hpp"
 #include "support/tolerance.hpp"
 
 namespace statera::test {
 namespace {
-
-Tensor random_tensor(const char* name, const Shape& shape) {
-  const Random random(3, name);
-  Tensor t(DType::f32, shape);
-  for (int64_t i = 0; i < shape.elements(); ++i) t.as<float>()[i] = static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
-  return t;
-}
-
-struct Engine {
-  explicit Engine(int threads, KernelChoice kernels = KernelChoice::fast) : device(Device::cpu({.threads = threads, .kernels = kernels})) {}
-  Device device;
-  Arena scratch;
-  Exec exec{device.pool(), scratch, device.kernels()};
-};
 
 bool same_bits(const View& a, const View& b) {
   for (int64_t row = 0; row < a.rows(); ++row)

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/thread_pool.hpp"
+#include "statera/device.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
@@ -13,16 +14,17 @@ namespace statera {
 struct Panels {
   static constexpr int64_t width = 48;
   const float* data = nullptr;
-  int64_t n = 0, k = 0;
+  int64_t n = 0, k = 0;  // k: of rows; in bf16 a row is two of B's, in pairs (bf16.hpp)
 
   int64_t count() const { return (n + width - 1) / width; }
   int64_t columns(int64_t p) const { return std::min(width, n - p * width); }
   int64_t stride(int64_t p) const { return (columns(p) + 15) / 16 * 16; }  // from row to row of panel p
   const float* panel(int64_t p) const { return data + p * width * k; }
 
-  static int64_t elements(int64_t n, int64_t k) { return (n + 15) / 16 * 16 * k; }
-  // Fills `memory` (elements(n, k) floats) with B, where B is `matrix`, or its transpose.
-  static Panels pack(ThreadPool&, const View& matrix, bool transpose, float* memory) noexcept;
+  static int64_t rows(int64_t k, Precision precision) { return precision == Precision::bf16 ? (k + 1) / 2 : k; }
+  static int64_t elements(int64_t n, int64_t rows) { return (n + 15) / 16 * 16 * rows; }
+  // Fills `memory` (elements(n, rows(k, precision)) floats) with B, where B is `matrix`, or its transpose.
+  static Panels pack(ThreadPool&, const View& matrix, bool transpose, Precision, float* memory) noexcept;
 };
 
 }  // namespace statera

@@ -10,26 +10,13 @@
 #include "core/random.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "statera/error.hpp"
+#include "support/engine.hpp"
 #include "support/tolerance.hpp"
 
 namespace statera::test {
 namespace {
 
 constexpr WeightFormat formats[] = {WeightFormat::int8, WeightFormat::int4};
-
-Tensor random_tensor(const char* name, const Shape& shape, float size = 1) {
-  const Random random(3, name);
-  Tensor t(DType::f32, shape);
-  for (int64_t i = 0; i < shape.elements(); ++i) t.as<float>()[i] = size * static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
-  return t;
-}
-
-struct Engine {
-  explicit Engine(int threads, KernelChoice kernels = KernelChoice::fast) : device(Device::cpu({.threads = threads, .kernels = kernels})) {}
-  Device device;
-  Arena scratch;
-  Exec exec{device.pool(), scratch, device.kernels()};
-};
 
 struct Files {  // a matrix as a file keeps it
   Files(WeightFormat format, const Shape& matrix)

@@ -22,7 +22,8 @@ void pack_block(const View& matrix, bool transpose, int64_t j0, int64_t columns,
 }
 }  // namespace
 
-Panels Panels::pack(ThreadPool& pool, const View& matrix, bool transpose, float* memory) noexcept {
+Panels Panels::pack(ThreadPool& pool, const View& matrix, bool transpose, Precision precision, float* memory) noexcept {
+  if (precision == Precision::bf16) return pack_pairs(pool, matrix, transpose, memory);
   Panels p{memory, matrix.shape[transpose ? 0 : 1], matrix.shape[transpose ? 1 : 0]};
   const int64_t blocks = (p.k + rows_at_once - 1) / rows_at_once;
   pool.run(p.count() * blocks, [&](int64_t task, int) {
@@ -46,7 +47,7 @@ void Weight::bind(const View& value, const View& grad, const std::atomic<uint64_
   value_ = value;
   grad_ = grad;
   version_ = version;
-  packed_ = std::make_unique<std::array<Packed, 4>>();
+  packed_ = std::make_unique<Packed[][std::size(precisions)]>(2);
 }
 
 void Weight::quantise(ThreadPool& pool, const View& matrix, WeightFormat format) {
@@ -76,15 +77,14 @@ void Weight::set(ThreadPool& pool, const QuantisedMatrix& m, int64_t in) {
 QuantisedPanels Weight::quantised() const { return {static_cast<const std::byte*>(quantised_.view().data), format_, out(), in()}; }
 
 Panels Weight::packed(bool transpose, Exec& exec) const {
-  const bool pairs = exec.precision == Precision::bf16;
-  const int64_t n = transpose ? out() : in(), k = transpose ? in() : out(), rows = pairs ? bf16_pairs(k) : k;
-  Packed& cache = (*packed_)[(transpose ? 2 : 0) + (pairs ? 1 : 0)];
+  const int64_t n = transpose ? out() : in(), rows = Panels::rows(transpose ? in() : out(), exec.precision);
+  Packed& cache = packed_[transpose ? 1 : 0][static_cast<size_t>(exec.precision)];
   const uint64_t wanted = 1 + (version_ ? version_->load(std::memory_order_acquire) : 0);
   if (cache.version.load(std::memory_order_acquire) != wanted) {
     const std::lock_guard lock(cache.mutex);
     if (cache.version.load(std::memory_order_relaxed) != wanted) {
       if (cache.memory.empty()) cache.memory = Tensor(DType::f32, {Panels::elements(n, rows)});
-      (pairs ? pack_pairs : Panels::pack)(exec.pool, value_, transpose, cache.memory.as<float>());
+      Panels::pack(exec.pool, value_, transpose, exec.precision, cache.memory.as<float>());
       cache.version.store(wanted, std::memory_order_release);
     }
   }

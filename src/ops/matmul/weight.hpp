@@ -1,8 +1,8 @@
 // Weight: the matrix [out, in] of a linear map, and the panels that the fast product reads instead of it.
 #pragma once
-#include <array>
 #include <atomic>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <mutex>
 
@@ -54,7 +54,7 @@ class Weight {
   Tensor quantised_;  // the panels, as bytes
   View value_, grad_;
   const std::atomic<uint64_t>* version_ = nullptr;
-  std::unique_ptr<std::array<Packed, 4>> packed_;  // transposed or not, of pairs or not
+  std::unique_ptr<Packed[][std::size(precisions)]> packed_;  // [2]: transposed or not
 };
 
 }  // namespace statera
