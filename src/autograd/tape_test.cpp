@@ -325,5 +325,13 @@ TEST(Tape, KeptRowsOutliveTheirSource) {
   EXPECT_EQ(kept.start[1], 4);
 }
 
+TEST(Tape, APrecisionHoldsForTheTapeOfRecomputedSegmentsToo) {
+  Tape tape(Device::cpu({.threads = 1}));
+  EXPECT_EQ(tape.child().device().precision(), Precision::fp32);
+  tape.set_precision(Precision::bf16);
+  EXPECT_EQ(tape.exec().precision, Precision::bf16);
+  EXPECT_EQ(tape.child().exec().precision, Precision::bf16);
+}
+
 }  // namespace
 }  // namespace statera

@@ -83,7 +83,7 @@ TEST_F(ByteSourceTest, AFolderIsReadInTheOrderOfItsPathsWithoutHiddenAndEmptyFil
   write("f/d.txt", "third");
   write("f/out/model/model.safetensors", "a model that was trained on f");
   write("f/out/model/last/model.safetensors", "its last weights");
-  write("f/out/new/metrics.jsonl", "");
+  write("f/out/new/metrics.jsonl", "results");
   write("f/out/new/checkpoint/state.safetensors", "of a training that runs");
   const ByteSource source((folder / "f").string());
   ASSERT_EQ(source.documents(), 3);

@@ -42,7 +42,7 @@ double window_bytes(const Model& model, const TrainingData& data, const TrainOpt
   window.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
   window.offsets = {0, static_cast<int32_t>(rows)};
   window.start = {0};
-  Tape tape(model.device().with(Precision::fp32));
+  Tape tape(model.device());
   forward_backward(model, tape, window, batch.targets.first(static_cast<size_t>(rows)), options);
   return static_cast<double>(tape.peak_bytes());
 }

@@ -59,7 +59,7 @@ std::string clock_text(double seconds) {
 class Trainer {
  public:
   Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run)
-      : model_(model), data_(data), options_(options), run_(run), tape_(model.device().with(Precision::fp32)),
+      : model_(model), data_(data), options_(options), run_(run), tape_(model.device()),
         optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip}, model.device()) {}
 
   TrainResult go() {

@@ -16,6 +16,7 @@
 #include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "train/checkpoint.hpp"
+#include "train/held_out.hpp"
 
 namespace {
 std::atomic<int64_t> heap_calls{0};
@@ -202,6 +203,8 @@ TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
     options.precision = precision;
     Model model = small_model("m A", threads);
     const TrainResult result = train(model, data_for(options), options, {.out = out.path + folder});
+    Tape fp32(model.device());  // as a session would run it
+    EXPECT_EQ(result.held_out, measure_held_out(fp32, model, data_for(options), result.options, result.options.final_bytes).bits_per_byte) << precision;
     return std::pair(result, bytes_of(out.path + folder + "/last/model.safetensors"));
   };
   const auto [fp32, fp32_weights] = run("fp32", "/fp32");
@@ -217,6 +220,9 @@ TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
   options.precision = "fp32";
   train(on_bf16, data_for(options), options, {.out = out.path + "/device"});
   EXPECT_TRUE(bytes_of(out.path + "/device/last/model.safetensors") == fp32_weights);
+  options.precision = "auto";  // means what was taken
+  Model again = small_model();
+  EXPECT_EQ(train(again, data_for(options), options, {.out = out.path + "/bf16", .resume = true}).options.precision, "bf16");
   options.precision = "fp32";
   Model other = small_model();
   EXPECT_NE(error_of([&] { train(other, data_for(options), options, {.out = out.path + "/bf16", .resume = true}); }, ErrorCode::config), "");

@@ -141,6 +141,10 @@ TEST(Bf16, AWeightKeepsItsPanelsOfBothPrecisions) {
   matmul(bf16.exec, x, weight, b);
   matmul(fp32.exec, x, weight, c);
   EXPECT_EQ(std::memcmp(a.as<float>(), c.as<float>(), 150 * sizeof(float)), 0);
+  Weight fresh;
+  fresh.bind(w, {}, nullptr);
+  matmul(bf16.exec, x, fresh, c);
+  EXPECT_EQ(std::memcmp(b.as<float>(), c.as<float>(), 150 * sizeof(float)), 0);
   EXPECT_NE(std::memcmp(a.as<float>(), b.as<float>(), 150 * sizeof(float)), 0);
 }
 
