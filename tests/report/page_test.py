@@ -104,7 +104,17 @@ def many():
     return report
 
 
-PAGES = {"full": fixture, "partial": partial, "empty": empty, "hostile": hostile, "many": many}
+def risen():
+    """Every curve is lowest half way."""
+    report = fixture()
+    for candidate in report["candidates"]:
+        half = len(candidate["curve"]) // 2
+        for i, point in enumerate(candidate["curve"][half:]):
+            point["bits_per_byte"] = candidate["curve"][half]["bits_per_byte"] + 0.01 * i
+    return report
+
+
+PAGES = {"full": fixture, "risen": risen, "partial": partial, "empty": empty, "hostile": hostile, "many": many}
 
 
 class PageTest(unittest.TestCase):
@@ -180,6 +190,9 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.text(".banner"), [])
         self.assertEqual(self.text(".results .winner th"), ["hybrid\nrecommended"])
         self.assertEqual(self.text(".see"), SEEN)
+        self.open("risen", "light", 1280)
+        self.assertIn("more time alone would not bring more", self.text(".see")[0])
+        self.assertNotIn("a larger budget", self.text(".see")[0])
         self.open("partial", "light", 1280)
         self.assertEqual(len(self.text(".banner")), 1)
         self.assertIn("Not measured: attention and hybrid.", self.text(".missing"))
