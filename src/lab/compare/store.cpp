@@ -9,7 +9,7 @@
 namespace statera {
 
 namespace {
-constexpr const char* version = "2";
+constexpr const char* version = "3";
 
 // One process at a time: the lock is held until the store is closed.
 constexpr const char* tables =
