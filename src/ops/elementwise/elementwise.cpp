@@ -12,10 +12,11 @@ constexpr int64_t rows_per_task = 64;
 
 template <class T>
 void add_rows(const View& a, const View& b, const View& y, int64_t begin, int64_t end) {
+  const int64_t columns = a.cols();
   for (int64_t n = begin; n < end; ++n) {
     const T *pa = a.as<T>() + n * a.stride, *pb = b.as<T>() + n * b.stride;
     T* py = y.as<T>() + n * y.stride;
-    for (int64_t c = 0; c < a.cols(); ++c) py[c] = pa[c] + pb[c];
+    for (int64_t c = 0; c < columns; ++c) py[c] = pa[c] + pb[c];
   }
 }
 

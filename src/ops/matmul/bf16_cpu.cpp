@@ -1,4 +1,5 @@
 // Rounding and arranging for bf16.hpp: the same bits on every instruction set.
+#include "core/isa.hpp"
 #include "ops/matmul/bf16.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -13,44 +14,77 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::ScalableTag<float>;
 using V = hn::Vec<Tag>;
 
-// round_to_bf16, in the upper half; the lower one is not cleared.
-HWY_INLINE hn::Vec<hn::RebindToUnsigned<Tag>> Rounded(V v) {
-  const Tag d;
-  const hn::RebindToUnsigned<Tag> du;
-  const auto bits = hn::BitCast(du, v), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), odd);
-  return hn::BitCast(du, hn::IfThenElse(hn::IsNaN(v), hn::BitCast(d, hn::Or(bits, hn::Set(du, 0x00400000))), hn::BitCast(d, rounded)));
-}
-
-HWY_INLINE V Pair(V first, V second) {
-  const hn::RebindToUnsigned<Tag> du;
-  return hn::BitCast(Tag(), hn::Or(hn::ShiftRight<16>(Rounded(first)), hn::And(Rounded(second), hn::Set(du, 0xffff0000u))));
-}
+// Two ways to round: in integers, and by an instruction that Highway 1.0 does not have, for a CPU with AVX512-BF16 (core/isa.hpp).
+struct InSteps {
+  // round_to_bf16, in the upper half; the lower one is not cleared.
+  static HWY_INLINE hn::Vec<hn::RebindToUnsigned<Tag>> rounded(V v) {
+    const Tag d;
+    const hn::RebindToUnsigned<Tag> du;
+    const auto bits = hn::BitCast(du, v), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+    const auto nearest = hn::IfThenElse(hn::Eq(hn::And(bits, hn::Set(du, 0x7f800000u)), hn::Zero(du)), hn::And(bits, hn::Set(du, 0x80000000u)),
+                                        hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), odd));
+    return hn::BitCast(du, hn::IfThenElse(hn::IsNaN(v), hn::BitCast(d, hn::Or(bits, hn::Set(du, 0x00400000))), hn::BitCast(d, nearest)));
+  }
+  static HWY_INLINE V pair(V first, V second) {
+    const hn::RebindToUnsigned<Tag> du;
+    return hn::BitCast(Tag(), hn::Or(hn::ShiftRight<16>(rounded(first)), hn::And(rounded(second), hn::Set(du, 0xffff0000u))));
+  }
+  // Of two vectors from `from` on.
+  static HWY_INLINE V neighbours(const float* from) {
+    V first, second;
+    hn::LoadInterleaved2(Tag(), from, first, second);
+    return pair(first, second);
+  }
+};
+#if HWY_TARGET == HWY_AVX3
+struct ByTheCpu {
+  static HWY_INLINE __m512i halves(V lower, V upper) {
+    __m512i both;
+    asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(both) : "v"(upper.raw), "v"(lower.raw));
+    return both;
+  }
+  static HWY_INLINE V pair(V first, V second) {
+    alignas(64) static constexpr uint16_t turns[] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return V{_mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(turns), halves(first, second)))};
+  }
+  static HWY_INLINE V neighbours(const float* from) {
+    const Tag d;
+    return V{_mm512_castsi512_ps(halves(hn::LoadU(d, from), hn::LoadU(d, from + hn::Lanes(d))))};
+  }
+};
+#else
+using ByTheCpu = InSteps;
+#endif
 
 inline float PairOf(float first, float second) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(round_to_bf16(first)) >> 16 | std::bit_cast<uint32_t>(round_to_bf16(second)));
 }
 
-void PairColumns(const float* HWY_RESTRICT from, int64_t columns, float* HWY_RESTRICT to) {
+template <class Rounding>
+void PairColumnsBy(const float* HWY_RESTRICT from, int64_t columns, float* HWY_RESTRICT to) {
   const Tag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t p = 0;
-  for (; 2 * (p + lanes) <= columns; p += lanes) {
-    V first, second;
-    hn::LoadInterleaved2(d, from + 2 * p, first, second);
-    hn::StoreU(Pair(first, second), d, to + p);
-  }
+  for (; 2 * (p + lanes) <= columns; p += lanes) hn::StoreU(Rounding::neighbours(from + 2 * p), d, to + p);
   for (; p < bf16_pairs(columns); ++p) to[p] = PairOf(from[2 * p], 2 * p + 1 < columns ? from[2 * p + 1] : 0.0f);
 }
 
 // `second` may be null: zeros.
-void PairRows(const float* HWY_RESTRICT first, const float* HWY_RESTRICT second, int64_t columns, float* HWY_RESTRICT to) {
+template <class Rounding>
+void PairRowsBy(const float* HWY_RESTRICT first, const float* HWY_RESTRICT second, int64_t columns, float* HWY_RESTRICT to) {
   const Tag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = 0;
   for (; c + lanes <= columns; c += lanes)
-    hn::StoreU(Pair(hn::LoadU(d, first + c), second ? hn::LoadU(d, second + c) : hn::Zero(d)), d, to + c);
+    hn::StoreU(Rounding::pair(hn::LoadU(d, first + c), second ? hn::LoadU(d, second + c) : hn::Zero(d)), d, to + c);
   for (; c < columns; ++c) to[c] = PairOf(first[c], second ? second[c] : 0.0f);
+}
+
+void PairColumns(const float* from, int64_t columns, float* to) {
+  (has_avx512_bf16() ? PairColumnsBy<ByTheCpu> : PairColumnsBy<InSteps>)(from, columns, to);
+}
+void PairRows(const float* first, const float* second, int64_t columns, float* to) {
+  (has_avx512_bf16() ? PairRowsBy<ByTheCpu> : PairRowsBy<InSteps>)(first, second, columns, to);
 }
 
 // The rows first .. first + pairs - 1, at most Panels::width, of the panel j of `p`.

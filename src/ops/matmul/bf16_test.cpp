@@ -25,6 +25,7 @@ TEST(Bf16, RoundsToTheNearestAndTiesToEven) {
   EXPECT_EQ(round_to_bf16(-of_bits(0x3f808001)), -of_bits(0x3f810000));
   EXPECT_EQ(round_to_bf16(std::numeric_limits<float>::max()), std::numeric_limits<float>::infinity());
   EXPECT_EQ(round_to_bf16(-std::numeric_limits<float>::infinity()), -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(std::bit_cast<uint32_t>(round_to_bf16(of_bits(0x807fffff))), 0x80000000u);  // smaller than normal numbers
   EXPECT_TRUE(std::isnan(round_to_bf16(of_bits(0x7f800001))));
   EXPECT_TRUE(std::isnan(round_to_bf16(of_bits(0xffffffff))));
 }
