@@ -21,9 +21,8 @@ void Arena::set_poison(bool on) { poison.store(on); }
 Arena::~Arena() { check_sentinels(); }
 
 void Arena::add_block(size_t bytes) {
-  auto memory = std::make_unique_for_overwrite<std::byte[]>(bytes + line);
-  const auto address = reinterpret_cast<uintptr_t>(memory.get());
-  std::byte* begin = memory.get() + (line - address % line) % line;
+  Memory memory = allocate_memory(bytes + line);
+  auto* begin = static_cast<std::byte*>(memory.get());
   blocks_.push_back({std::move(memory), begin, bytes});
 }
 

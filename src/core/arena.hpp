@@ -3,9 +3,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "core/memory.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
@@ -36,7 +36,7 @@ class Arena {
   void check_sentinels() const;
 
  private:
-  struct Block { std::unique_ptr<std::byte[]> memory; std::byte* begin; size_t size; };
+  struct Block { Memory memory; std::byte* begin; size_t size; };
   struct Guard { std::byte *begin, *end; };  // the sentinel behind what was handed out
   void add_block(size_t bytes);
 

@@ -1,12 +1,11 @@
 #include "statera/tensor.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <ostream>
 
 #include "core/check.hpp"
+#include "core/memory.hpp"
 
 namespace statera {
 
@@ -70,7 +69,7 @@ View View::reshaped(const Shape& wanted) const {
   return View(data, dtype, wanted);
 }
 
-void Tensor::Free::operator()(void* p) const noexcept { std::free(p); }
+void Tensor::Free::operator()(void* p) const noexcept { FreeMemory()(p); }
 
 Tensor::Tensor(DType dtype, const Shape& shape) {
   int64_t most = static_cast<int64_t>(size_of(dtype));
@@ -79,11 +78,9 @@ Tensor::Tensor(DType dtype, const Shape& shape) {
             "[tensor] impossible shape ", shape);
   const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
   const size_t rounded = (bytes + 63) / 64 * 64 + 64;  // kernels may read a full vector behind the last element, never write there
-  void* p = std::aligned_alloc(64, rounded);
-  if (!p) throw std::bad_alloc();
-  std::memset(p, 0, rounded);
-  memory_.reset(p);
-  view_ = View(p, dtype, shape);
+  memory_.reset(allocate_memory(rounded).release());
+  std::memset(memory_.get(), 0, rounded);
+  view_ = View(memory_.get(), dtype, shape);
 }
 
 Tensor Tensor::clone() const {

@@ -51,6 +51,7 @@ struct ScanGradScratch {
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/selective_scan/selective_scan_cpu.cpp"
 #include "core/simd.hpp"
+#include "hwy/cache_control.h"
 #include "core/lanes-inl.hpp"
 #include "core/math-inl.hpp"
 #include "core/transpose-inl.hpp"
@@ -111,6 +112,13 @@ HWY_INLINE Step LoadStep(const ScanBlock& k, int64_t row, int64_t channel, Lanes
   at.C = a.C + row * a.C_stride + k.group * a.d_state;
   return at;
 }
+// What a step of the next chunk will read: no hardware foresees one vector of each of many rows, and waiting for them was half of the scan's time.
+HWY_INLINE void FetchStep(const ScanBlock& k, int64_t row, int64_t channel) {
+  const auto& a = *k.a;
+  hwy::Prefetch(a.delta + row * a.delta_stride + channel);
+  hwy::Prefetch(a.u + row * a.u_stride + channel);
+  if (a.z) hwy::Prefetch(a.z + row * a.z_stride + channel);
+}
 template <class IO>
 HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) { return p ? io.load(p + channel) : hn::Zero(LanesTag()); }
 
@@ -118,6 +126,7 @@ HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) { retur
 HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_RESTRICT h) {
   const LanesTag d;
   const auto& a = *k.a;
+  const int64_t end = a.rows.begin(k.s) + a.rows.length(k.s);
   const int64_t d_state = a.d_state, stride = k.stride;  // in registers: for all the compiler knows, a vector store changes a struct
   ForLanes(k.count, [&](int64_t c, auto io) HWY_ATTR {
     const int64_t channel = k.channel + c;
@@ -125,6 +134,7 @@ HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_
     float* HWY_RESTRICT h_c = h + c;
     const LanesVec bias = LoadOptional(a.delta_bias, channel, io), D = LoadOptional(a.D, channel, io);
     for (int64_t row = row0; row < row0 + rows; ++row) {
+      if (row + scan_rows < end) FetchStep(k, row + scan_rows, channel);
       const Step at = LoadStep(k, row, channel, bias, io);
       LanesVec p = hn::Mul(D, at.u);
       for (int64_t n = 0; n < d_state; ++n) {
@@ -160,9 +170,17 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
   const LanesVec bias = LoadOptional(a.delta_bias, channel, io), D = LoadOptional(a.D, channel, io);
   const int64_t d_state = a.d_state, stride = k.in.stride;
   const float* HWY_RESTRICT A = k.in.A + c;
-  for (int64_t n = 0; n < d_state; ++n) hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
+  const bool more = row0 > a.rows.begin(k.in.s);
+  for (int64_t n = 0; n < d_state; ++n) {
+    if (more) hwy::Prefetch(start + (n - d_state) * stride + c);  // of the chunk before, which comes next
+    hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
+  }
   for (int64_t i = 0; i < rows; ++i) {
-    const int64_t row = row0 + i;
+    const int64_t row = row0 + i, next = row - scan_rows;
+    if (next >= a.rows.begin(k.in.s)) {
+      FetchStep(k.in, next, channel);
+      hwy::Prefetch(k.b->dy + next * a.channels + channel);
+    }
     const Step at = LoadStep(k.in, row, channel, bias, io);
     const float* before = m.states + i * d_state * lanes;
     float *now = m.states + (i + 1) * d_state * lanes, *decays = m.decay + i * d_state * lanes;
