@@ -86,7 +86,10 @@ class Tensor {
   template <class T> T* as() const { return view_.as<T>(); }
 
  private:
-  struct Free { void operator()(void* p) const noexcept; };
+  struct Free {
+    size_t mapped;  // core/memory.hpp
+    void operator()(void* p) const noexcept;
+  };
   std::unique_ptr<void, Free> memory_;
   View view_;
 };

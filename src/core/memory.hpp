@@ -6,7 +6,10 @@
 
 namespace statera {
 
-struct FreeMemory { void operator()(void* p) const noexcept; };
+struct FreeMemory {
+  size_t mapped = 0;  // bytes that the system gave; 0: from the heap
+  void operator()(void* p) const noexcept;
+};
 using Memory = std::unique_ptr<void, FreeMemory>;
 
 // Not initialised. Throws std::bad_alloc.

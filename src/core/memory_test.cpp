@@ -1,0 +1,25 @@
+#include "core/memory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
+
+namespace statera {
+namespace {
+
+TEST(Memory, AlignedAndWritableToItsEnd) {
+  for (const size_t bytes : {size_t{1}, size_t{64}, size_t{1000}, (size_t{2} << 20) - 1, size_t{2} << 20, (size_t{5} << 20) + 3}) {
+    const Memory memory = allocate_memory(bytes);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory.get()) % 64, 0u) << bytes;
+    std::memset(memory.get(), 0x5a, bytes);
+    EXPECT_EQ(static_cast<const unsigned char*>(memory.get())[bytes - 1], 0x5a);
+  }
+}
+
+TEST(Memory, TooMuchIsAnException) { EXPECT_THROW(allocate_memory(std::numeric_limits<size_t>::max() / 4), std::bad_alloc); }
+
+}  // namespace
+}  // namespace statera
