@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The four small presets on the beginning of enwik8: 3,800,000 bytes to train on, the next 177,000 to judge on, 15 minutes a candidate.
 # usage: bench/enwik8_small.sh FILE [FLAG...]     FILE: enwik8 or its first 3,977,000 bytes or more, plain or .xz; flags go to statera compare
-# Batches of 2 x 512 bytes: at equal bytes read, twice the steps of 4 x 512 and lower costs for a model that sees its text only a few times.
+# Batches of 2 x 512 bytes and a tenth of the budget for learning rates: docs/log.md, 2026-11-28.
 # The table is printed, the report stands in out/enwik8-small. The same call goes on after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."

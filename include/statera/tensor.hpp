@@ -87,7 +87,7 @@ class Tensor {
 
  private:
   struct Free {
-    size_t mapped;  // core/memory.hpp
+    size_t mapped;  // core/memory.hpp; no initializer, or the class could not hold one: a default Free has 0
     void operator()(void* p) const noexcept;
   };
   std::unique_ptr<void, Free> memory_;

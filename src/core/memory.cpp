@@ -1,11 +1,20 @@
 #include "core/memory.hpp"
 
-#include <cstdint>
+#include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <new>
 
-#if defined(__linux__)
+// Under AddressSanitizer all of it comes from the heap, which that watches.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__
+#endif
+#endif
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#define STATERA_MAPS_MEMORY
 #include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 namespace statera {
@@ -13,19 +22,20 @@ namespace statera {
 namespace {
 constexpr size_t line = 64;
 constexpr size_t round_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
+std::atomic<int64_t> calls{0};
 
-#if defined(__linux__)
-constexpr size_t page = 4096, huge_page = size_t{2} << 20;
+#if defined(STATERA_MAPS_MEMORY)
+constexpr size_t huge_page = size_t{2} << 20;
 
 // From the system and back to it: in the heap, pieces that begin at a multiple of 2 MiB leave gaps.
 Memory map(size_t bytes) {
-  const size_t wanted = round_up(bytes, page);
+  const size_t wanted = round_up(bytes, static_cast<size_t>(sysconf(_SC_PAGESIZE)));
   void* all = mmap(nullptr, wanted + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (all == MAP_FAILED) throw std::bad_alloc();
   auto* begin = static_cast<char*>(all);
   const size_t before = (huge_page - reinterpret_cast<uintptr_t>(begin) % huge_page) % huge_page;
   if (before > 0) munmap(begin, before);
-  if (before < huge_page) munmap(begin + before + wanted, huge_page - before);
+  munmap(begin + before + wanted, huge_page - before);
   Memory memory(begin + before, {wanted});
   // Whole huge pages only, so that a piece never takes more than it asked for. A system without them refuses, and small ones do as well.
   static_cast<void>(madvise(memory.get(), bytes / huge_page * huge_page, MADV_HUGEPAGE));
@@ -35,7 +45,7 @@ Memory map(size_t bytes) {
 }  // namespace
 
 void FreeMemory::operator()(void* p) const noexcept {
-#if defined(__linux__)
+#if defined(STATERA_MAPS_MEMORY)
   if (mapped > 0) {
     munmap(p, mapped);
     return;
@@ -44,8 +54,12 @@ void FreeMemory::operator()(void* p) const noexcept {
   std::free(p);
 }
 
+int64_t memory_calls() noexcept { return calls.load(std::memory_order_relaxed); }
+
 Memory allocate_memory(size_t bytes) {
-#if defined(__linux__)
+  calls.fetch_add(1, std::memory_order_relaxed);
+  if (bytes > std::numeric_limits<size_t>::max() / 2) throw std::bad_alloc();  // so that no sum below runs over
+#if defined(STATERA_MAPS_MEMORY)
   if (bytes >= huge_page) return map(bytes);
 #endif
   Memory memory(std::aligned_alloc(line, round_up(bytes, line)), {});

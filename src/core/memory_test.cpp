@@ -19,7 +19,17 @@ TEST(Memory, AlignedAndWritableToItsEnd) {
   }
 }
 
-TEST(Memory, TooMuchIsAnException) { EXPECT_THROW(allocate_memory(std::numeric_limits<size_t>::max() / 4), std::bad_alloc); }
+TEST(Memory, TooMuchIsAnException) {
+  constexpr size_t most = std::numeric_limits<size_t>::max();
+  for (const size_t bytes : {most / 4, most - 100, most}) EXPECT_THROW(allocate_memory(bytes), std::bad_alloc) << bytes;
+}
+
+TEST(Memory, CallsAreCounted) {
+  const int64_t before = memory_calls();
+  allocate_memory(10);
+  allocate_memory(size_t{3} << 20);
+  EXPECT_EQ(memory_calls() - before, 2);
+}
 
 }  // namespace
 }  // namespace statera

@@ -73,6 +73,18 @@ TEST(Tensor, MovesAndClones) {
   EXPECT_TRUE(Tensor().clone().empty());
 }
 
+TEST(Tensor, LargeAndSmallMoveIntoEachOther) {  // their memory comes from different places and goes back there
+  Tensor large = counted({3, 1'000'000}), small = counted({2, 2});
+  const Tensor also_large = counted({2, 600'000});
+  std::swap(large, small);
+  EXPECT_EQ(large.as<float>()[3], 3.0f);
+  EXPECT_EQ(small.as<float>()[2'999'999], 2'999'999.0f);
+  large = also_large.clone();
+  small = counted({5});
+  EXPECT_EQ(large.as<float>()[1'199'999], 1'199'999.0f);
+  EXPECT_EQ(small.as<float>()[4], 4.0f);
+}
+
 TEST(Tensor, ImpossibleShapes) {
   constexpr int64_t most = std::numeric_limits<int64_t>::max();
   EXPECT_THROW(Tensor(DType::f32, {-1}), Error);

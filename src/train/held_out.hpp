@@ -9,7 +9,8 @@ struct HeldOut {
   int64_t positions = 0;
 };
 
-// Batches spread evenly over the text, all if they are no more than about `bytes`: the same ones in every call. Resets the tape.
+// Batches spread evenly over the text, each the middle of its stretch, all if they are no more than about `bytes`: the same ones in every
+// call. Resets the tape.
 HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& data, const TrainOptions& options, int64_t bytes);
 
 // How many batches that reads.

@@ -13,6 +13,7 @@
 #include <memory>
 #include <new>
 
+#include "core/memory.hpp"
 #include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "train/checkpoint.hpp"
@@ -228,6 +229,23 @@ TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
   EXPECT_NE(error_of([&] { train(other, data_for(options), options, {.out = out.path + "/bf16", .resume = true}); }, ErrorCode::config), "");
 }
 
+TEST(Trainer, HeldOutBatchesAreTheMiddlesOfTheirStretches) {
+  const Folder out;
+  TrainOptions options = short_run();
+  Model model = small_model("m A", 1);
+  TrainingData data = data_for(options);
+  std::vector<int64_t> asked;
+  const auto batches = data.held_out;
+  data.held_out = [&](int64_t i) {
+    asked.push_back(i);
+    return batches(0);
+  };
+  data.held_out_batches = 10;
+  Tape tape(model.device());
+  for (const int64_t count : {1, 3, 10}) measure_held_out(tape, model, data, options, count * options.batch * options.length);
+  EXPECT_EQ(asked, (std::vector<int64_t>{5, 1, 5, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+}
+
 TEST(Trainer, CheckpointedActivationsChangeNoBit) {
   const Folder a, b;
   TrainOptions options = short_run();
@@ -246,7 +264,7 @@ TEST(Trainer, AStepTakesNothingFromTheHeap) {
     std::vector<int64_t> calls(8);
     Model model = small_model("m A", 2);
     train(model, data_for(options), options, {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
-            calls[static_cast<size_t>(p.step - 1)] = heap_calls;
+            calls[static_cast<size_t>(p.step - 1)] = heap_calls + memory_calls();
           }});
     EXPECT_EQ(calls[6], calls[2]) << precision << (carry ? " with carried states" : "");  // behind step 8 it measures and saves
   }

@@ -109,6 +109,7 @@ std::vector<OpCase> causal_conv1d_cases() {
            {"width7_initial", {0, 20, 23}, {3, 100}, 35, 7, true, true, true, true},
            {"long", {0, 130}, {0}, 150, 3, true, true, false, true},
            {"packed_initial", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 17, 4, true, true, true},
+           {"blocks_initial", {0, 2, 140, 140}, {5, 70, 3}, 70, 7, false, false, true, true},
            {"base_mamba1", {0, 1024, 2048}, {0, 0}, 768, 4, true, true, false, true, true},
            {"base_mamba2", {0, 1024, 2048}, {0, 0}, 896, 4, true, true, false, true, true},
            {"base_step", {0, 1}, {1024}, 768, 4, true, true, true, true, true, true},
@@ -137,6 +138,14 @@ std::vector<OpCase> causal_conv1d_cases() {
     c.benchmark = r.benchmark;
     c.step = r.step;
     cases.push_back(c);
+    if (c.name != "packed_initial") continue;
+    const auto constant = [&](const char* name, std::initializer_list<size_t> inputs) {  // what nobody needs is not written
+      cases.push_back(c);
+      cases.back().name = name;
+      for (const size_t i : inputs) cases.back().inputs[i].gradient = false;
+    };
+    constant("constant_x", {0, 3});
+    constant("constant_weight", {1, 2});
   }
   return cases;
 }

@@ -1,6 +1,6 @@
 // causal_conv1d in vectors over channels. Output rows and the gradients of input rows are weighted sums of d_conv rows, from x, from
 // the state, or a row of zeros: one function does both. A task of forward is a block of rows; one of backward a sequence and a block of channels,
-// so that the gradient behind the activation never leaves L1.
+// so that the gradient behind the activation stays near.
 #include <algorithm>
 
 #include "ops/causal_conv1d/causal_conv1d.hpp"
@@ -43,15 +43,16 @@ namespace {
 template <int count>
 HWY_INLINE void SumSome(const RowSum& a, int64_t i) {
   const LanesTag d;
-  const bool more = i + 2 * count <= a.count;  // rows to fetch ahead: no hardware foresees pieces of rows that lie far apart, a third of the time
+  const bool more = i + 2 * count <= a.count;  // to fetch ahead: no hardware foresees pieces of rows that lie far apart, a third of the time
   ForLanes(a.channels, [&](int64_t c, auto io) HWY_ATTR {
     LanesVec sum[count];
-    if (more)
+    if (more) {
 #pragma GCC unroll 4
       for (int r = 0; r < count; ++r) {
         hwy::Prefetch(a.rows[i + count + r + a.width - 1] + c);
         if (a.dy) hwy::Prefetch(a.dy + (i + count + r) * a.dy_stride + c);
       }
+    }
 #pragma GCC unroll 4
     for (int r = 0; r < count; ++r) sum[r] = a.add ? io.load(a.add + c) : hn::Zero(d);
     for (int64_t j = 0; j < a.width; ++j) {
@@ -117,7 +118,8 @@ namespace {
 HWY_EXPORT(SumRows);
 HWY_EXPORT(AddTaps);
 HWY_EXPORT(WeightByTaps);
-constexpr int64_t rows_per_task = 64, channels_per_task = 64;
+constexpr int64_t rows_per_task = 16;                             // of forward
+constexpr int64_t rows_at_once = 64, channels_per_task = 64;      // of backward
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
@@ -130,7 +132,7 @@ struct Scratch {
   Scratch(const CausalConv1dForward<float>& a, Exec& exec)
       : weight(exec.scratch.allocate_array<float>(a.width * a.channels)),
         zeros(exec.scratch.allocate_array<float>(a.channels)),
-        most_rows(std::max(rows_per_task, a.width - 1) + a.width - 1),
+        most_rows(std::max(rows_at_once, a.width - 1) + a.width - 1),
         rows(exec.scratch.allocate_array<const float*>(exec.pool.size() * most_rows)) {
     HWY_DYNAMIC_DISPATCH(WeightByTaps)(a.weight, a.channels, a.width, weight);
     std::fill_n(zeros, a.channels, 0.0f);
@@ -182,15 +184,15 @@ struct Descent {
   const Scratch& scratch;
   int64_t s, c0, count;  // the sequence; the channels
   float* g;              // [most_rows, channels_per_task]
-  float* sums;           // [W + 1, C], from c0 on
+  float* sums;           // [W + 1, C], from c0 on; null: not needed
   const float** rows;
 
   void run() const {
     const auto& a = b.in;
     const int64_t length = a.rows.length(s), before = a.width - 1;
     std::fill_n(g, before * channels_per_task, 0.0f);
-    for (int64_t t = 0; t < length; t += rows_per_task) {
-      const int64_t taken = std::min(rows_per_task, length - t);
+    for (int64_t t = 0; t < length; t += rows_at_once) {
+      const int64_t taken = std::min(rows_at_once, length - t);
       gradient_of_sums(t, taken);
       input_gradients(t - before, taken);
       std::copy_n(g + taken * channels_per_task, before * channels_per_task, g);
@@ -212,7 +214,7 @@ struct Descent {
                                      count, a.width, true});
     else
       for (int64_t i = 0; i < taken; ++i) std::copy_n(dy + i * a.channels, count, here + i * channels_per_task);
-    if (b.dweight || b.dbias) HWY_DYNAMIC_DISPATCH(AddTaps)({here, rows, sums, channels_per_task, a.channels, taken, count, a.width});
+    if (sums) HWY_DYNAMIC_DISPATCH(AddTaps)({here, rows, sums, channels_per_task, a.channels, taken, count, a.width});
   }
 
   // dxs[t .. t + taken - 1]; g begins at row t.
@@ -252,23 +254,37 @@ struct Descent {
   }
 };
 
+// dweight and dbias of some channels: the sums of all sequences, in their order.
+void add_sequences(const CausalConv1dBackward<float>& b, const float* sums, int64_t c0, int64_t count) {
+  const auto& a = b.in;
+  const auto total = [&](int64_t row, int64_t c) {
+    float sum = 0;
+    for (int64_t s = 0; s < a.rows.sequences(); ++s) sum += sums[(s * (a.width + 1) + row) * a.channels + c];
+    return sum;
+  };
+  for (int64_t c = c0; c < c0 + count; ++c) {
+    for (int64_t j = 0; j < a.width && b.dweight; ++j) b.dweight[c * a.width + j] = total(j, c);
+    if (b.dbias) b.dbias[c] = total(a.width, c);
+  }
+}
+
 void backward(const CausalConv1dBackward<float>& b, Exec& exec) noexcept {
   const auto& a = b.in;
   const ArenaScope scope(exec.scratch);
   const Scratch scratch(a, exec);
-  const int64_t per_sequence = (a.width + 1) * a.channels, ring = scratch.most_rows * channels_per_task, groups = blocks(a.channels, channels_per_task);
-  float* sums = exec.scratch.allocate_array<float>(a.rows.sequences() * per_sequence);  // [S, W + 1, C]
-  float* g = exec.scratch.allocate_array<float>(exec.pool.size() * ring);
-  std::fill_n(sums, a.rows.sequences() * per_sequence, 0.0f);
-  exec.pool.run(a.rows.sequences() * groups, [&](int64_t task, int worker) {
-    const int64_t s = task / groups, c0 = task % groups * channels_per_task;
-    Descent{b, scratch, s, c0, std::min(channels_per_task, a.channels - c0), g + worker * ring, sums + s * per_sequence + c0, scratch.of(worker)}.run();
+  const int64_t sequences = a.rows.sequences(), per_sequence = (a.width + 1) * a.channels, block = scratch.most_rows * channels_per_task,
+                groups = blocks(a.channels, channels_per_task);
+  const bool weights = b.dweight || b.dbias;
+  float* g = exec.scratch.allocate_array<float>(exec.pool.size() * block);
+  float* sums = weights ? exec.scratch.allocate_array<float>(sequences * per_sequence) : nullptr;  // [S, W + 1, C]
+  if (weights) std::fill_n(sums, sequences * per_sequence, 0.0f);
+  const auto channels_of = [&](int64_t group) { return std::min(channels_per_task, a.channels - group * channels_per_task); };
+  exec.pool.run(sequences * groups, [&](int64_t task, int worker) {
+    const int64_t s = task / groups, group = task % groups, c0 = group * channels_per_task;
+    Descent{b, scratch, s, c0, channels_of(group), g + worker * block, weights ? sums + s * per_sequence + c0 : nullptr, scratch.of(worker)}.run();
   });
-  for (int64_t s = 1; s < a.rows.sequences(); ++s)
-    for (int64_t i = 0; i < per_sequence; ++i) sums[i] += sums[s * per_sequence + i];
-  if (b.dbias) std::copy_n(sums + a.width * a.channels, a.channels, b.dbias);
-  for (int64_t c = 0; c < a.channels && b.dweight; ++c)
-    for (int64_t j = 0; j < a.width; ++j) b.dweight[c * a.width + j] = sums[j * a.channels + c];
+  const auto add = [&](int64_t group, int) { add_sequences(b, sums, group * channels_per_task, channels_of(group)); };
+  if (weights) exec.pool.run(groups, add, sequences * per_sequence);
 }
 }  // namespace
 

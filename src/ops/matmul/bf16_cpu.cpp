@@ -6,55 +6,13 @@
 #define HWY_TARGET_INCLUDE "ops/matmul/bf16_cpu.cpp"
 #include "core/simd.hpp"
 #include "core/transpose-inl.hpp"
+#include "ops/matmul/bf16-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
-using Tag = hn::ScalableTag<float>;
-using V = hn::Vec<Tag>;
-
-// Two ways to round: in integers, and by an instruction that Highway 1.0 does not have, for a CPU with AVX512-BF16 (core/isa.hpp).
-struct InSteps {
-  // round_to_bf16, in the upper half; the lower one is not cleared.
-  static HWY_INLINE hn::Vec<hn::RebindToUnsigned<Tag>> rounded(V v) {
-    const Tag d;
-    const hn::RebindToUnsigned<Tag> du;
-    const auto bits = hn::BitCast(du, v), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-    const auto nearest = hn::IfThenElse(hn::Eq(hn::And(bits, hn::Set(du, 0x7f800000u)), hn::Zero(du)), hn::And(bits, hn::Set(du, 0x80000000u)),
-                                        hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), odd));
-    return hn::BitCast(du, hn::IfThenElse(hn::IsNaN(v), hn::BitCast(d, hn::Or(bits, hn::Set(du, 0x00400000))), hn::BitCast(d, nearest)));
-  }
-  static HWY_INLINE V pair(V first, V second) {
-    const hn::RebindToUnsigned<Tag> du;
-    return hn::BitCast(Tag(), hn::Or(hn::ShiftRight<16>(rounded(first)), hn::And(rounded(second), hn::Set(du, 0xffff0000u))));
-  }
-  // Of two vectors from `from` on.
-  static HWY_INLINE V neighbours(const float* from) {
-    V first, second;
-    hn::LoadInterleaved2(Tag(), from, first, second);
-    return pair(first, second);
-  }
-};
-#if HWY_TARGET == HWY_AVX3
-struct ByTheCpu {
-  static HWY_INLINE __m512i halves(V lower, V upper) {
-    __m512i both;
-    asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(both) : "v"(upper.raw), "v"(lower.raw));
-    return both;
-  }
-  static HWY_INLINE V pair(V first, V second) {
-    alignas(64) static constexpr uint16_t turns[] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    return V{_mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_load_si512(turns), halves(first, second)))};
-  }
-  static HWY_INLINE V neighbours(const float* from) {
-    const Tag d;
-    return V{_mm512_castsi512_ps(halves(hn::LoadU(d, from), hn::LoadU(d, from + hn::Lanes(d))))};
-  }
-};
-#else
-using ByTheCpu = InSteps;
-#endif
+using Tag = PairsTag;
 
 inline float PairOf(float first, float second) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(round_to_bf16(first)) >> 16 | std::bit_cast<uint32_t>(round_to_bf16(second)));

@@ -10,10 +10,36 @@
 
 #include "core/random.hpp"
 #include "ops/matmul/matmul.hpp"
+#include "core/isa.hpp"
 #include "support/engine.hpp"
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/matmul/bf16_test.cpp"
+#include "core/simd.hpp"
+#include "ops/matmul/bf16-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace statera::HWY_NAMESPACE {
+template <class Rounding>
+void PairAll(const float* from, int64_t count, float* neighbours, float* across) {
+  const PairsTag d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < count; i += lanes) {
+    hn::StoreU(Rounding::neighbours(from + 2 * i), d, neighbours + i);
+    hn::StoreU(Rounding::pair(hn::LoadU(d, from + i), hn::LoadU(d, from + count + i)), d, across + i);
+  }
+}
+void RunRounding(bool by_the_cpu, const float* from, int64_t count, float* neighbours, float* across) {
+  (by_the_cpu ? PairAll<ByTheCpu> : PairAll<InSteps>)(from, count, neighbours, across);
+}
+}  // namespace statera::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace statera::test {
 namespace {
+HWY_EXPORT(RunRounding);
+
 
 float of_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
 
@@ -41,6 +67,21 @@ std::vector<float> any_floats(int64_t count) {
 
 uint32_t pair_of(float first, float second) {
   return std::bit_cast<uint32_t>(round_to_bf16(first)) >> 16 | std::bit_cast<uint32_t>(round_to_bf16(second));
+}
+
+// On any CPU that has the instruction only one of the two ways is taken elsewhere.
+TEST(Bf16, BothWaysToRoundGiveTheSameBits) {
+  constexpr int64_t count = 4096;
+  const std::vector<float> from = any_floats(2 * count);
+  for (const bool by_the_cpu : {false, true}) {
+    if (by_the_cpu && !multiplies_bf16()) continue;
+    std::vector<float> neighbours(count), across(count);
+    HWY_DYNAMIC_DISPATCH(RunRounding)(by_the_cpu, from.data(), count, neighbours.data(), across.data());
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(std::bit_cast<uint32_t>(neighbours[i]), pair_of(from[2 * i], from[2 * i + 1])) << i << ' ' << by_the_cpu;
+      ASSERT_EQ(std::bit_cast<uint32_t>(across[i]), pair_of(from[i], from[count + i])) << i << ' ' << by_the_cpu;
+    }
+  }
 }
 
 TEST(Bf16, PairsStandWhereTheTileLooksForThem) {
@@ -151,3 +192,4 @@ TEST(Bf16, AWeightKeepsItsPanelsOfBothPrecisions) {
 
 }  // namespace
 }  // namespace statera::test
+#endif

@@ -141,9 +141,9 @@ HWY_INLINE void TileColumns(const TileArgs& t, int64_t n, int64_t m, int64_t k) 
 template <bool accumulate, class Arithmetic = Floats>
 void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m, int64_t n, int64_t k) {
   constexpr int64_t most = tile_vectors * tile_lanes;
-  const int64_t parts = (n + most - 1) / most, width = parts > 0 ? ((n + parts - 1) / parts + tile_lanes - 1) / tile_lanes * tile_lanes : 0;
-  for (int64_t j = 0; j < n; j += width) {  // 64 columns as 32 + 32, not 48 + 16: one vector has too few sums for its loads
-    const int64_t columns = std::min(n - j, width);
+  for (int64_t j = 0, columns = 0; j < n; j += columns) {
+    const int64_t parts = (n - j + most - 1) / most, vectors = (n - j + parts * tile_lanes - 1) / (parts * tile_lanes);
+    columns = std::min(n - j, vectors * tile_lanes);  // 64 columns as 32 + 32, not 48 + 16: one vector has too few sums for its loads
     for (int64_t i = 0, rows = 0; i < m; i += rows) {
       const int64_t blocks = (m - i + tile_rows - 1) / tile_rows;
       rows = (m - i + blocks - 1) / blocks;  // 9 rows as 5 + 4, not 8 + 1

@@ -112,7 +112,7 @@ HWY_INLINE Step LoadStep(const ScanBlock& k, int64_t row, int64_t channel, Lanes
   at.C = a.C + row * a.C_stride + k.group * a.d_state;
   return at;
 }
-// What a step of the next chunk will read: no hardware foresees one vector of each of many rows, and waiting for them was half of the scan's time.
+// What a step of the next chunk will read: no hardware foresees one vector of each of many rows, and waiting for them was half of forward's time.
 HWY_INLINE void FetchStep(const ScanBlock& k, int64_t row, int64_t channel) {
   const auto& a = *k.a;
   hwy::Prefetch(a.delta + row * a.delta_stride + channel);
@@ -171,10 +171,8 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
   const int64_t d_state = a.d_state, stride = k.in.stride;
   const float* HWY_RESTRICT A = k.in.A + c;
   const bool more = row0 > a.rows.begin(k.in.s);
-  for (int64_t n = 0; n < d_state; ++n) {
-    if (more) hwy::Prefetch(start + (n - d_state) * stride + c);  // of the chunk before, which comes next
-    hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
-  }
+  for (int64_t n = 0; more && n < d_state; ++n) hwy::Prefetch(start + (n - d_state) * stride + c);  // of the chunk before, which comes next
+  for (int64_t n = 0; n < d_state; ++n) hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t row = row0 + i, next = row - scan_rows;
     if (next >= a.rows.begin(k.in.s)) {
