@@ -57,8 +57,7 @@ HWY_INLINE V SiluGrad(D d, V x) {
 
 // log(1 + exp(x)) = max(x, 0) + log1p(u), u = exp(-|x|); log1p(u) = 2 atanh(u / (2 + u)), a series in s^2 <= 1/9.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Softplus(D d, V x) {
-  const V u = Exp(d, hn::Neg(hn::Abs(x)));
+HWY_INLINE V SoftplusOf(D d, V x, V u) {
   const V s = hn::Div(u, hn::Add(u, hn::Set(d, 2.0f)));
   const V s2 = hn::Mul(s, s);
   V p = hn::Set(d, 2.0f / 13);
@@ -69,6 +68,16 @@ HWY_INLINE V Softplus(D d, V x) {
   p = hn::MulAdd(p, s2, hn::Set(d, 2.0f / 3));
   p = hn::MulAdd(p, s2, hn::Set(d, 2.0f));
   return hn::MulAdd(p, s, hn::Max(hn::Zero(d), x));
+}
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Softplus(D d, V x) { return SoftplusOf(d, x, Exp(d, hn::Neg(hn::Abs(x)))); }
+
+// The same and its slope, sigmoid(x) = 1 / (1 + u), or u / (1 + u) for negative x.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Softplus(D d, V x, V& slope) {
+  const V one = hn::Set(d, 1.0f), u = Exp(d, hn::Neg(hn::Abs(x)));
+  slope = hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), u, one), hn::Add(one, u));
+  return SoftplusOf(d, x, u);
 }
 
 }  // namespace statera::HWY_NAMESPACE

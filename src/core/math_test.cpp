@@ -13,18 +13,21 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 
-enum { exp_, sigmoid_, silu_, silu_grad_, softplus_ };
+enum { exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_ };
 
 // y[i] = f(x[i]) for a multiple of 16 values
 void Apply(int f, const float* x, float* y, int64_t n) {
   const hn::ScalableTag<float> d;
   for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::Lanes(d))) {
     const auto v = hn::LoadU(d, x + i);
+    auto slope = v;
+    Softplus(d, v, slope);
     const auto r = f == exp_         ? Exp(d, v)
                    : f == sigmoid_   ? Sigmoid(d, v)
                    : f == silu_      ? Silu(d, v)
                    : f == silu_grad_ ? SiluGrad(d, v)
-                                     : Softplus(d, v);
+                   : f == softplus_  ? Softplus(d, v)
+                                     : slope;
     hn::StoreU(r, d, y + i);
   }
 }
@@ -36,7 +39,7 @@ HWY_AFTER_NAMESPACE();
 namespace statera::test {
 namespace {
 HWY_EXPORT(Apply);
-enum { exp_, sigmoid_, silu_, silu_grad_, softplus_ };
+enum { exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_ };
 
 std::vector<float> values_of(int f, const std::vector<float>& x) {
   std::vector<float> y(x.size());
@@ -76,6 +79,7 @@ TEST(Math, RelativeErrors) {
                 exp_, -1, 1, [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }),
             bound);
   EXPECT_LE(worst(sigmoid_, -85, 85, sigmoid, magnitude(sigmoid)), bound);
+  EXPECT_LE(worst(softplus_slope_, -85, 85, sigmoid, magnitude(sigmoid)), bound);
   EXPECT_LE(worst(silu_, -80, 80, silu, magnitude(silu)), bound);
   EXPECT_LE(worst(softplus_, -80, 100, softplus, magnitude(softplus)), bound);
   EXPECT_LE(worst(softplus_, -2, 2, softplus, magnitude(softplus)), bound);
@@ -86,7 +90,7 @@ TEST(Math, RelativeErrors) {
 TEST(Math, EdgesOfTheRange) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> x{nan, -nan, -inf, -1000, -88, inf, 1000, 0, -0.0f, 0, 0, 0, 0, 0, 0, 0};
-  for (int f : {exp_, sigmoid_, silu_, silu_grad_, softplus_}) {
+  for (int f : {exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_}) {
     const std::vector<float> y = values_of(f, x);
     EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1])) << f;
     for (size_t i = 3; i < 5; ++i) EXPECT_NEAR(y[i], 0, 1e-30) << f << " of " << x[i];

@@ -97,21 +97,21 @@ void LoadA(const ScanBlock& k, float* to) {
 
 // What the channels of one vector see at one row.
 struct Step {
-  LanesVec raw, dt, u, dtu;
-  const float *B, *C;  // [d_state]
+  LanesVec dt, u, dtu, slope;  // slope: d dt / d delta
 };
 template <class IO>
 HWY_INLINE Step LoadStep(const ScanBlock& k, int64_t row, int64_t channel, LanesVec bias, IO io) {
   const auto& a = *k.a;
   Step at;
-  at.raw = hn::Add(io.load(a.delta + row * a.delta_stride + channel), bias);
-  at.dt = a.delta_softplus ? Softplus(LanesTag(), at.raw) : at.raw;
+  const LanesVec raw = hn::Add(io.load(a.delta + row * a.delta_stride + channel), bias);
+  at.slope = hn::Set(LanesTag(), 1.0f);
+  at.dt = a.delta_softplus ? Softplus(LanesTag(), raw, at.slope) : raw;
   at.u = io.load(a.u + row * a.u_stride + channel);
   at.dtu = hn::Mul(at.dt, at.u);
-  at.B = a.B + row * a.B_stride + k.group * a.d_state;
-  at.C = a.C + row * a.C_stride + k.group * a.d_state;
   return at;
 }
+HWY_INLINE const float* RowOfB(const ScanBlock& k, int64_t row) { return k.a->B + row * k.a->B_stride + k.group * k.a->d_state; }
+HWY_INLINE const float* RowOfC(const ScanBlock& k, int64_t row) { return k.a->C + row * k.a->C_stride + k.group * k.a->d_state; }
 // What a step of the next chunk will read: no hardware foresees one vector of each of many rows, and waiting for them was half of forward's time.
 HWY_INLINE void FetchStep(const ScanBlock& k, int64_t row, int64_t channel) {
   const auto& a = *k.a;
@@ -122,7 +122,8 @@ HWY_INLINE void FetchStep(const ScanBlock& k, int64_t row, int64_t channel) {
 template <class IO>
 HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) { return p ? io.load(p + channel) : hn::Zero(LanesTag()); }
 
-// Moves h on by `rows` rows from row0 and writes the output.
+// Moves h on by `rows` rows from row0, at most scan_rows, and writes the output. First all that rows do alone, so that its latencies overlap: a
+// row's states fill the window in which the CPU looks ahead.
 HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_RESTRICT h) {
   const LanesTag d;
   const auto& a = *k.a;
@@ -133,18 +134,30 @@ HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_
     const float* HWY_RESTRICT A = k.A + c;
     float* HWY_RESTRICT h_c = h + c;
     const LanesVec bias = LoadOptional(a.delta_bias, channel, io), D = LoadOptional(a.D, channel, io);
-    for (int64_t row = row0; row < row0 + rows; ++row) {
-      if (row + scan_rows < end) FetchStep(k, row + scan_rows, channel);
-      const Step at = LoadStep(k, row, channel, bias, io);
-      LanesVec p = hn::Mul(D, at.u);
+    LanesVec dts[scan_rows], dtus[scan_rows], ps[scan_rows];
+    for (int64_t i = 0; i < rows; ++i) {
+      if (row0 + i + scan_rows < end) FetchStep(k, row0 + i + scan_rows, channel);
+      const Step at = LoadStep(k, row0 + i, channel, bias, io);
+      dts[i] = at.dt;
+      dtus[i] = at.dtu;
+      ps[i] = hn::Mul(D, at.u);
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+      const float *B = RowOfB(k, row0 + i), *C = RowOfC(k, row0 + i);
+      const LanesVec dt = dts[i], dtu = dtus[i];
+      LanesVec p = ps[i];
       for (int64_t n = 0; n < d_state; ++n) {
-        const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, A + n * stride)));
-        const LanesVec now = hn::MulAdd(decay, hn::Load(d, h_c + n * stride), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
+        const LanesVec decay = Exp2(hn::Mul(dt, hn::Load(d, A + n * stride)));
+        const LanesVec now = hn::MulAdd(decay, hn::Load(d, h_c + n * stride), hn::Mul(dtu, hn::Set(d, B[n])));
         hn::Store(now, d, h_c + n * stride);
-        p = hn::MulAdd(now, hn::Set(d, at.C[n]), p);
+        p = hn::MulAdd(now, hn::Set(d, C[n]), p);
       }
-      if (a.z) p = hn::Mul(p, Silu(d, io.load(a.z + row * a.z_stride + channel)));
-      io.store(p, a.y + row * a.channels + channel);
+      ps[i] = p;
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+      LanesVec p = ps[i];
+      if (a.z) p = hn::Mul(p, Silu(d, io.load(a.z + (row0 + i) * a.z_stride + channel)));
+      io.store(p, a.y + (row0 + i) * a.channels + channel);
     }
   });
 }
@@ -173,35 +186,45 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
   const bool more = row0 > a.rows.begin(k.in.s);
   for (int64_t n = 0; more && n < d_state; ++n) hwy::Prefetch(start + (n - d_state) * stride + c);  // of the chunk before, which comes next
   for (int64_t n = 0; n < d_state; ++n) hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
-  for (int64_t i = 0; i < rows; ++i) {
+  LanesVec ps[scan_rows];
+  for (int64_t i = 0; i < rows; ++i) {  // what rows do alone, as in Scan
     const int64_t row = row0 + i, next = row - scan_rows;
     if (next >= a.rows.begin(k.in.s)) {
       FetchStep(k.in, next, channel);
       hwy::Prefetch(k.b->dy + next * a.channels + channel);
     }
     const Step at = LoadStep(k.in, row, channel, bias, io);
+    hn::Store(at.dt, d, m.dt + i * lanes);
+    hn::Store(at.u, d, m.u + i * lanes);
+    hn::Store(at.dtu, d, m.dtu + i * lanes);
+    hn::Store(at.slope, d, m.slope + i * lanes);
+    ps[i] = hn::Mul(D, at.u);
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    const float *B = RowOfB(k.in, row0 + i), *C = RowOfC(k.in, row0 + i);
     const float* before = m.states + i * d_state * lanes;
     float *now = m.states + (i + 1) * d_state * lanes, *decays = m.decay + i * d_state * lanes;
-    LanesVec p = hn::Mul(D, at.u);
+    const LanesVec dt = hn::Load(d, m.dt + i * lanes), dtu = hn::Load(d, m.dtu + i * lanes);
+    LanesVec p = ps[i];
     for (int64_t n = 0; n < d_state; ++n) {
-      const LanesVec decay = Exp2(hn::Mul(at.dt, hn::Load(d, A + n * stride)));
-      const LanesVec h = hn::MulAdd(decay, hn::Load(d, before + n * lanes), hn::Mul(at.dtu, hn::Set(d, at.B[n])));
+      const LanesVec decay = Exp2(hn::Mul(dt, hn::Load(d, A + n * stride)));
+      const LanesVec h = hn::MulAdd(decay, hn::Load(d, before + n * lanes), hn::Mul(dtu, hn::Set(d, B[n])));
       hn::Store(decay, d, decays + n * lanes);
       hn::Store(h, d, now + n * lanes);
-      p = hn::MulAdd(h, hn::Set(d, at.C[n]), p);
+      p = hn::MulAdd(h, hn::Set(d, C[n]), p);
     }
+    ps[i] = p;
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t row = row0 + i;
     LanesVec dp = io.load(k.b->dy + row * a.channels + channel);
     if (a.z) {
       const LanesVec z = io.load(a.z + row * a.z_stride + channel);
       const LanesVec one = hn::Set(d, 1.0f), gate = Sigmoid(d, z);
-      io.store(hn::Mul(hn::Mul(dp, p), hn::Mul(gate, hn::MulAdd(z, hn::Sub(one, gate), one))), k.b->dz + row * k.b->dz_stride + channel);
+      io.store(hn::Mul(hn::Mul(dp, ps[i]), hn::Mul(gate, hn::MulAdd(z, hn::Sub(one, gate), one))), k.b->dz + row * k.b->dz_stride + channel);
       dp = hn::Mul(dp, hn::Mul(z, gate));
     }
-    hn::Store(at.dt, d, m.dt + i * lanes);
-    hn::Store(at.u, d, m.u + i * lanes);
-    hn::Store(at.dtu, d, m.dtu + i * lanes);
     hn::Store(dp, d, m.dp + i * lanes);
-    hn::Store(a.delta_softplus ? Sigmoid(d, at.raw) : hn::Set(d, 1.0f), d, m.slope + i * lanes);
   }
   if (rows == scan_rows) return;
   // Rows that are not there: they keep what comes from behind (decay 1) and add zeros.
@@ -222,8 +245,8 @@ HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_
   LanesVec sum_B[scan_rows], sum_A[scan_rows];
   for (int64_t i = 0; i < scan_rows; ++i) {
     const int64_t row = row0 + std::min(i, rows - 1);
-    B[i] = a.B + row * a.B_stride + k.in.group * d_state;
-    C[i] = a.C + row * a.C_stride + k.in.group * d_state;
+    B[i] = RowOfB(k.in, row);
+    C[i] = RowOfC(k.in, row);
     sum_B[i] = sum_A[i] = hn::Zero(d);
   }
   for (int64_t n = 0; n < d_state; ++n) {
