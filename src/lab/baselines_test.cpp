@@ -51,6 +51,18 @@ TEST(Ngram, SaysWhatItSkips) {
   EXPECT_NE(cost.note.find("last 19000 bytes"), std::string::npos) << cost.note;
 }
 
+TEST(Baselines, EndWhenTheyAreToldTo) {
+  struct Stopped {};
+  int calls = 0;
+  const auto often = [&] {
+    if (++calls == 2) throw Stopped();
+  };
+  const std::string text(300'000, 'a');
+  EXPECT_THROW(ngram_cost(from({text}), from({"abc"}), {.often = often}), Stopped);
+  calls = 0;
+  EXPECT_THROW(xz_cost(from({text}), from({"abc"}), {.often = often}), Stopped);
+}
+
 TEST(Xz, SaysWhatItSkips) {
   const ByteSource train = from({"once upon a time", "there was"});
   const XzCost cost = xz_cost(train, from({"once upon"}), {.max_train_bytes = 9, .max_held_out_bytes = 5});

@@ -55,14 +55,15 @@ class Table {
 
 // Calls body(position, key, key of a position a little later) for the strings of k + 1 bytes of each document; stops when it gives false.
 template <class Body>
-bool for_each_string(const ByteSource& source, int k, Body body) {
-  constexpr size_t ahead = 12;
+bool for_each_string(const ByteSource& source, int k, const std::function<void()>& often, Body body) {
+  constexpr size_t ahead = 12, pause = size_t{1} << 20;
   const uint64_t mask = (uint64_t{1} << 8 * (k + 1)) - 1;
   for (int64_t d = 0; d < source.documents(); ++d) {
     const std::span<const uint8_t> text = source.document(d);
     uint64_t key = 0, later = 0;
     for (size_t i = 0; i < std::min(ahead, text.size()); ++i) later = later << 8 | text[i];
     for (size_t i = 0; i < text.size(); ++i) {
+      if (often && i % pause == 0) often();
       key = (key << 8 | text[i]) & mask;
       if (i + ahead < text.size()) later = later << 8 | text[i + ahead];
       if (i >= static_cast<size_t>(k) && !body(source.document_begin(d) + static_cast<int64_t>(i), key, later & mask)) return false;
@@ -72,16 +73,16 @@ bool for_each_string(const ByteSource& source, int k, Body body) {
 }
 
 // Turns p[i] from p_{k-1} into p_k. False if the counts do not fit.
-bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, int64_t max_bytes, std::vector<double>& p) {
-  Table strings(max_bytes), contexts(max_bytes);
-  const bool counted = for_each_string(train, k, [&](int64_t, uint64_t key, uint64_t later) {
+bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, const NgramOptions& options, std::vector<double>& p) {
+  Table strings(options.max_table_bytes), contexts(options.max_table_bytes);
+  const bool counted = for_each_string(train, k, options.often, [&](int64_t, uint64_t key, uint64_t later) {
     strings.prefetch(later);
     return strings.add(key, 1);
   });
   if (!counted) return false;
   for (const Table::Entry& entry : strings.entries())
     if (entry.count != 0 && !contexts.add(entry.key >> 8, entry.count)) return false;
-  return for_each_string(held_out, k, [&](int64_t i, uint64_t key, uint64_t later) {
+  return for_each_string(held_out, k, options.often, [&](int64_t i, uint64_t key, uint64_t later) {
     strings.prefetch(later);
     const Table::Entry& context = contexts.find(key >> 8);
     double& q = p[static_cast<size_t>(i)];
@@ -102,7 +103,7 @@ NgramCost ngram_cost(const ByteSource& train, const ByteSource& held_out, const 
   const ByteSource text = train.part(train.bytes() - counted, train.bytes());
   std::vector<double> p(static_cast<size_t>(held_out.bytes()), 1.0 / 256);  // [held out]
   for (int k = 0; k <= options.max_order; ++k) {
-    if (!interpolate(text, held_out, k, options.max_table_bytes, p)) {
+    if (!interpolate(text, held_out, k, options, p)) {
       if (!result.note.empty()) result.note += "; ";
       result.note += "order " + std::to_string(k) + " and above skipped: their counts need more than " +
                      std::to_string(options.max_table_bytes >> 20) + " MB";

@@ -5,6 +5,7 @@
 // h: the k bytes before w; h': h without its first; c: counts in the text trained on; T(h): how many different bytes followed h there.
 // A context that never occurred, or that a document's beginning cuts short, leaves p_{k-1} as it is. The held-out text teaches nothing.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct NgramOptions {
   int max_order = 5;                           // at most 6
   int64_t max_train_bytes = 100'000'000;       // of a longer text the last so many are counted
   int64_t max_table_bytes = int64_t{1} << 30;  // an order whose counts need more is skipped, and those above it
+  std::function<void()> often;                 // called a few times a second; may throw, which ends it
 };
 
 struct NgramCost {

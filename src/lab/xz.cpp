@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <span>
 
 #include "core/check.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 // Counts the bytes of one .xz stream. `dictionary`: no more than the text needs, as memory grows with it.
 class Encoder {
  public:
-  explicit Encoder(uint32_t dictionary) {
+  Encoder(uint32_t dictionary, const std::function<void()>& often) : often_(often) {
     lzma_options_lzma options;
     lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME);
     options.dict_size = std::min(options.dict_size, dictionary);
@@ -28,9 +29,13 @@ class Encoder {
 
   void add(const ByteSource& source) {
     for (int64_t i = 0; i < source.documents(); ++i) {
-      stream_.next_in = source.document(i).data();
-      stream_.avail_in = source.document(i).size();
-      while (stream_.avail_in > 0) code(LZMA_RUN);
+      const std::span<const uint8_t> text = source.document(i);
+      for (size_t done = 0; done < text.size(); done += piece) {
+        if (often_) often_();
+        stream_.next_in = text.data() + done;
+        stream_.avail_in = std::min(piece, text.size() - done);
+        while (stream_.avail_in > 0) code(LZMA_RUN);
+      }
     }
   }
   int64_t finish() {
@@ -39,6 +44,8 @@ class Encoder {
   }
 
  private:
+  static constexpr size_t piece = size_t{1} << 17;
+
   lzma_ret code(lzma_action action) {
     std::array<uint8_t, 1 << 14> thrown_away;
     stream_.next_out = thrown_away.data();
@@ -51,6 +58,7 @@ class Encoder {
     return result;
   }
 
+  const std::function<void()>& often_;
   lzma_stream stream_ = LZMA_STREAM_INIT;
 };
 
@@ -60,10 +68,10 @@ XzCost xz_cost(const ByteSource& train, const ByteSource& held_out, const XzOpti
   const int64_t seen = std::min(train.bytes(), options.max_train_bytes), coded = std::min(held_out.bytes(), options.max_held_out_bytes);
   const ByteSource before = train.part(train.bytes() - seen, train.bytes()), after = held_out.part(0, coded);
   const auto dictionary = static_cast<uint32_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(seen + coded, 1 << 12, 1 << 30))));
-  Encoder alone(dictionary);
+  Encoder alone(dictionary, options.often);
   alone.add(before);
   const int64_t without = alone.finish();
-  Encoder together(dictionary);
+  Encoder together(dictionary, options.often);
   together.add(before);
   together.add(after);
   XzCost result{8.0 * static_cast<double>(together.finish() - without) / static_cast<double>(coded), {}};

@@ -1,6 +1,7 @@
 // What a text costs with xz (LZMA2 at its strongest, 9 extreme) that has already seen the text to train on:
 // 8 (xz(train + held out) - xz(train)) / bytes held out.
 #pragma once
+#include <functional>
 #include <string>
 
 #include "statera/data.hpp"
@@ -10,6 +11,7 @@ namespace statera {
 struct XzOptions {
   int64_t max_train_bytes = int64_t{64} << 20;     // of a longer text the last so many are used: the window of xz is no larger
   int64_t max_held_out_bytes = int64_t{16} << 20;  // and the first so many of the held-out one
+  std::function<void()> often;                     // called a few times a second; may throw, which ends it
 };
 
 struct XzCost {

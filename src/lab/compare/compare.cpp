@@ -180,7 +180,7 @@ class Comparison {
     if (store_.fact("baselines")) return;
     note("n-gram models and xz");
     const int64_t all = source_.bytes();
-    const Baselines b = baselines(source_.part(0, all - parts_.held_out.bytes()), parts_.held_out.part(0, amounts_.judged_bytes));
+    const Baselines b = baselines(source_.part(0, all - parts_.held_out.bytes()), parts_.held_out.part(0, amounts_.judged_bytes), [this] { go_on(); });
     Json rows = Json::array();
     for (const Baseline& row : b.rows) rows.push_back({{"name", row.name}, {"bits_per_byte", row.bits_per_byte}});
     store_.keep_fact("baselines", Json({{"rows", rows}, {"note", b.note}}).dump());
