@@ -27,6 +27,7 @@ EQUIVALENT = [
     ("src/ops/matmul/quantised_cpu.cpp", "bound", r"dot_streams = ", "how many panels one row reads at a time: speed, not bits"),
     ("src/ops/matmul/tile-inl.hpp", "bound", r"tile_vectors = HWY_TARGET", "how wide a register block is: speed, not bits"),
     ("src/ops/selective_scan/selective_scan_cpu.cpp", "", r"hwy::Prefetch|FetchStep\(k", "what is fetched ahead: speed, not bits"),
+    ("src/ops/selective_scan/selective_scan_cpu.cpp", "index", r"^ *LanesVec .*\[scan_rows\]", "a longer array"),
     ("src/ops/selective_scan/selective_scan_cpu.cpp", "bound", r"n < d_state; .*start \+ n \* stride", "one state more, overwritten by the first step"),
     ("src/ops/ssd/ssd_cpu.cpp", "bound", r"t < q; t \+= row_block", "one block more, of no rows"),
     ("src/ops/ssd/ssd_cpu.cpp", "bound", r"u < k; u \+= lanes", "the sums at and behind k are masked out"),
