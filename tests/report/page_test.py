@@ -114,7 +114,15 @@ def risen():
     return report
 
 
-PAGES = {"full": fixture, "risen": risen, "partial": partial, "empty": empty, "hostile": hostile, "many": many}
+def flattered():
+    """Held-out data cost much more than validation data."""
+    report = fixture()
+    for candidate in report["candidates"]:
+        candidate["bits_per_byte"] += 0.2
+    return report
+
+
+PAGES = {"full": fixture, "risen": risen, "flattered": flattered, "partial": partial, "empty": empty, "hostile": hostile, "many": many}
 
 
 class PageTest(unittest.TestCase):
@@ -193,6 +201,9 @@ class PageTest(unittest.TestCase):
         self.open("risen", "light", 1280)
         self.assertIn("more time alone would not bring more", self.text(".see")[0])
         self.assertNotIn("a larger budget", self.text(".see")[0])
+        self.open("flattered", "light", 1280)
+        self.assertIn("On held-out data hybrid costs 2.218, 0.221 more: validation data lie among the training data, which flatters a model. The last "
+                      "quarter of the time still brought it 0.021 bits per byte, so a larger budget may bring more.", self.text(".see")[0])
         self.open("partial", "light", 1280)
         self.assertEqual(len(self.text(".banner")), 1)
         self.assertIn("Not measured: attention and hybrid.", self.text(".missing"))

@@ -103,6 +103,7 @@ std::vector<OpCase> causal_conv1d_cases() {
   std::vector<OpCase> cases;
   for (const Row& r : std::vector<Row>{
            {"tiny", {0, 5}, {0}, 3, 4},
+           {"none", {0}, {}, 5, 4},
            {"plain", {0, 37, 74}, {0, 0}, 8, 4, false, false},
            {"short_initial", {0, 2, 4, 4, 5}, {9, 1, 5, 0}, 5, 4, true, true, true},
            {"width1", {0, 7}, {0}, 5, 1, true, false},

@@ -25,10 +25,12 @@ function seeTime(series, references) {
   const beaten = references.filter(r => heldOut.length && heldOut.every(y => y < r.y)), not = references.filter(r => heldOut.length && heldOut.every(y => y >= r.y));
   if (beaten.length) said.push(`On held-out data ${heldOut.length > 1 ? "all are" : "it is"} below ${listed(beaten.map(r => r.name))}`);
   if (not.length) said.push(`On held-out data ${heldOut.length > 1 ? "none is" : "it is not"} below ${listed(not.map(r => r.name), "or")}`);
+  const missed = (best.heldOut ?? end.y) - end.y;  // validation pieces lie between pieces that are trained on
+  if (missed > 0.05) said.push(`On held-out data ${best.name} costs ${bits(best.heldOut)}, ${bits(missed)} more: validation data lie among the training data, which flatters a model`);
   const lowest = least(best.points, p => p.y), late = at(best.points, end.x * 0.75) - end.y;
   if (lowest.x < end.x * 0.8) said.push(`It was lower, with ${bits(lowest.y)}, after ${duration(lowest.x)}: more time alone would not bring more`);
   else if (best.points.length > 3)
-    said.push(late > 0.01 ? `The last quarter of the time still brought it ${bits(late)} bits per byte, so a larger budget should bring more`
+    said.push(late > 0.01 ? `The last quarter of the time still brought it ${bits(late)} bits per byte, so a larger budget ${missed > 0.05 ? "may" : "should"} bring more`
       : `The last quarter of the time changed it by no more than ${bits(Math.abs(late))}: it has levelled off`);
   return said;
 }
