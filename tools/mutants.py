@@ -27,7 +27,6 @@ EQUIVALENT = [
     ("src/ops/matmul/quantised_cpu.cpp", "bound", r"dot_streams = ", "how many panels one row reads at a time: speed, not bits"),
     ("src/ops/matmul/tile-inl.hpp", "bound", r"tile_vectors = HWY_TARGET", "how wide a register block is: speed, not bits"),
     ("src/ops/selective_scan/selective_scan_cpu.cpp", "", r"hwy::Prefetch|FetchStep\(k", "what is fetched ahead: speed, not bits"),
-    ("src/ops/selective_scan/selective_scan_cpu.cpp", "index", r"^ *LanesVec .*\[scan_rows\]", "a longer array"),
     ("src/ops/selective_scan/selective_scan_cpu.cpp", "bound", r"n < d_state; .*start \+ n \* stride", "one state more, overwritten by the first step"),
     ("src/ops/ssd/ssd_cpu.cpp", "bound", r"t < q; t \+= row_block", "one block more, of no rows"),
     ("src/ops/ssd/ssd_cpu.cpp", "bound", r"u < k; u \+= lanes", "the sums at and behind k are masked out"),
@@ -110,7 +109,7 @@ def indices(code):
             yield end, end, " + 1"
     for m in re.finditer(r"(?<=[\w\])])\[([\w.]+(?: [*+] [\w.]+)*)\]", code):
         line = code[code.rfind("\n", 0, m.start()) + 1:m.start()]
-        if not re.search(r"\b(?:V|auto|float|double|int\w*|hn::Vec<\w+>)\s+\*?[\w\[\]]*$", line):  # no declaration
+        if not re.search(r"\b(?:V|\w+Vec|auto|float|double|int\w*|hn::Vec<\w+>)\s+[\w\[\]*, ]*$", line):  # no declaration
             yield m.end(1), m.end(1), " + 1"
     for m in re.finditer(r"([\w.]+) \* ([\w.]+) \+ ([\w.]+)", code):  # i * n + j
         if m.group(1) != m.group(3) and not m.group(3)[0].isdigit():

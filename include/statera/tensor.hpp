@@ -86,10 +86,7 @@ class Tensor {
   template <class T> T* as() const { return view_.as<T>(); }
 
  private:
-  struct Free {
-    size_t mapped;  // core/memory.hpp; no initializer, or the class could not hold one: a default Free has 0
-    void operator()(void* p) const noexcept;
-  };
+  struct Free { void operator()(void* p) const noexcept; };
   std::unique_ptr<void, Free> memory_;
   View view_;
 };

@@ -7,10 +7,7 @@
 
 namespace statera {
 
-struct FreeMemory {
-  size_t mapped = 0;  // bytes that the system gave; 0: from the heap
-  void operator()(void* p) const noexcept;
-};
+struct FreeMemory { void operator()(void* p) const noexcept; };
 using Memory = std::unique_ptr<void, FreeMemory>;
 
 // Not initialised. Throws std::bad_alloc.

@@ -69,7 +69,7 @@ View View::reshaped(const Shape& wanted) const {
   return View(data, dtype, wanted);
 }
 
-void Tensor::Free::operator()(void* p) const noexcept { FreeMemory{mapped}(p); }
+void Tensor::Free::operator()(void* p) const noexcept { FreeMemory()(p); }
 
 Tensor::Tensor(DType dtype, const Shape& shape) {
   int64_t most = static_cast<int64_t>(size_of(dtype));
@@ -78,9 +78,7 @@ Tensor::Tensor(DType dtype, const Shape& shape) {
             "[tensor] impossible shape ", shape);
   const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
   const size_t rounded = (bytes + 63) / 64 * 64 + 64;  // kernels may read a full vector behind the last element, never write there
-  Memory memory = allocate_memory(rounded);
-  const size_t mapped = memory.get_deleter().mapped;
-  memory_ = {memory.release(), {mapped}};
+  memory_.reset(allocate_memory(rounded).release());
   std::memset(memory_.get(), 0, rounded);
   view_ = View(memory_.get(), dtype, shape);
 }

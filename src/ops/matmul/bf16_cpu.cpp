@@ -11,8 +11,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
-namespace hn = hwy::HWY_NAMESPACE;
-using Tag = PairsTag;
 
 inline float PairOf(float first, float second) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(round_to_bf16(first)) >> 16 | std::bit_cast<uint32_t>(round_to_bf16(second)));
@@ -20,7 +18,7 @@ inline float PairOf(float first, float second) {
 
 template <class Rounding>
 void PairColumnsBy(const float* HWY_RESTRICT from, int64_t columns, float* HWY_RESTRICT to) {
-  const Tag d;
+  const LanesTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t p = 0;
   for (; 2 * (p + lanes) <= columns; p += lanes) hn::StoreU(Rounding::neighbours(from + 2 * p), d, to + p);
@@ -30,7 +28,7 @@ void PairColumnsBy(const float* HWY_RESTRICT from, int64_t columns, float* HWY_R
 // `second` may be null: zeros.
 template <class Rounding>
 void PairRowsBy(const float* HWY_RESTRICT first, const float* HWY_RESTRICT second, int64_t columns, float* HWY_RESTRICT to) {
-  const Tag d;
+  const LanesTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = 0;
   for (; c + lanes <= columns; c += lanes)

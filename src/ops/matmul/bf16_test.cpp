@@ -10,7 +10,6 @@
 
 #include "core/random.hpp"
 #include "ops/matmul/matmul.hpp"
-#include "core/isa.hpp"
 #include "support/engine.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -22,7 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 template <class Rounding>
 void PairAll(const float* from, int64_t count, float* neighbours, float* across) {
-  const PairsTag d;
+  const LanesTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t i = 0; i < count; i += lanes) {
     hn::StoreU(Rounding::neighbours(from + 2 * i), d, neighbours + i);
@@ -39,7 +38,6 @@ HWY_AFTER_NAMESPACE();
 namespace statera::test {
 namespace {
 HWY_EXPORT(RunRounding);
-
 
 float of_bits(uint32_t bits) { return std::bit_cast<float>(bits); }
 
