@@ -1,7 +1,8 @@
 // Var and Tape: reverse-mode differentiation over coarse operations (a matrix product, a scan, a norm: never an element).
 //
 // The tape owns the values and gradients of one step; reset() forgets them and keeps the memory, so that steps of equal shapes
-// allocate nothing from the heap. A gradient is freed as soon as the operation that made its value has used it.
+// allocate nothing from the heap. A gradient is freed as soon as the operation that made its value has used it; a value that forward
+// is done with and that is cheap to make again can be forgotten, and is made again when backward asks for it.
 // Not thread safe: one tape, one thread; the kernels inside use the device's pool.
 #pragma once
 #include <initializer_list>
@@ -63,7 +64,7 @@ class Tape {
   Var input(const View& value);                   // its gradient is kept until reset(): see grad()
   // The columns begin .. begin + count - 1 of a matrix, without a copy: a part of a projection (z | x | B | C | dt).
   Var columns(Var matrix, int64_t begin, int64_t count);
-  View value(Var) const;
+  View value(Var) const;                          // makes it again if it was forgotten
   double item(Var) const;                         // the only element of a scalar
 
   // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws shape.
@@ -77,6 +78,11 @@ class Tape {
   size_t bytes() const;                           // memory in use; peak_bytes(): the most since construction
   size_t peak_bytes() const;
 
+  // Gives a value's memory back: no operation reads it from here on, but for backward, which makes it again. Throws unsupported if its
+  // operation left no way to (record()); see can_forget().
+  void forget(Var);
+  bool can_forget(Var) const;
+
   // --- for operations ---
   Var make(DType, const Shape&, bool needs_grad);  // an output, not initialised
   bool needs_grad(Var) const;
@@ -88,6 +94,14 @@ class Tape {
     static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>, "capture Vars, Views, numbers and pointers");
     void* at = add_op(op, outputs, sizeof(F), [](void* f, Tape& tape) { (*static_cast<F*>(f))(tape); });
     if (at) new (at) F(backward);
+  }
+  // `forward` is called as forward(tape) and writes the values of `outputs`: the same bits as before.
+  template <class F, class G>
+  void record(const char* op, std::initializer_list<Var> outputs, F backward, G forward) {
+    static_assert(std::is_trivially_destructible_v<G> && std::is_trivially_copyable_v<G>, "capture Vars, Views, numbers and pointers");
+    record(op, outputs, backward);
+    void* at = make_again(sizeof(G), [](void* g, Tape& tape) { (*static_cast<G*>(g))(tape); });
+    if (at) new (at) G(forward);
   }
   GradTarget target(Var);
   Exec exec();
@@ -127,9 +141,9 @@ class Tape {
  private:
   friend class GradSink;
   void* add_op(const char* op, std::initializer_list<Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
+  void* make_again(size_t closure_bytes, void (*call)(void*, Tape&));
+  void remember(int32_t id) const;
   GradTarget column_target(Var);
-  View new_grad(const Shape&, DType);
-  void free_grad(const View&);
 
   struct State;
   std::unique_ptr<State> state_;

@@ -20,6 +20,8 @@ struct Node {
   int64_t first_column = 0;
   bool overlaps = false, written = false;       // of columns: shared with other columns; their gradient has arrived
   bool only_parts = false;                      // of the matrix: nothing but its columns wrote into the gradient so far, the rest is unset
+  int32_t op = -1;                              // that made it
+  bool forgotten = false, again = false;        // its value has no memory; it has some until its operation's backward is done
 };
 
 struct Op {
@@ -27,6 +29,8 @@ struct Op {
   int32_t scope, first_output, outputs;  // into State::op_outputs
   void* closure;                          // null: nothing to do in backward
   void (*call)(void*, Tape&);
+  void* forward = nullptr;                // null: its values cannot be made again
+  void (*call_forward)(void*, Tape&) = nullptr;
 };
 
 template <class T>
@@ -71,13 +75,15 @@ struct Tape::State {
   std::vector<Node> nodes;
   std::vector<Op> ops;
   std::vector<int32_t> op_outputs;
-  std::vector<View> free_grads;
+  std::vector<View> free;  // memory of gradients and values that nobody needs any more
   std::vector<std::string> scopes{""};
   int32_t scope = 0;
   bool recording = true, check = false;
   std::unique_ptr<Tape> child;
 
   Node& node(Var var) { return nodes.at(static_cast<size_t>(var.id)); }
+  View take(Arena& arena, const Shape& shape, DType dtype);
+  void give_back(const View& view);
   void zero_unwritten(int32_t matrix);
   std::string place(const Op& op) const {
     const std::string& where = scopes[static_cast<size_t>(op.scope)];
@@ -87,6 +93,23 @@ struct Tape::State {
 
 Tape::Tape(Device device) : state_(std::make_unique<State>(std::move(device))) {}
 Tape::~Tape() = default;
+
+View Tape::State::take(Arena& arena, const Shape& shape, DType dtype) {
+  const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
+  for (size_t i = free.size(); i-- > 0;)
+    if (free[i].bytes() == bytes) {
+      const View found(free[i].data, dtype, shape);
+      free[i] = free.back();
+      free.pop_back();
+      return found;
+    }
+  return arena.allocate(dtype, shape);
+}
+
+void Tape::State::give_back(const View& view) {
+  Arena::poison(view.data, view.bytes());
+  free.push_back(view);
+}
 
 Var Tape::leaf(const View& value, const View& grad) {
   state_->nodes.push_back({value, grad, !grad.empty() && state_->recording, true});
@@ -102,9 +125,8 @@ Var Tape::input(const View& value) {
 }
 
 Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
-  const Node whole = state_->node(matrix);
-  require(whole.whole < 0, ErrorCode::unsupported, "[tape] columns of columns");
-  Node part{whole.value.columns(begin, count), {}, whole.needs_grad, false, matrix.id, begin};
+  require(state_->node(matrix).whole < 0, ErrorCode::unsupported, "[tape] columns of columns");
+  Node part{value(matrix).columns(begin, count), {}, needs_grad(matrix), false, matrix.id, begin};
   for (size_t i = static_cast<size_t>(matrix.id) + 1; i < state_->nodes.size(); ++i) {
     Node& other = state_->nodes[i];
     if (other.whole == matrix.id && other.first_column < begin + count && begin < other.first_column + other.value.cols())
@@ -114,7 +136,36 @@ Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
   return {static_cast<int32_t>(state_->nodes.size()) - 1};
 }
 
-View Tape::value(Var var) const { return state_->node(var).value; }
+View Tape::value(Var var) const {
+  const Node& node = state_->node(var);
+  if (node.whole >= 0) return value({node.whole}).columns(node.first_column, node.value.cols());
+  if (node.forgotten) remember(var.id);
+  return node.value;
+}
+
+bool Tape::can_forget(Var var) const {
+  const Node& node = state_->node(var);
+  return node.op >= 0 && (state_->ops[static_cast<size_t>(node.op)].forward || !state_->recording);
+}
+
+void Tape::forget(Var var) {
+  Node& node = state_->node(var);
+  require(can_forget(var), ErrorCode::unsupported, "[tape] ", node.op < 0 ? "a value that no operation made" : state_->ops[static_cast<size_t>(node.op)].name,
+          " cannot be made again");
+  if (!node.forgotten) state_->give_back(node.value);
+  node.forgotten = true;
+}
+
+void Tape::remember(int32_t id) const {
+  State& s = *state_;
+  Node& node = s.nodes[static_cast<size_t>(id)];
+  const Op op = s.ops[static_cast<size_t>(node.op)];
+  require(op.forward, ErrorCode::unsupported, "[tape] the value of ", op.name, " was forgotten where nothing is kept for backward");
+  node.value = s.take(s.values, node.value.shape, node.value.dtype);
+  node.forgotten = false;
+  node.again = true;
+  op.call_forward(op.forward, const_cast<Tape&>(*this));
+}
 
 double Tape::item(Var var) const {
   const View v = value(var);
@@ -123,7 +174,7 @@ double Tape::item(Var var) const {
 }
 
 Var Tape::make(DType dtype, const Shape& shape, bool needs_grad) {
-  state_->nodes.push_back({state_->values.allocate(dtype, shape), {}, needs_grad && state_->recording, false});
+  state_->nodes.push_back({state_->take(state_->values, shape, dtype), {}, needs_grad && state_->recording, false});
   return {static_cast<int32_t>(state_->nodes.size()) - 1};
 }
 
@@ -136,6 +187,7 @@ void* Tape::add_op(const char* op, std::initializer_list<Var> outputs, size_t cl
   for (Var var : outputs) {
     if (!var) continue;
     s.op_outputs.push_back(var.id);
+    s.node(var).op = static_cast<int32_t>(s.ops.size());
     wanted = wanted || needs_grad(var);
   }
   void* closure = wanted ? s.values.allocate(closure_bytes) : nullptr;
@@ -143,20 +195,13 @@ void* Tape::add_op(const char* op, std::initializer_list<Var> outputs, size_t cl
   return closure;
 }
 
-View Tape::new_grad(const Shape& shape, DType dtype) {
+void* Tape::make_again(size_t closure_bytes, void (*call)(void*, Tape&)) {
   State& s = *state_;
-  const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
-  for (size_t i = s.free_grads.size(); i-- > 0;)
-    if (s.free_grads[i].bytes() == bytes) {
-      const View found(s.free_grads[i].data, dtype, shape);
-      s.free_grads[i] = s.free_grads.back();
-      s.free_grads.pop_back();
-      return found;
-    }
-  return s.grads.allocate(dtype, shape);
+  Op& op = s.ops.back();
+  if (!s.recording) return nullptr;
+  op.call_forward = call;
+  return op.forward = s.values.allocate(closure_bytes);
 }
-
-void Tape::free_grad(const View& view) { state_->free_grads.push_back(view); }
 
 GradTarget Tape::target(Var var) {
   if (!var) return {};
@@ -165,7 +210,7 @@ GradTarget Tape::target(Var var) {
   if (node.whole >= 0) return column_target(var);
   if (node.only_parts) state_->zero_unwritten(var.id);
   if (!node.grad.empty()) return {node.grad, true};
-  node.grad = new_grad(node.value.shape, node.value.dtype);
+  node.grad = state_->take(state_->grads, node.value.shape, node.value.dtype);
   return {node.grad, false};
 }
 
@@ -174,7 +219,7 @@ GradTarget Tape::column_target(Var var) {
   Node& part = state_->node(var);
   Node& whole = state_->nodes[static_cast<size_t>(part.whole)];
   if (whole.grad.empty()) {
-    whole.grad = new_grad(whole.value.shape, whole.value.dtype);
+    whole.grad = state_->take(state_->grads, whole.value.shape, whole.value.dtype);
     whole.only_parts = true;
   }
   if (part.overlaps && whole.only_parts) state_->zero_unwritten(part.whole);
@@ -208,14 +253,14 @@ GradSink::GradSink(Tape& tape, Var var) : tape_(tape), var_(var) {
   view_ = target.view;
   if (target.accumulate) {
     sum_ = target.view;
-    view_ = tape.new_grad(sum_.shape, sum_.dtype);
+    view_ = tape.state_->take(tape.state_->grads, sum_.shape, sum_.dtype);
   }
 }
 
 GradSink::~GradSink() {
   if (sum_.empty()) return;
   add(tape_.device().pool(), view_, sum_);
-  tape_.free_grad(view_);
+  tape_.state_->give_back(view_);
 }
 
 void Tape::backward(Var loss) {
@@ -252,8 +297,12 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
     for (int32_t id : outs) {
       Node& node = s.nodes[static_cast<size_t>(id)];
       if (!node.grad.empty() && !node.persistent) {
-        free_grad(node.grad);
+        s.give_back(node.grad);
         node.grad = {};
+      }
+      if (node.again) {  // whoever read it came after the operation that made it
+        node.again = false;
+        forget({id});
       }
     }
   }
@@ -264,7 +313,7 @@ void Tape::reset() {
   s.nodes.clear();
   s.ops.clear();
   s.op_outputs.clear();
-  s.free_grads.clear();
+  s.free.clear();
   s.values.reset();
   s.grads.reset();
   s.scratch.reset();
@@ -312,8 +361,9 @@ Tape::Scope::~Scope() { tape_.state_->scope = outer_; }
 std::string Tape::first_non_finite() const {
   for (const Op& op : state_->ops)
     for (int32_t i = 0; i < op.outputs; ++i) {
-      const int32_t id = state_->op_outputs[static_cast<size_t>(op.first_output + i)];
-      if (const double bad = first_bad_value(state_->nodes[static_cast<size_t>(id)].value); bad != 0)
+      const Var output{state_->op_outputs[static_cast<size_t>(op.first_output + i)]};
+      if (state_->node(output).forgotten && !op.forward) continue;
+      if (const double bad = first_bad_value(value(output)); bad != 0)
         return state_->place(op) + ": " + name_number(bad);
     }
   return {};

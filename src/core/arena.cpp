@@ -9,14 +9,18 @@
 namespace statera {
 
 namespace {
-std::atomic<bool> poison{false};
+std::atomic<bool> poisoned{false};
 constexpr size_t line = 64;
 constexpr size_t smallest_block = size_t{1} << 20;
 constexpr unsigned char sentinel = 0xA5;
 size_t round_up(size_t bytes) { return (bytes + line - 1) / line * line + line; }
 }  // namespace
 
-void Arena::set_poison(bool on) { poison.store(on); }
+void Arena::set_poison(bool on) { poisoned.store(on); }
+
+void Arena::poison(void* memory, size_t bytes) {
+  if (poisoned.load(std::memory_order_relaxed)) std::memset(memory, 0xFF, bytes);  // NaN in every floating type
+}
 
 Arena::~Arena() { check_sentinels(); }
 
@@ -40,8 +44,8 @@ void* Arena::allocate(size_t bytes) {
   used_ += size;
   total_ += size;
   peak_ = std::max(peak_, total_);
-  if (poison.load(std::memory_order_relaxed)) {
-    std::memset(p, 0xFF, bytes);  // NaN in every floating type
+  if (poisoned.load(std::memory_order_relaxed)) {
+    poison(p, bytes);
     std::memset(p + bytes, sentinel, size - bytes);
     guards_.push_back({p + bytes, p + size});
   }

@@ -33,6 +33,7 @@ class Arena {
   // Laws test: new memory is filled with NaN and followed by a sentinel, which check_sentinels() (called by release, reset and
   // the destructor too) verifies; an overrun aborts the test.
   static void set_poison(bool on);
+  static void poison(void* memory, size_t bytes);  // the same NaN for memory that is to be used again
   void check_sentinels() const;
 
  private:

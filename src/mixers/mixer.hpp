@@ -35,7 +35,7 @@ struct StateVars {
 
 struct MixerOut {
   Var y;           // [N, d_out]
-  StateVars last;  // after the last row of each sequence
+  StateVars last;  // after the last row of each sequence; empty unless it was asked for
 };
 
 // What inference brings beside its inputs.
@@ -56,7 +56,7 @@ struct Mixer {
   virtual ~Mixer() = default;
   // Training. x [N, d_in]. Pure: what it makes it returns, so that a segment can be recomputed. `initial` null: zeros. A sequence
   // whose rows.start is 0 begins with a zero state whatever `initial` holds.
-  virtual MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial) const = 0;
+  virtual MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial, bool wants_last) const = 0;
   // Inference: prefill, step and verify, any number of rows a sequence. x [N, d_in] -> y [N, d_out]; states [S] are read and
   // moved on; the caller has reserved room in them and sets their position afterwards (on entry it equals rows.start).
   virtual void advance(Context&, const View& x, const Rows&, std::span<State* const> states, const View& y) const = 0;

@@ -23,13 +23,19 @@ Block::Block(const ModelConfig& config, const JsonText& mixer, int layer, int n_
 Var Block::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last) const {
   {
     const Tape::Scope scope(tape, mixer_scope_);
-    MixerOut out = mixer_->forward(tape, norm_(tape, x), rows, initial);
+    const Var normed = norm_(tape, x);
+    const MixerOut out = mixer_->forward(tape, normed, rows, initial, last != nullptr);
     if (last) *last = out.last;
     x = add(tape, x, out.y);
+    tape.forget(normed);
+    tape.forget(out.y);
   }
   if (mlp_) {
     const Tape::Scope scope(tape, mlp_scope_);
-    x = add(tape, x, mlp_->mlp(tape, mlp_->norm(tape, x)));
+    const Var normed = mlp_->norm(tape, x), y = mlp_->mlp(tape, normed);
+    x = add(tape, x, y);
+    tape.forget(normed);
+    tape.forget(y);
   }
   return x;
 }

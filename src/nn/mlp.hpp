@@ -12,7 +12,11 @@ class Mlp {
       : gate_up_(name + ".gate_up", d_model, 2 * d_ff, {.parts = {{"gate", d_ff}, {"up", d_ff}}}),
         down_(name + ".down", d_ff, d_model, {.scale = residual_scale, .shard_axis = 1}) {}
 
-  Var operator()(Tape& tape, Var x) const { return down_(tape, swiglu(tape, gate_up_(tape, x))); }
+  Var operator()(Tape& tape, Var x) const {
+    const Var hidden = swiglu(tape, gate_up_(tape, x)), y = down_(tape, hidden);
+    tape.forget(hidden);
+    return y;
+  }
   void operator()(Exec& exec, const View& x, const View& y) const {
     const ArenaScope scope(exec.scratch);
     const View gate_up = exec.scratch.allocate(x.dtype, {x.rows(), gate_up_.out()});

@@ -108,6 +108,28 @@ TEST_P(OpLaws, AdvanceIsForward) {
   }
 }
 
+// A value that forward has forgotten comes back as it was (Tape::forget).
+TEST_P(OpLaws, WhatIsMadeAgainIsTheSame) {
+  const OpCase& c = GetParam();
+  const NamedDoubles inputs = random_inputs(c, 5);
+  for (const Device& device : {Device::cpu({.threads = 2}), reference}) {
+    Tape tape(device);
+    std::vector<Tensor> values;
+    NamedVars vars;
+    for (const OpInput& input : c.inputs) {
+      values.push_back(to_tensor(DType::f32, input.shape, inputs.at(input.name)));
+      vars[input.name] = tape.input(values.back());
+    }
+    const NamedVars outputs = c.run(tape, vars);
+    for (const auto& [name, var] : outputs) {
+      if (!tape.can_forget(var)) continue;
+      const std::vector<double> before = to_doubles(tape.value(var));
+      tape.forget(var);
+      EXPECT_EQ(to_doubles(tape.value(var)), before) << c.op << "/" << c.name << " " << name;
+    }
+  }
+}
+
 // What `statera bench --ops` is: every operation at a shape of the presets, and where it serves inference, its step too.
 TEST(OpCases, EveryOperationIsBenchmarked) {
   std::set<std::string> all, trained, served, stepped;

@@ -91,7 +91,7 @@ class MixerUnderTest {
     StateVars first;
     if (initial)
       for (const Tensor& t : *initial) first.push_back(backward ? tape.input(t) : tape.constant(t));
-    const MixerOut out = mixer_->forward(tape, vx, rows, initial ? &first : nullptr);
+    const MixerOut out = mixer_->forward(tape, vx, rows, initial ? &first : nullptr, true);
     OpResult result;
     std::vector<Var> roots{out.y};
     std::vector<std::string> names{"y"};

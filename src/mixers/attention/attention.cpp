@@ -88,7 +88,7 @@ Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window) {
 }
 }  // namespace
 
-MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial) const {
+MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, bool wants_last) const {
   const int64_t q_width = config_.n_heads * config_.headdim, k_width = config_.n_kv_heads * config_.headdim;
   const Var qkv = qkv_proj_(tape, x);
   const Var turned = config_.rope ? rope(tape, tape.columns(qkv, 0, q_width + k_width), rows, rope_) : qkv;
@@ -100,13 +100,16 @@ MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const Stat
   const Var k_before = carried ? initial->vars[0] : Var(), v_before = carried ? initial->vars[1] : Var();
   const Carried c = carry(tape, rows, carried ? tape.value(k_before).shape[1] : 0, config_.window);
   MixerOut out;
-  out.last.push_back(gather_rows(tape, k, k_before, c.last, {S, c.count, k_width}));
-  out.last.push_back(gather_rows(tape, v, v_before, c.last, {S, c.count, k_width}));
+  if (wants_last) {
+    out.last.push_back(gather_rows(tape, k, k_before, c.last, {S, c.count, k_width}));
+    out.last.push_back(gather_rows(tape, v, v_before, c.last, {S, c.count, k_width}));
+  }
   if (c.rows.total() > rows.total()) {
     k = gather_rows(tape, k, k_before, c.join, {c.rows.total(), k_width});
     v = gather_rows(tape, v, v_before, c.join, {c.rows.total(), k_width});
   }
   out.y = o_proj_(tape, attention(tape, q, k, v, rows, c.rows, options_));
+  if (config_.rope) tape.forget(turned);
   return out;
 }
 

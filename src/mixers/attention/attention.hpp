@@ -33,7 +33,7 @@ struct AttentionConfig {
 class AttentionMixer : public Mixer {
  public:
   AttentionMixer(const JsonText& block, const Place& place);
-  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial) const override;
+  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial, bool wants_last) const override;
   void advance(Context&, const View& x, const Rows&, std::span<State* const> states, const View& y) const override;
   StateLayout state_layout() const override;
   int64_t window() const override { return config_.window; }

@@ -63,7 +63,7 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
       A_log_(place.scope + ".A_log", {d_inner_, config_.d_state}, log_of_counting(config_.d_state)),
       D_(place.scope + ".D", {d_inner_}, init_constant(1)) {}
 
-MixerOut Mamba1::forward(Tape& tape, Var u, const Rows& rows, const StateVars* initial) const {
+MixerOut Mamba1::forward(Tape& tape, Var u, const Rows& rows, const StateVars* initial, bool wants_last) const {
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
   const Var xz = in_proj_(tape, u);
   const CausalConv1dOut conv = causal_conv1d(
@@ -79,9 +79,11 @@ MixerOut Mamba1::forward(Tape& tape, Var u, const Rows& rows, const StateVars* i
                                     .z = tape.columns(xz, d_inner_, d_inner_),
                                     .delta_bias = leaf(tape, dt_bias_)};
   const SelectiveScanOut scan = selective_scan(tape, in, initial ? initial->vars[1] : Var(), rows);
+  tape.forget(in.delta);
+  tape.forget(conv.y);
   MixerOut out{out_proj_(tape, scan.y), {}};
-  out.last.push_back(conv.last);
-  out.last.push_back(scan.last);
+  if (wants_last)
+    for (Var last : {conv.last, scan.last}) out.last.push_back(last);
   return out;
 }
 

@@ -82,7 +82,7 @@ Mamba2::Mamba2(const JsonText& block, const Place& place)
       A_log_(place.scope + ".A_log", {n_heads_}, log_of_uniform(config_.A_init_min, config_.A_init_max)),
       D_(place.scope + ".D", {n_heads_}, init_constant(1)), norm_weight_(place.scope + ".norm.weight", {d_inner_}, init_constant(1)) {}
 
-MixerOut Mamba2::forward(Tape& tape, Var u, const Rows& rows, const StateVars* initial) const {
+MixerOut Mamba2::forward(Tape& tape, Var u, const Rows& rows, const StateVars* initial, bool wants_last) const {
   const int64_t BC = config_.n_groups * config_.d_state;
   const Var zxbcdt = in_proj_(tape, u);
   const Var z = tape.columns(zxbcdt, 0, d_inner_), dt = tape.columns(zxbcdt, d_inner_ + conv_dim_, n_heads_);
@@ -92,9 +92,12 @@ MixerOut Mamba2::forward(Tape& tape, Var u, const Rows& rows, const StateVars* i
   const Var x = tape.columns(conv.y, 0, d_inner_), B = tape.columns(conv.y, d_inner_, BC), C = tape.columns(conv.y, d_inner_ + BC, BC);
   const Var A = neg_exp(tape, leaf(tape, A_log_));
   const SsdOut scan = ssd(tape, {x, dt, A, B, C, leaf(tape, D_), leaf(tape, dt_bias_)}, initial ? initial->vars[1] : Var(), rows, ssd_);
-  MixerOut out{out_proj_(tape, gated_rmsnorm(tape, scan.y, z, leaf(tape, norm_weight_), {}, norm_)), {}};
-  out.last.push_back(conv.last);
-  out.last.push_back(scan.last);
+  tape.forget(conv.y);
+  const Var normed = gated_rmsnorm(tape, scan.y, z, leaf(tape, norm_weight_), {}, norm_);
+  MixerOut out{out_proj_(tape, normed), {}};
+  tape.forget(normed);
+  if (wants_last)
+    for (Var last : {conv.last, scan.last}) out.last.push_back(last);
   return out;
 }
 

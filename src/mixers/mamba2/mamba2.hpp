@@ -46,7 +46,7 @@ struct Mamba2Config {
 class Mamba2 : public Mixer {
  public:
   Mamba2(const JsonText& block, const Place& place);
-  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial) const override;
+  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial, bool wants_last) const override;
   void advance(Context&, const View& x, const Rows&, std::span<State* const> states, const View& y) const override;
   StateLayout state_layout() const override;
   void visit_parameters(ParameterVisitor&) override;

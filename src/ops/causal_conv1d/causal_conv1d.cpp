@@ -36,6 +36,20 @@ struct Recorded {
   Rows rows;
 };
 
+void forward(Tape& tape, const Recorded& r) {
+  Exec exec = tape.exec();
+  const ArenaScope scope(exec.scratch);
+  const Views in = values(tape, r.in);
+  dispatch(in.x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    CausalConv1dForward<T> a = arguments<T>(in, r.rows);
+    a.y = tape.value(r.y).as<T>();
+    a.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
+    a.state_out = state_pointers<T>(exec.scratch, tape.value(r.last));
+    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).forward(a, exec);
+  });
+}
+
 void backward(Tape& tape, const Recorded& r) {
   Exec exec = tape.exec();
   const Views in = values(tape, r.in);
@@ -77,18 +91,9 @@ CausalConv1dOut causal_conv1d(Tape& tape, const CausalConv1dInputs<Var>& in, Var
           state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.x, in.weight, in.bias, initial);
   const CausalConv1dOut out{tape.make(views.x.dtype, views.x.shape, needs_grad), tape.make(views.x.dtype, state_shape, needs_grad)};
-  Exec exec = tape.exec();
-  const ArenaScope scope(exec.scratch);
-  dispatch(views.x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    CausalConv1dForward<T> a = arguments<T>(views, rows);
-    a.y = tape.value(out.y).template as<T>();
-    a.state_in = initial ? state_pointers<T>(exec.scratch, tape.value(initial)) : nullptr;
-    a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
-    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).forward(a, exec);
-  });
   const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows)};
-  tape.record("causal_conv1d", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
+  forward(tape, recorded);
+  tape.record("causal_conv1d", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); }, [recorded](Tape& t) { forward(t, recorded); });
   return out;
 }
 

@@ -66,10 +66,13 @@ Var gated_rmsnorm(Tape& tape, Var x, Var z, Var weight, Var bias, const GatedRms
   const int64_t group = check(in, gate, tape.value(weight), shift, options.group_size);
   const Var y = tape.make(in.dtype, in.shape, tape.any_needs_grad(x, z, weight, bias));
   const View rrms = tape.needs_grad(y) ? tape.memory().allocate(in.dtype, {in.rows(), in.cols() / group}) : View();
-  Exec exec = tape.exec();
-  forward(exec, in, gate, tape.value(weight), shift, options, tape.value(y), rrms);
   const Inputs inputs{x, z, weight, bias};
-  tape.record("gated_rmsnorm", {y}, [=](Tape& t) { backward(t, inputs, options, rrms, t.grad(y)); });
+  const auto run = [=](Tape& t) {
+    Exec exec = t.exec();
+    forward(exec, t.value(x), value_or_empty(t, z), t.value(weight), value_or_empty(t, bias), options, t.value(y), rrms);
+  };
+  run(tape);
+  tape.record("gated_rmsnorm", {y}, [=](Tape& t) { backward(t, inputs, options, rrms, t.grad(y)); }, run);
   return y;
 }
 

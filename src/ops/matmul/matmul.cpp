@@ -112,11 +112,14 @@ Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
   require(!needs_grad || w.format() == WeightFormat::f32, ErrorCode::unsupported, "[matmul] a weight in ", name_of(w.format()),
           " has no gradient: it is for inference alone; train with f32 weights");
   const Var y = tape.make(in.dtype, {in.rows(), w.out()}, needs_grad);
-  Exec exec = tape.exec();
-  forward(exec, in, {w.value(), &w}, tape.value(y), b);
+  const auto run = [x, bias, y, weight = &w](Tape& t) {
+    Exec exec = t.exec();
+    forward(exec, t.value(x), {weight->value(), weight}, t.value(y), bias ? t.value(bias) : View());
+  };
+  run(tape);
   tape.record("matmul", {y}, [x, bias, y, weight = &w](Tape& t) {
     backward(t, x, {weight->value(), weight}, weight->grad(), bias, t.grad(y));
-  });
+  }, run);
   return y;
 }
 
@@ -124,13 +127,16 @@ Var matmul(Tape& tape, Var x, Var w, Var bias) {
   const View in = tape.value(x), value = tape.value(w), b = bias ? tape.value(bias) : View();
   check(in, value.dtype, value.shape, b);
   const Var y = tape.make(in.dtype, {in.rows(), value.rows()}, tape.any_needs_grad(x, w, bias));
-  Exec exec = tape.exec();
-  forward(exec, in, {value}, tape.value(y), b);
+  const auto run = [x, w, bias, y](Tape& t) {
+    Exec exec = t.exec();
+    forward(exec, t.value(x), {t.value(w)}, t.value(y), bias ? t.value(bias) : View());
+  };
+  run(tape);
   tape.record("matmul", {y}, [x, w, bias, y](Tape& t) {
     const GradTarget dw = t.target(w);
     if (!dw.view.empty() && !dw.accumulate) fill_zero(dw.view);
     backward(t, x, {t.value(w)}, dw.view, bias, t.grad(y));
-  });
+  }, run);
   return y;
 }
 

@@ -51,14 +51,17 @@ Var rope(Tape& tape, Var x, const View& positions, const RopeOptions& options) {
   const View in = tape.value(x);
   const RopeOptions o = checked(in, positions.rows(), options);
   const Var y = tape.make(in.dtype, in.shape, tape.needs_grad(x));
-  Exec exec = tape.exec();
   const int64_t* at = positions.as<int64_t>();
-  rotate(exec, in, tape.value(y), at, o, false);
+  const auto run = [x, y, at, o](Tape& t) {
+    Exec exec = t.exec();
+    rotate(exec, t.value(x), t.value(y), at, o, false);
+  };
+  run(tape);
   tape.record("rope", {y}, [x, y, at, o](Tape& t) {
     const GradSink dx(t, x);
     Exec e = t.exec();
     rotate(e, t.grad(y), dx.view(), at, o, true);
-  });
+  }, run);
   return y;
 }
 

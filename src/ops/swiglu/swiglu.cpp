@@ -37,12 +37,15 @@ void swiglu(Exec& exec, const View& gate_up, const View& y) {
 Var swiglu(Tape& tape, Var gate_up) {
   const View in = tape.value(gate_up);
   const Var y = tape.make(in.dtype, {in.rows(), half_width(in)}, tape.needs_grad(gate_up));
-  Exec exec = tape.exec();
-  swiglu(exec, in, tape.value(y));
+  const auto run = [gate_up, y](Tape& t) {
+    Exec exec = t.exec();
+    swiglu(exec, t.value(gate_up), t.value(y));
+  };
+  run(tape);
   tape.record("swiglu", {y}, [gate_up, y](Tape& t) {
     const GradSink dgate_up(t, gate_up);
     backward(t.exec(), t.value(gate_up), t.grad(y), dgate_up.view());
-  });
+  }, run);
   return y;
 }
 

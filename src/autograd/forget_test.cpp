@@ -1,0 +1,138 @@
+// Values that are forgotten in forward and made again in backward.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "core/arena.hpp"
+#include "core/exec.hpp"
+#include "statera/error.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+namespace {
+
+constexpr int64_t n = 6;
+
+// y = x^2, element by element; counts how often it runs.
+Var square(Tape& tape, Var x, int* runs, bool can_run_again = true) {
+  const Var y = tape.make(DType::f64, tape.value(x).shape, tape.needs_grad(x));
+  const auto run = [x, y, runs](Tape& t) {
+    const View in = t.value(x), out = t.value(y);
+    for (int64_t r = 0; r < in.rows(); ++r)
+      for (int64_t c = 0; c < in.cols(); ++c) out.as<double>()[r * out.stride + c] = in.as<double>()[r * in.stride + c] * in.as<double>()[r * in.stride + c];
+    ++*runs;
+  };
+  const auto backward = [x, y](Tape& t) {
+    const GradSink dx(t, x);
+    const View in = t.value(x), dy = t.grad(y);
+    for (int64_t r = 0; r < in.rows(); ++r)
+      for (int64_t c = 0; c < in.cols(); ++c)
+        dx.as<double>()[r * dx.view().stride + c] = 2 * in.as<double>()[r * in.stride + c] * dy.as<double>()[r * dy.stride + c];
+  };
+  run(tape);
+  if (can_run_again) tape.record("square", {y}, backward, run);
+  else tape.record("once", {y}, backward);
+  return y;
+}
+
+class Forget : public testing::Test {
+ protected:
+  void SetUp() override {
+    Arena::set_poison(true);  // what is read after it was forgotten is NaN
+    for (int64_t i = 0; i < x.view().elements(); ++i) x.as<double>()[i] = 1 + 0.125 * static_cast<double>(i);
+  }
+  void TearDown() override { Arena::set_poison(false); }
+
+  // x^8, or the squares of two columns of x^4; which of the squares in between are forgotten.
+  std::vector<double> gradient(std::vector<int> forgotten, bool columns = false) {
+    const Var in = tape.input(x);
+    Var v[4] = {in, square(tape, in, &runs[0])};
+    v[2] = square(tape, v[1], &runs[1]);
+    v[3] = square(tape, columns ? tape.columns(v[2], 1, 2) : v[2], &runs[2]);
+    const Tensor one(DType::f64, tape.value(v[3]).shape);
+    for (int i : forgotten) tape.forget(v[i]);
+    for (int64_t i = 0; i < one.view().elements(); ++i) one.as<double>()[i] = 1;
+    const View seed = one;
+    tape.backward(std::span(&v[3], 1), std::span(&seed, 1));
+    const double* g = tape.grad(in).as<double>();
+    std::vector<double> result(g, g + x.view().elements());
+    tape.reset();
+    return result;
+  }
+
+  Tensor x{DType::f64, {n, 3}};
+  Tape tape{Device::cpu({.threads = 1})};
+  int runs[3] = {};
+};
+
+TEST_F(Forget, ChangesNoBit) {
+  const std::vector<double> expected = gradient({});
+  EXPECT_NEAR(expected[1], 8 * std::pow(1.125, 7), 1e-12);
+  for (const std::vector<int>& forgotten : {std::vector{1}, {2}, {1, 2}, {3, 2, 1}, {1, 1}}) EXPECT_EQ(gradient(forgotten), expected);
+  const std::vector<double> of_columns = gradient({}, true);
+  for (const std::vector<int>& forgotten : {std::vector{1}, {2}, {2, 1}}) EXPECT_EQ(gradient(forgotten, true), of_columns);
+}
+
+TEST_F(Forget, EachIsMadeAgainOnce) {
+  gradient({1, 2, 3});
+  EXPECT_EQ(runs[0], 2);
+  EXPECT_EQ(runs[1], 2);
+  EXPECT_EQ(runs[2], 1) << "nobody asked for the last one";
+}
+
+TEST_F(Forget, ItsMemoryServesTheNextValue) {
+  const Var a = square(tape, tape.input(x), &runs[0]), b = square(tape, a, &runs[1]);
+  const std::vector<double> before(tape.value(a).as<double>(), tape.value(a).as<double>() + x.view().elements());
+  const void* memory = tape.value(a).data;
+  const size_t bytes = tape.bytes();
+  tape.forget(a);
+  const Var c = tape.make(DType::f64, x.shape(), true);
+  EXPECT_EQ(tape.value(c).data, memory);
+  EXPECT_EQ(tape.bytes(), bytes);
+  EXPECT_TRUE(tape.can_forget(b));
+  EXPECT_EQ(std::vector<double>(tape.value(a).as<double>(), tape.value(a).as<double>() + x.view().elements()), before);
+  EXPECT_NE(tape.value(a).data, memory);
+}
+
+TEST_F(Forget, BackwardReleasesWhatItMadeAgain) {
+  const Var a = square(tape, tape.input(x), &runs[0]), b = square(tape, a, &runs[1]);
+  tape.forget(a);
+  const View seed = x;
+  for (int pass = 1; pass <= 2; ++pass) {
+    tape.backward(std::span(&b, 1), std::span(&seed, 1));
+    EXPECT_EQ(runs[0], 1 + pass);
+  }
+}
+
+TEST_F(Forget, TheFirstValueThatIsNotFiniteIsStillFound) {
+  x.as<double>()[4] = 1e200;
+  tape.forget(square(tape, tape.input(x), &runs[0]));
+  EXPECT_EQ(tape.first_non_finite(), "[square]: inf");
+}
+
+TEST_F(Forget, OnlyWhatCanBeMadeAgain) {
+  const auto error = [&](Var v) -> std::string {
+    try {
+      tape.forget(v);
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::unsupported);
+      return e.what();
+    }
+    return "";
+  };
+  const Var in = tape.input(x), once = square(tape, in, &runs[0], false);
+  EXPECT_FALSE(tape.can_forget(in));
+  EXPECT_FALSE(tape.can_forget(once));
+  EXPECT_NE(error(in).find("no operation"), std::string::npos) << error(in);
+  EXPECT_NE(error(once).find("once cannot be made again"), std::string::npos) << error(once);
+  const Tape::NoGrad forward_only(tape);
+  const Var v = square(tape, in, &runs[0], false);
+  tape.forget(v);
+  EXPECT_EQ(tape.first_non_finite(), "");
+  EXPECT_THROW(tape.value(v), Error);
+}
+
+}  // namespace
+}  // namespace statera
