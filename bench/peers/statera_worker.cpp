@@ -1,10 +1,11 @@
 // Statera as one contender of bench/peers: makes a model, says that it is ready, and measures whenever a line asks for it.
 //
-//   peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4
+//   peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4 [checkpoint]
 //
 // train: whole steps, optimizer included, of BATCH x LENGTH positions; prefill: LENGTH ids from the start (BATCH is 1), logits of the last;
 // step: one id of BATCH sequences that have read LENGTH - 1. The first line is about the model, after the first call. A line with a number
 // of seconds is answered by one with the seconds of each call that fit into them, after one that is not timed. bf16: in training, of products.
+// checkpoint: in training, blocks are run again in backward.
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -31,6 +32,7 @@ struct Work {
   int64_t batch = 1, length = 1;
   Device device;
   WeightFormat weights = WeightFormat::f32;
+  bool checkpoint = false;
 };
 
 std::vector<int32_t> random_ids(int64_t n, int64_t vocab) {
@@ -59,10 +61,11 @@ class Training : public Subject {
       : model_(model),
         optimizer_(model.parameters(), {}, w.device),
         tape_(w.device),
+        forward_{.checkpoint = w.checkpoint},
         tokens_(sequences_of(w, random_ids(w.batch * w.length, model.config().vocab_size))),
         targets_(tokens_.ids.rbegin(), tokens_.ids.rend()) {}
   void call() override {
-    tape_.backward(cross_entropy(tape_, model_.forward(tape_, tokens_), targets_));
+    tape_.backward(cross_entropy(tape_, model_.forward(tape_, tokens_, forward_), targets_));
     optimizer_.step();
     tape_.reset();
   }
@@ -71,6 +74,7 @@ class Training : public Subject {
   Model& model_;
   AdamW optimizer_;
   Tape tape_;
+  ForwardOptions forward_;
   Tokens tokens_;
   std::vector<int32_t> targets_;
 };
@@ -139,9 +143,11 @@ void serve(const Work& w) {
   }
 }
 
-Work read(const std::vector<std::string>& arguments) {
-  constexpr const char* usage = "usage: peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4";
+Work read(std::vector<std::string> arguments) {
+  constexpr const char* usage = "usage: peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4 [checkpoint]";
   const auto wrong = [&] { return Error(ErrorCode::config, usage); };
+  const bool checkpoint = arguments.size() == 7 && arguments[0] == "train" && arguments[6] == "checkpoint";
+  if (checkpoint) arguments.pop_back();
   if (arguments.size() != 6 || (arguments[0] != "train" && arguments[0] != "prefill" && arguments[0] != "step")) throw wrong();
   const auto number = [&](const std::string& text) {
     if (text.empty() || text.size() > 8 || text.find_first_not_of("0123456789") != std::string::npos || std::stoll(text) < 1) throw wrong();
@@ -151,7 +157,8 @@ Work read(const std::vector<std::string>& arguments) {
          .config = arguments[1],
          .batch = number(arguments[2]),
          .length = number(arguments[3]),
-         .device = Device::cpu({.threads = static_cast<int>(number(arguments[4]))})};
+         .device = Device::cpu({.threads = static_cast<int>(number(arguments[4]))}),
+         .checkpoint = checkpoint};
   if (w.mode == "prefill" && w.batch != 1) throw Error(ErrorCode::config, "a prefill is of one sequence: BATCH is 1");
   if (w.mode == "train" && arguments[5] == name_of(Precision::bf16)) return w.device = w.device.with(Precision::bf16), w;
   for (WeightFormat format : weight_formats)

@@ -201,7 +201,8 @@ TEST_F(Verbs, InfoShowsModelsAndPresets) {
 
 TEST_F(Verbs, InfoListsEveryKeyOfAConfig) {
   const json keys = good("info --keys --json");
-  for (const auto& [name, value] : good("info m --json")["config"].items())
+  const json config = good("info m --json")["config"];
+  for (const auto& [name, value] : config.items())
     EXPECT_TRUE(name == "mixers" || name == "mlp" || keys["config"].contains(name)) << name;
   EXPECT_EQ(keys["config.mixers.NAME, type mamba1"]["d_state"]["default"], 16);
   EXPECT_TRUE(keys["config.mlp"].contains("d_ff"));
