@@ -141,7 +141,7 @@ def compete(match, args):
     if match.part == "train":
         peers = [r["peak_bytes"] for r in report["contenders"] if r["name"] in ("PyTorch eager", "PyTorch compiled")]
         if peers:
-            report["peak_memory_of_the_leaner_pytorch"] = {r["name"]: r["peak_bytes"] / min(peers) for r in report["contenders"]
+            report["peak_memory_over_the_leaner_pytorch"] = {r["name"]: r["peak_bytes"] / min(peers) for r in report["contenders"]
                                                            if r["name"] in ("Statera f32", "Statera checkpoint")}
             sooner = min(r["first_call_seconds"] for r in report["contenders"] if r["name"] in ("PyTorch eager", "PyTorch compiled"))
             report["first_step_against_the_sooner_pytorch"] = sooner / report["contenders"][0]["first_call_seconds"]
@@ -164,9 +164,9 @@ def show(report):
         print(f"  {f['name']:<18} left out: {f['why']}")
     for r in report["ratios"]:
         print(f"  {r['what']:<47} {r['median']:6.2f} x   ({r['least']:.2f} to {r['most']:.2f})")
-    if "peak_memory_of_the_leaner_pytorch" in report:
-        for name, share in report["peak_memory_of_the_leaner_pytorch"].items():
-            print(f"  {f'peak memory, {name} over the leaner PyTorch':<47} {share:6.2f} x")
+    if "peak_memory_over_the_leaner_pytorch" in report:
+        for name, share in report["peak_memory_over_the_leaner_pytorch"].items():
+            print(f"  {f'peak memory, {name} over PyTorch':<47} {share:6.2f} x")
         print(f"  {'first gradient step, against the sooner PyTorch':<47} {report['first_step_against_the_sooner_pytorch']:6.2f} x")
     sys.stdout.flush()
 

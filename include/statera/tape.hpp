@@ -58,13 +58,14 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // Values. Views given to leaf and constant are borrowed until reset().
+  // Values. Views given to leaf and constant are borrowed, and stay as they are, until reset().
   Var leaf(const View& value, const View& grad);  // gradients are added to `grad` (a parameter); an empty one makes a constant
   Var constant(const View& value);
   Var input(const View& value);                   // its gradient is kept until reset(): see grad()
   // The columns begin .. begin + count - 1 of a matrix, without a copy: a part of a projection (z | x | B | C | dt).
   Var columns(Var matrix, int64_t begin, int64_t count);
-  View value(Var) const;                          // makes it again if it was forgotten
+  // Holds until forget() or reset(). Makes a forgotten one again; that holds until backward has passed the operation that made it.
+  View value(Var) const;
   double item(Var) const;                         // the only element of a scalar
 
   // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws shape.
@@ -74,12 +75,13 @@ class Tape {
 
   void reset();
   const Device& device() const;
-  void set_precision(Precision);                  // of what runs from now on, forward and backward
-  size_t bytes() const;                           // memory in use; peak_bytes(): the most since construction
+  void set_precision(Precision);                  // of what runs from now on; not between a forward pass and its backward
+  size_t bytes() const;                           // memory in use or waiting for its next use; peak_bytes(): the most since construction
   size_t peak_bytes() const;
 
-  // Gives a value's memory back: no operation reads it from here on, but for backward, which makes it again. Throws unsupported if its
-  // operation left no way to (record()); see can_forget().
+  // Gives a value's memory back: no operation reads it from here on, but for backward, which makes it again. In a chain of forgotten
+  // values the last makes all of them again. Under NoGrad it is gone. Throws unsupported if its operation left no way to make it again
+  // (record()); see can_forget().
   void forget(Var);
   bool can_forget(Var) const;
 
@@ -88,14 +90,15 @@ class Tape {
   bool needs_grad(Var) const;
   template <class... Vars> bool any_needs_grad(Vars... vars) const { return (... || (vars && needs_grad(vars))); }
   // `backward` is called as backward(tape) when a gradient reached one of `outputs`. It is copied into tape memory, so it captures
-  // Vars, Views, numbers and pointers. `op` must be a string literal.
+  // Vars, numbers and pointers, and Views of memory() or of the caller's; not of values, which may be forgotten. `op` must be a string
+  // literal.
   template <class F>
   void record(const char* op, std::initializer_list<Var> outputs, F backward) {
     static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>, "capture Vars, Views, numbers and pointers");
     void* at = add_op(op, outputs, sizeof(F), [](void* f, Tape& tape) { (*static_cast<F*>(f))(tape); });
     if (at) new (at) F(backward);
   }
-  // `forward` is called as forward(tape) and writes the values of `outputs`: the same bits as before.
+  // `forward` is called as forward(tape) and writes the values of all `outputs`, the same bits as before. It makes nothing on the tape.
   template <class F, class G>
   void record(const char* op, std::initializer_list<Var> outputs, F backward, G forward) {
     static_assert(std::is_trivially_destructible_v<G> && std::is_trivially_copyable_v<G>, "capture Vars, Views, numbers and pointers");

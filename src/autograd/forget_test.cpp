@@ -96,6 +96,64 @@ TEST_F(Forget, ItsMemoryServesTheNextValue) {
   EXPECT_NE(tape.value(a).data, memory);
 }
 
+TEST_F(Forget, WhatIsForgottenReadsAsNaN) {
+  const Var a = square(tape, tape.input(x), &runs[0]);
+  const double* memory = tape.value(a).as<double>();
+  tape.forget(a);
+  EXPECT_TRUE(std::isnan(memory[0]));
+}
+
+TEST_F(Forget, BackwardNeedsNoMoreMemoryThanAFew) {
+  Var v = tape.input(x);
+  std::vector<Var> kept;
+  for (int i = 0; i < 40; ++i) {  // every other one is forgotten, so that each is made again from one that was kept
+    const Var s = square(tape, v, &runs[0]), again = square(tape, s, &runs[0]);
+    tape.forget(s);
+    kept.push_back(v = again);
+    for (int64_t e = 0; e < x.view().elements(); ++e) tape.value(v).as<double>()[e] = 1;  // no overflow
+  }
+  const size_t before = tape.bytes(), buffer = x.view().bytes() + 128;
+  const View seed = x;
+  tape.backward(std::span(&v, 1), std::span(&seed, 1));
+  EXPECT_LE(tape.bytes(), before + 4 * buffer);
+}
+
+TEST_F(Forget, WhatNoGradientReachesIsReleasedToo) {
+  const Var in = tape.input(x), a = square(tape, in, &runs[0]), b = square(tape, in, &runs[1]);
+  tape.forget(a);
+  static_cast<void>(tape.value(a));  // made again, by whoever looks
+  const View seed = x;
+  tape.backward(std::span(&b, 1), std::span(&seed, 1));
+  static_cast<void>(tape.value(a));
+  EXPECT_EQ(runs[0], 3);
+}
+
+TEST_F(Forget, OutputsOfOneOperationAreMadeAgainTogether) {
+  const Var a = tape.make(DType::f64, x.shape(), true), b = tape.make(DType::f64, x.shape(), true);
+  int* count = &runs[0];
+  tape.record("both", {a, b}, [](Tape&) {}, [a, b, count](Tape& t) {
+    for (Var v : {a, b}) t.value(v).as<double>()[0] = v.id;
+    ++*count;
+  });
+  tape.forget(a);
+  tape.forget(b);
+  EXPECT_EQ(tape.value(b).as<double>()[0], b.id);
+  EXPECT_EQ(tape.value(a).as<double>()[0], a.id);
+  EXPECT_EQ(runs[0], 1);
+}
+
+TEST_F(Forget, AnErrorOnTheWayLeavesItForgotten) {
+  const Var a = tape.make(DType::f64, x.shape(), true);
+  int* count = &runs[0];
+  tape.record("fails", {a}, [](Tape&) {}, [a, count](Tape& t) {
+    if (++*count == 1) throw Error(ErrorCode::numeric, "once");
+    t.value(a).as<double>()[0] = 5;
+  });
+  tape.forget(a);
+  EXPECT_THROW(tape.value(a), Error);
+  EXPECT_EQ(tape.value(a).as<double>()[0], 5);
+}
+
 TEST_F(Forget, BackwardReleasesWhatItMadeAgain) {
   const Var a = square(tape, tape.input(x), &runs[0]), b = square(tape, a, &runs[1]);
   tape.forget(a);
@@ -108,8 +166,18 @@ TEST_F(Forget, BackwardReleasesWhatItMadeAgain) {
 
 TEST_F(Forget, TheFirstValueThatIsNotFiniteIsStillFound) {
   x.as<double>()[4] = 1e200;
-  tape.forget(square(tape, tape.input(x), &runs[0]));
+  const Var in = tape.input(x);
+  std::vector<Var> all;
+  for (int i = 0; i < 8; ++i) {
+    all.push_back(square(tape, in, &runs[0]));
+    tape.forget(all.back());  // they share one buffer
+  }
+  tape.forget(square(tape, all[0], &runs[0]));
+  const size_t before = tape.bytes();
   EXPECT_EQ(tape.first_non_finite(), "[square]: inf");
+  x.as<double>()[4] = 1;
+  EXPECT_EQ(tape.first_non_finite(), "");
+  EXPECT_EQ(tape.bytes(), before) << "one after the other";
 }
 
 TEST_F(Forget, OnlyWhatCanBeMadeAgain) {
@@ -127,11 +195,14 @@ TEST_F(Forget, OnlyWhatCanBeMadeAgain) {
   EXPECT_FALSE(tape.can_forget(once));
   EXPECT_NE(error(in).find("no operation"), std::string::npos) << error(in);
   EXPECT_NE(error(once).find("once cannot be made again"), std::string::npos) << error(once);
-  const Tape::NoGrad forward_only(tape);
-  const Var v = square(tape, in, &runs[0], false);
-  tape.forget(v);
+  Var gone[2];
+  {
+    const Tape::NoGrad forward_only(tape);
+    EXPECT_FALSE(tape.can_forget(once)) << "it was recorded";
+    for (bool can_run_again : {false, true}) tape.forget(gone[can_run_again] = square(tape, in, &runs[0], can_run_again));
+  }
   EXPECT_EQ(tape.first_non_finite(), "");
-  EXPECT_THROW(tape.value(v), Error);
+  for (Var v : gone) EXPECT_THROW(tape.value(v), Error);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "core/arena.hpp"
@@ -29,6 +28,7 @@ struct Op {
   int32_t scope, first_output, outputs;  // into State::op_outputs
   void* closure;                          // null: nothing to do in backward
   void (*call)(void*, Tape&);
+  bool recorded;                          // false: nothing is kept for backward, so nobody needs its values when forward is done with them
   void* forward = nullptr;                // null: its values cannot be made again
   void (*call_forward)(void*, Tape&) = nullptr;
 };
@@ -84,6 +84,10 @@ struct Tape::State {
   Node& node(Var var) { return nodes.at(static_cast<size_t>(var.id)); }
   View take(Arena& arena, const Shape& shape, DType dtype);
   void give_back(const View& view);
+  void release(Node& node);
+  std::span<const int32_t> outputs(const Op& op) const {
+    return std::span(op_outputs).subspan(static_cast<size_t>(op.first_output), static_cast<size_t>(op.outputs));
+  }
   void zero_unwritten(int32_t matrix);
   std::string place(const Op& op) const {
     const std::string& where = scopes[static_cast<size_t>(op.scope)];
@@ -109,6 +113,13 @@ View Tape::State::take(Arena& arena, const Shape& shape, DType dtype) {
 void Tape::State::give_back(const View& view) {
   Arena::poison(view.data, view.bytes());
   free.push_back(view);
+}
+
+void Tape::State::release(Node& node) {
+  give_back(node.value);
+  node.value.data = nullptr;
+  node.forgotten = true;
+  node.again = false;
 }
 
 Var Tape::leaf(const View& value, const View& grad) {
@@ -145,26 +156,37 @@ View Tape::value(Var var) const {
 
 bool Tape::can_forget(Var var) const {
   const Node& node = state_->node(var);
-  return node.op >= 0 && (state_->ops[static_cast<size_t>(node.op)].forward || !state_->recording);
+  if (node.op < 0) return false;
+  const Op& op = state_->ops[static_cast<size_t>(node.op)];
+  return op.forward || !op.recorded;
 }
 
 void Tape::forget(Var var) {
   Node& node = state_->node(var);
   require(can_forget(var), ErrorCode::unsupported, "[tape] ", node.op < 0 ? "a value that no operation made" : state_->ops[static_cast<size_t>(node.op)].name,
           " cannot be made again");
-  if (!node.forgotten) state_->give_back(node.value);
-  node.forgotten = true;
+  if (!node.forgotten) state_->release(node);
 }
 
 void Tape::remember(int32_t id) const {
   State& s = *state_;
-  Node& node = s.nodes[static_cast<size_t>(id)];
-  const Op op = s.ops[static_cast<size_t>(node.op)];
+  const Op op = s.ops[static_cast<size_t>(s.nodes[static_cast<size_t>(id)].op)];
   require(op.forward, ErrorCode::unsupported, "[tape] the value of ", op.name, " was forgotten where nothing is kept for backward");
-  node.value = s.take(s.values, node.value.shape, node.value.dtype);
-  node.forgotten = false;
-  node.again = true;
-  op.call_forward(op.forward, const_cast<Tape&>(*this));
+  const FlushDenormals flush;
+  for (int32_t output : s.outputs(op)) {  // all of them: it writes them all
+    Node& node = s.nodes[static_cast<size_t>(output)];
+    if (!node.forgotten) continue;
+    node.value = s.take(s.values, node.value.shape, node.value.dtype);
+    node.forgotten = false;
+    node.again = true;
+  }
+  try {
+    op.call_forward(op.forward, const_cast<Tape&>(*this));
+  } catch (...) {  // half-written
+    for (int32_t output : s.outputs(op))
+      if (Node& node = s.nodes[static_cast<size_t>(output)]; node.again) s.release(node);
+    throw;
+  }
 }
 
 double Tape::item(Var var) const {
@@ -191,14 +213,14 @@ void* Tape::add_op(const char* op, std::initializer_list<Var> outputs, size_t cl
     wanted = wanted || needs_grad(var);
   }
   void* closure = wanted ? s.values.allocate(closure_bytes) : nullptr;
-  s.ops.push_back({op, s.scope, first, static_cast<int32_t>(s.op_outputs.size()) - first, closure, call});
+  s.ops.push_back({op, s.scope, first, static_cast<int32_t>(s.op_outputs.size()) - first, closure, call, s.recording});
   return closure;
 }
 
 void* Tape::make_again(size_t closure_bytes, void (*call)(void*, Tape&)) {
   State& s = *state_;
   Op& op = s.ops.back();
-  if (!s.recording) return nullptr;
+  if (!op.recorded) return nullptr;
   op.call_forward = call;
   return op.forward = s.values.allocate(closure_bytes);
 }
@@ -283,7 +305,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
   }
   for (size_t i = s.ops.size(); i-- > 0;) {
     const Op op = s.ops[i];
-    const auto outs = std::span(s.op_outputs).subspan(static_cast<size_t>(op.first_output), static_cast<size_t>(op.outputs));
+    const auto outs = s.outputs(op);
     bool reached = false;
     for (int32_t id : outs) {
       if (s.nodes[static_cast<size_t>(id)].only_parts) s.zero_unwritten(id);
@@ -300,10 +322,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
         s.give_back(node.grad);
         node.grad = {};
       }
-      if (node.again) {  // whoever read it came after the operation that made it
-        node.again = false;
-        forget({id});
-      }
+      if (node.again) s.release(node);  // whoever read it came after the operation that made it
     }
   }
 }
@@ -337,8 +356,8 @@ Rows Tape::keep(const Rows& rows) {
   const size_t n = rows.start.size();
   auto* offsets = memory().allocate_array<int32_t>(static_cast<int64_t>(n) + 1);
   auto* start = memory().allocate_array<int64_t>(static_cast<int64_t>(n));
-  std::memcpy(offsets, rows.offsets.data(), (n + 1) * sizeof(int32_t));
-  std::memcpy(start, rows.start.data(), n * sizeof(int64_t));
+  std::copy_n(rows.offsets.begin(), n + 1, offsets);
+  std::copy_n(rows.start.begin(), n, start);
   return {{offsets, n + 1}, {start, n}};
 }
 
@@ -359,13 +378,15 @@ Tape::Scope::Scope(Tape& tape, std::string_view name) : tape_(tape), outer_(tape
 Tape::Scope::~Scope() { tape_.state_->scope = outer_; }
 
 std::string Tape::first_non_finite() const {
-  for (const Op& op : state_->ops)
-    for (int32_t i = 0; i < op.outputs; ++i) {
-      const Var output{state_->op_outputs[static_cast<size_t>(op.first_output + i)]};
-      if (state_->node(output).forgotten && !op.forward) continue;
-      if (const double bad = first_bad_value(value(output)); bad != 0)
-        return state_->place(op) + ": " + name_number(bad);
-    }
+  State& s = *state_;
+  for (const Op& op : s.ops) {
+    double bad = 0;
+    for (int32_t id : s.outputs(op))
+      if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten)) bad = first_bad_value(value({id}));
+    for (Node& node : s.nodes)
+      if (node.again) s.release(node);  // one after the other, not all at once
+    if (bad != 0) return s.place(op) + ": " + name_number(bad);
+  }
   return {};
 }
 

@@ -56,6 +56,7 @@ struct Mixer {
   virtual ~Mixer() = default;
   // Training. x [N, d_in]. Pure: what it makes it returns, so that a segment can be recomputed. `initial` null: zeros. A sequence
   // whose rows.start is 0 begins with a zero state whatever `initial` holds.
+  // Values that are cheap to make again should be forgotten here (Tape::forget).
   virtual MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial, bool wants_last) const = 0;
   // Inference: prefill, step and verify, any number of rows a sequence. x [N, d_in] -> y [N, d_out]; states [S] are read and
   // moved on; the caller has reserved room in them and sets their position afterwards (on entry it equals rows.start).

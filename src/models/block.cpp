@@ -28,7 +28,7 @@ Var Block::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial
     if (last) *last = out.last;
     x = add(tape, x, out.y);
     tape.forget(normed);
-    tape.forget(out.y);
+    if (tape.can_forget(out.y)) tape.forget(out.y);  // a mixer may end in what cannot be made again
   }
   if (mlp_) {
     const Tape::Scope scope(tape, mlp_scope_);

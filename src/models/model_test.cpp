@@ -153,7 +153,6 @@ TEST_P(EveryKind, CheckpointingChangesNoBit) {
   EXPECT_LT(peak[1], peak[0]);
 }
 
-// Truncated backpropagation: two halves with the state carried over give the logits of the whole.
 // What a block keeps for backward, in numbers a position: what is cheap to make again is not among it.
 TEST(Memory, ABlockKeepsNoMoreThanItMust) {
   constexpr int64_t d = 64, d_ff = 96, inner = 2 * d, length = 512;
@@ -169,10 +168,12 @@ TEST(Memory, ABlockKeepsNoMoreThanItMust) {
   const auto block = [&](const std::string& layer, const std::string& mixer) { return kept(layer, mixer, 3) - kept(layer, mixer, 2); };
   const auto most = [](int64_t numbers) { return 1.02 * static_cast<double>(numbers + 8); };  // norms, log-sums; the ends of arrays; states
   EXPECT_LT(block("A", R"({"type": "attention", "n_heads": 2})"), most(3 * d + d + 2 * d_ff + 2 * d));  // qkv, y, gate and up, two sums
+  EXPECT_LT(block("A", R"({"type": "attention", "n_heads": 2, "rope": false})"), most(3 * d + d + 2 * d_ff + 2 * d));
   EXPECT_LT(block("m", R"({"type": "mamba1"})"), most(2 * inner + 4 + 32 + 2 * inner + inner + d));       // x z, dt B C, states, y, the sum
   EXPECT_LT(block("m", R"({"type": "mamba2", "d_state": 16, "headdim": 32})"), most(2 * inner + 32 + 4 + inner + d));  // z x B C dt, y, the sum
 }
 
+// Truncated backpropagation: two halves with the state carried over give the logits of the whole.
 TEST_P(EveryKind, CarriedStateContinuesTheSequence) {
   Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}), {.dtype = DType::f64});
   model.init(3);

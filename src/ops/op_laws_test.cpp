@@ -1,6 +1,6 @@
 // The laws that hold for every operation, over the one table of shapes (all_op_cases): gradients agree with finite differences in
 // double; the fast path agrees with double within the computed tolerance; all of an output is written and nothing behind it; the
-// number of threads changes no bit.
+// number of threads changes no bit; a value that is made again in backward is the same.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -112,12 +112,13 @@ TEST_P(OpLaws, AdvanceIsForward) {
 TEST_P(OpLaws, WhatIsMadeAgainIsTheSame) {
   const OpCase& c = GetParam();
   const NamedDoubles inputs = random_inputs(c, 5);
-  for (const Device& device : {Device::cpu({.threads = 2}), reference}) {
+  const Device fast = Device::cpu({.threads = 2});
+  for (const auto& [device, dtype] : {std::pair(fast, DType::f32), {fast.with(Precision::bf16), DType::f32}, {reference, DType::f32}, {reference, DType::f64}}) {
     Tape tape(device);
     std::vector<Tensor> values;
     NamedVars vars;
     for (const OpInput& input : c.inputs) {
-      values.push_back(to_tensor(DType::f32, input.shape, inputs.at(input.name)));
+      values.push_back(to_tensor(dtype, input.shape, inputs.at(input.name)));
       vars[input.name] = tape.input(values.back());
     }
     const NamedVars outputs = c.run(tape, vars);

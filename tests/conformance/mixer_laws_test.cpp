@@ -115,6 +115,13 @@ TEST_P(MixerLaws, ANewSequenceStartsFromNothing) {
   for (size_t i = 0; i < stale.size(); ++i) EXPECT_EQ(norm(with.grads.at("initial." + std::to_string(i))), 0) << i;
 }
 
+TEST_P(MixerLaws, StatesAreReturnedToThoseWhoAsk) {
+  const MixerUnderTest m(GetParam(), DType::f32);
+  const Ragged rows({5, 3});
+  EXPECT_EQ(m.last_states(fast, m.input(8, 13), rows.rows(), false), 0u);
+  EXPECT_EQ(m.last_states(fast, m.input(8, 13), rows.rows(), true), m.forward(fast, m.input(8, 13), rows.rows()).outputs.size() - 1);
+}
+
 // Law 5 and 8: a fork continues exactly as the original, whatever the original does meanwhile.
 TEST_P(MixerLaws, AForkContinuesExactly) {
   const MixerUnderTest m(GetParam(), DType::f32);

@@ -115,6 +115,12 @@ class MixerUnderTest {
     return result;
   }
 
+  // How many states a pass in training returns.
+  size_t last_states(const Device& device, const Tensor& x, const Rows& rows, bool wanted) const {
+    Tape tape(device);
+    return mixer_->forward(tape, tape.constant(x), rows, nullptr, wanted).last.count;
+  }
+
   // Inference over rows [begin, begin + length) of x for one sequence, or several at once.
   std::vector<double> advance(const Device& device, const View& x, const Rows& rows, std::span<State* const> states) const {
     Arena scratch;

@@ -60,10 +60,10 @@ int64_t carried_positions(const Rows& rows, int64_t before, int64_t window) {
 struct Carried {
   Rows rows;                      // of the keys: those that came in and those of this batch
   std::span<int32_t> join, last;  // index of gather_rows(this batch, what came in)
-  int64_t count;                  // positions that go out
+  int64_t count;                  // positions that go out; 0 if nobody asks
 };
 
-Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window) {
+Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool wants_last) {
   const int64_t S = rows.sequences();
   int32_t* offsets = tape.memory().allocate_array<int32_t>(S + 1);
   int64_t* start = tape.memory().allocate_array<int64_t>(S);
@@ -73,7 +73,7 @@ Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window) {
     start[s] = first - old;
     offsets[s + 1] = static_cast<int32_t>(offsets[s] + old + rows.length(s));
   }
-  Carried c{{{offsets, static_cast<size_t>(S) + 1}, {start, static_cast<size_t>(S)}}, {}, {}, carried_positions(rows, before, window)};
+  Carried c{{{offsets, static_cast<size_t>(S) + 1}, {start, static_cast<size_t>(S)}}, {}, {}, wants_last ? carried_positions(rows, before, window) : 0};
   c.join = {tape.memory().allocate_array<int32_t>(offsets[S]), static_cast<size_t>(offsets[S])};
   c.last = {tape.memory().allocate_array<int32_t>(S * c.count), static_cast<size_t>(S * c.count)};
   for (int64_t s = 0; s < S; ++s) {
@@ -98,7 +98,7 @@ MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const Stat
   const int64_t S = rows.sequences();
   const bool carried = initial && initial->count == 2;
   const Var k_before = carried ? initial->vars[0] : Var(), v_before = carried ? initial->vars[1] : Var();
-  const Carried c = carry(tape, rows, carried ? tape.value(k_before).shape[1] : 0, config_.window);
+  const Carried c = carry(tape, rows, carried ? tape.value(k_before).shape[1] : 0, config_.window, wants_last);
   MixerOut out;
   if (wants_last) {
     out.last.push_back(gather_rows(tape, k, k_before, c.last, {S, c.count, k_width}));

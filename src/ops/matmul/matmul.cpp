@@ -80,8 +80,8 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
   dispatch(dy.dtype, [&](auto zero) {
     using T = decltype(zero);
     const MatmulKernels<T>& kernels = kernels_for<T>(exec);
-    const View in = tape.value(x);
-    if (!dw.empty())
+    if (!dw.empty()) {
+      const View in = tape.value(x);
       kernels.weight_grad({.dy = dy.as<T>(),
                            .dy_stride = dy.stride,
                            .x = in.as<T>(),
@@ -92,6 +92,7 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
                            .out = dy.cols(),
                            .in = in.cols()},
                           exec);
+    }
     if (!dbias.view.empty())
       kernels.bias_grad({.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.view.as<T>(), .rows = dy.rows(), .out = dy.cols()}, exec);
   });
