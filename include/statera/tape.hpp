@@ -101,9 +101,9 @@ class Tape {
   // `forward` is called as forward(tape) and writes the values of all `outputs`, the same bits as before. It makes nothing on the tape.
   template <class F, class G>
   void record(const char* op, std::initializer_list<Var> outputs, F backward, G forward) {
-    static_assert(std::is_trivially_destructible_v<G> && std::is_trivially_copyable_v<G>, "capture Vars, Views, numbers and pointers");
+    static_assert(std::is_trivially_destructible_v<G> && std::is_trivially_copyable_v<G>, "capture Vars, numbers and pointers");
     record(op, outputs, backward);
-    void* at = make_again(sizeof(G), [](void* g, Tape& tape) { (*static_cast<G*>(g))(tape); });
+    void* at = add_forward(sizeof(G), [](void* g, Tape& tape) { (*static_cast<G*>(g))(tape); });
     if (at) new (at) G(forward);
   }
   GradTarget target(Var);
@@ -144,8 +144,8 @@ class Tape {
  private:
   friend class GradSink;
   void* add_op(const char* op, std::initializer_list<Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
-  void* make_again(size_t closure_bytes, void (*call)(void*, Tape&));
-  void remember(int32_t id) const;
+  void* add_forward(size_t closure_bytes, void (*call)(void*, Tape&));  // of the last operation
+  void make_again(int32_t id) const;
   GradTarget column_target(Var);
 
   struct State;

@@ -20,7 +20,7 @@ struct Node {
   bool overlaps = false, written = false;       // of columns: shared with other columns; their gradient has arrived
   bool only_parts = false;                      // of the matrix: nothing but its columns wrote into the gradient so far, the rest is unset
   int32_t op = -1;                              // that made it
-  bool forgotten = false, again = false;        // its value has no memory; it has some until its operation's backward is done
+  bool forgotten = false, made_again = false;   // its value has no memory; it has some again, until its operation's backward is done
 };
 
 struct Op {
@@ -119,7 +119,7 @@ void Tape::State::release(Node& node) {
   give_back(node.value);
   node.value.data = nullptr;
   node.forgotten = true;
-  node.again = false;
+  node.made_again = false;
 }
 
 Var Tape::leaf(const View& value, const View& grad) {
@@ -150,7 +150,7 @@ Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
 View Tape::value(Var var) const {
   const Node& node = state_->node(var);
   if (node.whole >= 0) return value({node.whole}).columns(node.first_column, node.value.cols());
-  if (node.forgotten) remember(var.id);
+  if (node.forgotten) make_again(var.id);
   return node.value;
 }
 
@@ -168,7 +168,7 @@ void Tape::forget(Var var) {
   if (!node.forgotten) state_->release(node);
 }
 
-void Tape::remember(int32_t id) const {
+void Tape::make_again(int32_t id) const {
   State& s = *state_;
   const Op op = s.ops[static_cast<size_t>(s.nodes[static_cast<size_t>(id)].op)];
   require(op.forward, ErrorCode::unsupported, "[tape] the value of ", op.name, " was forgotten where nothing is kept for backward");
@@ -178,13 +178,13 @@ void Tape::remember(int32_t id) const {
     if (!node.forgotten) continue;
     node.value = s.take(s.values, node.value.shape, node.value.dtype);
     node.forgotten = false;
-    node.again = true;
+    node.made_again = true;
   }
   try {
     op.call_forward(op.forward, const_cast<Tape&>(*this));
   } catch (...) {  // half-written
     for (int32_t output : s.outputs(op))
-      if (Node& node = s.nodes[static_cast<size_t>(output)]; node.again) s.release(node);
+      if (Node& node = s.nodes[static_cast<size_t>(output)]; node.made_again) s.release(node);
     throw;
   }
 }
@@ -217,7 +217,7 @@ void* Tape::add_op(const char* op, std::initializer_list<Var> outputs, size_t cl
   return closure;
 }
 
-void* Tape::make_again(size_t closure_bytes, void (*call)(void*, Tape&)) {
+void* Tape::add_forward(size_t closure_bytes, void (*call)(void*, Tape&)) {
   State& s = *state_;
   Op& op = s.ops.back();
   if (!op.recorded) return nullptr;
@@ -322,7 +322,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
         s.give_back(node.grad);
         node.grad = {};
       }
-      if (node.again) s.release(node);  // whoever read it came after the operation that made it
+      if (node.made_again) s.release(node);  // whoever read it came after the operation that made it
     }
   }
 }
@@ -384,7 +384,7 @@ std::string Tape::first_non_finite() const {
     for (int32_t id : s.outputs(op))
       if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten)) bad = first_bad_value(value({id}));
     for (Node& node : s.nodes)
-      if (node.again) s.release(node);  // one after the other, not all at once
+      if (node.made_again) s.release(node);  // one after the other, not all at once
     if (bad != 0) return s.place(op) + ": " + name_number(bad);
   }
   return {};
