@@ -31,6 +31,12 @@ std::string count_text(double count) {
   return text;
 }
 
+std::string number_text(double number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", number);
+  return text;
+}
+
 std::string seconds_text(double seconds) {
   const auto s = static_cast<int64_t>(std::llround(seconds));
   char text[48];

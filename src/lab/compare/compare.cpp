@@ -24,6 +24,7 @@
 #include "lab/measure/stream_cost.hpp"
 #include "lab/training_data.hpp"
 #include "statera/model.hpp"
+#include "text/quantity.hpp"
 #include "train/forecast.hpp"
 
 namespace statera {
@@ -45,11 +46,6 @@ struct RemovedAtEnd {
 };
 
 std::string store_path(const std::string& out) { return out + "/compare.sqlite"; }
-std::string number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
-}
 
 std::string short_name(const std::string& path) {
   const std::string name = fs::path(path).lexically_normal().filename().string();
@@ -188,7 +184,7 @@ class Comparison {
   }
 
   TrainOptions options(const Entry& entry, double amount, float lr, int64_t seed) const {
-    TrainOptions o{.steps = steps_for(settings_, entry.costs, amount), .batch = settings_.batch, .length = settings_.length, .lr = lr, .seed = seed, .precision = settings_.precision};
+    TrainOptions o{.steps = steps_for(settings_, entry.costs, amount), .batch = settings_.batch, .length = settings_.length, .lr = lr, .weight_decay = settings_.weight_decay, .seed = seed, .precision = settings_.precision};
     o.evaluate_every = std::max<int64_t>(1, (o.steps + evaluations - 1) / evaluations);
     o.evaluate_bytes = o.final_bytes = amounts_.validation_bytes;
     return o;
@@ -242,10 +238,10 @@ class Comparison {
   // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
   void search(const Entry& entry) {
     std::error_code ignored;
-    for (const TriedRate& done : tried(entry)) fs::remove_all(trial_folder(entry, "lr-" + number(done.lr)), ignored);  // a killed run may have left it
+    for (const TriedRate& done : tried(entry)) fs::remove_all(trial_folder(entry, "lr-" + number_text(done.lr)), ignored);  // a killed run may have left it
     for (std::vector<TriedRate> before = tried(entry); searches(settings_) && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
       const auto lr = static_cast<float>(next_rate(before, usual_rate(entry)));
-      const std::string variant = "lr " + number(lr), folder = trial_folder(entry, "lr-" + number(lr));
+      const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));
       if (kept(entry, "search", variant)) return;  // nothing is left between
       const RemovedAtEnd removed{folder};
       TrainOptions o = options(entry, amounts_.search, lr, 1);

@@ -13,6 +13,7 @@
 #include "lab/measure/paired.hpp"
 #include "lab/timing.hpp"
 #include "models/language_model.hpp"
+#include "text/quantity.hpp"
 
 namespace statera {
 
@@ -166,7 +167,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   return json;
 }
 
-std::string seconds_text(double seconds) {
+std::string only_seconds(double seconds) {
   char text[48];
   std::snprintf(text, sizeof text, seconds < 100 ? "%.1f s" : "%.0f s", seconds);
   return text;
@@ -190,7 +191,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   const std::string sizes = "; size: " + significant(few / 1e6) + " to " + significant(many / 1e6) + " million parameters";
   std::string equal, rest;
   if (s.match == "time") {
-    equal = "calibrated time: " + seconds_text(a.train) + " a training, " + seconds_text(a.search) + " a learning rate";
+    equal = "calibrated time: " + only_seconds(a.train) + " a training, " + only_seconds(a.search) + " a learning rate";
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
     equal = "training FLOPs: " + significant(a.train) + " a training, " + significant(a.search) + " a learning rate";
@@ -200,7 +201,8 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     rest = "FLOPs and time";
   }
   equal += "; the data; batches of " + std::to_string(s.batch) + " x " + std::to_string(s.length) + " bytes; " + std::to_string(s.learning_rates) + " learning rates tried by each" +
-           (s.precision == "fp32" ? "" : "; training in " + s.precision);
+           (s.precision == "fp32" ? "" : "; training in " + s.precision) +
+           (s.weight_decay == CompareSettings().weight_decay ? "" : "; weight decay " + number_text(s.weight_decay));
   return {{"equal", equal}, {"not_equal", rest}};
 }
 
@@ -228,7 +230,7 @@ Recommendation recommended(const FindingsFrom& from, const Json& report, bool co
   }
   const std::string& match = from.settings.match;
   Circumstances c{.data = report.at("data").at("name"), .context = compared_context, .seeds = from.settings.seeds, .complete = complete};
-  c.terms = match == "time" ? "equal time (" + seconds_text(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
+  c.terms = match == "time" ? "equal time (" + only_seconds(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
   c.baseline_bits = std::numeric_limits<double>::infinity();
   for (const Json& row : report.at("baselines"))
     if (row.at("bits_per_byte") < c.baseline_bits) {

@@ -54,6 +54,7 @@ void CompareSettings::check() const {
   within("batch", batch, 1, 1 << 16);
   within("length", length, 2, 1 << 24);
   static_cast<void>(precision_named(precision));
+  at_least("weight_decay", weight_decay, 0);
   at_least("held_out_bytes", held_out_bytes, 0);
   within("learning_rates", learning_rates, 1, 32);
   at_least("search_share", search_share, 0);

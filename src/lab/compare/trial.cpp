@@ -1,11 +1,11 @@
 #include "lab/compare/trial.hpp"
 
-#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 
 #include "io/json.hpp"
 #include "statera/error.hpp"
+#include "text/quantity.hpp"
 
 namespace statera {
 
@@ -13,11 +13,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // 0.007, not 0.0070000002160668373.
-double decimal(float value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", static_cast<double>(value));
-  return std::strtod(text, nullptr);
-}
+double decimal(float value) { return std::strtod(number_text(static_cast<double>(value)).c_str(), nullptr); }
 
 Json curve_of(const std::string& path) {
   Json curve = Json::array();
