@@ -29,7 +29,7 @@ struct Flags {
   std::vector<std::string> candidates = {"mamba2", "attention", "hybrid"};
   std::optional<std::string> budget, match, size, precision;
   std::optional<int64_t> seeds, batch, length, held_out_bytes, learning_rates;
-  std::optional<float> weight_decay;
+  std::optional<float> weight_decay, dropout;
   std::optional<double> search_share, noise_share;
   int threads = 0;
   bool json = false;
@@ -61,6 +61,7 @@ CompareSettings settings_from(const Flags& f, const std::string& out, int64_t by
   set(s.length, f.length);
   set(s.precision, f.precision);
   set(s.weight_decay, f.weight_decay);
+  set(s.dropout, f.dropout);
   set(s.held_out_bytes, f.held_out_bytes);
   set(s.learning_rates, f.learning_rates);
   set(s.search_share, f.search_share);
@@ -112,6 +113,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--precision", f.precision, "of matrix products in training: fp32; bf16, faster where the CPU multiplies it (default: fp32)")
       ->check(CLI::IsMember(precision_names()));
   verb.add_option("--weight-decay", f.weight_decay, "of matrices in training (default: 0.1)");
+  verb.add_option("--dropout", f.dropout, "in training: the share of what each half of a block adds that is zeroed (default: 0)");
   verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
   verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 4)");
   verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.2)");

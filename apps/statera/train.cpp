@@ -30,7 +30,7 @@ struct Flags {
   std::string config, init, out, schedule, precision;
   std::optional<std::string> budget;
   std::optional<int64_t> steps, seed, batch, length, accumulate, warmup, evaluate_every;
-  std::optional<float> lr, weight_decay, clip;
+  std::optional<float> lr, weight_decay, dropout, clip;
   double val_fraction = 0.1, checkpoint_seconds = 0;
   int threads = 0;
   bool resume = false, overwrite = false, carry = false, checkpoint_activations = false, no_baselines = false, json = false;
@@ -78,6 +78,7 @@ TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
   set(options.evaluate_every, f.evaluate_every);
   set(options.lr, f.lr);
   set(options.weight_decay, f.weight_decay);
+  set(options.dropout, f.dropout);
   set(options.clip, f.clip);
   return options;
 }
@@ -189,6 +190,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--schedule", f.schedule, "cosine, or wsd: warm-up, stable, decay (default: cosine)")->check(CLI::IsMember({"cosine", "wsd"}));
   verb.add_option("--warmup", f.warmup, "steps of rising learning rate (default: 5 %, at most 200)");
   verb.add_option("--weight-decay", f.weight_decay, "of matrices (default: 0.1)");
+  verb.add_option("--dropout", f.dropout, "the share of what each half of a block adds that is zeroed in a step (default: 0)");
   verb.add_option("--clip", f.clip, "largest norm of the gradient; 0: none (default: 1)");
   verb.add_flag("--carry", f.carry, "start each sequence from the state at which the one before it in the text ended");
   std::vector<std::string> precisions = precision_names();

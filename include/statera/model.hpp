@@ -31,6 +31,8 @@ struct ForwardOptions {
   bool checkpoint = false;                // keep only the borders of blocks and recompute in backward
   const CarriedState* initial = nullptr;  // truncated backpropagation: where the last batch ended
   CarriedState* last = nullptr;           // gets the detached end states of this batch; may be the same object as `initial`
+  double dropout = 0;                     // the share, in [0, 1), of the embedding and of what each half of a block adds that is zeroed
+  uint64_t dropout_seed = 0;              // another one for each batch
 };
 
 class Model {

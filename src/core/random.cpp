@@ -31,7 +31,7 @@ double open_unit(uint32_t hi, uint32_t lo) { return (static_cast<double>(uint64_
 
 Random::Random(uint64_t seed, std::string_view name) : seed_(seed), stream_(hash(name)) {}
 
-uint32_t Random::bits(uint64_t index) const noexcept { return block(seed_, stream_, index)[0]; }
+std::array<uint32_t, 4> Random::words(uint64_t index) const noexcept { return block(seed_, stream_, index); }
 
 double Random::uniform(uint64_t index) const noexcept {
   const auto b = block(seed_, stream_, index);

@@ -8,6 +8,14 @@ namespace statera {
 
 namespace {
 std::string prefix(int layer) { return "layers." + std::to_string(layer); }
+
+// x + y, less what is dropped of y, which backward does not read: neither it nor what is left of it is kept.
+Var add_dropped(Tape& tape, Var x, Var y, const Dropout& drop, const std::string& place) {
+  const Var kept = dropout(tape, y, drop, place), sum = add(tape, x, kept);
+  if (kept.id != y.id) tape.forget(kept);
+  if (tape.can_forget(y)) tape.forget(y);  // a mixer may end in what cannot be made again
+  return sum;
+}
 }  // namespace
 
 Block::Block(const ModelConfig& config, const JsonText& mixer, int layer, int n_layers)
@@ -20,22 +28,20 @@ Block::Block(const ModelConfig& config, const JsonText& mixer, int layer, int n_
                            Mlp(mlp_scope_, config.d_model, config.d_ff, 1 / std::sqrt(2.0 * n_layers))});
 }
 
-Var Block::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last) const {
+Var Block::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last, const Dropout& drop) const {
   {
     const Tape::Scope scope(tape, mixer_scope_);
     const Var normed = norm_(tape, x);
     const MixerOut out = mixer_->forward(tape, normed, rows, initial, last != nullptr);
     if (last) *last = out.last;
-    x = add(tape, x, out.y);
+    x = add_dropped(tape, x, out.y, drop, mixer_scope_);
     tape.forget(normed);
-    if (tape.can_forget(out.y)) tape.forget(out.y);  // a mixer may end in what cannot be made again
   }
   if (mlp_) {
     const Tape::Scope scope(tape, mlp_scope_);
     const Var normed = mlp_->norm(tape, x), y = mlp_->mlp(tape, normed);
-    x = add(tape, x, y);
+    x = add_dropped(tape, x, y, drop, mlp_scope_);
     tape.forget(normed);
-    tape.forget(y);
   }
   return x;
 }

@@ -6,6 +6,7 @@
 #include "mixers/mixer.hpp"
 #include "nn/mlp.hpp"
 #include "nn/norm.hpp"
+#include "ops/dropout/dropout.hpp"
 #include "statera/config.hpp"
 
 namespace statera {
@@ -14,7 +15,7 @@ class Block {
  public:
   Block(const ModelConfig& config, const JsonText& mixer, int layer, int n_layers);
 
-  Var forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last) const;
+  Var forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last, const Dropout& drop) const;
   void advance(Context& context, const View& x, const Rows& rows, std::span<State* const> states) const;  // x changes in place
   void visit_parameters(ParameterVisitor& visitor);
   const Mixer& mixer() const { return *mixer_; }

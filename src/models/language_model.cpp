@@ -29,19 +29,19 @@ LanguageModel::LanguageModel(const ModelConfig& config)
 
 namespace {
 // One block, with or without keeping its insides.
-Var run_block(Tape& tape, const Block& block, Var x, const Rows& rows, const StateVars* initial, StateVars* last, bool checkpointed) {
-  if (!checkpointed) return block.forward(tape, x, rows, initial, last);
+Var run_block(Tape& tape, const Block& block, Var x, const Rows& rows, const StateVars* initial, StateVars* last, const Dropout& drop, bool checkpointed) {
+  if (!checkpointed) return block.forward(tape, x, rows, initial, last, drop);
   std::array<Var, 1 + StateVars::most> in, out;
   in[0] = x;
   if (initial) std::copy(initial->vars.begin(), initial->vars.end(), in.begin() + 1);
   const Block* b = &block;
   const bool has_initial = initial != nullptr, wants_last = last != nullptr;
   const size_t count = initial ? initial->count : 0;
-  checkpoint(tape, in, out, [b, rows, has_initial, wants_last, count](Tape& t, std::span<const Var> i, std::span<Var> o) {
+  checkpoint(tape, in, out, [b, rows, has_initial, wants_last, count, drop](Tape& t, std::span<const Var> i, std::span<Var> o) {
     StateVars first, end;
     std::copy(i.begin() + 1, i.end(), first.vars.begin());
     first.count = count;
-    o[0] = b->forward(t, i[0], rows, has_initial ? &first : nullptr, wants_last ? &end : nullptr);
+    o[0] = b->forward(t, i[0], rows, has_initial ? &first : nullptr, wants_last ? &end : nullptr, drop);
     std::copy(end.vars.begin(), end.vars.end(), o.begin() + 1);
   });
   if (last)
@@ -73,13 +73,15 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
   check_rows("model", given, static_cast<int64_t>(ids.size()));
   const FlushDenormals flush;
   const Rows rows = tape.keep(given);
-  Var x = embedding(tape, ids, tape.leaf(embedding_.value, embedding_.grad));
+  const Dropout drop{options.dropout, options.dropout_seed};
+  const Var embedded = embedding(tape, ids, tape.leaf(embedding_.value, embedding_.grad));
+  Var x = dropout(tape, embedded, drop, "embedding");
   const bool carried = options.initial && !options.initial->empty();
   if (options.last) options.last->layers.resize(blocks_.size());
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const StateVars initial = carried ? state_vars(tape, options.initial->layers[i]) : StateVars();
     StateVars last;
-    x = run_block(tape, *blocks_[i], x, rows, carried ? &initial : nullptr, options.last ? &last : nullptr, options.checkpoint);
+    x = run_block(tape, *blocks_[i], x, rows, carried ? &initial : nullptr, options.last ? &last : nullptr, drop, options.checkpoint);
     if (options.last) keep_state(tape, last, options.last->layers[i]);
   }
   x = norm_(tape, x);

@@ -3,6 +3,7 @@
 #include "ops/attention/attention.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
+#include "ops/dropout/dropout.hpp"
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
@@ -27,6 +28,7 @@ std::vector<OpCase> all_op_cases() {
            attention_cases,
            causal_conv1d_cases,
            cross_entropy_cases,
+           dropout_cases,
            elementwise_cases,
            embedding_cases,
            gated_rmsnorm_cases,

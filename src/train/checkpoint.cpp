@@ -21,6 +21,7 @@ void TrainOptions::visit(FieldVisitor& v) {
   v.field("warmup", warmup, "steps of linear rise; 0: chosen");
   v.field("decay", decay, "last steps of wsd; 0: chosen");
   v.field("weight_decay", weight_decay, "decoupled weight decay of matrices");
+  v.field("dropout", dropout, "of the embedding and of what each half of a block adds");
   v.field("clip", clip, "largest norm of the gradient; 0: none");
   v.field("seed", seed, "of weights and batches");
   v.field("carry", carry, "states go on from batch to batch");

@@ -29,7 +29,7 @@ double since(Clock::time_point begin) { return std::chrono::duration<double>(Clo
 void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets, const TrainOptions& options) {
   tape.reset();
   CarriedState last;
-  const Var logits = model.forward(tape, tokens, {.checkpoint = options.checkpoint_activations, .last = options.carry ? &last : nullptr});
+  const Var logits = model.forward(tape, tokens, {.checkpoint = options.checkpoint_activations, .last = options.carry ? &last : nullptr, .dropout = options.dropout});
   tape.backward(cross_entropy(tape, logits, targets));
   tape.reset();
 }

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "core/check.hpp"
+#include "core/random.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "train/carry.hpp"
 #include "train/checkpoint.hpp"
@@ -29,6 +30,7 @@ void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run)
   at_least("length", o.length, 1);
   at_least("accumulate", o.accumulate, 1);
   require(o.accumulate <= 65536, ErrorCode::config, "[train] accumulate is ", o.accumulate, "; it must be at most 65536");
+  require(o.dropout >= 0 && o.dropout < 1, ErrorCode::config, "[train] dropout is ", o.dropout, "; it must be in [0, 1)");
   at_least("warmup", o.warmup, 0);
   at_least("decay", o.decay, 0);
   at_least("evaluate_every", o.evaluate_every, 0);
@@ -149,11 +151,16 @@ class Trainer {
                                       : cosine(state_.step, options_.steps, options_.warmup);
   }
 
+  uint64_t dropout_seed(int64_t index) const {
+    const auto words = Random(static_cast<uint64_t>(options_.seed), "dropout").words(static_cast<uint64_t>(index));
+    return uint64_t{words[1]} << 32 | words[0];
+  }
+
   // The loss of one batch, its share of the step; its gradients are added to the parameters'.
   double batch_loss(int64_t index) {
     const Batch batch = data_.batch(index);
     tape_.reset();
-    ForwardOptions forward{.checkpoint = options_.checkpoint_activations};
+    ForwardOptions forward{.checkpoint = options_.checkpoint_activations, .dropout = options_.dropout, .dropout_seed = dropout_seed(index)};
     if (options_.carry) {
       sequences_from_lanes(batch.inputs, options_.length, carried_);
       forward.initial = forward.last = &carried_;

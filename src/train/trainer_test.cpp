@@ -12,6 +12,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <set>
 
 #include "core/memory.hpp"
 #include "statera/error.hpp"
@@ -150,6 +151,35 @@ TEST(Trainer, ResumedIsTheUncutRunInBf16) {
   resume_equals_uncut(options);
 }
 
+TEST(Trainer, ResumedIsTheUncutRunWithDropout) {
+  TrainOptions options = short_run();
+  options.dropout = 0.2f;
+  options.accumulate = 2;
+  resume_equals_uncut(options);
+}
+
+// The same batch at a rate that moves nothing: only what is dropped can change the loss, and held-out text is read without.
+TEST(Trainer, EachBatchDropsAnewAndHeldOutTextNothing) {
+  const Folder folder;
+  TrainOptions options = short_run();
+  options.lr = 1e-12f;
+  options.evaluate_every = 1;
+  std::vector<double> losses[2], held_out[2];
+  for (const bool drops : {false, true}) {
+    options.dropout = drops ? 0.3f : 0.0f;
+    TrainingData data = data_for(options);
+    data.batch = [batch = data.batch](int64_t) { return batch(0); };
+    Model model = small_model();
+    train(model, data, options, {.out = folder.path, .progress = [&](const TrainProgress& p) {
+            losses[drops].push_back(std::round(p.loss * 1e6));
+            held_out[drops].push_back(std::round(p.held_out * 1e6));
+          }});
+  }
+  EXPECT_EQ(std::set<double>(losses[0].begin(), losses[0].end()).size(), 1u);
+  EXPECT_EQ(std::set<double>(losses[1].begin(), losses[1].end()).size(), losses[1].size());
+  EXPECT_EQ(held_out[0], held_out[1]);
+}
+
 TEST(Trainer, WhatAKilledRunWroteBehindItsCheckpointIsTakenBack) {
   const Folder uncut, cut;
   const TrainOptions options = short_run();
@@ -194,7 +224,9 @@ TEST(Trainer, ABudgetBecomesStepsThatAreStored) {
 
 TEST(Trainer, TheSameWeightsForAnyNumberOfThreads) {
   const Folder one, two;
-  EXPECT_TRUE(weights_after(short_run(), one.path, 1) == weights_after(short_run(), two.path, 2));
+  TrainOptions options = short_run();
+  options.dropout = 0.1f;
+  EXPECT_TRUE(weights_after(options, one.path, 1) == weights_after(options, two.path, 2));
 }
 
 TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
@@ -249,6 +281,7 @@ TEST(Trainer, HeldOutBatchesAreTheMiddlesOfTheirStretches) {
 TEST(Trainer, CheckpointedActivationsChangeNoBit) {
   const Folder a, b;
   TrainOptions options = short_run();
+  options.dropout = 0.1f;
   const std::string expected = weights_after(options, a.path);
   options.checkpoint_activations = true;
   EXPECT_TRUE(expected == weights_after(options, b.path));
@@ -261,6 +294,7 @@ TEST(Trainer, AStepTakesNothingFromTheHeap) {
     options.evaluate_every = 100;
     options.carry = carry;
     options.precision = precision;
+    options.dropout = carry ? 0.1f : 0.0f;
     std::vector<int64_t> calls(8);
     Model model = small_model("m A", 2);
     train(model, data_for(options), options, {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
@@ -376,6 +410,7 @@ TEST(Trainer, RefusesImpossibleOptions) {
   refused([](TrainOptions& o) { o.steps = 0, o.budget = -1; });
   refused([](TrainOptions& o) { o.batch = 0; });
   refused([](TrainOptions& o) { o.accumulate = -1; });
+  for (float rate : {-0.1f, 1.0f, std::nanf("")}) refused([=](TrainOptions& o) { o.dropout = rate; });
   refused([](TrainOptions& o) { o.schedule = "step"; });
   refused([](TrainOptions& o) { o.precision = "fp16"; });
 }

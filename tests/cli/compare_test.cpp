@@ -80,7 +80,7 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
 }
 
 TEST_F(Compare, ALaterCallAddsACandidate) {
-  ASSERT_EQ(run(one_candidate("a") + " --weight-decay 0.3").code, 0);
+  ASSERT_EQ(run(one_candidate("a") + " --weight-decay 0.3 --dropout 0.1").code, 0);
   const auto before = report("a")["candidates"][0];
   const Ran ran = run("compare text.txt --candidates keys.json --out a");  // settings are the folder's
   ASSERT_EQ(ran.code, 0) << ran.err;
@@ -90,9 +90,11 @@ TEST_F(Compare, ALaterCallAddsACandidate) {
   EXPECT_EQ(after["candidates"][0]["steps"], before["steps"]);
   EXPECT_EQ(after["candidates"][1]["name"], "keys");
   EXPECT_EQ(after["candidates"][1]["status"], "done");
-  EXPECT_NE(after["terms"]["equal"].get<std::string>().find("; weight decay 0.3"), std::string::npos) << after["terms"];
-  for (const char* name : {"ssm", "keys"})
-    EXPECT_NE(read(std::string("a/models/") + name + "/checkpoint/state.safetensors").find(R"(weight_decay\":0.3,)"), std::string::npos) << name;
+  EXPECT_NE(after["terms"]["equal"].get<std::string>().find("; weight decay 0.3; dropout 0.1"), std::string::npos) << after["terms"];
+  for (const char* name : {"ssm", "keys"}) {
+    const std::string checkpoint = read(std::string("a/models/") + name + "/checkpoint/state.safetensors");
+    for (const char* option : {R"(weight_decay\":0.3,)", R"(dropout\":0.1,)"}) EXPECT_NE(checkpoint.find(option), std::string::npos) << name << " " << option;
+  }
 }
 
 TEST_F(Compare, CutAnywhereItEndsTheSame) {

@@ -142,6 +142,7 @@ TEST_F(Train, BadInputGetsOneClearLine) {
   fails("train text.txt --steps 5 --length 999999999999", 1, "length");
   fails("train text.txt --steps 5 --lr 0", 1, "lr");
   fails("train text.txt --steps 5 --lr nan", 1, "lr");
+  fails("train text.txt --steps 5 --dropout 1", 1, "dropout is 1");
   fails("train text.txt --steps 5 --schedule up", 2, "schedule");
   fails("train text.txt --steps 5 --val-fraction 2", 2, "--val-fraction");
   EXPECT_FALSE(std::filesystem::exists(path("out")));

@@ -202,7 +202,8 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   }
   equal += "; the data; batches of " + std::to_string(s.batch) + " x " + std::to_string(s.length) + " bytes; " + std::to_string(s.learning_rates) + " learning rates tried by each" +
            (s.precision == "fp32" ? "" : "; training in " + s.precision) +
-           (s.weight_decay == CompareSettings().weight_decay ? "" : "; weight decay " + number_text(s.weight_decay));
+           (s.weight_decay == CompareSettings().weight_decay ? "" : "; weight decay " + number_text(s.weight_decay)) +
+           (s.dropout == 0 ? "" : "; dropout " + number_text(s.dropout));
   return {{"equal", equal}, {"not_equal", rest}};
 }
 

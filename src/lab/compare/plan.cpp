@@ -55,6 +55,7 @@ void CompareSettings::check() const {
   within("length", length, 2, 1 << 24);
   static_cast<void>(precision_named(precision));
   at_least("weight_decay", weight_decay, 0);
+  require(dropout >= 0 && dropout < 1, ErrorCode::config, "[compare] dropout is ", dropout, "; it must be in [0, 1)");
   at_least("held_out_bytes", held_out_bytes, 0);
   within("learning_rates", learning_rates, 1, 32);
   at_least("search_share", search_share, 0);
@@ -107,14 +108,14 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   model.set_context(s.length);
   AdamW optimizer(model.parameters(), {}, device);
   Tape tape(device.with(precision_named(s.precision)));
-  const TrainOptions options{.batch = s.batch, .length = s.length, .precision = s.precision};
+  const TrainOptions options{.batch = s.batch, .length = s.length, .dropout = s.dropout, .precision = s.precision};
   ByteTraining training(parts.train, parts.validation, options);
   const TrainingData data = training.data();
   if (visit.steps.empty()) require_memory(training_bytes(model, data, options), s);
   const auto step = [&](int64_t i) {
     const auto begin = Clock::now();
     const Batch batch = data.batch(i);
-    tape.backward(cross_entropy(tape, model.forward(tape, batch.inputs), batch.targets));
+    tape.backward(cross_entropy(tape, model.forward(tape, batch.inputs, {.dropout = s.dropout}), batch.targets));
     optimizer.step(0.01);
     tape.reset();
     return since(begin);

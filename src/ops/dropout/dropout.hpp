@@ -1,0 +1,22 @@
+// Dropout, of training alone: y = x m / (1 - rate), m 0 with probability `rate` and else 1 (dropout.md).
+#pragma once
+#include <string_view>
+
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+struct Dropout {
+  double rate = 0;    // in [0, 1); 0: none
+  uint64_t seed = 0;  // another one for each pass; the same one drops the same elements, whatever the threads
+};
+
+// x [N, C] of the place `place` in the model, which has its own random numbers. x itself if the rate is 0. Throws config for an impossible rate.
+Var dropout(Tape&, Var x, const Dropout&, std::string_view place);
+
+void dropout_cpu(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept;
+
+std::vector<OpCase> dropout_cases();
+
+}  // namespace statera
