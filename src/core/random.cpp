@@ -22,24 +22,24 @@ uint64_t hash(std::string_view name) {
   for (char c : name) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   return h;
 }
-std::array<uint32_t, 4> block(uint64_t seed, uint64_t stream, uint64_t index) {
-  return philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32), static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)},
-                {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
-}
 double open_unit(uint32_t hi, uint32_t lo) { return (static_cast<double>(uint64_t{hi} << 20 ^ lo >> 12) + 0.5) * 0x1p-52; }
 }  // namespace
 
 Random::Random(uint64_t seed, std::string_view name) : seed_(seed), stream_(hash(name)) {}
 
-std::array<uint32_t, 4> Random::words(uint64_t index) const noexcept { return block(seed_, stream_, index); }
+std::array<uint32_t, 4> Random::counter(uint64_t index) const noexcept {
+  return {static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32), static_cast<uint32_t>(stream_), static_cast<uint32_t>(stream_ >> 32)};
+}
+
+std::array<uint32_t, 2> Random::key() const noexcept { return {static_cast<uint32_t>(seed_), static_cast<uint32_t>(seed_ >> 32)}; }
 
 double Random::uniform(uint64_t index) const noexcept {
-  const auto b = block(seed_, stream_, index);
+  const auto b = words(index);
   return open_unit(b[0], b[1]);
 }
 
 double Random::normal(uint64_t index) const noexcept {
-  const auto b = block(seed_, stream_, index);
+  const auto b = words(index);
   return std::sqrt(-2 * std::log(open_unit(b[0], b[1]))) * std::cos(2 * std::numbers::pi * open_unit(b[2], b[3]));
 }
 

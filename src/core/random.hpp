@@ -14,7 +14,9 @@ class Random {
   Random(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream) {}
   Random(uint64_t seed, std::string_view stream_name);  // the stream is a hash (FNV-1a) of the name
 
-  std::array<uint32_t, 4> words(uint64_t index) const noexcept;
+  std::array<uint32_t, 4> counter(uint64_t index) const noexcept;  // of philox, with key(): for kernels that draw many
+  std::array<uint32_t, 2> key() const noexcept;
+  std::array<uint32_t, 4> words(uint64_t index) const noexcept { return philox(counter(index), key()); }
   uint32_t bits(uint64_t index) const noexcept { return words(index)[0]; }
   double uniform(uint64_t index) const noexcept;  // (0, 1), never 0 or 1
   double normal(uint64_t index) const noexcept;   // mean 0, standard deviation 1

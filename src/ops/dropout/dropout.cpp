@@ -15,14 +15,10 @@ constexpr double grid = 65536;   // of rates: 16 bits an element
 constexpr int64_t draws_per_task = 512, rows_per_task = 64;
 
 // keep[i] != 0: element i is kept. Row-major, so that the shape alone decides which random number an element has.
-void draw(ThreadPool& pool, const Random& random, double rate, uint8_t* keep, int64_t draws) {
-  const auto dropped = static_cast<uint32_t>(rate * grid);
-  pool.run((draws + draws_per_task - 1) / draws_per_task, [&](int64_t task, int) {
-    for (int64_t i = task * draws_per_task; i < std::min(draws, (task + 1) * draws_per_task); ++i) {
-      const auto words = random.words(static_cast<uint64_t>(i));
-      for (size_t j = 0; j < per_draw; ++j) keep[i * per_draw + static_cast<int64_t>(j)] = (words[j / 2] >> (16 * (j % 2)) & 0xffff) >= dropped;
-    }
-  });
+void draw(Exec exec, const DropoutDraw& d, int64_t draws) {
+  const auto run = exec.kernels == KernelChoice::fast ? dropout_draw_cpu : dropout_draw_ref;
+  exec.pool.run((draws + draws_per_task - 1) / draws_per_task,
+                [&](int64_t task, int) { run(d, task * draws_per_task, std::min(draws, (task + 1) * draws_per_task)); });
 }
 
 void apply(Exec exec, const View& x, const uint8_t* keep, double scale, const View& y) {
@@ -46,14 +42,25 @@ void apply(Exec exec, const View& x, const uint8_t* keep, double scale, const Vi
 }
 }  // namespace
 
+void dropout_draw_ref(const DropoutDraw& d, int64_t first, int64_t end) noexcept {
+  for (int64_t i = first; i < end; ++i) {
+    auto counter = d.counter;
+    counter[0] = static_cast<uint32_t>(i);
+    const auto words = philox(counter, d.key);
+    for (size_t j = 0; j < per_draw; ++j) d.keep[i * per_draw + static_cast<int64_t>(j)] = (words[j / 2] >> (16 * (j % 2)) & 0xffff) >= d.dropped;
+  }
+}
+
 Var dropout(Tape& tape, Var x, const Dropout& options, std::string_view place) {
   require(options.rate >= 0 && options.rate < 1, ErrorCode::config, "[dropout] a rate of ", options.rate, " is not in [0, 1)");
   const double rate = std::floor(options.rate * grid) / grid, scale = 1 / (1 - rate);
   if (rate == 0) return x;
   const View in = tape.value(x);
+  require(in.elements() < int64_t{1} << 35, ErrorCode::unsupported, "[dropout] ", in.shape, " has more elements than there are draws");
   const int64_t draws = (in.elements() + per_draw - 1) / per_draw;
   auto* keep = tape.memory().allocate_array<uint8_t>(draws * per_draw);
-  draw(tape.exec().pool, Random(options.seed, place), rate, keep, draws);
+  const Random random(options.seed, place);
+  draw(tape.exec(), {random.counter(0), random.key(), static_cast<uint32_t>(rate * grid), keep}, draws);
   const Var y = tape.make(in.dtype, in.shape, tape.needs_grad(x));
   const auto run = [x, keep, scale, y](Tape& t) { apply(t.exec(), t.value(x), keep, scale, t.value(y)); };
   run(tape);

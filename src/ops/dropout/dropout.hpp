@@ -1,5 +1,6 @@
 // Dropout, of training alone: y = x m / (1 - rate), m 0 with probability `rate` and else 1 (dropout.md).
 #pragma once
+#include <array>
 #include <string_view>
 
 #include "ops/op_case.hpp"
@@ -15,6 +16,15 @@ struct Dropout {
 // x [N, C] of the place `place` in the model, which has its own random numbers. x itself if the rate is 0. Throws config for an impossible rate.
 Var dropout(Tape&, Var x, const Dropout&, std::string_view place);
 
+// keep[8 i + j] of the draws i from first to end: 0 if the j-th 16 bits of draw i are less than `dropped`, else 1.
+struct DropoutDraw {
+  std::array<uint32_t, 4> counter;  // of draw 0
+  std::array<uint32_t, 2> key;
+  uint32_t dropped;
+  uint8_t* keep;
+};
+void dropout_draw_ref(const DropoutDraw&, int64_t first, int64_t end) noexcept;
+void dropout_draw_cpu(const DropoutDraw&, int64_t first, int64_t end) noexcept;
 void dropout_cpu(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept;
 
 std::vector<OpCase> dropout_cases();

@@ -1,4 +1,5 @@
-// Dropout in vectors: one byte says of each element whether it is kept.
+// Dropout in vectors: one byte says of each element whether it is kept. Philox with a draw in each lane of 64 bits, whose upper half a product of
+// the lower ones overwrites or nobody reads.
 #include "ops/dropout/dropout.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -9,6 +10,37 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
+
+void Draw(const DropoutDraw& a, int64_t first, int64_t end) {
+  int64_t i = first;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<uint64_t> d;
+  const hn::RepartitionToNarrow<decltype(d)> half;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto mul = [&](auto v, uint64_t by) HWY_ATTR { return hn::MulEven(hn::BitCast(half, v), hn::BitCast(half, hn::Set(d, by))); };
+  for (; i + lanes <= end; i += lanes) {
+    auto c0 = hn::Iota(d, static_cast<uint64_t>(i)), c1 = hn::Set(d, a.counter[1]), c2 = hn::Set(d, a.counter[2]), c3 = hn::Set(d, a.counter[3]);
+    uint32_t k0 = a.key[0], k1 = a.key[1];
+    for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9, k1 += 0xBB67AE85) {
+      const auto p0 = mul(c0, 0xD2511F53), p1 = mul(c2, 0xCD9E8D57);
+      c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p1), c1), hn::Set(d, k0));
+      c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p0), c3), hn::Set(d, k1));
+      c1 = p1;
+      c3 = p0;
+    }
+    const auto bits = hn::Set(d, 0xffff), kept_from = hn::Set(d, 0x10000 - a.dropped);  // added to what is kept it reaches bit 16
+    auto keep = hn::Zero(d);
+    const auto put = [&](auto word, int at) HWY_ATTR {
+      const auto low = hn::ShiftRight<16>(hn::Add(hn::And(word, bits), kept_from));
+      const auto high = hn::ShiftRight<16>(hn::Add(hn::And(hn::ShiftRight<16>(word), bits), kept_from));
+      keep = hn::Or(keep, hn::ShiftLeftSame(hn::Or(low, hn::ShiftLeft<8>(high)), at));
+    };
+    put(c0, 0), put(c1, 16), put(c2, 32), put(c3, 48);
+    hn::StoreU(keep, d, reinterpret_cast<uint64_t*>(a.keep + 8 * i));
+  }
+#endif
+  dropout_draw_ref(a, i, end);
+}
 
 // Reads up to a vector of bytes behind keep[count - 1].
 void Apply(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) {
@@ -29,8 +61,11 @@ HWY_AFTER_NAMESPACE();
 namespace statera {
 
 namespace {
+HWY_EXPORT(Draw);
 HWY_EXPORT(Apply);
 }  // namespace
+
+void dropout_draw_cpu(const DropoutDraw& a, int64_t first, int64_t end) noexcept { HWY_DYNAMIC_DISPATCH(Draw)(a, first, end); }
 
 void dropout_cpu(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept {
   HWY_DYNAMIC_DISPATCH(Apply)(x, keep, y, count, scale);
