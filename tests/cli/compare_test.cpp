@@ -67,6 +67,12 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
   }
   EXPECT_EQ(json["candidates"][0].contains("difference") + json["candidates"][1].contains("difference"), 1);
   EXPECT_EQ(json["baselines"].size(), 7u);
+  for (const auto& c : json["candidates"]) {
+    const bool many = c["train_bytes"].get<double>() >= 4 * json["data"]["train_bytes"].get<double>(), noted = std::any_of(json["notes"].begin(), json["notes"].end(), [&](const std::string& line) {
+      return line.find(" read the training text ") != std::string::npos && line.find(c["name"].get<std::string>()) != std::string::npos;
+    });
+    EXPECT_EQ(many, noted) << c["name"] << json["notes"];
+  }
   std::istringstream lines(ran.out);
   std::string words;  // of the output, however it is wrapped
   for (std::string line; std::getline(lines, line); words += line + " ") EXPECT_LE(line.size(), 100u) << line;
@@ -90,6 +96,7 @@ TEST_F(Compare, ALaterCallAddsACandidate) {
   EXPECT_EQ(after["candidates"][0]["steps"], before["steps"]);
   EXPECT_EQ(after["candidates"][1]["name"], "keys");
   EXPECT_EQ(after["candidates"][1]["status"], "done");
+  EXPECT_EQ(after["notes"].dump().find("read the training text"), std::string::npos) << after["notes"];
   EXPECT_NE(after["terms"]["equal"].get<std::string>().find("; weight decay 0.3; dropout 0.1"), std::string::npos) << after["terms"];
   for (const char* name : {"ssm", "keys"}) {
     const std::string checkpoint = read(std::string("a/models/") + name + "/checkpoint/state.safetensors");

@@ -260,6 +260,23 @@ void note_rates(const Json& report, Json& lines) {
   if (!highest.empty()) lines.push_back(listed(highest) + ": the highest learning rate that was tried is the best; a higher one may be better");
 }
 
+// Where a text is read many times, more time teaches the text and not its kind.
+void note_passes(const CompareSettings& settings, const Json& report, Json& lines) {
+  constexpr double many = 4;
+  const double text = report.at("data").at("train_bytes");
+  std::vector<std::string> names;
+  double most = 0;
+  for (const Json& c : report.at("candidates")) {
+    const double passes = c.value("train_bytes", 0.0) / text;
+    if (settings.dropout > 0 || passes < many) continue;
+    names.push_back(c.at("name"));
+    most = std::max(most, passes);
+  }
+  char times[32];
+  std::snprintf(times, sizeof times, "%.1f", most);
+  if (!names.empty()) lines.push_back(listed(names) + " read the training text " + times + " times over: --dropout 0.1 may do more than a larger --budget");
+}
+
 // What a reader should be careful about.
 Json notes(const FindingsFrom& from, const Json& report, const std::string& baselines) {
   Json lines = Json::array();
@@ -267,6 +284,7 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
     lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " + std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
   note_rates(report, lines);
+  note_passes(from.settings, report, lines);
   for (const Json& c : report.at("candidates")) {
     const std::string name = c.at("name");
     if (c.contains("error")) lines.push_back(name + " failed: " + c.at("error").get<std::string>());
