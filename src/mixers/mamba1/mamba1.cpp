@@ -61,7 +61,9 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
       conv_bias_(place.scope + ".conv1d.bias", {d_inner_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
       dt_bias_(place.scope + ".dt_proj.bias", {d_inner_}, inverse_softplus(config_)),
       A_log_(place.scope + ".A_log", {d_inner_, config_.d_state}, log_of_counting(config_.d_state)),
-      D_(place.scope + ".D", {d_inner_}, init_constant(1)) {}
+      D_(place.scope + ".D", {d_inner_}, init_constant(1)) {
+  A_log_.allocated = [this] { A_.bind(A_log_.value, &A_log_.version); };
+}
 
 MixerOut Mamba1::forward(Tape& tape, Var u, const Rows& rows, const StateVars* initial, bool wants_last) const {
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
@@ -92,8 +94,7 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
   const ArenaScope scope(exec.scratch);
   const auto matrix = [&](int64_t width) { return exec.scratch.allocate(u.dtype, {u.rows(), width}); };
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
-  const View xz = matrix(2 * d_inner_), x = matrix(d_inner_), dt_B_C = matrix(rank + 2 * d_state), delta = matrix(d_inner_);
-  const View scanned = matrix(d_inner_), A = exec.scratch.allocate(u.dtype, A_log_.shape);
+  const View xz = matrix(2 * d_inner_), x = matrix(d_inner_), dt_B_C = matrix(rank + 2 * d_state), delta = matrix(d_inner_), scanned = matrix(d_inner_);
   void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
   void** ssm_states = exec.scratch.allocate_array<void*>(rows.sequences());
   for (size_t s = 0; s < states.size(); ++s) conv_states[s] = states[s]->fixed(0).data, ssm_states[s] = states[s]->fixed(1).data;
@@ -103,16 +104,16 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
                 conv_states, x);
   x_proj_(exec, x, dt_B_C);
   dt_proj_(exec, dt_B_C.columns(0, rank), delta);
-  neg_exp(exec, A_log_.value, A);
+  const ScanA::Made A = A_(exec, 1);
   const SelectiveScanInputs<View> in{.u = x,
                                      .delta = delta,
-                                     .A = A,
+                                     .A = A.A,
                                      .B = dt_B_C.columns(rank, d_state),
                                      .C = dt_B_C.columns(rank + d_state, d_state),
                                      .D = D_.value,
                                      .z = xz.columns(d_inner_, d_inner_),
                                      .delta_bias = dt_bias_.value};
-  selective_scan(exec, in, rows, ssm_states, scanned);
+  selective_scan(exec, in, rows, ssm_states, scanned, A.packed);
   out_proj_(exec, scanned, y);
 }
 

@@ -3,6 +3,7 @@
 #include "core/fields.hpp"
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
+#include "mixers/mamba1/scan_a.hpp"
 
 namespace statera {
 
@@ -40,6 +41,7 @@ class Mamba1 : public Mixer {
   int64_t d_inner_;
   Linear in_proj_, x_proj_, dt_proj_, out_proj_;
   Parameter conv_weight_, conv_bias_, dt_bias_, A_log_, D_;
+  ScanA A_;
 };
 
 }  // namespace statera

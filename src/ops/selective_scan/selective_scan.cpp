@@ -81,7 +81,7 @@ void backward(Tape& tape, const Recorded& r) {
 }
 }  // namespace
 
-void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y) {
+void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y, const float* packed_A) {
   check(in, rows);
   require(y.shape == in.u.shape && y.dense(), ErrorCode::shape, "[selective_scan] output ", y.shape);
   const ArenaScope scope(exec.scratch);
@@ -89,6 +89,7 @@ void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* 
     using T = decltype(zero);
     SelectiveScanForward<T> a = arguments<T>(in, rows);
     a.y = y.as<T>();
+    a.packed_A = packed_A;
     a.state_in = a.state_out = state_pointers<T>(exec.scratch, states, rows);
     pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).forward(a, exec);
   });

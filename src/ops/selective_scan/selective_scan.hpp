@@ -19,6 +19,7 @@ template <class T> struct SelectiveScanForward {
   int64_t channels, d_state, n_groups; // D, G
   int64_t u_stride, delta_stride, z_stride, B_stride, C_stride;
   bool delta_softplus;
+  const float* packed_A = nullptr;     // [packed()] A as pack() has laid it out; null: this call does it
 };
 
 template <class T> struct SelectiveScanBackward {
@@ -34,6 +35,8 @@ template <class T> struct SelectiveScanBackward {
 template <class T> struct SelectiveScanKernels {
   const char* name;
   int64_t (*kept)(const SelectiveScanForward<T>&) noexcept;  // how many numbers backward of these wants from forward
+  int64_t (*packed)(const SelectiveScanForward<T>&) noexcept;  // of A, channels, d_state, n_groups; 0: these read A as it is
+  void (*pack)(const SelectiveScanForward<T>&, float* to, Exec&) noexcept;
   void (*forward)(const SelectiveScanForward<T>&, Exec&) noexcept;
   void (*backward)(const SelectiveScanBackward<T>&, Exec&) noexcept;
 };
@@ -51,8 +54,8 @@ struct SelectiveScanOut {
 
 // initial [S, D, d_state] or empty. Throws shape.
 SelectiveScanOut selective_scan(Tape&, const SelectiveScanInputs<Var>&, Var initial, const Rows&);
-// states: [S] pointers to [D, d_state] of the inputs' type, read and moved on.
-void selective_scan(Exec&, const SelectiveScanInputs<View>&, const Rows&, void* const* states, const View& y);
+// states: [S] pointers to [D, d_state] of the inputs' type, read and moved on. packed_A: see ScanA.
+void selective_scan(Exec&, const SelectiveScanInputs<View>&, const Rows&, void* const* states, const View& y, const float* packed_A = nullptr);
 
 std::vector<OpCase> selective_scan_cases();
 

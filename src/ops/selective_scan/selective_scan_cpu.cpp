@@ -341,6 +341,11 @@ struct Cut {
         per_group(divide_up(group_channels, block_channels)),
         width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes) {}
   int64_t blocks() const { return a.n_groups * per_group; }
+  ScanBlock channels(int64_t block) const {  // of no sequence
+    const int64_t group = block / per_group, first = block % per_group * width;
+    const int64_t count = std::clamp<int64_t>(group_channels - first, 0, width);
+    return {&a, nullptr, 0, group, group * group_channels + first, count, width, nullptr};
+  }
 };
 
 int64_t kept(const SelectiveScanForward<float>& a) noexcept {
@@ -350,26 +355,38 @@ int64_t kept(const SelectiveScanForward<float>& a) noexcept {
   return cut.blocks() * chunks * a.d_state * cut.width;
 }
 
+int64_t packed(const SelectiveScanForward<float>& a) noexcept {
+  const Cut cut(a);
+  return cut.blocks() * a.d_state * cut.width;
+}
+
+void pack(const SelectiveScanForward<float>& a, float* to, Exec& exec) noexcept {
+  const Cut cut(a);
+  const auto load = HWY_DYNAMIC_DISPATCH(LoadA);
+  exec.pool.run(cut.blocks(), [&](int64_t task, int) { load(cut.channels(task), to + task * a.d_state * cut.width); }, a.channels * a.d_state);
+}
+
 // The tasks, and A for all blocks.
 struct Plan : Cut {
-  float* A;                                  // [blocks, d_state, width]
-  int64_t* first_chunk;                      // [S + 1] of each sequence, in all
+  const float* A;        // [blocks, d_state, width]
+  int64_t* first_chunk;  // [S + 1] of each sequence, in all
 
-  Plan(const SelectiveScanForward<float>& a, Exec& exec)
-      : Cut(a),
-        A(exec.scratch.allocate_array<float>(blocks() * a.d_state * width)),
-        first_chunk(exec.scratch.allocate_array<int64_t>(a.rows.sequences() + 1)) {
+  Plan(const SelectiveScanForward<float>& a, Exec& exec) : Cut(a), A(a.packed_A), first_chunk(exec.scratch.allocate_array<int64_t>(a.rows.sequences() + 1)) {
     first_chunk[0] = 0;
     for (int64_t s = 0; s < a.rows.sequences(); ++s) first_chunk[s + 1] = first_chunk[s] + divide_up(a.rows.length(s), scan_rows);
-    const auto load = HWY_DYNAMIC_DISPATCH(LoadA);
-    exec.pool.run(blocks(), [&](int64_t task, int) { load(block(0, task), A + task * a.d_state * width); }, a.channels * a.d_state);
+    if (A) return;
+    float* own = exec.scratch.allocate_array<float>(packed(a));
+    pack(a, own, exec);
+    A = own;
   }
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
   ScanBlock block(int64_t s, int64_t block) const {
-    const int64_t group = block / per_group, first = block % per_group * width;
-    const int64_t count = std::clamp<int64_t>(group_channels - first, 0, width);
+    ScanBlock k = channels(block);
     const int64_t chunks = blocks() * first_chunk[s] + block * (first_chunk[s + 1] - first_chunk[s]);  // before this one's
-    return {&a, A + block * a.d_state * width, s, group, group * group_channels + first, count, width, a.kept ? a.kept + chunks * a.d_state * width : nullptr};
+    k.A = A + block * a.d_state * width;
+    k.s = s;
+    if (a.kept) k.kept = a.kept + chunks * a.d_state * width;
+    return k;
   }
 };
 
@@ -430,7 +447,7 @@ void backward(const SelectiveScanBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SelectiveScanKernels<float> selective_scan_cpu{"selective_scan_cpu", kept, forward, backward};
+const SelectiveScanKernels<float> selective_scan_cpu{"selective_scan_cpu", kept, packed, pack, forward, backward};
 
 }  // namespace statera
 #endif

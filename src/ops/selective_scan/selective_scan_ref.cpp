@@ -48,7 +48,7 @@ void forward(const SelectiveScanForward<T>& a, Exec&) noexcept {
 }
 
 template <class T>
-int64_t kept(const SelectiveScanForward<T>&) noexcept { return 0; }
+int64_t nothing(const SelectiveScanForward<T>&) noexcept { return 0; }
 
 // One channel of one sequence; h [T+1, d_state] and dh [d_state] are scratch.
 template <class T>
@@ -114,7 +114,7 @@ void backward(const SelectiveScanBackward<T>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SelectiveScanKernels<double> selective_scan_ref_f64{"selective_scan_ref", kept<double>, forward<double>, backward<double>};
-const SelectiveScanKernels<float> selective_scan_ref_f32{"selective_scan_ref", kept<float>, forward<float>, backward<float>};
+const SelectiveScanKernels<double> selective_scan_ref_f64{"selective_scan_ref", nothing<double>, nothing<double>, nullptr, forward<double>, backward<double>};
+const SelectiveScanKernels<float> selective_scan_ref_f32{"selective_scan_ref", nothing<float>, nothing<float>, nullptr, forward<float>, backward<float>};
 
 }  // namespace statera

@@ -1,0 +1,35 @@
+// The A of inference: -exp(A_log) of a parameter, and how the fast kernel wants it laid out, both made once instead of at every step.
+#pragma once
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "core/exec.hpp"
+#include "statera/tensor.hpp"
+
+namespace statera {
+
+// Borrows A_log [D, d_state] from whoever owns the parameter, which raises `version` when it changes the value. Made at first use and again
+// after a change. Thread safe as long as nobody changes the value meanwhile.
+class ScanA {
+ public:
+  struct Made {
+    View A;               // [D, d_state]
+    const float* packed;  // SelectiveScanForward::packed_A
+  };
+  void bind(const View& A_log, const std::atomic<uint64_t>* version);
+  Made operator()(Exec&, int64_t n_groups) const;  // n_groups: the same in every call
+
+ private:
+  struct Cache {
+    std::mutex mutex;
+    std::atomic<uint64_t> version{0};  // of the value that it was made of, + 1; 0: nothing yet
+    Tensor A, packed;
+  };
+  View A_log_;
+  const std::atomic<uint64_t>* version_ = nullptr;
+  std::unique_ptr<std::array<Cache, 2>> caches_;  // for fast and reference kernels, whose exponentials differ
+};
+
+}  // namespace statera
