@@ -113,7 +113,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--precision", f.precision, "of matrix products in training: fp32; bf16, faster where the CPU multiplies it (default: fp32)")
       ->check(CLI::IsMember(precision_names()));
   verb.add_option("--weight-decay", f.weight_decay, "of matrices in training (default: 0.1)");
-  verb.add_option("--dropout", f.dropout, "in training: the share of what each half of a block adds that is zeroed (default: 0)");
+  verb.add_option("--dropout", f.dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training (default: 0)");
   verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
   verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 4)");
   verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.2)");

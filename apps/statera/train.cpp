@@ -181,7 +181,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--steps", f.steps, "steps of the optimizer instead of a budget")->excludes(budget);
   auto* resume = verb.add_flag("--resume", f.resume, "go on from the checkpoint; without one, start afresh");
   verb.add_flag("--overwrite", f.overwrite, "replace what is in the folder")->excludes(resume);
-  verb.add_option("--seed", f.seed, "of weights and batches (default: 0)");
+  verb.add_option("--seed", f.seed, "of weights, batches and dropout (default: 0)");
   verb.add_option("--threads", f.threads, "threads; the same bits for any number (default: all cores)");
   verb.add_option("--lr", f.lr, "highest learning rate (default: by the size of the model)");
   verb.add_option("--batch", f.batch, "sequences in a batch (default: 4 or 8, by the size of the model)");
@@ -190,7 +190,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--schedule", f.schedule, "cosine, or wsd: warm-up, stable, decay (default: cosine)")->check(CLI::IsMember({"cosine", "wsd"}));
   verb.add_option("--warmup", f.warmup, "steps of rising learning rate (default: 5 %, at most 200)");
   verb.add_option("--weight-decay", f.weight_decay, "of matrices (default: 0.1)");
-  verb.add_option("--dropout", f.dropout, "the share of what each half of a block adds that is zeroed in a step (default: 0)");
+  verb.add_option("--dropout", f.dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training (default: 0)");
   verb.add_option("--clip", f.clip, "largest norm of the gradient; 0: none (default: 1)");
   verb.add_flag("--carry", f.carry, "start each sequence from the state at which the one before it in the text ended");
   std::vector<std::string> precisions = precision_names();

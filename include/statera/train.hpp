@@ -22,7 +22,7 @@ struct TrainOptions {
   int64_t warmup = 0;          // steps; 0: 5 %, at most 200
   int64_t decay = 0;           // last steps of wsd; 0: 20 %
   float weight_decay = 0.1f, clip = 1.0f;
-  float dropout = 0;           // the share that is zeroed of the embedding and of what each half of a block adds
+  float dropout = 0;           // the share of the embedding and of what each half of a block adds that is zeroed in training
   int64_t seed = 0;            // of the run; the caller has initialised the model
   bool carry = false;          // start each batch from the states at which the last one ended
   bool checkpoint_activations = false;

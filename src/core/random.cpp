@@ -6,12 +6,13 @@
 namespace statera {
 
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> c, std::array<uint32_t, 2> k) noexcept {
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t p0 = uint64_t{0xD2511F53} * c[0], p1 = uint64_t{0xCD9E8D57} * c[2];
+  using P = PhiloxConstants;
+  for (int round = 0; round < P::rounds; ++round) {
+    const uint64_t p0 = uint64_t{P::multiply[0]} * c[0], p1 = uint64_t{P::multiply[1]} * c[2];
     c = {static_cast<uint32_t>(p1 >> 32) ^ c[1] ^ k[0], static_cast<uint32_t>(p1), static_cast<uint32_t>(p0 >> 32) ^ c[3] ^ k[1],
          static_cast<uint32_t>(p0)};
-    k[0] += 0x9E3779B9;
-    k[1] += 0xBB67AE85;
+    k[0] += P::add[0];
+    k[1] += P::add[1];
   }
   return c;
 }

@@ -7,6 +7,10 @@
 
 namespace statera {
 
+struct PhiloxConstants {
+  static constexpr uint32_t multiply[] = {0xD2511F53, 0xCD9E8D57}, add[] = {0x9E3779B9, 0xBB67AE85};
+  static constexpr int rounds = 10;
+};
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) noexcept;
 
 class Random {

@@ -9,7 +9,7 @@ namespace statera {
 namespace {
 std::string prefix(int layer) { return "layers." + std::to_string(layer); }
 
-// x + y, less what is dropped of y, which backward does not read: neither it nor what is left of it is kept.
+// x + y, less what is dropped of y. Backward reads neither y nor what is left of it, so both are forgotten, y where it can be made again.
 Var add_dropped(Tape& tape, Var x, Var y, const Dropout& drop, const std::string& place) {
   const Var kept = dropout(tape, y, drop, place), sum = add(tape, x, kept);
   if (kept.id != y.id) tape.forget(kept);

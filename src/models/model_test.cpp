@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "core/arena.hpp"
 #include "core/exec.hpp"
 #include "core/memory.hpp"
+#include "core/random.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/error.hpp"
@@ -156,24 +158,47 @@ TEST_P(EveryKind, CheckpointingChangesNoBit) {
 // What a block keeps for backward, in numbers a position: what is cheap to make again is not among it, what is dear to make again is.
 TEST(Memory, ABlockKeepsWhatItMust) {
   constexpr int64_t d = 64, d_ff = 96, inner = 2 * d, length = 512;
-  const auto kept = [&](const std::string& mixer, const std::string& mlp, int layers) {
+  const auto kept = [&](const std::string& mixer, const std::string& mlp, int layers, double dropout) {
     const Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "mixers": {"m": )" + mixer + R"(}, "layers": "m)" + std::to_string(layers) +
                                              "\"" + mlp + "}", "test"),
                       Device::cpu({.threads = 1}), {.training = true});
     Tape tape(Device::cpu({.threads = 1}));
-    model.forward(tape, tokens(1, length));
+    model.forward(tape, tokens(1, length), {.dropout = dropout});
     return static_cast<double>(tape.bytes()) / sizeof(float) / length;
   };
   const auto expect = [&](int64_t numbers, const std::string& mixer, const std::string& mlp = "") {
-    const double block = kept(mixer, mlp, 3) - kept(mixer, mlp, 2);
-    EXPECT_GE(block, static_cast<double>(numbers)) << mixer;
-    EXPECT_LT(block, 1.02 * static_cast<double>(numbers + 8)) << mixer;  // norms, log-sums, states; the ends of arrays
+    for (const bool drops : {false, true}) {
+      const double dropout = drops ? 0.1 : 0, block = kept(mixer, mlp, 3, dropout) - kept(mixer, mlp, 2, dropout);
+      const int64_t halves = mlp.empty() ? 1 : 2, least = numbers + (drops ? halves * d / 4 : 0);  // a byte says whether a number is kept
+      EXPECT_GE(block, static_cast<double>(least)) << mixer << dropout;
+      EXPECT_LT(block, 1.02 * static_cast<double>(least + 8)) << mixer << dropout;  // norms, log-sums, states; the ends of arrays
+    }
   };
   const std::string mlp = R"(, "mlp": {"type": "swiglu", "d_ff": 96})";
   for (const char* rope : {"true", "false"})  // q k v, y, gate and up, two sums
     expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "rope": )" + std::string(rope) + "}", mlp);
   expect(2 * inner + (4 + 2 * 16) + 2 * inner + inner + d, R"({"type": "mamba1"})");  // x z, dt B C, states of every 8th, y, the sum
   expect(2 * inner + (2 * 16 + 4) + inner + d, R"({"type": "mamba2", "d_state": 16, "headdim": 32})");  // z x B C dt, y, the sum
+}
+
+TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
+  Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 32}},
+                                     "mlp": {"type": "swiglu", "d_ff": 96}, "layers": "m2"})", "test"), Device::cpu({.threads = 1}));
+  model.init(1);
+  const int64_t length = 256;
+  const Tensor x(DType::f32, {length, 64});
+  for (int64_t i = 0; i < x.view().elements(); ++i) x.as<float>()[i] = static_cast<float>(Random(1, "x").normal(static_cast<uint64_t>(i)));
+  const std::vector<int32_t> offsets{0, static_cast<int32_t>(length)};
+  const std::vector<int64_t> start{0};
+  std::vector<std::vector<bool>> untouched;  // by both halves
+  for (const auto& block : model.layers().blocks()) {
+    Tape tape(model.device());
+    const View y = tape.value(block->forward(tape, tape.constant(x), {offsets, start}, nullptr, nullptr, {0.5, 1}));
+    std::vector<bool>& same = untouched.emplace_back();
+    for (int64_t i = 0; i < y.elements(); ++i) same.push_back(y.as<float>()[i] == x.as<float>()[i]);
+    EXPECT_NEAR(static_cast<double>(std::count(same.begin(), same.end(), true)) / static_cast<double>(same.size()), 0.25, 0.02);
+  }
+  EXPECT_NE(untouched[0], untouched[1]);
 }
 
 // Truncated backpropagation: two halves with the state carried over give the logits of the whole.

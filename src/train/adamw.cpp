@@ -26,7 +26,7 @@ AdamW::AdamW(std::vector<Parameter*> parameters, AdamWOptions options, Device de
   require(std::isfinite(o.lr) && o.lr > 0, ErrorCode::config, "[adamw] lr ", o.lr, " is not above 0");
   require(o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1, ErrorCode::config, "[adamw] beta1 ", o.beta1, " and beta2 ", o.beta2,
           " must be at least 0 and below 1");
-  require(o.eps > 0 && o.weight_decay >= 0 && o.clip >= 0, ErrorCode::config, "[adamw] eps ", o.eps, ", weight_decay ", o.weight_decay,
+  require(o.eps > 0 && o.weight_decay >= 0 && std::isfinite(o.weight_decay) && o.clip >= 0, ErrorCode::config, "[adamw] eps ", o.eps, ", weight_decay ", o.weight_decay,
           " or clip ", o.clip, " is negative");
   for (size_t p = 0; p < parameters_.size(); ++p) {
     const Parameter& parameter = *parameters_[p];

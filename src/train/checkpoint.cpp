@@ -21,9 +21,9 @@ void TrainOptions::visit(FieldVisitor& v) {
   v.field("warmup", warmup, "steps of linear rise; 0: chosen");
   v.field("decay", decay, "last steps of wsd; 0: chosen");
   v.field("weight_decay", weight_decay, "decoupled weight decay of matrices");
-  v.field("dropout", dropout, "of the embedding and of what each half of a block adds");
+  v.field("dropout", dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training");
   v.field("clip", clip, "largest norm of the gradient; 0: none");
-  v.field("seed", seed, "of weights and batches");
+  v.field("seed", seed, "of weights, batches and dropout");
   v.field("carry", carry, "states go on from batch to batch");
   v.field("checkpoint_activations", checkpoint_activations, "recompute blocks in backward");
   v.field("precision", precision, "of matrix products: fp32, bf16; auto: chosen");

@@ -155,6 +155,7 @@ TEST(Trainer, ResumedIsTheUncutRunWithDropout) {
   TrainOptions options = short_run();
   options.dropout = 0.2f;
   options.accumulate = 2;
+  options.carry = true;
   resume_equals_uncut(options);
 }
 
@@ -164,19 +165,21 @@ TEST(Trainer, EachBatchDropsAnewAndHeldOutTextNothing) {
   TrainOptions options = short_run();
   options.lr = 1e-12f;
   options.evaluate_every = 1;
-  std::vector<double> losses[2], held_out[2];
-  for (const bool drops : {false, true}) {
-    options.dropout = drops ? 0.3f : 0.0f;
+  std::vector<double> losses[3], held_out[3];  // without, with, and with two batches in a step
+  for (const int run : {0, 1, 2}) {
+    options.dropout = run == 0 ? 0.0f : 0.3f;
+    options.accumulate = run == 2 ? 2 : 1;
     TrainingData data = data_for(options);
     data.batch = [batch = data.batch](int64_t) { return batch(0); };
     Model model = small_model();
     train(model, data, options, {.out = folder.path, .progress = [&](const TrainProgress& p) {
-            losses[drops].push_back(std::round(p.loss * 1e6));
-            held_out[drops].push_back(std::round(p.held_out * 1e6));
+            losses[run].push_back(std::round(p.loss * 1e6));
+            held_out[run].push_back(std::round(p.held_out * 1e6));
           }});
   }
   EXPECT_EQ(std::set<double>(losses[0].begin(), losses[0].end()).size(), 1u);
   EXPECT_EQ(std::set<double>(losses[1].begin(), losses[1].end()).size(), losses[1].size());
+  EXPECT_NE(losses[2][0], losses[1][0]);  // the second batch of a step drops its own
   EXPECT_EQ(held_out[0], held_out[1]);
 }
 

@@ -167,7 +167,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   return json;
 }
 
-std::string only_seconds(double seconds) {
+std::string plain_seconds(double seconds) {
   char text[48];
   std::snprintf(text, sizeof text, seconds < 100 ? "%.1f s" : "%.0f s", seconds);
   return text;
@@ -191,7 +191,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   const std::string sizes = "; size: " + significant(few / 1e6) + " to " + significant(many / 1e6) + " million parameters";
   std::string equal, rest;
   if (s.match == "time") {
-    equal = "calibrated time: " + only_seconds(a.train) + " a training, " + only_seconds(a.search) + " a learning rate";
+    equal = "calibrated time: " + plain_seconds(a.train) + " a training, " + plain_seconds(a.search) + " a learning rate";
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
     equal = "training FLOPs: " + significant(a.train) + " a training, " + significant(a.search) + " a learning rate";
@@ -231,7 +231,7 @@ Recommendation recommended(const FindingsFrom& from, const Json& report, bool co
   }
   const std::string& match = from.settings.match;
   Circumstances c{.data = report.at("data").at("name"), .context = compared_context, .seeds = from.settings.seeds, .complete = complete};
-  c.terms = match == "time" ? "equal time (" + only_seconds(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
+  c.terms = match == "time" ? "equal time (" + plain_seconds(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
   c.baseline_bits = std::numeric_limits<double>::infinity();
   for (const Json& row : report.at("baselines"))
     if (row.at("bits_per_byte") < c.baseline_bits) {
@@ -262,19 +262,21 @@ void note_rates(const Json& report, Json& lines) {
 
 // Where a text is read many times, more time teaches the text and not its kind.
 void note_passes(const CompareSettings& settings, const Json& report, Json& lines) {
+  if (settings.dropout > 0) return;
   constexpr double many = 4;
   const double text = report.at("data").at("train_bytes");
   std::vector<std::string> names;
   double most = 0;
   for (const Json& c : report.at("candidates")) {
     const double passes = c.value("train_bytes", 0.0) / text;
-    if (settings.dropout > 0 || passes < many) continue;
+    if (passes < many) continue;
     names.push_back(c.at("name"));
     most = std::max(most, passes);
   }
+  if (names.empty()) return;
   char times[32];
   std::snprintf(times, sizeof times, "%.1f", most);
-  if (!names.empty()) lines.push_back(listed(names) + " read the training text " + times + " times over: --dropout 0.1 may do more than a larger --budget");
+  lines.push_back(listed(names) + " read the training text up to " + times + " times: --dropout 0.1, in another --out, may do more than a larger --budget");
 }
 
 // What a reader should be careful about.

@@ -54,7 +54,7 @@ void CompareSettings::check() const {
   within("batch", batch, 1, 1 << 16);
   within("length", length, 2, 1 << 24);
   static_cast<void>(precision_named(precision));
-  at_least("weight_decay", weight_decay, 0);
+  require(weight_decay >= 0 && std::isfinite(weight_decay), ErrorCode::config, "[compare] weight_decay is ", weight_decay, "; it must be finite, and at least 0");
   require(dropout >= 0 && dropout < 1, ErrorCode::config, "[compare] dropout is ", dropout, "; it must be in [0, 1)");
   at_least("held_out_bytes", held_out_bytes, 0);
   within("learning_rates", learning_rates, 1, 32);

@@ -129,6 +129,7 @@ TEST(Settings, ImpossibleOnesAreNamed) {
   EXPECT_NE(what({.seeds = int64_t{1} << 60}).find("at most 1000"), std::string::npos);
   EXPECT_NE(what({.length = int64_t{1} << 60}).find("length is"), std::string::npos);
   EXPECT_NE(what({.weight_decay = -0.1f}).find("weight_decay is -0.1"), std::string::npos);
+  EXPECT_NE(what({.weight_decay = INFINITY}).find("weight_decay is inf"), std::string::npos);
   EXPECT_NE(what({.dropout = 1}).find("dropout is 1"), std::string::npos);
   EXPECT_NE(what({.search_share = 0.9}).find("less than a fifth"), std::string::npos);
   EXPECT_NE(what({.noise_share = NAN}).find("noise_share"), std::string::npos);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/fields.hpp"
+#include "statera/train.hpp"
 
 namespace statera {
 
@@ -14,8 +15,8 @@ struct CompareSettings {
   int64_t seeds = 1;                 // trainings of each candidate
   int64_t batch = 4, length = 512;   // sequences of a batch, bytes of a sequence
   std::string precision = "fp32";    // of matrix products in training, or "bf16"; held-out data are always read in fp32
-  float weight_decay = 0.1f;         // of matrices
-  float dropout = 0;                 // of the embedding and of what each half of a block adds
+  float weight_decay = TrainOptions().weight_decay;  // of matrices
+  float dropout = 0;                 // of the embedding and of what each half of a block adds, the share that is zeroed in training
   int64_t held_out_bytes = 0;        // the last so many are judged on; 0: a tenth
   int64_t learning_rates = 4;        // tried for each candidate (rates.hpp)
   double search_share = 0.2;         // of the budget: the search for learning rates
@@ -33,7 +34,7 @@ struct CompareSettings {
     v.field("length", length, "bytes of a sequence");
     v.field("precision", precision, "of matrix products in training: fp32 or bf16");
     v.field("weight_decay", weight_decay, "of matrices in training");
-    v.field("dropout", dropout, "in training");
+    v.field("dropout", dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training");
     v.field("held_out_bytes", held_out_bytes, "the last bytes of the data, to judge on; 0: a tenth");
     v.field("learning_rates", learning_rates, "tried for each candidate");
     v.field("search_share", search_share, "of the budget for the search for learning rates");

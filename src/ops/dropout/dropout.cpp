@@ -15,8 +15,8 @@ constexpr double grid = 65536;   // of rates: 16 bits an element
 constexpr int64_t draws_per_task = 512, rows_per_task = 64;
 
 // keep[i] != 0: element i is kept. Row-major, so that the shape alone decides which random number an element has.
-void draw(Exec exec, const DropoutDraw& d, int64_t draws) {
-  const auto run = exec.kernels == KernelChoice::fast ? dropout_draw_cpu : dropout_draw_ref;
+void draw(Exec exec, DType dtype, const DropoutDraw& d, int64_t draws) {
+  const auto run = exec.kernels == KernelChoice::fast && dtype == DType::f32 ? dropout_draw_cpu : dropout_draw_ref;
   exec.pool.run((draws + draws_per_task - 1) / draws_per_task,
                 [&](int64_t task, int) { run(d, task * draws_per_task, std::min(draws, (task + 1) * draws_per_task)); });
 }
@@ -60,7 +60,7 @@ Var dropout(Tape& tape, Var x, const Dropout& options, std::string_view place) {
   const int64_t draws = (in.elements() + per_draw - 1) / per_draw;
   auto* keep = tape.memory().allocate_array<uint8_t>(draws * per_draw);
   const Random random(options.seed, place);
-  draw(tape.exec(), {random.counter(0), random.key(), static_cast<uint32_t>(rate * grid), keep}, draws);
+  draw(tape.exec(), in.dtype, {random.counter(0), random.key(), static_cast<uint32_t>(rate * grid), keep}, draws);
   const Var y = tape.make(in.dtype, in.shape, tape.needs_grad(x));
   const auto run = [x, keep, scale, y](Tape& t) { apply(t.exec(), t.value(x), keep, scale, t.value(y)); };
   run(tape);

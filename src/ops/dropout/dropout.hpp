@@ -25,6 +25,7 @@ struct DropoutDraw {
 };
 void dropout_draw_ref(const DropoutDraw&, int64_t first, int64_t end) noexcept;
 void dropout_draw_cpu(const DropoutDraw&, int64_t first, int64_t end) noexcept;
+// Reads up to a vector of bytes behind keep[count - 1]; memory from an Arena has them.
 void dropout_cpu(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept;
 
 std::vector<OpCase> dropout_cases();

@@ -1,5 +1,6 @@
 // Dropout in vectors: one byte says of each element whether it is kept. Philox with a draw in each lane of 64 bits, whose upper half a product of
 // the lower ones overwrites or nobody reads.
+#include "core/random.hpp"
 #include "ops/dropout/dropout.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -14,6 +15,7 @@ namespace {
 void Draw(const DropoutDraw& a, int64_t first, int64_t end) {
   int64_t i = first;
 #if HWY_TARGET != HWY_SCALAR
+  using P = PhiloxConstants;
   const hn::ScalableTag<uint64_t> d;
   const hn::RepartitionToNarrow<decltype(d)> half;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -21,8 +23,8 @@ void Draw(const DropoutDraw& a, int64_t first, int64_t end) {
   for (; i + lanes <= end; i += lanes) {
     auto c0 = hn::Iota(d, static_cast<uint64_t>(i)), c1 = hn::Set(d, a.counter[1]), c2 = hn::Set(d, a.counter[2]), c3 = hn::Set(d, a.counter[3]);
     uint32_t k0 = a.key[0], k1 = a.key[1];
-    for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9, k1 += 0xBB67AE85) {
-      const auto p0 = mul(c0, 0xD2511F53), p1 = mul(c2, 0xCD9E8D57);
+    for (int round = 0; round < P::rounds; ++round, k0 += P::add[0], k1 += P::add[1]) {
+      const auto p0 = mul(c0, P::multiply[0]), p1 = mul(c2, P::multiply[1]);
       c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p1), c1), hn::Set(d, k0));
       c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p0), c3), hn::Set(d, k1));
       c1 = p1;
@@ -42,7 +44,6 @@ void Draw(const DropoutDraw& a, int64_t first, int64_t end) {
   dropout_draw_ref(a, i, end);
 }
 
-// Reads up to a vector of bytes behind keep[count - 1].
 void Apply(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) {
   const LanesTag d;
   const hn::RebindToUnsigned<LanesTag> wide;
