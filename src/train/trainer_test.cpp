@@ -201,6 +201,25 @@ TEST(Trainer, WhatAKilledRunWroteBehindItsCheckpointIsTakenBack) {
   EXPECT_EQ(bytes_of(cut.path + "/metrics.jsonl").find("\"lo{"), std::string::npos);
 }
 
+TEST(Trainer, ACheckpointWithoutTheLatestOptionGoesOn) {
+  const Folder uncut, cut;
+  const std::string expected = weights_after(short_run(), uncut.path);
+  {
+    Model model = small_model();
+    int64_t steps = 0;
+    train(model, data_for(short_run()), short_run(), {.out = cut.path, .checkpoint_seconds = 1000, .stop = [&] { return ++steps == 4; }});
+  }
+  const std::string path = cut.path + "/checkpoint/state.safetensors", option = R"(\"dropout\":0.0,)";
+  std::string checkpoint = bytes_of(path);
+  const size_t at = checkpoint.find(option);
+  ASSERT_NE(at, std::string::npos);
+  checkpoint.replace(at, option.size(), option.size(), ' ');
+  std::ofstream(path, std::ios::binary) << checkpoint;
+  Model model = small_model();
+  train(model, data_for(short_run()), short_run(), {.out = cut.path, .resume = true});
+  EXPECT_TRUE(expected == bytes_of(cut.path + "/last/model.safetensors") + bytes_of(cut.path + "/model.safetensors"));
+}
+
 TEST(Trainer, MeasuringBeforeABudgetChangesNoBit) {
   const Folder a, b;
   TrainOptions options = short_run();
