@@ -115,8 +115,10 @@ def risen():
 
 
 def flattered():
-    """Held-out data cost much more than validation data."""
+    """Held-out data cost much more than validation data; two candidates recall alike."""
     report = fixture()
+    recall = {candidate["name"]: candidate["recall"] for candidate in report["candidates"]}
+    recall["mamba2"][:] = recall["attention"]
     for candidate in report["candidates"]:
         candidate["bits_per_byte"] += 0.2
     return report
@@ -204,6 +206,7 @@ class PageTest(unittest.TestCase):
         self.open("flattered", "light", 1280)
         self.assertIn("On held-out data hybrid costs 2.218, 0.221 more: validation data lie among the training data, which flatters a model. The last "
                       "quarter of the time still brought it 0.021 bits per byte, so a larger budget may bring more.", self.text(".see")[0])
+        self.assertRegex(self.text(".see")[4], "From 8,192 bytes on, the gain of (attention and mamba2|mamba2 and attention) cannot be told from none.$")
         self.open("partial", "light", 1280)
         self.assertEqual(len(self.text(".banner")), 1)
         self.assertIn("Not measured: attention and hybrid.", self.text(".missing"))

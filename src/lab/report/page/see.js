@@ -75,12 +75,17 @@ function seeRecall(series) {
   const sure = p => p.y > Math.max(2 * (p.error ?? 0), 0.01), nearest = Math.min(...series.map(s => s.points[0].x));
   const ranked = descending(series.filter(s => s.points[0].x === nearest), s => s.points[0].y);
   const said = [`A second copy ${whole(nearest)} bytes after the first gains, in bits per byte: ${listed(ranked.map(s => `${s.name} ${bits(s.points[0].y)}`))}`];
+  const lost = new Map();  // from a distance on, by whom; 0: at none
   for (const s of descending(series, s => last(s.points).y)) {
-    const lost = s.points.find((p, i) => s.points.slice(i).every(q => !sure(q)));
-    if (lost === s.points[0]) said.push(`At no distance can the gain of ${s.name} be told from none`);
-    else if (lost) said.push(`From ${whole(lost.x)} bytes on, the gain of ${s.name} cannot be told from none`);
-    else said.push(`${s.name} still gains ${bits(last(s.points).y)} at ${whole(last(s.points).x)} bytes`);
+    const first = s.points.find((p, i) => s.points.slice(i).every(q => !sure(q)));
+    if (!first) said.push(`${s.name} still gains ${bits(last(s.points).y)} at ${whole(last(s.points).x)} bytes`);
+    else {
+      const from = first === s.points[0] ? 0 : first.x;
+      lost.set(from, [...(lost.get(from) ?? []), s.name]);
+    }
   }
+  for (const [from, names] of lost)
+    said.push(from ? `From ${whole(from)} bytes on, the gain of ${listed(names)} cannot be told from none` : `At no distance can the gain of ${listed(names)} be told from none`);
   return said;
 }
 
