@@ -29,7 +29,8 @@ LanguageModel::LanguageModel(const ModelConfig& config)
 
 namespace {
 // One block, with or without keeping its insides.
-Var run_block(Tape& tape, const Block& block, Var x, const Rows& rows, const StateVars* initial, StateVars* last, const Dropout& drop, bool checkpointed) {
+Var run_block(Tape& tape, const Block& block, Var x, const Rows& rows, const StateVars* initial, StateVars* last, const Dropout& drop,
+              bool checkpointed) {
   if (!checkpointed) return block.forward(tape, x, rows, initial, last, drop);
   std::array<Var, 1 + StateVars::most> in, out;
   in[0] = x;

@@ -184,7 +184,8 @@ class Comparison {
   }
 
   TrainOptions options(const Entry& entry, double amount, float lr, int64_t seed) const {
-    TrainOptions o{.steps = steps_for(settings_, entry.costs, amount), .batch = settings_.batch, .length = settings_.length, .lr = lr, .weight_decay = settings_.weight_decay, .dropout = settings_.dropout, .seed = seed, .precision = settings_.precision};
+    TrainOptions o{.steps = steps_for(settings_, entry.costs, amount), .batch = settings_.batch, .length = settings_.length, .lr = lr,
+                   .weight_decay = settings_.weight_decay, .dropout = settings_.dropout, .seed = seed, .precision = settings_.precision};
     o.evaluate_every = std::max<int64_t>(1, (o.steps + evaluations - 1) / evaluations);
     o.evaluate_bytes = o.final_bytes = amounts_.validation_bytes;
     return o;

@@ -167,6 +167,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   return json;
 }
 
+// Never in minutes.
 std::string plain_seconds(double seconds) {
   char text[48];
   std::snprintf(text, sizeof text, seconds < 100 ? "%.1f s" : "%.0f s", seconds);

@@ -94,7 +94,8 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
   const ArenaScope scope(exec.scratch);
   const auto matrix = [&](int64_t width) { return exec.scratch.allocate(u.dtype, {u.rows(), width}); };
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
-  const View xz = matrix(2 * d_inner_), x = matrix(d_inner_), dt_B_C = matrix(rank + 2 * d_state), delta = matrix(d_inner_), scanned = matrix(d_inner_);
+  const View xz = matrix(2 * d_inner_), x = matrix(d_inner_), dt_B_C = matrix(rank + 2 * d_state);
+  const View delta = matrix(d_inner_), scanned = matrix(d_inner_);
   void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
   void** ssm_states = exec.scratch.allocate_array<void*>(rows.sequences());
   for (size_t s = 0; s < states.size(); ++s) conv_states[s] = states[s]->fixed(0).data, ssm_states[s] = states[s]->fixed(1).data;
@@ -104,7 +105,7 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
                 conv_states, x);
   x_proj_(exec, x, dt_B_C);
   dt_proj_(exec, dt_B_C.columns(0, rank), delta);
-  const ScanA::Made A = A_(exec, 1);
+  const ScanA::Made A = A_(exec);
   const SelectiveScanInputs<View> in{.u = x,
                                      .delta = delta,
                                      .A = A.A,

@@ -8,12 +8,12 @@ namespace statera {
 
 namespace {
 // Empty where the kernels read A itself.
-Tensor pack(Exec& exec, const View& A, int64_t n_groups) {
+Tensor pack(Exec& exec, const View& A) {
   return dispatch(A.dtype, [&](auto zero) {
     using T = decltype(zero);
     SelectiveScanForward<T> a{};
     a.A = A.as<T>();
-    a.channels = A.rows(), a.d_state = A.cols(), a.n_groups = n_groups;
+    a.channels = A.rows(), a.d_state = A.cols(), a.n_groups = 1;
     const auto& kernels = pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu);
     const int64_t floats = kernels.packed(a);
     if (floats == 0) return Tensor();
@@ -30,7 +30,7 @@ void ScanA::bind(const View& A_log, const std::atomic<uint64_t>* version) {
   caches_ = std::make_unique<std::array<Cache, 2>>();
 }
 
-ScanA::Made ScanA::operator()(Exec& exec, int64_t n_groups) const {
+ScanA::Made ScanA::operator()(Exec& exec) const {
   Cache& cache = (*caches_)[exec.kernels == KernelChoice::fast ? 0 : 1];
   const uint64_t wanted = 1 + version_->load(std::memory_order_acquire);
   if (cache.version.load(std::memory_order_acquire) != wanted) {
@@ -38,7 +38,7 @@ ScanA::Made ScanA::operator()(Exec& exec, int64_t n_groups) const {
     if (cache.version.load(std::memory_order_relaxed) != wanted) {
       if (cache.A.empty()) cache.A = Tensor(A_log_.dtype, A_log_.shape);
       neg_exp(exec, A_log_, cache.A);
-      cache.packed = pack(exec, cache.A, n_groups);
+      cache.packed = pack(exec, cache.A);
       cache.version.store(wanted, std::memory_order_release);
     }
   }

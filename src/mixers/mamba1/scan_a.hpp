@@ -1,4 +1,5 @@
-// The A of inference: -exp(A_log) of a parameter, and how the fast kernel wants it laid out, both made once instead of at every step.
+// The A of inference: -exp(A_log) of a parameter, and how the fast kernel wants it laid out for one group of channels, both made once instead of
+// at every step.
 #pragma once
 #include <array>
 #include <atomic>
@@ -19,7 +20,7 @@ class ScanA {
     const float* packed;  // SelectiveScanForward::packed_A
   };
   void bind(const View& A_log, const std::atomic<uint64_t>* version);
-  Made operator()(Exec&, int64_t n_groups) const;  // n_groups: the same in every call
+  Made operator()(Exec&) const;
 
  private:
   struct Cache {

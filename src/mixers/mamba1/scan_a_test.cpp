@@ -11,7 +11,7 @@
 namespace statera::test {
 namespace {
 
-constexpr int64_t channels = 300, d_state = 5, groups = 2, length = 3;
+constexpr int64_t channels = 300, d_state = 5, length = 3;
 
 Tensor random_tensor(DType dtype, const char* name, const Shape& shape) {
   std::vector<double> v(static_cast<size_t>(shape.elements()));
@@ -23,12 +23,12 @@ Tensor random_tensor(DType dtype, const char* name, const Shape& shape) {
 std::vector<double> scan(const Device& device, const Tensor& A_log, const ScanA* made) {
   const DType dtype = A_log.dtype();
   const Tensor u = random_tensor(dtype, "u", {length, channels}), delta = random_tensor(dtype, "delta", {length, channels});
-  const Tensor B = random_tensor(dtype, "B", {length, groups * d_state}), C = random_tensor(dtype, "C", {length, groups * d_state});
+  const Tensor B = random_tensor(dtype, "B", {length, d_state}), C = random_tensor(dtype, "C", {length, d_state});
   const Tensor y(dtype, {length, channels}), own(dtype, A_log.shape()), state(dtype, A_log.shape());
   Arena scratch;
   Exec exec{device.pool(), scratch, device.kernels()};
   ScanA::Made A{own, nullptr};
-  if (made) A = (*made)(exec, groups);
+  if (made) A = (*made)(exec);
   else neg_exp(exec, A_log, own);
   const std::vector<int32_t> offsets{0, length};
   const std::vector<int64_t> start{0};
@@ -64,7 +64,7 @@ TEST(ScanA, OnlyFastKernelsWantAnotherOrder) {
     const Device device = Device::cpu({.threads = 1, .kernels = kernels});
     Arena scratch;
     Exec exec{device.pool(), scratch, device.kernels()};
-    EXPECT_EQ(made(exec, groups).packed != nullptr, kernels == KernelChoice::fast);
+    EXPECT_EQ(made(exec).packed != nullptr, kernels == KernelChoice::fast);
   }
 }
 

@@ -341,7 +341,7 @@ struct Cut {
         per_group(divide_up(group_channels, block_channels)),
         width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes) {}
   int64_t blocks() const { return a.n_groups * per_group; }
-  ScanBlock channels(int64_t block) const {  // of no sequence
+  ScanBlock block_of_channels(int64_t block) const {  // s, A and kept are left
     const int64_t group = block / per_group, first = block % per_group * width;
     const int64_t count = std::clamp<int64_t>(group_channels - first, 0, width);
     return {&a, nullptr, 0, group, group * group_channels + first, count, width, nullptr};
@@ -363,7 +363,7 @@ int64_t packed(const SelectiveScanForward<float>& a) noexcept {
 void pack(const SelectiveScanForward<float>& a, float* to, Exec& exec) noexcept {
   const Cut cut(a);
   const auto load = HWY_DYNAMIC_DISPATCH(LoadA);
-  exec.pool.run(cut.blocks(), [&](int64_t task, int) { load(cut.channels(task), to + task * a.d_state * cut.width); }, a.channels * a.d_state);
+  exec.pool.run(cut.blocks(), [&](int64_t task, int) { load(cut.block_of_channels(task), to + task * a.d_state * cut.width); }, a.channels * a.d_state);
 }
 
 // The tasks, and A for all blocks.
@@ -381,7 +381,7 @@ struct Plan : Cut {
   }
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
   ScanBlock block(int64_t s, int64_t block) const {
-    ScanBlock k = channels(block);
+    ScanBlock k = block_of_channels(block);
     const int64_t chunks = blocks() * first_chunk[s] + block * (first_chunk[s + 1] - first_chunk[s]);  // before this one's
     k.A = A + block * a.d_state * width;
     k.s = s;
