@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <new>
+#include <numeric>
 
 #include "core/arena.hpp"
 #include "core/exec.hpp"
@@ -199,6 +200,20 @@ TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
     EXPECT_NEAR(static_cast<double>(std::count(same.begin(), same.end(), true)) / static_cast<double>(same.size()), 0.25, 0.02);
   }
   EXPECT_NE(untouched[0], untouched[1]);
+}
+
+// Of an id that stands once, and in no tied output, the gradient is 0 where its row was dropped.
+TEST(ModelDropout, TheEmbeddingDropsItsShare) {
+  Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "tied": false, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 32}},
+                                     "layers": "m"})", "test"), Device::cpu({.threads = 1}));
+  model.init(1);
+  constexpr int32_t length = 200;
+  Tokens t{std::vector<int32_t>(length), {0, length}, {0}};
+  std::iota(t.ids.begin(), t.ids.end(), 0);
+  Tape tape(model.device());
+  tape.backward(cross_entropy(tape, model.forward(tape, t, {.dropout = 0.5, .dropout_seed = 1}), targets_of(t)));
+  const float* grad = model.parameters().front()->grad.as<float>();
+  EXPECT_NEAR(static_cast<double>(std::count(grad, grad + length * 64, 0.0f)) / (length * 64), 0.5, 0.02);
 }
 
 // Truncated backpropagation: two halves with the state carried over give the logits of the whole.
