@@ -1,5 +1,6 @@
 #include "core/thread_pool.hpp"
 
+#include <algorithm>
 #include <system_error>
 
 #include "core/check.hpp"
@@ -88,6 +89,14 @@ void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
     else done_.wait(done, std::memory_order_acquire);
   }
   busy_.store(false, std::memory_order_release);
+}
+
+void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
+  constexpr int64_t shares = 2;  // of each worker: more of them and more is fetched by one that another then needs
+  const int64_t count = std::max<int64_t>(1, tasks / (shares * size()));
+  run((tasks + count - 1) / count, [&](int64_t share, int worker) {
+    for (int64_t task = share * count; task < std::min(tasks, (share + 1) * count); ++task) body(task, worker);
+  }, work);
 }
 
 FlushDenormals::FlushDenormals() noexcept {

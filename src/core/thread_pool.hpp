@@ -27,6 +27,8 @@ class ThreadPool {
   // for workers that the system has not woken, so a busy machine costs no more than its missing share.
   // `work`: of all tasks together; if it is not worth sharing, the caller runs them alone.
   void run(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body, int64_t work = worth_sharing);
+  // The same in a few large shares, for tasks of equal size: while a worker does one of them it may fetch what its next one, task + 1, reads.
+  void run_in_order(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body, int64_t work = worth_sharing);
 
  private:
   using Body = FunctionRef<void(int64_t task, int worker)>;

@@ -30,6 +30,25 @@ TEST(ThreadPool, EveryTaskOnce) {
   }
 }
 
+TEST(ThreadPool, InOrderEveryTaskOnceAndNeighboursTogether) {
+  for (int threads : {1, 2, 3}) {
+    ThreadPool pool(threads);
+    for (int64_t tasks : {0, 1, 3, 7, 100}) {
+      std::vector<int> runs(static_cast<size_t>(tasks));
+      std::vector<int64_t> last(static_cast<size_t>(threads), -1);
+      std::atomic<int64_t> jumps{0};
+      pool.run_in_order(tasks, [&](int64_t task, int worker) {
+        ++runs[static_cast<size_t>(task)];
+        int64_t& before = last[static_cast<size_t>(worker)];
+        jumps += task != before + 1;
+        before = task;
+      });
+      for (int n : runs) EXPECT_EQ(n, 1);
+      EXPECT_LE(jumps, tasks == 100 ? 2 * threads : tasks);
+    }
+  }
+}
+
 TEST(ThreadPool, LittleWorkStaysWithTheCaller) {
   ThreadPool pool(3);
   for (int i = 0; i < 1000; ++i) {

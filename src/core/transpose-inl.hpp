@@ -1,4 +1,4 @@
-// The transpose of a matrix, in blocks of 4 x 4, once a target.
+// The transpose of a matrix, in squares of vectors, and of 4 x 4 at its edges, once a target.
 #if defined(STATERA_CORE_TRANSPOSE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_CORE_TRANSPOSE_INL
 #undef STATERA_CORE_TRANSPOSE_INL
@@ -14,32 +14,80 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+#if HWY_TARGET != HWY_SCALAR
+// Of vectors [r] of columns, as blocks of 4 lanes: afterwards block b of v[4 g + j] is column 4 b + j of rows 4 g .. 4 g + 3.
+template <class D, class V>
+HWY_INLINE void TransposeInBlocks(D d, V* v) {
+  const hn::RepartitionToWide<hn::RebindToUnsigned<D>> wide;
+  const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v[0], v[1])), high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v[0], v[1]));
+  const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v[2], v[3])), high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v[2], v[3]));
+  v[0] = hn::BitCast(d, hn::InterleaveLower(wide, low01, low23));
+  v[1] = hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23));
+  v[2] = hn::BitCast(d, hn::InterleaveLower(wide, high01, high23));
+  v[3] = hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23));
+}
+
+// The transpose of whole blocks of 4 lanes: row j of them is v[j], v[4 + j], ..
+template <class D, class V>
+HWY_INLINE void TransposeBlocks(D d, V* v) {
+  constexpr size_t blocks = hn::MaxLanes(D()) / 4;
+#pragma GCC unroll 4
+  for (size_t j = 0; j < 4; ++j) {
+    if constexpr (blocks == 2) {
+      const V a = v[j], b = v[4 + j];
+      v[j] = hn::ConcatLowerLower(d, b, a);
+      v[4 + j] = hn::ConcatUpperUpper(d, b, a);
+    } else if constexpr (blocks == 4) {
+      const V a = v[j], b = v[4 + j], c = v[8 + j], e = v[12 + j];
+      const V even01 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a), odd01 = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a));
+      const V even23 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c), odd23 = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
+      v[j] = hn::ConcatLowerLower(d, even23, even01);
+      v[4 + j] = hn::ConcatLowerLower(d, odd23, odd01);
+      v[8 + j] = hn::ConcatUpperUpper(d, even23, even01);
+      v[12 + j] = hn::ConcatUpperUpper(d, odd23, odd01);
+    }
+  }
+}
+
+// Whole squares of D's lanes; the rest goes to `rest(row, rows, column, columns)`.
+template <class D, class Rest>
+HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols, float* HWY_RESTRICT to,
+                                 int64_t to_stride, const Rest& rest) {
+  constexpr auto side = static_cast<int64_t>(hn::MaxLanes(D()));
+  const int64_t whole_rows = rows / side * side, whole_cols = cols / side * side;
+  for (int64_t r = 0; r < whole_rows; r += side)
+    for (int64_t c = 0; c < whole_cols; c += side) {
+      hn::Vec<D> v[side];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < side; ++i) v[i] = hn::LoadU(d, from + (r + i) * from_stride + c);
+#pragma GCC unroll 4
+      for (int64_t g = 0; g < side; g += 4) TransposeInBlocks(d, v + g);
+      TransposeBlocks(d, v);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < side; ++i) hn::StoreU(v[i], d, to + (c + i) * to_stride + r);
+    }
+  if (whole_cols < cols) rest(0, whole_rows, whole_cols, cols - whole_cols);
+  if (whole_rows < rows) rest(whole_rows, rows - whole_rows, 0, cols);
+}
+
+#endif
+
 // to[c, r] = from[r, c]
 inline void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols, float* HWY_RESTRICT to, int64_t to_stride) {
-  int64_t r = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<float, 4> d;
-  const hn::RepartitionToWide<decltype(hn::RebindToUnsigned<decltype(d)>())> wide;
-  for (; r + 4 <= rows; r += 4) {
-    int64_t c = 0;
-    for (; c + 4 <= cols; c += 4) {
-      const float* p = from + r * from_stride + c;
-      const auto r0 = hn::LoadU(d, p), r1 = hn::LoadU(d, p + from_stride), r2 = hn::LoadU(d, p + 2 * from_stride),
-                 r3 = hn::LoadU(d, p + 3 * from_stride);
-      const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1)), high01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1));
-      const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3)), high23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
-      float* out = to + c * to_stride + r;
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, out);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, out + to_stride);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, out + 2 * to_stride);
-      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, out + 3 * to_stride);
-    }
-    for (; c < cols; ++c)
-      for (int64_t i = r; i < r + 4; ++i) to[c * to_stride + i] = from[i * from_stride + c];
-  }
+  const auto one_by_one = [&](int64_t row, int64_t n_rows, int64_t column, int64_t n_columns) HWY_ATTR {
+    for (int64_t r = row; r < row + n_rows; ++r)
+      for (int64_t c = column; c < column + n_columns; ++c) to[c * to_stride + r] = from[r * from_stride + c];
+  };
+#if HWY_TARGET == HWY_SCALAR
+  one_by_one(0, rows, 0, cols);
+#else
+  const auto by_fours = [&](int64_t row, int64_t n_rows, int64_t column, int64_t n_columns) HWY_ATTR {
+    const auto rest = [&](int64_t r, int64_t nr, int64_t c, int64_t nc) HWY_ATTR { one_by_one(row + r, nr, column + c, nc); };
+    TransposeSquares(hn::FixedTag<float, 4>(), from + row * from_stride + column, from_stride, n_rows, n_columns, to + column * to_stride + row,
+                     to_stride, rest);
+  };
+  TransposeSquares(hn::ScalableTag<float>(), from, from_stride, rows, cols, to, to_stride, by_fours);
 #endif
-  for (; r < rows; ++r)
-    for (int64_t c = 0; c < cols; ++c) to[c * to_stride + r] = from[r * from_stride + c];
 }
 
 }  // namespace statera::HWY_NAMESPACE

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/fetch.hpp"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/attention/attention_cpu.cpp"
 #include "core/simd.hpp"
 #include "core/math-inl.hpp"
+#include "core/transpose-inl.hpp"
 #include "ops/matmul/tile-inl.hpp"
 
 #ifndef STATERA_ATTENTION_TILES
@@ -15,11 +18,20 @@
 namespace statera {
 inline constexpr int64_t tile_queries = 64, strip = 16;
 
+// The first block of keys that the queries from position `position` on see, and those of one head in a block [D, 64].
+inline int64_t first_seen_block(const KvBlocks& kv, const AttentionOptions& o, int64_t position) {
+  return (o.window > 0 ? std::max(kv.first_key, position - o.window + 1) : kv.first_key) / attention_block;
+}
+inline const float* keys_of(const KvBlocks& kv, const AttentionOptions& o, int64_t block, int64_t kv_head) {
+  return static_cast<const float*>(kv.k[block - kv.first_block]) + kv_head * o.headdim * attention_block;
+}
+
 // A tile: some positions of one sequence and the query heads of one key head; row r is position first + r / group, head r % group.
 struct ForwardTile {
   const AttentionForward<float>* a;
   const AttentionSequence* sequence;
   int64_t first, positions, kv_head;  // first: counted from the first query
+  const float* after;                 // the first keys of the tile that probably follows; null: none
   float *q, *acc, *scores, *top, *sum;  // [rows, D] scaled, [rows, Dv], [16, 64], [rows], [rows]
 };
 
@@ -89,32 +101,6 @@ HWY_INLINE float Dot(const float* a, const float* b, int64_t n) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-// to [cols, rows], rows of it `width` apart, <- from [rows, cols], dense. In blocks of 4 x 4.
-HWY_INLINE void Transpose(const float* HWY_RESTRICT from, int64_t rows, int64_t cols, float* HWY_RESTRICT to, int64_t width) {
-  int64_t r = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::FixedTag<float, 4> d;
-  for (; r + 4 <= rows; r += 4) {
-    int64_t c = 0;
-    for (; c + 4 <= cols; c += 4) {
-      const float* p = from + r * cols + c;
-      const auto r0 = hn::LoadU(d, p), r1 = hn::LoadU(d, p + cols), r2 = hn::LoadU(d, p + 2 * cols), r3 = hn::LoadU(d, p + 3 * cols);
-      const auto low01 = hn::InterleaveLower(d, r0, r1), low23 = hn::InterleaveLower(d, r2, r3);
-      const auto high01 = hn::InterleaveUpper(d, r0, r1), high23 = hn::InterleaveUpper(d, r2, r3);
-      float* t = to + c * width + r;
-      hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, t);
-      hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, t + width);
-      hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, t + 2 * width);
-      hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, t + 3 * width);
-    }
-    for (; c < cols; ++c)
-      for (int64_t i = r; i < r + 4; ++i) to[c * width + i] = from[i * cols + c];
-  }
-#endif
-  for (; r < rows; ++r)
-    for (int64_t c = 0; c < cols; ++c) to[c * width + r] = from[r * cols + c];
-}
-
 // One strip of rows [r0, r1) against one block, whose first key stands at position `base`.
 void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1) {
   const AttentionOptions& o = t.a->options;
@@ -130,13 +116,17 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1) {
   if (begin >= end) return;
 
   const int64_t aligned = begin / tile_lanes * tile_lanes;
-  const float* k = static_cast<const float*>(kv.k[block - kv.first_block]) + t.kv_head * D * attention_block;
+  const float* k = keys_of(kv, o, block, t.kv_head);
   const float* v = static_cast<const float*>(kv.v[block - kv.first_block]) + t.kv_head * attention_block * Dv;
+  // A step reads keys and values once, and has little else to do: what comes next is under way meanwhile.
+  const bool step = t.positions == 1 && r0 == 0;
+  if (step) fetch(v + begin * Dv, (end - begin) * Dv);
   Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, r1 - r0, end - aligned, D);
   for (int64_t r = r0; r < r1; ++r) {
     const float keep = OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
     if (keep != 1.0f) ScaleTo<false>(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
   }
+  if (step) fetch(tile_position >= base + attention_block ? keys_of(kv, o, block + 1, t.kv_head) : t.after, D * attention_block);
   Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, r1 - r0, Dv, end - begin);
 }
 
@@ -153,8 +143,7 @@ void ForwardOneTile(const ForwardTile& t) {
     t.sum[r] = 0;
   }
   const int64_t position = t.sequence->first_query + t.first, last = position + t.positions - 1;
-  const int64_t first_key = o.window > 0 ? std::max(kv.first_key, position - o.window + 1) : kv.first_key;
-  for (int64_t block = first_key / attention_block; block <= last / attention_block; ++block)
+  for (int64_t block = first_seen_block(kv, o, position); block <= last / attention_block; ++block)
     for (int64_t r = 0; r < rows; r += strip) ForwardStrip(t, block, r, std::min(rows, r + strip));
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t n = t.sequence->row + t.first + r / group, h = t.kv_head * group + r % group;
@@ -219,8 +208,8 @@ void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
     t.delta[r] = Dot(a.dy + at, a.y + at, Dv);
     t.lse[r] = a.lse[place(r) * o.n_heads + head(r)];
   }
-  Transpose(t.q, rows, D, t.q_t, t.width);
-  Transpose(t.dy, rows, Dv, t.dy_t, t.width);
+  Transpose(t.q, D, rows, D, t.q_t, t.width);
+  Transpose(t.dy, Dv, rows, Dv, t.dy_t, t.width);
   std::fill_n(t.dq, rows * D, 0.0f);
   const int64_t i0 = a.k_rows.length(t.sequence) - a.q_rows.length(t.sequence) + first, keys = i0 + positions;
   const int64_t first_key = o.window > 0 ? std::max<int64_t>(0, i0 - o.window + 1) : 0;
@@ -259,15 +248,25 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
                   .top = floats(rows), .sum = floats(rows)};
   }
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardOneTile);
-  exec.pool.run(n_tiles * o.n_kv_heads, [&](int64_t task, int worker) {
+  const auto first_keys = [&](int64_t task) {
+    const Place& place = tiles[task / o.n_kv_heads];
+    const KvBlocks& kv = place.sequence->kv;
+    return keys_of(kv, o, first_seen_block(kv, o, place.sequence->first_query + place.first), task % o.n_kv_heads);
+  };
+  const int64_t tasks = n_tiles * o.n_kv_heads;
+  const auto part = [&](int64_t task, int worker) {
     const Place& place = tiles[task / o.n_kv_heads];
     ForwardTile tile = workers[worker];
     tile.sequence = place.sequence;
     tile.first = place.first;
     tile.positions = std::min(positions, place.sequence->queries - place.first);
     tile.kv_head = task % o.n_kv_heads;
+    tile.after = task + 1 < tasks ? first_keys(task + 1) : nullptr;
     run(tile);
-  });
+  };
+  const bool steps = std::all_of(a.sequences, a.sequences + a.n_sequences, [](const AttentionSequence& s) { return s.queries <= 1; });
+  if (steps) exec.pool.run_in_order(tasks, part);
+  else exec.pool.run(tasks, part);
 }
 
 void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {

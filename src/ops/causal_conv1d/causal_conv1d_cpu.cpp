@@ -3,6 +3,7 @@
 // so that the gradient behind the activation stays near.
 #include <algorithm>
 
+#include "core/fetch.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/states.hpp"
 
@@ -156,6 +157,19 @@ void gather(const CausalConv1dForward<float>& a, const float* zeros, int64_t s, 
   for (int64_t i = 0; i < count + a.width - 1; ++i) rows[i] = input_row(a, zeros, s, t + i - (a.width - 1)) + c;
 }
 
+bool in_one_task(const Rows& rows, int64_t s) {
+  const int64_t first = rows.begin(s), length = rows.length(s);
+  return length > 0 && first / rows_per_task == (first + length - 1) / rows_per_task;
+}
+
+// The last W - 1 of xs.
+void write_state(const CausalConv1dForward<float>& a, const float* zeros, int64_t s) {
+  for (int64_t i = 0; i < a.width - 1; ++i) {  // ascending: state_out may be state_in
+    const float* row = input_row(a, zeros, s, a.rows.length(s) - (a.width - 1) + i);
+    std::copy_n(row, a.channels, a.state_out[s] + i * a.channels);
+  }
+}
+
 void forward(const CausalConv1dForward<float>& a, Exec& exec) noexcept {
   const ArenaScope scope(exec.scratch);
   const Scratch scratch(a, exec);
@@ -166,15 +180,14 @@ void forward(const CausalConv1dForward<float>& a, Exec& exec) noexcept {
     for (int64_t n = task * rows_per_task, count = 0; n < end; n += count) {
       const int64_t s = sequence_of(a.rows, n), t = n - a.rows.begin(s);
       count = std::min(end - n, a.rows.length(s) - t);
+      if (n + count < end) fetch(initial_state(a.state_in, a.rows, s + 1), (a.width - 1) * a.channels);
       gather(a, scratch.zeros, s, t, count, 0, rows);
       sum_rows({rows, scratch.weight, a.bias, nullptr, a.y + n * a.channels, a.channels, 0, a.channels, count, a.channels, a.width, a.silu});
+      if (in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);  // nobody else reads it, and it is near
     }
   });
   for (int64_t s = 0; s < a.rows.sequences(); ++s)
-    for (int64_t i = 0; i < a.width - 1; ++i) {  // ascending: state_out may be state_in
-      const float* row = input_row(a, scratch.zeros, s, a.rows.length(s) - (a.width - 1) + i);
-      std::copy_n(row, a.channels, a.state_out[s] + i * a.channels);
-    }
+    if (!in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);
 }
 
 // A task of backward walks down its sequence. `g` holds the gradient at p of a block of rows and of the W - 1 before it; as soon as a row of

@@ -55,9 +55,10 @@ void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int6
   for (int64_t k = 0; k == 0 || k < p.k; k += depth)
     for (int64_t j = first; j < last; ++j) {
       const auto tile = p.accumulate || k > 0 ? Tile<true, Arithmetic> : Tile<false, Arithmetic>;
-      const int64_t ldb = p.panels.stride(j);
-      tile(p.a + row * p.lda + k, p.lda, 1, p.panels.panel(j) + k * ldb, ldb, p.c + row * p.ldc + j * Panels::width, p.ldc, rows,
-           p.panels.columns(j), std::min(depth, p.k - k));
+      const auto part = [&](int64_t panel) { return p.panels.panel(panel) + k * p.panels.stride(panel); };
+      const bool once = rows == p.m && j + 1 < p.panels.count();  // the weights are read once: the next panel comes from afar
+      tile(p.a + row * p.lda + k, p.lda, 1, part(j), p.panels.stride(j), p.c + row * p.ldc + j * Panels::width, p.ldc, rows, p.panels.columns(j),
+           std::min(depth, p.k - k), once ? part(j + 1) : nullptr);
     }
 }
 

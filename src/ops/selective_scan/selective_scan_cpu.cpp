@@ -1,6 +1,7 @@
 // selective_scan in vectors over channels; the plan of tasks and memory is described in selective_scan.md.
 #include <algorithm>
 
+#include "core/fetch.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
 #include "ops/states.hpp"
 
@@ -396,8 +397,18 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
   const int64_t state = a.d_state * plan.width;
   float* h = exec.scratch.allocate_array<float>(exec.pool.size() * state);
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
-  const auto part = [&](int64_t task, int worker) { run(plan.block(task / plan.blocks(), task % plan.blocks()), h + worker * state); };
-  exec.pool.run(plan.tasks(), part, a.rows.total() * a.channels * a.d_state * operations);
+  const bool steps = a.rows.total() <= a.rows.sequences();
+  const auto block = [&](int64_t task) { return plan.block(task / plan.blocks(), task % plan.blocks()); };
+  const auto part = [&](int64_t task, int worker) {
+    if (steps && task + 1 < plan.tasks()) {
+      const ScanBlock next = block(task + 1);
+      if (const float* initial = initial_state(a.state_in, a.rows, next.s)) fetch(initial + next.channel * a.d_state, next.count * a.d_state);
+    }
+    run(block(task), h + worker * state);
+  };
+  const int64_t work = a.rows.total() * a.channels * a.d_state * operations;
+  if (steps) exec.pool.run_in_order(plan.tasks(), part, work);
+  else exec.pool.run(plan.tasks(), part, work);
 }
 
 // to[row] = the sum of from[j][row] over `parts` matrices [rows, width], dense and one after the other.

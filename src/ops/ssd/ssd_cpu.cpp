@@ -1,6 +1,7 @@
 // ssd in chunks. A task is a few heads of one group in one sequence; it walks over the pieces of chunks in order and keeps the states
 // of its heads, transposed to [d_state, P], in cache, where every product of ssd.md is a Tile. The ends of a slice may leave a handful
 // of rows in a chunk: these go step by step, on [P, d_state]. Backward computes the states before each piece again and walks back.
+#include "core/fetch.hpp"
 #include "ops/ssd/ssd.hpp"
 
 #include <algorithm>
@@ -85,7 +86,10 @@ void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, 
     const float *x = f.x + row * f.x_stride + h * P, *B = f.B + row * f.B_stride + g * N, *C = f.C + row * f.C_stride + g * N;
     float* y = f.y + (row * f.n_heads + h) * P;
     int64_t p = 0;
-    for (; p + 4 <= P; p += 4) StepChannels<4>(state + p * N, N, decay.step[t], decay.dt[t], B, C, decay.skip + p, x + p, y + p);
+    for (; p + 4 <= P; p += 4) {
+      fetch(state + (p + 16) * N, 4 * N);  // behind the last head lies the next one's, or nothing that is read
+      StepChannels<4>(state + p * N, N, decay.step[t], decay.dt[t], B, C, decay.skip + p, x + p, y + p);
+    }
     for (; p < P; ++p) StepChannels<1>(state + p * N, N, decay.step[t], decay.dt[t], B, C, decay.skip + p, x + p, y + p);
   }
 }
