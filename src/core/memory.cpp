@@ -5,6 +5,8 @@
 #include <limits>
 #include <new>
 
+#include "core/slabs.hpp"
+
 // Under AddressSanitizer all of it comes from the heap, which that watches.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -26,41 +28,66 @@ std::atomic<int64_t> calls{0};
 
 // The line before what is handed out.
 struct Header {
-  size_t mapped;  // bytes that the system gave; 0: from the heap
+  size_t mapped = 0;    // bytes that the system gave; 0: from the heap or a slab
+  Slabs::Piece piece;   // with a size: counted there
 };
+static_assert(sizeof(Header) <= line);
 
 #if defined(STATERA_MAPS_MEMORY)
 constexpr size_t huge_page = size_t{2} << 20;
 
-// From the system and back to it: in the heap, pieces that begin at a multiple of 2 MiB leave gaps.
+// Whole pages, from the system and back to it; null if it has none. In the heap, pieces that begin at a multiple of 2 MiB leave gaps.
 void* map(size_t bytes) {
-  const size_t wanted = round_up(bytes, static_cast<size_t>(sysconf(_SC_PAGESIZE)));
-  void* all = mmap(nullptr, wanted + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* all = mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (all == MAP_FAILED) return nullptr;
   auto* begin = static_cast<char*>(all);
   const size_t before = (huge_page - reinterpret_cast<uintptr_t>(begin) % huge_page) % huge_page;
   if (before > 0) munmap(begin, before);
   begin += before;
-  munmap(begin + wanted, huge_page - before);
+  munmap(begin + bytes, huge_page - before);
   // Whole huge pages only, so that a piece never takes more than it asked for. A system without them refuses, and small ones do as well.
   static_cast<void>(madvise(begin, bytes / huge_page * huge_page, MADV_HUGEPAGE));
-  return new (begin) Header{wanted};
+  return begin;
+}
+void unmap(void* begin, size_t bytes) { munmap(begin, bytes); }
+
+Slabs& slabs() {
+  static Slabs* all = new Slabs(map, unmap);  // never destroyed: tensors may be static
+  return *all;
 }
 #endif
 
-void* from_the_heap(size_t bytes) {
+void* from_the_heap(size_t bytes, const Slabs::Piece& piece = {}) {
   void* begin = std::aligned_alloc(line, round_up(bytes, line));
-  return begin ? new (begin) Header{0} : nullptr;
+  return begin ? new (begin) Header{0, piece} : nullptr;
+}
+
+void* from_somewhere(size_t bytes) {
+#if defined(STATERA_MAPS_MEMORY)
+  if (bytes >= huge_page) {
+    const size_t pages = round_up(bytes, static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+    void* begin = map(pages);
+    return begin ? new (begin) Header{pages, {}} : nullptr;
+  }
+  if (bytes >= Slabs::smallest) {
+    const Slabs::Piece piece = slabs().take(round_up(bytes, line));
+    if (piece.begin) return new (piece.begin) Header{0, piece};
+    void* begin = from_the_heap(bytes, piece);
+    if (!begin) slabs().give_back(piece);
+    return begin;
+  }
+#endif
+  return from_the_heap(bytes);
 }
 }  // namespace
 
 void FreeMemory::operator()(void* p) const noexcept {
   void* begin = static_cast<char*>(p) - line;
 #if defined(STATERA_MAPS_MEMORY)
-  if (const size_t mapped = static_cast<Header*>(begin)->mapped; mapped > 0) {
-    munmap(begin, mapped);
-    return;
-  }
+  const Header header = *static_cast<Header*>(begin);
+  if (header.mapped > 0) return unmap(begin, header.mapped);
+  if (header.piece.size) slabs().give_back(header.piece);
+  if (header.piece.slab) return;
 #endif
   std::free(begin);
 }
@@ -70,12 +97,7 @@ int64_t memory_calls() noexcept { return calls.load(std::memory_order_relaxed); 
 Memory allocate_memory(size_t bytes) {
   calls.fetch_add(1, std::memory_order_relaxed);
   if (bytes > std::numeric_limits<size_t>::max() / 2) throw std::bad_alloc();  // so that no sum runs over
-  const size_t all = line + bytes;
-#if defined(STATERA_MAPS_MEMORY)
-  void* begin = all >= huge_page ? map(all) : from_the_heap(all);
-#else
-  void* begin = from_the_heap(all);
-#endif
+  void* begin = from_somewhere(line + bytes);
   if (!begin) throw std::bad_alloc();
   return Memory(static_cast<char*>(begin) + line);
 }

@@ -92,8 +92,8 @@ void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
 }
 
 void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
-  constexpr int64_t shares = 2;  // of each worker: more of them and more is fetched by one that another then needs
-  const int64_t count = std::max<int64_t>(1, tasks / (shares * size()));
+  // With smaller shares they would end nearer to each other, but more would be fetched by one worker that another then needs.
+  const int64_t count = std::max<int64_t>(1, tasks / (2 * size()));
   run((tasks + count - 1) / count, [&](int64_t share, int worker) {
     for (int64_t task = share * count; task < std::min(tasks, (share + 1) * count); ++task) body(task, worker);
   }, work);
