@@ -25,11 +25,19 @@ class Shape {
   int64_t operator[](int axis) const { return dims_[axis]; }
   int64_t& operator[](int axis) { return dims_[axis]; }
   void push_back(int64_t dim);
-  int64_t elements() const;      // 1 for rank 0
-  int64_t row_elements() const;  // elements of one index of axis 0; 1 for rank 0 and 1
+  int64_t elements() const { return rank_ ? dims_[0] * row_elements() : 1; }
+  int64_t row_elements() const {  // elements of one index of axis 0; 1 for rank 0 and 1
+    int64_t n = 1;
+    for (int axis = 1; axis < rank_; ++axis) n *= dims_[axis];
+    return n;
+  }
   const int64_t* begin() const { return dims_.data(); }
   const int64_t* end() const { return dims_.data() + rank_; }
-  bool operator==(const Shape& other) const;
+  bool operator==(const Shape& other) const {
+    for (int axis = 0; axis < rank_; ++axis)
+      if (dims_[axis] != other.dims_[axis]) return false;
+    return rank_ == other.rank_;
+  }
   std::string str() const;       // "[4, 16]"
 
  private:
@@ -56,14 +64,17 @@ struct View {
   size_t bytes() const { return static_cast<size_t>(elements()) * size_of(dtype); }  // of the elements, without gaps
 
   // Throws shape if the View has another dtype. A null View gives null.
-  template <class T> T* as() const { check_dtype(dtype_of<T>::value); return static_cast<T*>(data); }
+  template <class T> T* as() const {
+    if (data && dtype != dtype_of<T>::value) fail_dtype(dtype_of<T>::value);
+    return static_cast<T*>(data);
+  }
 
   View columns(int64_t begin, int64_t count) const;      // of a matrix
   View row_range(int64_t begin, int64_t count) const;    // along axis 0
   View reshaped(const Shape& shape) const;               // dense views only
 
  private:
-  void check_dtype(DType wanted) const;
+  [[noreturn]] void fail_dtype(DType wanted) const;
 };
 
 // Owned memory, aligned to 64 bytes, zero-filled. Moves; copies only through clone().

@@ -18,22 +18,6 @@ void Shape::push_back(int64_t dim) {
   dims_[rank_++] = dim;
 }
 
-int64_t Shape::elements() const {
-  int64_t n = 1;
-  for (int64_t dim : *this) n *= dim;
-  return n;
-}
-
-int64_t Shape::row_elements() const {
-  int64_t n = 1;
-  for (int axis = 1; axis < rank_; ++axis) n *= dims_[axis];
-  return n;
-}
-
-bool Shape::operator==(const Shape& other) const {
-  return rank_ == other.rank_ && std::equal(begin(), end(), other.begin());
-}
-
 std::string Shape::str() const {
   std::string out = "[";
   for (int axis = 0; axis < rank_; ++axis) out += (axis ? ", " : "") + std::to_string(dims_[axis]);
@@ -42,8 +26,8 @@ std::string Shape::str() const {
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.str(); }
 
-void View::check_dtype(DType wanted) const {
-  require(data == nullptr || dtype == wanted, ErrorCode::shape, "[view] expected ", name_of(wanted), ", got ", name_of(dtype));
+void View::fail_dtype(DType wanted) const {
+  fail(ErrorCode::shape, "[view] expected ", name_of(wanted), ", got ", name_of(dtype));
 }
 
 View View::columns(int64_t begin, int64_t count) const {

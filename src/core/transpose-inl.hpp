@@ -70,6 +70,26 @@ HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t fr
   if (whole_rows < rows) rest(whole_rows, rows - whole_rows, 0, cols);
 }
 
+
+// [rows, 4], dense, a vector of rows at a time; returns how many. Weights of a convolution of 4 taps are turned at every step of a stream.
+inline int64_t TransposeFours(const float* HWY_RESTRICT from, int64_t rows, float* HWY_RESTRICT to, int64_t to_stride) {
+  const hn::ScalableTag<float> d;
+  constexpr auto lanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<float>())), blocks = lanes / 4;
+  HWY_ALIGN int32_t order[lanes];  // row blocks i + b comes out in lane 4 b + i
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t b = 0; b < blocks; ++b) order[blocks * i + b] = static_cast<int32_t>(4 * b + i);
+  const auto indices = hn::SetTableIndices(d, order);
+  int64_t r = 0;
+  for (; r + lanes <= rows; r += lanes) {
+    hn::Vec<decltype(d)> v[4];
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < 4; ++i) v[i] = hn::LoadU(d, from + 4 * r + i * lanes);
+    TransposeInBlocks(d, v);
+#pragma GCC unroll 4
+    for (int64_t j = 0; j < 4; ++j) hn::StoreU(hn::TableLookupLanes(v[j], indices), d, to + j * to_stride + r);
+  }
+  return r;
+}
 #endif
 
 // to[c, r] = from[r, c]
@@ -86,6 +106,11 @@ inline void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64
     TransposeSquares(hn::FixedTag<float, 4>(), from + row * from_stride + column, from_stride, n_rows, n_columns, to + column * to_stride + row,
                      to_stride, rest);
   };
+  if (cols == 4 && from_stride == 4) {
+    const int64_t done = TransposeFours(from, rows, to, to_stride);
+    by_fours(done, rows - done, 0, 4);
+    return;
+  }
   TransposeSquares(hn::ScalableTag<float>(), from, from_stride, rows, cols, to, to_stride, by_fours);
 #endif
 }

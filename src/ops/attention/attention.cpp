@@ -99,12 +99,13 @@ void attention_append(Exec& exec, const View& k, const View& v, const Rows& rows
   check_rows("attention", rows, k.rows());
   check_width("k", k, o.n_kv_heads * o.headdim, rows.total(), k.dtype);
   check_width("v", v, o.n_kv_heads * o.value_dim, rows.total(), k.dtype);
-  exec.pool.run(rows.sequences() * o.n_kv_heads, [&](int64_t task, int) {
+  const auto part = [&](int64_t task, int) {
     const int64_t s = task / o.n_kv_heads, at = static_cast<size_t>(s);
     dispatch(k.dtype, [&](auto zero) {
       append_head<decltype(zero)>(k, v, rows.begin(s), rows.length(s), rows.start[at], blocks[at], task % o.n_kv_heads, o);
     });
-  });
+  };
+  exec.pool.run(rows.sequences() * o.n_kv_heads, part, rows.total() * (k.cols() + v.cols()));
 }
 
 void attention(Exec& exec, const View& q, const View& y, const Rows& rows, std::span<const KvBlocks> blocks, const AttentionOptions& options) {

@@ -264,9 +264,16 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
     tile.after = task + 1 < tasks ? first_keys(task + 1) : nullptr;
     run(tile);
   };
-  const bool steps = std::all_of(a.sequences, a.sequences + a.n_sequences, [](const AttentionSequence& s) { return s.queries <= 1; });
-  if (steps) exec.pool.run_in_order(tasks, part);
-  else exec.pool.run(tasks, part);
+  bool steps = true;
+  int64_t pairs = 0;  // of queries and keys, at most
+  for (int64_t s = 0; s < a.n_sequences; ++s) {
+    const AttentionSequence& sequence = a.sequences[s];
+    steps &= sequence.queries <= 1;
+    pairs += sequence.queries * (sequence.first_query + sequence.queries - sequence.kv.first_key);
+  }
+  const int64_t work = pairs * o.n_heads * (o.headdim + o.value_dim) * 3 / 2;  // softmax included
+  if (steps) exec.pool.run_in_order(tasks, part, work);
+  else exec.pool.run(tasks, part, work);
 }
 
 void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {

@@ -16,42 +16,83 @@ namespace {
 // the latency of an addition.
 constexpr int row_streams = tile_lanes == 16 ? 4 : tile_lanes == 8 ? 2 : 1;
 
-template <class Arithmetic, int streams, bool accumulate>
-HWY_NOINLINE void RowByPanels(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, int64_t panel_elements, float* HWY_RESTRICT c, int64_t k) {
+struct RowArgs {
+  const float* a;
+  const float* b;          // of the first panel
+  int64_t panel_elements;
+  float* c;
+  int64_t k;
+  int64_t rest, stride;    // of a narrower panel behind the whole ones: columns, from row to row
+};
+
+// `tail`: vectors that hold the columns of the narrower panel; 0: there is none.
+template <class Arithmetic, int streams, int tail, bool accumulate>
+HWY_NOINLINE void RowByPanels(const RowArgs& args) {
+  const RowArgs t = args;  // the stores below cannot change a copy
   const TileTag d;
-  constexpr int vectors = static_cast<int>(Panels::width / tile_lanes);
-  hn::Vec<TileTag> acc[streams * vectors];
+  constexpr int vectors = static_cast<int>(Panels::width / tile_lanes), whole = streams * vectors;
+  const auto mask = hn::FirstN(d, static_cast<size_t>(t.rest - (tail - 1) * tile_lanes));
+  const auto load = [&](int v) HWY_ATTR {
+    const float* c = t.c + v * tile_lanes;
+    return tail > 0 && v == whole + tail - 1 ? hn::MaskedLoad(mask, d, c) : hn::LoadU(d, c);
+  };
+  hn::Vec<TileTag> acc[whole + tail];
+#pragma GCC unroll 24
+  for (int v = 0; v < whole + tail; ++v) acc[v] = accumulate ? load(v) : hn::Zero(d);
+  const float *b = t.b, *narrow = t.b + streams * t.panel_elements;
+  for (int64_t kk = 0; kk < t.k; ++kk, b += Panels::width, narrow += t.stride) {
+    const auto av = hn::Set(d, t.a[kk]);
+#pragma GCC unroll 24
+    for (int v = 0; v < whole; ++v)
+      acc[v] = Arithmetic::add(acc[v], av, hn::LoadU(d, b + v / vectors * t.panel_elements + v % vectors * tile_lanes));
 #pragma GCC unroll 12
-  for (int v = 0; v < streams * vectors; ++v) acc[v] = accumulate ? hn::LoadU(d, c + v * tile_lanes) : hn::Zero(d);
-  for (int64_t kk = 0; kk < k; ++kk, b += Panels::width) {
-    const auto av = hn::Set(d, a[kk]);
-#pragma GCC unroll 12
-    for (int v = 0; v < streams * vectors; ++v)
-      acc[v] = Arithmetic::add(acc[v], av, hn::LoadU(d, b + v / vectors * panel_elements + v % vectors * tile_lanes));
+    for (int v = 0; v < tail; ++v) acc[whole + v] = Arithmetic::add(acc[whole + v], av, hn::LoadU(d, narrow + v * tile_lanes));
   }
+#pragma GCC unroll 24
+  for (int v = 0; v < whole; ++v) hn::StoreU(acc[v], d, t.c + v * tile_lanes);
 #pragma GCC unroll 12
-  for (int v = 0; v < streams * vectors; ++v) hn::StoreU(acc[v], d, c + v * tile_lanes);
+  for (int v = 0; v < tail; ++v) {
+    float* c = t.c + (whole + v) * tile_lanes;
+    if (v == tail - 1) hn::BlendedStore(acc[whole + v], mask, d, c);
+    else hn::StoreU(acc[whole + v], d, c);
+  }
 }
 
 template <class Arithmetic, int streams, bool accumulate>
-void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64_t end) {
+void WholePanels(RowArgs& t, int64_t count) {
   if constexpr (streams > 0) {
-    for (; first + streams <= end; first += streams)
-      RowByPanels<Arithmetic, streams, accumulate>(p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k);
-    RowProduct<Arithmetic, streams - 1, accumulate>(p, row, first, end);
+    for (; count >= streams; count -= streams, t.b += streams * t.panel_elements, t.c += streams * Panels::width)
+      RowByPanels<Arithmetic, streams, 0, accumulate>(t);
+    WholePanels<Arithmetic, streams - 1, accumulate>(t, count);
   }
+}
+
+// The last whole panel and the narrower one behind it: each alone would wait for its own sums.
+template <class Arithmetic, int tail, bool accumulate>
+void LastPanels(const RowArgs& t, bool whole, int64_t wanted) {
+  if constexpr (tail > 0) {
+    if (wanted < tail) LastPanels<Arithmetic, tail - 1, accumulate>(t, whole, wanted);
+    else if (whole) RowByPanels<Arithmetic, 1, tail, accumulate>(t);
+    else RowByPanels<Arithmetic, 0, tail, accumulate>(t);
+  }
+}
+
+template <class Arithmetic, bool accumulate>
+void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64_t end) {
+  constexpr int most = static_cast<int>(Panels::width / tile_lanes);
+  const int64_t whole = std::min(end, p.n / Panels::width) - first, rest = end > first + whole ? p.panels.columns(end - 1) : 0;
+  const bool joined = rest > 0 && whole > 0;
+  RowArgs t{p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k, rest,
+            rest > 0 ? p.panels.stride(end - 1) : 0};
+  WholePanels<Arithmetic, row_streams, accumulate>(t, joined ? whole - 1 : whole);
+  if (rest > 0) LastPanels<Arithmetic, most, accumulate>(t, joined, (rest + tile_lanes - 1) / tile_lanes);
 }
 
 // C[m, columns of the panels first..last) (+)= A B, over blocks of k that leave room for A and a panel in L2.
 template <class Arithmetic>
 void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 384;
-  if (rows == 1) {
-    const int64_t whole = std::max(first, std::min(last, p.n / Panels::width));
-    const auto row_product = p.accumulate ? RowProduct<Arithmetic, row_streams, true> : RowProduct<Arithmetic, row_streams, false>;
-    row_product(p, row, first, whole);
-    first = whole;
-  }
+  if (rows == 1) return (p.accumulate ? RowProduct<Arithmetic, true> : RowProduct<Arithmetic, false>)(p, row, first, last);
   for (int64_t k = 0; k == 0 || k < p.k; k += depth)
     for (int64_t j = first; j < last; ++j) {
       const auto tile = p.accumulate || k > 0 ? Tile<true, Arithmetic> : Tile<false, Arithmetic>;

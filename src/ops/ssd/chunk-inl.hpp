@@ -30,32 +30,54 @@ inline void LowerProduct(const float* a, int64_t a_stride, const float* bt, floa
     Tile<false>(a + t * a_stride, a_stride, 1, bt, ld, out + t * ld, ld, std::min(row_block, q - t), BlockEnd(t, q), k);
 }
 
-// What single steps need: raw, dt, slope, a, step and skip. Returns the rows that it fills: whole vectors.
-inline int64_t FindSteps(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
+// One row of one head, a lane each: dt after softplus and clamp, slope = d dt / d raw, a = dt A, and exp(a).
+struct SsdStep { V dt, slope, a, decay; };
+HWY_INLINE SsdStep StepOf(const SsdForward<float>& f, V raw, V A) {
+  const D d;
+  const V low = hn::Set(d, f.dt_min), high = hn::Set(d, f.dt_max), free = f.dt_softplus ? Softplus(d, raw) : raw;
+  const auto outside = hn::Or(hn::Lt(free, low), hn::Gt(free, high));
+  SsdStep s;
+  s.dt = hn::IfThenElse(outside, hn::IfThenElse(hn::Lt(free, low), low, high), free);  // a NaN stays one
+  s.slope = hn::IfThenZeroElse(outside, f.dt_softplus ? Sigmoid(d, raw) : hn::Set(d, 1.0f));
+  s.a = hn::Mul(s.dt, A);
+  s.decay = Exp(d, s.a);
+  return s;
+}
+
+inline void FindSkip(const SsdForward<float>& f, int64_t h, float* skip) {
+  if (f.D && f.D_per_channel) std::copy_n(f.D + h * f.headdim, f.headdim, skip);
+  else std::fill_n(skip, f.headdim, f.D ? f.D[h] : 0.0f);
+}
+
+// dt and decay of all heads of a task, whose latencies would otherwise add up.
+inline void FindSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTask& task, const SsdSteps& out) {
+  const D d;
+  const int64_t count = piece.length * task.heads, padded = (count + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
+  for (int64_t i = 0; i < padded; ++i) {
+    const int64_t at = std::min(i, count - 1), h = task.head + at % task.heads;  // behind the end: any number that is one
+    out.raw[i] = f.dt[(piece.row + at / task.heads) * f.dt_stride + h] + (f.dt_bias ? f.dt_bias[h] : 0);
+    out.A[i] = f.A[h];
+  }
+  for (int64_t i = 0; i < padded; i += lanes) {
+    const SsdStep step = StepOf(f, hn::LoadU(d, out.raw + i), hn::LoadU(d, out.A + i));
+    hn::StoreU(step.dt, d, out.dt + i);
+    hn::StoreU(step.decay, d, out.decay + i);
+  }
+}
+
+inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
   const D d;
   const int64_t q = piece.length, padded = (q + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
   const float bias = f.dt_bias ? f.dt_bias[h] : 0, *dt = f.dt + piece.row * f.dt_stride + h;
   for (int64_t t = 0; t < q; ++t) out.raw[t] = dt[t * f.dt_stride] + bias;
   std::fill(out.raw + q, out.raw + padded, out.raw[0]);  // any number that is one
-  const V low = hn::Set(d, f.dt_min), high = hn::Set(d, f.dt_max), A = hn::Set(d, f.A[h]);
   for (int64_t t = 0; t < padded; t += lanes) {
-    const V raw = hn::LoadU(d, out.raw + t), free = f.dt_softplus ? Softplus(d, raw) : raw;
-    const auto outside = hn::Or(hn::Lt(free, low), hn::Gt(free, high));
-    const V v = hn::IfThenElse(outside, hn::IfThenElse(hn::Lt(free, low), low, high), free);  // a NaN stays one
-    const V a = hn::Mul(v, A);
-    hn::StoreU(v, d, out.dt + t);
-    hn::StoreU(hn::IfThenZeroElse(outside, f.dt_softplus ? Sigmoid(d, raw) : hn::Set(d, 1.0f)), d, out.slope + t);
-    hn::StoreU(a, d, out.a + t);
-    hn::StoreU(Exp(d, a), d, out.step + t);
+    const SsdStep step = StepOf(f, hn::LoadU(d, out.raw + t), hn::Set(d, f.A[h]));
+    hn::StoreU(step.dt, d, out.dt + t);
+    hn::StoreU(step.slope, d, out.slope + t);
+    hn::StoreU(step.a, d, out.a + t);
   }
-  if (f.D && f.D_per_channel) std::copy_n(f.D + h * f.headdim, f.headdim, out.skip);
-  else std::fill_n(out.skip, f.headdim, f.D ? f.D[h] : 0.0f);
-  return padded;
-}
-
-inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
-  const D d;
-  const int64_t q = piece.length, padded = FindSteps(f, piece, h, out);
+  FindSkip(f, h, out.skip);
   float sum = 0;
   for (int64_t t = 0; t < padded; ++t) out.from_start[t] = sum += t < q ? out.a[t] : 0;
   sum = 0;

@@ -67,25 +67,34 @@ class SsdCarver {  // hands out parts of one allocation; from null it only count
 // One head in one piece; a_t = dt_t A. All [ld] but skip [P].
 struct SsdDecay {
   float *raw, *dt, *slope;       // before and after softplus and clamp; d dt / d raw
-  float *a, *step;               // a_t, exp(a_t)
+  float *a;                      // a_t
   float *from_start, *to_end;    // exp(a_0 + .. + a_t), exp(a_{t+1} + .. + a_last)
   float *weight;                 // to_end dt: of a row in the state after the piece
   float *segment;                // room for sums over segments
   float *skip;                   // D of each channel; 0 if there is none
   SsdDecay(const SsdPlan& plan, SsdCarver& carve)
-      : raw(carve.take(plan.ld)), dt(carve.take(plan.ld)), slope(carve.take(plan.ld)), a(carve.take(plan.ld)), step(carve.take(plan.ld)), from_start(carve.take(plan.ld)),
+      : raw(carve.take(plan.ld)), dt(carve.take(plan.ld)), slope(carve.take(plan.ld)), a(carve.take(plan.ld)), from_start(carve.take(plan.ld)),
         to_end(carve.take(plan.ld)), weight(carve.take(plan.ld)), segment(carve.take(plan.ld)), skip(carve.take(plan.P)) {}
+};
+
+// All heads of a task in a piece of few rows, which go one by one: [rows, heads].
+struct SsdSteps {
+  static constexpr int64_t most_rows = 8;  // up to so many the recurrence is cheaper than the chunk
+  static constexpr int64_t most = most_rows * SsdPlan::heads_per_task;
+  float *raw, *A, *dt, *decay;
+  explicit SsdSteps(SsdCarver& carve) : raw(carve.take(most)), A(carve.take(most)), dt(carve.take(most)), decay(carve.take(most)) {}
 };
 
 struct SsdForwardScratch {
   SsdPlan plan;
   SsdDecay decay;
+  SsdSteps steps;
   float *bt, *cb;   // B^T [N, ld]; C B^T [chunk, ld], the lower triangle
   float *mix;       // [chunk, ld]: C B^T with decays and dt
   float *weighted;  // x with weights [chunk, P]
   float *states;    // [heads, N, P]
   SsdForwardScratch(const SsdPlan& plan, SsdCarver& carve)
-      : plan(plan), decay(plan, carve), bt(carve.take(plan.N * plan.ld)), cb(carve.take(plan.chunk * plan.ld)),
+      : plan(plan), decay(plan, carve), steps(carve), bt(carve.take(plan.N * plan.ld)), cb(carve.take(plan.chunk * plan.ld)),
         mix(carve.take(plan.chunk * plan.ld)), weighted(carve.take(plan.chunk * plan.P)), states(carve.take(plan.heads * plan.N * plan.P)) {}
 };
 

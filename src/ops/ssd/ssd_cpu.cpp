@@ -17,8 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-inline constexpr int64_t step_rows = 8;  // pieces of so many rows are cheaper by the recurrence
-
 // mix[t, u] = cb[t, u] exp(a_{u+1} + .. + a_t) dt_u for u <= t, 0 behind, as far as the triangular products read. The sums run within
 // the segment: a difference of two long sums would lose the small decays beside a large one.
 void Mixing(const SsdForwardScratch& w, int64_t q) {
@@ -77,20 +75,22 @@ HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, f
   for (int p = 0; p < channels; ++p) y[p] = Sum(sum[p]) + skip[p] * x[p];
 }
 
-// The same by the recurrence, for a few rows; state [P, N].
-void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& decay, float* state) {
-  const int64_t P = f.headdim, N = f.d_state, g = h / (f.n_heads / f.n_groups);
-  FindSteps(f, piece, h, decay);
+// The same by the recurrence, for the few rows of w.steps: head task.head + j; state [P, N].
+void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTask& task, int64_t j, const SsdForwardScratch& w, float* state) {
+  const int64_t P = f.headdim, N = f.d_state, h = task.head + j, g = h / (f.n_heads / f.n_groups);
+  const float* skip = w.decay.skip;
+  FindSkip(f, h, w.decay.skip);
   for (int64_t t = 0; t < piece.length; ++t) {
     const int64_t row = piece.row + t;
     const float *x = f.x + row * f.x_stride + h * P, *B = f.B + row * f.B_stride + g * N, *C = f.C + row * f.C_stride + g * N;
+    const float keep = w.steps.decay[t * task.heads + j], dt = w.steps.dt[t * task.heads + j];
     float* y = f.y + (row * f.n_heads + h) * P;
     int64_t p = 0;
     for (; p + 4 <= P; p += 4) {
       fetch(state + (p + 16) * N, 4 * N);  // behind the last head lies the next one's, or nothing that is read
-      StepChannels<4>(state + p * N, N, decay.step[t], decay.dt[t], B, C, decay.skip + p, x + p, y + p);
+      StepChannels<4>(state + p * N, N, keep, dt, B, C, skip + p, x + p, y + p);
     }
-    for (; p < P; ++p) StepChannels<1>(state + p * N, N, decay.step[t], decay.dt[t], B, C, decay.skip + p, x + p, y + p);
+    for (; p < P; ++p) StepChannels<1>(state + p * N, N, keep, dt, B, C, skip + p, x + p, y + p);
   }
 }
 
@@ -112,15 +112,17 @@ void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask&
   };
   for (int64_t i = 0; i < ssd_pieces(f.rows, s, f.chunk_size); ++i) {
     const SsdPiece piece = ssd_piece(f.rows, s, f.chunk_size, i);
-    const bool steps = piece.length <= step_rows;
+    const bool steps = piece.length <= SsdSteps::most_rows;
     if (!fresh) move_states(!steps);
     transposed = !steps;
-    if (!steps) {
+    if (steps) {
+      FindSteps(f, piece, task, w.steps);
+    } else {
       Transpose(f.B + piece.row * f.B_stride + g * N, f.B_stride, piece.length, N, w.bt, plan.ld);
       LowerProduct(f.C + piece.row * f.C_stride + g * N, f.C_stride, w.bt, w.cb, plan.ld, piece.length, N);
     }
     for (int64_t j = 0; j < task.heads; ++j) {
-      if (steps) ForwardSteps(f, piece, task.head + j, w.decay, natural + j * size);
+      if (steps) ForwardSteps(f, piece, task, j, w, natural + j * size);
       else ForwardChunk(f, piece, task.head + j, w, w.states + j * size, fresh);
     }
     fresh = false;
