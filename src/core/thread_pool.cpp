@@ -99,24 +99,32 @@ void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
   }, work);
 }
 
-FlushDenormals::FlushDenormals() noexcept {
+namespace {
 #if defined(__x86_64__)
-  saved_ = _mm_getcsr();
-  _mm_setcsr(static_cast<unsigned>(saved_) | 0x8040u);  // FTZ | DAZ
+constexpr uint64_t flush_bits = 0x8040;  // FTZ | DAZ
+uint64_t floating_control() { return _mm_getcsr(); }
+void set_floating_control(uint64_t value) { _mm_setcsr(static_cast<unsigned>(value)); }
 #elif defined(__aarch64__)
-  asm volatile("mrs %0, fpcr" : "=r"(saved_));
-  asm volatile("msr fpcr, %0" ::"r"(saved_ | (1ull << 24)));
+constexpr uint64_t flush_bits = 1ull << 24;
+uint64_t floating_control() {
+  uint64_t value;
+  asm volatile("mrs %0, fpcr" : "=r"(value));
+  return value;
+}
+void set_floating_control(uint64_t value) { asm volatile("msr fpcr, %0" ::"r"(value)); }
 #else
-  saved_ = 0;
+constexpr uint64_t flush_bits = 0;
+uint64_t floating_control() { return 0; }
+void set_floating_control(uint64_t) {}
 #endif
+}  // namespace
+
+FlushDenormals::FlushDenormals() noexcept : saved_(floating_control()), changed_((saved_ & flush_bits) != flush_bits) {
+  if (changed_) set_floating_control(saved_ | flush_bits);
 }
 
 FlushDenormals::~FlushDenormals() {
-#if defined(__x86_64__)
-  _mm_setcsr(static_cast<unsigned>(saved_));
-#elif defined(__aarch64__)
-  asm volatile("msr fpcr, %0" ::"r"(saved_));
-#endif
+  if (changed_) set_floating_control(saved_);
 }
 
 }  // namespace statera
