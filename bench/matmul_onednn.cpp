@@ -145,7 +145,8 @@ void run_problem(const Problem& p, Exec& exec, double budget, double roof) {
   }
   if (p.rows < 64) return;
   {
-    const Panels panels = weight.transposed_panels(exec);
+    const Tensor memory(DType::f32, {Panels::elements(p.in, p.out)});
+    const Panels panels = Panels::pack(exec.pool, w, false, Precision::fp32, memory.as<float>());
     OneDnn theirs(p.rows, p.in, p.out, dy.as<float>(), false, w.as<float>(), false, true, dx.as<float>());
     const MatmulProduct<float> product{.a = dy.as<float>(),
                                        .lda = p.out,

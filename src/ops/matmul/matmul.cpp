@@ -6,13 +6,16 @@
 namespace statera {
 
 namespace {
-// The weight of one product: a Weight with panels of its own, or a value [out, in] that is packed for this product only.
+// The weight of one product: a Weight with panels of its own, or a value [out, in] that is packed for this product only. So is one in training, which
+// changes after every step: kept panels would save no packing and cost twice its memory. `value` is empty in 8 or 4 bits.
 struct Factor {
   View value;
   const Weight* weight = nullptr;
 
+  static Factor of(const Weight& w) { return w.grad().empty() ? Factor{w.value(), &w} : Factor{w.value()}; }
+
   Panels panels(bool transpose, Exec& exec) const {
-    if (weight) return transpose ? weight->forward_panels(exec) : weight->transposed_panels(exec);
+    if (weight && transpose) return weight->panels(exec);
     const int64_t n = value.shape[transpose ? 0 : 1], k = value.shape[transpose ? 1 : 0];
     float* memory = exec.scratch.allocate_array<float>(Panels::elements(n, Panels::rows(k, exec.precision)));
     return Panels::pack(exec.pool, value, transpose, exec.precision, memory);
@@ -103,7 +106,7 @@ void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const Vie
   check(x, w.dtype(), w.shape(), bias);
   require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape, " of ",
           x.rows(), " rows and a weight ", w.shape());
-  forward(exec, x, {w.value(), &w}, y, bias);
+  forward(exec, x, {w.value(), &w}, y, bias);  // outside of training steps: it may be read many times
 }
 
 Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
@@ -115,11 +118,11 @@ Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
   const Var y = tape.make(in.dtype, {in.rows(), w.out()}, needs_grad);
   const auto run = [x, bias, y, weight = &w](Tape& t) {
     Exec exec = t.exec();
-    forward(exec, t.value(x), {weight->value(), weight}, t.value(y), bias ? t.value(bias) : View());
+    forward(exec, t.value(x), Factor::of(*weight), t.value(y), bias ? t.value(bias) : View());
   };
   run(tape);
   tape.record("matmul", {y}, [x, bias, y, weight = &w](Tape& t) {
-    backward(t, x, {weight->value(), weight}, weight->grad(), bias, t.grad(y));
+    backward(t, x, Factor::of(*weight), weight->grad(), bias, t.grad(y));
   }, run);
   return y;
 }
@@ -154,7 +157,7 @@ std::vector<OpCase> matmul_cases() {
       const auto weight = std::make_shared<Weight>();
       weight->bind(v.at("w"), {}, nullptr);
       const View x = v.at("x"), b = view_or_empty(v, "bias");
-      if (y.dtype == DType::f32) static_cast<void>(weight->forward_panels(exec));
+      if (y.dtype == DType::f32) static_cast<void>(weight->panels(exec));
       return [x, weight, y, b](Exec& e) { matmul(e, x, *weight, y, b); };
     };
     c.reduction = std::max({rows, in, out});

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <thread>
 
+#include "core/memory.hpp"
 #include "core/random.hpp"
 #include "statera/error.hpp"
 #include "support/engine.hpp"
@@ -66,11 +67,11 @@ TEST(Matmul, WeightIsPackedAgainWhenItsVersionChanges) {
   Weight weight;
   weight.bind(w, {}, &version);
   matmul(engine.exec, x, weight, before);
-  const float* memory = weight.forward_panels(engine.exec).data;
+  const float* memory = weight.panels(engine.exec).data;
   for (int64_t i = 0; i < w.view().elements(); ++i) w.as<float>()[i] *= 2;
   version.fetch_add(1);
   matmul(engine.exec, x, weight, after);
-  EXPECT_EQ(weight.forward_panels(engine.exec).data, memory);
+  EXPECT_EQ(weight.panels(engine.exec).data, memory);
   for (int64_t i = 0; i < before.view().elements(); ++i) EXPECT_EQ(after.as<float>()[i], 2 * before.as<float>()[i]);
 }
 
@@ -106,6 +107,25 @@ TEST(Matmul, WeightGradientIsThatOfAVarAndAdds) {
   const Var again = matmul(tape, tape.constant(x), weight);
   tape.backward(std::span(&again, 1), std::span(&seed, 1));
   for (int64_t i = 0; i < dw.view().elements(); ++i) EXPECT_NE(dw.as<float>()[i], 0);
+}
+
+TEST(Matmul, AWeightInTrainingKeepsNoPanels) {
+  const Tensor x = random_tensor("x", {20, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {20, 50}), dw(DType::f32, {50, 37});
+  const Device device = Device::cpu({.threads = 1});
+  Tape tape(device);
+  const View seed = dy;
+  Weight weights[2];
+  int64_t calls[2];
+  for (int i = 0; i < 2; ++i) {  // the second one finds the tape's memory there
+    weights[i].bind(w, dw, nullptr);
+    const int64_t before = memory_calls();
+    const Var y = matmul(tape, tape.input(x), weights[i]);
+    tape.backward(std::span(&y, 1), std::span(&seed, 1));
+    tape.reset();
+    calls[i] = memory_calls() - before;
+  }
+  EXPECT_GT(calls[0], 0);
+  EXPECT_EQ(calls[1], 0);
 }
 
 TEST(Matmul, NoRowsAndWrongShapes) {

@@ -47,7 +47,7 @@ void Weight::bind(const View& value, const View& grad, const std::atomic<uint64_
   value_ = value;
   grad_ = grad;
   version_ = version;
-  packed_ = std::make_unique<Packed[][std::size(precisions)]>(2);
+  packed_ = std::make_unique<Packed[]>(std::size(precisions));
 }
 
 void Weight::quantise(ThreadPool& pool, const View& matrix, WeightFormat format) {
@@ -76,26 +76,23 @@ void Weight::set(ThreadPool& pool, const QuantisedMatrix& m, int64_t in) {
 
 QuantisedPanels Weight::quantised() const { return {static_cast<const std::byte*>(quantised_.view().data), format_, out(), in()}; }
 
-Panels Weight::packed(bool transpose, Exec& exec) const {
-  const int64_t n = transpose ? out() : in(), rows = Panels::rows(transpose ? in() : out(), exec.precision);
-  Packed& cache = packed_[transpose ? 1 : 0][static_cast<size_t>(exec.precision)];
+Panels Weight::panels(Exec& exec) const {
+  const int64_t rows = Panels::rows(in(), exec.precision);
+  Packed& cache = packed_[static_cast<size_t>(exec.precision)];
   const uint64_t wanted = 1 + (version_ ? version_->load(std::memory_order_acquire) : 0);
   if (cache.version.load(std::memory_order_acquire) != wanted) {
     const std::lock_guard lock(cache.mutex);
     if (cache.version.load(std::memory_order_relaxed) != wanted) {
-      if (cache.memory.empty()) cache.memory = Tensor(DType::f32, {Panels::elements(n, rows)});
-      Panels::pack(exec.pool, value_, transpose, exec.precision, cache.memory.as<float>());
+      if (cache.memory.empty()) cache.memory = Tensor(DType::f32, {Panels::elements(out(), rows)});
+      Panels::pack(exec.pool, value_, true, exec.precision, cache.memory.as<float>());
       cache.version.store(wanted, std::memory_order_release);
     }
   }
-  return {cache.memory.as<float>(), n, rows};
+  return {cache.memory.as<float>(), out(), rows};
 }
 
 double Weight::bytes() const {
   return format_ == WeightFormat::f32 ? static_cast<double>(value_.bytes()) : static_cast<double>(QuantisedPanels::bytes(format_, out(), in()));
 }
-
-Panels Weight::forward_panels(Exec& exec) const { return packed(true, exec); }
-Panels Weight::transposed_panels(Exec& exec) const { return packed(false, exec); }
 
 }  // namespace statera

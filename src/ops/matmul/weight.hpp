@@ -14,7 +14,7 @@
 namespace statera {
 
 // Borrows value and gradient from whoever owns the parameter, which raises `version` when it changes the value (null: it never
-// does). Panels are packed at first use and again after a change, into the same memory.
+// does). Panels, for inference, are packed at first use and again after a change, into the same memory.
 // For inference it can own the matrix in 8 or 4 bits instead, and borrows nothing then.
 // Thread safe as long as nobody changes the value during a product. Moves only before its first product.
 class Weight {
@@ -36,9 +36,7 @@ class Weight {
   const View& value() const { return value_; }   // [out, in]; empty: in 8 or 4 bits
   const View& grad() const { return grad_; }    // [out, in], or empty: not trained
 
-  // f32 only; of floats or of pairs of bf16, as the precision says.
-  Panels forward_panels(Exec&) const;     // of W^T [in, out]: y = x W^T
-  Panels transposed_panels(Exec&) const;  // of W [out, in]: dx = dy W
+  Panels panels(Exec&) const;  // of W^T [in, out], for y = x W^T; f32 only; of floats or of pairs of bf16, as the precision says
 
  private:
   struct Packed {
@@ -46,7 +44,6 @@ class Weight {
     std::atomic<uint64_t> version{0};  // of the value that is packed, + 1; 0: nothing yet
     Tensor memory;
   };
-  Panels packed(bool transpose, Exec&) const;
 
   Shape shape_;
   DType dtype_ = DType::f32;
@@ -54,7 +51,7 @@ class Weight {
   Tensor quantised_;  // the panels, as bytes
   View value_, grad_;
   const std::atomic<uint64_t>* version_ = nullptr;
-  std::unique_ptr<Packed[][std::size(precisions)]> packed_;  // [2]: transposed or not
+  std::unique_ptr<Packed[]> packed_;  // [precisions]
 };
 
 }  // namespace statera
