@@ -1,5 +1,5 @@
-// Memory of tensors and arenas: aligned to 64 bytes; large pieces lie in huge pages where the system has them, because a pass over megabytes of
-// small pages misses the page tables' cache at each of them (docs/log.md, 2026-11-28).
+// Memory of tensors and arenas: aligned to 64 bytes; large pieces, and smaller ones of which there are many (slabs.hpp), lie in huge pages where the
+// system has them, because a pass over megabytes of small pages misses the page tables' cache at each of them (docs/log.md, 2026-11-28).
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -10,7 +10,7 @@ constexpr size_t huge_page = size_t{2} << 20, most_pages = 8;
 
 struct FreePiece { FreePiece* next; };  // lies in the piece
 
-// The fewest huge pages that leave at most a sixteenth unused.
+// The fewest huge pages that leave at most a sixteenth unused, or eight.
 size_t slab_bytes(size_t piece) {
   size_t bytes = huge_page;
   while (bytes < most_pages * huge_page && (bytes < piece || bytes % piece > bytes / 16)) bytes += huge_page;
@@ -19,7 +19,7 @@ size_t slab_bytes(size_t piece) {
 }  // namespace
 
 struct Slabs::Slab {
-  char* begin;
+  char* begin = nullptr;
   size_t fresh = 0, used = 0;  // bytes that were never handed out begin there; pieces in use
   FreePiece* free = nullptr;
 };
@@ -46,13 +46,15 @@ Slabs::Piece Slabs::take(size_t bytes) {
   Size& size = *entry;
   if (size.with_room.empty()) {
     const bool many = (size.elsewhere + 1) * size.piece > size.slab || !size.slabs.empty();
-    void* begin = many ? map_(size.slab) : nullptr;
-    if (!begin) {
+    auto slab = many ? std::make_unique<Slab>() : nullptr;
+    size.slabs.reserve(size.slabs.size() + 1);
+    size.with_room.reserve(size.slabs.size() + 1);  // so that giving back needs no memory
+    if (slab) slab->begin = static_cast<char*>(map_(size.slab));
+    if (!slab || !slab->begin) {
       ++size.elsewhere;
       return {nullptr, &size, nullptr};
     }
-    size.with_room.reserve(size.slabs.size() + 1);  // so that giving back needs no memory
-    size.slabs.push_back(std::make_unique<Slab>(Slab{static_cast<char*>(begin)}));
+    size.slabs.push_back(std::move(slab));
     size.with_room.push_back(size.slabs.back().get());
   }
   Slab& slab = *size.with_room.back();
@@ -71,16 +73,25 @@ Slabs::Piece Slabs::take(size_t bytes) {
 void Slabs::give_back(const Piece& piece) noexcept {
   const std::lock_guard lock(mutex_);
   Size& size = *piece.size;
-  if (!piece.slab) {
-    if (--size.elsewhere == 0 && size.slabs.empty()) sizes_.erase(size.piece);
-    return;
+  if (piece.slab) {
+    Slab& slab = *piece.slab;
+    const bool was_full = !slab.free && slab.fresh + size.piece > size.slab;
+    slab.free = new (piece.begin) FreePiece{slab.free};
+    --slab.used;
+    if (was_full) size.with_room.push_back(&slab);
+    // One with room stays while others are in use, so that a number that goes up and down by one maps nothing.
+    if (slab.used == 0 && size.with_room.size() > 1) remove(size, slab);
+  } else {
+    --size.elsewhere;
   }
-  Slab& slab = *piece.slab;
-  const bool was_full = !slab.free && slab.fresh + size.piece > size.slab;
-  slab.free = new (piece.begin) FreePiece{slab.free};
-  --slab.used;
-  if (was_full) size.with_room.push_back(&slab);
-  if (slab.used > 0 || size.with_room.size() == 1) return;  // one with room stays, so that a number that goes up and down by one maps nothing
+  if (size.elsewhere > 0) return;
+  for (const auto& slab : size.slabs)
+    if (slab->used > 0) return;
+  while (!size.slabs.empty()) remove(size, *size.slabs.back());
+  sizes_.erase(size.piece);
+}
+
+void Slabs::remove(Size& size, Slab& slab) noexcept {
   unmap_(slab.begin, size.slab);
   size.with_room.erase(std::find(size.with_room.begin(), size.with_room.end(), &slab));
   size.slabs.erase(std::find_if(size.slabs.begin(), size.slabs.end(), [&](const auto& s) { return s.get() == &slab; }));

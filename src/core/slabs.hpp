@@ -29,9 +29,11 @@ class Slabs {
   // A piece of exactly these bytes, at least `smallest`. Only a size that would fill a slab gets one, so that a small model takes no huge page for
   // a few of its tensors. Throws bad_alloc.
   Piece take(size_t bytes);
-  void give_back(const Piece& piece) noexcept;
+  void give_back(const Piece& piece) noexcept;  // with its last piece a size is forgotten
 
  private:
+  void remove(Size& size, Slab& slab) noexcept;
+
   std::mutex mutex_;
   std::map<size_t, std::unique_ptr<Size>> sizes_;
   Map map_;

@@ -265,14 +265,17 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
     run(tile);
   };
   bool steps = true;
-  int64_t pairs = 0;  // of queries and keys, at most
+  int64_t pairs = 0, most = 0;  // of queries and keys: all, and of one sequence, at most
   for (int64_t s = 0; s < a.n_sequences; ++s) {
     const AttentionSequence& sequence = a.sequences[s];
+    const int64_t own = sequence.queries * (sequence.first_query + sequence.queries - sequence.kv.first_key);
     steps &= sequence.queries <= 1;
-    pairs += sequence.queries * (sequence.first_query + sequence.queries - sequence.kv.first_key);
+    pairs += own;
+    most = std::max(most, own);
   }
   const int64_t work = pairs * o.n_heads * (o.headdim + o.value_dim) * 3 / 2;  // softmax included
-  if (steps) exec.pool.run_in_order(tasks, part, work);
+  const bool even = most * a.n_sequences <= 2 * pairs;  // else the heads of a long sequence go to all workers
+  if (steps && even) exec.pool.run_in_order(tasks, part, work);
   else exec.pool.run(tasks, part, work);
 }
 

@@ -7,7 +7,7 @@ namespace statera {
 
 namespace {
 // The weight of one product: a Weight with panels of its own, or a value [out, in] that is packed for this product only. So is one in training, which
-// changes after every step: kept panels would save no packing and cost twice its memory. `value` is empty in 8 or 4 bits.
+// changes after every step: kept panels would save little packing and cost twice its memory. `value` is empty in 8 or 4 bits.
 struct Factor {
   View value;
   const Weight* weight = nullptr;

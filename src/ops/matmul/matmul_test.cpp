@@ -25,7 +25,8 @@ bool same_bits(const View& a, const View& b) {
 TEST(Matmul, ARowHasTheSameBitsAloneAndAmongOthers) {
   struct Size { int64_t in, out; };
   // five, three and two panels and some: a row alone reads several side by side; 1100 crosses a block of the sum
-  for (const auto [in, out] : {Size{37, 250}, Size{37, 150}, Size{37, 100}, Size{1100, 250}}) {
+  // (and a narrow one behind, of one, two or three vectors)
+  for (const auto [in, out] : {Size{37, 250}, Size{37, 150}, Size{37, 100}, Size{37, 47}, Size{37, 70}, Size{37, 95}, Size{1100, 250}}) {
     const int64_t rows = 1000;
     const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), bias = random_tensor("bias", {out});
     Weight weight;

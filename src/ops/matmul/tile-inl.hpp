@@ -150,17 +150,18 @@ void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ld
   if (m <= few_rows) {
     constexpr int64_t most = few_vectors * tile_lanes;
     for (int64_t j = 0; j < n; j += most)
-      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>({A, rs_a, cs_a, B + j, ldb, C + j, ldc}, std::min(most, n - j), m, k);
+      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>({A, rs_a, cs_a, B + j, ldb, C + j, ldc, j == 0 ? ahead : nullptr}, std::min(most, n - j), m, k);
     return;
   }
-  constexpr int64_t most = tile_vectors * tile_lanes;
+  constexpr int64_t most = tile_vectors * tile_lanes, line = 16;
+  int64_t fetched = 0;  // parts of what lies ahead, each of a line for every k
   for (int64_t j = 0, columns = 0; j < n; j += columns) {
     const int64_t parts = (n - j + most - 1) / most, vectors = (n - j + parts * tile_lanes - 1) / (parts * tile_lanes);
     columns = std::min(n - j, vectors * tile_lanes);  // 64 columns as 32 + 32, not 48 + 16: one vector has too few sums for its loads
     for (int64_t i = 0, rows = 0; i < m; i += rows) {
       const int64_t blocks = (m - i + tile_rows - 1) / tile_rows;
       rows = (m - i + blocks - 1) / blocks;  // 9 rows as 5 + 4, not 8 + 1
-      const float* next = ahead && i < tile_vectors * tile_rows ? ahead + i / tile_rows * k * tile_lanes : nullptr;  // each block of rows a part
+      const float* next = ahead && fetched * line < ldb ? ahead + fetched++ * k * line : nullptr;
       TileColumns<Arithmetic, tile_rows, tile_vectors, accumulate>({A + i * rs_a, rs_a, cs_a, B + j, ldb, C + i * ldc + j, ldc, next}, columns, rows, k);
     }
   }

@@ -87,7 +87,7 @@ void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTa
     float* y = f.y + (row * f.n_heads + h) * P;
     int64_t p = 0;
     for (; p + 4 <= P; p += 4) {
-      fetch(state + (p + 16) * N, 4 * N);  // behind the last head lies the next one's, or nothing that is read
+      if (p + 16 < P || h + 1 < f.n_heads) fetch(state + (p + 16) * N, 4 * N);  // behind a head lies the next one
       StepChannels<4>(state + p * N, N, keep, dt, B, C, skip + p, x + p, y + p);
     }
     for (; p < P; ++p) StepChannels<1>(state + p * N, N, keep, dt, B, C, skip + p, x + p, y + p);
