@@ -34,7 +34,7 @@ struct Header {
 static_assert(sizeof(Header) <= line);
 
 #if defined(STATERA_MAPS_MEMORY)
-constexpr size_t huge_page = size_t{2} << 20;
+constexpr size_t huge_page = Slabs::huge_page;
 
 // Whole pages, from the system and back to it; null if it has none. In the heap, pieces that begin at a multiple of 2 MiB leave gaps.
 void* map(size_t bytes) {

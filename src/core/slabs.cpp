@@ -6,7 +6,7 @@
 namespace statera {
 
 namespace {
-constexpr size_t huge_page = size_t{2} << 20, most_pages = 8;
+constexpr size_t huge_page = Slabs::huge_page, most_pages = 8;
 
 struct FreePiece { FreePiece* next; };  // lies in the piece
 

@@ -1,5 +1,5 @@
-// Pieces of memory of 8 KiB to 2 MiB, many of one size, side by side in slabs of whole huge pages: states of many sequences, blocks of keys and
-// values, weights of small layers. From the heap each would lie in small pages, and a pass over all of them would miss the page tables' cache at each.
+// Pieces of memory smaller than a huge page, many of one size, side by side in slabs of whole huge pages: states of many sequences, blocks of keys
+// and values, weights of small layers. From the heap each would lie in small pages, and a pass over all of them would miss the page tables' cache at each.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -12,7 +12,8 @@ namespace statera {
 // Thread-safe.
 class Slabs {
  public:
-  static constexpr size_t smallest = size_t{8} << 10, largest = size_t{2} << 20;
+  static constexpr size_t smallest = size_t{8} << 10;  // below, a piece is not worth it
+  static constexpr size_t huge_page = size_t{2} << 20;
   struct Slab;
   struct Size;  // of all pieces of one size
   struct Piece {

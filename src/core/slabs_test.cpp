@@ -12,7 +12,7 @@
 namespace statera {
 namespace {
 
-constexpr size_t huge_page = size_t{2} << 20;
+constexpr size_t huge_page = Slabs::huge_page;
 int64_t mapped = 0;    // bytes
 bool refuses = false;  // the system
 
@@ -52,7 +52,7 @@ TEST(Slabs, OnlyASizeThatFillsASlabGetsOne) {
 }
 
 TEST(Slabs, PiecesOfAnySizeAreApartAndLittleIsLeftOver) {
-  for (const size_t bytes : {Slabs::smallest, size_t{98'432}, size_t{700'032}, size_t{1'400'064}, Slabs::largest - 64}) {
+  for (const size_t bytes : {Slabs::smallest, size_t{98'432}, size_t{700'032}, size_t{1'400'064}, huge_page - 64}) {
     Slabs slabs(map, unmap);
     const std::vector<Slabs::Piece> pieces = take(slabs, bytes, 400);
     int64_t used = 0;

@@ -70,7 +70,6 @@ HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t fr
   if (whole_rows < rows) rest(whole_rows, rows - whole_rows, 0, cols);
 }
 
-
 // [rows, 4], dense, a vector of rows at a time; returns how many. Weights of a convolution of 4 taps are turned at every step of a stream.
 inline int64_t TransposeFours(const float* HWY_RESTRICT from, int64_t rows, float* HWY_RESTRICT to, int64_t to_stride) {
   const hn::ScalableTag<float> d;

@@ -150,10 +150,8 @@ int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 template <class Block>
 void product_by(Block block, const MatmulProduct<float>& p, Exec& exec) noexcept {
-  constexpr int64_t rows = 64, most = 4;
-  // one row: two tasks a worker, which read long pieces of memory and end at nearly the same time, as far as these are worth a thread
-  const int64_t count = p.panels.count(), worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * p.k);
-  const int64_t panels = p.m > 1 ? most : std::max({int64_t{1}, worth, blocks(count, 2 * exec.pool.size())}), groups = blocks(count, panels);
+  constexpr int64_t rows = 64;
+  const int64_t count = p.panels.count(), panels = panels_per_task(p.m, count, p.k, exec.pool.size()), groups = blocks(count, panels);
   const auto part = [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
     block(p, row, std::min(rows, p.m - row), first, std::min(count, first + panels));

@@ -107,10 +107,8 @@ void product(const QuantisedProduct<float>& p, Exec& exec) noexcept {
   constexpr int64_t some = 16;
   exec.pool.run(blocks(p.rows, some), [&](int64_t task, int) { quantise(p, task * some, std::min(some, p.rows - task * some), x); }, p.rows * p.w.k);
 
-  constexpr int64_t rows = 64, most = 4;
-  // one row: two tasks a worker, which read long pieces of memory and end at nearly the same time, as far as these are worth a thread
-  const int64_t count = p.w.count(), worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * p.w.k);
-  const int64_t panels = p.rows > 1 ? most : std::max({int64_t{1}, worth, blocks(count, 2 * exec.pool.size())}), groups = blocks(count, panels);
+  constexpr int64_t rows = 64;
+  const int64_t count = p.w.count(), panels = panels_per_task(p.rows, count, p.w.k, exec.pool.size()), groups = blocks(count, panels);
   const auto part = [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
     block(p, x, row, std::min(rows, p.rows - row), first, std::min(count, first + panels));

@@ -150,7 +150,8 @@ void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ld
   if (m <= few_rows) {
     constexpr int64_t most = few_vectors * tile_lanes;
     for (int64_t j = 0; j < n; j += most)
-      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>({A, rs_a, cs_a, B + j, ldb, C + j, ldc, j == 0 ? ahead : nullptr}, std::min(most, n - j), m, k);
+      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>({A, rs_a, cs_a, B + j, ldb, C + j, ldc, j == 0 ? ahead : nullptr},
+                                                                 std::min(most, n - j), m, k);
     return;
   }
   constexpr int64_t most = tile_vectors * tile_lanes, line = 16;

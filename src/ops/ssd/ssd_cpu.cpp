@@ -1,11 +1,11 @@
 // ssd in chunks. A task is a few heads of one group in one sequence; it walks over the pieces of chunks in order and keeps the states
 // of its heads, transposed to [d_state, P], in cache, where every product of ssd.md is a Tile. The ends of a slice may leave a handful
 // of rows in a chunk: these go step by step, on [P, d_state]. Backward computes the states before each piece again and walks back.
-#include "core/fetch.hpp"
 #include "ops/ssd/ssd.hpp"
 
 #include <algorithm>
 
+#include "core/fetch.hpp"
 #include "ops/states.hpp"
 
 #undef HWY_TARGET_INCLUDE
