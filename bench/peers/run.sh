@@ -8,6 +8,7 @@ build() {
   cmake -S "$root" --preset release -DSTATERA_BENCH=ON >/dev/null
   cmake --build "$root/build/release" --target peers_worker >&2
 }
+[ "${1:-}" != --tables ] || exec python3 "$here/tables.py" "${@:2}"
 for flag in "$@"; do
   case $flag in
     --install) exec "$here/install.sh" ;;

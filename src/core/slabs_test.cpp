@@ -93,6 +93,21 @@ TEST(Slabs, WhatIsGivenBackIsHandedOutAgainAndGoesBackToTheSystem) {
   EXPECT_EQ(mapped, 0);
 }
 
+TEST(Slabs, SeveralThatWereGivenBackAreAllHandedOutAgain) {
+  Slabs slabs(map, unmap);
+  constexpr size_t bytes = size_t{64} << 10;
+  std::vector<Slabs::Piece> pieces = take(slabs, bytes, 400);
+  const int64_t most = mapped;
+  for (int round = 0; round < 20; ++round) {
+    for (size_t i = 300; i < 360; ++i) slabs.give_back(pieces[i]);  // of more than one slab
+    for (size_t i = 300; i < 360; ++i) pieces[i] = slabs.take(bytes);
+  }
+  EXPECT_EQ(mapped, most);
+  std::set<void*> begins;
+  for (const Slabs::Piece& piece : pieces)
+    EXPECT_TRUE(!piece.begin || begins.insert(piece.begin).second);
+}
+
 TEST(Slabs, WithoutMemoryOfTheSystemPiecesComeFromElsewhere) {
   Slabs slabs(map, unmap);
   refuses = true;
