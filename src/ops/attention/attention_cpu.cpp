@@ -120,14 +120,15 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1) {
   const float* v = static_cast<const float*>(kv.v[block - kv.first_block]) + t.kv_head * attention_block * Dv;
   // A step reads keys and values once, and has little else to do: what comes next is under way meanwhile.
   const bool step = t.positions == 1 && r0 == 0;
-  if (step) fetch(v + begin * Dv, (end - begin) * Dv);
-  Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, r1 - r0, end - aligned, D);
+  Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, r1 - r0, end - aligned, D,
+              step ? v + begin * Dv : nullptr);
   for (int64_t r = r0; r < r1; ++r) {
     const float keep = OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
     if (keep != 1.0f) ScaleTo<false>(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
   }
-  if (step) fetch(tile_position >= base + attention_block ? keys_of(kv, o, block + 1, t.kv_head) : t.after, D * attention_block);
-  Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, r1 - r0, Dv, end - begin);
+  const float* next = !step ? nullptr : tile_position >= base + attention_block ? keys_of(kv, o, block + 1, t.kv_head) : t.after;
+  if (const int64_t meanwhile = (end - begin) * Dv; next) fetch(next + meanwhile, D * attention_block - meanwhile);  // what the tile has no time for
+  Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, r1 - r0, Dv, end - begin, next);
 }
 
 void ForwardOneTile(const ForwardTile& t) {

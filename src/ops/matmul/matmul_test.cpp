@@ -110,6 +110,20 @@ TEST(Matmul, WeightGradientIsThatOfAVarAndAdds) {
   for (int64_t i = 0; i < dw.view().elements(); ++i) EXPECT_NE(dw.as<float>()[i], 0);
 }
 
+TEST(Matmul, ThroughAWeightThatIsNotTrainedTheInputHasTheSameGradient) {
+  const Tensor x = random_tensor("x", {20, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {20, 50});
+  const Device device = Device::cpu({.threads = 1});
+  Weight weight;
+  weight.bind(w, View(), nullptr);
+  Tape tape(device);
+  const View seed = dy;
+  const Var in = tape.input(x), by_weight = matmul(tape, in, weight);  // which keeps panels: of its transpose
+  tape.backward(std::span(&by_weight, 1), std::span(&seed, 1));
+  const Var same = tape.input(x), by_var = matmul(tape, same, tape.constant(w));
+  tape.backward(std::span(&by_var, 1), std::span(&seed, 1));
+  EXPECT_TRUE(same_bits(tape.grad(in), tape.grad(same)));
+}
+
 TEST(Matmul, AWeightInTrainingKeepsNoPanels) {
   const Tensor x = random_tensor("x", {20, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {20, 50}), dw(DType::f32, {50, 37});
   const Device device = Device::cpu({.threads = 1});

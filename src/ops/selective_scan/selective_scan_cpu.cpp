@@ -397,13 +397,17 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
   const int64_t state = a.d_state * plan.width;
   float* h = exec.scratch.allocate_array<float>(exec.pool.size() * state);
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
-  const bool steps = a.rows.total() <= a.rows.sequences();
+  const bool steps = a.rows.total() <= a.rows.sequences(), alone = a.rows.sequences() == 1;
   const auto block = [&](int64_t task) { return plan.block(task / plan.blocks(), task % plan.blocks()); };
+  // In a step, asks for the state of the next task; of one sequence, whose weights come from as far, for all of its own.
+  const auto fetch_for = [&](int64_t task) {
+    if (task >= plan.tasks()) return;
+    const ScanBlock k = block(task);
+    if (const float* initial = initial_state(a.state_in, a.rows, k.s)) fetch(initial + k.channel * a.d_state, k.count * a.d_state);
+    if (alone) fetch(k.A, state);
+  };
   const auto part = [&](int64_t task, int worker) {
-    if (steps && task + 1 < plan.tasks()) {
-      const ScanBlock next = block(task + 1);
-      if (const float* initial = initial_state(a.state_in, a.rows, next.s)) fetch(initial + next.channel * a.d_state, next.count * a.d_state);
-    }
+    if (steps) fetch_for(alone ? task : task + 1);
     run(block(task), h + worker * state);
   };
   const int64_t work = a.rows.total() * a.channels * a.d_state * operations;
