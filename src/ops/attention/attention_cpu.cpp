@@ -26,13 +26,14 @@ inline const float* keys_of(const KvBlocks& kv, const AttentionOptions& o, int64
   return static_cast<const float*>(kv.k[block - kv.first_block]) + kv_head * o.headdim * attention_block;
 }
 
-// A tile: some positions of one sequence and the query heads of one key head; row r is position first + r / group, head r % group.
+// A tile: some positions of one sequence and the query heads of some key heads. Row r of key head j is position first + r / group, head
+// j group + r % group.
 struct ForwardTile {
   const AttentionForward<float>* a;
   const AttentionSequence* sequence;
-  int64_t first, positions, kv_head;  // first: counted from the first query
-  const float* after;                 // the first keys of the tile that probably follows; null: none
-  float *q, *acc, *scores, *top, *sum;  // [rows, D] scaled, [rows, Dv], [16, 64], [rows], [rows]
+  int64_t first, positions, kv_head, kv_heads;  // first: counted from the first query
+  const float* after;                           // the first keys of the tile that probably follows; null: none
+  float *q, *acc, *scores, *top, *sum;          // [kv_heads, rows, D] scaled, [kv_heads, rows, Dv], [16, 64], [kv_heads, rows] twice
 };
 
 struct BackwardTask {
@@ -101,8 +102,8 @@ HWY_INLINE float Dot(const float* a, const float* b, int64_t n) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-// One strip of rows [r0, r1) against one block, whose first key stands at position `base`.
-void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1) {
+// One strip of rows [r0, r1) of the key head t.kv_head against one block, whose first key stands at position `base`. `next`: keys.
+void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, const float* next) {
   const AttentionOptions& o = t.a->options;
   const KvBlocks& kv = t.sequence->kv;
   const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim, base = block * attention_block;
@@ -126,31 +127,59 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1) {
     const float keep = OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
     if (keep != 1.0f) ScaleTo<false>(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
   }
-  const float* next = !step ? nullptr : tile_position >= base + attention_block ? keys_of(kv, o, block + 1, t.kv_head) : t.after;
+  if (!step) next = nullptr;
   if (const int64_t meanwhile = (end - begin) * Dv; next) fetch(next + meanwhile, D * attention_block - meanwhile);  // what the tile has no time for
   Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, r1 - r0, Dv, end - begin, next);
 }
 
-void ForwardOneTile(const ForwardTile& t) {
-  const AttentionForward<float>& a = *t.a;
-  const AttentionOptions& o = a.options;
-  const KvBlocks& kv = t.sequence->kv;
-  const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim, rows = t.positions * group;
-  const auto scale = static_cast<float>(o.scale);
+// The part of a tile that belongs to its key head number j.
+ForwardTile OfHead(const ForwardTile& t, int64_t j) {
+  const AttentionOptions& o = t.a->options;
+  const int64_t at = j * t.positions * (o.n_heads / o.n_kv_heads);
+  ForwardTile part = t;
+  part.kv_head += j;
+  part.q += at * o.headdim;
+  part.acc += at * o.value_dim;
+  part.top += at;
+  part.sum += at;
+  return part;
+}
+
+void BeginHead(const ForwardTile& t, int64_t rows) {
+  const AttentionOptions& o = t.a->options;
+  const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim;
   for (int64_t r = 0; r < rows; ++r) {
-    ScaleTo<false>(a.q + (t.sequence->row + t.first + r / group) * a.q_stride + (t.kv_head * group + r % group) * D, scale, t.q + r * D, D);
-    std::fill_n(t.acc + r * Dv, Dv, 0.0f);
+    const float* q = t.a->q + (t.sequence->row + t.first + r / group) * t.a->q_stride + (t.kv_head * group + r % group) * D;
+    ScaleTo<false>(q, static_cast<float>(o.scale), t.q + r * D, D);
     t.top[r] = before_all;
     t.sum[r] = 0;
   }
-  const int64_t position = t.sequence->first_query + t.first, last = position + t.positions - 1;
-  for (int64_t block = first_seen_block(kv, o, position); block <= last / attention_block; ++block)
-    for (int64_t r = 0; r < rows; r += strip) ForwardStrip(t, block, r, std::min(rows, r + strip));
+  std::fill_n(t.acc, rows * o.value_dim, 0.0f);
+}
+
+void EndHead(const ForwardTile& t, int64_t rows) {
+  const AttentionOptions& o = t.a->options;
+  const int64_t group = o.n_heads / o.n_kv_heads, Dv = o.value_dim;
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t n = t.sequence->row + t.first + r / group, h = t.kv_head * group + r % group;
-    ScaleTo<false>(t.acc + r * Dv, 1 / t.sum[r], a.y + n * a.y_stride + h * Dv, Dv);
-    if (a.lse) a.lse[n * o.n_heads + h] = t.top[r] + std::log(t.sum[r]);
+    ScaleTo<false>(t.acc + r * Dv, 1 / t.sum[r], t.a->y + n * t.a->y_stride + h * Dv, Dv);
+    if (t.a->lse) t.a->lse[n * o.n_heads + h] = t.top[r] + std::log(t.sum[r]);
   }
+}
+
+void ForwardOneTile(const ForwardTile& t) {
+  const AttentionOptions& o = t.a->options;
+  const KvBlocks& kv = t.sequence->kv;
+  const int64_t rows = t.positions * (o.n_heads / o.n_kv_heads), position = t.sequence->first_query + t.first;
+  const int64_t last = (position + t.positions - 1) / attention_block;
+  for (int64_t j = 0; j < t.kv_heads; ++j) BeginHead(OfHead(t, j), rows);
+  for (int64_t block = first_seen_block(kv, o, position); block <= last; ++block)  // its heads lie side by side
+    for (int64_t j = 0; j < t.kv_heads; ++j) {
+      const float* next = j + 1 < t.kv_heads ? keys_of(kv, o, block, t.kv_head + j + 1) : block < last ? keys_of(kv, o, block + 1, t.kv_head) : t.after;
+      const ForwardTile part = OfHead(t, j);
+      for (int64_t r = 0; r < rows; r += strip) ForwardStrip(part, block, r, std::min(rows, r + strip), next);
+    }
+  for (int64_t j = 0; j < t.kv_heads; ++j) EndHead(OfHead(t, j), rows);
 }
 
 // One row of the transposed scores and of dy . v, in the columns [begin, end): a key, and the queries [low, high) that see it.
@@ -242,29 +271,6 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
   auto* tiles = exec.scratch.allocate_array<Place>(n_tiles);
   for (int64_t s = 0, at = n_tiles; s < a.n_sequences; ++s)  // from the end: the longest tiles of a sequence come first
     for (int64_t first = 0; first < a.sequences[s].queries; first += positions) tiles[--at] = {a.sequences + s, first};
-  auto* workers = exec.scratch.allocate_array<ForwardTile>(exec.pool.size());
-  for (int w = 0; w < exec.pool.size(); ++w) {
-    const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };
-    workers[w] = {.a = &a, .q = floats(rows * o.headdim), .acc = floats(rows * o.value_dim), .scores = floats(strip * attention_block),
-                  .top = floats(rows), .sum = floats(rows)};
-  }
-  const auto run = HWY_DYNAMIC_DISPATCH(ForwardOneTile);
-  const auto first_keys = [&](int64_t task) {
-    const Place& place = tiles[task / o.n_kv_heads];
-    const KvBlocks& kv = place.sequence->kv;
-    return keys_of(kv, o, first_seen_block(kv, o, place.sequence->first_query + place.first), task % o.n_kv_heads);
-  };
-  const int64_t tasks = n_tiles * o.n_kv_heads;
-  const auto part = [&](int64_t task, int worker) {
-    const Place& place = tiles[task / o.n_kv_heads];
-    ForwardTile tile = workers[worker];
-    tile.sequence = place.sequence;
-    tile.first = place.first;
-    tile.positions = std::min(positions, place.sequence->queries - place.first);
-    tile.kv_head = task % o.n_kv_heads;
-    tile.after = task + 1 < tasks ? first_keys(task + 1) : nullptr;
-    run(tile);
-  };
   bool steps = true;
   int64_t pairs = 0, most = 0;  // of queries and keys: all, and of one sequence, at most
   for (int64_t s = 0; s < a.n_sequences; ++s) {
@@ -276,6 +282,32 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
   }
   const int64_t work = pairs * o.n_heads * (o.headdim + o.value_dim) * 3 / 2;  // softmax included
   const bool even = most * a.n_sequences <= 2 * pairs;  // else the heads of a long sequence go to all workers
+  // Many steps read each block from end to end, all its heads; of few, the heads are shared.
+  const int64_t kv_heads = steps && even && n_tiles >= 4 * exec.pool.size() ? o.n_kv_heads : 1, parts = o.n_kv_heads / kv_heads;
+  auto* workers = exec.scratch.allocate_array<ForwardTile>(exec.pool.size());
+  for (int w = 0; w < exec.pool.size(); ++w) {
+    const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };
+    workers[w] = {.a = &a, .q = floats(kv_heads * rows * o.headdim), .acc = floats(kv_heads * rows * o.value_dim), .scores = floats(strip * attention_block),
+                  .top = floats(kv_heads * rows), .sum = floats(kv_heads * rows)};
+  }
+  const auto run = HWY_DYNAMIC_DISPATCH(ForwardOneTile);
+  const auto first_keys = [&](int64_t task) {
+    const Place& place = tiles[task / parts];
+    const KvBlocks& kv = place.sequence->kv;
+    return keys_of(kv, o, first_seen_block(kv, o, place.sequence->first_query + place.first), task % parts * kv_heads);
+  };
+  const int64_t tasks = n_tiles * parts;
+  const auto part = [&](int64_t task, int worker) {
+    const Place& place = tiles[task / parts];
+    ForwardTile tile = workers[worker];
+    tile.sequence = place.sequence;
+    tile.first = place.first;
+    tile.positions = std::min(positions, place.sequence->queries - place.first);
+    tile.kv_head = task % parts * kv_heads;
+    tile.kv_heads = kv_heads;
+    tile.after = task + 1 < tasks ? first_keys(task + 1) : nullptr;
+    run(tile);
+  };
   if (steps && even) exec.pool.run_in_order(tasks, part, work);
   else exec.pool.run(tasks, part, work);
 }
