@@ -212,7 +212,7 @@ std::vector<OpCase> attention_cases() {
                        {0, 100, 105, 248, 481, 598, 798, 929, 993, 1058, 1248},
                        {99, 5, 142, 232, 116, 199, 130, 63, 64, 189},
                        std::vector<int64_t>(10, 0)};
-  cases.push_back(make_case("steps", steps, {.n_heads = 4, .n_kv_heads = 2, .headdim = 32}));
+  cases.push_back(make_case("steps", steps, {.n_heads = 4, .n_kv_heads = 2, .headdim = 32, .value_dim = 48}));
   cases.push_back(make_case("steps_window", steps, {.n_heads = 6, .n_kv_heads = 2, .headdim = 32, .value_dim = 20, .window = 66}));
   cases.push_back(
       make_case("slice_window", {{0, 5, 75}, {0, 40, 200}, {35, 190}, {0, 100}}, {.n_heads = 6, .n_kv_heads = 2, .headdim = 6, .window = 66}));

@@ -261,9 +261,28 @@ HWY_EXPORT(BackwardTile);
 
 int64_t positions_of_tile(const AttentionOptions& o) { return std::max<int64_t>(1, tile_queries * o.n_kv_heads / o.n_heads); }
 
+struct ForwardWork {
+  bool steps = true, even;    // a query a sequence, at most; no sequence has much more to do than the others
+  int64_t multiply_adds;      // softmax included
+
+  explicit ForwardWork(const AttentionForward<float>& a) {
+    int64_t pairs = 0, most = 0;  // of queries and keys: all, and of one sequence, at most
+    for (int64_t s = 0; s < a.n_sequences; ++s) {
+      const AttentionSequence& sequence = a.sequences[s];
+      const int64_t own = sequence.queries * (sequence.first_query + sequence.queries - sequence.kv.first_key);
+      steps &= sequence.queries <= 1;
+      pairs += own;
+      most = std::max(most, own);
+    }
+    even = most * a.n_sequences <= 2 * pairs;
+    multiply_adds = pairs * a.options.n_heads * (a.options.headdim + a.options.value_dim) * 3 / 2;
+  }
+};
+
 void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
   const AttentionOptions& o = a.options;
-  const int64_t positions = positions_of_tile(o), rows = positions * (o.n_heads / o.n_kv_heads);
+  const ForwardWork work(a);
+  const int64_t positions = work.steps ? 1 : positions_of_tile(o), rows = positions * (o.n_heads / o.n_kv_heads);
   const ArenaScope scope(exec.scratch);
   int64_t n_tiles = 0;
   for (int64_t s = 0; s < a.n_sequences; ++s) n_tiles += (a.sequences[s].queries + positions - 1) / positions;
@@ -271,19 +290,9 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
   auto* tiles = exec.scratch.allocate_array<Place>(n_tiles);
   for (int64_t s = 0, at = n_tiles; s < a.n_sequences; ++s)  // from the end: the longest tiles of a sequence come first
     for (int64_t first = 0; first < a.sequences[s].queries; first += positions) tiles[--at] = {a.sequences + s, first};
-  bool steps = true;
-  int64_t pairs = 0, most = 0;  // of queries and keys: all, and of one sequence, at most
-  for (int64_t s = 0; s < a.n_sequences; ++s) {
-    const AttentionSequence& sequence = a.sequences[s];
-    const int64_t own = sequence.queries * (sequence.first_query + sequence.queries - sequence.kv.first_key);
-    steps &= sequence.queries <= 1;
-    pairs += own;
-    most = std::max(most, own);
-  }
-  const int64_t work = pairs * o.n_heads * (o.headdim + o.value_dim) * 3 / 2;  // softmax included
-  const bool even = most * a.n_sequences <= 2 * pairs;  // else the heads of a long sequence go to all workers
-  // Many steps read each block from end to end, all its heads; of few, the heads are shared.
-  const int64_t kv_heads = steps && even && n_tiles >= 4 * exec.pool.size() ? o.n_kv_heads : 1, parts = o.n_kv_heads / kv_heads;
+  // Many steps read each block from end to end, all its heads; of few, or beside a long one, the heads go to all workers.
+  const bool in_order = work.steps && work.even;
+  const int64_t kv_heads = in_order && n_tiles >= 4 * exec.pool.size() ? o.n_kv_heads : 1, parts = o.n_kv_heads / kv_heads;
   auto* workers = exec.scratch.allocate_array<ForwardTile>(exec.pool.size());
   for (int w = 0; w < exec.pool.size(); ++w) {
     const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };
@@ -308,8 +317,8 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
     tile.after = task + 1 < tasks ? first_keys(task + 1) : nullptr;
     run(tile);
   };
-  if (steps && even) exec.pool.run_in_order(tasks, part, work);
-  else exec.pool.run(tasks, part, work);
+  if (in_order) exec.pool.run_in_order(tasks, part, work.multiply_adds);
+  else exec.pool.run(tasks, part, work.multiply_adds);
 }
 
 void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {

@@ -141,6 +141,7 @@ std::vector<OpCase> selective_scan_cases() {
            {"long", {0, 130}, {0}, 150, 16, 1, true, true, true, true, false, true},
            {"packed_initial", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 17, 4, 1, true, true, true, true, true, true},
            {"steps", {0, 1, 2, 5}, {7, 0, 2}, 33, 16, 1, true, false, true, true, true},
+           {"steps_of_many", {0, 1, 1, 2, 3, 4}, {7, 3, 0, 2, 100}, 150, 16, 1, true, true, true, true, true, true},
            {"char_lm", {0, 512, 1024, 1536, 2048}, {0, 0, 0, 0}, 256, 16, 1, true, true, true, true, false, true, true},
            {"base", {0, 1024, 2048}, {0, 0}, 768, 16, 1, true, true, true, true, false, true, true},
            {"base_step", {0, 1}, {1024}, 768, 16, 1, true, true, true, true, true, true, true, true},
