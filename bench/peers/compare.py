@@ -222,7 +222,8 @@ def parse():
     p = argparse.ArgumentParser(prog="bench/peers/run.sh", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__.strip(), epilog=(
         "Beside these: --install builds an environment for the peers in build/peers (PyTorch, llama.cpp; a download of some GB), --check tests\n"
         "the PyTorch models against Statera's numbers of parameters and their own recurrences, --tables FILE... prints tables in Markdown of what\n"
-        "--json wrote. A peer that is not installed is skipped, with a line that says so. Figures mean something on an idle machine only: the load stands beside each.\n\n"
+        "--json wrote. A peer that is not installed is skipped, with a line that says so. Figures mean something on an idle machine only: the load\n"
+        "stands beside each.\n\n"
         "  bench/peers/run.sh --train --size small               training steps of the small presets\n"
         "  bench/peers/run.sh --prefill --step --size 130m       inference of 130M shapes against llama.cpp\n"
         "  bench/peers/run.sh --json > peers.json                everything (about an hour)"))

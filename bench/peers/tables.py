@@ -14,9 +14,7 @@ class Row:
         self.ratios = {r["what"]: r for r in match["ratios"]}
 
     def name(self):
-        place = "" if self.match["part"] == "train" else f", batch {self.match['batch']}"
-        what = {"train": "", "prefill": "prefill ", "step": "step "}[self.match["part"]]
-        return f"{what}{self.match['size']} {self.match['kind']}{place}" + (f" x {self.match['length']}" if self.match["part"] == "prefill" else "")
+        return self.match["match"].removeprefix("train ")
 
     def rate(self, name):
         return f"{self.contenders[name]['positions_per_s']:,.0f}" if name in self.contenders else "-"
@@ -38,7 +36,7 @@ class Row:
 
     def first_step(self):
         times = self.match.get("first_step_against_the_sooner_pytorch")
-        return "-" if times is None else f"{times:.1f}"
+        return "-" if times is None else f"{times:.2f}"
 
 
 TRAINING = {
@@ -46,9 +44,9 @@ TRAINING = {
     "Statera f32, positions/s": lambda r: r.rate("Statera f32"),
     "PyTorch eager": lambda r: r.rate("PyTorch eager"),
     "compiled": lambda r: r.rate("PyTorch compiled"),
-    "f32 against the faster": lambda r: r.ratio("Statera f32", "the faster PyTorch"),
-    "with blocks run again": lambda r: r.ratio("Statera checkpoint", "the faster PyTorch"),
-    "bf16 against the faster in bf16": lambda r: r.ratio("Statera bf16", "the faster PyTorch bf16"),
+    "f32 against the faster PyTorch": lambda r: r.ratio("Statera f32", "the faster PyTorch"),
+    "so, with blocks run again": lambda r: r.ratio("Statera checkpoint", "the faster PyTorch"),
+    "bf16 against the faster PyTorch in bf16": lambda r: r.ratio("Statera bf16", "the faster PyTorch bf16"),
     "bf16 against own f32": lambda r: r.ratio("Statera bf16", "Statera f32"),
 }
 MEMORY = {
@@ -57,9 +55,9 @@ MEMORY = {
     "with blocks run again": lambda r: r.peak("Statera checkpoint"),
     "PyTorch eager": lambda r: r.peak("PyTorch eager"),
     "compiled": lambda r: r.peak("PyTorch compiled"),
-    "Statera over the leaner": lambda r: r.memory("Statera f32"),
+    "Statera over the leaner PyTorch": lambda r: r.memory("Statera f32"),
     "so, with blocks run again": lambda r: r.memory("Statera checkpoint"),
-    "first gradient step: PyTorch's time over Statera's": Row.first_step,
+    "first gradient step, the sooner PyTorch's time over Statera's": Row.first_step,
 }
 INFERENCE = {
     "inference": Row.name,
@@ -92,6 +90,8 @@ def main():
             print(f"{file.name}: {report['machine']['cpu']}, {report['versions']}, {report['rounds']} rounds of {report['seconds']:g} s", file=sys.stderr)
         except (OSError, ValueError, KeyError, TypeError) as why:
             sys.exit(f"error: {file} is not what run.sh --json writes: {why}")
+    if not rows:
+        sys.exit("error: there is no match in these files")
     training = [r for r in rows.values() if r.match["part"] == "train"]
     show(TRAINING, training)
     show(MEMORY, training)

@@ -93,9 +93,11 @@ void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
 
 void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
   // With smaller shares they would end nearer to each other, but more would be fetched by one worker that another then needs.
-  const int64_t count = std::max<int64_t>(1, tasks / (2 * size()));
-  run((tasks + count - 1) / count, [&](int64_t share, int worker) {
-    for (int64_t task = share * count; task < std::min(tasks, (share + 1) * count); ++task) body(task, worker);
+  if (tasks <= 0) return;
+  const int64_t count = std::min(tasks, shares());
+  const auto first = [&](int64_t share) { return tasks / count * share + std::min(share, tasks % count); };  // the larger ones come first
+  run(count, [&](int64_t share, int worker) {
+    for (int64_t task = first(share); task < first(share + 1); ++task) body(task, worker);
   }, work);
 }
 

@@ -207,13 +207,18 @@ std::vector<OpCase> attention_cases() {
   cases.push_back(make_case("window_70", whole({0, 150}), {.n_heads = 2, .n_kv_heads = 1, .headdim = 5, .window = 70}));
   cases.push_back(make_case("packed", whole({0, 64, 64, 65, 130, 167}), {.n_heads = 4, .n_kv_heads = 2, .headdim = 4}));
   cases.push_back(make_case("step", {{0, 1, 2}, {0, 33, 133}, {32, 140}, {0, 41}}, {.n_heads = 4, .n_kv_heads = 2, .headdim = 6}));
-  // Enough for two threads, and for all heads of a sequence in one task with two of them, not with three.
-  const CaseRows steps{{0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-                       {0, 100, 105, 248, 481, 598, 798, 929, 993, 1058, 1248},
-                       {99, 5, 142, 232, 116, 199, 130, 63, 64, 189},
-                       std::vector<int64_t>(10, 0)};
+  const CaseRows steps{{0, 1, 1, 2, 3, 4}, {0, 300, 305, 736, 1436, 1786}, {299, 5, 430, 699, 349}, {0, 0, 0, 0, 0}};  // enough for several threads
   cases.push_back(make_case("steps", steps, {.n_heads = 4, .n_kv_heads = 2, .headdim = 32, .value_dim = 48}));
   cases.push_back(make_case("steps_window", steps, {.n_heads = 6, .n_kv_heads = 2, .headdim = 32, .value_dim = 20, .window = 66}));
+  CaseRows many{{0}, {0}, {}, {}};  // one thread and three take all heads of a sequence in one task, two do not
+  for (int32_t s = 0; s < 18; ++s) {
+    many.q.push_back(many.q.back() + 1);
+    many.k.push_back(many.k.back() + 50 + 7 * s % 90);
+    many.k_start.push_back(s % 3 == 0 ? 37 : s % 3 == 1 ? 130 : 0);
+    many.q_start.push_back(many.k_start.back() + many.k.back() - many.k[static_cast<size_t>(s)] - 1);
+  }
+  cases.push_back(make_case("many_steps", many, {.n_heads = 4, .n_kv_heads = 2, .headdim = 6, .value_dim = 9}));
+  cases.push_back(make_case("many_steps_window", many, {.n_heads = 34, .n_kv_heads = 2, .headdim = 3, .window = 66}));  // two strips a head
   cases.push_back(
       make_case("slice_window", {{0, 5, 75}, {0, 40, 200}, {35, 190}, {0, 100}}, {.n_heads = 6, .n_kv_heads = 2, .headdim = 6, .window = 66}));
   cases.push_back(make_case("many_in_group", whole({0, 21}), {.n_heads = 71, .n_kv_heads = 1, .headdim = 3}));

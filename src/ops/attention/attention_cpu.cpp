@@ -102,7 +102,16 @@ HWY_INLINE float Dot(const float* a, const float* b, int64_t n) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-// One strip of rows [r0, r1) of the key head t.kv_head against one block, whose first key stands at position `base`. `next`: keys.
+// What a tile may fetch of the n floats that come next: of few rows, `meanwhile` floats, while it multiplies; the rest is asked for at once.
+HWY_INLINE const float* Ahead(const float* next, int64_t n, int64_t rows, int64_t meanwhile) {
+  const bool few = rows <= few_rows;
+  if (!few) meanwhile = 0;
+  fetch(next + meanwhile, n - meanwhile);
+  return few ? next : nullptr;
+}
+
+// One strip of rows [r0, r1) of the key head t.kv_head against one block, whose first key stands at position `base`. `next`: the keys that
+// follow, or null; only a step fetches them.
 void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, const float* next) {
   const AttentionOptions& o = t.a->options;
   const KvBlocks& kv = t.sequence->kv;
@@ -121,15 +130,15 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, c
   const float* v = static_cast<const float*>(kv.v[block - kv.first_block]) + t.kv_head * attention_block * Dv;
   // A step reads keys and values once, and has little else to do: what comes next is under way meanwhile.
   const bool step = t.positions == 1 && r0 == 0;
-  Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, r1 - r0, end - aligned, D,
-              step ? v + begin * Dv : nullptr);
+  const int64_t rows = r1 - r0, columns = end - aligned, keys = end - begin;
+  const float* values = step ? Ahead(v + begin * Dv, keys * Dv, rows, D * columns) : nullptr;
+  Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, rows, columns, D, values);
   for (int64_t r = r0; r < r1; ++r) {
     const float keep = OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
     if (keep != 1.0f) ScaleTo<false>(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
   }
-  if (!step) next = nullptr;
-  if (const int64_t meanwhile = (end - begin) * Dv; next) fetch(next + meanwhile, D * attention_block - meanwhile);  // what the tile has no time for
-  Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, r1 - r0, Dv, end - begin, next);
+  next = step && next ? Ahead(next, D * attention_block, rows, keys * Dv) : nullptr;
+  Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, rows, Dv, keys, next);
 }
 
 // The part of a tile that belongs to its key head number j.
@@ -290,9 +299,10 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
   auto* tiles = exec.scratch.allocate_array<Place>(n_tiles);
   for (int64_t s = 0, at = n_tiles; s < a.n_sequences; ++s)  // from the end: the longest tiles of a sequence come first
     for (int64_t first = 0; first < a.sequences[s].queries; first += positions) tiles[--at] = {a.sequences + s, first};
-  // Many steps read each block from end to end, all its heads; of few, or beside a long one, the heads go to all workers.
+  // Many steps read each block from end to end, all its heads, if their number fills the shares; else the heads go to all workers.
   const bool in_order = work.steps && work.even;
-  const int64_t kv_heads = in_order && n_tiles >= 4 * exec.pool.size() ? o.n_kv_heads : 1, parts = o.n_kv_heads / kv_heads;
+  const int64_t shares = exec.pool.shares(), filled = (n_tiles + shares - 1) / shares * shares;
+  const int64_t kv_heads = in_order && 16 * filled <= 17 * n_tiles ? o.n_kv_heads : 1, parts = o.n_kv_heads / kv_heads;
   auto* workers = exec.scratch.allocate_array<ForwardTile>(exec.pool.size());
   for (int w = 0; w < exec.pool.size(); ++w) {
     const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };

@@ -65,7 +65,8 @@ struct TileArgs {
   int64_t ldb;
   float* c;  // (i, j) at c[i * ldc + j]
   int64_t ldc;
-  const float* ahead = nullptr;  // what comes next: some of it is fetched with each k; null: the next line of A
+  const float* ahead = nullptr;  // of what comes next, a line is fetched with each k; null: the next line of A
+  bool whole = false;            // not a line, but as many floats as a row of B has here: few rows leave time for that
 };
 
 // One register block: `rows` x (`vectors` vectors, the last one cut to `last` lanes if `masked`).
@@ -93,11 +94,14 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
   for (int i = 0; i < rows; ++i) a[i] = t.a + i * t.rs_a;
   constexpr int64_t line = 16;
   const float* ahead = t.ahead ? t.ahead : a[0] + line;  // down the rows of A (dW) no hardware foresees the next line of each: 10 %
-  constexpr int64_t lines = vectors > tile_vectors ? vectors * tile_lanes / line : 1;  // few rows leave time for as much as they read
-  const int64_t ahead_step = t.ahead ? lines * line : t.cs_a;
+  const int64_t ahead_step = !t.ahead ? t.cs_a : t.whole ? (vectors - 1) * tile_lanes + last : line;
   for (int64_t kk = 0, at = 0; kk < k; ++kk, at += t.cs_a, b += t.ldb, ahead += ahead_step) {
+    hwy::Prefetch(ahead);
+    if constexpr (rows <= few_rows && vectors * tile_lanes > line) {
+      if (t.whole)
 #pragma GCC unroll 4
-    for (int64_t i = 0; i < lines; ++i) hwy::Prefetch(ahead + i * line);
+        for (int64_t i = line; i < vectors * tile_lanes; i += line) hwy::Prefetch(ahead + i);
+    }
     V bv[vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) bv[v] = load(b + v * tile_lanes, v);
@@ -145,14 +149,15 @@ HWY_INLINE void TileColumns(const TileArgs& t, int64_t n, int64_t m, int64_t k) 
 }
 
 // Any m, n, k, strides; writes m x n elements of C and reads no column of B behind n. A, B and C do not overlap. `ahead`: a piece as large as B that
-// will be read next, where that is not near; as much of it as there is time for is fetched meanwhile, and what lies behind it does no harm.
+// will be read next, where that is not near; its first n k floats are fetched meanwhile, of more than few_rows rows a part of them. What lies behind
+// it does no harm.
 template <bool accumulate, class Arithmetic = Floats>
 void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m, int64_t n, int64_t k,
           const float* ahead = nullptr) {
   if (m <= few_rows) {
     constexpr int64_t most = few_vectors * tile_lanes;
     for (int64_t j = 0; j < n; j += most)
-      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>({A, rs_a, cs_a, B + j, ldb, C + j, ldc, ahead ? ahead + j * k : nullptr},
+      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>({A, rs_a, cs_a, B + j, ldb, C + j, ldc, ahead ? ahead + j * k : nullptr, ahead != nullptr},
                                                                  std::min(most, n - j), m, k);
     return;
   }

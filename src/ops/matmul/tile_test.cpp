@@ -18,11 +18,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 void RunTile(bool accumulate, const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m,
-             int64_t n, int64_t k) {
+             int64_t n, int64_t k, const float* ahead) {
   if (accumulate)
-    Tile<true>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k);
+    Tile<true>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k, ahead);
   else
-    Tile<false>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k);
+    Tile<false>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k, ahead);
 }
 
 // c [m, n] = A B of pairs of bf16 [m, k], [k, n], dense.
@@ -63,7 +63,7 @@ TEST(Tile, IsTheProductAndWritesNothingElse) {
             for (int64_t j = n; j < ldb; ++j) b[static_cast<size_t>(row * ldb + j)] = std::numeric_limits<float>::quiet_NaN();
           for (bool accumulate : {false, true}) {
             std::vector<float> c(static_cast<size_t>(m * ldc), untouched);
-            tile(accumulate, a.data(), rs, cs, b.data(), ldb, c.data(), ldc, m, n, k);
+            tile(accumulate, a.data(), rs, cs, b.data(), ldb, c.data(), ldc, m, n, k, nullptr);
             for (int64_t i = 0; i < m; ++i)
               for (int64_t j = 0; j < ldc; ++j) {
                 double sum = accumulate || j >= n ? untouched : 0;
@@ -104,12 +104,12 @@ TEST(Tile, PairsOfBf16AreTwoProductsWithAndWithoutTheInstruction) {
   }
 }
 
-TEST(Tile, CutsChangeNoBit) {
+TEST(Tile, NeitherCutsNorWhatIsFetchedChangeABit) {
   const auto tile = HWY_DYNAMIC_DISPATCH(RunTile);
   const int64_t m = 19, n = 101, k = 67;
   const std::vector<float> a = random_matrix("a", m * k), b = random_matrix("b", k * n);
   std::vector<float> whole(static_cast<size_t>(m * n)), cut(whole.size());
-  tile(false, a.data(), k, 1, b.data(), n, whole.data(), n, m, n, k);
+  tile(false, a.data(), k, 1, b.data(), n, whole.data(), n, m, n, k, nullptr);
   for (int64_t rows : {1, 3, 8})
     for (int64_t columns : {1, 16, 48, 50})
       for (int64_t depth : {5, 67}) {
@@ -117,7 +117,7 @@ TEST(Tile, CutsChangeNoBit) {
           for (int64_t j = 0; j < n; j += columns)
             for (int64_t kk = 0; kk < k; kk += depth)
               tile(kk > 0, a.data() + i * k + kk, k, 1, b.data() + kk * n + j, n, cut.data() + i * n + j, n, std::min(rows, m - i),
-                   std::min(columns, n - j), std::min(depth, k - kk));
+                   std::min(columns, n - j), std::min(depth, k - kk), b.data());
         ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0) << rows << " x " << columns << " x " << depth;
       }
 }
