@@ -12,14 +12,17 @@ PER_FILE = 12
 
 # Mutants that change no result, or none that a test may demand: (file, rule or "", pattern in the mutated line, reason).
 EQUIVALENT = [
+    ("src/core/transpose-inl.hpp", "bound", r"j < 4; \+\+j\) hn::StoreU", "one column more, of what lies behind a local array: undefined, and GCC leaves it out"),
     ("src/core/roof_cpu.cpp", "", r"chains|0\.999f|n < iterations|volatile float used|0x3c00", "arithmetic to be timed: its result is thrown away"),
     ("src/ops/attention/attention_cpu.cpp", "constant", r"fill_n\(t\.acc", "the first block's correction exp(-inf) = 0 multiplies it away"),
     ("src/ops/attention/attention_cpu.cpp", "constant", r"keep != 1\.0f", "a factor of 1 is left out: speed, not bits"),
+    ("src/ops/attention/attention_cpu.cpp", "sign", r"pairs \+= own", "how work is shared: speed, not bits"),
     ("src/ops/causal_conv1d/causal_conv1d_cpu.cpp", "", r"hwy::Prefetch|const bool more", "what is fetched ahead: speed, not bits"),
     ("src/ops/causal_conv1d/causal_conv1d_cpu.cpp", "bound", r"r < count; \+\+r\) sum", "one sum more, thrown away; a write behind a local array, for ASan to see"),
     ("src/ops/matmul/integer_tile-inl.hpp", "bound", r"dot\[i\]\[v\] = hn::Set\(di", "one sum more, thrown away; a write behind a local array, for ASan to see"),
     ("src/ops/matmul/integer_tile-inl.hpp", "constant", r"\? up : 0\.0f", "a tiny block rounds to zeros by 1 too, and the values of one that is not finite are of no account"),
     ("src/ops/matmul/integer_tile-inl.hpp", "bound", r"dot_(rows|vectors) = ", "how wide a register block is: speed, not bits"),
+    ("src/ops/matmul/matmul_cpu.cpp", "bound", r"const bool once =", "what is fetched ahead: speed, not bits"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"row_streams =", "how many panels one row reads at a time: speed, not bits"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"v < streams \* vectors; \+\+v\)$", "one sum more, thrown away; a write behind a local array, for ASan to see"),
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"row < p\.rows; row \+= depth", "one block more, of no rows"),

@@ -36,15 +36,17 @@ TEST(Transpose, EveryShapeAroundItsSquares) {
     }
 }
 
-// As the weights of a convolution lie.
-TEST(Transpose, DenseColumnsOfFour) {
-  for (int64_t rows = 0; rows <= 70; ++rows) {
-    std::vector<float> from(static_cast<size_t>(4 * rows + 1)), to(4 * 75, -1.0f);
-    for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<float>(i);
-    HWY_DYNAMIC_DISPATCH(RunTranspose)(from.data(), 4, rows, 4, to.data(), 75);
-    for (int64_t c = 0; c < 4; ++c)
-      for (int64_t r = 0; r < 75; ++r) ASSERT_EQ(to[static_cast<size_t>(c * 75 + r)], r < rows ? static_cast<float>(4 * r + c) : -1.0f) << rows << ", " << r;
-  }
+// As the weights of a convolution lie, and rows of four of which only some are wanted.
+TEST(Transpose, RowsOfFour) {
+  for (int64_t cols : {3, 4})
+    for (int64_t rows = 0; rows <= 70; ++rows) {
+      std::vector<float> from(static_cast<size_t>(4 * rows + 1)), to(5 * 75, -1.0f);
+      for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<float>(i);
+      HWY_DYNAMIC_DISPATCH(RunTranspose)(from.data(), 4, rows, cols, to.data(), 75);
+      for (int64_t c = 0; c < 5; ++c)
+        for (int64_t r = 0; r < 75; ++r)
+          ASSERT_EQ(to[static_cast<size_t>(c * 75 + r)], r < rows && c < cols ? static_cast<float>(4 * r + c) : -1.0f) << rows << ", " << r;
+    }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/fetch.hpp"
 
@@ -271,13 +272,12 @@ HWY_EXPORT(BackwardTile);
 int64_t positions_of_tile(const AttentionOptions& o) { return std::max<int64_t>(1, tile_queries * o.n_kv_heads / o.n_heads); }
 
 struct ForwardWork {
-  bool steps = true, even;    // a query a sequence, at most; no sequence has much more to do than the others
-  int64_t multiply_adds;      // softmax included
+  bool steps = true, even;  // a query a sequence, at most; no sequence has much more to do than the others
+  int64_t multiply_adds;    // softmax included
 
   explicit ForwardWork(const AttentionForward<float>& a) {
     int64_t pairs = 0, most = 0;  // of queries and keys: all, and of one sequence, at most
-    for (int64_t s = 0; s < a.n_sequences; ++s) {
-      const AttentionSequence& sequence = a.sequences[s];
+    for (const AttentionSequence& sequence : std::span(a.sequences, static_cast<size_t>(a.n_sequences))) {
       const int64_t own = sequence.queries * (sequence.first_query + sequence.queries - sequence.kv.first_key);
       steps &= sequence.queries <= 1;
       pairs += own;
