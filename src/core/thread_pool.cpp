@@ -92,7 +92,6 @@ void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
 }
 
 void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
-  // With smaller shares they would end nearer to each other, but more would be fetched by one worker that another then needs.
   if (tasks <= 0) return;
   const int64_t count = std::min(tasks, shares());
   const auto first = [&](int64_t share) { return tasks / count * share + std::min(share, tasks % count); };  // the larger ones come first

@@ -20,6 +20,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return static_cast<int>(threads_.size()) + 1; }
+  // Into how many parts work is cut that reads memory from end to end. With more they would end nearer to each other, but memory would begin anew
+  // more often, and more would be fetched by one worker that another then needs.
   int64_t shares() const { return 2 * size(); }
   // Multiply-adds, or floats that are moved: with less in a run, waking another thread (0.7 us on a Zen 4) costs more than it saves.
   static constexpr int64_t worth_sharing = int64_t{1} << 16;
@@ -28,8 +30,7 @@ class ThreadPool {
   // for workers that the system has not woken, so a busy machine costs no more than its missing share.
   // `work`: of all tasks together; if it is not worth sharing, the caller runs them alone.
   void run(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body, int64_t work = worth_sharing);
-  // The same in a few large shares, shares() at most, for tasks of equal size: while a worker does one of them it may fetch what its next one,
-  // task + 1, reads.
+  // The same in shares() parts at most, for tasks of equal size: while a worker does one of them it may fetch what its next one, task + 1, reads.
   void run_in_order(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body, int64_t work = worth_sharing);
 
  private:

@@ -151,7 +151,7 @@ int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 template <class Block>
 void product_by(Block block, const MatmulProduct<float>& p, Exec& exec) noexcept {
   constexpr int64_t rows = 64;
-  const int64_t count = p.panels.count(), panels = panels_per_task(p.m, count, p.k, exec.pool.size()), groups = blocks(count, panels);
+  const int64_t count = p.panels.count(), panels = panels_per_task(p.m, count, p.k, exec.pool), groups = blocks(count, panels);
   const auto part = [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
     block(p, row, std::min(rows, p.m - row), first, std::min(count, first + panels));

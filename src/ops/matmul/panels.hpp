@@ -27,12 +27,11 @@ struct Panels {
   static Panels pack(ThreadPool&, const View& matrix, bool transpose, Precision, float* memory) noexcept;
 };
 
-// Panels of one task of a product. Many rows: four. One row: two tasks a worker, which read long pieces of memory and end at nearly the same time, as
-// far as these are worth a thread.
-inline int64_t panels_per_task(int64_t rows, int64_t panels, int64_t k, int workers) {
+// Panels of one task of a product. Many rows: four. One row: as many as make ThreadPool::shares() tasks, as far as these are worth a thread.
+inline int64_t panels_per_task(int64_t rows, int64_t panels, int64_t k, const ThreadPool& pool) {
   if (rows > 1) return 4;
-  const int64_t worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * k), even = (panels + 2 * workers - 1) / (2 * workers);
-  return std::max({int64_t{1}, worth, even});
+  const int64_t worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * k);
+  return std::max({int64_t{1}, worth, (panels + pool.shares() - 1) / pool.shares()});
 }
 
 }  // namespace statera

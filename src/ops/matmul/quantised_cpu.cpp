@@ -108,7 +108,7 @@ void product(const QuantisedProduct<float>& p, Exec& exec) noexcept {
   exec.pool.run(blocks(p.rows, some), [&](int64_t task, int) { quantise(p, task * some, std::min(some, p.rows - task * some), x); }, p.rows * p.w.k);
 
   constexpr int64_t rows = 64;
-  const int64_t count = p.w.count(), panels = panels_per_task(p.rows, count, p.w.k, exec.pool.size()), groups = blocks(count, panels);
+  const int64_t count = p.w.count(), panels = panels_per_task(p.rows, count, p.w.k, exec.pool), groups = blocks(count, panels);
   const auto part = [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
     block(p, x, row, std::min(rows, p.rows - row), first, std::min(count, first + panels));

@@ -31,6 +31,8 @@ inline constexpr int tile_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_
 // A few rows wait for B: they read whole lines of it, in their order (a step of attention: 5 to 12 %).
 inline constexpr int few_rows = tile_rows == 8 ? 4 : tile_rows == 6 ? 2 : 0, few_vectors = 4;  // as the registers allow
 
+inline constexpr int64_t line = 16;  // floats of a line of the cache
+
 using TileV = hn::Vec<TileTag>;
 struct Floats {
   static HWY_INLINE TileV add(TileV sum, TileV a, TileV b) { return hn::MulAdd(a, b, sum); }
@@ -92,7 +94,6 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
   const float* a[rows];
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) a[i] = t.a + i * t.rs_a;
-  constexpr int64_t line = 16;
   const float* ahead = t.ahead ? t.ahead : a[0] + line;  // down the rows of A (dW) no hardware foresees the next line of each: 10 %
   const int64_t ahead_step = !t.ahead ? t.cs_a : t.whole ? (vectors - 1) * tile_lanes + last : line;
   for (int64_t kk = 0, at = 0; kk < k; ++kk, at += t.cs_a, b += t.ldb, ahead += ahead_step) {
@@ -161,7 +162,7 @@ void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ld
                                                                  std::min(most, n - j), m, k);
     return;
   }
-  constexpr int64_t most = tile_vectors * tile_lanes, line = 16;
+  constexpr int64_t most = tile_vectors * tile_lanes;
   int64_t fetched = 0;  // parts of what lies ahead, each of a line for every k
   for (int64_t j = 0, columns = 0; j < n; j += columns) {
     const int64_t parts = (n - j + most - 1) / most, vectors = (n - j + parts * tile_lanes - 1) / (parts * tile_lanes);

@@ -399,7 +399,7 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
   const bool steps = a.rows.total() <= a.rows.sequences(), alone = a.rows.sequences() == 1;
   const auto block = [&](int64_t task) { return plan.block(task / plan.blocks(), task % plan.blocks()); };
-  // Of many steps, for the state of the next task; of one, for its own state and A, which is not in cache then.
+  // What a task of a step asks for: among many, the state of the next task; alone, its own state, and A, which is not in cache then.
   const auto fetch_for = [&](int64_t task) {
     if (task >= plan.tasks()) return;
     const ScanBlock k = block(task);
