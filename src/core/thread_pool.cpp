@@ -92,7 +92,6 @@ void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
 }
 
 void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
-  if (tasks <= 0) return;
   const int64_t count = std::min(tasks, shares());
   const auto first = [&](int64_t share) { return tasks / count * share + std::min(share, tasks % count); };  // the larger ones come first
   run(count, [&](int64_t share, int worker) {
