@@ -28,7 +28,8 @@ struct Flags {
   std::string out;
   std::vector<std::string> candidates = {"mamba2", "attention", "hybrid"};
   std::optional<std::string> budget, match, size, precision;
-  std::optional<int64_t> seeds, batch, length, held_out_bytes, learning_rates;
+  std::optional<int64_t> seeds, batch, held_out_bytes, learning_rates;
+  std::optional<std::string> lengths;
   std::optional<float> weight_decay, dropout;
   std::optional<double> search_share, noise_share;
   int threads = 0;
@@ -40,7 +41,8 @@ constexpr const char* examples =
     "  statera compare book.txt                                       mamba2, attention and a hybrid, in five minutes\n"
     "  statera compare genome.fa.xz --budget 1h --size small --candidates mamba1,mamba2,attention,hybrid\n"
     "  statera compare genome.fa.xz --size small --candidates hybrid-3  adds one to those that are done\n"
-    "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n\n"
+    "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
+    "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
     "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial in compare.sqlite.\n"
     "Ctrl-C makes a report of what is done; the same command goes on. The exit status is 130 then.";
 
@@ -54,11 +56,15 @@ CompareSettings settings_from(const Flags& f, const std::string& out, int64_t by
   if (f.budget) s.budget = parse_seconds(*f.budget, "--budget");
   if (!saved) s.size = usual_size(bytes, s.budget / static_cast<double>(f.candidates.size()));
   set(s.size, f.size);
-  if (!saved) s.batch = s.size == "tiny" ? 2 : s.size == "small" ? 4 : 8;
+  if (!saved) {
+    const double seconds = s.budget / static_cast<double>(f.candidates.size());  // of each candidate
+    s.lengths = f.lengths ? *f.lengths : std::to_string(usual_length(bytes, seconds));
+    s.batch = usual_batch(s.size, s.length_list().front());
+  }
   set(s.match, f.match);
   set(s.seeds, f.seeds);
+  set(s.lengths, f.lengths);
   set(s.batch, f.batch);
-  set(s.length, f.length);
   set(s.precision, f.precision);
   set(s.weight_decay, f.weight_decay);
   set(s.dropout, f.dropout);
@@ -81,12 +87,8 @@ void run(const Flags& f) {
     progress.note("comparing " + std::to_string(candidates.size()) + (candidates.size() == 1 ? " candidate on " : " candidates on ") + bytes_text(static_cast<double>(source.bytes())) + " in about " +
                   seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
     const Interrupt interrupt;
-    CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .stop = Interrupt::asked, .note = {}, .progress = {}};
+    CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .stop = Interrupt::asked, .note = {}, .status = {}};
     how.note = [&](const std::string& line) { progress.note(line); };
-    how.progress = [&](TrainProgress p) {  // no terminal: a line for the end of a training, not for each measurement
-      if (!is_terminal(2) && p.step != p.steps) p.held_out = std::nan("");
-      progress.show(p);
-    };
     report = compare(source, candidates, settings, make_device(f.threads), how);
   }
   write_page(report.dump(), out + "/report.html");
@@ -108,15 +110,15 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--match", f.match, "what each candidate gets equally much of (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
   verb.add_option("--seeds", f.seeds, "trainings of each candidate (default: 1)");
   verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");
-  verb.add_option("--batch", f.batch, "sequences in a batch (default: 2, 4 or 8, by the size)");
-  verb.add_option("--length", f.length, "bytes of a sequence (default: 512)");
+  verb.add_option("--batch", f.batch, "sequences in a batch at the shortest length (default: 2, 4 or 8, by the size)");
+  verb.add_option("--length", f.lengths, "bytes of a sequence; with several, as in 512,2048,8192, each candidate is trained at each (default: 512 to 2048, by the budget)");
   verb.add_option("--precision", f.precision, "of matrix products in training: fp32; bf16, faster where the CPU multiplies it (default: fp32)")
       ->check(CLI::IsMember(precision_names()));
   verb.add_option("--weight-decay", f.weight_decay, "of matrices in training (default: 0.1)");
   verb.add_option("--dropout", f.dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training (default: 0)");
   verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
-  verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate (default: 4)");
-  verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.2)");
+  verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate, around the usual one (default: 3)");
+  verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.15)");
   verb.add_option("--noise-share", f.noise_share, "of the budget for training with fillers in the stream; 0: no such measure (default: 0.08)");
   verb.add_option("--threads", f.threads, "threads (default: all cores)");
   verb.add_flag("--json", f.json, "print the report as one JSON object");

@@ -18,6 +18,17 @@ std::string usual_size(int64_t bytes, double seconds) {
   return "tiny";
 }
 
+int64_t usual_length(int64_t bytes, double seconds) {
+  if (bytes >= 4'000'000 && seconds >= 3600) return 2048;
+  if (bytes >= 1'000'000 && seconds >= 900) return 1024;
+  return 512;
+}
+
+int64_t usual_batch(const std::string& size, int64_t length) {
+  const int64_t bytes = 512 * (size == "tiny" ? 2 : size == "small" ? 4 : 8);
+  return std::max<int64_t>(1, bytes / length);
+}
+
 namespace {
 uint64_t mix(uint64_t hash, uint64_t word) {
   hash = (hash ^ word) * 0x9e3779b97f4a7c15u;

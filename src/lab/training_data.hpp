@@ -17,6 +17,10 @@ UsualOptions usual_options(int64_t parameters);
 // "tiny", "small" or "base": larger data and more time for one model (seconds) bear a larger one.
 std::string usual_size(int64_t bytes, double seconds);
 
+// For a comparison: bytes of a sequence, by the data and the seconds of one candidate; and sequences of a batch, for presets of that size.
+int64_t usual_length(int64_t bytes, double seconds);
+int64_t usual_batch(const std::string& size, int64_t length);
+
 // Of every byte and of where the documents end.
 uint64_t fingerprint(const ByteSource& source, uint64_t hash = 0);
 

@@ -145,7 +145,7 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --candidates ssm.json --match luck", 2, "match");
   fails("compare text.txt --candidates ssm.json,tiny-attention --match params --budget 2s --length 32 --batch 2 --out p", 1, "parameters and tiny-attention");
   ASSERT_EQ(run(one_candidate("a")).code, 0);
-  fails("compare text.txt --candidates ssm.json --length 64 --out a", 1, "other settings (length: 32 and 64");
+  fails("compare text.txt --candidates ssm.json --length 64 --out a", 1, "other settings (lengths: \"32\" and \"64\"");
   fails("compare text.txt --candidates ssm.json --held-out-bytes 500 --out few", 1, "--held-out-bytes 500 are too few");
   write("other.txt", read("text.txt") + "more\n");
   fails("compare other.txt --candidates ssm.json --out a", 1, "other data (text.txt)");

@@ -69,4 +69,18 @@ std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, co
   return candidates;
 }
 
+std::vector<Candidate> at_lengths(const std::vector<Candidate>& candidates, const CompareSettings& settings) {
+  const std::vector<int64_t> lengths = settings.length_list();
+  std::vector<Candidate> all;
+  for (const Candidate& candidate : candidates)
+    for (const int64_t length : lengths) {
+      Candidate one = candidate;
+      if (lengths.size() > 1) one.name += "@" + std::to_string(length);
+      one.length = length;
+      one.batch = std::max<int64_t>(1, settings.batch * lengths.front() / length);
+      all.push_back(std::move(one));
+    }
+  return all;
+}
+
 }  // namespace statera

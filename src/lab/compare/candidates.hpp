@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "lab/compare/settings.hpp"
 #include "statera/config.hpp"
 
 namespace statera {
@@ -10,7 +11,15 @@ namespace statera {
 struct Candidate {
   std::string name;  // unique; "hybrid" for the preset of the comparison's size, else the preset's name or the file's stem
   ModelConfig config;
+  int64_t length = 512;  // bytes of a sequence that it is trained with, and of the context that it is judged with
+  int64_t batch = 4;     // sequences of a batch
+
+  int64_t positions() const { return batch * length; }
 };
+
+// Each candidate at each length of the settings; with several its name says which: "mamba2@2048". A batch has as many bytes at every length,
+// as far as whole sequences allow.
+std::vector<Candidate> at_lengths(const std::vector<Candidate>& candidates, const CompareSettings& settings);
 
 // "mamba2" (the preset SIZE-mamba2), "base-mamba2", or the path of a JSON file. Throws config for an unknown one (lists the kinds), for a
 // name that occurs twice, and for a model that does not read bytes.

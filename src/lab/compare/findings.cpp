@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "lab/compare/judge.hpp"
+#include "lab/compare/rate_priors.hpp"
 #include "lab/compare/recommend.hpp"
-#include "lab/measure/paired.hpp"
 #include "lab/timing.hpp"
 #include "models/language_model.hpp"
 #include "text/quantity.hpp"
@@ -20,8 +20,7 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-constexpr int64_t block_bytes = 1024;     // of held-out text, for standard errors
-constexpr int64_t compared_context = 16384;
+constexpr double steep = 0.25;            // bits per byte that a curve falls over the second half of a training, beyond which it is not finished
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
@@ -30,68 +29,73 @@ struct Known {
   std::string name;
   Json value;                                  // config, layers, costs
   Calibration costs;
-  std::vector<std::vector<float>> nats;        // [seeds][held-out bytes]; empty where it is not done
+  int64_t length = 0, batch = 0;
+  Judged judged;                               // the seeds that are done, from 1 on
+  RateChoice rate;
   Json trained;                                // of seed 1, or of the first seed that failed; null
-  bool done() const { return !nats.empty() && std::all_of(nats.begin(), nats.end(), [](const auto& n) { return !n.empty(); }); }
+  int64_t seeds = 1;                           // asked for
+  bool done() const { return std::ssize(judged.nats) >= seeds; }
 };
 
-double bits(const std::vector<float>& nats) {
-  double sum = 0;
-  for (float n : nats) sum += static_cast<double>(n);
-  return sum / static_cast<double>(nats.size()) / std::numbers::ln2;
+// The candidate's seeds as far as they are judged.
+Judged judged_of(const Store& store, const std::string& name) {
+  Judged judged{.name = name, .nats = {}};
+  for (int64_t seed = 1;; ++seed) {
+    std::vector<float> nats = store.costs(name, seed);
+    if (nats.empty()) return judged;
+    judged.nats.push_back(std::move(nats));
+  }
 }
 
-double mean_bits(const Known& known) {
-  double sum = 0;
-  for (const auto& nats : known.nats) sum += bits(nats);
-  return sum / static_cast<double>(known.nats.size());
+RateChoice rate_of(const Store& store, const CompareSettings& settings, const Amounts& amounts, const Known& known) {
+  std::vector<TriedRate> tried;
+  for (const Json& trial : searched(store, known.name))
+    tried.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity() : trial.at("bits_per_byte").get<double>()});
+  const ModelConfig config = ModelConfig::parse(known.value.at("config").dump(), known.name);
+  return choose_rate(tried, rate_prior(config, steps_for(settings, known.costs, amounts.train), steps_for(settings, known.costs, amounts.search), known.batch * known.length),
+                     plateau(store));
 }
 
-std::vector<Known> all_known(const FindingsFrom& from) {
+std::vector<Known> all_known(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all;
-  for (const auto& [name, value] : from.store.candidates()) {
-    Known known{.name = name, .value = parsed(value), .costs = {}, .nats = {}, .trained = {}};
+  for (const auto& [name, value] : store.candidates()) {
+    Known known{.name = name, .value = parsed(value), .judged = judged_of(store, name), .seeds = settings.seeds};
     read_fields({known.value.at("costs").dump(), "compare.sqlite"}, known.costs);
-    for (int64_t seed = 1; seed <= from.settings.seeds; ++seed) known.nats.push_back(from.store.costs(name, seed));
-    for (int64_t seed = from.settings.seeds; seed >= 1; --seed)
-      if (const auto trial = from.store.trial(name, "train", "seed " + std::to_string(seed)))
-        if (Json value = parsed(*trial); seed == 1 ? !known.trained.is_object() : value.contains("error")) known.trained = std::move(value);
-    for (const auto& nats : known.nats)
-      require(nats.empty() || static_cast<int64_t>(nats.size()) == from.amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ", name, " are ",
-              nats.size(), ", not ", from.amounts.judged_bytes, "; the file is damaged, choose another folder with --out");
+    known.length = known.value.at("length");
+    known.batch = known.value.at("batch");
+    for (int64_t seed = std::max<int64_t>(settings.seeds, 2); seed >= 1; --seed)
+      if (const auto trial = store.trial(name, "train", "seed " + std::to_string(seed)))
+        if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains("error")) known.trained = std::move(trained);
+    for (const auto& nats : known.judged.nats)
+      require(static_cast<int64_t>(nats.size()) == amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ", name, " are ", nats.size(), ", not ",
+              amounts.judged_bytes, "; the file is damaged, choose another folder with --out");
+    known.rate = rate_of(store, settings, amounts, known);
+    known.judged.rate_doubt = known.rate.doubt;
     all.push_back(std::move(known));
   }
   return all;
 }
 
-struct Behind {
-  double bits = 0, error = 0;
-  std::optional<double> seed_error;
-};
-
-// How far `one` is behind `best`: blocks of the text are paired, and seeds where there are several.
-Behind behind(const Known& one, const Known& best) {
-  const auto over_seeds = [](const Known& known) {
-    std::vector<float> mean(known.nats.front().size());
-    for (const auto& nats : known.nats)
-      for (size_t i = 0; i < mean.size(); ++i) mean[i] += nats[i] / static_cast<float>(known.nats.size());
-    return mean;
-  };
-  const PairedDifference d = paired_difference(over_seeds(one), over_seeds(best), block_bytes);
-  Behind result{.bits = d.mean, .error = d.standard_error, .seed_error = {}};
-  if (one.nats.size() > 1) {
-    std::vector<double> differences;
-    for (size_t s = 0; s < one.nats.size(); ++s) differences.push_back(bits(one.nats[s]) - bits(best.nats[s]));
-    result.seed_error = standard_error(differences);
-  }
-  return result;
+const Known* best_of(const std::vector<Known>& all) {
+  const Known* best = nullptr;
+  for (const Known& known : all)
+    if (known.done() && (!best || mean_bits(known.judged) < mean_bits(best->judged))) best = &known;
+  return best;
 }
 
-Json curve(const FindingsFrom& from, const Known& known) {
+// Above what counts of pairs of bytes cost, or falling steeply at the end: more time would change the figure.
+bool unfinished(const Store& store, const Known& known) {
+  const Json& curve = known.trained.at("curve");
+  if (curve.size() < 3) return false;
+  const double last = curve.back().at("bits_per_byte"), middle = curve.at(curve.size() / 2 - 1).at("bits_per_byte");
+  return last > plateau(store) || middle - last > steep;
+}
+
+Json curve(const Known& known) {
   Json rows = Json::array();
   for (const Json& point : known.trained.at("curve")) {
     const double step = point.at("step");
-    rows.push_back({{"step", point.at("step")}, {"train_bytes", step * static_cast<double>(from.settings.batch * from.settings.length)},
+    rows.push_back({{"step", point.at("step")}, {"train_bytes", step * static_cast<double>(known.batch * known.length)},
                     {"seconds", step * known.costs.step_seconds}, {"flops", step * known.costs.step_flops}, {"bits_per_byte", point.at("bits_per_byte")}});
   }
   return rows;
@@ -106,13 +110,16 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   if (Json rows = measured("bits by position"); !rows.is_null()) json["by_position"] = std::move(rows);
   if (Json rows = measured("recall"); !rows.is_null()) json["recall"] = std::move(rows);
   const Json speed = measured("speed");
-  json["speed"] = {{"train_bytes_per_second", static_cast<double>(from.settings.batch * from.settings.length) / known.costs.step_seconds}};
+  json["speed"] = {{"train_bytes_per_second", static_cast<double>(known.batch * known.length) / known.costs.step_seconds}};
   if (!speed.is_null()) {
     for (const char* key : {"prefill_bytes_per_second", "step_bytes_per_second"}) json["speed"][key] = speed.at(key);
     json["contexts"] = speed.at("contexts");
+    for (const Json& row : json["contexts"])
+      if (row.at("context") == known.length) json["judged_at"] = row;
   }
+  if (const Json learning = measured("learning"); !learning.is_null()) json["learning_bits_per_byte"] = learning.at("bits_per_byte");
   const ModelConfig config = ModelConfig::parse(known.value.at("config").dump(), known.name);
-  const double step_flops = LanguageModel(config).cost(1, from.settings.length).step_flops;
+  const double step_flops = LanguageModel(config).cost(1, known.length).step_flops;
   for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
     const auto value = from.store.trial(known.name, "noise", growth);
     if (!value) continue;
@@ -127,9 +134,9 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
 }
 
 Json candidate_json(const FindingsFrom& from, const Known& known, const Known* best) {
-  const double positions = static_cast<double>(from.settings.batch * from.settings.length);
+  const double positions = static_cast<double>(known.batch * known.length);
   Json json = {{"name", known.name}, {"config", known.value.at("where")}, {"layers", known.value.at("layers")},
-               {"status", known.done() ? "done" : "stopped"}, {"parameters", known.costs.parameters},
+               {"length", known.length}, {"batch", known.batch}, {"status", known.done() ? "done" : "stopped"}, {"parameters", known.costs.parameters},
                {"training_flops_per_byte", known.costs.step_flops / positions}};
   const std::vector<Json> rates = searched(from.store, known.name);
   bool diverged = !rates.empty() && static_cast<int64_t>(rates.size()) == from.settings.learning_rates;
@@ -141,6 +148,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
     json["learning_rates"].push_back(rate);
     diverged = diverged && trial.contains("error");
   }
+  json["rate"] = {{"doubt", known.rate.doubt}, {"told_apart", known.rate.told_apart}};
   const Json& trained = known.trained;
   if (diverged || (!trained.is_null() && trained.contains("error"))) {
     json["status"] = "failed";
@@ -154,15 +162,16 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   json["train_seconds"] = steps * known.costs.step_seconds;
   json["train_flops"] = steps * known.costs.step_flops;
   json["seeds"] = Json::array();
-  for (size_t s = 0; s < known.nats.size(); ++s)
-    if (!known.nats[s].empty()) json["seeds"].push_back({{"seed", s + 1}, {"bits_per_byte", bits(known.nats[s])}});
-  if (known.done()) json["bits_per_byte"] = mean_bits(known);
-  if (known.done() && best && best != &known) {
-    const Behind d = behind(known, *best);
-    json["difference"] = {{"from", best->name}, {"bits_per_byte", d.bits}, {"standard_error", d.error}};
-    if (d.seed_error) json["difference"]["seed_error"] = *d.seed_error;
+  for (size_t s = 0; s < known.judged.nats.size(); ++s) json["seeds"].push_back({{"seed", s + 1}, {"bits_per_byte", bits(known.judged.nats[s])}});
+  if (known.done()) {
+    json["bits_per_byte"] = mean_bits(known.judged);
+    json["unfinished"] = unfinished(from.store, known);
   }
-  json["curve"] = curve(from, known);
+  if (known.done() && best && best != &known) {
+    const Lead d = lead(known.judged, best->judged);
+    json["difference"] = {{"from", best->name}, {"bits_per_byte", d.behind}, {"standard_error", d.text_error}, {"seed_error", d.seed_error}, {"doubt", d.doubt}};
+  }
+  json["curve"] = curve(known);
   add_measured(from, known, json);
   return json;
 }
@@ -201,64 +210,84 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     equal = "parameters (within 3 %) and steps: " + significant(a.train) + " a training, " + significant(a.search) + " a learning rate";
     rest = "FLOPs and time";
   }
-  equal += "; the data; batches of " + std::to_string(s.batch) + " x " + std::to_string(s.length) + " bytes; " + std::to_string(s.learning_rates) + " learning rates tried by each" +
+  std::string batches;
+  for (const Known& known : all) {
+    const std::string one = std::to_string(known.batch) + " x " + std::to_string(known.length);
+    if (batches.find(one) == std::string::npos) batches += (batches.empty() ? "" : ", ") + one;
+  }
+  equal += "; the data; batches of " + batches + " bytes; " + std::to_string(s.learning_rates) + " learning rates tried by each" +
            (s.precision == "fp32" ? "" : "; training in " + s.precision) +
            (s.weight_decay == CompareSettings().weight_decay ? "" : "; weight decay " + number_text(s.weight_decay)) +
            (s.dropout == 0 ? "" : "; dropout " + number_text(s.dropout));
   return {{"equal", equal}, {"not_equal", rest}};
 }
 
-double at_context(const Json& candidate, const char* key) {
-  if (candidate.contains("contexts"))
-    for (const Json& row : candidate.at("contexts"))
-      if (row.at("context") == compared_context) return row.at(key);
-  return 0;
+// The best of the baselines that learn while they read, or of those that do not.
+BestBaseline best_baseline(const Json& report, bool learns) {
+  BestBaseline best{.name = {}, .bits_per_byte = std::numeric_limits<double>::infinity()};
+  for (const Json& row : report.at("baselines"))
+    if (row.value("learns", false) == learns && row.at("bits_per_byte") < best.bits_per_byte) best = {row.at("name"), row.at("bits_per_byte")};
+  return best;
+}
+
+Contender contender(const Json& c) {
+  Contender one{.name = c.at("name"), .bits_per_byte = c.at("bits_per_byte"), .learning_bits = c.value("learning_bits_per_byte", 0.0)};
+  one.context = c.at("length");
+  one.unfinished = c.at("unfinished");
+  one.rate_doubt = c.at("rate").at("doubt");
+  one.rates_told_apart = c.at("rate").at("told_apart");
+  if (c.contains("judged_at")) {
+    one.step_seconds = c.at("judged_at").at("step_seconds");
+    one.state_bytes = c.at("judged_at").at("state_bytes");
+  }
+  if (c.contains("difference")) {
+    const Json& d = c.at("difference");
+    one.behind = d.at("bits_per_byte");
+    one.error = std::hypot(d.at("standard_error").get<double>(), d.at("seed_error").get<double>());
+    one.doubt = d.at("doubt");
+  }
+  return one;
+}
+
+std::string terms_name(const FindingsFrom& from) {
+  const std::string& match = from.settings.match;
+  return match == "time" ? "equal time (" + plain_seconds(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
 }
 
 Recommendation recommended(const FindingsFrom& from, const Json& report, bool complete) {
   std::vector<Contender> contenders;
+  int64_t most_seeds = 1;
   for (const Json& c : report.at("candidates")) {
     if (c.at("status") != "done") continue;
-    Contender one{.name = c.at("name"), .bits_per_byte = c.at("bits_per_byte"), .step_seconds = at_context(c, "step_seconds"),
-                  .state_bytes = at_context(c, "state_bytes")};
-    if (c.contains("difference")) {
-      const Json& d = c.at("difference");
-      one.behind = d.at("bits_per_byte");
-      const double text = d.at("standard_error"), seeds = d.value("seed_error", 0.0);
-      one.error = std::hypot(text, seeds);
-      one.doubt = std::hypot(2 * text, from.settings.seeds > 1 ? errors_for_95_percent(from.settings.seeds) * seeds : 0);
-    }
-    contenders.push_back(one);
+    contenders.push_back(contender(c));
+    most_seeds = std::max<int64_t>(most_seeds, std::ssize(c.at("seeds")));
   }
-  const std::string& match = from.settings.match;
-  Circumstances c{.data = report.at("data").at("name"), .context = compared_context, .seeds = from.settings.seeds, .complete = complete};
-  c.terms = match == "time" ? "equal time (" + plain_seconds(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
-  c.baseline_bits = std::numeric_limits<double>::infinity();
-  for (const Json& row : report.at("baselines"))
-    if (row.at("bits_per_byte") < c.baseline_bits) {
-      c.best_baseline = row.at("name");
-      c.baseline_bits = row.at("bits_per_byte");
-    }
-  return recommend(contenders, c);
+  return recommend(contenders, {.data = report.at("data").at("name"), .terms = terms_name(from), .seeds = most_seeds, .complete = complete,
+                                .frozen = best_baseline(report, false), .learning = best_baseline(report, true)});
+}
+
+// With several lengths: which candidate is best at each.
+Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
+  Json rows = Json::array();
+  for (const int64_t length : from.settings.length_list()) {
+    std::vector<Known> at;
+    for (const Known& known : all)
+      if (known.length == length) at.push_back(known);
+    const Known* best = best_of(at);
+    if (!best) continue;
+    Json row = {{"length", length}, {"best", best->name}, {"bits_per_byte", mean_bits(best->judged)}, {"within_doubt", Json::array()}};
+    for (const Known& known : at)
+      if (known.done() && known.name != best->name)
+        if (const Lead d = lead(known.judged, best->judged); d.behind <= d.doubt) row["within_doubt"].push_back(known.name);
+    rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
 std::string listed(const std::vector<std::string>& names) {
   std::string all;
   for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
   return all;
-}
-
-// The best learning rate at an end of those that were tried: a better one may lie beyond.
-void note_rates(const Json& report, Json& lines) {
-  std::vector<std::string> lowest, highest;
-  for (const Json& c : report.at("candidates")) {
-    const Json& rates = c.at("learning_rates");
-    if (!c.contains("lr") || rates.size() < 3) continue;
-    if (c.at("lr") == rates.front().at("lr")) lowest.push_back(c.at("name"));
-    if (c.at("lr") == rates.back().at("lr")) highest.push_back(c.at("name"));
-  }
-  if (!lowest.empty()) lines.push_back(listed(lowest) + ": the lowest learning rate that was tried is the best; a lower one may be better");
-  if (!highest.empty()) lines.push_back(listed(highest) + ": the highest learning rate that was tried is the best; a higher one may be better");
 }
 
 // Where a text is read many times, more time teaches the text and not its kind.
@@ -286,7 +315,6 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
   if (from.amounts.judged_bytes > 0 && from.amounts.judged_bytes < from.parts.held_out.bytes())
     lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " + std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
-  note_rates(report, lines);
   note_passes(from.settings, report, lines);
   for (const Json& c : report.at("candidates")) {
     const std::string name = c.at("name");
@@ -311,12 +339,28 @@ std::vector<Json> searched(const Store& store, const std::string& candidate) {
   return all;
 }
 
+double plateau(const Store& store) {
+  const Json baselines = parsed(store.fact("baselines").value_or(R"({"rows": []})"));
+  for (const Json& row : baselines.at("rows"))
+    if (row.at("name") == "n-gram order 1") return row.at("bits_per_byte");
+  return std::numeric_limits<double>::infinity();
+}
+
+std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
+  std::vector<Known> all = all_known(store, settings, amounts);
+  for (Known& known : all) known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));  // as it was after the first seed, so that a run that was cut decides alike
+  std::erase_if(all, [&](const Known& known) { return !known.done(); });
+  std::stable_sort(all.begin(), all.end(), [](const Known& a, const Known& b) { return mean_bits(a.judged) < mean_bits(b.judged); });
+  if (all.size() < 2) return {};
+  const Lead d = lead(all[1].judged, all[0].judged);
+  if (d.behind > d.doubt) return {};
+  return {all[0].name, all[1].name};
+}
+
 Json findings(const FindingsFrom& from, bool complete) {
   const Machine machine = this_machine();
-  const std::vector<Known> all = all_known(from);
-  const Known* best = nullptr;
-  for (const Known& known : all)
-    if (known.done() && (!best || mean_bits(known) < mean_bits(*best))) best = &known;
+  const std::vector<Known> all = all_known(from.store, from.settings, from.amounts);
+  const Known* best = best_of(all);
   Json report = {{"format_version", 1}, {"statera", from.run.version}, {"commit", from.run.commit}, {"command", from.run.command}, {"date", date_text()}};
   report["machine"] = {{"cpu", machine.cpu}, {"cores", machine.cores}, {"threads", from.device.threads()}, {"instruction_set", instruction_set()},
                        {"memory_bytes", machine.memory_bytes}, {"load", machine.load}};
@@ -333,6 +377,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["baselines"] = baselines.at("rows");
   report["candidates"] = Json::array();
   for (const Known& known : all) report["candidates"].push_back(candidate_json(from, known, best));
+  if (from.settings.length_list().size() > 1) report["by_length"] = by_length(from, all);
   const Recommendation r = recommended(from, report, complete);
   report["recommendation"] = {{"decided_by", r.decided_by}, {"sentences", r.sentences}};
   if (r.winner) report["recommendation"]["winner"] = *r.winner;

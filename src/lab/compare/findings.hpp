@@ -23,6 +23,12 @@ struct FindingsFrom {
 // src/lab/report/report.md says what stands where. Throws nlohmann's exceptions if the store is damaged.
 nlohmann::ordered_json findings(const FindingsFrom& from, bool complete);
 
+// What counts of pairs of bytes cost on the held-out text: a model that costs more is still on the plateau where training begins. Infinite without baselines.
+double plateau(const Store& store);
+
+// The first two candidates, by name, if they cannot be told apart after one seed; else nothing.
+std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts);
+
 // The trials of learning rates of a candidate, in ascending order.
 std::vector<nlohmann::ordered_json> searched(const Store& store, const std::string& candidate);
 

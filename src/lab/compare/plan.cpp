@@ -1,6 +1,7 @@
 #include "lab/compare/plan.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 
@@ -38,6 +39,7 @@ constexpr double margin = 0.95;                              // of the budget; t
 constexpr double start_steps = 2;                            // that making a model and its first checkpoint take
 constexpr double least_noise_steps = 100;                    // below these a model has not got used to fillers
 constexpr double noise_trainings = 3;                        // growing 1, 2 and 4 times
+constexpr double learning_cost = 1.1;                        // of a byte read by a model that learns from it, in training steps
 }  // namespace
 
 void CompareSettings::check() const {
@@ -52,7 +54,9 @@ void CompareSettings::check() const {
   };
   within("seeds", seeds, 1, 1000);
   within("batch", batch, 1, 1 << 16);
-  within("length", length, 2, 1 << 24);
+  for (const int64_t length : length_list()) within("length", length, 2, 1 << 24);
+  require(match != "params" || length_list().size() == 1, ErrorCode::config, "[compare] match params holds steps equal, and with lengths ", lengths,
+          " a step reads different amounts; take --match time or flops");
   static_cast<void>(precision_named(precision));
   require(weight_decay >= 0 && std::isfinite(weight_decay), ErrorCode::config, "[compare] weight_decay is ", weight_decay, "; it must be finite, and at least 0");
   require(dropout >= 0 && dropout < 1, ErrorCode::config, "[compare] dropout is ", dropout, "; it must be in [0, 1)");
@@ -66,17 +70,37 @@ void CompareSettings::check() const {
   require(search_share + noise_share + measure_share <= 0.8, ErrorCode::config, "[compare] the shares leave less than a fifth of the budget to train in");
 }
 
+std::vector<int64_t> CompareSettings::length_list() const {
+  std::vector<int64_t> all;
+  std::string_view rest = lengths;
+  while (true) {
+    const size_t end = std::min(rest.find(','), rest.size());
+    int64_t length = 0;
+    const auto read = std::from_chars(rest.data(), rest.data() + end, length);
+    require(read.ec == std::errc() && read.ptr == rest.data() + end, ErrorCode::config, "[compare] lengths is '", lengths,
+            "'; expected whole numbers with commas, as in 512,2048");
+    all.push_back(length);
+    if (end == rest.size()) break;
+    rest.remove_prefix(end + 1);
+  }
+  std::ranges::sort(all);
+  all.erase(std::ranges::unique(all).begin(), all.end());
+  return all;
+}
+
 Parts cut(const ByteSource& source, const CompareSettings& s) {
-  const int64_t all = source.bytes(), window = std::max(s.batch, longest_growth) * s.length + 1;
+  const std::vector<int64_t> lengths = s.length_list();
+  const int64_t length = lengths.back(), batch = std::max<int64_t>(1, s.batch * lengths.front() / length);
+  const int64_t all = source.bytes(), window = std::max(batch, lengths.size() > 1 ? 1 : longest_growth) * length + 1;
   const int64_t held_out = s.held_out_bytes > 0 ? s.held_out_bytes : (all + 9) / 10;
   const int64_t validation = std::clamp<int64_t>((all - held_out) / 50, window, std::max<int64_t>(window, int64_t{64} << 10));
   require(s.held_out_bytes == 0 || s.held_out_bytes >= least_held_out, ErrorCode::config, "--held-out-bytes ", s.held_out_bytes,
           " are too few to tell a difference from noise; give at least ", least_held_out);
   const int64_t needed = std::max<int64_t>(s.held_out_bytes > 0 ? s.held_out_bytes : 0, window) + 3 * window;
-  require(held_out >= s.length && all - held_out - validation >= window, ErrorCode::config, source.name(), " has ", all,
-          " bytes: too few to train on, to choose on and to judge on with batches of ", s.batch, " x ", s.length, "; ", std::max(needed, 12 * window),
+  require(held_out >= length && all - held_out - validation >= window, ErrorCode::config, source.name(), " has ", all,
+          " bytes: too few to train on, to choose on and to judge on with batches of ", batch, " x ", length, "; ", std::max(needed, 12 * window),
           " would do, or a smaller --batch or --length");
-  const int64_t before = all - held_out, pieces = std::clamp<int64_t>(validation / (least_piece * s.length), 1, most_pieces);
+  const int64_t before = all - held_out, pieces = std::clamp<int64_t>(validation / (least_piece * length), 1, most_pieces);
   std::vector<std::pair<int64_t, int64_t>> train, chosen_on;
   int64_t done = 0;
   for (int64_t i = 0; i < pieces; ++i) {
@@ -90,9 +114,9 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
 }
 
 namespace {
-void require_memory(double bytes, const CompareSettings& s) {
+void require_memory(double bytes, const Candidate& c) {
   const double unused = free_memory_bytes();
-  require(bytes <= unused, ErrorCode::device, "a batch of ", s.batch, " x ", s.length, " needs about ", std::ceil(bytes / 1e8) / 10, " GB, but ",
+  require(bytes <= unused, ErrorCode::device, "a batch of ", c.batch, " x ", c.length, " needs about ", std::ceil(bytes / 1e8) / 10, " GB, but ",
           std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length, or a smaller --size");
 }
 
@@ -105,13 +129,13 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
                     Calibration& result) {
   Model model(candidate.config, device);
   model.init(1);
-  model.set_context(s.length);
+  model.set_context(candidate.length);
   AdamW optimizer(model.parameters(), {}, device);
   Tape tape(device.with(precision_named(s.precision)));
-  const TrainOptions options{.batch = s.batch, .length = s.length, .dropout = s.dropout, .precision = s.precision};
+  const TrainOptions options{.batch = candidate.batch, .length = candidate.length, .dropout = s.dropout, .precision = s.precision};
   ByteTraining training(parts.train, parts.validation, options);
   const TrainingData data = training.data();
-  if (visit.steps.empty()) require_memory(training_bytes(model, data, options), s);
+  if (visit.steps.empty()) require_memory(training_bytes(model, data, options), candidate);
   const auto step = [&](int64_t i) {
     const auto begin = Clock::now();
     const Batch batch = data.batch(i);
@@ -135,8 +159,9 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   session.prefill(ids);
   visit.prefills.push_back(since(at) / static_cast<double>(ids.size()));
   result.parameters = model.parameter_count();
+  result.positions = candidate.positions();
   result.longest_state_bytes = model.layers().cost(1, longest_context).state_bytes;
-  result.step_flops = model.layers().cost(s.length, s.length).training_flops * static_cast<double>(s.batch * s.length);
+  result.step_flops = model.layers().cost(candidate.length, candidate.length).training_flops * static_cast<double>(candidate.positions());
 }
 }  // namespace
 
@@ -172,25 +197,36 @@ int64_t steps_for(const CompareSettings& s, const Calibration& c, double amount)
 namespace {
 double trainings(const CompareSettings& s) { return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds) + noise_trainings; }
 
-double measure_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
-  const double contexts = 0.1 + 3e-9 * c.longest_state_bytes;  // a state is made and read some dozens of times
-  const auto positions = static_cast<double>(a.judged_bytes * s.seeds + a.position_bytes + 7 * a.noise_bytes + a.passages * recall_positions);
-  return contexts + positions * c.prefill_seconds;
+// A held-out byte is read once by the frozen model, and once by one that learns from what it has read.
+double judged_seconds(const CompareSettings& s, const Calibration& c) {
+  return c.prefill_seconds * static_cast<double>(s.seeds) + learning_cost * c.step_seconds / static_cast<double>(c.positions);
 }
 
+}  // namespace
+
+double measure_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
+  const double contexts = 0.1 + 3e-9 * c.longest_state_bytes;  // a state is made and read some dozens of times
+  const auto positions = static_cast<double>(a.position_bytes + 7 * a.noise_bytes + a.passages * recall_positions);
+  return contexts + positions * c.prefill_seconds + static_cast<double>(a.judged_bytes) * judged_seconds(s, c);
+}
+
+namespace {
 // What is measured: as much as the share allows the slowest candidate, so that all are measured on the same bytes.
 void choose_measured(const CompareSettings& s, const std::vector<Calibration>& all, const Parts& parts, Amounts& a) {
-  double slowest = 0;
-  for (const Calibration& c : all) slowest = std::max(slowest, c.prefill_seconds);
-  const double positions = s.measure_share * s.budget / static_cast<double>(all.size()) / slowest;
-  const auto amount = [&](double share, int64_t least, int64_t most) {
-    return std::clamp(static_cast<int64_t>(share * positions), std::min(least, most), most);
+  double slowest = 0, slowest_judged = 0;
+  for (const Calibration& c : all) {
+    slowest = std::max(slowest, c.prefill_seconds);
+    slowest_judged = std::max(slowest_judged, judged_seconds(s, c));
+  }
+  const double seconds = s.measure_share * s.budget / static_cast<double>(all.size());
+  const auto amount = [&](double share, int64_t least, int64_t most, double each) {
+    return std::clamp(static_cast<int64_t>(share * seconds / each), std::min(least, most), most);
   };
   const int64_t held_out = parts.held_out.bytes();
-  a.judged_bytes = amount(0.45 / static_cast<double>(s.seeds), int64_t{16} << 10, std::min<int64_t>(held_out, int64_t{1} << 20));
-  a.position_bytes = amount(0.2, int64_t{8} << 10, std::min<int64_t>(held_out, int64_t{256} << 10));
-  a.noise_bytes = amount(0.1 / 7, int64_t{4} << 10, std::min<int64_t>(held_out, int64_t{64} << 10));
-  a.passages = amount(0.25 / static_cast<double>(recall_positions), 4, 16);
+  a.judged_bytes = amount(0.6, int64_t{16} << 10, std::min<int64_t>(held_out, int64_t{1} << 20), slowest_judged);
+  a.position_bytes = amount(0.15, int64_t{8} << 10, std::min<int64_t>(held_out, int64_t{256} << 10), slowest);
+  a.noise_bytes = amount(0.08 / 7, int64_t{4} << 10, std::min<int64_t>(held_out, int64_t{64} << 10), slowest);
+  a.passages = amount(0.17 / static_cast<double>(recall_positions), 4, 16, slowest);
 }
 
 void check_parameters(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all) {
@@ -219,15 +255,19 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
     evaluate = std::max(evaluate, c.evaluate_seconds);
   }
   const double search = searches(s) ? s.search_share * s.budget : 0;
-  double noise = s.noise_share * s.budget;
+  double noise = s.length_list().size() > 1 ? 0 : s.noise_share * s.budget;
   for (const Calibration& c : all)
     if (noise / per_unit / noise_trainings / unit(s, c) < least_noise_steps) noise = 0;
   const double train = std::max(0.0, margin * s.budget - fixed - search - noise);
   constexpr double evaluated = 0.06;  // of the time to train
-  const double batches = evaluated * train / (n * static_cast<double>(s.seeds)) / static_cast<double>(evaluations + 1) / evaluate;
-  a.validation_bytes = std::clamp<int64_t>(static_cast<int64_t>(batches), 1, std::max<int64_t>(1, parts.validation.bytes() / (s.batch * s.length))) * s.batch * s.length;
+  a.second_seeds = s.seeds == 1 && all.size() > 1 ? 2 : 0;
+  const double each = n * static_cast<double>(s.seeds) + static_cast<double>(a.second_seeds);  // trainings
+  int64_t largest = 0;  // bytes of a batch
+  for (const Calibration& c : all) largest = std::max(largest, c.positions);
+  const double batches = evaluated * train / each / static_cast<double>(evaluations + 1) / evaluate;
+  a.validation_bytes = std::clamp<int64_t>(static_cast<int64_t>(batches), 1, std::max<int64_t>(1, parts.validation.bytes() / largest)) * largest;
   a.search = search / per_unit / static_cast<double>(s.learning_rates);
-  a.train = (1 - evaluated) * train / per_unit / static_cast<double>(s.seeds);
+  a.train = (1 - evaluated) * train / per_unit * n / each;
   a.noise = noise / per_unit / noise_trainings;
   return a;
 }

@@ -23,12 +23,14 @@ Parts cut(const ByteSource& source, const CompareSettings& settings);
 // What one candidate costs on this machine.
 struct Calibration {
   int64_t parameters = 0;
+  int64_t positions = 0;                    // bytes of a batch
   double step_seconds = 0, step_flops = 0;  // a training step, optimizer included; FLOPs are minimal ones
   double evaluate_seconds = 0;              // a batch of validation windows
   double prefill_seconds = 0;               // a byte read by a Session
   double longest_state_bytes = 0;           // at the longest context that is measured
   void visit(FieldVisitor& v) {
     v.field("parameters", parameters, "of the model");
+    v.field("positions", positions, "bytes of a batch");
     v.field("step_seconds", step_seconds, "a training step");
     v.field("step_flops", step_flops, "minimal FLOPs of a training step");
     v.field("evaluate_seconds", evaluate_seconds, "a batch of validation windows");
@@ -45,6 +47,7 @@ std::vector<Calibration> calibrate(const std::vector<Candidate>&, const CompareS
 // What each trial gets, the same for all candidates, in the unit that is matched; and how much is measured.
 struct Amounts {
   double search = 0, train = 0, noise = 0;  // of one trial: calibrated seconds, FLOPs or steps; noise 0: its share buys too few
+  int64_t second_seeds = 0;                 // trainings that are kept for the first two, should they lie too close to tell apart
   int64_t validation_bytes = 0;             // of one measurement while training
   int64_t judged_bytes = 0;                 // of the held-out text, as one stream
   int64_t position_bytes = 0, noise_bytes = 0, passages = 0;
@@ -52,6 +55,7 @@ struct Amounts {
     v.field("search", search, "of a trial of a learning rate, in the unit that is matched");
     v.field("train", train, "of a training");
     v.field("noise", noise, "of going on with fillers");
+    v.field("second_seeds", second_seeds, "trainings kept for the first two, should they lie too close to tell apart");
     v.field("validation_bytes", validation_bytes, "of a measurement while training");
     v.field("judged_bytes", judged_bytes, "of the held-out text, read as one stream");
     v.field("position_bytes", position_bytes, "read for bits by position");
@@ -73,6 +77,9 @@ Amounts share_out(const CompareSettings&, const std::vector<Candidate>&, const s
 
 // The same checks for candidates that join later and get what the first ones got. Throws config.
 void check_added(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Amounts&);
+
+// Calibrated seconds of measuring one trained candidate.
+double measure_seconds(const CompareSettings&, const Calibration&, const Amounts&);
 
 // Calibrated seconds of everything that a candidate adds: trainings, measurements.
 double expected_seconds(const CompareSettings&, const Calibration&, const Amounts&);

@@ -19,9 +19,9 @@ ByteSource source(size_t bytes) {
 std::vector<Candidate> candidates() { return find_candidates({"mamba2", "attention", "base-mamba1"}, "tiny"); }
 
 std::vector<Calibration> costs() {
-  return {{.parameters = 300'000, .step_seconds = 0.02, .step_flops = 3e9, .evaluate_seconds = 0.008, .prefill_seconds = 3e-5},
-          {.parameters = 304'000, .step_seconds = 0.01, .step_flops = 2e9, .evaluate_seconds = 0.004, .prefill_seconds = 2e-5},
-          {.parameters = 302'000, .step_seconds = 0.04, .step_flops = 4e9, .evaluate_seconds = 0.02, .prefill_seconds = 5e-5}};
+  return {{.parameters = 300'000, .positions = 2048, .step_seconds = 0.02, .step_flops = 3e9, .evaluate_seconds = 0.008, .prefill_seconds = 3e-5},
+          {.parameters = 304'000, .positions = 2048, .step_seconds = 0.01, .step_flops = 2e9, .evaluate_seconds = 0.004, .prefill_seconds = 2e-5},
+          {.parameters = 302'000, .positions = 2048, .step_seconds = 0.04, .step_flops = 4e9, .evaluate_seconds = 0.02, .prefill_seconds = 5e-5}};
 }
 
 // The word before " would do".
@@ -69,7 +69,7 @@ TEST(Plan, EachMatchHoldsItsUnitEqual) {
     for (const Calibration& c : costs()) {
       const auto steps = static_cast<double>(steps_for(settings, c, amounts.train));
       EXPECT_NEAR(steps * unit(settings, c), amounts.train, unit(settings, c)) << match;
-      total += expected_seconds(settings, c, amounts);
+      total += expected_seconds(settings, c, amounts) + steps * c.step_seconds * static_cast<double>(amounts.second_seeds) / 3;
     }
     EXPECT_LT(total, 600) << match;
     EXPECT_GT(total, 0.8 * 600) << match;
@@ -127,12 +127,37 @@ TEST(Settings, ImpossibleOnesAreNamed) {
   EXPECT_NE(what({.match = "luck"}).find("match 'luck'"), std::string::npos);
   EXPECT_NE(what({.seeds = 0}).find("seeds is 0"), std::string::npos);
   EXPECT_NE(what({.seeds = int64_t{1} << 60}).find("at most 1000"), std::string::npos);
-  EXPECT_NE(what({.length = int64_t{1} << 60}).find("length is"), std::string::npos);
+  EXPECT_NE(what({.lengths = "1152921504606846976"}).find("length is"), std::string::npos);
+  for (const char* wrong : {"", "512,", "512 2048", "many", "512;2048", "-5x"}) EXPECT_NE(what({.lengths = wrong}).find("expected whole numbers with commas"), std::string::npos) << wrong;
+  EXPECT_NE(what({.match = "params", .lengths = "512,2048"}).find("take --match time or flops"), std::string::npos);
   EXPECT_NE(what({.weight_decay = -0.1f}).find("weight_decay is -0.1"), std::string::npos);
   EXPECT_NE(what({.weight_decay = INFINITY}).find("weight_decay is inf"), std::string::npos);
   EXPECT_NE(what({.dropout = 1}).find("dropout is 1"), std::string::npos);
   EXPECT_NE(what({.search_share = 0.9}).find("less than a fifth"), std::string::npos);
   EXPECT_NE(what({.noise_share = NAN}).find("noise_share"), std::string::npos);
+}
+
+TEST(Lengths, EveryCandidateAtEachWithAsManyBytesInABatch) {
+  const CompareSettings settings{.batch = 8, .lengths = "2048,512,8192,512"};
+  EXPECT_EQ(settings.length_list(), (std::vector<int64_t>{512, 2048, 8192}));
+  const std::vector<Candidate> all = at_lengths(candidates(), settings);
+  ASSERT_EQ(all.size(), 9u);
+  EXPECT_EQ(all[1].name, "mamba2@2048");
+  EXPECT_EQ(all[1].batch, 2);
+  EXPECT_EQ(all[2].batch, 1);  // whole sequences: more bytes than at the others
+  EXPECT_EQ(at_lengths(candidates(), {.lengths = "1024"})[0].name, "mamba2");
+}
+
+TEST(Plan, SecondSeedsAreInTheBudget) {
+  const Parts parts = cut(source(1'000'000), {});
+  const CompareSettings settings{.budget = 600}, three{.budget = 600, .seeds = 3};
+  const Amounts amounts = share_out(settings, candidates(), costs(), parts);
+  EXPECT_EQ(amounts.second_seeds, 2);
+  EXPECT_EQ(share_out(three, candidates(), costs(), parts).second_seeds, 0);
+  double total = 2 * amounts.train;
+  for (const Calibration& c : costs()) total += expected_seconds(settings, c, amounts);
+  EXPECT_LT(total, 600);
+  EXPECT_GT(total, 0.8 * 600);
 }
 
 TEST(Candidates, KindsPresetsAndFiles) {

@@ -1,28 +1,114 @@
 #include "lab/compare/rates.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
+#include <limits>
+#include <vector>
 
 namespace statera {
 
 namespace {
+constexpr double usual_noise = 0.01;   // bits per byte between two trials of equal rates that differ in nothing but luck
+constexpr double near_plateau = 0.25;  // a trial's noise grows by so much of what it has left to fall until it is well below the plateau
+constexpr double well_below = 0.3;     // bits per byte
+constexpr std::array<double, 6> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08};  // bits per byte and squared octave, all alike before a trial
+constexpr double reach = 5, grain = 1.0 / 16;                                     // of the grid, octaves
+
+// 0.0035, not 0.003497: the nearest double of a decimal, whatever the locale.
 double two_digits(double lr) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1e", lr);
-  return std::strtod(text, nullptr);
+  std::array<char, 32> text;
+  const auto written = std::to_chars(text.data(), text.data() + text.size(), lr, std::chars_format::scientific, 1);
+  double rounded = 0;
+  std::from_chars(text.data(), written.ptr, rounded);
+  return rounded;
+}
+
+// What a trial counts for.
+struct Point {
+  double octaves;  // of its rate, above the prior's for a training as short
+  double bits, noise;
+};
+
+double noise_of(double bits, double plateau) { return usual_noise + near_plateau * std::max(0.0, bits - (plateau - well_below)); }
+
+// The log-likelihood of the points if the best rate is at x and the bowl has curvature k; c is the weighted mean of what is left.
+double fit(std::span<const Point> points, double x, double k) {
+  double weights = 0, mean = 0;
+  for (const Point& p : points) {
+    const double w = 1 / (p.noise * p.noise), left = p.bits - k * (p.octaves - x) * (p.octaves - x);
+    weights += w;
+    mean += w * left;
+  }
+  mean /= weights;
+  double sum = 0;
+  for (const Point& p : points) {
+    const double left = (p.bits - k * (p.octaves - x) * (p.octaves - x) - mean) / p.noise;
+    sum -= 0.5 * left * left;
+  }
+  return sum;
+}
+
+struct Belief {
+  double mean = 0, loss = 0;  // of x, octaves; expected k (x - mean)^2, bits per byte
+};
+
+Belief believe(std::span<const Point> points, double octaves, double below) {
+  struct Cell {
+    double x, k, log;
+  };
+  std::vector<Cell> cells;
+  double most = -std::numeric_limits<double>::infinity();
+  for (double x = -reach; x <= reach; x += grain) {
+    if (x >= below) continue;  // a rate that diverged in a short training is above the best
+    for (const double k : curvatures) {
+      const double log = -0.5 * x * x / (octaves * octaves) + (points.empty() ? 0 : fit(points, x, k));
+      cells.push_back({x, k, log});
+      most = std::max(most, log);
+    }
+  }
+  double weights = 0;
+  Belief b;
+  for (const Cell& c : cells) {
+    const double w = std::exp(c.log - most);
+    weights += w;
+    b.mean += w * c.x;
+  }
+  b.mean /= weights;
+  for (const Cell& c : cells) b.loss += std::exp(c.log - most) / weights * c.k * (c.x - b.mean) * (c.x - b.mean);
+  return b;
 }
 }  // namespace
 
-double next_rate(std::span<const TriedRate> tried, double usual) {
-  constexpr double wide = 4;
-  if (tried.empty()) return two_digits(usual);
+double next_rate(std::span<const TriedRate> tried, const RatePrior& prior) {
+  constexpr double step = 2;
+  const auto untried = [&](double lr) { return std::ranges::none_of(tried, [&](const TriedRate& t) { return t.lr == lr; }); };
+  for (const double lr : {prior.search_lr, prior.search_lr * step, prior.search_lr / step})
+    if (untried(two_digits(lr))) return two_digits(lr);
   const auto best = std::ranges::min_element(tried, {}, &TriedRate::bits_per_byte);
-  if (best + 1 == tried.end() && std::isfinite(best->bits_per_byte)) return two_digits(best->lr * wide);
-  if (best == tried.begin()) return two_digits(best->lr / wide);
+  if (best + 1 == tried.end() && std::isfinite(best->bits_per_byte)) return two_digits(best->lr * step);
+  if (best == tried.begin()) return two_digits(best->lr / step);
   const TriedRate& neighbour = (best - 1)->bits_per_byte < (best + 1)->bits_per_byte ? *(best - 1) : *(best + 1);
   return two_digits(std::sqrt(best->lr * neighbour.lr));
+}
+
+RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior, double plateau) {
+  std::vector<Point> points;
+  double below = std::numeric_limits<double>::infinity();
+  for (const TriedRate& t : tried) {
+    const double octaves = std::log2(t.lr / prior.search_lr);
+    if (!std::isfinite(t.bits_per_byte)) below = std::min(below, octaves);
+    else if (t.bits_per_byte < plateau) points.push_back({octaves, t.bits_per_byte, noise_of(t.bits_per_byte, plateau)});
+  }
+  const bool all_diverged = !tried.empty() && std::ranges::none_of(tried, [](const TriedRate& t) { return std::isfinite(t.bits_per_byte); });
+  if (all_diverged || below <= grain - reach) return {.lr = std::numeric_limits<double>::quiet_NaN(), .doubt = 0, .told_apart = false};
+  const Belief b = believe(points, prior.octaves, below);
+  RateChoice choice{.lr = two_digits(prior.lr * std::exp2(b.mean)), .doubt = b.loss, .told_apart = false};
+  for (const Point& p : points)
+    for (const Point& q : points)
+      if (p.bits - q.bits > 2 * std::hypot(p.noise, q.noise)) choice.told_apart = true;
+  return choice;
 }
 
 }  // namespace statera

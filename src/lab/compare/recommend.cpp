@@ -28,12 +28,17 @@ std::string times(double mine, double other, const char* less, const char* more)
   return text(larger < 10 ? "%.1f times %s" : "%.0f times %s", larger, ratio > 1 ? less : more);
 }
 
-// What taking `mine` instead of `other` costs or saves.
-std::string price(const Contender& mine, const Contender& other, int64_t context) {
+// "512" or "512 and 2,048".
+std::string contexts(const Contender& mine, const Contender& other) {
+  return thousands(mine.context) + (mine.context == other.context ? "" : " and " + thousands(other.context));
+}
+
+// What taking `mine` instead of `other` costs or saves, at the context that their quality was judged with.
+std::string price(const Contender& mine, const Contender& other) {
+  if (mine.step_seconds <= 0 || other.step_seconds <= 0) return "";
   const std::string state = times(mine.state_bytes, other.state_bytes, "smaller", "larger");
   const std::string step = times(mine.step_seconds, other.step_seconds, "faster", "slower");
-  if (mine.step_seconds <= 0 || other.step_seconds <= 0) return "";
-  const std::string at = " with " + thousands(context) + " bytes of context kept";
+  const std::string at = " with the " + contexts(mine, other) + " bytes of context that they were judged with";
   if (state.empty() && step.empty()) return "their steps and states cost the same" + at;
   return (state.empty() ? "its state is as large" : "its state is " + state) + (step.empty() ? " and its step as fast" : " and its step " + step) + at;
 }
@@ -61,12 +66,10 @@ std::string names(const std::vector<const Contender*>& level) {
 
 Recommendation by_cost(const std::vector<const Contender*>& level, const Contender& best, const Circumstances& c) {
   Recommendation r{.winner = {}, .decided_by = "cost", .sentences = {}};
-  double apart = 0, error = 0;
-  for (const Contender* one : level)
-    if (one->behind >= apart) apart = one->behind, error = one->error;
+  const Contender& farthest = **std::max_element(level.begin(), level.end(), [](const Contender* a, const Contender* b) { return a->behind < b->behind; });
   const Contender* winner = cheapest(level);
-  r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + names(level) + " cannot be told apart: " + text("%.3f +- %.3f", apart, error) +
-                        " bits per byte lie between them.");
+  r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + names(level) + " cannot be told apart: " +
+                        text("%.3f bits per byte lie between them, and the doubt is %.3f.", farthest.behind, farthest.doubt));
   if (!winner) {
     r.decided_by = "nothing";
     r.sentences.push_back("What they cost is not measured yet; the same command goes on.");
@@ -74,47 +77,87 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
   }
   r.winner = winner->name;
   const Contender* other = winner == &best ? *std::find_if(level.begin(), level.end(), [&](const Contender* l) { return l != winner; }) : &best;
-  const std::string gain = price(*winner, *other, c.context);
-  r.sentences.push_back("By cost, take " + winner->name + ": beside " + other->name + ", " + gain + ".");
+  r.sentences.push_back("By cost, take " + winner->name + ": beside " + other->name + ", " + price(*winner, *other) + ".");
   return r;
+}
+
+// By the frozen models alone.
+Recommendation by_quality(const Contender& best, const std::vector<const Contender*>& rivals, const Circumstances& c) {
+  Recommendation r{.winner = best.name, .decided_by = "quality", .sentences = {}};
+  if (rivals.empty()) {
+    r.sentences.push_back("On " + c.data + ", " + best.name + text(" costs %.3f bits per byte; there is no other candidate to weigh it against.", best.bits_per_byte));
+    return r;
+  }
+  const Contender& second = *rivals.front();
+  const std::string cost = price(best, second);
+  r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + best.name + " is " + difference(second) + " ahead of " + second.name +
+                        (cost.empty() ? "." : "; " + cost + "."));
+  return r;
+}
+
+// What stands between those that learn while they read.
+std::string among_learners(const std::vector<Contender>& ranked, const Circumstances& c) {
+  const Contender* best = nullptr;
+  for (const Contender& one : ranked)
+    if (one.learning_bits > 0 && (!best || one.learning_bits < best->learning_bits)) best = &one;
+  if (!best || c.learning.name.empty()) return "";
+  const bool ahead = best->learning_bits < c.learning.bits_per_byte;
+  const std::string model = best->name + text(" costs %.3f", best->learning_bits), counts = c.learning.name + text(" costs %.3f", c.learning.bits_per_byte);
+  return "Among those that go on learning while they read, " +
+         (ahead ? model + " bits per byte, and " + counts + "." : counts + " bits per byte, and " + model + ": to compress such data, no model here is worth its training.");
+}
+
+// What the figures leave open, a sentence each.
+void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, std::vector<std::string>& sentences) {
+  for (const Contender& one : ranked)
+    if (one.unfinished)
+      sentences.push_back(one.name + text(", at %.3f bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is not beaten; a larger ", one.bits_per_byte) +
+                          "--budget would tell.");
+  std::vector<const Contender*> blind;
+  double most = 0;
+  for (const Contender& one : ranked)
+    if (!one.rates_told_apart) {
+      blind.push_back(&one);
+      most = std::max(most, one.rate_doubt);
+    }
+  if (!blind.empty())
+    sentences.push_back("The search could not tell the learning rates of " + names(blind) + " apart and took what is usual; another rate may be expected to bring " +
+                        text("up to %.3f bits per byte, which the doubt counts.", most));
+  if (c.seeds == 1 && ranked.size() > 1)
+    sentences.push_back("Each candidate was trained once; the doubt counts the usual luck of a seed (--seeds 3 would measure it).");
 }
 }  // namespace
 
 Recommendation recommend(const std::vector<Contender>& contenders, const Circumstances& c) {
-  Recommendation r;
   if (contenders.empty()) return {.winner = {}, .decided_by = "nothing", .sentences = {"No candidate is trained and judged yet; the same command goes on."}};
   std::vector<Contender> ranked = contenders;
   std::stable_sort(ranked.begin(), ranked.end(), [](const Contender& a, const Contender& b) { return a.bits_per_byte < b.bits_per_byte; });
   const Contender& best = ranked.front();
-  std::vector<const Contender*> level;  // that cannot be told from the best
-  for (const Contender& one : ranked)
-    if (&one == &best || one.behind <= one.doubt) level.push_back(&one);
-
-  if (!c.complete && !c.best_baseline.empty() && c.baseline_bits <= best.bits_per_byte) {
-    r.decided_by = "nothing";
-    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + text(" costs %.3f bits per byte and ", best.bits_per_byte) + c.best_baseline +
-                          text(" %.3f; the same command goes on.", c.baseline_bits));
-  } else if (!c.best_baseline.empty() && c.baseline_bits <= best.bits_per_byte) {
-    r.decided_by = "baseline";
-    r.sentences.push_back("On " + c.data + ", at " + c.terms + ", no model is worth its training: " + c.best_baseline +
-                          text(" costs %.3f bits per byte, ", c.baseline_bits) + best.name + text(", the best model, %.3f.", best.bits_per_byte));
-    r.sentences.push_back("A larger --budget, in a folder of its own (--out), may change that.");
-  } else if (ranked.size() == 1) {
-    r.winner = best.name;
-    r.decided_by = "quality";
-    r.sentences.push_back("On " + c.data + ", " + best.name + text(" costs %.3f bits per byte; there is no other candidate to weigh it against.", best.bits_per_byte));
-  } else if (level.size() > 1) {
-    r = by_cost(level, best, c);
-  } else {
-    r.winner = best.name;
-    r.decided_by = "quality";
-    const Contender& second = ranked[1];
-    const std::string cost = price(best, second, c.context);
-    r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + best.name + " is " + difference(second) + " ahead of " + second.name +
-                          (cost.empty() ? "." : "; " + cost + "."));
+  std::vector<const Contender*> level = {&best}, rivals;  // that cannot be told from the best; that it can be weighed against
+  for (const Contender& one : ranked) {
+    if (&one == &best || one.unfinished) continue;
+    rivals.push_back(&one);
+    if (one.behind <= one.doubt) level.push_back(&one);
   }
-  if (c.seeds == 1 && ranked.size() > 1 && r.decided_by != "baseline")
-    r.sentences.push_back("The error counts the text, not the luck of a seed: each candidate was trained once (--seeds 3 would tell).");
+  Recommendation r;
+  const bool beaten = !c.frozen.name.empty() && c.frozen.bits_per_byte <= best.bits_per_byte;
+  if (beaten && !c.complete) {
+    r.decided_by = "nothing";
+    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + text(" costs %.3f bits per byte and ", best.bits_per_byte) + c.frozen.name +
+                          text(" %.3f; the same command goes on.", c.frozen.bits_per_byte));
+  } else if (beaten) {
+    r.decided_by = "baseline";
+    r.sentences.push_back("On " + c.data + ", at " + c.terms + ", no model is worth its training: among frozen models, " + c.frozen.name +
+                          text(" costs %.3f bits per byte, ", c.frozen.bits_per_byte) + best.name + text(", the best model, %.3f.", best.bits_per_byte));
+    r.sentences.push_back("A larger --budget, in a folder of its own (--out), may change that.");
+  } else {
+    r = level.size() > 1 ? by_cost(level, best, c) : by_quality(best, rivals, c);
+    if (!c.frozen.name.empty())
+      r.sentences.push_back("Among frozen models it is worth its training: " + c.frozen.name + text(", the best count, costs %.3f bits per byte and ", c.frozen.bits_per_byte) +
+                            best.name + text(" %.3f.", best.bits_per_byte));
+  }
+  if (const std::string learners = among_learners(ranked, c); !learners.empty()) r.sentences.push_back(learners);
+  add_doubts(ranked, c, r.sentences);
   return r;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/fields.hpp"
 #include "statera/train.hpp"
@@ -13,25 +14,27 @@ struct CompareSettings {
   std::string match = "time";        // what each candidate gets equally much of: "time" (calibrated), "flops" or "params" (steps)
   double budget = 300;               // seconds for everything, the search for learning rates included
   int64_t seeds = 1;                 // trainings of each candidate
-  int64_t batch = 4, length = 512;   // sequences of a batch, bytes of a sequence
+  int64_t batch = 4;                 // sequences of a batch at the shortest length; longer sequences are fewer, so that a batch has as many bytes
+  std::string lengths = "512";       // bytes of a sequence; with several ("512,2048") every candidate is trained at each
   std::string precision = "fp32";    // of matrix products in training, or "bf16"; held-out data are always read in fp32
   float weight_decay = TrainOptions().weight_decay;  // of matrices
   float dropout = 0;                 // of the embedding and of what each half of a block adds, the share that is zeroed in training
   int64_t held_out_bytes = 0;        // the last so many are judged on; 0: a tenth
-  int64_t learning_rates = 4;        // tried for each candidate (rates.hpp)
-  double search_share = 0.2;         // of the budget: the search for learning rates
+  int64_t learning_rates = 3;        // tried for each candidate (rates.hpp)
+  double search_share = 0.15;        // of the budget: the search for learning rates
   double noise_share = 0.08;         // going on with fillers in the stream
   double measure_share = 0.15;       // measuring the trained models, at most
 
   // Throws config for impossible values, naming the field.
   void check() const;
+  std::vector<int64_t> length_list() const;  // ascending, each once. Throws config
   void visit(FieldVisitor& v) {
     v.field("size", size, "of the presets that candidates name by their kind");
     v.field("match", match, "what each candidate gets equally much of: time, flops or params");
     v.field("budget", budget, "seconds for everything");
     v.field("seeds", seeds, "trainings of each candidate");
-    v.field("batch", batch, "sequences of a batch");
-    v.field("length", length, "bytes of a sequence");
+    v.field("batch", batch, "sequences of a batch at the shortest length");
+    v.field("lengths", lengths, "bytes of a sequence: one length, or several with commas");
     v.field("precision", precision, "of matrix products in training: fp32 or bf16");
     v.field("weight_decay", weight_decay, "of matrices in training");
     v.field("dropout", dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training");

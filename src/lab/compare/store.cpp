@@ -9,7 +9,7 @@
 namespace statera {
 
 namespace {
-constexpr const char* version = "3";
+constexpr const char* version = "4";
 
 // One process at a time: the lock is held until the store is closed.
 constexpr const char* tables =

@@ -64,7 +64,7 @@ TEST_F(Stores, ANameIsNoCommand) {
 
 TEST_F(Stores, RefusesAnotherVersion) {
   { Store(path()).keep_fact("version", "99"); }
-  EXPECT_NE(refused().find("has version 99, this program reads 3"), std::string::npos) << refused();
+  EXPECT_NE(refused().find("has version 99, this program reads 4"), std::string::npos) << refused();
 }
 
 TEST_F(Stores, RefusesWhatIsNoDatabase) {

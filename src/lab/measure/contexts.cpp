@@ -1,6 +1,7 @@
 #include "lab/measure/contexts.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "lab/measure/sequences.hpp"
 #include "lab/measure/stream_cost.hpp"
@@ -14,10 +15,10 @@ constexpr int rounds = 3;
 constexpr int64_t most_bytes = int64_t{4} << 30;
 
 // One model through all contexts once; appends to seconds[context].
-void visit(const Model& model, std::vector<ContextCost>& costs, std::vector<std::vector<double>>& seconds) {
+void visit(const Model& model, const std::set<int64_t>& contexts, std::vector<ContextCost>& costs, std::vector<std::vector<double>>& seconds) {
   Sequences one(model, 1);
   size_t place = 0;
-  for (int64_t context = shortest_context; context <= longest_context; context *= 2, ++place) {
+  for (const int64_t context : contexts) {
     if (model.layers().cost(1, context).state_bytes > static_cast<double>(most_bytes)) return;
     if (place == costs.size()) {
       costs.push_back({.context = context, .step_seconds = 0, .state_bytes = 0});
@@ -29,17 +30,20 @@ void visit(const Model& model, std::vector<ContextCost>& costs, std::vector<std:
       if (step > 0) seconds[place].push_back(taken);
     }
     costs[place].state_bytes = static_cast<int64_t>(one.bytes());
+    ++place;
   }
 }
 }  // namespace
 
-std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, const std::function<bool()>& stop) {
+std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, std::span<const int64_t> more, const std::function<bool()>& stop) {
+  std::set<int64_t> contexts(more.begin(), more.end());
+  for (int64_t context = shortest_context; context <= longest_context; context *= 2) contexts.insert(context);
   std::vector<std::vector<ContextCost>> costs(models.size());
   std::vector<std::vector<std::vector<double>>> seconds(models.size());
   for (int round = 0; round < rounds; ++round)
     for (size_t m = 0; m < models.size(); ++m) {
       if (stop && stop()) return {};
-      visit(*models[m], costs[m], seconds[m]);
+      visit(*models[m], contexts, costs[m], seconds[m]);
     }
   for (size_t m = 0; m < models.size(); ++m)
     for (size_t c = 0; c < costs[m].size(); ++c) costs[m][c].step_seconds = median(seconds[m][c]);

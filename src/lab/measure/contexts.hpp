@@ -19,9 +19,9 @@ struct ContextCost {
   int64_t state_bytes;
 };
 
-// At contexts 256, 512 ... 65,536, attention seeing all of it: the price of exact recall. The states are made, not read in (their zeros take
-// the time that values would). A context whose state would take more than 4 GiB is left out. [models][contexts]; empty when stopped.
-std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, const std::function<bool()>& stop = {});
+// At contexts 256, 512 ... 65,536 and those of `more`, ascending, attention seeing all of it: the price of exact recall. The states are made, not read in
+// (their zeros take the time that values would). A context whose state would take more than 4 GiB is left out. [models][contexts]; empty when stopped.
+std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, std::span<const int64_t> more = {}, const std::function<bool()>& stop = {});
 
 struct StreamSpeed {
   double prefill_bytes_per_second = 0;  // 2,048 bytes at once (fewer if the source is shorter), from an empty state

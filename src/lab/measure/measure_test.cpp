@@ -8,6 +8,7 @@
 #include "lab/measure/by_position.hpp"
 #include "lab/measure/contexts.hpp"
 #include "lab/measure/filler.hpp"
+#include "lab/measure/learning_cost.hpp"
 #include "lab/measure/paired.hpp"
 #include "lab/measure/recall.hpp"
 #include "lab/measure/stream_cost.hpp"
@@ -44,6 +45,31 @@ TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
   Session session = quiet_session(model);
   const std::vector<float> second = session.score(ids_of(std::span(reinterpret_cast<const uint8_t*>(two.data()), 200)));
   for (size_t i = 0; i < second.size(); ++i) EXPECT_EQ(nats[700 + i], second[i]) << i;
+}
+
+TEST(LearningCost, ScoresBeforeItLearnsAndBeginsDocumentsAnew) {
+  const std::string one = text(64), two = text(40, 9);
+  const Model frozen = small();
+  const std::vector<float> before = stream_cost(frozen, source({one, two}), 104);
+  Model still = small();
+  const std::vector<float> nats = learning_cost(still, source({one, two}), 104, {.length = 32, .lr = 1e-12f});
+  ASSERT_EQ(nats.size(), 104u);
+  for (size_t i = 0; i < nats.size(); ++i) EXPECT_NEAR(nats[i], before[i], 1e-4) << i;  // a rate of 0: the frozen model, states carried
+  Model learning = small();
+  const std::vector<float> learned = learning_cost(learning, source({one, two}), 104, {.length = 32, .lr = 1e-2f});
+  for (size_t i = 0; i < 32; ++i) EXPECT_EQ(learned[i], nats[i]) << i;  // nothing was learned yet
+  EXPECT_NE(learned[40], nats[40]);
+}
+
+TEST(LearningCost, ATextThatRepeatsGetsCheaper) {
+  std::string repeated;
+  for (int i = 0; i < 60; ++i) repeated += "the same line again\n";
+  Model model = small();
+  const std::vector<float> nats = learning_cost(model, source({repeated}), 1200, {.length = 32, .lr = 1e-2f});
+  const auto mean = [&](size_t from, size_t to) { return std::accumulate(nats.begin() + static_cast<std::ptrdiff_t>(from), nats.begin() + static_cast<std::ptrdiff_t>(to), 0.0) / static_cast<double>(to - from); };
+  EXPECT_LT(mean(1000, 1200), 0.5 * mean(0, 200));
+  int asked = 0;
+  EXPECT_EQ(learning_cost(model, source({repeated}), 1200, {.length = 32, .lr = 1e-12f}, [&] { return ++asked > 2; }).size(), 64u);
 }
 
 TEST(ByPosition, BucketsHoldEveryByteOnceAndTheirMeans) {
@@ -148,7 +174,7 @@ TEST(Contexts, StateBytesAreTheLayouts) {
     EXPECT_GT(c.step_seconds, 0);
     EXPECT_NEAR(static_cast<double>(c.state_bytes), model.layers().cost(1, c.context).state_bytes, 1) << c.context;
   }
-  EXPECT_TRUE(step_costs(models, [] { return true; }).empty());
+  EXPECT_TRUE(step_costs(models, {}, [] { return true; }).empty());
 }
 
 TEST(Paired, ByHand) {

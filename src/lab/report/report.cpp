@@ -37,11 +37,12 @@ constexpr Key data_keys[] = {{"name", Kind::text, needed},          {"bytes", Ki
                              {"validation_bytes", Kind::amount, needed}, {"held_out_bytes", Kind::amount, needed}};
 constexpr Key terms_keys[] = {{"equal", Kind::text, needed}, {"not_equal", Kind::text, needed}};
 constexpr Key recommendation_keys[] = {{"winner", Kind::text, optional}, {"decided_by", Kind::text, needed}, {"sentences", Kind::texts, needed}};
-constexpr Key baseline_keys[] = {{"name", Kind::text, needed}, {"bits_per_byte", Kind::amount, needed}};
+constexpr Key baseline_keys[] = {{"name", Kind::text, needed}, {"bits_per_byte", Kind::amount, needed}, {"learns", Kind::truth, optional}};
+constexpr Key choice_keys[] = {{"doubt", Kind::amount, needed}, {"told_apart", Kind::truth, needed}};
 constexpr Key rate_keys[] = {{"lr", Kind::amount, needed}, {"bits_per_byte", Kind::amount, optional}, {"error", Kind::text, optional}};
 constexpr Key seed_keys[] = {{"seed", Kind::amount, needed}, {"bits_per_byte", Kind::amount, needed}};
 constexpr Key difference_keys[] = {{"from", Kind::text, needed}, {"bits_per_byte", Kind::number, needed},
-                                   {"standard_error", Kind::amount, needed}, {"seed_error", Kind::amount, optional}};
+                                   {"standard_error", Kind::amount, needed}, {"seed_error", Kind::amount, optional}, {"doubt", Kind::amount, optional}};
 constexpr Key curve_keys[] = {{"step", Kind::amount, needed}, {"train_bytes", Kind::amount, needed}, {"seconds", Kind::amount, needed},
                               {"flops", Kind::amount, needed}, {"bits_per_byte", Kind::amount, needed}};
 constexpr Key position_keys[] = {{"from", Kind::amount, needed}, {"to", Kind::amount, needed}, {"bits_per_byte", Kind::amount, needed},
@@ -56,11 +57,14 @@ constexpr Key memory_keys[] = {{"train_bytes", Kind::amount, optional}, {"weight
 constexpr Key candidate_keys[] = {{"name", Kind::text, needed},
                                   {"config", Kind::text, optional},
                                   {"layers", Kind::text, optional},
+                                  {"length", Kind::amount, optional},
+                                  {"batch", Kind::amount, optional},
                                   {"status", Kind::text, needed},
                                   {"error", Kind::text, optional},
                                   {"parameters", Kind::amount, needed},
                                   {"training_flops_per_byte", Kind::amount, optional},
                                   {"learning_rates", Kind::objects, optional, rate_keys},
+                                  {"rate", Kind::object, optional, choice_keys},
                                   {"lr", Kind::amount, optional},
                                   {"steps", Kind::amount, optional},
                                   {"train_bytes", Kind::amount, optional},
@@ -68,14 +72,19 @@ constexpr Key candidate_keys[] = {{"name", Kind::text, needed},
                                   {"train_flops", Kind::amount, optional},
                                   {"seeds", Kind::objects, optional, seed_keys},
                                   {"bits_per_byte", Kind::amount, optional},
+                                  {"learning_bits_per_byte", Kind::amount, optional},
+                                  {"unfinished", Kind::truth, optional},
                                   {"difference", Kind::object, optional, difference_keys},
                                   {"curve", Kind::objects, optional, curve_keys},
                                   {"by_position", Kind::objects, optional, position_keys},
                                   {"recall", Kind::objects, optional, recall_keys},
                                   {"noise", Kind::objects, optional, noise_keys},
                                   {"speed", Kind::object, optional, speed_keys},
+                                  {"judged_at", Kind::object, optional, context_keys},
                                   {"contexts", Kind::objects, optional, context_keys},
                                   {"memory", Kind::object, optional, memory_keys}};
+constexpr Key length_keys[] = {{"length", Kind::amount, needed}, {"best", Kind::text, needed}, {"bits_per_byte", Kind::amount, needed},
+                               {"within_doubt", Kind::texts, needed}};
 constexpr Key report_keys[] = {{"statera", Kind::text, needed},
                                {"commit", Kind::text, needed},
                                {"command", Kind::text, needed},
@@ -88,6 +97,7 @@ constexpr Key report_keys[] = {{"statera", Kind::text, needed},
                                {"recommendation", Kind::object, needed, recommendation_keys},
                                {"baselines", Kind::objects, needed, baseline_keys},
                                {"candidates", Kind::objects, needed, candidate_keys},
+                               {"by_length", Kind::objects, optional, length_keys},
                                {"notes", Kind::texts, optional}};
 
 class Checker {

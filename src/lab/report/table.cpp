@@ -16,8 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t columns = 100, widest_name = 24, widest_cell = 14;
-constexpr int64_t shown_context = 16384;
-using Row = std::array<std::string, 8>;
+using Row = std::array<std::string, 9>;
 
 size_t width(std::string_view text) {  // in characters
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -66,21 +65,21 @@ Row candidate_row(const Json& candidate, const std::string& winner) {
   if (const auto d = candidate.find("difference"); d != candidate.end())
     row[2] = decimals(d->at("bits_per_byte")) + " +- " + decimals(std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
   else if (candidate.contains("bits_per_byte")) row[2] = "best";
-  row[3] = count_text(candidate.at("parameters"));
-  if (const Json* speed = find(candidate, "speed", "train_bytes_per_second")) row[4] = count_text(*speed);
-  if (candidate.contains("contexts"))
-    for (const Json& at : candidate.at("contexts"))
-      if (at.at("context") == shown_context) {
-        row[5] = step_text(at.at("step_seconds"));
-        row[6] = bytes_text(at.at("state_bytes"));
-      }
-  if (const Json* memory = find(candidate, "memory", "train_bytes")) row[7] = bytes_text(*memory);
+  if (candidate.value("unfinished", false)) row[2] = "unfinished";
+  if (candidate.contains("learning_bits_per_byte")) row[3] = decimals(candidate.at("learning_bits_per_byte"));
+  row[4] = count_text(candidate.at("parameters"));
+  if (const Json* speed = find(candidate, "speed", "train_bytes_per_second")) row[5] = count_text(*speed);
+  if (const auto at = candidate.find("judged_at"); at != candidate.end()) {
+    row[6] = step_text(at->at("step_seconds"));
+    row[7] = bytes_text(at->at("state_bytes"));
+  }
+  if (const Json* memory = find(candidate, "memory", "train_bytes")) row[8] = bytes_text(*memory);
   return row;
 }
 
 std::vector<Row> rows_of(const Json& report) {
-  std::vector<Row> rows = {{"", "bits per", "behind", "", "train", "step, us", "state", "training"},
-                           {"", "byte", "the best", "params", "B/s", "at 16,384", "at 16,384", "memory"}};
+  std::vector<Row> rows = {{"", "bits per", "behind", "and if it", "", "train", "step,", "", "training"},
+                           {"", "byte", "the best", "learns on", "params", "B/s", "us", "state", "memory"}};
   const std::string winner = report.at("recommendation").value("winner", "");
   double best = INFINITY;
   for (const Json& candidate : report.at("candidates")) {
@@ -89,7 +88,8 @@ std::vector<Row> rows_of(const Json& report) {
   }
   for (const Json& baseline : report.at("baselines")) {
     const double bits = baseline.at("bits_per_byte");
-    rows.push_back({"  " + plain(baseline.at("name")), decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
+    if (baseline.value("learns", false)) rows.push_back({"  " + plain(baseline.at("name")), "", "", decimals(bits)});
+    else rows.push_back({"  " + plain(baseline.at("name")), decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
   }
   for (Row& row : rows) {
     row[0] = cut(row[0], widest_name);
@@ -130,7 +130,7 @@ std::string wrapped(const std::string& head, const std::string& text) {
 
 std::string report_table(const Json& report) {
   const std::vector<Row> rows = rows_of(report);
-  std::array<size_t, 8> widths{};
+  std::array<size_t, 9> widths{};
   for (const Row& row : rows)
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
   std::string out;
@@ -143,6 +143,8 @@ std::string report_table(const Json& report) {
   out += "\n";
   if (!report.at("complete").get<bool>()) out += "Stopped before all candidates were done.\n";
   if (report.at("recommendation").contains("winner")) out += "* recommended\n";
+  out += wrapped("", "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has read, as compressors do. "
+                     "Step and state: with as much context as the quality was judged with.");
   out += wrapped("equal:     ", report.at("terms").at("equal"));
   out += wrapped("not equal: ", report.at("terms").at("not_equal"));
   if (report.contains("notes"))

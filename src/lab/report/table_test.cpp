@@ -33,9 +33,10 @@ void fits(const std::string& table) {
 TEST(Table, ARowForEachCandidateAndBaseline) {
   const std::string table = report_table(fixture());
   fits(table);
-  EXPECT_EQ(line_of(table, "* hybrid"), "* hybrid             2.018            best  1.87 M  58.9 K        230    26.0 MB    231 MB");
-  EXPECT_EQ(line_of(table, "  mamba2"), "  mamba2             2.050  0.033 +- 0.009  1.87 M  61.2 K        148    1.08 MB    212 MB");
-  EXPECT_EQ(line_of(table, "  xz"), "  xz                 2.520           0.502");
+  EXPECT_EQ(line_of(table, "* hybrid"), "* hybrid             2.018            best      1.940  1.87 M  58.9 K    159  1.47 MB    231 MB");
+  EXPECT_EQ(line_of(table, "  mamba2"), "  mamba2             2.050  0.033 +- 0.009      1.980  1.87 M  61.2 K    151  1.08 MB    212 MB");
+  EXPECT_EQ(line_of(table, "  xz"), "  xz                                            2.520");
+  EXPECT_EQ(line_of(table, "  n-gram order 4"), "  n-gram order 4     2.410           0.392");
   EXPECT_NE(line_of(table, "equal:").find("calibrated time"), std::string::npos);
   EXPECT_NE(table.find("\nnot equal: steps, bytes read and FLOPs"), std::string::npos);
   EXPECT_NE(table.find("\nnote: A fixture for tests"), std::string::npos);
@@ -69,12 +70,20 @@ TEST(Table, SeedsAreInTheError) {
   EXPECT_NE(line_of(report_table(report), "  mamba2").find("0.033 +- 0.005"), std::string::npos);
 }
 
+TEST(Table, AnUnfinishedCandidateIsNotBehind) {
+  Json report = fixture();
+  report["candidates"][0]["unfinished"] = true;
+  const std::string line = line_of(report_table(report), "  mamba2");
+  EXPECT_NE(line.find("unfinished"), std::string::npos);
+  EXPECT_EQ(line.find("0.033"), std::string::npos);
+}
+
 TEST(Table, WhatIsAbsentIsADash) {
   Json report = fixture();
   report["candidates"][1] = {{"name", "attention"}, {"status", "stopped"}, {"parameters", 1855872}};
   report["complete"] = false;
   const std::string table = report_table(report);
-  EXPECT_EQ(line_of(table, "  attention"), "  attention        stopped               -  1.86 M       -          -          -         -");
+  EXPECT_EQ(line_of(table, "  attention"), "  attention        stopped               -          -  1.86 M       -      -        -         -");
   EXPECT_NE(table.find("\nStopped before all candidates were done.\n"), std::string::npos);
 }
 

@@ -133,7 +133,7 @@ function bitsByPosition() {
   const middle = r => Math.sqrt((r.from + 1) * r.to);  // on a logarithmic axis
   const series = seriesOf("by_position", rows => rows.filter(r => r.to > 0).map(r => ({...r, x: middle(r), y: r.bits_per_byte})));
   if (!series.length) return {series};
-  const length = typeof report.settings.length === "number" && report.settings.length > 0 ? report.settings.length : 0;
+  const lengths = new Set(candidates.map(c => c.length ?? report.settings.length)), length = lengths.size === 1 && [...lengths][0] > 0 ? [...lengths][0] : 0;
   const end = Math.max(...distinct(series, "to")), settled = series.flatMap(s => s.points.filter(p => p.x >= 8 || p === last(s.points)).map(p => p.y));
   const y = {title: "bits per byte, held-out data", format: short, ...nice(settled)};
   const clipped = series.some(s => s.points.some(p => p.y > y.max));

@@ -1,0 +1,82 @@
+// A comparison under way: what it holds, and its stages (compare.hpp lists them). Every stage asks the store whether its work is there, so a run
+// that was cut needs no cursor.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lab/compare/compare.hpp"
+#include "lab/compare/plan.hpp"
+#include "lab/compare/rates.hpp"
+#include "lab/compare/store.hpp"
+#include "lab/compare/trial.hpp"
+#include "statera/model.hpp"
+
+namespace statera {
+
+// A candidate and what is fixed about it.
+struct Entry {
+  Candidate candidate;
+  Calibration costs;
+};
+
+class Comparison {
+ public:
+  Comparison(const ByteSource& source, const CompareSettings& settings, const Device& device, const CompareRun& run);
+  nlohmann::ordered_json go(const std::vector<Candidate>& wanted);
+
+ private:
+  using Json = nlohmann::ordered_json;
+  struct Stopped {};
+
+  // compare.cpp: terms and candidates
+  void agree();
+  void keep_terms(const Amounts& amounts);
+  std::string fingerprint_text() const;
+  void enter(const std::vector<Candidate>& wanted);
+  void add(std::vector<Candidate> fresh);
+  void compare_baselines();
+  void point_at_winner(const std::string& name) const;
+
+  // comparison_train.cpp: trainings
+  void search(const Entry& entry);
+  void train_and_judge(const Entry& entry, int64_t seed);
+  void second_seeds();
+  void noise(const Entry& entry);
+  TrainOptions options(const Entry& entry, double amount, float lr, int64_t seed) const;
+  Json run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model, const TrainingData& data, Trial trial);
+  std::vector<TriedRate> tried(const Entry& entry) const;
+  RatePrior prior(const Entry& entry) const;
+  RateChoice rate(const Entry& entry) const;
+  Model new_model(const Entry& entry, int64_t seed) const;
+
+  // comparison_measure.cpp: measures of trained models
+  void learn(const Entry& entry);
+  void measure(const Entry& entry);
+  void measure_speed();
+
+  void go_on() const {
+    if (run_.stop && run_.stop()) throw Stopped();
+  }
+  void note(const std::string& line) const;
+  void show(const Entry& entry, const std::string& stage, double done = 0, double validation = 0);
+  double seconds_left(const Entry& entry) const;
+  std::optional<Json> kept(const Entry& entry, const std::string& kind, const std::string& variant) const;
+  void keep(const Entry& entry, const std::string& kind, const std::string& variant, const Json& value);
+  bool trained(const Entry& entry) const;
+  std::string model_folder(const Entry& entry, int64_t seed) const;
+  std::string trial_folder(const Entry& entry, const std::string& variant) const;
+
+  const ByteSource& source_;
+  CompareSettings settings_;
+  Device device_;
+  const CompareRun& run_;
+  Parts parts_;
+  Store store_;
+  std::vector<Entry> entries_;
+  Amounts amounts_;
+  double begun_, shown_ = 0;  // clock_seconds()
+};
+
+}  // namespace statera

@@ -1,0 +1,128 @@
+// Measures of trained models, and how far the comparison is.
+#include <algorithm>
+#include <filesystem>
+#include <numbers>
+#include <numeric>
+
+#include "io/json.hpp"
+#include "lab/compare/comparison.hpp"
+#include "lab/compare/judge.hpp"
+#include "lab/measure/by_position.hpp"
+#include "lab/measure/contexts.hpp"
+#include "lab/measure/learning_cost.hpp"
+#include "lab/measure/recall.hpp"
+#include "lab/timing.hpp"
+
+namespace statera {
+
+namespace {
+using Json = nlohmann::ordered_json;
+
+constexpr int64_t longest_window = 16384;
+constexpr float learning_share = 0.25f;  // of the rate of the training, while it reads what it is judged on
+}  // namespace
+
+// The same bytes as the frozen model is judged on.
+void Comparison::learn(const Entry& entry) {
+  if (!trained(entry) || kept(entry, "learning", "seed 1")) return;
+  note(entry.candidate.name + ": held-out text, learning while it reads");
+  show(entry, "learning while it reads");
+  Model model = Model::load(model_folder(entry, 1), device_, {.training = true});
+  const LearningOptions options{.length = entry.candidate.length, .lr = learning_share * static_cast<float>(rate(entry).lr)};
+  const std::vector<float> nats = learning_cost(model, parts_.held_out, amounts_.judged_bytes, options, run_.stop);
+  go_on();
+  keep(entry, "learning", "seed 1", {{"bits_per_byte", bits(nats)}, {"lr", options.lr}});
+}
+
+void Comparison::measure(const Entry& entry) {
+  if (!trained(entry)) return;
+  std::optional<Model> model;
+  const auto once = [&](const char* kind, const auto& measured) {
+    if (kept(entry, kind, "seed 1")) return;
+    if (!model) model.emplace(Model::load(model_folder(entry, 1), device_));
+    note(entry.candidate.name + ": " + kind);
+    show(entry, kind);
+    const Json value = measured();
+    go_on();
+    keep(entry, kind, "seed 1", value);
+  };
+  once("bits by position", [&] {
+    Json rows = Json::array();
+    for (const PositionCost& p : by_position(*model, parts_.held_out, longest_window, amounts_.position_bytes, run_.stop))
+      rows.push_back({{"from", p.from}, {"to", p.to}, {"bits_per_byte", p.bits_per_byte}, {"bytes", p.bytes}});
+    return rows;
+  });
+  once("recall", [&] {
+    Json rows = Json::array();
+    for (const RecallGain& g : recall(*model, parts_.held_out, amounts_.passages, run_.stop))
+      rows.push_back({{"distance", g.distance}, {"gain", g.gain}, {"standard_error", g.standard_error}});
+    return rows;
+  });
+}
+
+// All trained candidates in turn in one run, anew if one has joined.
+void Comparison::measure_speed() {
+  std::vector<const Entry*> done;
+  for (const Entry& entry : entries_)
+    if (trained(entry)) done.push_back(&entry);
+  const bool all = std::all_of(done.begin(), done.end(), [&](const Entry* e) { return kept(*e, "speed", "seed 1").has_value(); });
+  if (all) return;
+  note("speed and state by context, in turn");
+  for (const Entry* entry : done) show(*entry, "speed");
+  std::vector<Model> models;
+  for (const Entry* entry : done) models.push_back(Model::load(model_folder(*entry, 1), device_));
+  std::vector<const Model*> pointers;
+  for (const Model& model : models) pointers.push_back(&model);
+  std::vector<int64_t> judged;  // contexts
+  for (const Entry* entry : done) judged.push_back(entry->candidate.length);
+  const auto contexts = step_costs(pointers, judged, run_.stop);
+  const auto speeds = stream_speeds(pointers, parts_.held_out, run_.stop);
+  go_on();
+  for (size_t i = 0; i < done.size(); ++i) {
+    Json rows = Json::array();
+    for (const ContextCost& c : contexts[i]) rows.push_back({{"context", c.context}, {"step_seconds", c.step_seconds}, {"state_bytes", c.state_bytes}});
+    keep(*done[i], "speed", "seed 1",
+         {{"prefill_bytes_per_second", speeds[i].prefill_bytes_per_second}, {"step_bytes_per_second", speeds[i].step_bytes_per_second}, {"contexts", rows}});
+  }
+}
+
+// Calibrated seconds of what this candidate still has before it.
+double Comparison::seconds_left(const Entry& entry) const {
+  const auto steps = [&](double amount) { return static_cast<double>(steps_for(settings_, entry.costs, amount)) * entry.costs.step_seconds; };
+  const std::string& name = entry.candidate.name;
+  double left = 0;
+  if (searches(settings_)) left += steps(amounts_.search) * static_cast<double>(std::max<int64_t>(0, settings_.learning_rates - std::ssize(store_.trials(name, "search"))));
+  left += steps(amounts_.train) * static_cast<double>(std::max<int64_t>(0, settings_.seeds - std::ssize(store_.trials(name, "train"))));
+  if (amounts_.noise > 0) left += steps(amounts_.noise) * static_cast<double>(3 - std::ssize(store_.trials(name, "noise")));
+  if (!kept(entry, "speed", "seed 1")) left += measure_seconds(settings_, entry.costs, amounts_);
+  return left;
+}
+
+void Comparison::show(const Entry& entry, const std::string& stage, double done, double validation) {
+  if (!run_.status || (done < 1 && clock_seconds() - shown_ < 0.2)) return;
+  shown_ = clock_seconds();
+  CompareStatus status;
+  double best = 0;
+  for (const Entry& each : entries_) {
+    CompareStatus::Line line{.name = each.candidate.name, .stage = {}, .done = 0, .bits_per_byte = 0, .judged = false};
+    if (const std::vector<float> nats = store_.costs(line.name, 1); !nats.empty()) {
+      line.bits_per_byte = bits(nats);
+      line.judged = true;
+      if (status.leader.empty() || line.bits_per_byte < best) {
+        best = line.bits_per_byte;
+        status.leader = line.name;
+      }
+    }
+    if (line.name == entry.candidate.name) {
+      line.stage = stage;
+      line.done = done;
+      if (!line.judged) line.bits_per_byte = validation;
+    }
+    status.seconds_left += seconds_left(each);
+    status.candidates.push_back(line);
+  }
+  status.seconds = shown_ - begun_;
+  run_.status(status);
+}
+
+}  // namespace statera

@@ -1,0 +1,180 @@
+// Trainings: the search for learning rates, the trainings that are judged, second seeds, and going on with fillers.
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <filesystem>
+#include <limits>
+#include <numbers>
+
+#include "core/check.hpp"
+#include "io/json.hpp"
+#include "lab/compare/comparison.hpp"
+#include "lab/compare/findings.hpp"
+#include "lab/compare/rate_priors.hpp"
+#include "lab/measure/filler.hpp"
+#include "lab/measure/stream_cost.hpp"
+#include "lab/timing.hpp"
+#include "lab/training_data.hpp"
+#include "text/quantity.hpp"
+#include "train/forecast.hpp"
+
+namespace statera {
+
+namespace {
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// The folder of a trial, once its value is kept; what a trial that was cut left there stays.
+struct RemovedAtEnd {
+  std::string folder;
+  int uncaught = std::uncaught_exceptions();
+  ~RemovedAtEnd() {
+    std::error_code ignored;
+    if (std::uncaught_exceptions() == uncaught) fs::remove_all(folder, ignored);
+  }
+};
+
+}  // namespace
+
+std::optional<Json> Comparison::kept(const Entry& entry, const std::string& kind, const std::string& variant) const {
+  const auto value = store_.trial(entry.candidate.name, kind, variant);
+  return value ? std::optional(parse_ordered_json(*value, run_.out + "/compare.sqlite")) : std::nullopt;
+}
+
+void Comparison::keep(const Entry& entry, const std::string& kind, const std::string& variant, const Json& value) {
+  store_.keep_trial(entry.candidate.name, kind, variant, value.dump());
+}
+
+TrainOptions Comparison::options(const Entry& entry, double amount, float lr, int64_t seed) const {
+  TrainOptions o{.steps = steps_for(settings_, entry.costs, amount), .batch = entry.candidate.batch, .length = entry.candidate.length, .lr = lr,
+                 .weight_decay = settings_.weight_decay, .dropout = settings_.dropout, .seed = seed, .precision = settings_.precision};
+  o.evaluate_every = std::max<int64_t>(1, (o.steps + evaluations - 1) / evaluations);
+  o.evaluate_bytes = o.final_bytes = amounts_.validation_bytes;
+  return o;
+}
+
+// Runs the trial and returns its value.
+Json Comparison::run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model, const TrainingData& data, Trial trial) {
+  note(entry.candidate.name + ": " + kind + " " + variant + ", " + std::to_string(trial.options.steps) + " steps");
+  trial.stop = run_.stop;
+  double validation = 0;
+  trial.progress = [&](const TrainProgress& p) {
+    if (!std::isnan(p.held_out)) validation = p.held_out;
+    show(entry, kind + ", " + variant, static_cast<double>(p.step) / static_cast<double>(p.steps), kind == "train" ? validation : 0);
+  };
+  const std::optional<Json> value = run_trial(model, data, trial);
+  if (!value) throw Stopped();
+  note(entry.candidate.name + ": " + kind + " " + variant + (value->contains("error") ? " failed: " + value->at("error").get<std::string>()
+                                                                                      : ": " + number_text(value->at("bits_per_byte")) + " bits per byte on validation text"));
+  return *value;
+}
+
+Model Comparison::new_model(const Entry& entry, int64_t seed) const {
+  Model model(entry.candidate.config, device_);
+  model.init(static_cast<uint64_t>(seed));
+  return model;
+}
+
+// The trials of learning rates so far, in ascending order.
+std::vector<TriedRate> Comparison::tried(const Entry& entry) const {
+  std::vector<TriedRate> all;
+  for (const Json& trial : searched(store_, entry.candidate.name))
+    all.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity() : trial.at("bits_per_byte").get<double>()});
+  return all;
+}
+
+RatePrior Comparison::prior(const Entry& entry) const {
+  return rate_prior(entry.candidate.config, steps_for(settings_, entry.costs, amounts_.train), steps_for(settings_, entry.costs, amounts_.search),
+                    entry.candidate.positions());
+}
+
+RateChoice Comparison::rate(const Entry& entry) const { return choose_rate(tried(entry), prior(entry), plateau(store_)); }
+
+// What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
+void Comparison::search(const Entry& entry) {
+  std::error_code ignored;
+  for (const TriedRate& done : tried(entry)) fs::remove_all(trial_folder(entry, "lr-" + number_text(done.lr)), ignored);  // a killed run may have left it
+  for (std::vector<TriedRate> before = tried(entry); searches(settings_) && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
+    const auto lr = static_cast<float>(next_rate(before, prior(entry)));
+    const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));
+    if (kept(entry, "search", variant)) return;  // nothing is left between
+    const RemovedAtEnd removed{folder};
+    TrainOptions o = options(entry, amounts_.search, lr, 1);
+    o.evaluate_every = o.steps;
+    ByteTraining data(parts_.train, parts_.validation, o);
+    Model model = new_model(entry, 1);
+    keep(entry, "search", variant, run_once(entry, "search", variant, model, data.data(), {.folder = folder, .options = o}));
+  }
+}
+
+std::string Comparison::model_folder(const Entry& entry, int64_t seed) const {
+  return run_.out + "/models/" + entry.candidate.name + (seed > 1 ? "/seed-" + std::to_string(seed) : "");
+}
+
+std::string Comparison::trial_folder(const Entry& entry, const std::string& variant) const { return run_.out + "/trials/" + entry.candidate.name + "/" + variant; }
+
+void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
+  const std::string variant = "seed " + std::to_string(seed), folder = model_folder(entry, seed);
+  const auto lr = static_cast<float>(rate(entry).lr);
+  if (std::isnan(lr)) return;
+  std::optional<Json> value = kept(entry, "train", variant);
+  if (!value || (!value->contains("error") && !fs::exists(folder + "/model.safetensors"))) {
+    const TrainOptions o = options(entry, amounts_.train, lr, seed);
+    ByteTraining data(parts_.train, parts_.validation, o);
+    Model model = new_model(entry, seed);
+    value = run_once(entry, "train", variant, model, data.data(), {.folder = folder, .options = o});
+    const double weights = static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
+    value->emplace("memory", Json({{"train_bytes", training_bytes(model, data.data(), o)}, {"weight_bytes", weights}}));
+    keep(entry, "train", variant, *value);
+  }
+  if (value->contains("error") || !store_.costs(entry.candidate.name, seed).empty()) return;
+  note(entry.candidate.name + ": held-out text, seed " + std::to_string(seed));
+  const Model model = Model::load(folder, device_);
+  const std::vector<float> nats = stream_cost(model, parts_.held_out, amounts_.judged_bytes, run_.stop);
+  go_on();
+  store_.keep_costs(entry.candidate.name, seed, nats);
+}
+
+// Where the first two cannot be told apart, another training of both says more than anything else.
+void Comparison::second_seeds() {
+  if (amounts_.second_seeds == 0) return;
+  for (const std::string& name : too_close(store_, settings_, amounts_)) {
+    const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.candidate.name == name; });
+    if (store_.costs(name, 2).empty()) note(name + ": among the first two, which lie closer than the doubt; once more with another seed");
+    train_and_judge(*entry, 2);
+  }
+}
+
+bool Comparison::trained(const Entry& entry) const {
+  const auto value = kept(entry, "train", "seed 1");
+  return value && !value->contains("error");
+}
+
+// The trained model goes on for a while with fillers in its stream, so that they are nothing new to it when they are counted. Without
+// fillers it goes on as long, so that what is left between them is the fillers'.
+void Comparison::noise(const Entry& entry) {
+  if (!trained(entry) || amounts_.noise == 0) return;
+  for (const int64_t growth : {1, 2, 4}) {
+    const std::string variant = "growth " + std::to_string(growth), folder = trial_folder(entry, "growth-" + std::to_string(growth));
+    const RemovedAtEnd removed{folder};
+    if (kept(entry, "noise", variant)) continue;
+    Model model = Model::load(model_folder(entry, 1), device_, {.training = true});
+    // The same bytes in a window, so more rows in it and fewer windows.
+    TrainOptions o = options(entry, amounts_.noise, static_cast<float>(rate(entry).lr) / 2, 1);
+    o.length = growth * entry.candidate.length;
+    o.batch = std::max<int64_t>(1, entry.candidate.batch / growth);
+    o.steps = std::max<int64_t>(1, o.steps * entry.candidate.positions() / (o.batch * o.length));
+    o.evaluate_every = o.steps;
+    FillerTraining data(parts_.train, parts_.validation, o, growth);
+    const Json value = run_once(entry, "noise", variant, model, data.data(), {.folder = folder, .options = o});
+    if (value.contains("error")) {
+      keep(entry, "noise", variant, value);
+      continue;
+    }
+    const double nats = noise_cost(model, parts_.held_out, growth, entry.candidate.length, amounts_.noise_bytes, run_.stop);
+    go_on();
+    keep(entry, "noise", variant, {{"growth", growth}, {"bits_per_byte", nats / std::numbers::ln2}});
+  }
+}
+
+}  // namespace statera

@@ -1,0 +1,56 @@
+// What is a lead and what is doubt, on costs made up for the purpose.
+#include "lab/compare/judge.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+namespace statera {
+namespace {
+
+// `bits` a byte, scattered over blocks by `scatter`.
+std::vector<float> costs(double bits, double scatter = 0, size_t blocks = 64) {
+  std::vector<float> nats;
+  for (size_t b = 0; b < blocks; ++b)
+    for (int64_t i = 0; i < block_bytes; ++i) nats.push_back(static_cast<float>((bits + (b % 2 ? scatter : -scatter)) * std::numbers::ln2));
+  return nats;
+}
+
+TEST(Lead, OneSeedHasTheUsualLuck) {
+  const Lead l = lead({.name = "a", .nats = {costs(2.1)}}, {.name = "b", .nats = {costs(2.0)}});
+  EXPECT_NEAR(l.behind, 0.1, 1e-4);
+  EXPECT_NEAR(l.text_error, 0, 1e-6);
+  EXPECT_NEAR(l.seed_error, usual_seed_deviation * std::sqrt(2), 1e-6);
+  EXPECT_NEAR(l.doubt, 2.776 * l.seed_error, 1e-4);
+}
+
+TEST(Lead, MoreSeedsThatAgreeLeaveLessDoubt) {
+  const Judged one{.name = "a", .nats = {costs(2.1), costs(2.11), costs(2.09)}}, best{.name = "b", .nats = {costs(2.0), costs(2.01), costs(1.99)}};
+  const Lead three = lead(one, best), single = lead({.name = "a", .nats = {one.nats[0]}}, best);
+  EXPECT_LT(three.doubt, 0.6 * single.doubt);
+  EXPECT_NEAR(three.behind, 0.1, 1e-4);
+  EXPECT_NEAR(mean_bits(one), 2.1, 1e-4);
+}
+
+TEST(Lead, SeedsThatDisagreeLeaveMore) {
+  const Judged best{.name = "b", .nats = {costs(2.0), costs(2.0)}};
+  const Lead calm = lead({.name = "a", .nats = {costs(2.1), costs(2.1)}}, best), wild = lead({.name = "a", .nats = {costs(2.0), costs(2.2)}}, best);
+  EXPECT_GT(wild.doubt, 4 * calm.doubt);
+}
+
+TEST(Lead, TextAndRatesCount) {
+  const Judged best{.name = "b", .nats = {costs(2.0)}};
+  const Lead plain = lead({.name = "a", .nats = {costs(2.1)}}, best);
+  EXPECT_GT(lead({.name = "a", .nats = {costs(2.1, 0.5)}}, best).text_error, 0.05);
+  EXPECT_GT(lead({.name = "a", .nats = {costs(2.1)}, .rate_doubt = 0.05}, best).doubt, 0.05);
+  EXPECT_LT(plain.doubt, 0.05);
+}
+
+TEST(Lead, SeedsThatOnlyOneHasDoNotCount) {
+  const Lead l = lead({.name = "a", .nats = {costs(2.1)}}, {.name = "b", .nats = {costs(2.0), costs(1.0)}});
+  EXPECT_NEAR(l.behind, 0.1, 1e-4);
+}
+
+}  // namespace
+}  // namespace statera

@@ -1,0 +1,82 @@
+#include "lab/compare/rate_priors.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.hpp"
+#include "core/fields.hpp"
+#include "io/json.hpp"
+#include "io/json_fields.hpp"
+
+namespace statera {
+
+namespace {
+constexpr double unknown_octaves = 2;  // of a mixer that no sweep has seen
+
+struct Row {
+  std::string command;  // that made it
+  double lr = 0, d_model = 0, steps = 0, positions = 0;
+  double by_width = 0, by_steps = 0, by_positions = 0;
+  double octaves = 0;
+  void visit(FieldVisitor& v) {
+    v.field("command", command, "that fitted this row");
+    v.field("lr", lr, "best learning rate where the row was measured");
+    v.field("d_model", d_model, "width there");
+    v.field("steps", steps, "steps of a training there");
+    v.field("positions", positions, "bytes of a batch there");
+    v.field("by_width", by_width, "octaves of the rate per octave of the width");
+    v.field("by_steps", by_steps, "octaves of the rate per octave of the steps");
+    v.field("by_positions", by_positions, "octaves of the rate per octave of a batch");
+    v.field("octaves", octaves, "standard deviation of the best rate over data sets, in octaves");
+  }
+};
+
+double log_rate(const Row& row, const ModelConfig& config, double steps, double positions) {
+  return std::log2(row.lr) + row.by_width * std::log2(static_cast<double>(config.d_model) / row.d_model) + row.by_steps * std::log2(steps / row.steps) +
+         row.by_positions * std::log2(positions / row.positions);
+}
+
+std::vector<std::pair<std::string_view, Row>> rows() {
+  std::vector<std::pair<std::string_view, Row>> all;
+  for (const MixerRates& embedded : embedded_rates()) {
+    Row row;
+    const std::string where = std::string(embedded.mixer) + "/rates.json";
+    read_fields({std::string(embedded.json), where}, row);
+    require(row.lr > 0 && row.d_model > 0 && row.steps > 0 && row.positions > 0 && row.octaves > 0, ErrorCode::config, where,
+            ": lr, d_model, steps, positions and octaves must be above 0");
+    all.emplace_back(embedded.mixer, row);
+  }
+  require(!all.empty(), ErrorCode::config, "no mixer has a rates.json");
+  return all;
+}
+
+std::string type_of(const ModelConfig& config, const std::string& name) {
+  return parse_json(config.mixers.at(name), config.where + ": mixers." + name).at("type");
+}
+}  // namespace
+
+RatePrior rate_prior(const ModelConfig& config, int64_t steps, int64_t search_steps, int64_t positions) {
+  const auto known = rows();
+  const auto rate_of = [&](const std::string& type, double of_steps, double& octaves) {
+    const auto batch = static_cast<double>(positions);
+    for (const auto& [mixer, row] : known)
+      if (mixer == type) {
+        octaves = std::max(octaves, row.octaves);
+        return log_rate(row, config, of_steps, batch);
+      }
+    octaves = std::max(octaves, unknown_octaves);
+    double mean = 0;
+    for (const auto& [mixer, row] : known) mean += log_rate(row, config, of_steps, batch) / static_cast<double>(known.size());
+    return mean;
+  };
+  const std::vector<std::string> layers = config.layer_list();
+  double whole = 0, search = 0, octaves = 0;
+  for (const std::string& name : layers) {
+    const std::string type = type_of(config, name);
+    whole += rate_of(type, static_cast<double>(std::max<int64_t>(1, steps)), octaves) / static_cast<double>(layers.size());
+    search += rate_of(type, static_cast<double>(std::max<int64_t>(1, search_steps)), octaves) / static_cast<double>(layers.size());
+  }
+  return {.lr = std::exp2(whole), .search_lr = std::exp2(search), .octaves = octaves};
+}
+
+}  // namespace statera
