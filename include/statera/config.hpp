@@ -22,6 +22,7 @@ struct ModelConfig {
   bool begin = true;            // one more input id, `vocab_size`, that stands before a document and is never predicted
   bool tied = true;             // the output matrix is the embedding
   double norm_eps = 1e-5;
+  std::string residual_init = "scaled";  // how the matrices that write into the residual stream start: scaled, plain or zero
   int64_t context = 0;          // positions that training saw at once; 0: not trained yet
   int64_t d_ff = 0;             // width of the SwiGLU MLP behind every mixer; 0: no MLP
   std::string layers;           // names of mixers with counts: "m3 A m3 A"
@@ -35,6 +36,7 @@ struct ModelConfig {
 
   std::string json() const;     // parse(json()) gives an equal config
   std::vector<std::string> layer_list() const;  // "m2 A" -> m, m, A. Throws config
+  double residual_scale() const;  // what residual_init stands for, as a factor: 1 / sqrt(additions to the stream), 1 or 0. Throws config
   void visit(FieldVisitor&);    // the plain fields; mixers and mlp are objects of their own
   static void visit_keys(KeyVisitor&);  // every key that a config may have, with defaults: core/fields.hpp
 };

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "conformance/model_cases.hpp"
 #include "core/exec.hpp"
 #include "core/rows.hpp"
 #include "models/language_model.hpp"
@@ -21,9 +22,9 @@ const std::string text = "In the beginning was the word, and the word was counte
 std::vector<int32_t> ids(const std::string& s) { return std::vector<int32_t>(s.begin(), s.end()); }
 std::vector<float> copy_of(std::span<const float> logits) { return {logits.begin(), logits.end()}; }
 
-class Sessions : public testing::TestWithParam<std::string> {
+class Sessions : public testing::TestWithParam<test::ModelCase> {
  protected:
-  Sessions() : model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}), {.training = false}) { model.init(9); }
+  Sessions() : model(GetParam().config, Device::cpu({.threads = 2}), {.training = false}) { model.init(9); }
   Model model;
 };
 
@@ -117,15 +118,7 @@ TEST(Session, WithoutRewindBytesOnlyTheStartIsInReach) {
   EXPECT_EQ(session.position(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn([] {
-  std::vector<std::string> names = ModelConfig::presets();
-  std::erase_if(names, [](const std::string& name) { return name.rfind("tiny", 0) != 0 || name.back() == '5'; });
-  return names;
-}()), [](const auto& info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn(test::model_cases()), [](const auto& info) { return info.param.name; });
 
 TEST(Session, WarnsOncePastTheTrainedContextAndSlides) {
   Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});

@@ -21,8 +21,9 @@ namespace statera {
 // Where in the model a mixer stands.
 struct Place {
   int64_t d_in, d_out;
-  int layer, n_layers;
-  std::string scope;  // "layers.3.mixer": the prefix of its parameters
+  int layer;
+  double residual_scale;  // factor of the initial weights that write into the residual stream: LinearOptions::scale of the output projection
+  std::string scope;      // "layers.3.mixer": the prefix of its parameters
 };
 
 // A state in training, in the order that the mixer likes, [S, ...] each: for truncated backpropagation through time.

@@ -1,7 +1,5 @@
 #include "models/block.hpp"
 
-#include <cmath>
-
 #include "ops/elementwise/elementwise.hpp"
 
 namespace statera {
@@ -18,14 +16,14 @@ Var add_dropped(Tape& tape, Var x, Var y, const Dropout& drop, const std::string
 }
 }  // namespace
 
-Block::Block(const ModelConfig& config, const JsonText& mixer, int layer, int n_layers)
+Block::Block(const ModelConfig& config, const JsonText& mixer, int layer)
     : mixer_scope_(prefix(layer) + ".mixer"),
       mlp_scope_(prefix(layer) + ".mlp"),
       norm_(prefix(layer) + ".norm", config.d_model, config.norm_eps),
-      mixer_(make_mixer(mixer, {config.d_model, config.d_model, layer, n_layers, mixer_scope_})) {
+      mixer_(make_mixer(mixer, {config.d_model, config.d_model, layer, config.residual_scale(), mixer_scope_})) {
   if (config.d_ff > 0)
     mlp_.reset(new MlpHalf{Norm(prefix(layer) + ".mlp_norm", config.d_model, config.norm_eps),
-                           Mlp(mlp_scope_, config.d_model, config.d_ff, 1 / std::sqrt(2.0 * n_layers))});
+                           Mlp(mlp_scope_, config.d_model, config.d_ff, config.residual_scale())});
 }
 
 Var Block::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last, const Dropout& drop) const {

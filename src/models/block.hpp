@@ -13,7 +13,7 @@ namespace statera {
 
 class Block {
  public:
-  Block(const ModelConfig& config, const JsonText& mixer, int layer, int n_layers);
+  Block(const ModelConfig& config, const JsonText& mixer, int layer);
 
   Var forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, StateVars* last, const Dropout& drop) const;
   void advance(Context& context, const View& x, const Rows& rows, std::span<State* const> states) const;  // x changes in place

@@ -1,6 +1,7 @@
 #include "statera/config.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "core/check.hpp"
@@ -36,6 +37,7 @@ void validate(const ModelConfig& c, const std::string& where) {
   check_range(where, "d_ff", c.d_ff, 0, 16 * most_width);
   check_range(where, "context", c.context, 0, int64_t{1} << 40);
   require(c.norm_eps > 0 && c.norm_eps < 1, ErrorCode::config, "norm_eps ", c.norm_eps, " is not in 0 to 1 (", where, ")");
+  c.residual_scale();
   for (const std::string& name : c.layer_list())
     require(c.mixers.count(name), ErrorCode::config, "layers names '", name, "', which mixers does not have (", where, ")");
 }
@@ -54,6 +56,7 @@ void ModelConfig::visit(FieldVisitor& v) {
   v.field("begin", begin, "one more input id that stands before a document");
   v.field("tied", tied, "the output matrix is the embedding");
   v.field("norm_eps", norm_eps, "epsilon of the RMS norms");
+  v.field("residual_init", residual_init, "how outputs of mixers and MLPs start: scaled (by 1 / sqrt of their number), plain or zero");
   v.field("context", context, "positions that training saw at once; 0: not trained");
   v.field("layers", layers, "names of mixers with counts, as in \"m3 A m3 A\"");
 }
@@ -143,6 +146,16 @@ std::vector<std::string> ModelConfig::layer_list() const {
   }
   require(!list.empty(), ErrorCode::config, "a config needs \"layers\", as in \"m3 A m3 A\"");
   return list;
+}
+
+// Scaled by the number of additions to the stream: GPT-2 (Radford et al., 2019, section 2.3); at zero, so that a block starts as the
+// identity: Goyal et al. (2017, section 5.1), Fixup (Zhang et al., 2019).
+double ModelConfig::residual_scale() const {
+  if (residual_init == "zero") return 0;
+  if (residual_init == "plain") return 1;
+  require(residual_init == "scaled", ErrorCode::config, "residual_init '", residual_init, "' is not scaled, plain or zero (", where, ")");
+  const double additions = static_cast<double>(layer_list().size()) * (d_ff > 0 ? 2 : 1);
+  return 1 / std::sqrt(additions);
 }
 
 }  // namespace statera

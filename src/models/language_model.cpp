@@ -17,8 +17,7 @@ LanguageModel::LanguageModel(const ModelConfig& config)
       norm_("norm", config.d_model, config.norm_eps) {
   const std::vector<std::string> names = config.layer_list();
   for (size_t i = 0; i < names.size(); ++i)
-    blocks_.push_back(std::make_unique<Block>(config, JsonText{config.mixers.at(names[i]), config.where + ": mixers." + names[i]}, static_cast<int>(i),
-                                              static_cast<int>(names.size())));
+    blocks_.push_back(std::make_unique<Block>(config, JsonText{config.mixers.at(names[i]), config.where + ": mixers." + names[i]}, static_cast<int>(i)));
   if (!config.tied) output_ = std::make_unique<Linear>("output", d_model_, vocab_, LinearOptions{.fewest = output_fewest});
   else
     embedding_.allocated = [this] {

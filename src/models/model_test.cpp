@@ -12,6 +12,7 @@
 #include <new>
 #include <numeric>
 
+#include "conformance/model_cases.hpp"
 #include "core/arena.hpp"
 #include "core/exec.hpp"
 #include "core/memory.hpp"
@@ -102,17 +103,72 @@ TEST(Config, BadOnesAreNamed) {
   EXPECT_NE(message("{\"d_model\": -8, " + mixers + ", \"layers\": \"A\"}").find("d_model"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"A999999999999\"}").find("layers"), std::string::npos);
   EXPECT_NE(message(R"({"d_model": 8, "mixers": {"A": {"type": "magic"}}, "layers": "A"})").find("magic"), std::string::npos);
+  EXPECT_NE(message("{\"d_model\": 8, \"residual_init\": \"small\", " + mixers + ", \"layers\": \"A\"}").find("residual_init 'small'"), std::string::npos);
   EXPECT_NE(message("{").size(), 0u);
   EXPECT_NE(message(std::string(100000, '[')).size(), 0u);
   EXPECT_NE(error_of([&] { Model model(ModelConfig::parse("{\"d_model\": 1048576, " + mixers + ", \"layers\": \"A64\"}", "x.json")); }).find("GB"),
             std::string::npos);
 }
 
-class EveryKind : public testing::TestWithParam<std::string> {};
+// Over the matrices that write into the residual stream: the largest initial weight of each times sqrt(in), and how many there are.
+struct ResidualStart : ParameterVisitor {
+  double least = 1e18, most = 0;
+  int matrices = 0;
+  void visit(Parameter& p) override {
+    if (!p.name.ends_with("out_proj.weight") && !p.name.ends_with("o_proj.weight") && !p.name.ends_with("down.weight")) return;
+    p.allocate(DType::f64, false);
+    p.initialise(1);
+    double largest = 0;
+    for (int64_t i = 0; i < p.elements(); ++i) largest = std::max(largest, std::abs(p.value.as<double>()[i]));
+    largest *= std::sqrt(static_cast<double>(p.shape[1]));
+    least = std::min(least, largest), most = std::max(most, largest);
+    ++matrices;
+  }
+};
+
+TEST(Config, ResidualInitHoldsForEveryMatrixThatWritesIntoTheStream) {
+  for (const bool mlp : {false, true})
+    for (const auto& [how, expected] : std::map<std::string, double>{{"scaled", 1 / std::sqrt(mlp ? 6.0 : 3.0)}, {"plain", 1}, {"zero", 0}}) {
+      LanguageModel model(ModelConfig::parse(R"({"d_model": 32, "mixers": {"a": {"type": "mamba1"}, "b": {"type": "mamba2"},
+        "A": {"type": "attention", "n_heads": 2}}, "layers": "a b A", "residual_init": ")" + how + "\"" +
+        (mlp ? R"(, "mlp": {"type": "swiglu", "d_ff": 40}})" : "}"), "x.json"));
+      ResidualStart start;
+      model.visit_parameters(start);
+      EXPECT_EQ(start.matrices, mlp ? 6 : 3);
+      EXPECT_LE(start.most, expected * 1.0001) << how;
+      EXPECT_GE(start.least, expected * 0.98) << how;
+    }
+}
+
+// At first the gradient reaches the output matrices alone; once they have moved, everything.
+TEST(Config, AModelWhoseOutputsStartAtZeroLearns) {
+  ModelConfig config = ModelConfig::load("tiny-hybrid-3");
+  config.residual_init = "zero";
+  Model model(std::move(config), Device::cpu({.threads = 1}));
+  model.init(1);
+  Tape tape(model.device());
+  const Tokens t = tokens(2, 40);
+  const std::vector<int32_t> targets = targets_of(t);
+  for (int step = 0; step < 2; ++step) {
+    for (Parameter* p : model.parameters()) fill_zero(p->grad);
+    tape.backward(cross_entropy(tape, model.forward(tape, t), targets));
+    for (Parameter* p : model.parameters()) {
+      float *w = p->value.as<float>(), *grad = p->grad.as<float>();
+      const bool output = p->name.ends_with("o_proj.weight") || p->name.ends_with("out_proj.weight") || p->name.ends_with("down.weight");
+      const bool reached = std::any_of(grad, grad + p->elements(), [](float g) { return g != 0; });
+      EXPECT_EQ(reached, step == 1 || output || !p->name.starts_with("layers.")) << p->name;
+      for (int64_t i = 0; i < p->elements(); ++i) w[i] -= 0.1f * grad[i];
+      p->changed();
+    }
+    tape.reset();
+  }
+}
+
+class EveryKind : public testing::TestWithParam<test::ModelCase> {};
 
 TEST_P(EveryKind, SavesAndLoads) {
-  const std::string folder = temporary(GetParam());
-  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}));
+  const std::string folder = temporary(GetParam().name);
+  Model model(GetParam().config, Device::cpu({.threads = 2}));
   model.init(5);
   model.save(folder);
   const Model again = Model::load(folder, Device::cpu({.threads = 1}));
@@ -123,7 +179,7 @@ TEST_P(EveryKind, SavesAndLoads) {
 }
 
 TEST_P(EveryKind, NothingFromTheHeapAfterTheFirstSteps) {
-  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}));
+  Model model(GetParam().config, Device::cpu({.threads = 2}));
   model.init(1);
   Tape tape(model.device());
   const Tokens t = tokens(2, 70);
@@ -140,7 +196,7 @@ TEST_P(EveryKind, NothingFromTheHeapAfterTheFirstSteps) {
 }
 
 TEST_P(EveryKind, CheckpointingChangesNoBit) {
-  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}));
+  Model model(GetParam().config, Device::cpu({.threads = 2}));
   model.init(2);
   const Tokens t = tokens(2, 70);
   std::vector<std::vector<float>> grads[2];
@@ -218,7 +274,7 @@ TEST(ModelDropout, TheEmbeddingDropsItsShare) {
 
 // Truncated backpropagation: two halves with the state carried over give the logits of the whole.
 TEST_P(EveryKind, CarriedStateContinuesTheSequence) {
-  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}), {.dtype = DType::f64});
+  Model model(GetParam().config, Device::cpu({.threads = 2}), {.dtype = DType::f64});
   model.init(3);
   const Tokens whole = tokens(1, 128);
   Tape tape(model.device());
@@ -234,7 +290,7 @@ TEST_P(EveryKind, CarriedStateContinuesTheSequence) {
 }
 
 TEST_P(EveryKind, TheBatchChangesNoLogit) {
-  Model model(ModelConfig::load(GetParam()), Device::cpu({.threads = 2}), {.training = false});
+  Model model(GetParam().config, Device::cpu({.threads = 2}), {.training = false});
   model.init(4);
   Arena scratch;
   Context context{{model.device().pool(), scratch, KernelChoice::fast}};
@@ -255,16 +311,7 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
   }
 }
 
-std::vector<std::string> tiny_presets() {
-  std::vector<std::string> names = ModelConfig::presets();
-  std::erase_if(names, [](const std::string& name) { return name.rfind("tiny", 0) != 0; });
-  return names;
-}
-INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(tiny_presets()), [](const auto& info) {
-  std::string name = info.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(test::model_cases()), [](const auto& info) { return info.param.name; });
 
 TEST(ModelFiles, BadOnesAreNamed) {
   const std::string folder = temporary("bad");

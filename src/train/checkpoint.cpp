@@ -122,7 +122,8 @@ void save_checkpoint(const std::string& out, const Model& model, const AdamW& op
 RunState load_checkpoint(const std::string& out, const Model& model, AdamW& optimizer, CarriedState& carried, TrainOptions& options,
                          uint64_t fingerprint) {
   const SafetensorsFile file = open(out);
-  require(text_at(file, "config") == model.config().json(), ErrorCode::config, "the checkpoint in ", out,
+  const ModelConfig saved = ModelConfig::parse(text_at(file, "config"), file.path() + ": config");  // keys that are newer get their defaults
+  require(saved.json() == model.config().json(), ErrorCode::config, "the checkpoint in ", out,
           " is of another model; leave --config out to go on with it, or choose another folder for a new run");
   const auto state = read<RunState>(file, "run");
   require(state.data == fingerprint_text(fingerprint), ErrorCode::config, "the checkpoint in ", out,

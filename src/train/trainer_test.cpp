@@ -15,6 +15,8 @@
 #include <set>
 
 #include "core/memory.hpp"
+#include "io/json.hpp"
+#include "io/safetensors.hpp"
 #include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "train/checkpoint.hpp"
@@ -367,6 +369,27 @@ TEST(Trainer, ACheckpointOfAnotherRunIsRefused) {
   EXPECT_NE(refused(options, 2, small_model()).find("other data"), std::string::npos);
   EXPECT_NE(refused(options, 1, small_model("m2 A")).find("another model"), std::string::npos);
   EXPECT_TRUE(before == bytes_of(checkpoint_path(folder.path)));
+}
+
+TEST(Trainer, ACheckpointFromBeforeAKeyOfTheConfigGoesOn) {
+  const Folder folder;
+  const TrainOptions options = short_run();
+  Model whole = small_model(), first = small_model();
+  train(first, data_for(options), options, {.out = folder.path, .stop = [] { return true; }});
+  const std::string path = checkpoint_path(folder.path);
+  {
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    std::map<std::string, std::string> metadata = file.metadata();
+    auto config = parse_json(metadata.at("config"), "config");
+    ASSERT_EQ(config.erase("residual_init"), 1u);
+    metadata["config"] = config.dump();
+    write_safetensors(path + ".old", file.tensors(), metadata);
+  }
+  fs::rename(path + ".old", path);
+  Model resumed = small_model();
+  train(resumed, data_for(options), options, {.out = folder.path, .resume = true});
+  train(whole, data_for(options), options, {.out = folder.path + "/whole"});
+  EXPECT_TRUE(bytes_of(folder.path + "/last/model.safetensors") == bytes_of(folder.path + "/whole/last/model.safetensors"));
 }
 
 TEST(Trainer, ADamagedCheckpointIsRefused) {

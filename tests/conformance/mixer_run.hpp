@@ -46,7 +46,7 @@ struct Ragged {
 class MixerUnderTest {
  public:
   MixerUnderTest(const MixerCase& c, DType dtype) : dtype_(dtype), d_model_(c.d_model) {
-    mixer_ = make_mixer({c.block, c.type}, {c.d_model, c.d_model, 1, 3, "layers.1.mixer"});
+    mixer_ = make_mixer({c.block, c.type}, {c.d_model, c.d_model, 1, 0.5, "layers.1.mixer"});
     struct Collect : ParameterVisitor {
       std::vector<Parameter*> all;
       void visit(Parameter& p) override { all.push_back(&p); }

@@ -44,7 +44,7 @@ AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
                            {"k", config_.n_kv_heads * config_.headdim},
                            {"v", config_.n_kv_heads * config_.headdim}}}),
       o_proj_(place.scope + ".o_proj", config_.n_heads * config_.headdim, place.d_out,
-              {.bias = config_.bias, .scale = 1 / std::sqrt(2.0 * place.n_layers), .shard_axis = 1}) {}
+              {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}) {}
 
 namespace {
 // What one batch carries to the next: of each sequence the last `count` positions, of which there are min(count, its position).

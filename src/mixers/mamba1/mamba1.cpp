@@ -55,7 +55,7 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
               {.parts = {{"dt", config_.dt_rank}, {"B", config_.d_state}, {"C", config_.d_state}}, .shard_axis = 1}),
       dt_proj_(place.scope + ".dt_proj", config_.dt_rank, d_inner_),
       out_proj_(place.scope + ".out_proj", d_inner_, place.d_out,
-                {.bias = config_.bias, .scale = 1 / std::sqrt(static_cast<double>(place.n_layers)), .shard_axis = 1}),
+                {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}),
       conv_weight_(place.scope + ".conv1d.weight", {d_inner_, config_.d_conv},
                    init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
       conv_bias_(place.scope + ".conv1d.bias", {d_inner_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),

@@ -17,9 +17,9 @@ struct Mamba1Config {
     v.field("d_conv", d_conv, "taps of the convolution");
     v.field("expand", expand, "d_inner / d_model");
     v.field("dt_rank", dt_rank, "rank of the step sizes; 0: d_model / 16, rounded up");
-    v.field("dt_min", dt_min, "initial step sizes lie between dt_min");
-    v.field("dt_max", dt_max, "and dt_max");
-    v.field("dt_init_floor", dt_init_floor, "least initial step size");
+    v.field("dt_min", dt_min, "initial step sizes are log-uniform from dt_min");
+    v.field("dt_max", dt_max, "to dt_max");
+    v.field("dt_init_floor", dt_init_floor, "least initial step size, below which dt_min does not reach");
     v.field("conv_bias", conv_bias, "bias of the convolution");
     v.field("bias", bias, "biases of in_proj and out_proj");
   }

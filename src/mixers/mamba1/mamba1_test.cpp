@@ -11,7 +11,7 @@
 namespace statera {
 namespace {
 
-const Place place{24, 24, 0, 4, "m"};
+const Place place{24, 24, 0, 0.5, "m"};
 
 struct Initialise : ParameterVisitor {
   std::map<std::string, std::vector<double>> values;
@@ -39,7 +39,7 @@ TEST(Mamba1, StartsLikeTheOriginal) {
   for (size_t i = 0; i < A_log.size(); ++i) EXPECT_NEAR(std::exp(A_log[i]), static_cast<double>(i % 8 + 1), 1e-5);
   for (double d : values.at("m.D")) EXPECT_EQ(d, 1);
   for (double w : values.at("m.dt_proj.weight")) EXPECT_LE(std::abs(w), 1 / std::sqrt(2.0) + 1e-6);
-  for (double w : values.at("m.out_proj.weight")) EXPECT_LE(std::abs(w), 1 / std::sqrt(48.0 * 4) + 1e-6);
+  for (double w : values.at("m.out_proj.weight")) EXPECT_LE(std::abs(w), 0.5 / std::sqrt(48.0) + 1e-6);
   EXPECT_EQ(values.at("m.in_proj.weight").size(), size_t{24 * 2 * 48});
   EXPECT_EQ(values.at("m.x_proj.weight").size(), size_t{48 * (2 + 2 * 8)});
   EXPECT_EQ(values.at("m.conv1d.weight").size(), size_t{48 * 4});

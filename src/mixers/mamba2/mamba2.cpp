@@ -75,7 +75,7 @@ Mamba2::Mamba2(const JsonText& block, const Place& place)
                           {"C", config_.n_groups * config_.d_state},
                           {"dt", n_heads_}}}),
       out_proj_(place.scope + ".out_proj", d_inner_, place.d_out,
-                {.bias = config_.bias, .scale = 1 / std::sqrt(static_cast<double>(place.n_layers)), .shard_axis = 1}),
+                {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}),
       conv_weight_(place.scope + ".conv1d.weight", {conv_dim_, config_.d_conv}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
       conv_bias_(place.scope + ".conv1d.bias", {conv_dim_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
       dt_bias_(place.scope + ".dt_bias", {n_heads_}, inverse_softplus(config_)),

@@ -26,9 +26,9 @@ struct Mamba2Config {
     v.field("headdim", headdim, "channels of a head, a divisor of d_inner");
     v.field("n_groups", n_groups, "groups of heads that share B and C");
     v.field("chunk_size", chunk_size, "positions of a chunk; changes speed and rounding only");
-    v.field("dt_min", dt_min, "initial step sizes lie between dt_min");
-    v.field("dt_max", dt_max, "and dt_max");
-    v.field("dt_init_floor", dt_init_floor, "least initial step size");
+    v.field("dt_min", dt_min, "initial step sizes are log-uniform from dt_min");
+    v.field("dt_max", dt_max, "to dt_max");
+    v.field("dt_init_floor", dt_init_floor, "least initial step size, below which dt_min does not reach");
     v.field("dt_limit_min", dt_limit_min, "step sizes are clamped to at least dt_limit_min");
     v.field("dt_limit_max", dt_limit_max, "and at most dt_limit_max");
     v.field("A_init_min", A_init_min, "initial decay rates lie between A_init_min");

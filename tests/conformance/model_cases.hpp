@@ -1,0 +1,34 @@
+// The models that whole-model and session tests run over: the tiny presets, and for each config in the mixers' own cases.json a small model
+// of such layers, so that an option of a mixer is under those laws too.
+#pragma once
+#include <ostream>
+
+#include "conformance/mixer_run.hpp"
+#include "statera/config.hpp"
+
+namespace statera::test {
+
+struct ModelCase {
+  std::string name;  // in letters, digits and _
+  ModelConfig config;
+  friend std::ostream& operator<<(std::ostream& out, const ModelCase& c) { return out << c.name; }
+};
+
+inline std::vector<ModelCase> model_cases() {
+  std::vector<ModelCase> cases;
+  for (std::string name : ModelConfig::presets()) {
+    if (!name.starts_with("tiny-")) continue;
+    ModelConfig config = ModelConfig::load(name);
+    for (char& c : name)
+      if (c == '-') c = '_';
+    cases.push_back({name, std::move(config)});
+  }
+  for (const MixerCase& c : mixer_cases()) {
+    const std::string name = c.type + "_" + c.name;
+    cases.push_back({name, ModelConfig::parse("{\"d_model\": " + std::to_string(c.d_model) + ", \"mixers\": {\"m\": " + c.block +
+                                                  "}, \"mlp\": {\"type\": \"swiglu\", \"d_ff\": 24}, \"layers\": \"m4\"}", name)});
+  }
+  return cases;
+}
+
+}  // namespace statera::test
