@@ -234,6 +234,7 @@ TEST(Memory, ABlockKeepsWhatItMust) {
   const std::string mlp = R"(, "mlp": {"type": "swiglu", "d_ff": 96})";
   for (const char* rope : {"true", "false"})  // q k v, y, gate and up, two sums
     expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "rope": )" + std::string(rope) + "}", mlp);
+  expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "qk_norm": true, "d_conv": 4})", mlp);
   expect(2 * inner + (4 + 2 * 16) + 2 * inner + inner + d, R"({"type": "mamba1"})");  // x z, dt B C, states of every 8th, y, the sum
   expect(2 * inner + (2 * 16 + 4) + inner + d, R"({"type": "mamba2", "d_state": 16, "headdim": 32})");  // z x B C dt, y, the sum
 }

@@ -8,25 +8,67 @@ namespace {
 
 using nlohmann::json;
 
-// How a reference module maps to a mixer: its config block, and its states in the reference's layout.
+// How a reference module maps to a mixer: its config block, its states in the reference's layout, and where its weights (and, with the
+// prefix "grad.", their gradients) stand.
 struct LayerMap {
   json block;
   std::function<void(const State&, int64_t length, OpResult&, int64_t sequence)> read_states;
+  std::function<std::vector<double>(const GoldenFile&, const Parameter&, const std::string& prefix)> values;  // empty: by the parameter's name
 };
 
 std::string theirs(const Parameter& p) { return "weight." + p.name.substr(std::string("layers.1.mixer.").size()); }
 
-// The reference's tensor for a parameter; a fused one is the rows of its parts, each a matrix of its own there.
+// The reference's tensor for a part of qkv_proj.weight or qk_norm.weight: q_proj.weight, q_norm.weight.
+std::string theirs(const Parameter& p, const ParameterPart& part) { return "weight." + part.name + p.name.substr(p.name.rfind('_')); }
+
+// The reference's tensor for a parameter; a fused one is the rows of its parts, each a tensor of its own there.
 std::vector<double> reference_values(const GoldenFile& file, const Parameter& p, const std::string& prefix) {
   if (file.has(prefix + theirs(p))) return file.tensor(prefix + theirs(p)).values;
   std::vector<double> joined;
-  const std::string suffix = p.name.substr(p.name.rfind('.'));
   for (const ParameterPart& part : p.parts) {
-    const std::vector<double> rows = file.tensor(prefix + "weight." + part.name + "_proj" + suffix).values;
+    const std::vector<double> rows = file.tensor(prefix + theirs(p, part)).values;
     joined.insert(joined.end(), rows.begin(), rows.end());
   }
-  require(static_cast<int64_t>(joined.size()) == p.elements(), ErrorCode::io, "no golden tensor for ", p.name);
+  require(!joined.empty(), ErrorCode::io, "no golden tensor for ", p.name);
   return joined;
+}
+
+// How often the numbers of a part stand in our parameter: a norm's weights that the reference shares among the heads stand once a head.
+std::vector<size_t> repeats_of(const GoldenFile& file, const Parameter& p) {
+  std::vector<size_t> repeats;
+  if (file.has(theirs(p))) return repeats;  // it is one tensor there too
+  for (const ParameterPart& part : p.parts)
+    repeats.push_back(file.has(theirs(p, part)) ? static_cast<size_t>(part.rows / file.tensor(theirs(p, part)).dim(0)) : 1);
+  return repeats;
+}
+
+std::vector<double> repeated(const std::vector<double>& shared, const Parameter& p, const std::vector<size_t>& repeats) {
+  std::vector<double> all;
+  size_t from = 0;
+  for (size_t i = 0; i < repeats.size(); ++i) {
+    const size_t count = static_cast<size_t>(p.parts[i].rows * p.elements() / p.shape[0]) / repeats[i];
+    for (size_t r = 0; r < repeats[i]; ++r) all.insert(all.end(), shared.data() + from, shared.data() + from + count);
+    from += count;
+  }
+  all.insert(all.end(), shared.data() + from, shared.data() + shared.size());  // all, if there is nothing to repeat
+  require(static_cast<int64_t>(all.size()) == p.elements(), ErrorCode::io, "the golden tensor for ", p.name, " has another size");
+  return all;
+}
+
+std::vector<double> summed(const std::vector<double>& all, const Parameter& p, const std::vector<size_t>& repeats) {
+  std::vector<double> shared;
+  size_t from = 0;
+  for (size_t i = 0; i < repeats.size(); ++i) {
+    const size_t count = static_cast<size_t>(p.parts[i].rows * p.elements() / p.shape[0]) / repeats[i];
+    for (size_t j = 0; j < count; ++j) {
+      double sum = 0;
+      for (size_t r = 0; r < repeats[i]; ++r) sum += all[from + r * count + j];
+      shared.push_back(sum);
+    }
+    from += repeats[i] * count;
+  }
+  shared.insert(shared.end(), all.data() + from, all.data() + all.size());
+  return shared;
 }
 
 GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::string& kernel) {
@@ -40,8 +82,13 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
   if (file.has("out.y_step")) c.expected.outputs["y_step"] = file.tensor("out.y_step").values;
   c.expected.grads["x"] = file.tensor("grad.x").values;
   const MixerUnderTest probe(mixer, DType::f32);
+  const auto values_of = map.values ? map.values : reference_values;
+  NamedDoubles weights;
+  std::map<std::string, std::vector<size_t>> repeats;
   for (const Parameter* p : probe.parameters()) {
-    c.expected.grads[p->name] = reference_values(file, *p, "grad.");
+    repeats[p->name] = repeats_of(file, *p);
+    weights[p->name] = repeated(values_of(file, *p, ""), *p, repeats[p->name]);
+    c.expected.grads[p->name] = values_of(file, *p, "grad.");
     c.reduction = std::max(c.reduction, p->shape[p->shape.rank() - 1]);
   }
   if (file.has("out.ssm_state")) {  // the gradient of a decay rate: a sum over positions and the state that it moves
@@ -57,8 +104,6 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
     for (size_t i = 0; i < t.values.size(); ++i)
       if (i % width != 0) v.push_back(t.values[i]);
   }
-  NamedDoubles weights;
-  for (const Parameter* p : probe.parameters()) weights[p->name] = reference_values(file, *p, "");
   const std::vector<double> dout = file.tensor("dout.y").values;
   c.run = [=](DType dtype, const Device& device) {
     const MixerUnderTest m(mixer, dtype);
@@ -72,6 +117,7 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
     for (int64_t b = 0; b <= batch; ++b) offsets.push_back(static_cast<int32_t>(b * length));
     const std::vector<int64_t> start(static_cast<size_t>(batch), 0);
     OpResult result = m.forward(device, in, {offsets, start}, nullptr, true, &dout);
+    for (const Parameter* p : m.parameters()) result.grads[p->name] = summed(result.grads[p->name], *p, repeats.at(p->name));
     for (int64_t b = 0; b < batch; ++b) {
       State whole = m.state(), steps = m.state();
       m.advance_one(device, in.view().row_range(b * length, length), whole);
@@ -126,7 +172,7 @@ GoldenCase mamba_case(const GoldenFile& file) {
   require_silu(c);
   const json block = {{"type", "mamba1"}, {"d_state", c.at("state_size")}, {"d_conv", c.at("conv_kernel")}, {"expand", c.at("expand")},
                       {"dt_rank", c.at("time_step_rank")}, {"conv_bias", c.value("use_conv_bias", true)}, {"bias", c.value("use_bias", false)}};
-  return layer_case(file, {block, read_ssm_states}, "mamba1");
+  return layer_case(file, {block, read_ssm_states, {}}, "mamba1");
 }
 
 json limit(const json& value) { return value.is_number() ? value : json("inf"); }
@@ -138,19 +184,45 @@ GoldenCase mamba2_case(const GoldenFile& file) {
                       {"headdim", c.at("head_dim")}, {"n_groups", c.at("n_groups")}, {"chunk_size", c.at("chunk_size")},
                       {"norm_eps", c.at("layer_norm_epsilon")}, {"conv_bias", c.value("use_conv_bias", true)}, {"bias", c.value("use_bias", false)},
                       {"dt_limit_min", limit(c.at("time_step_limit")[0])}, {"dt_limit_max", limit(c.at("time_step_limit")[1])}};
-  return layer_case(file, {block, read_ssm_states}, "mamba2");
+  return layer_case(file, {block, read_ssm_states, {}}, "mamba2");
 }
 
-GoldenCase llama_attention_case(const GoldenFile& file) {
-  const json& c = file.config();
+json attention_block(const json& c) {
   const json rope = c.value("rope_parameters", json::object());
   const std::string type = rope.value("rope_type", "default");
   if (type != "default") fail(ErrorCode::unsupported, "rope_type ", type);
-  if (rope.value("partial_rotary_factor", 1.0) != 1.0) fail(ErrorCode::unsupported, "partial_rotary_factor");
-  const json block = {{"type", "attention"}, {"n_heads", c.at("num_attention_heads")}, {"n_kv_heads", c.at("num_key_value_heads")},
-                      {"headdim", c.at("head_dim")}, {"rope_theta", rope.value("rope_theta", c.value("rope_theta", 10000.0))},
-                      {"bias", c.value("attention_bias", false)}};
-  return layer_case(file, {block, read_keys_and_values}, "attention");
+  const int64_t heads = c.at("num_attention_heads"), headdim = c.value("head_dim", c.at("hidden_size").get<int64_t>() / heads);
+  return {{"type", "attention"}, {"n_heads", heads}, {"n_kv_heads", c.value("num_key_value_heads", heads)}, {"headdim", headdim},
+          {"rope_theta", rope.value("rope_theta", c.value("rope_theta", 10000.0))},
+          {"rotary_dim", static_cast<int64_t>(static_cast<double>(headdim) * rope.value("partial_rotary_factor", 1.0))},
+          {"bias", c.value("attention_bias", false)}};
+}
+
+GoldenCase llama_attention_case(const GoldenFile& file) { return layer_case(file, {attention_block(file.config()), read_keys_and_values, {}}, "attention"); }
+
+GoldenCase qwen3_attention_case(const GoldenFile& file) {
+  json block = attention_block(file.config());
+  if (file.config().value("use_sliding_window", false)) fail(ErrorCode::unsupported, "use_sliding_window");
+  block["qk_norm"] = true;
+  block["norm_eps"] = file.config().at("rms_norm_eps");
+  return layer_case(file, {block, read_keys_and_values, {}}, "attention");
+}
+
+// query_key_value has the rows of q, k and v of head 0, then those of head 1: ours are all of q, all of k, all of v.
+std::vector<double> gpt_neox_values(const GoldenFile& file, const Parameter& p, const std::string& prefix) {
+  const std::string suffix = p.name.substr(p.name.rfind('.'));
+  if (p.name.find("qkv_proj") == std::string::npos) return file.tensor(prefix + "weight.dense" + suffix).values;
+  const std::vector<double> by_head = file.tensor(prefix + "weight.query_key_value" + suffix).values;
+  const auto heads = file.config().at("num_attention_heads").get<size_t>(), count = by_head.size() / (3 * heads);
+  std::vector<double> ours;
+  for (size_t part = 0; part < 3; ++part)
+    for (size_t h = 0; h < heads; ++h)
+      for (size_t i = 0; i < count; ++i) ours.push_back(by_head[(h * 3 + part) * count + i]);
+  return ours;
+}
+
+GoldenCase gpt_neox_attention_case(const GoldenFile& file) {
+  return layer_case(file, {attention_block(file.config()), read_keys_and_values, gpt_neox_values}, "attention");
 }
 
 }  // namespace
@@ -159,6 +231,8 @@ const std::vector<GoldenAdapter> golden_layers = {
     {"MambaMixer", mamba_case},
     {"Mamba2Mixer", mamba2_case},
     {"LlamaAttention", llama_attention_case},
+    {"Qwen3Attention", qwen3_attention_case},
+    {"GPTNeoXAttention", gpt_neox_attention_case},
 };
 
 }  // namespace statera::test

@@ -5,6 +5,7 @@
 
 #include "core/arena.hpp"
 #include "core/check.hpp"
+#include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/gather_rows/gather_rows.hpp"
 
 namespace statera {
@@ -29,22 +30,37 @@ AttentionConfig AttentionConfig::read(const JsonText& block, int64_t d_model) {
           c.rotary_dim, " must be even and at most headdim ", c.headdim, " (", block.where, ")");
   require(c.rope_theta > 0 && std::isfinite(c.rope_theta), ErrorCode::config, "[attention] rope_theta must be above 0 (", block.where, ")");
   require(c.window >= 0, ErrorCode::config, "[attention] window ", c.window, " must be at least 0 (", block.where, ")");
+  require(c.norm_eps > 0 && std::isfinite(c.norm_eps), ErrorCode::config, "[attention] norm_eps ", c.norm_eps, " is not above 0 (", block.where, ")");
+  require(c.d_conv == 0 || (c.d_conv >= 2 && c.d_conv <= 1 << 10), ErrorCode::config, "[attention] d_conv ", c.d_conv, " is not 0 or in 2 to ",
+          1 << 10, " (", block.where, ")");
   return c;
 }
 
+namespace {
+// The identity and, around it, what a filter of the Mambas starts with.
+Init near_identity(int64_t taps) {
+  return [taps, around = init_uniform(1 / std::sqrt(static_cast<double>(taps)))](const Random& random, uint64_t i) {
+    return around(random, i) + (static_cast<int64_t>(i) % taps == taps - 1 ? 1 : 0);
+  };
+}
+
+Var leaf(Tape& tape, const Parameter& p) { return tape.leaf(p.value, p.grad); }
+}  // namespace
+
 AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
-    : config_(AttentionConfig::read(block, place.d_in)),
+    : config_(AttentionConfig::read(block, place.d_in)), q_width_(config_.n_heads * config_.headdim), kv_width_(config_.n_kv_heads * config_.headdim),
       options_{.n_heads = config_.n_heads, .n_kv_heads = config_.n_kv_heads, .headdim = config_.headdim, .value_dim = config_.headdim,
                .window = config_.window},
       rope_{.heads = config_.n_heads + config_.n_kv_heads, .headdim = config_.headdim, .rotary_dim = config_.rotary_dim,
             .theta = config_.rope_theta, .interleaved = config_.rope_interleaved},
-      qkv_proj_(place.scope + ".qkv_proj", place.d_in, (config_.n_heads + 2 * config_.n_kv_heads) * config_.headdim,
-                {.bias = config_.bias,
-                 .parts = {{"q", config_.n_heads * config_.headdim},
-                           {"k", config_.n_kv_heads * config_.headdim},
-                           {"v", config_.n_kv_heads * config_.headdim}}}),
-      o_proj_(place.scope + ".o_proj", config_.n_heads * config_.headdim, place.d_out,
-              {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}) {}
+      norm_{.group_size = config_.headdim, .eps = config_.norm_eps},
+      qkv_proj_(place.scope + ".qkv_proj", place.d_in, q_width_ + 2 * kv_width_,
+                {.bias = config_.bias, .parts = {{"q", q_width_}, {"k", kv_width_}, {"v", kv_width_}}}),
+      o_proj_(place.scope + ".o_proj", q_width_, place.d_out, {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}),
+      conv_weight_(place.scope + ".conv1d.weight", {q_width_ + 2 * kv_width_, config_.d_conv}, near_identity(config_.d_conv)),
+      norm_weight_(place.scope + ".qk_norm.weight", {q_width_ + kv_width_}, init_constant(1)) {
+  norm_weight_.parts = {{"q", q_width_}, {"k", kv_width_}};
+}
 
 namespace {
 // What one batch carries to the next: of each sequence the last `count` positions, of which there are min(count, its position).
@@ -89,38 +105,58 @@ Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool
 }  // namespace
 
 MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, bool wants_last) const {
-  const int64_t q_width = config_.n_heads * config_.headdim, k_width = config_.n_kv_heads * config_.headdim;
-  const Var qkv = qkv_proj_(tape, x);
-  const Var turned = config_.rope ? rope(tape, tape.columns(qkv, 0, q_width + k_width), rows, rope_) : qkv;
-  const Var q = tape.columns(turned, 0, q_width);
-  Var k = tape.columns(turned, q_width, k_width), v = tape.columns(qkv, q_width + k_width, k_width);
+  const Var projected = qkv_proj_(tape, x);
+  CausalConv1dOut conv;
+  if (config_.d_conv > 0)
+    conv = causal_conv1d(tape, {projected, leaf(tape, conv_weight_), Var(), /*silu=*/false}, initial ? initial->vars[2] : Var(), rows);
+  const Var qkv = conv.y ? conv.y : projected;
+  Var qk = config_.qk_norm || config_.rope ? tape.columns(qkv, 0, q_width_ + kv_width_) : qkv, normed, turned;
+  if (config_.qk_norm) qk = normed = gated_rmsnorm(tape, qk, {}, leaf(tape, norm_weight_), {}, norm_);
+  if (config_.rope) qk = turned = rope(tape, qk, rows, rope_);
+  const Var q = tape.columns(qk, 0, q_width_);
+  Var k = tape.columns(qk, q_width_, kv_width_), v = tape.columns(qkv, q_width_ + kv_width_, kv_width_);
 
   const int64_t S = rows.sequences();
-  const bool carried = initial && initial->count == 2;
+  const bool carried = initial != nullptr;
   const Var k_before = carried ? initial->vars[0] : Var(), v_before = carried ? initial->vars[1] : Var();
   const Carried c = carry(tape, rows, carried ? tape.value(k_before).shape[1] : 0, config_.window, wants_last);
   MixerOut out;
   if (wants_last) {
-    out.last.push_back(gather_rows(tape, k, k_before, c.last, {S, c.count, k_width}));
-    out.last.push_back(gather_rows(tape, v, v_before, c.last, {S, c.count, k_width}));
+    out.last.push_back(gather_rows(tape, k, k_before, c.last, {S, c.count, kv_width_}));
+    out.last.push_back(gather_rows(tape, v, v_before, c.last, {S, c.count, kv_width_}));
+    if (conv.y) out.last.push_back(conv.last);
   }
   if (c.rows.total() > rows.total()) {
-    k = gather_rows(tape, k, k_before, c.join, {c.rows.total(), k_width});
-    v = gather_rows(tape, v, v_before, c.join, {c.rows.total(), k_width});
+    k = gather_rows(tape, k, k_before, c.join, {c.rows.total(), kv_width_});
+    v = gather_rows(tape, v, v_before, c.join, {c.rows.total(), kv_width_});
   }
   out.y = o_proj_(tape, attention(tape, q, k, v, rows, c.rows, options_));
-  if (config_.rope) tape.forget(turned);
+  for (const Var made : {turned, normed, conv.y})
+    if (made) tape.forget(made);
   return out;
 }
 
 void AttentionMixer::advance(Context& context, const View& x, const Rows& rows, std::span<State* const> states, const View& y) const {
   Exec& exec = context.exec;
   const ArenaScope scope(exec.scratch);
-  const int64_t q_width = config_.n_heads * config_.headdim, k_width = config_.n_kv_heads * config_.headdim;
-  const View qkv = exec.scratch.allocate(x.dtype, {x.rows(), q_width + 2 * k_width});
-  const View heads = exec.scratch.allocate(x.dtype, {x.rows(), q_width});
+  const auto matrix = [&](int64_t width) { return exec.scratch.allocate(x.dtype, {x.rows(), width}); };
+  View qkv = matrix(qkv_proj_.out());
+  const View heads = matrix(q_width_);
   qkv_proj_(exec, x, qkv);
-  if (config_.rope) rope(exec, qkv.columns(0, q_width + k_width), qkv.columns(0, q_width + k_width), rows, rope_);
+  if (config_.d_conv > 0) {
+    void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
+    for (size_t s = 0; s < states.size(); ++s) conv_states[s] = states[s]->fixed(2).data;
+    const View filtered = matrix(qkv_proj_.out());
+    causal_conv1d(exec, {qkv, conv_weight_.value, View(), /*silu=*/false}, rows, conv_states, filtered);
+    qkv = filtered;
+  }
+  View qk = qkv.columns(0, q_width_ + kv_width_);
+  if (config_.qk_norm) {
+    const View normed = matrix(qk.cols());
+    gated_rmsnorm(exec, qk, {}, norm_weight_.value, {}, norm_, normed);
+    qk = normed;
+  }
+  if (config_.rope) rope(exec, qk, qk, rows, rope_);
 
   auto* blocks = exec.scratch.allocate_array<KvBlocks>(rows.sequences());
   for (size_t s = 0; s < states.size(); ++s) {
@@ -130,18 +166,23 @@ void AttentionMixer::advance(Context& context, const View& x, const Rows& rows, 
   AttentionOptions options = options_;
   if (context.max_keys > 0) options.window = options.window > 0 ? std::min(options.window, context.max_keys) : context.max_keys;
   const std::span<const KvBlocks> all(blocks, states.size());
-  attention_append(exec, qkv.columns(q_width, k_width), qkv.columns(q_width + k_width, k_width), rows, all, options);
-  attention(exec, qkv.columns(0, q_width), heads, rows, all, options);
+  attention_append(exec, qk.columns(q_width_, kv_width_), qkv.columns(q_width_ + kv_width_, kv_width_), rows, all, options);
+  attention(exec, qk.columns(0, q_width_), heads, rows, all, options);
   o_proj_(exec, heads, y);
 }
 
 StateLayout AttentionMixer::state_layout() const {
   static_assert(State::block_positions == attention_block);
-  return {{"k", {config_.n_kv_heads, config_.headdim, attention_block}, true}, {"v", {config_.n_kv_heads, attention_block, config_.headdim}, true}};
+  StateLayout layout = {{"k", {config_.n_kv_heads, config_.headdim, attention_block}, true},
+                        {"v", {config_.n_kv_heads, attention_block, config_.headdim}, true}};
+  if (config_.d_conv > 0) layout.push_back({"conv_state", {config_.d_conv - 1, qkv_proj_.out()}});
+  return layout;
 }
 
 void AttentionMixer::visit_parameters(ParameterVisitor& visitor) {
   qkv_proj_.visit(visitor);
+  if (config_.d_conv > 0) visitor.visit(conv_weight_);
+  if (config_.qk_norm) visitor.visit(norm_weight_);
   o_proj_.visit(visitor);
 }
 
@@ -149,11 +190,13 @@ Cost AttentionMixer::cost(Pass pass, int64_t length, int64_t context) const {
   const auto seen = [&](int64_t positions) { return config_.window > 0 ? std::min(config_.window, positions) : positions; };
   const auto w = static_cast<double>(seen(length)), n = static_cast<double>(std::max<int64_t>(1, length));
   const double keys = pass == Pass::step ? static_cast<double>(seen(context + 1)) : w - w * (w - 1) / (2 * n);  // w (w+1) / 2 + (n - w) w, over n
-  const double projections = qkv_proj_.flops() + o_proj_.flops();
-  const double forward = projections + 4 * keys * static_cast<double>(config_.n_heads * config_.headdim);
+  const double projections = qkv_proj_.flops() + o_proj_.flops(), filter = 2.0 * static_cast<double>(config_.d_conv * qkv_proj_.out());
+  const double forward = projections + filter + 4 * keys * static_cast<double>(q_width_);
+  const auto norm = static_cast<double>(config_.qk_norm ? q_width_ + kv_width_ : 0);
+  const int64_t filtered = std::max<int64_t>(0, config_.d_conv - 1) * qkv_proj_.out();
   return {.flops = pass == Pass::backward ? 2 * forward : forward,
-          .weight_bytes = projections / 2 * sizeof(float),
-          .state_bytes = static_cast<double>(2 * seen(context) * config_.n_kv_heads * config_.headdim) * sizeof(float)};
+          .weight_bytes = (projections / 2 + filter / 2 + norm) * sizeof(float),
+          .state_bytes = static_cast<double>(2 * seen(context) * kv_width_ + filtered) * sizeof(float)};
 }
 
 }  // namespace statera

@@ -1,9 +1,10 @@
-// Causal attention with grouped heads, rotary positions and an optional window. See attention.md.
+// Causal attention with grouped heads, rotary positions; a window, normed queries and keys, a short convolution if wanted. See attention.md.
 #pragma once
 #include "core/fields.hpp"
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
 #include "ops/attention/attention.hpp"
+#include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 #include "ops/rope/rope.hpp"
 
 namespace statera {
@@ -12,18 +13,22 @@ struct AttentionConfig {
   int64_t n_heads = 0, n_kv_heads = 0, headdim = 0;
   bool rope = true, rope_interleaved = false;
   double rope_theta = 10000;
-  int64_t rotary_dim = 0, window = 0;
-  bool bias = false;
+  int64_t rotary_dim = 0, window = 0, d_conv = 0;
+  bool qk_norm = false, bias = false;
+  double norm_eps = 1e-5;
 
   void visit(FieldVisitor& v) {
     v.field("n_heads", n_heads, "query heads");
     v.field("n_kv_heads", n_kv_heads, "key and value heads, a divisor of n_heads; 0: n_heads");
     v.field("headdim", headdim, "channels of a head; 0: d_model / n_heads");
-    v.field("rope", rope, "rotary positions");
+    v.field("rope", rope, "rotary positions; false: none at all");
     v.field("rope_theta", rope_theta, "base of the rotary frequencies");
     v.field("rotary_dim", rotary_dim, "leading channels of a head that turn; 0: headdim");
     v.field("rope_interleaved", rope_interleaved, "neighbouring channels turn together, not the two halves");
     v.field("window", window, "positions that a query sees, its own included; 0: all");
+    v.field("qk_norm", qk_norm, "RMS norm of each head of q and k, with learned weights, before they turn");
+    v.field("norm_eps", norm_eps, "epsilon of qk_norm");
+    v.field("d_conv", d_conv, "taps of a short convolution over q, k and v; 0: none");
     v.field("bias", bias, "biases of the projections");
   }
   // Fills in what was left 0. Throws config.
@@ -43,9 +48,12 @@ class AttentionMixer : public Mixer {
 
  private:
   AttentionConfig config_;
+  int64_t q_width_, kv_width_;  // of q; of k and of v
   AttentionOptions options_;
-  RopeOptions rope_;  // of the heads of q and k, which stand side by side
+  RopeOptions rope_;            // of the heads of q and k, which stand side by side
+  GatedRmsnormOptions norm_;    // of the same heads
   Linear qkv_proj_, o_proj_;
+  Parameter conv_weight_, norm_weight_;
 };
 
 }  // namespace statera
