@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +17,12 @@
 #include "verbs.hpp"
 
 namespace statera::cli {
+
+namespace {
+const auto program_start = std::chrono::steady_clock::now();
+}
+
+double seconds_since_start() { return std::chrono::duration<double>(std::chrono::steady_clock::now() - program_start).count(); }
 
 bool is_terminal(int fd) { return isatty(fd) == 1; }
 

@@ -17,6 +17,7 @@ std::string read_all_stdin();                 // throws UsageError on a terminal
 // "90", "90s", "10m", "1h30m" -> seconds. Throws UsageError, naming `flag`, for anything else, 0, and more than a year.
 double parse_seconds(const std::string& text, const std::string& flag);
 std::string stem(const std::string& path);    // "out/war-and-peace.txt.xz" -> "war-and-peace"; "-" -> "stdin"
+double seconds_since_start();                 // of the program: a budget for everything begins there
 void remember_command(int argc, char** argv);
 const std::string& command_text();            // the command line as a shell would take it, "statera" in place of the program's path
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.

@@ -89,15 +89,24 @@ void check_folder(const Flags& f, const std::string& out) {
     throw UsageError(out + " holds a model already: --resume goes on with its training, --overwrite replaces it, --out DIR takes another folder");
 }
 
+void print_row(const Baseline& row) {
+  std::printf("  %-24s  ", row.name.c_str());
+  if (row.bits_per_byte) std::printf("%6.3f", *row.bits_per_byte);
+  else std::printf("not finished: the time was up");
+  if (row.bits_per_byte && row.learns) std::printf("  learns as it reads");
+  if (!row.learned.empty()) std::printf("%s%s", row.learns ? ", " : "  ", row.learned.c_str());
+  std::printf("\n");
+}
+
 void print_table(const std::string& out, const TrainResult& result, int64_t held_out_bytes, const Baselines* b) {
   std::printf("held-out bits per byte");
   if (result.held_out_positions < held_out_bytes)
     std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_positions),
                 static_cast<long long>(held_out_bytes));
-  std::printf("\n  %-16s%7.3f\n", "this model", result.held_out);
+  std::printf("\n  %-24s  %6.3f\n", "this model", result.held_out);
   if (result.best_step > 0 && result.best_step < result.step) std::printf("  (its best step on these data, %lld of %lld)\n", static_cast<long long>(result.best_step), static_cast<long long>(result.step));
   if (b) {
-    for (const Baseline& row : b->rows) std::printf("  %-16s%7.3f\n", row.name.c_str(), row.bits_per_byte);
+    for (const Baseline& row : b->rows) print_row(row);
     if (!b->note.empty()) std::printf("  %s\n", b->note.c_str());
   }
   std::printf("the model is in %s; try: statera generate %s\n", out.c_str(), out.c_str());
@@ -112,8 +121,9 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
     json["held_out_bytes"] = held_out_bytes;
   }
   if (b) {
-    for (const Baseline& row : b->rows) json["baselines"].push_back({{"name", row.name}, {"bits_per_byte", row.bits_per_byte}});
-    if (!b->note.empty()) json["note"] = b->note;
+    const auto beside = nlohmann::ordered_json::parse(baselines_json(*b));
+    json["baselines"] = beside.at("rows");
+    if (beside.at("note") != "") json["note"] = beside.at("note");
   }
   std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
@@ -135,6 +145,20 @@ void check_bytes_model(const ModelConfig& config) {
           config.begin ? "" : " and no begin", "; statera train reads bytes and needs vocab_size 256 with \"begin\": true");
 }
 
+// What baselines may take: a share of the budget, or a minute beside a number of steps.
+double most_baselines_seconds(const TrainOptions& options) { return options.budget > 0 ? baseline_share * options.budget : 60; }
+
+double baselines_seconds(const Flags& f, const TrainOptions& options, const ByteSource& train, const ByteSource& held_out) {
+  return f.no_baselines ? 0 : baseline_seconds(train.bytes(), held_out.bytes(), most_baselines_seconds(options));
+}
+
+// With a budget, what is left of it, and at least what was promised.
+BaselineOptions baseline_options(const TrainOptions& options, const TrainRun& how, double promised) {
+  BaselineOptions o{.seconds = most_baselines_seconds(options), .stop = Interrupt::asked};
+  if (how.elsewhere > 0) o.stop_after = std::max(promised, options.budget - seconds_since_start());
+  return o;
+}
+
 void run(const Flags& f) {
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
   check_folder(f, out);
@@ -153,20 +177,29 @@ void run(const Flags& f) {
   Progress progress;
   progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(for_training.bytes())) +
                 " to train on, " + bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
+  const double promised = baselines_seconds(f, options, for_training, held_out);
   TrainRun how{.out = out, .resume = f.resume, .checkpoint_seconds = f.checkpoint_seconds};
+  if (options.budget > 0 && options.steps == 0) {
+    how.elsewhere = seconds_since_start() + promised;
+    if (seconds_since_start() > options.budget / 2)
+      progress.note("reading the data took " + seconds_text(seconds_since_start()) + " of the budget of " + seconds_text(options.budget));
+  }
   how.stop = Interrupt::asked;
   how.progress = [&](const TrainProgress& p) { progress.show(p); };
   how.note = [&](const std::string& line) { progress.note(line); };
-  TrainResult result;
-  {
-    const Interrupt interrupt;
-    result = train(model, streams.data(), options, how);
-  }
+  const Interrupt interrupt;
+  const TrainResult result = train(model, streams.data(), options, how);
   std::optional<Baselines> beside;
-  if (result.finished && !f.no_baselines) beside = baselines(for_training, held_out);
+  if (result.finished && !f.no_baselines) {
+    progress.note("n-gram models, PPMd and xz on the same data");
+    beside = baselines(for_training, held_out, baseline_options(options, how, promised));
+  }
   if (f.json) print_json(out, model, result, held_out.bytes(), beside ? &*beside : nullptr);
   else if (result.finished) print_table(out, result, held_out.bytes(), beside ? &*beside : nullptr);
-  if (result.finished) return;
+  if (result.finished) {
+    if (Interrupt::asked()) throw Interrupted();
+    return;
+  }
   progress.note("stopped and saved at step " + std::to_string(result.step) + " of " + std::to_string(result.options.steps) +
                 "; the same command with --resume goes on");
   throw Interrupted();
@@ -177,7 +210,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   auto* config = verb.add_option("--config", f.config, "a preset's name or a JSON file (default: by the size of the data and the budget)");
   verb.add_option("--init", f.init, "go on from the weights of a trained model")->excludes(config);
   verb.add_option("--out", f.out, "folder for the model (default: out/NAME)");
-  auto* budget = verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m)");
+  auto* budget = verb.add_option("--budget", f.budget, "time for everything from reading to the baselines, as 90s, 10m or 1h30m (default: 5m)");
   verb.add_option("--steps", f.steps, "steps of the optimizer instead of a budget")->excludes(budget);
   auto* resume = verb.add_flag("--resume", f.resume, "go on from the checkpoint; without one, start afresh");
   verb.add_flag("--overwrite", f.overwrite, "replace what is in the folder")->excludes(resume);
@@ -201,7 +234,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--val-fraction", f.val_fraction, "the last part of the data, held out (default: 0.1)")->check(CLI::Range(1e-6, 0.9));
   verb.add_option("--evaluate-every", f.evaluate_every, "steps (default: twenty times in the run)");
   verb.add_option("--checkpoint-every", f.checkpoint_seconds, "seconds (default: 2, or 30 in runs of more than ten minutes)");
-  verb.add_flag("--no-baselines", f.no_baselines, "no n-gram models and xz beside the result");
+  verb.add_flag("--no-baselines", f.no_baselines, "no n-gram models, PPMd and xz beside the result");
   verb.add_flag("--json", f.json, "print the result as one JSON object");
 }
 
@@ -209,7 +242,7 @@ void add_flags(CLI::App& verb, Flags& f) {
 
 void add_train(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& verb = *app.add_subcommand("train", "a model on the bytes of files, beside what n-gram models and xz make of them");
+  CLI::App& verb = *app.add_subcommand("train", "a model on the bytes of files, beside what n-gram models, PPMd and xz make of them");
   verb.footer(examples);
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });

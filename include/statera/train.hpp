@@ -53,6 +53,7 @@ struct TrainProgress {
 struct TrainRun {
   std::string out;                // folder: config.json and model.safetensors (best), last/, checkpoint/, metrics.jsonl
   bool resume = false;            // go on from out/checkpoint; without one, start afresh. false: replaces an earlier run, once all is checked
+  double elsewhere = 0;           // seconds of the budget that went or will go into other work: reading the data before, baselines after
   bool forecast = true;           // false: nothing is measured before the first step; needs steps, evaluate_bytes and final_bytes
   double checkpoint_seconds = 0;  // 0: 2, or 30 in runs of more than ten minutes
   std::function<bool()> stop;     // asked after each step: true saves and returns

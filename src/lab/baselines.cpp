@@ -1,29 +1,139 @@
 #include "lab/baselines.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
 #include "lab/ngram.hpp"
+#include "lab/ppmd/cost.hpp"
 #include "lab/xz.hpp"
+#include "text/quantity.hpp"
 
 namespace statera {
 
 namespace {
-constexpr int64_t most_bytes = int64_t{32} << 20;
+// For each byte that is learned from or judged, rounded up from what text takes: six orders of n-grams 0.3e-6, four of PPMd 1.3e-6 (sound: 3.4e-6),
+// xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
+constexpr double seconds_per_byte = 0.5e-6 + 2e-6 + 2e-6;
+// The window of xz, and some 30 times as much memory while n-grams are counted.
+constexpr int64_t most_train = int64_t{64} << 20, most_held_out = int64_t{16} << 20;
+
+struct TimeIsUp {};
+
+void add_note(std::string& notes, const std::string& note) { notes += (notes.empty() ? "" : "; ") + note; }
+
+double steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+class Rows {
+ public:
+  Rows(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) : options_(options), begin_(now()), all_(train.bytes()) {
+    const BaselineBytes bytes = baseline_bytes(train.bytes(), held_out.bytes(), options.seconds);
+    train_.emplace(train.part(train.bytes() - bytes.train, train.bytes()));
+    held_out_.emplace(held_out.part(0, bytes.held_out));
+    if (bytes.held_out < held_out.bytes())
+      add_note(notes_, "baselines are judged on the first " + bytes_text(static_cast<double>(bytes.held_out)) + " held out");
+  }
+
+  Baselines all() {
+    try_row({"n-grams"}, [&] { ngrams(); });
+    try_row({"PPMd", {}, true}, [&] { ppmd(); });
+    try_row({"xz", {}, true}, [&] { xz(); });
+    keep_nats_of_best();
+    return {std::move(rows_), std::move(notes_)};
+  }
+
+ private:
+  double now() const { return options_.clock ? options_.clock() : steady_seconds(); }
+  std::function<void()> often() const {
+    return [this] {
+      if ((options_.stop && options_.stop()) || now() - begin_ > options_.stop_after) throw TimeIsUp();
+    };
+  }
+
+  // The rows that `body` adds; `unfinished` in their place if the time is up before it ends.
+  template <class Body>
+  void try_row(Baseline unfinished, Body body) {
+    try {
+      often()();
+      body();
+    } catch (const TimeIsUp&) {
+      rows_.push_back(std::move(unfinished));
+    }
+  }
+
+  void ngrams() {
+    NgramCost cost = ngram_cost(*train_, *held_out_, {.often = often()});
+    for (size_t k = 0; k < cost.bits_per_byte.size(); ++k) rows_.push_back({order_name(k), cost.bits_per_byte[k], false, learned(train_->bytes()), {}});
+    if (!cost.learning.empty()) {
+      const auto best = static_cast<size_t>(cost.best_learning);
+      rows_.push_back({order_name(best) + ", learning", cost.learning[best], true, learned(train_->bytes()), std::move(cost.nats)});
+    }
+    if (!cost.note.empty()) add_note(notes_, cost.note);
+  }
+  static std::string order_name(size_t k) { return "n-gram order " + std::to_string(k); }
+
+  void ppmd() {
+    PpmdCost cost = ppmd_cost(*train_, *held_out_, {.often = often()});
+    rows_.push_back({"PPMd order " + std::to_string(cost.order), cost.bits_per_byte, true, learned(cost.train_bytes), std::move(cost.nats)});
+  }
+
+  void xz() {
+    rows_.push_back({"xz", xz_cost(*train_, *held_out_, often()), true, learned(train_->bytes()), {}});
+  }
+
+  std::string learned(int64_t bytes) const { return bytes == all_ ? "" : "last " + bytes_text(static_cast<double>(bytes)); }
+
+  void keep_nats_of_best() {
+    const Baseline* best = nullptr;
+    for (const Baseline& row : rows_)
+      if (!row.nats.empty() && (!best || *row.bits_per_byte < *best->bits_per_byte)) best = &row;
+    for (Baseline& row : rows_)
+      if (&row != best) row.nats.clear();
+  }
+
+  const BaselineOptions& options_;
+  double begin_;
+  int64_t all_;  // bytes to train on
+  std::optional<ByteSource> train_, held_out_;
+  std::vector<Baseline> rows_;
+  std::string notes_;
+};
+}  // namespace
+
+std::string baselines_json(const Baselines& b) {
+  using Json = nlohmann::ordered_json;
+  Json rows = Json::array();
+  std::string note = b.note;
+  for (const Baseline& row : b.rows) {
+    if (!row.bits_per_byte) {
+      add_note(note, row.name + ": not finished in the time for baselines");
+      continue;
+    }
+    Json json = {{"name", row.name}, {"bits_per_byte", *row.bits_per_byte}};
+    if (row.learns) json["learns"] = true;
+    if (!row.learned.empty()) json["learned"] = row.learned;
+    rows.push_back(json);
+  }
+  return Json({{"rows", rows}, {"note", note}}).dump();
 }
 
-Baselines baselines(const ByteSource& train, const ByteSource& held_out, const std::function<void()>& often) {
-  if (train.bytes() > most_bytes)
-    return {{}, "n-gram models and xz are left out: there are more than " + std::to_string(most_bytes >> 20) + " MiB to learn from"};
-  Baselines b;
-  const NgramCost ngrams = ngram_cost(train, held_out, {.often = often});
-  for (size_t k = 0; k < ngrams.bits_per_byte.size(); ++k) b.rows.push_back({"n-gram order " + std::to_string(k), ngrams.bits_per_byte[k]});
-  const XzCost xz = xz_cost(train, held_out, {.often = often});
-  b.rows.push_back({"xz", xz.bits_per_byte});
-  b.note = ngrams.note + (ngrams.note.empty() || xz.note.empty() ? "" : "; ") + xz.note;
-  return b;
+BaselineBytes baseline_bytes(int64_t train_bytes, int64_t held_out_bytes, double seconds) {
+  const int64_t learned = std::min(train_bytes, most_train), judged = std::min(held_out_bytes, most_held_out);
+  const double in_all = std::min(std::floor(std::max(0.0, seconds) / seconds_per_byte), 1e18);
+  if (static_cast<double>(learned + judged) <= in_all) return {learned, judged};
+  const auto bytes = static_cast<int64_t>(in_all);
+  const int64_t held_out = std::clamp<int64_t>(bytes / 4, 1, judged);
+  return {std::clamp<int64_t>(bytes - held_out, 1, learned), held_out};
 }
 
-double baseline_seconds(int64_t train_bytes, int64_t held_out_bytes) {
-  constexpr double seconds_per_byte = 2e-6;  // xz reads the text twice, each order of the n-grams once
-  return train_bytes > most_bytes ? 0 : seconds_per_byte * static_cast<double>(train_bytes + held_out_bytes);
+double baseline_seconds(int64_t train_bytes, int64_t held_out_bytes, double seconds) {
+  const BaselineBytes bytes = baseline_bytes(train_bytes, held_out_bytes, seconds);
+  return seconds_per_byte * static_cast<double>(bytes.train + bytes.held_out);
 }
+
+Baselines baselines(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) { return Rows(train, held_out, options).all(); }
 
 }  // namespace statera

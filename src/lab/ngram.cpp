@@ -18,15 +18,13 @@ class Table {
   };
   explicit Table(int64_t max_bytes) : max_bytes_(max_bytes), entries_(1 << 12) {}
 
-  // The entry of `key`, with `count` added. False if the table would grow beyond its limit.
-  bool add(uint64_t key, uint32_t count) {
-    if (used_ * 3 > entries_.size() * 2 && !grow()) return false;
+  // The entry of `key`, which the caller counts: a count of 0 is new. Null if the table would grow beyond its limit. Valid until the next call.
+  Entry* entry(uint64_t key) {
+    if (used_ * 3 > entries_.size() * 2 && !grow()) return nullptr;
     Entry& entry = entries_[place(key)];
     used_ += entry.count == 0;
     entry.key = key;
-    entry.count += count;
-    ++entry.types;
-    return true;
+    return &entry;
   }
   const Entry& find(uint64_t key) const { return entries_[place(key)]; }
   void prefetch(uint64_t key) const { __builtin_prefetch(&entries_[slot(key)]); }
@@ -72,23 +70,59 @@ bool for_each_string(const ByteSource& source, int k, const std::function<void()
   return true;
 }
 
-// Turns p[i] from p_{k-1} into p_k. False if the counts do not fit.
-bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, const NgramOptions& options, std::vector<double>& p) {
-  Table strings(options.max_table_bytes), contexts(options.max_table_bytes);
-  const bool counted = for_each_string(train, k, options.often, [&](int64_t, uint64_t key, uint64_t later) {
-    strings.prefetch(later);
-    return strings.add(key, 1);
-  });
-  if (!counted) return false;
-  for (const Table::Entry& entry : strings.entries())
-    if (entry.count != 0 && !contexts.add(entry.key >> 8, entry.count)) return false;
-  return for_each_string(held_out, k, options.often, [&](int64_t i, uint64_t key, uint64_t later) {
-    strings.prefetch(later);
-    const Table::Entry& context = contexts.find(key >> 8);
-    double& q = p[static_cast<size_t>(i)];
-    if (context.count != 0) q = (strings.find(key).count + context.types * q) / (static_cast<double>(context.count) + context.types);
+// What followed each context, and how often.
+class Counts {
+ public:
+  explicit Counts(int64_t max_bytes) : strings_(max_bytes), contexts_(max_bytes) {}
+
+  // False if it does not fit.
+  bool add(uint64_t key) {
+    Table::Entry *string = strings_.entry(key), *context = contexts_.entry(key >> 8);
+    if (!string || !context) return false;
+    context->types += string->count++ == 0;
+    ++context->count;
+    return true;
+  }
+  double probability(uint64_t key, double shorter) const {
+    const Table::Entry& context = contexts_.find(key >> 8);
+    if (context.count == 0) return shorter;
+    return (strings_.find(key).count + context.types * shorter) / (static_cast<double>(context.count) + context.types);
+  }
+  void prefetch(uint64_t key) const { strings_.prefetch(key); }
+
+ private:
+  Table strings_, contexts_;
+};
+
+struct Probabilities {
+  std::vector<double> frozen, learning;  // [held out]
+};
+
+// From those of order k - 1 to those of order k; anything if it gives false, since the counts do not fit.
+bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, const NgramOptions& options, Probabilities& p) {
+  Counts counts(options.max_table_bytes);
+  const auto count = [&](int64_t, uint64_t key, uint64_t later) {
+    counts.prefetch(later);
+    return counts.add(key);
+  };
+  if (!for_each_string(train, k, options.often, count)) return false;
+  const auto predict = [&](std::vector<double>& q, int64_t i, uint64_t key) { q[static_cast<size_t>(i)] = counts.probability(key, q[static_cast<size_t>(i)]); };
+  for_each_string(held_out, k, options.often, [&](int64_t i, uint64_t key, uint64_t later) {
+    counts.prefetch(later);
+    predict(p.frozen, i, key);
     return true;
   });
+  return for_each_string(held_out, k, options.often, [&](int64_t i, uint64_t key, uint64_t later) {
+    counts.prefetch(later);
+    predict(p.learning, i, key);
+    return counts.add(key);
+  });
+}
+
+double bits_per_byte(const std::vector<double>& p) {
+  double bits = 0;
+  for (double q : p) bits -= std::log2(q);
+  return bits / static_cast<double>(p.size());
 }
 
 }  // namespace
@@ -97,21 +131,20 @@ NgramCost ngram_cost(const ByteSource& train, const ByteSource& held_out, const 
   require(options.max_order >= 0 && options.max_order <= 6, ErrorCode::config, "[ngram] max_order is ", options.max_order,
           ": it must be 0 to 6");
   NgramCost result;
-  const int64_t counted = std::min(train.bytes(), options.max_train_bytes);
-  if (counted < train.bytes())
-    result.note = "n-grams counted in the last " + std::to_string(counted) + " bytes of the text to train on only";
-  const ByteSource text = train.part(train.bytes() - counted, train.bytes());
-  std::vector<double> p(static_cast<size_t>(held_out.bytes()), 1.0 / 256);  // [held out]
+  const std::vector<double> even(static_cast<size_t>(held_out.bytes()), 1.0 / 256);
+  Probabilities p{even, even};
   for (int k = 0; k <= options.max_order; ++k) {
-    if (!interpolate(text, held_out, k, options, p)) {
-      if (!result.note.empty()) result.note += "; ";
-      result.note += "order " + std::to_string(k) + " and above skipped: their counts need more than " +
-                     std::to_string(options.max_table_bytes >> 20) + " MB";
+    if (!interpolate(train, held_out, k, options, p)) {
+      result.note = "n-grams of order " + std::to_string(k) + " and above skipped: their counts need more than " +
+                    std::to_string(options.max_table_bytes >> 20) + " MB";
       break;
     }
-    double bits = 0;
-    for (double q : p) bits -= std::log2(q);
-    result.bits_per_byte.push_back(bits / static_cast<double>(p.size()));
+    result.bits_per_byte.push_back(bits_per_byte(p.frozen));
+    result.learning.push_back(bits_per_byte(p.learning));
+    if (k > 0 && result.learning.back() >= result.learning[static_cast<size_t>(result.best_learning)]) continue;
+    result.best_learning = k;
+    result.nats.resize(p.learning.size());
+    std::transform(p.learning.begin(), p.learning.end(), result.nats.begin(), [](double q) { return static_cast<float>(-std::log(q)); });
   }
   return result;
 }

@@ -21,8 +21,9 @@ std::string usual_size(int64_t bytes, double seconds);
 int64_t usual_length(int64_t bytes, double seconds);
 int64_t usual_batch(const std::string& size, int64_t length);
 
-// Of every byte and of where the documents end.
-uint64_t fingerprint(const ByteSource& source, uint64_t hash = 0);
+// Of where the documents end and of every byte; of a source of more than `most` bytes, of about so many: 4 KiB again and again at equal distances,
+// and the end of each document. So data that are larger than a short training reads do not cost more time than it has.
+uint64_t fingerprint(const ByteSource& source, uint64_t hash = 0, int64_t most = int64_t{64} << 20);
 
 // Batches of one part of a source and windows of another, of the same size. Must outlive the data that it gives.
 class ByteTraining {

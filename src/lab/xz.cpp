@@ -64,21 +64,16 @@ class Encoder {
 
 }  // namespace
 
-XzCost xz_cost(const ByteSource& train, const ByteSource& held_out, const XzOptions& options) {
-  const int64_t seen = std::min(train.bytes(), options.max_train_bytes), coded = std::min(held_out.bytes(), options.max_held_out_bytes);
-  const ByteSource before = train.part(train.bytes() - seen, train.bytes()), after = held_out.part(0, coded);
-  const auto dictionary = static_cast<uint32_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(seen + coded, 1 << 12, 1 << 30))));
-  Encoder alone(dictionary, options.often);
-  alone.add(before);
+double xz_cost(const ByteSource& train, const ByteSource& held_out, const std::function<void()>& often) {
+  const int64_t bytes = train.bytes() + held_out.bytes();
+  const auto dictionary = static_cast<uint32_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(bytes, 1 << 12, 1 << 30))));
+  Encoder alone(dictionary, often);
+  alone.add(train);
   const int64_t without = alone.finish();
-  Encoder together(dictionary, options.often);
-  together.add(before);
-  together.add(after);
-  XzCost result{8.0 * static_cast<double>(together.finish() - without) / static_cast<double>(coded), {}};
-  if (seen < train.bytes() || coded < held_out.bytes())
-    result.note = "xz: the last " + std::to_string(seen) + " bytes of the text to train on, the first " + std::to_string(coded) +
-                  " held out";
-  return result;
+  Encoder together(dictionary, often);
+  together.add(train);
+  together.add(held_out);
+  return 8.0 * static_cast<double>(together.finish() - without) / static_cast<double>(held_out.bytes());
 }
 
 }  // namespace statera

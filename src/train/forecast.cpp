@@ -165,15 +165,16 @@ void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, c
 }
 }  // namespace
 
-void choose(TrainOptions& o, Forecast& forecast, const TrainingData& data, double spent) {
-  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes(o), o.budget / 10 / static_cast<double>(evaluations), data, o);
-  choose_bytes(o.final_bytes, forecast.final_seconds, default_final_bytes, o.budget / 6, data, o);
+void choose(TrainOptions& o, Forecast& forecast, const TrainingData& data, double spent, double elsewhere) {
+  const double budget = std::max(0.0, o.budget - elsewhere);
+  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes(o), budget / 10 / static_cast<double>(evaluations), data, o);
+  choose_bytes(o.final_bytes, forecast.final_seconds, default_final_bytes, budget / 6, data, o);
   if (o.steps == 0) {
     constexpr double margin = 0.97;
     const double fixed = static_cast<double>(evaluations) * forecast.held_out_seconds + forecast.final_seconds + 2 * forecast.checkpoint_seconds;
     const double interval = o.budget > 600 ? 30 : 2;
     const double step = forecast.step_seconds * (1 + forecast.checkpoint_seconds / interval);
-    o.steps = std::max<int64_t>(1, static_cast<int64_t>((margin * o.budget - spent - fixed) / step));
+    o.steps = std::max<int64_t>(1, static_cast<int64_t>((margin * budget - spent - fixed) / step));
   }
   if (o.warmup == 0) o.warmup = std::clamp<int64_t>(o.steps / 20, 1, 200);
   if (o.decay == 0) o.decay = std::max<int64_t>(1, o.steps / 5);

@@ -25,8 +25,9 @@ double bf16_gain(const Model&, Tape&, const TrainingData&, const TrainOptions&);
 // Memory of a run with these data: weights, gradients, the optimizer's means, and what a batch leaves on the tape. Runs one window.
 double training_bytes(const Model&, const TrainingData&, const TrainOptions&);
 
-// Makes the choices that options leave open. `spent`: seconds since the run began. Throws config.
-void choose(TrainOptions& options, Forecast& forecast, const TrainingData& data, double spent);
+// Makes the choices that options leave open. `spent`: seconds since the run began; `elsewhere`: of the budget that are not for
+// the run (TrainRun). Throws config.
+void choose(TrainOptions& options, Forecast& forecast, const TrainingData& data, double spent, double elsewhere = 0);
 
 double checkpoint_interval(const TrainRun& run, const TrainOptions& options, const Forecast& forecast);
 double expected_seconds(const TrainOptions& options, const Forecast& forecast, int64_t steps);

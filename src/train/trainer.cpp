@@ -107,7 +107,7 @@ class Trainer {
     choose_precision();
     Forecast forecast;
     if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data_, options_, run_.out);
-    choose(options_, forecast, data_, seconds());
+    choose(options_, forecast, data_, seconds(), run_.elsewhere);
     interval_ = checkpoint_interval(run_, options_, forecast);
     progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
     if (!run_.forecast) return;

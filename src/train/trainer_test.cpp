@@ -20,6 +20,7 @@
 #include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "train/checkpoint.hpp"
+#include "train/forecast.hpp"
 #include "train/held_out.hpp"
 
 namespace {
@@ -244,6 +245,24 @@ TEST(Trainer, ABudgetBecomesStepsThatAreStored) {
   Model again = small_model();
   run = {.out = folder.path, .resume = true};
   EXPECT_EQ(train(again, data_for(options), options, run).options.steps, chosen);
+}
+
+TEST(Trainer, ABudgetIsLessByWhatGoesElsewhere) {
+  const TrainOptions short_options = short_run();
+  const TrainingData data = data_for(short_options);
+  const auto steps = [&](double elsewhere, int64_t* final_bytes = nullptr) {
+    TrainOptions options = short_options;
+    options.steps = options.evaluate_bytes = options.final_bytes = 0;
+    options.budget = 100;
+    Forecast forecast{.step_seconds = 0.01, .held_out_seconds = 1, .final_seconds = 60};
+    choose(options, forecast, data, 0, elsewhere);
+    if (final_bytes) *final_bytes = options.final_bytes;
+    return options.steps;
+  };
+  EXPECT_NEAR(static_cast<double>(steps(50)), static_cast<double>(steps(0)) / 2, 2);
+  int64_t final_bytes = 0;
+  EXPECT_EQ(steps(200, &final_bytes), 1);
+  EXPECT_EQ(final_bytes, short_options.batch * short_options.length);
 }
 
 TEST(Trainer, TheSameWeightsForAnyNumberOfThreads) {

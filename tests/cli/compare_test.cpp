@@ -66,7 +66,7 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
     for (const char* key : {"by_position", "recall", "speed", "memory"}) EXPECT_FALSE(c[key].empty()) << key;
   }
   EXPECT_EQ(json["candidates"][0].contains("difference") + json["candidates"][1].contains("difference"), 1);
-  EXPECT_EQ(json["baselines"].size(), 7u);
+  EXPECT_EQ(json["baselines"].size(), 9u);
   std::istringstream lines(ran.out);
   std::string words;  // of the output, however it is wrapped
   for (std::string line; std::getline(lines, line); words += line + " ") EXPECT_LE(line.size(), 100u) << line;

@@ -30,7 +30,7 @@ TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
   EXPECT_EQ(json["model"], "out/text");
   EXPECT_TRUE(json["finished"]);
   EXPECT_LT(json["held_out_bits_per_byte"].get<double>(), 8);
-  ASSERT_EQ(json["baselines"].size(), 7u);  // n-gram orders 0 to 5, xz
+  ASSERT_EQ(json["baselines"].size(), 9u);  // n-gram orders 0 to 5, the best of them as it learns, PPMd, xz
   EXPECT_EQ(json["baselines"].back()["name"], "xz");
   EXPECT_GT(json["baselines"].back()["bits_per_byte"].get<double>(), 0);
   EXPECT_EQ(json["held_out_positions"], json["held_out_bytes"]);
@@ -75,6 +75,18 @@ TEST_F(Train, AnInterruptSavesAndTellsHowToGoOn) {
   EXPECT_EQ(ran.code, 130);
   EXPECT_NE(ran.err.find("going on from " + step + " of 1000000"), std::string::npos) << ran.err;
   EXPECT_FALSE(read("a/model.safetensors").empty());
+}
+
+// After the last step, n-gram models, PPMd and xz take seconds on so much text: they end, and what was trained is shown.
+TEST_F(Train, AnInterruptOfTheBaselinesShowsTheResult) {
+  std::string much;
+  for (int i = 0; i < 400'000; ++i) much += std::to_string(i * 7919LL) + " ";
+  write("much.txt", much);
+  const Ran ran = run_and_signal("train much.txt --config config.json --length 32 --batch 4 --steps 1 --out a", "a/model.safetensors", SIGINT, 0);
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_NE(ran.out.find("this model"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("not finished"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("the model is in a"), std::string::npos) << ran.out;
 }
 
 TEST_F(Train, ReadsStandardInput) {

@@ -26,8 +26,8 @@ VIEWS = [("light", 375), ("light", 1280), ("dark", 375), ("dark", 1280)]
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!--{{report}}"
 
 SEEN = [  # computed from the fixture
-    "hybrid ends lowest, with 1.997 bits per byte on validation data after 60 s, and was never behind. On held-out data all are below n-gram order 4 and "
-    "xz. The last quarter of the time still brought it 0.021 bits per byte, so a larger budget should bring more. The first points lie above the chart.",
+    "hybrid ends lowest, with 1.997 bits per byte on validation data after 60 s, and was never behind. On held-out data all are below n-gram order 4. "
+    "The last quarter of the time still brought it 0.021 bits per byte, so a larger budget should bring more. The first points lie above the chart.",
     "hybrid has the fewest bits per byte; the step of mamba2 is 1.6 times faster, for 0.033 bits per byte more. attention is behind mamba2 and hybrid "
     "in both. Lower and further left is better.",
     "From 256 to 65,536 bytes of context the time of a step grows by a factor of 9.6 with attention, 3.0 with hybrid and 1.0 with mamba2; the state "

@@ -147,13 +147,13 @@ void Comparison::add(std::vector<Candidate> fresh) {
 
 void Comparison::compare_baselines() {
   if (store_.fact("baselines")) return;
-  note("n-gram models and xz");
+  note("n-gram models, PPMd and xz");
   const int64_t all = source_.bytes();
-  const Baselines b = baselines(source_.part(0, all - parts_.held_out.bytes()), parts_.held_out.part(0, amounts_.judged_bytes), [this] { go_on(); });
-  Json rows = Json::array();
-  for (const Baseline& row : b.rows) rows.push_back({{"name", row.name}, {"bits_per_byte", row.bits_per_byte}});
-  store_.keep_fact("baselines", Json({{"rows", rows}, {"note", b.note}}).dump());
+  const double seconds = baseline_share * settings_.budget;
+  const Baselines b = baselines(source_.part(0, all - parts_.held_out.bytes()), parts_.held_out.part(0, amounts_.judged_bytes),
+                                {.seconds = seconds, .stop_after = 2 * seconds, .stop = run_.stop});
   go_on();
+  store_.keep_fact("baselines", baselines_json(b));
 }
 
 bool saved_settings(const std::string& out, CompareSettings& settings) {

@@ -248,7 +248,7 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   Amounts a;
   choose_measured(s, all, parts, a);
   const auto n = static_cast<double>(all.size());
-  double fixed = baseline_seconds(parts.train.bytes() + parts.validation.bytes(), parts.held_out.bytes()), per_unit = 0, evaluate = 0;
+  double fixed = baseline_seconds(parts.train.bytes() + parts.validation.bytes(), parts.held_out.bytes(), baseline_share * s.budget), per_unit = 0, evaluate = 0;
   for (const Calibration& c : all) {
     fixed += measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
     per_unit += c.step_seconds / unit(s, c);

@@ -37,7 +37,8 @@ constexpr Key data_keys[] = {{"name", Kind::text, needed},          {"bytes", Ki
                              {"validation_bytes", Kind::amount, needed}, {"held_out_bytes", Kind::amount, needed}};
 constexpr Key terms_keys[] = {{"equal", Kind::text, needed}, {"not_equal", Kind::text, needed}};
 constexpr Key recommendation_keys[] = {{"winner", Kind::text, optional}, {"decided_by", Kind::text, needed}, {"sentences", Kind::texts, needed}};
-constexpr Key baseline_keys[] = {{"name", Kind::text, needed}, {"bits_per_byte", Kind::amount, needed}, {"learns", Kind::truth, optional}};
+constexpr Key baseline_keys[] = {{"name", Kind::text, needed}, {"bits_per_byte", Kind::amount, needed}, {"learns", Kind::truth, optional},
+                                 {"learned", Kind::text, optional}};
 constexpr Key choice_keys[] = {{"doubt", Kind::amount, needed}, {"told_apart", Kind::truth, needed}};
 constexpr Key rate_keys[] = {{"lr", Kind::amount, needed}, {"bits_per_byte", Kind::amount, optional}, {"error", Kind::text, optional}};
 constexpr Key seed_keys[] = {{"seed", Kind::amount, needed}, {"bits_per_byte", Kind::amount, needed}};

@@ -15,8 +15,9 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-constexpr size_t columns = 100, widest_name = 24, widest_cell = 14;
-using Row = std::array<std::string, 9>;
+constexpr size_t columns = 100, widest_name = 26, widest_cell = 14;
+constexpr size_t cells = 9, remark = cells;
+using Row = std::array<std::string, cells + 1>;  // cells, then what stands behind them
 
 size_t width(std::string_view text) {  // in characters
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -59,7 +60,7 @@ std::string step_text(double seconds) {
 Row candidate_row(const Json& candidate, const std::string& winner) {
   const std::string name = candidate.at("name");
   Row row = {(name == winner ? "* " : "  ") + plain(name)};
-  std::fill(row.begin() + 1, row.end(), "-");
+  std::fill(row.begin() + 1, row.begin() + cells, "-");
   const std::string status = candidate.at("status");
   row[1] = candidate.contains("bits_per_byte") ? decimals(candidate.at("bits_per_byte")) : plain(status);
   if (const auto d = candidate.find("difference"); d != candidate.end())
@@ -88,12 +89,14 @@ std::vector<Row> rows_of(const Json& report) {
   }
   for (const Json& baseline : report.at("baselines")) {
     const double bits = baseline.at("bits_per_byte");
-    if (baseline.value("learns", false)) rows.push_back({"  " + plain(baseline.at("name")), "", "", decimals(bits)});
-    else rows.push_back({"  " + plain(baseline.at("name")), decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
+    const std::string name = "  " + plain(baseline.at("name"));
+    if (baseline.value("learns", false)) rows.push_back({name, "", "", decimals(bits)});
+    else rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
+    if (baseline.contains("learned")) rows.back()[remark] = "learned from the " + plain(baseline.at("learned"));
   }
   for (Row& row : rows) {
     row[0] = cut(row[0], widest_name);
-    for (size_t i = 1; i < row.size(); ++i) row[i] = cut(row[i], i == 2 ? widest_cell + 6 : widest_cell);
+    for (size_t i = 1; i < cells; ++i) row[i] = cut(row[i], i == 2 ? widest_cell + 6 : widest_cell);
   }
   return rows;
 }
@@ -130,14 +133,15 @@ std::string wrapped(const std::string& head, const std::string& text) {
 
 std::string report_table(const Json& report) {
   const std::vector<Row> rows = rows_of(report);
-  std::array<size_t, 9> widths{};
+  std::array<size_t, cells> widths{};
   for (const Row& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+    for (size_t i = 0; i < cells; ++i) widths[i] = std::max(widths[i], width(row[i]));
   std::string out;
   for (const Row& row : rows) {
     std::string line = row[0] + std::string(widths[0] - width(row[0]), ' ');
-    for (size_t i = 1; i < row.size(); ++i) line += std::string(2 + widths[i] - width(row[i]), ' ') + row[i];
+    for (size_t i = 1; i < cells; ++i) line += std::string(2 + widths[i] - width(row[i]), ' ') + row[i];
     line.erase(line.find_last_not_of(' ') + 1);
+    if (!row[remark].empty()) line += "  " + row[remark];
     out += cut(line, columns) + "\n";
   }
   out += "\n";

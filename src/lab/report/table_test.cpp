@@ -43,6 +43,16 @@ TEST(Table, ARowForEachCandidateAndBaseline) {
   EXPECT_EQ(table.find("Stopped"), std::string::npos);
 }
 
+TEST(Table, ABaselineSaysWhetherItLearnsAndFromWhat) {
+  Json report = fixture();
+  report["baselines"] = {{{"name", "n-gram order 5"}, {"bits_per_byte", 2.41}, {"learned", "last 8.00 MB"}},
+                         {{"name", "n-gram order 5, learning"}, {"bits_per_byte", 2.21}, {"learns", true}, {"learned", "last 8.00 MB"}}};
+  const std::string table = report_table(report);
+  fits(table);
+  EXPECT_EQ(line_of(table, "  n-gram order 5 "), "  n-gram order 5               2.410           0.392  learned from the last 8.00 MB");
+  EXPECT_EQ(line_of(table, "  n-gram order 5, learning"), "  n-gram order 5, learning                                2.210  learned from the last 8.00 MB");
+}
+
 TEST(Table, SentencesAreWrapped) {
   Json report = fixture();
   report["recommendation"]["sentences"] = {std::string("\x1b[2J take ") + std::string(120, 'x') + " or not.", "Second."};

@@ -6,8 +6,8 @@ const candidates = report.candidates.map((candidate, i) => ({...candidate, look:
 const judged = candidates.filter(c => c.bits_per_byte !== undefined);
 const best = judged.length ? least(judged, c => c.bits_per_byte) : null;
 
-// Lines across the charts: of each family of baselines (its first word) the best.
-const references = Object.values(report.baselines.reduce((kept, b) => {
+// Lines across the charts of frozen models: of each family of frozen baselines (its first word) the best.
+const references = Object.values(report.baselines.filter(b => !b.learns).reduce((kept, b) => {
   const family = b.name.split(" ")[0];
   if (!Object.hasOwn(kept, family) || b.bits_per_byte < kept[family].y) kept[family] = {name: b.name, y: b.bits_per_byte};
   return kept;
@@ -42,23 +42,25 @@ function candidateRow(c) {
   if (c.name === report.recommendation.winner) name.append(element("span", {class: "tag"}, "recommended"));
   const error = errorOf(c);
   const behind = c.bits_per_byte === undefined ? dash : c.difference ? plusMinus(c.difference.bits_per_byte, error) : "best";
-  return [name, c.bits_per_byte === undefined ? c.status : bits(c.bits_per_byte), behind, count(c.parameters), rate("train_bytes_per_second"),
+  const learning = c.learning_bits_per_byte === undefined ? dash : bits(c.learning_bits_per_byte);
+  return [name, c.bits_per_byte === undefined ? c.status : bits(c.bits_per_byte), behind, learning, count(c.parameters), rate("train_bytes_per_second"),
     rate("prefill_bytes_per_second"), context ? micros(context.step_seconds) : dash, context ? bytes(context.state_bytes) : dash,
     c.memory?.train_bytes === undefined ? dash : bytes(c.memory.train_bytes)];
 }
 
 function results() {
-  const heads = ["", "bits per byte", "behind the best", "parameters", "training, B/s", "prefill, B/s", "step at 16,384", "state at 16,384",
+  const heads = ["", "bits per byte", "behind the best", "if it learns on", "parameters", "training, B/s", "prefill, B/s", "step at 16,384", "state at 16,384",
     "training memory"];
   const rows = candidates.map(candidateRow);
-  const base = report.baselines.map(b => [element("span", {class: "name"}, b.name), bits(b.bits_per_byte),
-    best ? bits(b.bits_per_byte - best.bits_per_byte) : "–"]);
+  const base = report.baselines.map(b => [element("span", {class: "name"}, b.learned ? `${b.name} (${b.learned})` : b.name),
+    ...(b.learns ? ["", "", bits(b.bits_per_byte)] : [bits(b.bits_per_byte), best ? bits(b.bits_per_byte - best.bits_per_byte) : "–"])]);
   const made = table(heads, [...rows, ...base], {class: "results"});
   made.querySelectorAll("tbody tr").forEach((row, i) => row.classList.add(i < rows.length ? "candidate" : "baseline"));
   candidates.forEach((c, i) => made.querySelectorAll("tbody tr")[i].classList.toggle("winner", c.name === report.recommendation.winner));
   const failed = candidates.filter(c => c.error).map(c => element("p", {class: "failed"}, `${c.name} failed: ${c.error}`));
   return element("section", {}, element("h2", {}, "Result"), element("div", {class: "scroll"}, made),
     element("p", {class: "small"}, "Bits per byte on held-out data: less is better. ± is one standard error of the difference. " +
+      "If it learns on: what the same bytes cost a model or a compressor that learns from each as soon as it has read it. " +
       "Step and state are those at 16,384 bytes of context. A dash: not measured."), ...failed,
     element("dl", {class: "terms"}, element("dt", {}, "Held equal"), element("dd", {}, report.terms.equal),
       element("dt", {}, "Not held equal"), element("dd", {}, report.terms.not_equal)),
