@@ -66,7 +66,8 @@ class Rows {
 
   void ngrams() {
     NgramCost cost = ngram_cost(*train_, *held_out_, {.often = often()});
-    for (size_t k = 0; k < cost.bits_per_byte.size(); ++k) rows_.push_back({order_name(k), cost.bits_per_byte[k], false, learned(train_->bytes()), {}});
+    for (size_t k = 0; k < cost.bits_per_byte.size(); ++k)
+      rows_.push_back({order_name(k), cost.bits_per_byte[k], false, learned(train_->bytes()), {}});
     if (!cost.learning.empty()) {
       const auto best = static_cast<size_t>(cost.best_learning);
       rows_.push_back({order_name(best) + ", learning", cost.learning[best], true, learned(train_->bytes()), std::move(cost.nats)});
@@ -134,6 +135,8 @@ double baseline_seconds(int64_t train_bytes, int64_t held_out_bytes, double seco
   return seconds_per_byte * static_cast<double>(bytes.train + bytes.held_out);
 }
 
-Baselines baselines(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) { return Rows(train, held_out, options).all(); }
+Baselines baselines(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) {
+  return Rows(train, held_out, options).all();
+}
 
 }  // namespace statera

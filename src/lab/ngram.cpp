@@ -106,7 +106,10 @@ bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, con
     return counts.add(key);
   };
   if (!for_each_string(train, k, options.often, count)) return false;
-  const auto predict = [&](std::vector<double>& q, int64_t i, uint64_t key) { q[static_cast<size_t>(i)] = counts.probability(key, q[static_cast<size_t>(i)]); };
+  const auto predict = [&](std::vector<double>& q, int64_t i, uint64_t key) {
+    double& at = q[static_cast<size_t>(i)];
+    at = counts.probability(key, at);
+  };
   for_each_string(held_out, k, options.often, [&](int64_t i, uint64_t key, uint64_t later) {
     counts.prefetch(later);
     predict(p.frozen, i, key);
