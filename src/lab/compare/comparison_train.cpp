@@ -88,7 +88,7 @@ RatePrior Comparison::prior(const Entry& entry) const {
                     entry.candidate.positions());
 }
 
-RateChoice Comparison::rate(const Entry& entry) const { return choose_rate(tried(entry), prior(entry), plateau(store_)); }
+RateChoice Comparison::rate(const Entry& entry) const { return choose_rate(tried(entry), prior(entry), counted(store_, 1)); }
 
 // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
 void Comparison::search(const Entry& entry) {

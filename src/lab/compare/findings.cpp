@@ -20,7 +20,8 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-constexpr double steep = 0.25;            // bits per byte that a curve falls over the second half of a training, beyond which it is not finished
+constexpr double steep = 0.5;             // bits per byte that a curve falls over the second half of a training, beyond which it is not finished;
+                                          // 0.2 to 0.35 are usual where the rate falls to a tenth
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
@@ -53,7 +54,7 @@ RateChoice rate_of(const Store& store, const CompareSettings& settings, const Am
     tried.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity() : trial.at("bits_per_byte").get<double>()});
   const ModelConfig config = ModelConfig::parse(known.value.at("config").dump(), known.name);
   return choose_rate(tried, rate_prior(config, steps_for(settings, known.costs, amounts.train), steps_for(settings, known.costs, amounts.search), known.batch * known.length),
-                     plateau(store));
+                     counted(store, 1));
 }
 
 std::vector<Known> all_known(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
@@ -83,12 +84,12 @@ const Known* best_of(const std::vector<Known>& all) {
   return best;
 }
 
-// Above what counts of pairs of bytes cost, or falling steeply at the end: more time would change the figure.
+// Above what counts of three bytes cost, or falling steeply at the end: more time would change the figure.
 bool unfinished(const Store& store, const Known& known) {
   const Json& curve = known.trained.at("curve");
   if (curve.size() < 3) return false;
   const double last = curve.back().at("bits_per_byte"), middle = curve.at(curve.size() / 2 - 1).at("bits_per_byte");
-  return last > plateau(store) || middle - last > steep;
+  return last > counted(store, 2) || middle - last > steep;
 }
 
 Json curve(const Known& known) {
@@ -339,10 +340,10 @@ std::vector<Json> searched(const Store& store, const std::string& candidate) {
   return all;
 }
 
-double plateau(const Store& store) {
+double counted(const Store& store, int order) {
   const Json baselines = parsed(store.fact("baselines").value_or(R"({"rows": []})"));
   for (const Json& row : baselines.at("rows"))
-    if (row.at("name") == "n-gram order 1") return row.at("bits_per_byte");
+    if (row.at("name") == "n-gram order " + std::to_string(order)) return row.at("bits_per_byte");
   return std::numeric_limits<double>::infinity();
 }
 

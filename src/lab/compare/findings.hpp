@@ -23,8 +23,9 @@ struct FindingsFrom {
 // src/lab/report/report.md says what stands where. Throws nlohmann's exceptions if the store is damaged.
 nlohmann::ordered_json findings(const FindingsFrom& from, bool complete);
 
-// What counts of pairs of bytes cost on the held-out text: a model that costs more is still on the plateau where training begins. Infinite without baselines.
-double plateau(const Store& store);
+// What the frozen n-gram of this order costs on the held-out text; infinite if there is none. A model that costs more than counts of pairs or of three
+// bytes is still on the plateau where training begins.
+double counted(const Store& store, int order);
 
 // The first two candidates, by name, if they cannot be told apart after one seed; else nothing.
 std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts);
