@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 
+#include <CLI/Validators.hpp>
 #include <CLI/Option.hpp>
 #include <nlohmann/json.hpp>
 
@@ -18,6 +19,7 @@ namespace statera::cli {
 namespace {
 struct Flags {
   std::string model;
+  int64_t length = 1024;
   bool json = false, tensors = false, list = false, keys = false;
 };
 
@@ -45,7 +47,7 @@ constexpr int64_t contexts[] = {256, 1024, 4096, 16384, 65536};
 
 void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters, int64_t count) {
   nlohmann::ordered_json out = {{"model", flags.model}, {"config", nlohmann::ordered_json::parse(config.json())}, {"parameters", count}};
-  const ModelCost cost = model.cost(1024, 1024);
+  const ModelCost cost = model.cost(flags.length, flags.length);
   out["flops_per_byte"] = {{"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
   for (int64_t context : contexts) out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;
   if (flags.tensors)
@@ -87,8 +89,8 @@ void run(const Flags& flags) {
               config.d_ff ? (", SwiGLU d_ff " + std::to_string(config.d_ff)).c_str() : "");
   for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", name.c_str(), block.c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
-  const ModelCost cost = model.cost(1024, 1024);
-  std::printf("FLOPs per byte at length 1024: %s forward, %s training, %s a step\n", count_text(cost.forward_flops).c_str(),
+  const ModelCost cost = model.cost(flags.length, flags.length);
+  std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s a step\n", static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),
               count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
   std::printf("bytes of state by context:");
   for (int64_t context : contexts)
@@ -106,6 +108,7 @@ void add_info(CLI::App& app) {
   verb->add_flag("--tensors", flags->tensors, "every parameter with its shape");
   verb->add_flag("--presets", flags->list, "the names of the presets");
   verb->add_flag("--keys", flags->keys, "every key that a config may have, its default and its meaning");
+  verb->add_option("--length", flags->length, "bytes of the sequence that the FLOPs are counted for")->capture_default_str()->check(CLI::Range(1, 1 << 24));
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer("Examples:\n  statera info small-hybrid\n  statera info out/shakespeare --tensors\n  statera info --keys\n  statera info");
   verb->callback([flags] { run(*flags); });
