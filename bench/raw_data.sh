@@ -8,6 +8,7 @@
 # Files may be packed as .xz. The report stands in out/raw-KIND. The same call goes on after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source bench/raw_bytes.sh
 [ $# -ge 2 ] || { sed -n '2,8s/^# //p' "$0"; exit 2; }
 kind=$1; shift
 files=()
@@ -17,19 +18,5 @@ cmake --preset release >/dev/null
 cmake --build build/release --target statera_app >&2
 data=out/raw-data/$kind
 rm -rf "$data"; mkdir -p "$data"
-for file in "${files[@]}"; do
-  [ -r "$file" ] || { echo "error: cannot read $file" >&2; exit 1; }
-  case $file in *.xz) cat=xzcat ;; *) cat=cat ;; esac
-  to=$data/$(basename "${file%.xz}")
-  case $kind in
-    genome) $cat "$file" | grep -v '^>' | tr -d '\n\r' | tr acgtn ACGTN >"$to" ;;
-    audio) $cat "$file" | python3 -c 'import io, sys, wave
-with wave.open(io.BytesIO(sys.stdin.buffer.read())) as w:
-    assert w.getsampwidth() == 2, "not 16-bit"
-    samples = w.readframes(w.getnframes())[1::2 * w.getnchannels()]  # high bytes of the first channel; signed, so shifted by 128
-    sys.stdout.buffer.write(bytes((b + 128) % 256 for b in samples))' >"$to" ;;
-    logs | text) $cat "$file" >"$to" ;;
-    *) echo "error: unknown kind '$kind'; known: genome, audio, logs, text" >&2; exit 2 ;;
-  esac
-done
+for file in "${files[@]}"; do raw_bytes "$kind" "$file" >"$data/$(basename "${file%.xz}")"; done
 exec build/release/bin/statera compare "$data" --size tiny --candidates attention,mamba1,mamba2,hybrid --budget 20m --out "out/raw-$kind" "$@"

@@ -40,7 +40,7 @@ constexpr const char* examples =
     "Examples:\n"
     "  statera compare book.txt                                       mamba2, attention and a hybrid, in five minutes\n"
     "  statera compare genome.fa.xz --budget 1h --size small --candidates mamba1,mamba2,attention,hybrid\n"
-    "  statera compare genome.fa.xz --size small --candidates hybrid-3  adds one to those that are done\n"
+    "  statera compare genome.fa.xz --size small --candidates hybrid-7  adds one to those that are done\n"
     "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
     "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
     "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial in compare.sqlite.\n"

@@ -1,4 +1,5 @@
-"""The models that are compared: Statera's presets, and published 130M shapes, as configs that every contender reads."""
+"""The models that are compared: shapes/ (the presets as they were until 2026-11-29, which docs/performance.md has figures of), and published 130M
+shapes, as configs that every contender reads."""
 import json
 from pathlib import Path
 
@@ -18,7 +19,7 @@ SHAPES_130M = {
 
 def config(size, kind, blocks_of_32=False):
     """blocks_of_32: d_ff rounded up to a multiple of 32, which the 8-bit blocks of llama.cpp need; then for every contender alike."""
-    c = SHAPES_130M[kind] if size == "130m" else json.loads((ROOT / "configs" / f"{size}-{kind}.json").read_text())
+    c = SHAPES_130M[kind] if size == "130m" else json.loads((Path(__file__).resolve().parent / "shapes" / f"{size}-{kind}.json").read_text())
     c = json.loads(json.dumps(c))
     if blocks_of_32 and "mlp" in c:
         c["mlp"]["d_ff"] = -(-c["mlp"]["d_ff"] // 32) * 32

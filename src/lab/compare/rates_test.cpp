@@ -96,7 +96,7 @@ TEST(RatePriors, FollowTheMixersTheWidthAndTheSteps) {
   EXPECT_GE(usual.search_lr, usual.lr);
   EXPECT_LT(rate_prior(wide, 2000, 200, 1024).lr, usual.lr);
   const double attention = rate_prior(ModelConfig::load("tiny-attention"), 2000, 200, 1024).lr;
-  const ModelConfig mixed = ModelConfig::parse(R"({"d_model": 96, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention", "n_heads": 4}}, "layers": "m A"})", "mixed");
+  const ModelConfig mixed = ModelConfig::parse(R"({"d_model": 72, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention", "n_heads": 4}}, "layers": "m A"})", "mixed");
   EXPECT_NEAR(rate_prior(mixed, 2000, 200, 1024).lr, std::sqrt(attention * usual.lr), 1e-4);
 }
 
