@@ -129,6 +129,32 @@ std::string wrapped(const std::string& head, const std::string& text) {
   }
   return out + line + "\n";
 }
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+// With several lengths, a line each: the best, those that cannot be told from it, and those that are not beaten.
+std::string winners_by_length(const Json& report) {
+  std::string out;
+  for (const Json& row : report.at("by_length")) {
+    char head[64];
+    std::snprintf(head, sizeof head, "best at %.0f bytes:", row.at("length").get<double>());
+    std::vector<std::string> close = row.at("within_doubt"), open;
+    for (const Json& candidate : report.at("candidates"))
+      if (candidate.value("unfinished", false) && candidate.value("length", 0.0) == row.at("length") && candidate.at("name") != row.at("best"))
+        open.push_back(candidate.at("name"));
+    std::string begin = head;
+    begin.resize(std::max<size_t>(begin.size() + 1, 21), ' ');  // one below the other for lengths of up to five digits
+    std::string text = row.at("best").get<std::string>() + ", " + decimals(row.at("bits_per_byte")) + " bits per byte";
+    if (!close.empty()) text += "; not told apart from it: " + joined(close);
+    if (!open.empty()) text += "; unfinished: " + joined(open);
+    out += wrapped(begin, text);
+  }
+  return out;
+}
 }  // namespace
 
 std::string report_table(const Json& report) {
@@ -145,6 +171,7 @@ std::string report_table(const Json& report) {
     out += cut(line, columns) + "\n";
   }
   out += "\n";
+  if (report.contains("by_length")) out += winners_by_length(report);
   if (!report.at("complete").get<bool>()) out += "Stopped before all candidates were done.\n";
   if (report.at("recommendation").contains("winner")) out += "* recommended\n";
   out += wrapped("", "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has read, as compressors do. "

@@ -88,6 +88,24 @@ TEST(Table, AnUnfinishedCandidateIsNotBehind) {
   EXPECT_EQ(line.find("0.033"), std::string::npos);
 }
 
+TEST(Table, TheBestAtEachLength) {
+  Json report = fixture();
+  EXPECT_EQ(report_table(report).find("best at"), std::string::npos);
+  for (Json& candidate : report["candidates"]) candidate["name"] = candidate["name"].get<std::string>() + "@8192";
+  report["recommendation"]["winner"] = "hybrid@8192";
+  report["candidates"][1]["length"] = 8192;
+  report["candidates"][1]["unfinished"] = true;
+  report["by_length"] = {{{"length", 512}, {"best", "hybrid@512"}, {"bits_per_byte", 2.0176}, {"within_doubt", {"mamba2@512", "mamba1@512"}}},
+                         {{"length", 8192}, {"best", "\x1b[2Jm"}, {"bits_per_byte", 2.05}, {"within_doubt", Json::array()}}};
+  const std::string table = report_table(report);
+  fits(table);
+  EXPECT_EQ(line_of(table, "best at 512 "), "best at 512 bytes:   hybrid@512, 2.018 bits per byte; not told apart from it: mamba2@512, mamba1@512");
+  EXPECT_EQ(line_of(table, "best at 8192 "), "best at 8192 bytes:  \\x1b[2Jm, 2.050 bits per byte; unfinished: attention@8192");
+  report["by_length"][0]["length"] = 1e30;
+  report["by_length"][0]["best"] = std::string(300, 'x');
+  fits(report_table(report));
+}
+
 TEST(Table, WhatIsAbsentIsADash) {
   Json report = fixture();
   report["candidates"][1] = {{"name", "attention"}, {"status", "stopped"}, {"parameters", 1855872}};

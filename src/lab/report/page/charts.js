@@ -1,5 +1,5 @@
 // The charts: one look for all, what is drawn beside points and lines, and the way from a panel to a canvas.
-// A panel: {type, series, x: axis, y: axis, references?, verticals?}; an axis: {title, format, log?, ticks?, min?, max?, step?}.
+// A panel: {type, series, x: axis, y: axis, references?, verticals?, feet?, joined?}; an axis: {title, format, log?, ticks?, min?, max?, step?}.
 
 const shapes = {  // of Chart.js, and the same as a path around (17, 7)
   circle: "M12 7a5 5 0 1 0 10 0a5 5 0 1 0 -10 0", rectRot: "M17 2l5 5l-5 5l-5-5z", triangle: "M17 2l4.3 7.5h-8.6z", rect: "M13.5 3.5h7v7h-7z",
@@ -58,7 +58,39 @@ function nice(values, room = 0.02) {
 // On a logarithmic axis: so many times beyond the values.
 const around = (values, room) => ({min: Math.min(...values) / room, max: Math.max(...values) * room});
 
-// Lines across (references, verticals), error bars, and names beside points.
+// Where the lines and points of a chart are, every few pixels.
+function pixelsOf(chart) {
+  return chart.data.datasets.flatMap(set => set.data.map(p => ({x: chart.scales.x.getPixelForValue(p.x), y: chart.scales.y.getPixelForValue(p.y)}))
+    .flatMap((p, i, all) => {
+      const from = i && set.showLine ? all[i - 1] : p, steps = Math.max(1, Math.ceil(Math.hypot(p.x - from.x, p.y - from.y) / 6));
+      return Array.from({length: steps}, (_, k) => ({x: from.x + (p.x - from.x) * (k + 1) / steps, y: from.y + (p.y - from.y) * (k + 1) / steps}));
+    }));
+}
+
+// The name of a line across stands where it hides least: right or left, above or below the line. Gives the boxes of the names.
+function nameReferences(chart, references) {
+  const {ctx, chartArea: area, scales} = chart, taken = pixelsOf(chart), boxes = [];
+  ctx.save();
+  ctx.font = `11px ${Chart.defaults.font.family}`;
+  ctx.fillStyle = style("--muted");
+  ctx.strokeStyle = style("--paper");
+  ctx.lineWidth = 3;
+  for (const line of references) {
+    const y = scales.y.getPixelForValue(line.y), text = `${line.label}  ${bits(line.y)}`, width = ctx.measureText(text).width;
+    const places = [area.right - 4 - width, area.left + 4].flatMap(x => [{x, y: y - 4}, {x, y: y + 12}]);
+    const hidden = place => place.y - 10 < area.top || place.y > area.bottom ? Infinity
+      : taken.filter(p => p.x > place.x - 4 && p.x < place.x + width + 4 && p.y > place.y - 12 && p.y < place.y + 5).length;
+    const place = least(places, hidden);
+    ctx.strokeText(text, place.x, place.y);
+    ctx.fillText(text, place.x, place.y);
+    for (let x = place.x; x <= place.x + width; x += 6) taken.push({x, y: place.y - 4});
+    boxes.push({left: place.x, right: place.x + width, middle: place.y - 4});
+  }
+  ctx.restore();
+  return boxes;
+}
+
+// Lines across (references, verticals), marks on the axis (feet), error bars, and names beside points.
 const marks = {
   id: "marks",
   beforeDatasetsDraw(chart) {
@@ -67,14 +99,10 @@ const marks = {
     ctx.lineWidth = 1;
     ctx.font = `11px ${Chart.defaults.font.family}`;
     ctx.fillStyle = ctx.strokeStyle = style("--muted");
-    const taken = [];
     for (const line of m.references) {
-      const y = scales.y.getPixelForValue(line.y), crowded = taken.some(other => Math.abs(other - y) < 15);
-      taken.push(y);
-      ctx.setLineDash([3, 3]);
+      const y = scales.y.getPixelForValue(line.y);
+      ctx.setLineDash(line.learns ? [1, 4] : [3, 3]);
       ctx.beginPath(); ctx.moveTo(area.left, y); ctx.lineTo(area.right, y); ctx.stroke();
-      ctx.textAlign = crowded ? "left" : "right";
-      ctx.fillText(`${line.name}  ${bits(line.y)}`, crowded ? area.left + 4 : area.right - 4, y - 4);
     }
     for (const line of m.verticals) {
       const x = scales.x.getPixelForValue(line.x);
@@ -84,25 +112,33 @@ const marks = {
       ctx.fillText(line.name, x + (ctx.textAlign === "left" ? 4 : -4), area.top + 10);
     }
     ctx.setLineDash([]);
+    const feet = [];
+    for (const foot of m.feet) {
+      const x = scales.x.getPixelForValue(foot.x), bottom = area.bottom - 11 * feet.filter(other => Math.abs(other - x) < 12).length;  // on top of each other
+      feet.push(x);
+      ctx.fillStyle = style(foot.colour);
+      ctx.beginPath(); ctx.moveTo(x, bottom - 10); ctx.lineTo(x + 6, bottom); ctx.lineTo(x - 6, bottom); ctx.fill();
+    }
     for (const set of chart.data.datasets)
       for (const p of set.data) if (p.error) errorBar(ctx, scales, p, set.borderColor);
     ctx.restore();
   },
   afterDatasetsDraw(chart) {
     const {ctx, chartArea: area, scales, options: {marks: m}} = chart;
+    const names = nameReferences(chart, m.references);
     if (!m.named) return;
     ctx.save();
     ctx.font = `600 12px ${Chart.defaults.font.family}`;
     ctx.fillStyle = style("--ink");
     const taken = chart.data.datasets.flatMap(set => set.data.map(p => [scales.x.getPixelForValue(p.x), scales.y.getPixelForValue(p.y)]))
-      .map(([x, y]) => ({left: x - 9, right: x + 9, middle: y}));  // boxes; a name that finds no free place is left to the legend
+      .map(([x, y]) => ({left: x - 9, right: x + 9, middle: y})).concat(names);  // boxes; a name that finds no free place is left to the legend
     for (const set of chart.data.datasets)
       for (const p of set.data) {
-        const x = scales.x.getPixelForValue(p.x), y = scales.y.getPixelForValue(p.y), width = ctx.measureText(set.label).width;
+        const x = scales.x.getPixelForValue(p.x), y = scales.y.getPixelForValue(p.y), name = p.label ?? set.label, width = ctx.measureText(name).width;
         const place = [[x + 11, y], [x - 11 - width, y], [x - width / 2, y - 16], [x - width / 2, y + 17]].find(([left, middle]) => left >= area.left &&
           left + width <= area.right + 8 && middle + 8 <= area.bottom && taken.every(t => left > t.right || left + width < t.left || Math.abs(middle - t.middle) > 14));
         if (!place) continue;
-        ctx.fillText(set.label, place[0], place[1] + 4);
+        ctx.fillText(name, place[0], place[1] + 4);
         taken.push({left: place[0], right: place[0] + width, middle: place[1]});
       }
     ctx.restore();
@@ -119,11 +155,11 @@ function errorBar(ctx, scales, point, colour) {
   ctx.stroke();
 }
 
-function dataset(series, scatter) {
+function dataset(series, scatter, joined) {
   const colour = style(series.look.colour), paper = style("--paper"), open = ["star", "cross", "crossRot"].includes(series.look.shape);
   const dense = series.points.length > 30, size = {circle: 3.6, rect: 4}[series.look.shape] ?? 4.8;  // of about the same weight
   return {
-    label: series.name, data: series.points, showLine: !scatter, borderColor: colour, backgroundColor: colour, borderDash: series.look.dash, borderWidth: 2,
+    label: series.name, data: series.points, showLine: !scatter || joined, borderColor: colour, backgroundColor: colour, borderDash: series.look.dash, borderWidth: 2,
     pointStyle: series.look.shape, pointRadius: dense ? 0 : size * (scatter ? 1.7 : 1), pointHoverRadius: size * 2,
     pointBorderColor: open ? colour : paper, pointBackgroundColor: colour, pointBorderWidth: open ? 2 : 1, tension: 0, clip: scatter ? false : 2,
   };
@@ -134,13 +170,13 @@ function options(panel) {
     responsive: true, maintainAspectRatio: false, animation: false, devicePixelRatio: Math.max(2, window.devicePixelRatio),
     interaction: {mode: "nearest", intersect: false}, layout: {padding: {top: 8, right: 10}},
     scales: {x: scale(panel.x, true), y: scale(panel.y, false)},  // the title of y stands above the chart, not on its side
-    marks: {references: panel.references ?? [], verticals: panel.verticals ?? [], named: panel.type === "scatter"},
+    marks: {references: panel.references ?? [], verticals: panel.verticals ?? [], feet: panel.feet ?? [], named: panel.type === "scatter"},
     plugins: {
       legend: {display: false},
       tooltip: {
         backgroundColor: style("--ink"), titleColor: style("--paper"), bodyColor: style("--paper"), displayColors: false, padding: 8,
         callbacks: {
-          title: items => items.length ? items[0].dataset.label : "",
+          title: items => items.length ? items[0].raw.of ?? items[0].dataset.label : "",
           label: item => `${panel.x.format(item.parsed.x)}: ${panel.y.format(item.parsed.y)}${item.raw.error ? " ± " + panel.y.format(item.raw.error) : ""}`,
         },
       },
@@ -155,7 +191,7 @@ function draw(entry) {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const scatter = entry.panel.type === "scatter";
   entry.chart = new Chart(entry.canvas, {type: scatter ? "scatter" : "line", plugins: [marks],
-    data: {datasets: entry.panel.series.map(s => dataset(s, scatter))}, options: options(entry.panel)});
+    data: {datasets: entry.panel.series.map(s => dataset(s, scatter, entry.panel.joined))}, options: options(entry.panel)});
 }
 
 // Colours come from the style sheet: charts are drawn again when the scheme changes, and in the light one for paper.

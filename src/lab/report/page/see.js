@@ -1,4 +1,4 @@
-// What to see in each chart, said from its figures. A series is {name, points: [{x, y, error?}], heldOut?}.
+// What to see in each chart, said from its figures. A series is {name, points: [{x, y, error?}], heldOut?, learning?, level?}.
 
 const last = list => list[list.length - 1];
 const least = (list, key) => list.reduce((a, b) => key(b) < key(a) ? b : a);
@@ -12,6 +12,15 @@ function at(points, x) {  // between the points: a straight line
   return a.y + (b.y - a.y) * (x - a.x) / (b.x - a.x);
 }
 
+// The references are of held-out data. Frozen models are weighed against frozen counts, those that go on learning against what learns.
+function beside(figures, references, where) {
+  const known = figures.filter(y => y !== undefined), names = of => references.filter(of).map(r => r.name);
+  const beaten = names(r => known.length && known.every(y => y < r.y)), not = names(r => known.length && known.every(y => y >= r.y)), said = [];
+  if (beaten.length) said.push(`${where} ${known.length > 1 ? "all are" : "it is"} below ${listed(beaten)}`);
+  if (not.length) said.push(`${where} ${known.length > 1 ? "none is" : "it is not"} below ${listed(not, "or")}`);
+  return said;
+}
+
 function seeTime(series, references) {
   const best = least(series, s => last(s.points).y), end = last(best.points);
   const said = [`${best.name} ends lowest, with ${bits(end.y)} bits per byte on validation data after ${duration(end.x)}`];
@@ -21,10 +30,10 @@ function seeTime(series, references) {
     const when = last(behind), leader = least(others, s => at(s.points, when.x));
     said[0] += `; until about ${duration(when.x)} ${leader.name} was ahead`;
   } else if (others.length) said[0] += ", and was never behind";
-  const heldOut = series.map(s => s.heldOut).filter(y => y !== undefined);  // the references are of these data
-  const beaten = references.filter(r => heldOut.length && heldOut.every(y => y < r.y)), not = references.filter(r => heldOut.length && heldOut.every(y => y >= r.y));
-  if (beaten.length) said.push(`On held-out data ${heldOut.length > 1 ? "all are" : "it is"} below ${listed(beaten.map(r => r.name))}`);
-  if (not.length) said.push(`On held-out data ${heldOut.length > 1 ? "none is" : "it is not"} below ${listed(not.map(r => r.name), "or")}`);
+  const level = series.filter(s => s.level), first = least(series, s => s.heldOut ?? Infinity);
+  if (level.length) said.push(`On held-out data ${listed([first.name, ...level.filter(s => s !== first).map(s => s.name)])} cannot be told apart`);
+  said.push(...beside(series.map(s => s.heldOut), references.filter(r => !r.learns), "On held-out data"),
+    ...beside(series.map(s => s.learning), references.filter(r => r.learns), "If learning goes on,"));
   const missed = (best.heldOut ?? end.y) - end.y;  // validation pieces lie between pieces that are trained on
   if (missed > 0.05) said.push(`On held-out data ${best.name} costs ${bits(best.heldOut)}, ${bits(missed)} more: validation data lie among the training data, which flatters a model`);
   const lowest = least(best.points, p => p.y), late = at(best.points, end.x * 0.75) - end.y;
@@ -35,15 +44,56 @@ function seeTime(series, references) {
   return said;
 }
 
+// Points are {name, x, y, doubt?, level?}: a difference inside the doubt puts none behind.
 function seeCost(points) {
   if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${three(points[0].x)} µs a step`];
   const best = least(points, p => p.y), fast = least(points, p => p.x);
   if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`];
-  const said = [`${best.name} has the fewest bits per byte; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ` +
-    `for ${bits(fast.y - best.y)} bits per byte more`];
-  const better = p => points.filter(q => q.y < p.y && q.x < p.x), behind = points.filter(p => better(p).length);
+  const more = `${bits(fast.y - best.y)} bits per byte`, price = fast.y - best.y <= (fast.doubt ?? 0) ? `and the ${more} between them are inside the doubt` : `for ${more} more`;
+  const said = [`${best.name} has the fewest bits per byte; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ${price}`];
+  const better = p => points.filter(q => q.x < p.x && p.y - q.y > Math.max(p.doubt ?? 0, q.doubt ?? 0)), behind = points.filter(p => better(p).length);
   if (behind.length === 1) said.push(`${behind[0].name} is behind ${listed(better(behind[0]).map(q => q.name))} in both`);
   else if (behind.length) said.push(`${listed(behind.map(p => p.name))} are each behind another one in both`);
+  return said;
+}
+
+// Where two lines over logarithmic axes cross, if they do once: the first is below before.
+function crossing(a, b) {
+  const both = a.points.filter(p => b.points.some(q => q.x === p.x)).map(p => ({x: p.x, y: Math.log(p.y / b.points.find(q => q.x === p.x).y)}));
+  const turns = both.slice(1).map((p, i) => [both[i], p]).filter(([p, q]) => p.y * q.y < 0);
+  if (turns.length !== 1) return null;
+  const [[p, q]] = turns, x = p.x * (q.x / p.x) ** (p.y / (p.y - q.y));
+  return {x: Number(x.toPrecision(2)), before: p.y > 0 ? a : b, beyond: p.y > 0 ? b : a};
+}
+
+// rows: by_length of the report; speeds: a series for each kind, training speed by length.
+function seeLengths(rows, candidates, speeds) {
+  const kind = name => candidates.find(c => c.name === name)?.kind ?? name;
+  const runs = [];  // of lengths at which the same kind is best
+  for (const row of rows) {
+    if (runs.length && last(runs).best === kind(row.best)) last(runs).rows.push(row);
+    else runs.push({best: kind(row.best), rows: [row]});
+  }
+  const where = list => `${listed(list.map(r => whole(r.length)))} bytes`;
+  const said = [`${listed(runs.map((run, i) => `${run.best} ${i ? "" : "has the fewest bits per byte "}at ${where(run.rows)}`))}`];
+  const close = new Map();
+  for (const row of rows.filter(r => r.within_doubt.length)) {
+    const names = listed([row.best, ...row.within_doubt].map(kind));
+    close.set(names, [...(close.get(names) ?? []), row]);
+  }
+  for (const [names, list] of close) said.push(`At ${where(list)} ${names} cannot be told apart`);
+  const open = candidates.filter(c => c.unfinished);
+  if (open.length) said.push(`${listed(open.map(c => c.name))} ${open.length > 1 ? "are" : "is"} unfinished, and not beaten`);
+  const lines = speeds.filter(s => s.points.length > 1);
+  if (lines.length) {
+    const kept = s => last(s.points).y / s.points[0].y, told = descending(lines, kept).map(s => `${Math.round(100 * kept(s))} % with ${s.name}`);
+    const xs = lines.flatMap(s => s.points.map(p => p.x));
+    said.push(`Of the training speed at ${whole(Math.min(...xs))} bytes there is left at ${whole(Math.max(...xs))}: ${listed(told)}`);
+  }
+  lines.forEach((a, i) => lines.slice(i + 1).forEach(b => {
+    const cut = crossing(a, b);
+    if (cut) said.push(`Below about ${whole(cut.x)} bytes ${cut.before.name} trains faster than ${cut.beyond.name}, above slower`);
+  }));
   return said;
 }
 
@@ -71,7 +121,7 @@ function seePosition(series, length) {
   });
 }
 
-function seeRecall(series) {
+function seeRecall(series, length) {
   const sure = p => p.y > Math.max(2 * (p.error ?? 0), 0.01), nearest = Math.min(...series.map(s => s.points[0].x));
   const ranked = descending(series.filter(s => s.points[0].x === nearest), s => s.points[0].y);
   const said = [`A second copy ${whole(nearest)} bytes after the first gains, in bits per byte: ${listed(ranked.map(s => `${s.name} ${bits(s.points[0].y)}`))}`];
@@ -86,6 +136,7 @@ function seeRecall(series) {
   }
   for (const [from, names] of lost)
     said.push(from ? `From ${whole(from)} bytes on, the gain of ${listed(names)} cannot be told from none` : `At no distance can the gain of ${listed(names)} be told from none`);
+  if (length && series.some(s => last(s.points).x > length)) said.push(`Distances beyond ${whole(length)} bytes are longer than the sequences of the training`);
   return said;
 }
 
@@ -98,6 +149,21 @@ function seeNoise(series, costs, what) {
   const low = Math.min(...grown.map(s => growth(s.points))), high = Math.max(...grown.map(s => growth(s.points)));
   const factor = low.toFixed(1) === high.toFixed(1) ? times(low) : `${low.toFixed(1)} to ${times(high)}`;
   if (grown.length) said.push(`The ${what} for a real byte is then ${factor} as much`);
+  return said;
+}
+
+// What the search for learning rates told, of candidates with rates that were tried.
+function seeRates(list) {
+  const names = of => list.filter(of).map(c => c.kind), taken = list.filter(c => c.lr > 0), said = [];
+  if (taken.length) said.push(`Taken for the trainings: ${listed(taken.map(c => `${three(c.lr)} with ${c.kind}`))}`);
+  const told = names(c => c.rate?.told_apart), not = list.filter(c => c.rate && !c.rate.told_apart);
+  if (told.length) said.push(`The short trainings told the rates of ${listed(told)} apart`);
+  if (not.length) said.push(`${told.length ? "They could not tell those" : "The short trainings could not tell the rates"} of ${listed(not.map(c => c.kind))} apart, ` +
+    `so what is usual was taken; another rate may be expected to bring up to ${bits(Math.max(...not.map(c => c.rate.doubt)))} bits per byte`);
+  for (const c of list) {
+    const lost = c.learning_rates.filter(r => r.bits_per_byte === undefined).map(r => three(r.lr));
+    if (lost.length) said.push(`${c.kind} diverged at ${listed(lost)}`);
+  }
   return said;
 }
 

@@ -1,0 +1,36 @@
+// The report, and what several parts of the page need to know of its candidates.
+
+const report = JSON.parse(document.getElementById("report").textContent);
+
+// With several lengths a candidate is called KIND@LENGTH: lines are of kinds, and a chart shows one length.
+const lengthOf = c => c.length ?? (typeof report.settings.length === "number" ? report.settings.length : undefined);
+const lengths = [...new Set(report.candidates.map(lengthOf).filter(length => length > 0))].sort((a, b) => a - b);
+const several = lengths.length > 1;
+const kindOf = c => several && c.name.endsWith(`@${c.length}`) ? c.name.slice(0, -`@${c.length}`.length) : c.name;
+const kinds = [...new Set(report.candidates.map(kindOf))];
+
+// Not to be told from the best, overall or of its length.
+function withinDoubt(c) {
+  if (several) return (report.by_length ?? []).some(row => row.length === c.length && row.within_doubt.includes(c.name));
+  return c.difference?.doubt !== undefined && c.difference.bits_per_byte <= c.difference.doubt;
+}
+
+const candidates = report.candidates.map(c =>
+  ({...c, length: lengthOf(c), kind: kindOf(c), look: look(kinds.indexOf(kindOf(c))), level: withinDoubt(c)}));
+const judged = candidates.filter(c => c.bits_per_byte !== undefined);
+const best = judged.length ? least(judged, c => c.bits_per_byte) : null;
+const ofKinds = kinds.map(kind => candidates.filter(c => c.kind === kind));  // each by length
+
+// The candidates that one chart shows.
+const together = [{list: candidates}];
+const byLength = several ? lengths.map(length => ({length, list: candidates.filter(c => c.length === length)})) : [{length: lengths[0], list: candidates}];
+
+// Lines across the charts: of each family of baselines (its first word), frozen or learning, the best.
+const references = Object.values(report.baselines.reduce((kept, b) => {
+  const learns = b.learns === true, family = b.name.split(" ")[0] + (learns ? ", learning" : "");
+  if (!Object.hasOwn(kept, family) || b.bits_per_byte < kept[family].y) kept[family] = {name: b.name.replace(/, learning$/, ""), y: b.bits_per_byte, learns};
+  return kept;
+}, Object.create(null)));
+const labelled = (reference, more = "") => ({...reference, label: reference.name + (reference.learns ? ", learning" : "") + more});
+
+const errorOf = c => c.difference && Math.hypot(c.difference.standard_error, c.difference.seed_error ?? 0);
