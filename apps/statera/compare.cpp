@@ -87,7 +87,7 @@ void run(const Flags& f) {
     progress.note("comparing " + std::to_string(candidates.size()) + (candidates.size() == 1 ? " candidate on " : " candidates on ") + bytes_text(static_cast<double>(source.bytes())) + " in about " +
                   seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
     const Interrupt interrupt;
-    CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .stop = Interrupt::asked, .note = {}, .status = {}};
+    CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .spent = seconds_since_start(), .stop = Interrupt::asked, .note = {}, .status = {}};
     how.note = [&](const std::string& line) { progress.note(line); };
     report = compare(source, candidates, settings, make_device(f.threads), how);
   }

@@ -128,7 +128,7 @@ void Comparison::add(std::vector<Candidate> fresh) {
   std::vector<Calibration> costs = calibrate(timed, settings_, parts_, device_, seconds, run_.stop);
   go_on();
   if (first) {
-    amounts_ = share_out(settings_, fresh, costs, parts_);
+    amounts_ = share_out(settings_, fresh, costs, parts_, run_.spent);
     keep_terms(amounts_);
   } else {
     check_added(settings_, timed, costs, amounts_);

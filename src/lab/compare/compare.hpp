@@ -41,6 +41,7 @@ struct CompareStatus {
 struct CompareRun {
   std::string out;
   std::string version, commit, command;     // of the program, for the report
+  double spent = 0;                         // seconds of the budget that were gone before the call: the program's start, reading the data
   std::function<bool()> stop;               // asked often: true ends the comparison with what there is
   std::function<void(const std::string&)> note;             // a line: where it is. OUT/compare.log gets each with its time, too
   std::function<void(const CompareStatus&)> status;         // several times a second while something trains

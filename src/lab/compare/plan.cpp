@@ -280,16 +280,18 @@ bool enough(const CompareSettings& s, const std::vector<Calibration>& all, const
 }
 }  // namespace
 
-Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all, const Parts& parts) {
+Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all, const Parts& parts, double spent) {
   check_parameters(s, candidates, all);
-  const Amounts a = amounts_for(s, all, parts);
-  if (enough(s, all, a)) return a;
-  CompareSettings more = s;
+  CompareSettings left = s;
+  left.budget -= spent;
+  if (left.budget > 0)
+    if (const Amounts a = amounts_for(left, all, parts); enough(left, all, a)) return a;
+  left.budget = std::max(left.budget, 1.0);
   constexpr double year = 366 * 86400.0;
-  do more.budget *= 1.1;
-  while (!enough(more, all, amounts_for(more, all, parts)) && more.budget < year);
+  do left.budget *= 1.1;
+  while (!enough(left, all, amounts_for(left, all, parts)) && left.budget < year);
   fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_search_steps, " steps for each learning rate and ",
-       least_steps, " for each training are the least that says anything; --budget ", rounded_up(1.05 * more.budget),
+       least_steps, " for each training are the least that says anything; --budget ", rounded_up(1.05 * left.budget + spent),
        " would do here, or fewer --candidates, or a smaller --size");
 }
 

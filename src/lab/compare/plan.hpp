@@ -72,8 +72,9 @@ bool searches(const CompareSettings&);  // with one learning rate there is nothi
 double unit(const CompareSettings&, const Calibration&);
 int64_t steps_for(const CompareSettings&, const Calibration&, double amount);
 
-// Throws config if the budget is too small, naming one that would do; and, matching parameters, if they differ by more than 3 %.
-Amounts share_out(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Parts&);
+// `spent`: seconds of the budget that are gone. Throws config if what is left is too small, naming a budget that would do; and, matching parameters, if
+// they differ by more than 3 %.
+Amounts share_out(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Parts&, double spent = 0);
 
 // The same checks for candidates that join later and get what the first ones got. Throws config.
 void check_added(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Amounts&);

@@ -98,6 +98,20 @@ TEST(Plan, TooSmallABudgetNamesOneThatDoes) {
   }
 }
 
+TEST(Plan, WhatIsSpentIsNotShared) {
+  const Parts parts = cut(source(1'000'000), {});
+  const Amounts late = share_out({.budget = 900}, candidates(), costs(), parts, 300), small = share_out({.budget = 600}, candidates(), costs(), parts);
+  EXPECT_DOUBLE_EQ(late.train, small.train);
+  EXPECT_EQ(late.judged_bytes, small.judged_bytes);
+  try {
+    share_out({.budget = 60}, candidates(), costs(), parts, 70);
+    FAIL();
+  } catch (const Error& error) {
+    const std::string budget = what_would_do(error.what());
+    EXPECT_NO_THROW(share_out({.budget = std::stod(budget) * (budget.back() == 'm' ? 60 : 1)}, candidates(), costs(), parts, 70)) << error.what();
+  }
+}
+
 TEST(Plan, OneRateIsNotSearchedFor) {
   const Parts parts = cut(source(1'000'000), {});
   const CompareSettings one{.budget = 600, .learning_rates = 1, .search_share = 0}, three{.budget = 600};
