@@ -1,22 +1,11 @@
 #include "statera/device.hpp"
 
-#include <sched.h>
-
-#include <thread>
-
 #include "core/check.hpp"
 #include "core/isa.hpp"
+#include "core/machine.hpp"
 #include "core/thread_pool.hpp"
 
 namespace statera {
-
-namespace {
-int available_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
-}  // namespace
 
 const char* name_of(Precision precision) { return precision == Precision::bf16 ? "bf16" : "fp32"; }
 
@@ -34,7 +23,7 @@ Device Device::cpu(CpuOptions options) {
   require(options.threads >= 0 && options.threads <= 1024, ErrorCode::device, "[device] expected 1 to 1024 threads (0: one a core), got ",
           options.threads);
   Device device;
-  device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : available_cores());
+  device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : usable_cores());
   device.kernels_ = options.kernels;
   device.precision_ = options.precision;
   return device;

@@ -1,39 +1,29 @@
 #include "core/machine.hpp"
 
 #include <malloc.h>
+#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
-#include "statera/device.hpp"
+#include "core/control_group.hpp"
+#include "core/system_text.hpp"
 
 namespace statera {
 
 namespace {
-// "MemTotal:  24099876 kB" -> bytes; `otherwise` where there is no such line.
-double kib_line(const char* path, const std::string& key, double otherwise) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);)
-    if (line.rfind(key, 0) == 0) return 1024 * std::strtod(line.c_str() + key.size(), nullptr);
-  return otherwise;
-}
-
-std::string word_of(const std::string& path) {
-  std::string word;
-  std::ifstream(path) >> word;
-  return word;
-}
-
 void read_caches(Machine& machine) {
   for (int i = 0; i < 8; ++i) {
     const std::string cache = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i) + "/";
-    const std::string level = word_of(cache + "level"), size = word_of(cache + "size");
-    if (level.empty() || size.empty() || word_of(cache + "type") == "Instruction") continue;
-    char* unit = nullptr;
-    const double number = std::strtod(size.c_str(), &unit), bytes = number * (*unit == 'K' ? 1024.0 : *unit == 'M' ? 1048576.0 : 1);
+    const std::string level = first_word(cache + "level"), size = first_word(cache + "size");
+    if (level.empty() || size.empty() || first_word(cache + "type") == "Instruction") continue;
+    const auto [number, unit] = leading_number(size);
+    const double bytes = number * (unit.starts_with('K') ? 1024.0 : unit.starts_with('M') ? 1048576.0 : 1);
     if (level == "1") machine.l1_bytes = bytes;
     if (level == "2") machine.l2_bytes = bytes;
     if (level == "3") machine.l3_bytes = bytes;
@@ -43,24 +33,37 @@ void read_caches(Machine& machine) {
 
 Machine this_machine() {
   Machine machine;
-  machine.cores = Device::cpu().threads();
+  machine.cores = usable_cores();
   std::ifstream cpus("/proc/cpuinfo");
   for (std::string line; std::getline(cpus, line);)
     if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos) {
       machine.cpu = line.substr(line.find(": ") + 2);
       break;
     }
-  machine.memory_bytes = kib_line("/proc/meminfo", "MemTotal:", 0);
+  if (const double bytes = usable_memory_bytes(); std::isfinite(bytes)) machine.memory_bytes = bytes;
   read_caches(machine);
-  std::ifstream("/proc/loadavg") >> machine.load;
+  machine.load = leading_number(first_word("/proc/loadavg")).first;
   return machine;
 }
 
-double free_memory_bytes() { return kib_line("/proc/meminfo", "MemAvailable:", INFINITY); }
+int usable_cores(const std::string& root) {
+  cpu_set_t set;
+  const int allowed = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
+  const double quota = std::ceil(group_limits(root).cores);
+  return std::max(1, quota < allowed ? static_cast<int>(quota) : allowed);
+}
 
-double resident_bytes() { return kib_line("/proc/self/status", "VmRSS:", 0); }
+double usable_memory_bytes(const std::string& root) {
+  return std::min(1024 * number_after(root + "/proc/meminfo", "MemTotal:", INFINITY), group_limits(root).memory_bytes);
+}
 
-double peak_resident_bytes() { return kib_line("/proc/self/status", "VmHWM:", 0); }
+double free_memory_bytes(const std::string& root) {
+  return std::min(1024 * number_after(root + "/proc/meminfo", "MemAvailable:", INFINITY), group_limits(root).free_memory_bytes);
+}
+
+double resident_bytes() { return 1024 * number_after("/proc/self/status", "VmRSS:", 0); }
+
+double peak_resident_bytes() { return 1024 * number_after("/proc/self/status", "VmHWM:", 0); }
 
 void reset_peak_resident() {
 #ifdef __GLIBC__
@@ -76,11 +79,11 @@ double process_age_seconds() {
   const size_t name_end = stat.rfind(')');  // the name may hold spaces
   if (name_end == std::string::npos) return 0;
   std::istringstream fields(stat.substr(name_end + 1));
-  std::string skipped;
-  for (int field = 3; field < 22; ++field) fields >> skipped;
-  double ticks = 0;
+  std::string ticks_text;
+  for (int field = 3; field <= 22; ++field) fields >> ticks_text;
+  const double ticks = leading_number(ticks_text).first;
   timespec now{};
-  if (!(fields >> ticks) || clock_gettime(CLOCK_BOOTTIME, &now) != 0) return 0;
+  if (!fields || clock_gettime(CLOCK_BOOTTIME, &now) != 0) return 0;
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec) - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 

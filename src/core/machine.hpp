@@ -9,14 +9,14 @@ namespace statera {
 struct Machine {
   std::string cpu = "unknown";
   int64_t cores = 0;                                // that this process may use
-  double memory_bytes = 0;                          // 0: unknown, as below
+  double memory_bytes = 0;                          // that this process may use; 0: unknown, as below
   double l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // data caches that the first core reads through, shared ones whole
   double load = 0;                                  // mean of runnable processes over the last minute
 
   void visit(FieldVisitor& v) {
     v.field("cpu", cpu, "model");
     v.field("cores", cores, "that this process may use");
-    v.field("memory_bytes", memory_bytes, "of the machine; 0: unknown");
+    v.field("memory_bytes", memory_bytes, "that this process may use; 0: unknown");
     v.field("l1_bytes", l1_bytes, "first data cache");
     v.field("l2_bytes", l2_bytes, "second cache");
     v.field("l3_bytes", l3_bytes, "third cache, which cores may share");
@@ -25,7 +25,10 @@ struct Machine {
 };
 Machine this_machine();
 
-double free_memory_bytes();  // that programs can still get; infinity where the system does not say
+// Within what the machine has and what the container allows (core/control_group.hpp). `root` stands before the paths that are read, for tests.
+int usable_cores(const std::string& root = "");            // at least 1: processors that this process may run on, a quota of time rounded up
+double usable_memory_bytes(const std::string& root = "");  // in all; infinity where the system does not say
+double free_memory_bytes(const std::string& root = "");    // that programs can still get; infinity where the system does not say
 
 // Of this process. 0 where the system does not say.
 double resident_bytes();

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "core/check.hpp"
+#include "core/machine.hpp"
 #include "data/unpack.hpp"
 #include "statera/data.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 
 constexpr int64_t map_from = 1 << 16;  // smaller files are read: a folder may hold more of them than a process may map
 
-size_t memory_limit() { return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) / 2 * static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+size_t memory_limit() { return static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)); }
 
 // What a training or a comparison writes: a model, a checkpoint, results.
 bool holds_a_run(const std::filesystem::path& folder) {

@@ -1,13 +1,12 @@
 #include "statera/model.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
 
 #include "core/check.hpp"
+#include "core/machine.hpp"
 #include "io/atomic_file.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
@@ -42,8 +41,6 @@ struct Collect : ParameterVisitor {
   explicit Collect(std::vector<Parameter*>& all) : all(all) {}
   void visit(Parameter& parameter) override { all.push_back(&parameter); }
 };
-
-double machine_bytes() { return static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)); }
 
 // What a quantised matrix is called on disk: its values have the name of the parameter.
 std::string scales_name(const Parameter& p) { return p.name + ".scales"; }
@@ -111,8 +108,8 @@ Model::Model(ModelConfig config, Device device, ModelOptions options)
   Collect collect(impl_->parameters);
   impl_->layers->visit_parameters(collect);
   const double bytes = impl_->bytes() * (options.training ? 2 : 1);
-  require(bytes <= machine_bytes(), ErrorCode::device, "the config has parameters of ", std::ceil(bytes / 1e9), " GB, more than the ",
-          std::floor(machine_bytes() / 1e9), " GB of this machine; take a smaller d_model, d_ff or layers");
+  require(bytes <= usable_memory_bytes(), ErrorCode::device, "the config has parameters of ", std::ceil(bytes / 1e8) / 10, " GB, more than the ",
+          std::floor(usable_memory_bytes() / 1e8) / 10, " GB that this machine or its container has; take a smaller d_model, d_ff or layers");
   for (Parameter* p : impl_->parameters)
     if (!impl_->quantised(*p)) p->allocate(options.dtype, options.training);
 }
