@@ -23,6 +23,8 @@ SIMD_HOME = re.compile(r"(_cpu\.cpp|-inl\.hpp|_test\.cpp)$|^src/core/(simd\.hpp|
 SIMD_HEADER = re.compile(r"^(hwy/|arm_neon|\w*mmintrin|immintrin)")
 NAMELESS = {"core", "autograd", "nn", "models", "train", "infer"}  # rooms that must not name a mixer
 MAX_LINES = 600
+# printf's and strtod's numbers have the point of the host program's locale: src/text/number.hpp writes and reads them instead.
+LOCALE_NUMBER = re.compile(r'"[^"\n]*%[-+#0-9.*]*[aefgAEFG][^"\n]*"|\b(?:strto(?:d|f|ld)|sto(?:d|f|ld)|atof|setprecision)\b(?=\()')
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 REGISTRY_NAME = re.compile(r'^\s*\{\s*"(\w+)"\s*,', re.M)
@@ -100,6 +102,10 @@ class Graph:
             if SIMD_HEADER.match(target) and not SIMD_HOME.search(path):
                 self.report(path, f"SIMD header {target} outside *_cpu.cpp and *-inl.hpp")
 
+        if path.startswith(("include/", "src/", "apps/")) and not path.endswith(("_test.cpp", "_fuzz.cpp")):
+            for number, line in enumerate(text.split("\n"), 1):
+                if LOCALE_NUMBER.search(line):
+                    self.report(f"{path}:{number}", "a number that depends on the locale; see src/text/number.hpp")
         if path.endswith("_cpu.cpp") and re.search(r"namespace statera::HWY_NAMESPACE \{\n(?!namespace \{)", text):
             self.report(path, "kernels outside an unnamed namespace: two files with a function of one name and signature would share one of them")
 

@@ -43,6 +43,8 @@ PLANTED = {
     "names the mixer 'mamba2'": ("src/models/block.cpp", "// mamba2 is special\n"),
     "belongs to the tests": ("src/models/block.cpp", '#include "support/near.hpp"\n'),
     "outside an unnamed namespace": ("src/ops/ssd/ssd_cpu.cpp", "namespace statera::HWY_NAMESPACE {\nvoid Transpose();\n"),
+    "depends on the locale": ("src/models/block.cpp", 'const char* format = "%s: %+.3f";\n'),
+    "block.cpp:1: a number": ("src/models/block.cpp", "double x = std::strtod(text, nullptr);\n"),
     "601 lines": ("src/models/block.cpp", "\n" * 601),
     "has no rank": ("src/attic/old.cpp", ""),
 }

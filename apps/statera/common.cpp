@@ -2,11 +2,8 @@
 
 #include <unistd.h>
 
-#include <cctype>
+#include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
@@ -14,6 +11,7 @@
 #include <CLI/Option.hpp>
 
 #include "statera/error.hpp"
+#include "text/number.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -35,15 +33,14 @@ double parse_seconds(const std::string& text, const std::string& flag) {
   constexpr double year = 366 * 86400.0;
   double total = 0;
   bool good = !text.empty();
-  for (const char* at = text.c_str(); good && *at;) {
-    char* end = nullptr;
-    good = std::isdigit(static_cast<unsigned char>(*at)) != 0;
-    const double value = good ? std::strtod(at, &end) : 0;
-    const char unit = good ? *end : 'x';
-    const double scale = unit == 'd' ? 86400 : unit == 'h' ? 3600 : unit == 'm' ? 60 : unit == 's' || unit == 0 ? 1 : 0;
-    good = scale > 0 && (unit != 0 || at == text.c_str());
-    total += value * scale;
-    if (good) at = unit ? end + 1 : end;
+  for (std::string_view rest = text; good && !rest.empty();) {
+    const auto number = rest.front() >= '0' && rest.front() <= '9' ? read_number(rest) : std::nullopt;
+    const bool alone = number && number->length == text.size();
+    const char unit = !number ? 'x' : alone ? 's' : number->length < rest.size() ? rest[number->length] : 'x';
+    const double scale = unit == 'd' ? 86400 : unit == 'h' ? 3600 : unit == 'm' ? 60 : unit == 's' ? 1 : 0;
+    good = scale > 0;
+    total += number ? number->value * scale : 0;
+    if (good) rest.remove_prefix(std::min(rest.size(), number->length + 1));
   }
   if (!good || !(total > 0) || !(total <= year))
     throw UsageError(flag + " '" + text + "' is no span of time above 0 and up to a year; write it as 90s, 10m or 1h30m");

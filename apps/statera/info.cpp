@@ -10,6 +10,7 @@
 
 #include "common.hpp"
 #include "core/fields.hpp"
+#include "io/json.hpp"
 #include "models/language_model.hpp"
 #include "statera/model.hpp"
 #include "verbs.hpp"
@@ -46,7 +47,7 @@ struct Collect : ParameterVisitor {
 constexpr int64_t contexts[] = {256, 1024, 4096, 16384, 65536};
 
 void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters, int64_t count) {
-  nlohmann::ordered_json out = {{"model", flags.model}, {"config", nlohmann::ordered_json::parse(config.json())}, {"parameters", count}};
+  nlohmann::ordered_json out = {{"model", flags.model}, {"config", parse_ordered_json(config.json(), flags.model)}, {"parameters", count}};
   const ModelCost cost = model.cost(flags.length, flags.length);
   out["flops_per_byte"] = {{"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
   for (int64_t context : contexts) out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;

@@ -17,6 +17,7 @@
 #include "progress.hpp"
 #include "statera/data.hpp"
 #include "statera/train.hpp"
+#include "text/number.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -91,7 +92,7 @@ void check_folder(const Flags& f, const std::string& out) {
 
 void print_row(const Baseline& row) {
   std::printf("  %-24s  ", row.name.c_str());
-  if (row.bits_per_byte) std::printf("%6.3f", *row.bits_per_byte);
+  if (row.bits_per_byte) std::printf("%6s", fixed(*row.bits_per_byte, 3).c_str());
   else std::printf("not finished: the time was up");
   if (row.bits_per_byte && row.learns) std::printf("  learns as it reads");
   if (!row.learned.empty()) std::printf("%s%s", row.learns ? ", " : "  ", row.learned.c_str());
@@ -103,7 +104,7 @@ void print_table(const std::string& out, const TrainResult& result, int64_t held
   if (result.held_out_positions < held_out_bytes)
     std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_positions),
                 static_cast<long long>(held_out_bytes));
-  std::printf("\n  %-24s  %6.3f\n", "this model", result.held_out);
+  std::printf("\n  %-24s  %6s\n", "this model", fixed(result.held_out, 3).c_str());
   if (result.best_step > 0 && result.best_step < result.step) std::printf("  (its best step on these data, %lld of %lld)\n", static_cast<long long>(result.best_step), static_cast<long long>(result.step));
   if (b) {
     for (const Baseline& row : b->rows) print_row(row);
@@ -189,6 +190,7 @@ void run(const Flags& f) {
   how.note = [&](const std::string& line) { progress.note(line); };
   const Interrupt interrupt;
   const TrainResult result = train(model, streams.data(), options, how);
+  progress.finish();
   std::optional<Baselines> beside;
   if (result.finished && !f.no_baselines) {
     progress.note("n-gram models, PPMd and xz on the same data");

@@ -59,11 +59,20 @@ class Limits : public nlohmann::json_sax<json> {
 template <class Json>
 Json parse(std::string_view text, const std::string& where, size_t max_bytes) {
   require(text.size() <= max_bytes, ErrorCode::config, where, ": ", text.size(), " bytes of JSON, more than ", max_bytes);
+  const PointOfC point;
   Limits limits(where);
   json::sax_parse(text.begin(), text.end(), &limits);
   return Json::parse(text.begin(), text.end());
 }
+
+locale_t locale_c() {
+  static const locale_t locale = newlocale(LC_ALL_MASK, "C", nullptr);
+  return locale;
+}
 }  // namespace
+
+PointOfC::PointOfC() : before_(uselocale(locale_c())) {}
+PointOfC::~PointOfC() { uselocale(before_); }
 
 nlohmann::json parse_json(std::string_view text, const std::string& where, size_t max_bytes) {
   return parse<nlohmann::json>(text, where, max_bytes);

@@ -1,5 +1,7 @@
 // JSON from outside, parsed with limits. For .cpp files only: it pulls in nlohmann-json.
 #pragma once
+#include <locale.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -14,5 +16,18 @@ constexpr size_t max_config_bytes = size_t{1} << 20;
 nlohmann::json parse_json(std::string_view text, const std::string& where, size_t max_bytes = max_config_bytes);
 // The same, with the keys in the order of the text.
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where, size_t max_bytes = max_config_bytes);
+
+// While one lives, this thread has the locale "C": the library's parser reads numbers by strtod, and takes the first byte of a locale's decimal
+// point for all of it. The functions above have it.
+class PointOfC {
+ public:
+  PointOfC();
+  ~PointOfC();
+  PointOfC(const PointOfC&) = delete;
+  PointOfC& operator=(const PointOfC&) = delete;
+
+ private:
+  const locale_t before_;
+};
 
 }  // namespace statera

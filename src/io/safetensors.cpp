@@ -185,6 +185,7 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof(header), header);
   require(text.starts_with('{'), ErrorCode::io, path, ": no safetensors file: the header does not begin with '{'");
   HeaderReader reader(path);
+  const PointOfC point;
   json::sax_parse(text.begin(), text.end(), &reader);
 
   const std::span<const std::byte> data = bytes.subspan(sizeof(header) + header);

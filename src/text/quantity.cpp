@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "text/number.hpp"
+
 namespace statera {
 
 namespace {
@@ -13,9 +15,7 @@ std::string scaled(double value, const char* const* units, int count, double bas
     value /= base;
     ++unit;
   }
-  char text[32];
-  std::snprintf(text, sizeof text, value < 10 && unit > 0 ? "%.2f %s" : value < 100 && unit > 0 ? "%.1f %s" : "%.0f %s", value, units[unit]);
-  return text;
+  return fixed(value, unit == 0 || value >= 100 ? 0 : value < 10 ? 2 : 1) + " " + units[unit];
 }
 }  // namespace
 
@@ -31,11 +31,7 @@ std::string count_text(double count) {
   return text;
 }
 
-std::string number_text(double number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", number);
-  return text;
-}
+std::string number_text(double number) { return significant(number, 6); }
 
 std::string seconds_text(double seconds) {
   const auto s = static_cast<int64_t>(std::llround(seconds));

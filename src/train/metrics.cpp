@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/check.hpp"
+#include "text/number.hpp"
 
 namespace statera {
 
@@ -23,10 +24,12 @@ MetricsLog::MetricsLog(std::string path, int64_t keep) : path_(std::move(path)) 
 MetricsLog::~MetricsLog() { std::fclose(file_); }
 
 void MetricsLog::add(const TrainProgress& p) {
-  std::fprintf(file_, "{\"step\": %lld, \"loss\": %.9g, \"bits_per_byte\": %.6g, \"lr\": %.6g, \"gradient_norm\": %.6g",
-               static_cast<long long>(p.step), p.loss, p.bits_per_byte, p.lr, p.gradient_norm);
-  if (!std::isnan(p.held_out)) std::fprintf(file_, ", \"held_out\": %.9g", p.held_out);
-  std::fprintf(file_, ", \"seconds\": %.2f}\n", p.seconds);
+  std::string line = "{\"step\": " + std::to_string(p.step) + ", \"loss\": " + significant(p.loss, 9) +
+                     ", \"bits_per_byte\": " + significant(p.bits_per_byte, 6) + ", \"lr\": " + significant(p.lr, 6) +
+                     ", \"gradient_norm\": " + significant(p.gradient_norm, 6);
+  if (!std::isnan(p.held_out)) line += ", \"held_out\": " + significant(p.held_out, 9);
+  line += ", \"seconds\": " + fixed(p.seconds, 2) + "}\n";
+  std::fwrite(line.data(), 1, line.size(), file_);
 }
 
 int64_t MetricsLog::flush() {

@@ -8,6 +8,7 @@
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
+#include "text/number.hpp"
 #include "train/carry.hpp"
 #include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
@@ -44,9 +45,7 @@ void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run)
 }
 
 std::string about(double bytes) {
-  char text[32];
-  std::snprintf(text, sizeof(text), bytes < 1e9 ? "%.0f MB" : "%.1f GB", bytes / (bytes < 1e9 ? 1e6 : 1e9));
-  return text;
+  return bytes < 1e9 ? fixed(bytes / 1e6, 0) + " MB" : fixed(bytes / 1e9, 1) + " GB";
 }
 
 std::string clock_text(double seconds) {
@@ -132,9 +131,8 @@ class Trainer {
       const double gain = fast ? bf16_gain(model_, tape_, data_, options_) : 0;
       optimizer_.zero_grad();
       options_.precision = gain > 1.05 ? "bf16" : "fp32";
-      char text[96] = "; there is no fast product of bf16 here";
-      if (gain > 0) std::snprintf(text, sizeof(text), "; a batch in bf16 is %.2f times as fast as in fp32", gain);
-      note("precision: " + options_.precision + text);
+      note("precision: " + options_.precision +
+           (gain > 0 ? "; a batch in bf16 is " + fixed(gain, 2) + " times as fast as in fp32" : "; there is no fast product of bf16 here"));
     } else if (options_.precision == "bf16" && !fast) {
       note("precision: bf16; there is no fast product of bf16 here, so that it is slower than fp32");
     }

@@ -137,9 +137,9 @@ void Comparison::add(std::vector<Candidate> fresh) {
       for (double* seconds_of : {&c.step_seconds, &c.evaluate_seconds, &c.prefill_seconds}) *seconds_of *= then;
   }
   for (size_t i = 0; i < fresh.size(); ++i) {
-    const Json value = {{"config", Json::parse(fresh[i].config.json())}, {"where", fresh[i].config.where}, {"layers", fresh[i].config.layers},
+    const Json value = {{"config", parse_ordered_json(fresh[i].config.json(), fresh[i].config.where)}, {"where", fresh[i].config.where}, {"layers", fresh[i].config.layers},
                         {"length", fresh[i].length}, {"batch", fresh[i].batch},
-                        {"costs", Json::parse(write_fields(costs[i]))}};
+                        {"costs", parse_ordered_json(write_fields(costs[i]), "the costs")}};
     store_.keep_candidate(fresh[i].name, value.dump(-1, ' ', false, Json::error_handler_t::replace));  // a path need not be UTF-8
     entries_.push_back({std::move(fresh[i]), costs[i]});
   }

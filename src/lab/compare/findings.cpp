@@ -13,6 +13,7 @@
 #include "lab/compare/recommend.hpp"
 #include "lab/timing.hpp"
 #include "models/language_model.hpp"
+#include "text/number.hpp"
 #include "text/quantity.hpp"
 
 namespace statera {
@@ -179,15 +180,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
 
 // Never in minutes.
 std::string plain_seconds(double seconds) {
-  char text[48];
-  std::snprintf(text, sizeof text, seconds < 100 ? "%.1f s" : "%.0f s", seconds);
-  return text;
-}
-
-std::string significant(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g", value);
-  return text;
+  return fixed(seconds, seconds < 100 ? 1 : 0) + " s";
 }
 
 Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
@@ -199,16 +192,16 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     few = std::min(few, static_cast<double>(known.costs.parameters));
     many = std::max(many, static_cast<double>(known.costs.parameters));
   }
-  const std::string sizes = "; size: " + significant(few / 1e6) + " to " + significant(many / 1e6) + " million parameters";
+  const std::string sizes = "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
   std::string equal, rest;
   if (s.match == "time") {
     equal = "calibrated time: " + plain_seconds(a.train) + " a training, " + plain_seconds(a.search) + " a learning rate";
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
-    equal = "training FLOPs: " + significant(a.train) + " a training, " + significant(a.search) + " a learning rate";
+    equal = "training FLOPs: " + significant(a.train, 3) + " a training, " + significant(a.search, 3) + " a learning rate";
     rest = "steps, bytes read and time" + sizes;
   } else {
-    equal = "parameters (within 3 %) and steps: " + significant(a.train) + " a training, " + significant(a.search) + " a learning rate";
+    equal = "parameters (within 3 %) and steps: " + significant(a.train, 3) + " a training, " + significant(a.search, 3) + " a learning rate";
     rest = "FLOPs and time";
   }
   std::string batches;
@@ -305,9 +298,7 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
     most = std::max(most, passes);
   }
   if (names.empty()) return;
-  char times[32];
-  std::snprintf(times, sizeof times, "%.1f", most);
-  lines.push_back(listed(names) + " read the training text up to " + times + " times: --dropout 0.1, in another --out, may do more than a larger --budget");
+  lines.push_back(listed(names) + " read the training text up to " + fixed(most, 1) + " times: --dropout 0.1, in another --out, may do more than a larger --budget");
 }
 
 // What a reader should be careful about.
@@ -369,7 +360,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["data"] = {{"name", from.store.fact("data_name").value_or("the data")}, {"bytes", bytes(from.source)},
                     {"documents", from.source.documents()}, {"train_bytes", bytes(from.parts.train)}, {"validation_bytes", bytes(from.parts.validation)},
                     {"held_out_bytes", bytes(from.parts.held_out)}};
-  report["settings"] = Json::parse(write_fields(from.settings));
+  report["settings"] = parse_ordered_json(write_fields(from.settings), "the settings");
   report["settings"]["judged_bytes"] = from.amounts.judged_bytes;
   report["terms"] = terms(from, all);
   report["complete"] = complete;
@@ -384,7 +375,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   if (r.winner) report["recommendation"]["winner"] = *r.winner;
   report["notes"] = notes(from, report, baselines.at("note"));
   // names of files need not be UTF-8, JSON must be
-  return Json::parse(report.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return parse_ordered_json(report.dump(-1, ' ', false, Json::error_handler_t::replace), "the report", std::string::npos);
 }
 
 }  // namespace statera

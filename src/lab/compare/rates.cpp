@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <vector>
+
+#include "text/number.hpp"
 
 namespace statera {
 
@@ -16,14 +17,8 @@ constexpr double well_below = 0.3;     // bits per byte
 constexpr std::array<double, 6> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08};  // bits per byte and squared octave, all alike before a trial
 constexpr double reach = 5, grain = 1.0 / 16;                                     // of the grid, octaves
 
-// 0.0035, not 0.003497: the nearest double of a decimal, whatever the locale.
-double two_digits(double lr) {
-  std::array<char, 32> text;
-  const auto written = std::to_chars(text.data(), text.data() + text.size(), lr, std::chars_format::scientific, 1);
-  double rounded = 0;
-  std::from_chars(text.data(), written.ptr, rounded);
-  return rounded;
-}
+// 0.0035, not 0.003497.
+double two_digits(double lr) { return rounded(lr, 2); }
 
 // What a trial counts for.
 struct Point {

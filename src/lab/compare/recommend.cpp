@@ -2,17 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "text/number.hpp"
 
 namespace statera {
 
 namespace {
-template <class... Values>
-std::string text(const char* format, Values... values) {
-  char buffer[256];
-  std::snprintf(buffer, sizeof buffer, format, values...);
-  return buffer;
-}
+std::string bits(double value) { return fixed(value, 3); }
 
 std::string thousands(int64_t value) {
   std::string digits = std::to_string(value);
@@ -25,7 +21,7 @@ std::string times(double mine, double other, const char* less, const char* more)
   if (mine <= 0 || other <= 0) return "";
   const double ratio = other / mine, larger = std::max(ratio, 1 / ratio);
   if (larger < 1.05) return "";
-  return text(larger < 10 ? "%.1f times %s" : "%.0f times %s", larger, ratio > 1 ? less : more);
+  return fixed(larger, larger < 10 ? 1 : 0) + " times " + (ratio > 1 ? less : more);
 }
 
 // "512" or "512 and 2,048".
@@ -43,7 +39,7 @@ std::string price(const Contender& mine, const Contender& other) {
   return (state.empty() ? "its state is as large" : "its state is " + state) + (step.empty() ? " and its step as fast" : " and its step " + step) + at;
 }
 
-std::string difference(const Contender& c) { return text("%.3f +- %.3f bits per byte", c.behind, c.error); }
+std::string difference(const Contender& c) { return bits(c.behind) + " +- " + bits(c.error) + " bits per byte"; }
 
 // The fastest step, or among those within 5 % of it the smallest state; null while a cost is not measured.
 const Contender* cheapest(const std::vector<const Contender*>& level) {
@@ -69,7 +65,7 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
   const Contender& farthest = **std::max_element(level.begin(), level.end(), [](const Contender* a, const Contender* b) { return a->behind < b->behind; });
   const Contender* winner = cheapest(level);
   r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + names(level) + " cannot be told apart: " +
-                        text("%.3f bits per byte lie between them, and the doubt is %.3f.", farthest.behind, farthest.doubt));
+                        bits(farthest.behind) + " bits per byte lie between them, and the doubt is " + bits(farthest.doubt) + ".");
   if (!winner) {
     r.decided_by = "nothing";
     r.sentences.push_back("What they cost is not measured yet; the same command goes on.");
@@ -85,7 +81,7 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
 Recommendation by_quality(const Contender& best, const std::vector<const Contender*>& rivals, const Circumstances& c) {
   Recommendation r{.winner = best.name, .decided_by = "quality", .sentences = {}};
   if (rivals.empty()) {
-    r.sentences.push_back("On " + c.data + ", " + best.name + text(" costs %.3f bits per byte; there is no other candidate to weigh it against.", best.bits_per_byte));
+    r.sentences.push_back("On " + c.data + ", " + best.name + " costs " + bits(best.bits_per_byte) + " bits per byte; there is no other candidate to weigh it against.");
     return r;
   }
   const Contender& second = *rivals.front();
@@ -102,7 +98,7 @@ std::string among_learners(const std::vector<Contender>& ranked, const Circumsta
     if (one.learning_bits > 0 && (!best || one.learning_bits < best->learning_bits)) best = &one;
   if (!best || c.learning.name.empty()) return "";
   const bool ahead = best->learning_bits < c.learning.bits_per_byte;
-  const std::string model = best->name + text(" costs %.3f", best->learning_bits), counts = c.learning.name + text(" costs %.3f", c.learning.bits_per_byte);
+  const std::string model = best->name + " costs " + bits(best->learning_bits), counts = c.learning.name + " costs " + bits(c.learning.bits_per_byte);
   return "Among those that go on learning while they read, " +
          (ahead ? model + " bits per byte, and " + counts + "." : counts + " bits per byte, and " + model + ": to compress such data, no model here is worth its training.");
 }
@@ -111,7 +107,7 @@ std::string among_learners(const std::vector<Contender>& ranked, const Circumsta
 void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, std::vector<std::string>& sentences) {
   for (const Contender& one : ranked)
     if (one.unfinished)
-      sentences.push_back(one.name + text(", at %.3f bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is not beaten; a larger ", one.bits_per_byte) +
+      sentences.push_back(one.name + ", at " + bits(one.bits_per_byte) + " bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is not beaten; a larger " +
                           "--budget would tell.");
   std::vector<const Contender*> blind;
   double most = 0;
@@ -122,7 +118,7 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
     }
   if (!blind.empty())
     sentences.push_back("The search could not tell the learning rates of " + names(blind) + " apart and took what is usual; another rate may be expected to bring " +
-                        text("up to %.3f bits per byte, which the doubt counts.", most));
+                        "up to " + bits(most) + " bits per byte, which the doubt counts.");
   if (c.seeds == 1 && ranked.size() > 1)
     sentences.push_back("Each candidate was trained once; the doubt counts the usual luck of a seed (--seeds 3 would measure it).");
 }
@@ -143,18 +139,18 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
   const bool beaten = !c.frozen.name.empty() && c.frozen.bits_per_byte <= best.bits_per_byte;
   if (beaten && !c.complete) {
     r.decided_by = "nothing";
-    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + text(" costs %.3f bits per byte and ", best.bits_per_byte) + c.frozen.name +
-                          text(" %.3f; the same command goes on.", c.frozen.bits_per_byte));
+    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + " costs " + bits(best.bits_per_byte) + " bits per byte and " + c.frozen.name +
+                          " " + bits(c.frozen.bits_per_byte) + "; the same command goes on.");
   } else if (beaten) {
     r.decided_by = "baseline";
     r.sentences.push_back("On " + c.data + ", at " + c.terms + ", no model is worth its training: among frozen models, " + c.frozen.name +
-                          text(" costs %.3f bits per byte, ", c.frozen.bits_per_byte) + best.name + text(", the best model, %.3f.", best.bits_per_byte));
+                          " costs " + bits(c.frozen.bits_per_byte) + " bits per byte, " + best.name + ", the best model, " + bits(best.bits_per_byte) + ".");
     r.sentences.push_back("A larger --budget, in a folder of its own (--out), may change that.");
   } else {
     r = level.size() > 1 ? by_cost(level, best, c) : by_quality(best, rivals, c);
     if (!c.frozen.name.empty())
-      r.sentences.push_back("Among frozen models it is worth its training: " + c.frozen.name + text(", the best count, costs %.3f bits per byte and ", c.frozen.bits_per_byte) +
-                            best.name + text(" %.3f.", best.bits_per_byte));
+      r.sentences.push_back("Among frozen models it is worth its training: " + c.frozen.name + ", the best count, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " +
+                            best.name + " " + bits(best.bits_per_byte) + ".");
   }
   if (const std::string learners = among_learners(ranked, c); !learners.empty()) r.sentences.push_back(learners);
   add_doubts(ranked, c, r.sentences);

@@ -1,11 +1,10 @@
 #include "lab/compare/trial.hpp"
 
-#include <cstdlib>
 #include <fstream>
 
 #include "io/json.hpp"
 #include "statera/error.hpp"
-#include "text/quantity.hpp"
+#include "text/number.hpp"
 
 namespace statera {
 
@@ -13,7 +12,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // 0.007, not 0.0070000002160668373.
-double decimal(float value) { return std::strtod(number_text(static_cast<double>(value)).c_str(), nullptr); }
+double decimal(float value) { return rounded(static_cast<double>(value), 6); }
 
 Json curve_of(const std::string& path) {
   Json curve = Json::array();
