@@ -1,4 +1,6 @@
 // statera generate MODEL: streams text.
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -35,25 +37,44 @@ std::string unescaped(const std::string& text) {
   return plain;
 }
 
+bool same_file(int one, int other) {
+  struct stat a{}, b{};
+  return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// However the text ends, what stands on the terminal ends with a line, and only then come warnings and errors.
+struct Ending {
+  std::vector<std::string> warnings;
+  bool open = false;  // some text was written
+
+  ~Ending() {
+    if (open && (is_terminal(1) || (!warnings.empty() && same_file(1, 2)))) std::printf("\n");
+    std::fflush(stdout);
+    for (const std::string& line : warnings) std::fprintf(stderr, "statera generate: %s\n", line.c_str());
+  }
+};
+
 void run(Flags& flags) {
   for (std::string& stop : flags.sampling.stop) stop = unescaped(stop);
   if (flags.prompt == "-") flags.prompt = read_all_stdin();
   if (flags.sampling.max_bytes < 1) throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const Interrupt interrupt;  // a second Ctrl-C ends at once
+  Ending ending;
+  flags.sampling.warn = [&](const std::string& line) { ending.warnings.push_back(line); };
   std::string text;
   generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
     if (flags.json) {
       text += piece;
       return !Interrupt::asked();
     }
+    ending.open = true;
     const bool written = std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
     return written && !Interrupt::asked();
   });
   if (flags.json)
     std::printf("%s\n", nlohmann::json({{"prompt", flags.prompt}, {"text", text}, {"bytes", text.size()}, {"seed", flags.sampling.seed}})
                             .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-  else if (is_terminal(1)) std::printf("\n");
   if (Interrupt::asked()) throw Interrupted();
 }
 }  // namespace

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "text/columns.hpp"
+#include "text/number.hpp"
 #include "text/quantity.hpp"
 
 namespace statera::cli {
@@ -19,11 +21,6 @@ std::string whole(const Json& row, const char* key) {
   std::string digits = std::to_string(row.at(key).get<int64_t>());
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), ",");
   return digits;
-}
-std::string fixed(double value, int places) {
-  char out[48];
-  std::snprintf(out, sizeof out, "%.*f", places, value);
-  return out;
 }
 std::string percent(double share) { return fixed(100 * share, share < 0.0995 ? 1 : 0) + " %"; }
 std::string time_text(double seconds) {
@@ -41,11 +38,15 @@ std::string spread(const Json& row, const char* of, const char* by) {
 void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths(rows.front().size());
   for (const auto& row : rows)
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], columns_of(row[c]));
   std::printf("\n%s\n", title.c_str());
   for (const auto& row : rows) {
-    for (size_t c = 0; c < row.size(); ++c) std::printf(c == 0 ? "  %-*s" : "  %*s", static_cast<int>(widths[c]), row[c].c_str());
-    std::printf("\n");
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c) {
+      const std::string room(widths[c] - columns_of(row[c]), ' ');
+      line += "  " + (c == 0 ? row[c] + room : room + row[c]);
+    }
+    std::printf("%s\n", line.c_str());
   }
 }
 
@@ -143,8 +144,8 @@ void print_streams(const Json& streams) {
 
 void print_bench(const Json& report) {
   const Json& machine = report.at("machine");
-  std::printf("%s, %s cores, %s, load %.2f; statera %s, commit %s, %s\n", text(machine, "cpu").c_str(), whole(machine, "cores").c_str(),
-              text(machine, "instruction_set").c_str(), number(machine, "load"), text(report, "statera").c_str(),
+  std::printf("%s, %s cores, %s, load %s; statera %s, commit %s, %s\n", text(machine, "cpu").c_str(), whole(machine, "cores").c_str(),
+              text(machine, "instruction_set").c_str(), fixed(number(machine, "load"), 2).c_str(), text(report, "statera").c_str(),
               text(report, "commit").c_str(), text(report, "date").c_str());
   struct Part {
     const char* key;

@@ -1,37 +1,48 @@
 #include "progress.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <vector>
 
-#include "common.hpp"
+#include "text/columns.hpp"
+#include "text/number.hpp"
+#include "text/quantity.hpp"
 
 namespace statera::cli {
 
-Progress::Progress(const char* measured) : measured_(measured), terminal_(is_terminal(2)), held_out_(std::nan("")), shown_(Clock::now() - std::chrono::hours(1)) {}
-
-Progress::~Progress() {
-  if (open_) std::fputc('\n', stderr);
+std::string progress_line(const TrainProgress& p, double held_out, const char* measured, size_t columns) {
+  struct Part {
+    std::string text;
+    int weight;  // the lightest goes first
+  };
+  std::vector<Part> parts = {{"step " + std::to_string(p.step) + "/" + std::to_string(p.steps), 5}, {"  loss " + fixed(p.loss, 3), 0},
+                             {"  bits per byte " + fixed(p.bits_per_byte, 3), 2}};
+  if (!std::isnan(held_out)) parts.push_back({std::string(", ") + measured + " " + fixed(held_out, 3), 3});
+  parts.push_back({"  " + bytes_text(p.bytes_per_second) + "/s", 1});
+  parts.push_back({"  " + seconds_text(p.seconds_left) + " left", 4});
+  while (true) {
+    std::string line;
+    for (const Part& part : parts) line += part.text;
+    if (columns_of(line) <= columns || parts.size() == 1) return cut_to_columns(line, columns);
+    parts.erase(std::ranges::min_element(parts, {}, &Part::weight));
+  }
 }
+
+Progress::Progress(const char* measured) : measured_(measured), held_out_(std::nan("")), shown_(Clock::now() - std::chrono::hours(1)) {}
 
 void Progress::show(const TrainProgress& p) {
   const bool measured = !std::isnan(p.held_out);
   if (measured) held_out_ = p.held_out;
-  const auto every = terminal_ ? std::chrono::milliseconds(200) : std::chrono::milliseconds(15000);
+  const auto every = lines_.terminal() ? std::chrono::milliseconds(200) : std::chrono::milliseconds(15000);
   const auto now = Clock::now();
   if (!measured && p.step != p.steps && now - shown_ < every) return;
   shown_ = now;
-  char held_out[48] = "";
-  if (!std::isnan(held_out_)) std::snprintf(held_out, sizeof(held_out), ", %s %.3f", measured_, held_out_);
-  std::fprintf(stderr, "%sstep %lld/%lld  loss %.3f  bits per byte %.3f%s  %s/s  %s left%s", terminal_ ? "\r\033[K" : "",
-               static_cast<long long>(p.step), static_cast<long long>(p.steps), p.loss, p.bits_per_byte, held_out,
-               bytes_text(p.bytes_per_second).c_str(), seconds_text(p.seconds_left).c_str(), terminal_ ? "" : "\n");
-  std::fflush(stderr);
-  open_ = terminal_;
+  lines_.set(0, progress_line(p, held_out_, measured_, lines_.columns()));
 }
 
 void Progress::note(const std::string& line) {
-  std::fprintf(stderr, "%s%s\n", open_ ? "\n" : "", line.c_str());
-  open_ = false;
+  lines_.keep();
+  lines_.print(line);
   held_out_ = std::nan("");  // of what came before
 }
 

@@ -11,9 +11,11 @@
 
 #include "common.hpp"
 #include "lab/measure/stream_cost.hpp"
+#include "live_lines.hpp"
 #include "statera/data.hpp"
 #include "statera/error.hpp"
 #include "statera/session.hpp"
+#include "text/number.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -29,7 +31,7 @@ struct Flags {
 // Sums what the bytes cost, writes each one's cost where that is asked for, and shows how far it is.
 class Costs {
  public:
-  Costs(const Flags& flags, const std::string& table, int64_t total) : path_(table), total_(total), progress_(is_terminal(2) && !flags.json) {
+  Costs(const Flags& flags, const std::string& table, int64_t total) : path_(table), total_(total), progress_(lines_.terminal() && !flags.json) {
     if (path_.empty()) return;
     table_.open(path_);
     if (!table_) throw Error(ErrorCode::io, "cannot write " + path_);
@@ -38,15 +40,15 @@ class Costs {
   void add(std::span<const uint8_t> bytes, const std::vector<float>& nats) {
     for (size_t i = 0; i < bytes.size(); ++i) {
       const double bits = static_cast<double>(nats[i]) / std::numbers::ln2;
-      if (table_.is_open()) table_ << n_ << '\t' << static_cast<int>(bytes[i]) << '\t' << bits << '\n';
+      if (table_.is_open()) table_ << std::to_string(n_) + '\t' + std::to_string(bytes[i]) + '\t' + number_text(bits) + '\n';
       bits_ += bits;
       ++n_;
     }
-    if (progress_)
-      std::fprintf(stderr, "\r%lld of %lld bytes, %.4f bits per byte ", static_cast<long long>(n_), static_cast<long long>(total_), per_byte());
+    if (progress_) lines_.set(0, std::to_string(n_) + " of " + std::to_string(total_) + " bytes, " + fixed(per_byte(), 4) + " bits per byte");
   }
+  void warn(const std::string& line) { lines_.print("statera score: " + line); }
   void finish() {
-    if (progress_) std::fprintf(stderr, "\r\033[K");
+    lines_.clear();
     if (table_.is_open() && !table_.flush()) throw Error(ErrorCode::io, "cannot write " + path_ + ": is the disk full?");
   }
   double per_byte() const { return bits_ / static_cast<double>(n_); }
@@ -55,6 +57,7 @@ class Costs {
   std::string path_;
   std::ofstream table_;
   int64_t total_, n_ = 0;
+  LiveLines lines_;
   bool progress_;
   double bits_ = 0;
 };
@@ -63,8 +66,8 @@ class Costs {
 double score(const Model& model, const ByteSource& source, const Flags& flags, bool first) {
   if (model.config().vocab_size != 256) throw Error(ErrorCode::unsupported, flags.model + ": the vocabulary is not the 256 bytes");
   Costs costs(flags, first ? flags.per_byte : "", source.bytes());
-  const auto warn = [first](const std::string& line) {
-    if (first) std::fprintf(stderr, "statera score: %s\n", line.c_str());
+  const auto warn = [&](const std::string& line) {
+    if (first) costs.warn(line);
   };
   Session session(model, {.rewind_bytes = 0, .warn = warn});
   stream_costs(session, source, source.bytes(), [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
@@ -94,10 +97,11 @@ void run(const Flags& flags) {
     std::printf("%s\n", out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return;
   }
-  std::printf("%.4f bits per byte over %lld bytes: %s instead of %s\n", bits, static_cast<long long>(source.bytes()), bytes_text(bits * n / 8).c_str(),
+  std::printf("%s bits per byte over %lld bytes: %s instead of %s\n", fixed(bits, 4).c_str(), static_cast<long long>(source.bytes()), bytes_text(bits * n / 8).c_str(),
               bytes_text(n).c_str());
-  if (f32) std::printf("that is with weights in %s, %s of them; in f32: %.4f bits per byte, so %s costs %+.4f\n", weights.c_str(),
-                       bytes_text(model.weight_bytes()).c_str(), *f32, weights.c_str(), bits - *f32);
+  if (f32) std::printf("that is with weights in %s, %s of them; in f32: %s bits per byte, so %s costs %s\n", weights.c_str(),
+                       bytes_text(model.weight_bytes()).c_str(), fixed(*f32, 4).c_str(), weights.c_str(),
+                       ((bits < *f32 ? "" : "+") + fixed(bits - *f32, 4)).c_str());
   else if (model.weights() != WeightFormat::f32)
     std::printf("that is with weights in %s, %s of them, as they were saved: there is no f32 to compare with\n", weights.c_str(),
                 bytes_text(model.weight_bytes()).c_str());

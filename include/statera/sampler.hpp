@@ -48,6 +48,7 @@ struct GenerateOptions {
   uint64_t seed = 0;
   std::vector<std::string> stop = {};  // ends before the first of these
   bool raw = false;               // bytes as they come; else only whole UTF-8 characters, bytes that are none become U+FFFD
+  std::function<void(const std::string&)> warn = {};  // as SessionOptions::warn
 };
 
 // Streams the continuation of the prompt, without it: `on_text` gets each piece as soon as it is certain, and returns false to end early.

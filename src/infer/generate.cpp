@@ -57,7 +57,7 @@ int64_t generate(const Model& model, std::string_view prompt, const GenerateOpti
   Sampler sample({.temperature = options.temperature, .top_k = options.top_k, .top_p = options.top_p, .min_p = options.min_p,
                   .repetition_penalty = options.repetition_penalty, .seed = options.seed});
   for (char c : prompt) sample.observe(static_cast<unsigned char>(c));
-  Session session(model, {.rewind_bytes = 0});
+  Session session(model, {.rewind_bytes = 0, .warn = options.warn});
   std::span<const float> logits = session.prefill(prompt);
   Utf8Stream utf8;
   StopFilter stop(options.stop);

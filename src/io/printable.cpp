@@ -48,6 +48,11 @@ std::string in_quotes(std::string_view text, size_t most) {
   return out + "'";
 }
 
+std::string printable(std::string_view text) {
+  const std::string quoted = in_quotes(text, text.size() * 4 + 2);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 std::string_view nearest(std::string_view name, std::span<const std::string_view> names) {
   if (name.size() > 64) return {};
   std::string_view best;

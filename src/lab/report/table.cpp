@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "io/printable.hpp"
+#include "text/columns.hpp"
+#include "text/number.hpp"
 #include "text/quantity.hpp"
 
 namespace statera {
@@ -19,28 +20,8 @@ constexpr size_t columns = 100, widest_name = 26, widest_cell = 14;
 constexpr size_t cells = 9, remark = cells;
 using Row = std::array<std::string, cells + 1>;  // cells, then what stands behind them
 
-size_t width(std::string_view text) {  // in characters
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string plain(const std::string& text) {  // control characters never reach the terminal
-  const std::string quoted = in_quotes(text, text.size() * 4 + 2);
-  return quoted.substr(1, quoted.size() - 2);
-}
-
-std::string cut(std::string text, size_t most) {
-  if (width(text) <= most) return text;
-  while (width(text) + 2 > most) {
-    while ((static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
-    text.pop_back();
-  }
-  return text + "..";
-}
-
 std::string decimals(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, std::abs(value) < 1000 ? "%.3f" : "%.2e", value);
-  return text;
+  return std::abs(value) < 1000 ? fixed(value, 3) : scientific(value, 2);
 }
 
 const Json* find(const Json& object, const char* outer, const char* key) {
@@ -51,18 +32,16 @@ const Json* find(const Json& object, const char* outer, const char* key) {
 }
 
 std::string step_text(double seconds) {
-  char text[32];
   const double us = seconds * 1e6;
-  std::snprintf(text, sizeof text, us < 10 ? "%.2f" : us < 100 ? "%.1f" : us < 1e7 ? "%.0f" : "%.2e", us);
-  return text;
+  return us < 1e7 ? fixed(us, us < 10 ? 2 : us < 100 ? 1 : 0) : scientific(us, 2);
 }
 
 Row candidate_row(const Json& candidate, const std::string& winner) {
   const std::string name = candidate.at("name");
-  Row row = {(name == winner ? "* " : "  ") + plain(name)};
+  Row row = {(name == winner ? "* " : "  ") + printable(name)};
   std::fill(row.begin() + 1, row.begin() + cells, "-");
   const std::string status = candidate.at("status");
-  row[1] = candidate.contains("bits_per_byte") ? decimals(candidate.at("bits_per_byte")) : plain(status);
+  row[1] = candidate.contains("bits_per_byte") ? decimals(candidate.at("bits_per_byte")) : printable(status);
   if (const auto d = candidate.find("difference"); d != candidate.end())
     row[2] = decimals(d->at("bits_per_byte")) + " +- " + decimals(std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
   else if (candidate.contains("bits_per_byte")) row[2] = "best";
@@ -89,14 +68,14 @@ std::vector<Row> rows_of(const Json& report) {
   }
   for (const Json& baseline : report.at("baselines")) {
     const double bits = baseline.at("bits_per_byte");
-    const std::string name = "  " + plain(baseline.at("name"));
+    const std::string name = "  " + printable(baseline.at("name").get<std::string>());
     if (baseline.value("learns", false)) rows.push_back({name, "", "", decimals(bits)});
     else rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
-    if (baseline.contains("learned")) rows.back()[remark] = "learned from the " + plain(baseline.at("learned"));
+    if (baseline.contains("learned")) rows.back()[remark] = "learned from the " + printable(baseline.at("learned").get<std::string>());
   }
   for (Row& row : rows) {
-    row[0] = cut(row[0], widest_name);
-    for (size_t i = 1; i < cells; ++i) row[i] = cut(row[i], i == 2 ? widest_cell + 6 : widest_cell);
+    row[0] = cut_to_columns(row[0], widest_name);
+    for (size_t i = 1; i < cells; ++i) row[i] = cut_to_columns(row[i], i == 2 ? widest_cell + 6 : widest_cell);
   }
   return rows;
 }
@@ -105,21 +84,19 @@ std::vector<Row> rows_of(const Json& report) {
 std::string wrapped(const std::string& head, const std::string& text) {
   std::string out, line = head;
   size_t from = 0;
-  const std::string clean = plain(text);
+  const std::string clean = printable(text);
   while (from < clean.size()) {
     size_t end = std::min(clean.find(' ', from), clean.size());
     std::string word = clean.substr(from, end - from);
     from = end + 1;
     while (true) {
-      const bool first = width(line) == head.size();
-      if (width(line) + (first ? 0 : 1) + width(word) <= columns) {
+      const bool first = columns_of(line) == head.size();
+      if (columns_of(line) + (first ? 0 : 1) + columns_of(word) <= columns) {
         line += (first ? "" : " ") + word;
         break;
       }
       if (first) {
-        std::string part = word;
-        while (width(line) + width(part) > columns) part.pop_back();
-        while (part.size() < word.size() && (static_cast<unsigned char>(word[part.size()]) & 0xC0) == 0x80) part += word[part.size()];
+        const std::string part(first_columns(word, columns - columns_of(line)));
         line += part;
         word.erase(0, part.size());
       }
@@ -161,14 +138,14 @@ std::string report_table(const Json& report) {
   const std::vector<Row> rows = rows_of(report);
   std::array<size_t, cells> widths{};
   for (const Row& row : rows)
-    for (size_t i = 0; i < cells; ++i) widths[i] = std::max(widths[i], width(row[i]));
+    for (size_t i = 0; i < cells; ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
   std::string out;
   for (const Row& row : rows) {
-    std::string line = row[0] + std::string(widths[0] - width(row[0]), ' ');
-    for (size_t i = 1; i < cells; ++i) line += std::string(2 + widths[i] - width(row[i]), ' ') + row[i];
+    std::string line = row[0] + std::string(widths[0] - columns_of(row[0]), ' ');
+    for (size_t i = 1; i < cells; ++i) line += std::string(2 + widths[i] - columns_of(row[i]), ' ') + row[i];
     line.erase(line.find_last_not_of(' ') + 1);
     if (!row[remark].empty()) line += "  " + row[remark];
-    out += cut(line, columns) + "\n";
+    out += cut_to_columns(line, columns) + "\n";
   }
   out += "\n";
   if (report.contains("by_length")) out += winners_by_length(report);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "report/report_fixture.hpp"
+#include "text/columns.hpp"
 
 namespace statera {
 namespace {
@@ -24,9 +25,7 @@ std::string line_of(const std::string& table, const std::string& begin) {
 void fits(const std::string& table) {
   std::istringstream lines(table);
   for (std::string line; std::getline(lines, line);) {
-    size_t width = 0;
-    for (char c : line) width += (c & 0xC0) != 0x80;
-    EXPECT_LE(width, 100u) << line;
+    EXPECT_LE(columns_of(line), 100u) << line;
   }
 }
 
@@ -132,6 +131,17 @@ TEST(Table, LongAndHostileNamesStayInTheirColumn) {
   EXPECT_EQ(table.find('\x1b'), std::string::npos);
   EXPECT_EQ(table.find('\x07'), std::string::npos);
   EXPECT_NE(table.find("end\n"), std::string::npos);  // wrapped, not cut
+}
+
+TEST(Table, WideCharactersMoveNoColumn) {
+  Json report = fixture();
+  report["candidates"][0]["name"] = "\u732b\u732b";
+  report["terms"]["equal"] = "";
+  for (int i = 0; i < 120; ++i) report["terms"]["equal"].get_ref<std::string&>() += "\u732b";
+  const std::string table = report_table(report);
+  fits(table);
+  const std::string cat = line_of(table, "  \u732b\u732b"), other = line_of(table, "  attention");
+  EXPECT_EQ(columns_of(cat), columns_of(other)) << table;
 }
 
 }  // namespace
