@@ -5,12 +5,14 @@
 #include <optional>
 
 #include <CLI/Option.hpp>
+#include <CLI/Validators.hpp>
 #include <nlohmann/json.hpp>
 
 #include "commit.hpp"
 #include "common.hpp"
 #include "core/machine.hpp"
 #include "io/atomic_file.hpp"
+#include "io/json.hpp"
 #include "io/json_fields.hpp"
 #include "lab/bench/inference.hpp"
 #include "lab/bench/operations.hpp"
@@ -18,13 +20,14 @@
 #include "lab/bench/training.hpp"
 #include "lab/timing.hpp"
 #include "print_bench.hpp"
+#include "values.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
 
 namespace {
 using Json = nlohmann::ordered_json;
-using Names = std::vector<std::string>;
+using Names = Words;
 using Numbers = std::vector<int64_t>;
 
 const Names usual_models = {"small-attention", "small-mamba1", "small-mamba2", "base-attention", "base-mamba1", "base-mamba2"};
@@ -62,10 +65,12 @@ constexpr const char* footer =
     "  statera bench --start small-mamba2                       what the first gradient step of a process costs\n"
     "  statera bench --stream small-mamba2 --bytes 1000000 --threads 1 --out stream.json";
 
+Json json_of_row(const auto& row) { return parse_ordered_json(write_fields(row), "a result"); }
+
 template <class Rows>
 Json json_of(const Rows& rows) {
   Json all = Json::array();
-  for (const auto& row : rows) all.push_back(Json::parse(write_fields(row)));
+  for (const auto& row : rows) all.push_back(json_of_row(row));
   return all;
 }
 
@@ -103,7 +108,7 @@ class Bench {
       devices_.push_back(make_device(static_cast<int>(std::clamp<int64_t>(threads, -1, 1 << 20))));
     const Machine machine = this_machine();
     report_ = {{"statera", STATERA_VERSION}, {"commit", STATERA_COMMIT}, {"command", command_text()}, {"date", date_text()}};
-    report_["machine"] = Json::parse(write_fields(machine));
+    report_["machine"] = json_of_row(machine);
     report_["machine"]["instruction_set"] = instruction_set();
     report_["settings"] = {{"threads", Json::array()}, {"budget_seconds", f.budget ? parse_seconds(*f.budget, "--budget") : 0}};
     for (const Device& device : devices_) report_["settings"]["threads"].push_back(device.threads());
@@ -144,14 +149,14 @@ class Bench {
   void start() {
     const int64_t batch = f.batches.empty() ? 1 : f.batches.front(), length = f.lengths.empty() ? 1024 : f.lengths.front();
     const StartCost cost = measure_start(models(f.start, {usual_model}).front(), batch, length, devices_.front());
-    report_["start"] = Json::parse(write_fields(cost));
+    report_["start"] = json_of_row(cost);
   }
 
   void roof() {
     report_["roof"] = Json::array();
     for (const Device& device : devices_) {
       terms_.note("roof: " + device.description());
-      report_["roof"].push_back(Json::parse(write_fields(RoofMeter(device).measure())));
+      report_["roof"].push_back(json_of_row(RoofMeter(device).measure()));
     }
   }
 
@@ -212,17 +217,12 @@ void run(Flags f) {
 }
 
 void add_part(CLI::App& verb, const char* name, Part& part, const char* help) {
-  verb.add_option_function<Names>(
-          name,
-          [&part](const Names& names) {
-            part.chosen = true;
-            for (const std::string& model : names)
-              if (!model.empty()) part.models.push_back(model);  // "--train" alone comes as one empty name
-          },
-          help)
-      ->expected(0, -1)
-      ->delimiter(',')
-      ->type_name("MODEL");
+  const auto take = [&part](const Words& names) {
+    part.chosen = true;
+    part.models = names;
+    std::erase(part.models, "");  // of the flag alone
+  };
+  add_list(verb, name, take, help)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name("MODEL,MODEL");
 }
 }  // namespace
 
@@ -236,17 +236,20 @@ void add_bench(CLI::App& app) {
   add_part(verb, "--infer", f.infer, "prefill and step, by batch and context, and the state");
   add_part(verb, "--stream", f.stream, "step time and memory of one stream at growing positions");
   add_part(verb, "--start", f.start, "from the start of the process to the first gradient step, beside the tenth");
-  verb.add_option("--config", f.config, "presets, or JSON files, for the parts that name none")->delimiter(',');
-  verb.add_option("--length", f.lengths, "positions of a sequence in training; contexts of inference")->delimiter(',');
-  verb.add_option("--batch", f.batches, "sequences at once")->delimiter(',');
-  verb.add_option("--threads", f.threads, "one or several; 0: all cores")->delimiter(',');
+  add_list(verb, "--config", f.config, "presets, or JSON files, for the parts that name none");
+  add_list(verb, "--length", f.lengths, "positions of a sequence in training; contexts of inference");
+  add_list(verb, "--batch", f.batches, "sequences at once");
+  add_list(verb, "--threads", f.threads, "one or several; 0: all cores");
   const auto read_weights = [&f](const Names& names) {
     for (const std::string& name : names) f.weights.push_back(parse_weights(name));
   };
-  verb.add_option_function<Names>("--weights", read_weights, "inference: " + weights_text() + "; one or several (default: f32)")
-      ->delimiter(',');
-  verb.add_option("--precision", f.precisions, "training: of matrix products, fp32, bf16; more than one in turn (default: fp32)")
-      ->delimiter(',')->check(CLI::IsMember(precision_names()));
+  add_list(verb, "--weights", read_weights, "inference: " + weights_text() + "; one or several (default: f32)");
+  const auto read_precisions = [&f](const Names& names) {
+    f.precisions = names;
+    for (std::string& name : f.precisions)
+      if (const std::string wrong = CLI::IsMember(precision_names())(name); !wrong.empty()) throw UsageError("--precision: " + wrong);
+  };
+  add_list(verb, "--precision", read_precisions, "training: of matrix products, fp32, bf16; more than one in turn (default: fp32)");
   verb.add_flag("--checkpoint", f.checkpoint, "training: activation checkpointing");
   verb.add_option("--bytes", f.bytes, "how far a stream goes")->capture_default_str();
   verb.add_option("--budget", f.budget, "time for all, as 90s or 10m (default: 5m without a choice of parts, else as long as it takes)");

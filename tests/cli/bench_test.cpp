@@ -102,7 +102,7 @@ TEST_F(BenchVerb, InfersWithSmallWeights) {
 }
 
 TEST_F(BenchVerb, StreamsAndStarts) {
-  const json report = good("--stream ssm.json keys.json --bytes 400 --start --config ssm.json --length 32");
+  const json report = good("--stream ssm.json,keys.json --bytes 400 --start --config ssm.json --length 32");
   ASSERT_EQ(report["streams"].size(), 4u);
   EXPECT_EQ(report["streams"][1]["position"], 400);
   EXPECT_EQ(report["streams"][0]["state_bytes"], report["streams"][1]["state_bytes"]);

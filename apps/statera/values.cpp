@@ -1,0 +1,135 @@
+#include "values.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include <CLI/Option.hpp>
+#include <CLI/Validators.hpp>
+
+#include "verbs.hpp"
+
+namespace statera::cli {
+
+namespace {
+constexpr char mark = '\x01';
+
+// Where the value of `--flag=value` begins; npos for another word.
+size_t value_of_flag(const std::string& word) {
+  const size_t sign = word.starts_with("--") ? word.find('=') : word.npos;
+  return sign == word.npos ? sign : sign + 1;
+}
+
+std::string marked(std::string word) {
+  const size_t value = value_of_flag(word);
+  if (value != word.npos) word.insert(value, 1, mark);
+  else if (word.starts_with('[') || word.starts_with(mark)) word.insert(0, 1, mark);
+  return word;
+}
+
+std::string unmarked(std::string word) {
+  const size_t value = value_of_flag(word), at = word.starts_with(mark) ? 0 : value;
+  if (at < word.size() && word[at] == mark) word.erase(at, 1);
+  return word;
+}
+
+// What is wrong with a whole number, "" if nothing is.
+std::string read_whole_number(const std::string& text, int64_t least, int64_t& value) {
+  const char* end = text.data() + text.size();
+  const auto [read, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc() && read == end && value >= least) return {};
+  return "'" + text + "' is no whole number from " + std::to_string(least) + " to 2^63 - 1";
+}
+
+// What is wrong with the value of an option of this type; a good one is left in its plain form.
+std::string check_value(const std::string& type, std::string& text) {
+  if (type == "INT" || type == "UINT") {
+    int64_t value = 0;
+    const std::string wrong = read_whole_number(text, type == "UINT" ? 0 : INT64_MIN, value);
+    if (wrong.empty()) text = std::to_string(value);
+    return wrong;
+  }
+  if (type == "FLOAT") {
+    double value = 0;
+    const char* end = text.data() + text.size();
+    const auto [read, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || read != end) return "'" + text + "' is no number";
+  }
+  if (type.empty() && text.empty()) return "'' is neither true nor false";  // of a flag
+  return {};
+}
+
+bool takes_several(const CLI::Option& option) {
+  return !option.get_positional() && (option.get_items_expected_max() > 1 || option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll);
+}
+
+Words split(const std::string& list, const std::string& flag) {
+  if (list.empty()) return {list};  // of a flag that may stand alone, or an empty word, which means nothing to whoever takes it
+  Words parts(1);
+  for (const char c : list)
+    if (c == ',') parts.emplace_back();
+    else parts.back() += c;
+  if (std::ranges::any_of(parts, &std::string::empty)) throw UsageError(flag + " '" + list + "' has an empty part; write a list as a,b");
+  return parts;
+}
+}  // namespace
+
+Words marked_arguments(int argc, char** argv) {
+  Words words;
+  for (int i = argc - 1; i > 0; --i) words.push_back(marked(argv[i]));
+  return words;
+}
+
+void read_values_as_typed(CLI::App& app) {
+  for (CLI::App* verb : app.get_subcommands({}))
+    for (CLI::Option* option : verb->get_options()) {
+      if (!option->get_positional()) option->allow_extra_args(false);
+      const std::string with_checks = option->get_type_name(), type = with_checks.substr(0, with_checks.find(':'));
+      option->transform(CLI::Validator([type](std::string& text) {
+        text = unmarked(text);
+        return check_value(type, text);
+      }, ""));
+    }
+}
+
+std::string without_marks(std::string message) {
+  std::erase(message, mark);
+  return message;
+}
+
+CLI::Option* add_list(CLI::App& verb, const std::string& name, const std::function<void(const Words&)>& take, const std::string& help) {
+  const auto read = [name, take](const Words& lists) {
+    Words all;
+    for (const std::string& list : lists)
+      for (std::string& part : split(list, name)) all.push_back(std::move(part));
+    take(all);
+  };
+  return verb.add_option_function<Words>(name, read, help)->type_name("TEXT,TEXT");
+}
+
+CLI::Option* add_list(CLI::App& verb, const std::string& name, Words& values, const std::string& help) {
+  return add_list(verb, name, [&values](const Words& all) { values = all; }, help);
+}
+
+CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<int64_t>& values, const std::string& help) {
+  const auto take = [&values, name](const Words& all) {
+    values.clear();
+    for (const std::string& text : all)
+      if (const std::string wrong = read_whole_number(text, INT64_MIN, values.emplace_back()); !wrong.empty()) throw UsageError(name + ": " + wrong);
+  };
+  return add_list(verb, name, take, help)->type_name("INT,INT");
+}
+
+std::string several_values_hint(const CLI::App& verb, int argc, char** argv, const std::string& message) {
+  for (int i = 2; i + 2 < argc; ++i) {
+    const std::string flag = argv[i], value = argv[i + 1], word = argv[i + 2];
+    const CLI::Option* option = flag.starts_with("--") ? verb.get_option_no_throw(flag) : nullptr;
+    std::error_code ignored;
+    if (!option || !takes_several(*option) || value.starts_with("--") || word.starts_with("-")) continue;
+    if (std::filesystem::exists(word, ignored) && !message.ends_with(" " + word)) continue;
+    return "; several values are given as " + flag + " " + value + " " + flag + " " + word;
+  }
+  return {};
+}
+
+}  // namespace statera::cli

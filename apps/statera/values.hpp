@@ -1,0 +1,31 @@
+// Values of the command line reach the verbs as they were typed. Left to itself, CLI11 takes '[a,b]' apart, lets an option eat the words
+// behind its value and, after `--flag=`, the next word, and reads 99999999999999999999 as the largest number, 010 as 8 and '' as 0.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <CLI/App.hpp>
+
+namespace statera::cli {
+
+using Words = std::vector<std::string>;
+
+// argv as App::parse takes it (the last word first, without the program), marked so that nothing in a value means anything to CLI11.
+Words marked_arguments(int argc, char** argv);
+// Takes the marks off every value and holds numbers to their form; call it when all options are there.
+void read_values_as_typed(CLI::App& app);
+std::string without_marks(std::string message);  // of CLI11's messages, which quote the words
+
+// An option with a list, `--name a,b`, that may also be given several times; `take` gets all parts, in order. Parsing throws UsageError for
+// an empty part, and for what is no whole number of 64 bits where numbers are wanted.
+CLI::Option* add_list(CLI::App& verb, const std::string& name, const std::function<void(const Words&)>& take, const std::string& help);
+CLI::Option* add_list(CLI::App& verb, const std::string& name, Words& values, const std::string& help);
+CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<int64_t>& values, const std::string& help);
+
+// What to add to a message: how several values are given, where an option with several is followed by two words and the second names no file
+// or is what the message ends with. "" otherwise.
+std::string several_values_hint(const CLI::App& verb, int argc, char** argv, const std::string& message);
+
+}  // namespace statera::cli
