@@ -13,7 +13,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/json_fields.hpp"
 #include "lab/baselines.hpp"
@@ -68,11 +67,6 @@ constexpr const char* config_text =
 void add_numbers(Texts& all) {
   all["numbers"] = fixed(1234567.125, 2) + significant(1234567.125, 9) + scientific(0.000125, 3) + number_text(rounded(0.0123456, 3));
   all["quantities"] = bytes_text(1.5e9) + count_text(1234567) + seconds_text(3725.5) + number_text(0.0025);
-  try {
-    fail(ErrorCode::config, 1234567, " and ", 1234.5);
-  } catch (const Error& error) {
-    all["error"] = error.what();
-  }
 }
 
 void add_run(const std::string& out, Texts& all) {
@@ -138,7 +132,7 @@ Texts everything(const std::string& folder) {
 TEST_F(Locales, ChangeNothing) {
   const Texts expected = everything(folder_);
   EXPECT_NE(expected.at("config").find("0.0125"), std::string::npos) << expected.at("config");
-  for (const char* language : {"de_DE", "fa_IR", "pl_PL"}) {
+  for (const char* language : {"de_DE", "ps_AF", "pl_PL"}) {
     ASSERT_NO_FATAL_FAILURE(choose(language));
     const Texts here = everything(folder_);
     ASSERT_EQ(here.size(), expected.size());
