@@ -42,7 +42,9 @@ TEST_F(Terminal, ProgressStaysInItsLine) {
       EXPECT_EQ(count(lines, "held-out bits per byte"), 1u) << screen.text();
       EXPECT_NE(last.find("bits per byte"), std::string::npos) << last;
     }
-    if (columns != 80) EXPECT_EQ(last.find("loss") != std::string::npos, columns == 200) << last;
+    if (columns != 80) {
+      EXPECT_EQ(last.find("loss") != std::string::npos, columns == 200) << last;
+    }
     EXPECT_EQ(last.find(" left") != std::string::npos, columns >= 40) << last;
   }
 }
