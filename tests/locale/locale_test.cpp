@@ -11,9 +11,8 @@
 #include <map>
 #include <sstream>
 
-#include <nlohmann/json.hpp>
-
 #include "core/machine.hpp"
+#include "io/json.hpp"
 #include "io/json_fields.hpp"
 #include "lab/baselines.hpp"
 #include "lab/report/report.hpp"
@@ -83,8 +82,7 @@ void add_run(const std::string& out, Texts& all) {
   all["notes"] = notes.find(',') == std::string::npos ? "no comma" : notes;
   std::istringstream lines(read(out + "/metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
-    nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
-    ASSERT_TRUE(parsed.is_object()) << line;
+    nlohmann::json parsed = parse_json(line, "metrics.jsonl");
     parsed.erase("seconds");
     all["metrics"] += parsed.dump() + "\n";
   }
