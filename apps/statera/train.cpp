@@ -12,6 +12,7 @@
 #include "common.hpp"
 #include "core/check.hpp"
 #include "interrupt.hpp"
+#include "io/json.hpp"
 #include "lab/baselines.hpp"
 #include "lab/training_data.hpp"
 #include "progress.hpp"
@@ -122,7 +123,7 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
     json["held_out_bytes"] = held_out_bytes;
   }
   if (b) {
-    const auto beside = nlohmann::ordered_json::parse(baselines_json(*b));
+    const auto beside = parse_ordered_json(baselines_json(*b), "the baselines");
     json["baselines"] = beside.at("rows");
     if (beside.at("note") != "") json["note"] = beside.at("note");
   }

@@ -117,13 +117,11 @@ std::string joined(const std::vector<std::string>& names) {
 std::string winners_by_length(const Json& report) {
   std::string out;
   for (const Json& row : report.at("by_length")) {
-    char head[64];
-    std::snprintf(head, sizeof head, "best at %.0f bytes:", row.at("length").get<double>());
     std::vector<std::string> close = row.at("within_doubt"), open;
     for (const Json& candidate : report.at("candidates"))
       if (candidate.value("unfinished", false) && candidate.value("length", 0.0) == row.at("length") && candidate.at("name") != row.at("best"))
         open.push_back(candidate.at("name"));
-    std::string begin = head;
+    std::string begin = "best at " + fixed(row.at("length"), 0) + " bytes:";
     begin.resize(std::max<size_t>(begin.size() + 1, 21), ' ');  // one below the other for lengths of up to five digits
     std::string text = row.at("best").get<std::string>() + ", " + decimals(row.at("bits_per_byte")) + " bits per byte";
     if (!close.empty()) text += "; not told apart from it: " + joined(close);
