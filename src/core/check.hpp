@@ -1,6 +1,7 @@
 // Building error messages. fail() throws; require() is for checks at the edges, never inside kernels; its parts are
 // evaluated at every call and put together only for an error, so pass a shape or a number, never a string made for the message.
 #pragma once
+#include <locale>
 #include <sstream>
 #include <string>
 
@@ -14,6 +15,7 @@ namespace statera {
 template <class... Parts>
 [[noreturn]] void fail(ErrorCode code, const Parts&... parts) {
   std::ostringstream message;
+  message.imbue(std::locale::classic());
   (message << ... << parts);
   throw_error(code, message.str());
 }

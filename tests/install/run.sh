@@ -19,4 +19,8 @@ cd "$work"
 prefix/bin/statera train "$text" --config tiny-mamba2 --steps 4 --batch 4 --length 64 --evaluate-every 4 --no-baselines --out model
 build/stream model >streamed
 cat streamed
+python3 -c 'import ctypes
+text = ctypes.create_string_buffer(101)
+written = ctypes.CDLL("./build/libplugin.so").plugin_generate(b"model", text, 101)
+exit(f"the shared library wrote {written} bytes, expected nearly 100") if not 97 <= written <= 100 else None'
 [ "$(wc -c <streamed)" -ge 190 ] || fail "expected some 200 bytes of text"

@@ -11,6 +11,7 @@
 #include <map>
 #include <sstream>
 
+#include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
@@ -66,6 +67,11 @@ constexpr const char* config_text =
 void add_numbers(Texts& all) {
   all["numbers"] = fixed(1234567.125, 2) + significant(1234567.125, 9) + scientific(0.000125, 3) + number_text(rounded(0.0123456, 3));
   all["quantities"] = bytes_text(1.5e9) + count_text(1234567) + seconds_text(3725.5) + number_text(0.0025);
+  try {
+    fail(ErrorCode::config, 1234567, " and ", 1234.5);
+  } catch (const Error& error) {
+    all["error"] = error.what();
+  }
 }
 
 void add_run(const std::string& out, Texts& all) {
