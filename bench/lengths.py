@@ -37,7 +37,7 @@ def crossings(lines):
             lengths = sorted(set(lines[one]) & set(lines[other]))
             ratios = [math.log(lines[one][n] / lines[other][n]) for n in lengths]
             for a, b, at, to in zip(ratios, ratios[1:], lengths, lengths[1:]):
-                if a * b < 0:
+                if a > 0 >= b or a < 0 <= b:
                     x = math.exp(math.log(at) + (math.log(to) - math.log(at)) * a / (a - b))
                     ahead, behind = (other, one) if a > 0 else (one, other)
                     said.append(f"{ahead} trains faster than {behind} from about {round(x, -2):,.0f} bytes on")
