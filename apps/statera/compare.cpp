@@ -11,12 +11,12 @@
 
 #include "commit.hpp"
 #include "common.hpp"
+#include "compare_progress.hpp"
 #include "interrupt.hpp"
 #include "lab/compare/compare.hpp"
 #include "lab/report/page.hpp"
 #include "lab/training_data.hpp"
 #include "print_report.hpp"
-#include "progress.hpp"
 #include "values.hpp"
 #include "verbs.hpp"
 
@@ -84,13 +84,14 @@ void run(const Flags& f) {
 
   nlohmann::ordered_json report;
   {
-    Progress progress("validation");
+    CompareProgress progress;
     progress.note("comparing " + std::to_string(candidates.size()) + (candidates.size() == 1 ? " candidate on " : " candidates on ") + bytes_text(static_cast<double>(source.bytes())) + " in about " +
                   seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
     const Interrupt interrupt;
     CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .spent = seconds_since_start(), .stop = Interrupt::asked, .note = {}, .status = {}};
-    how.note = [&](const std::string& line) { progress.note(line); };
+    how.status = [&](const CompareStatus& status) { progress.show(status); };
     report = compare(source, candidates, settings, make_device(f.threads), how);
+    progress.finish();
   }
   write_page(report.dump(), out + "/report.html");
   if (f.json) std::printf("%s\n", report.dump().c_str());

@@ -39,7 +39,7 @@ constexpr double margin = 0.95;                              // of the budget; t
 constexpr double start_steps = 2;                            // that making a model and its first checkpoint take
 constexpr double least_noise_steps = 100;                    // below these a model has not got used to fillers
 constexpr double noise_trainings = 3;                        // growing 1, 2 and 4 times
-constexpr double learning_cost = 1.1;                        // of a byte read by a model that learns from it, in training steps
+constexpr double learning_cost = 1.1;                        // of learning from a byte, in bytes of a training step
 }  // namespace
 
 void CompareSettings::check() const {
@@ -199,7 +199,7 @@ double trainings(const CompareSettings& s) { return static_cast<double>((searche
 
 // A held-out byte is read once by the frozen model, and once by one that learns from what it has read.
 double judged_seconds(const CompareSettings& s, const Calibration& c) {
-  return c.prefill_seconds * static_cast<double>(s.seeds) + learning_cost * c.step_seconds / static_cast<double>(c.positions);
+  return c.prefill_seconds * static_cast<double>(s.seeds + 1) + learning_cost * c.step_seconds / static_cast<double>(c.positions);
 }
 
 }  // namespace

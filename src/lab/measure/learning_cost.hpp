@@ -1,6 +1,7 @@
 // What bytes cost a model that goes on learning from what it has read, as a compressor does (dynamic evaluation: Krause, Kahembwe, Murray and Renals,
-// "Dynamic evaluation of neural sequence models", 2018). A segment is scored first, and then trained on: no byte is ever predicted by a model that
-// has seen it. States are carried from segment to segment, detached; a document begins from nothing, and with what was learned so far.
+// "Dynamic evaluation of neural sequence models", 2018). A segment is scored first, as the frozen model would be (stream_cost.hpp), and then trained on, as in
+// training: a window from an empty state. So no byte is ever predicted by a model that has seen it. States and keys of what was read before a step stay as
+// they were; a document begins from nothing, and with what was learned so far.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -68,9 +68,12 @@ std::vector<Row> rows_of(const Json& report) {
   }
   for (const Json& baseline : report.at("baselines")) {
     const double bits = baseline.at("bits_per_byte");
-    const std::string name = "  " + printable(baseline.at("name").get<std::string>());
-    if (baseline.value("learns", false)) rows.push_back({name, "", "", decimals(bits)});
-    else rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
+    std::string name = "  " + printable(baseline.at("name").get<std::string>());
+    if (baseline.value("learns", false)) {
+      constexpr std::string_view said = ", learning";  // by the column, too
+      if (name.ends_with(said)) name.resize(name.size() - said.size());
+      rows.push_back({name, "", "", decimals(bits)});
+    } else rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
     if (baseline.contains("learned")) rows.back()[remark] = "learned from the " + printable(baseline.at("learned").get<std::string>());
   }
   for (Row& row : rows) {

@@ -1,0 +1,28 @@
+// Where a comparison is, on standard error: on a terminal a line for each candidate that is written over and over, and one with the leader and
+// the time left; elsewhere a line whenever a candidate enters a new stage.
+#pragma once
+#include <map>
+#include <string>
+
+#include "lab/compare/compare.hpp"
+#include "live_lines.hpp"
+
+namespace statera::cli {
+
+// "  mamba2     train seed 1       43 %   2.345"
+std::string candidate_line(const CompareStatus::Line& line, size_t widest_name);
+// "  leader so far: mamba2 with 2.345 bits per byte; 1 m 20 s left"
+std::string summary_line(const CompareStatus& status);
+
+class CompareProgress {
+ public:
+  void show(const CompareStatus& status);
+  void note(const std::string& line) { lines_.print(line); }
+  void finish() { lines_.clear(); }  // before anything else is written
+
+ private:
+  LiveLines lines_;
+  std::map<std::string, std::string> stages_;  // the last that was printed of each candidate, where there is no terminal
+};
+
+}  // namespace statera::cli
