@@ -10,10 +10,12 @@
 
 #include "commit.hpp"
 #include "common.hpp"
+#include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "io/output_folder.hpp"
 #include "lab/bench/inference.hpp"
 #include "lab/bench/operations.hpp"
 #include "lab/bench/roof.hpp"
@@ -98,6 +100,14 @@ void check(const Flags& f) {
   if (!f.weights.empty() && !f.infer.chosen) throw UsageError("--weights goes with --infer");
   if (f.precisions != Names{"fp32"} && !f.train.chosen) throw UsageError("--precision goes with --train");
   if (f.checkpoint && !f.train.chosen) throw UsageError("--checkpoint goes with --train");
+}
+
+// The file that is written is none of those that are read.
+void check_inputs(const Flags& f) {
+  for (const Names* names : {&f.config, &f.train.models, &f.infer.models, &f.stream.models, &f.start.models})
+    for (const std::string& model : *names)
+      for (const std::string& file : {model, model + "/config.json"})
+        require(!same_file(file, *f.out), ErrorCode::io, *f.out, ": is the config to measure, and would be replaced; give another name to --out");
 }
 
 class Bench {
@@ -203,7 +213,11 @@ void run(Flags f) {
     if (!f.budget) f.budget = std::to_string(static_cast<int>(usual_budget)) + "s";
   }
   std::optional<AtomicFile> out;
-  if (f.out) out.emplace(*f.out);  // a path that cannot be written is an error now, not after five minutes
+  if (f.out) {  // a path that cannot be written is an error now, not after five minutes
+    check_inputs(f);
+    check_named_output(*f.out);
+    out.emplace(*f.out);
+  }
   const Json report = Bench(f).run();
   const std::string text = report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // names of files need not be UTF-8
   if (out) {

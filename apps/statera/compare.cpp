@@ -14,6 +14,7 @@
 #include "compare_progress.hpp"
 #include "interrupt.hpp"
 #include "lab/compare/compare.hpp"
+#include "lab/compare/folder.hpp"
 #include "lab/report/page.hpp"
 #include "lab/training_data.hpp"
 #include "print_report.hpp"
@@ -78,6 +79,7 @@ CompareSettings settings_from(const Flags& f, const std::string& out, int64_t by
 
 void run(const Flags& f) {
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) + "-compare" : f.out;
+  OutputFolder::check(out, comparison_files());
   const ByteSource source{std::span<const std::string>(f.files)};
   const CompareSettings settings = settings_from(f, out, source.bytes());
   const std::vector<Candidate> candidates = find_candidates(f.candidates, settings.size);
@@ -93,7 +95,7 @@ void run(const Flags& f) {
     report = compare(source, candidates, settings, make_device(f.threads), how);
     progress.finish();
   }
-  write_page(report.dump(), out + "/report.html");
+  write_page(report.dump(), out);
   if (f.json) std::printf("%s\n", report.dump().c_str());
   else {
     print_report(report);

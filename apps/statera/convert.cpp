@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "models/model_files.hpp"
 #include "statera/error.hpp"
 #include "statera/model.hpp"
 #include "verbs.hpp"
@@ -26,6 +27,7 @@ void run(const Flags& flags) {
   for (const char* file : {"/config.json", "/model.safetensors"})
     if (std::filesystem::exists(flags.out + file, ignored))
       throw Error(ErrorCode::io, "'" + flags.out + "' holds a model already, which would be lost; give another folder to --out");
+  OutputFolder::check(flags.out, model_files());
   const Model model = Model::load(flags.model, make_device(0), {.training = false, .weights = flags.weights});
   model.save(flags.out);
   const std::string weights(name_of(model.weights()));

@@ -1,4 +1,4 @@
-// While one lives, SIGINT and SIGTERM only ask to stop; a second one ends the program at once.
+// While one lives, SIGINT, SIGTERM and SIGHUP (the terminal was closed) only ask to stop; a second one ends the program at once.
 #pragma once
 #include <signal.h>
 
@@ -13,7 +13,7 @@ class Interrupt {
   static bool asked();
 
  private:
-  struct sigaction before_int_, before_term_;
+  struct sigaction before_int_, before_term_, before_hup_;
 };
 
 }  // namespace statera::cli

@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "common.hpp"
+#include "descriptors.hpp"
 #include "statera/error.hpp"
 #include "values.hpp"
 #include "verbs.hpp"
@@ -32,6 +33,7 @@ int run(int argc, char** argv) {
   };
   const auto finish = [&] {
     if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
+    if (statera::cli::reader_has_gone()) return 128 + SIGPIPE;  // `| head` has what it wanted
     say("cannot write the output (is the disk full?)");
     return 1;
   };
@@ -65,7 +67,9 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!statera::cli::ensure_standard_descriptors()) return 1;
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of writing, as a full disk is
+  std::signal(SIGPIPE, SIG_IGN);  // so is a pipe without a reader; a `tee` that dies of Ctrl-C must not end a training before it has saved
   statera::cli::remember_command(argc, argv);
   return run(argc, argv);
 }

@@ -20,14 +20,13 @@ struct Flags {
 
 void run(const Flags& flags) {
   const nlohmann::ordered_json report = read_report(flags.folder);
-  const std::string page = flags.folder + "/report.html";
-  write_page(report.dump(), page);
+  write_page(report.dump(), flags.folder);
   if (flags.json) {
     std::printf("%s\n", report.dump().c_str());
     return;
   }
   print_report(report);
-  std::printf("the page: %s\n", page.c_str());
+  std::printf("the page: %s/report.html\n", flags.folder.c_str());
 }
 }  // namespace
 

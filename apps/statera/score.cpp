@@ -1,7 +1,7 @@
 // statera score MODEL FILE: what the bytes of a file cost.
+#include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <numbers>
 #include <optional>
@@ -10,6 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "core/check.hpp"
+#include "io/atomic_file.hpp"
+#include "io/output_folder.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "live_lines.hpp"
 #include "statera/data.hpp"
@@ -28,19 +31,44 @@ struct Flags {
   bool json = false;
 };
 
+// The table of --per-byte.
+class Table {
+ public:
+  explicit Table(const std::string& path) : file_(path) {}
+  void add(int64_t position, uint8_t byte, double bits) {
+    number(position) += '\t';
+    number(byte) += '\t';
+    number(bits, std::chars_format::general, 6) += '\n';
+    if (text_.size() > 1 << 16) flush();
+  }
+  void finish() {
+    flush();
+    file_.commit();
+  }
+
+ private:
+  template <class... How>
+  std::string& number(How... how) {
+    char digits[32];
+    return text_.append(digits, std::to_chars(digits, digits + sizeof(digits), how...).ptr);
+  }
+  void flush() {
+    file_.write(text_);
+    text_.clear();
+  }
+
+  AtomicFile file_;
+  std::string text_ = "position\tbyte\tbits\n";  // not yet written
+};
+
 // Sums what the bytes cost, writes each one's cost where that is asked for, and shows how far it is.
 class Costs {
  public:
-  Costs(const Flags& flags, const std::string& table, int64_t total) : path_(table), total_(total), progress_(lines_.terminal() && !flags.json) {
-    if (path_.empty()) return;
-    table_.open(path_);
-    if (!table_) throw Error(ErrorCode::io, "cannot write " + path_);
-    table_ << "position\tbyte\tbits\n";
-  }
+  Costs(const Flags& flags, Table* table, int64_t total) : table_(table), total_(total), progress_(lines_.terminal() && !flags.json) {}
   void add(std::span<const uint8_t> bytes, const std::vector<float>& nats) {
     for (size_t i = 0; i < bytes.size(); ++i) {
       const double bits = static_cast<double>(nats[i]) / std::numbers::ln2;
-      if (table_.is_open()) table_ << std::to_string(n_) + '\t' + std::to_string(bytes[i]) + '\t' + number_text(bits) + '\n';
+      if (table_) table_->add(n_, bytes[i], bits);
       bits_ += bits;
       ++n_;
     }
@@ -49,23 +77,22 @@ class Costs {
   void warn(const std::string& line) { lines_.print("statera score: " + line); }
   void finish() {
     lines_.clear();
-    if (table_.is_open() && !table_.flush()) throw Error(ErrorCode::io, "cannot write " + path_ + ": is the disk full?");
+    if (table_) table_->finish();
   }
   double per_byte() const { return bits_ / static_cast<double>(n_); }
 
  private:
-  std::string path_;
-  std::ofstream table_;
+  Table* table_;  // null: none
   int64_t total_, n_ = 0;
   LiveLines lines_;
   bool progress_;
   double bits_ = 0;
 };
 
-// Bits per byte. `first`: of the model that was asked for, with what each byte costs; not that of a comparison.
-double score(const Model& model, const ByteSource& source, const Flags& flags, bool first) {
+// Bits per byte. `first`: of the model that was asked for; not that of a comparison.
+double score(const Model& model, const ByteSource& source, const Flags& flags, bool first, Table* table) {
   if (model.config().vocab_size != 256) throw Error(ErrorCode::unsupported, flags.model + ": the vocabulary is not the 256 bytes");
-  Costs costs(flags, first ? flags.per_byte : "", source.bytes());
+  Costs costs(flags, table, source.bytes());
   const auto warn = [&](const std::string& line) {
     if (first) costs.warn(line);
   };
@@ -81,13 +108,20 @@ double score(const Model& model, const ByteSource& source, const Flags& flags, b
 // The same file under f32 weights, if the folder has them and others were asked for.
 std::optional<double> score_f32(const Model& model, const ByteSource& source, const Flags& flags) {
   if (!flags.weights || model.weights() == WeightFormat::f32 || Model::saved_weights(flags.model) != WeightFormat::f32) return {};
-  return score(Model::load(flags.model, model.device()), source, flags, false);
+  return score(Model::load(flags.model, model.device()), source, flags, false, nullptr);
 }
 
 void run(const Flags& flags) {
+  std::optional<Table> table;
+  if (!flags.per_byte.empty()) {
+    check_named_output(flags.per_byte);
+    table.emplace(flags.per_byte);
+  }
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const ByteSource source(flags.file);
-  const double bits = score(model, source, flags, true), n = static_cast<double>(source.bytes());
+  require(!table || !source.reads(flags.per_byte), ErrorCode::io, flags.per_byte,
+          ": is a file to score, and would be replaced; give another name to --per-byte");
+  const double bits = score(model, source, flags, true, table ? &*table : nullptr), n = static_cast<double>(source.bytes());
   const std::optional<double> f32 = score_f32(model, source, flags);
   const std::string weights(name_of(model.weights()));
   if (flags.json) {

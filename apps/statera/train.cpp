@@ -18,6 +18,7 @@
 #include "progress.hpp"
 #include "statera/data.hpp"
 #include "statera/train.hpp"
+#include "train/checkpoint.hpp"
 #include "text/number.hpp"
 #include "verbs.hpp"
 
@@ -163,6 +164,7 @@ BaselineOptions baseline_options(const TrainOptions& options, const TrainRun& ho
 
 void run(const Flags& f) {
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
+  OutputFolder::check(out, run_files());
   check_folder(f, out);
   TrainOptions options;
   std::string saved_config;
@@ -170,6 +172,7 @@ void run(const Flags& f) {
   options = options_from(f, options, resumed);
 
   const ByteSource source{std::span<const std::string>(f.files)};
+  check_apart(source, out, run_files());
   Model model = make_model(f, options, saved_config, source.bytes());
   check_bytes_model(model.config());
   if (!resumed) choose_for(model.parameter_count(), f, options);

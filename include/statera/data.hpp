@@ -19,7 +19,8 @@ inline constexpr int32_t begin_id = 256;
 // Throws io, in one line that names the file and the mend.
 class ByteSource {
  public:
-  // A file; a folder (all files below it, sorted by path, without hidden and empty ones and without folders of models); "-", the standard input.
+  // A file; a folder (all files below it, sorted by path, without hidden and empty ones and without what statera
+  // wrote there: models, comparisons); "-", the standard input.
   explicit ByteSource(const std::string& path);
   explicit ByteSource(std::span<const std::string> paths);
   static ByteSource from_memory(std::span<const std::string> documents, std::string name = "memory");
@@ -30,6 +31,9 @@ class ByteSource {
   std::span<const uint8_t> document(int64_t i) const { return documents_[static_cast<size_t>(i)]; }
   int64_t document_begin(int64_t i) const { return i == 0 ? 0 : ends_[static_cast<size_t>(i) - 1]; }
   int64_t document_at(int64_t position) const;  // the document that holds the byte at 0 <= position < bytes()
+
+  // Whether `path` is one of the files that the documents came from, by whatever name. For outputs that must not be inputs.
+  bool reads(const std::string& path) const;
 
   // The bytes [begin, end), not none; a document that is cut by them begins or ends there. Throws config.
   ByteSource part(int64_t begin, int64_t end) const;

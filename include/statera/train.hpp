@@ -51,7 +51,7 @@ struct TrainProgress {
 
 // What decides no bit.
 struct TrainRun {
-  std::string out;                // folder: config.json and model.safetensors (best), last/, checkpoint/, metrics.jsonl
+  std::string out;                // folder: config.json and model.safetensors (best), last/, checkpoint/, metrics.jsonl; others' files stay (io)
   bool resume = false;            // go on from out/checkpoint; without one, start afresh. false: replaces an earlier run, once all is checked
   double elsewhere = 0;           // seconds of the budget that went or will go into other work: reading the data before, baselines after
   bool forecast = true;           // false: nothing is measured before the first step; needs steps, evaluate_bytes and final_bytes

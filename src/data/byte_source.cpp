@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
+#include "io/output_folder.hpp"
 #include "statera/data.hpp"
 
 namespace statera {
@@ -21,22 +23,32 @@ constexpr int64_t map_from = 1 << 16;  // smaller files are read: a folder may h
 
 size_t memory_limit() { return static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)); }
 
-// What a training or a comparison writes: a model, a checkpoint, results.
-bool holds_a_run(const std::filesystem::path& folder) {
+// What a training or a comparison wrote before there was a list of its files: a model, a checkpoint, results.
+// What a list names is known file by file and makes no folder one of these.
+bool holds_a_run(const std::filesystem::path& folder, const std::set<std::string>& listed) {
   std::error_code ignored;
   for (const char* name : {"model.safetensors", "metrics.jsonl", "state.safetensors", "compare.sqlite"})
-    if (std::filesystem::exists(folder / name, ignored)) return true;
+    if (std::filesystem::exists(folder / name, ignored) && !listed.contains((folder / name).string())) return true;
   return false;
 }
 
 std::vector<std::string> files_below(const std::string& folder) {
   namespace fs = std::filesystem;
   std::vector<std::string> files;
+  std::set<std::string> written;  // by statera, here and below; what else stands in such a folder is the user's
+  const auto lists = [&](const fs::path& here) {
+    const std::vector<std::string> names = own_files(here.string());
+    for (const std::string& name : names) written.insert((here / name).string());
+    return !names.empty();
+  };
   std::error_code error;
+  lists(folder);
   fs::recursive_directory_iterator it(folder, error);
   while (!error && it != fs::recursive_directory_iterator()) {
     std::error_code ignored;  // a dangling link is no regular file
-    if (it->path().filename().string().starts_with('.') || (it->is_directory(ignored) && holds_a_run(it->path()))) it.disable_recursion_pending();
+    if (it->path().filename().string().starts_with('.') || written.contains(it->path().string()) ||
+        (it->is_directory(ignored) && !lists(it->path()) && holds_a_run(it->path(), written)))
+      it.disable_recursion_pending();
     else if (it->is_regular_file(ignored)) files.push_back(it->path().string());
     it.increment(error);
   }
@@ -50,6 +62,7 @@ std::vector<std::string> files_below(const std::string& folder) {
 struct ByteSource::Memory {
   std::vector<Mapping> maps;
   std::vector<std::vector<uint8_t>> buffers;
+  std::set<std::pair<dev_t, ino_t>> files;
 };
 
 struct ByteSource::Reader {
@@ -67,6 +80,11 @@ struct ByteSource::Reader {
     add(std::span<const uint8_t>(memory->buffers.back()));
   }
 
+  void note(int descriptor) {
+    struct stat info {};
+    if (fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode)) memory->files.emplace(info.st_dev, info.st_ino);
+  }
+
   void file(const std::string& path) {
     struct Descriptor {
       int value;
@@ -74,6 +92,7 @@ struct ByteSource::Reader {
     } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(errno),
             errno == ENOENT ? " (is the path right, seen from the working directory?)" : " (may this user read it?)");
+    note(opened.value);
     if (is_packed(path)) return add(unpack(path, left));
     struct stat info {};
     if (fstat(opened.value, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= map_from) {
@@ -91,6 +110,7 @@ struct ByteSource::Reader {
     const size_t before = documents.size();
     std::error_code ignored;
     if (path == "-") {
+      note(STDIN_FILENO);
       std::vector<uint8_t> bytes = read_to_end(STDIN_FILENO, "the standard input", left);
       const std::string packing(packed_by(bytes));
       require(packing.empty(), ErrorCode::io, "[data] the standard input is packed by ", packing, ": give the file by its name, or unpack it on the way (",
@@ -123,6 +143,11 @@ ByteSource::ByteSource(std::span<const std::string> paths) {
   take(std::move(reader));
   name_ = shown(paths[0] == "-" ? "the standard input" : paths[0]);
   if (paths.size() > 1) name_ += " and " + std::to_string(paths.size() - 1) + " more";
+}
+
+bool ByteSource::reads(const std::string& path) const {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && memory_->files.contains({info.st_dev, info.st_ino});
 }
 
 ByteSource ByteSource::from_memory(std::span<const std::string> documents, std::string name) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <tuple>
 
+#include "io/output_folder.hpp"
 #include "statera/data.hpp"
 #include "statera/error.hpp"
 
@@ -64,6 +65,38 @@ std::string long_text() {
   std::string s;
   for (int i = 0; i < 40000; ++i) s += std::to_string(i * i % 9973) + ",";
   return s;
+}
+
+TEST_F(ByteSourceTest, WhatStateraWroteInAFolderIsNoData) {
+  write("n/text.txt", "text");
+  write("n/sub/more.txt", " and more");
+  const OutputFiles files{.names = {"model.safetensors", "last/model.safetensors"}, .known_by = {}, .link = {}};
+  for (const char* name : {"n", "n/sub", "n/old"}) {
+    OutputFolder run((folder / name).string(), files);
+    for (const std::string& file : files.names) std::ofstream(run.at(file)) << "weights";
+  }
+  write("n/sub/last/notes.txt", " and notes");  // the user's, wherever they stand
+  for (const char* end : {"", "/", "//"}) {
+    const ByteSource source((folder / "n").string() + end);
+    std::string all;
+    for (int64_t i = 0; i < source.documents(); ++i) all += text(source.document(i));
+    EXPECT_EQ(all, " and notes and moretext");
+  }
+}
+
+TEST_F(ByteSourceTest, KnowsItsFilesByAnyName) {
+  write("n/small.txt", "text");
+  write("n/large.txt", long_text());
+  const std::string other = write("other.txt", "text");
+  fs::create_symlink("small.txt", folder / "n/soft");
+  fs::create_hard_link(folder / "n/large.txt", folder / "hard");
+  const ByteSource source((folder / "n").string());
+  const ByteSource part = source.part(0, 1);
+  for (const char* name : {"n/small.txt", "n/large.txt", "n/soft", "hard", "n/../n/small.txt"}) {
+    EXPECT_TRUE(source.reads((folder / name).string())) << name;
+    EXPECT_TRUE(part.reads((folder / name).string())) << name;
+  }
+  for (const char* name : {"other.txt", "none", "n"}) EXPECT_FALSE(source.reads((folder / name).string())) << name;
 }
 
 TEST_F(ByteSourceTest, AFileIsOneDocumentMappedOrRead) {

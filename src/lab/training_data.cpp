@@ -5,6 +5,8 @@
 #include <cstring>
 #include <span>
 
+#include "core/check.hpp"
+
 namespace statera {
 
 UsualOptions usual_options(int64_t parameters) {
@@ -62,6 +64,12 @@ uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {
     hash = mix(hash, bytes.last(std::min(block, bytes.size())));
   }
   return hash;
+}
+
+void check_apart(const ByteSource& source, const std::string& out, const OutputFiles& files) {
+  for (const std::string& name : files.names)
+    require(!source.reads(out + "/" + name), ErrorCode::io, out, "/", name,
+            ": is one of the files to read, and would be replaced; choose another folder with --out");
 }
 
 ByteTraining::ByteTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& o)

@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "io/output_folder.hpp"
 #include "statera/data.hpp"
 #include "statera/train.hpp"
 
@@ -24,6 +25,9 @@ int64_t usual_batch(const std::string& size, int64_t length);
 // Of where the documents end and of every byte; of a source of more than `most` bytes, of about so many: 4 KiB again and again at equal distances,
 // and the end of each document. So data that are larger than a short training reads do not cost more time than it has.
 uint64_t fingerprint(const ByteSource& source, uint64_t hash = 0, int64_t most = int64_t{64} << 20);
+
+// Throws io if one of the files that would be written into `out` is read from.
+void check_apart(const ByteSource& source, const std::string& out, const OutputFiles& files);
 
 // Batches of one part of a source and windows of another, of the same size. Must outlive the data that it gives.
 class ByteTraining {

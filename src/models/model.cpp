@@ -10,9 +10,15 @@
 #include "io/atomic_file.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
+#include "models/model_files.hpp"
 #include "ops/matmul/weight.hpp"
 
 namespace statera {
+
+namespace {
+// How a model whose weights are kept in `weights` keeps this one.
+WeightFormat format_for(const Parameter& p, WeightFormat weights) { return p.weight ? std::min(weights, p.fewest) : WeightFormat::f32; }
+}  // namespace
 
 struct Model::Impl {
   ModelConfig config;
@@ -22,7 +28,7 @@ struct Model::Impl {
   std::unique_ptr<LanguageModel> layers;
   std::vector<Parameter*> parameters;
 
-  WeightFormat format(const Parameter& p) const { return p.weight ? std::min(weights, p.fewest) : WeightFormat::f32; }
+  WeightFormat format(const Parameter& p) const { return format_for(p, weights); }
   bool quantised(const Parameter& p) const { return format(p) != WeightFormat::f32; }
   double bytes() const {
     double total = 0;
@@ -166,18 +172,22 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
 
 WeightFormat Model::saved_weights(const std::string& folder) { return format_of(SafetensorsFile::open(folder + "/model.safetensors")); }
 
+OutputFiles model_files() { return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}}; }
+
 void Model::save(const std::string& folder) const {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  require(!error, ErrorCode::io, "cannot make the folder ", folder, ": ", error.message());
+  const OutputFolder claimed(folder, model_files());
+  write_model(*this, folder);
+}
+
+void write_model(const Model& model, const std::string& folder) {
   std::vector<NamedView> tensors;
   std::vector<Tensor> unpacked;
-  for (const Parameter* p : impl_->parameters) {
-    if (!impl_->quantised(*p)) {
+  for (const Parameter* p : model.parameters()) {
+    const WeightFormat format = format_for(*p, model.weights());
+    if (format == WeightFormat::f32) {
       tensors.push_back({p->name, p->value});
       continue;
     }
-    const WeightFormat format = impl_->format(*p);
     const QuantisedMatrix m{format, unpacked.emplace_back(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, p->shape)),
                             unpacked.emplace_back(DType::f32, QuantisedMatrix::scales_shape(p->shape))};
     p->weight->quantised().unpack(m);
@@ -185,9 +195,9 @@ void Model::save(const std::string& folder) const {
     tensors.push_back({scales_name(*p), m.scales});
   }
   std::map<std::string, std::string> metadata = {{"format", "statera"}};
-  if (impl_->weights != WeightFormat::f32) metadata["weights"] = name_of(impl_->weights);
+  if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
   write_safetensors(folder + "/model.safetensors", tensors, metadata);
-  write_file(folder + "/config.json", impl_->config.json());
+  write_file(folder + "/config.json", model.config().json());
 }
 
 Var Model::forward(Tape& tape, const Tokens& tokens, const ForwardOptions& options) const {

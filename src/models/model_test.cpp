@@ -17,6 +17,7 @@
 #include "core/exec.hpp"
 #include "core/memory.hpp"
 #include "core/random.hpp"
+#include "io/safetensors.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/error.hpp"
@@ -162,6 +163,27 @@ TEST(Config, AModelWhoseOutputsStartAtZeroLearns) {
     }
     tape.reset();
   }
+}
+
+TEST(SavedModels, FilesOfOthersStay) {
+  const std::string folder = temporary("foreign");
+  Model model(ModelConfig::load("tiny-mamba2"));
+  model.init(1);
+  const auto save = [&] { return error_of([&] { model.save(folder); }); };
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/config.json") << "{}";
+  write_safetensors(folder + "/model.safetensors", {}, {{"format", "pt"}});
+  EXPECT_NE(save().find("config.json: was not written by statera"), std::string::npos) << save();
+  EXPECT_EQ(std::filesystem::file_size(folder + "/config.json"), 2u);
+  std::filesystem::remove(folder + "/config.json");
+  EXPECT_NE(save().find("model.safetensors: was not written by statera"), std::string::npos) << save();
+  std::filesystem::remove(folder + "/model.safetensors");
+  std::ofstream(folder + "/notes.txt") << "mine";
+  EXPECT_EQ(save(), "");
+  EXPECT_EQ(save(), "");
+  std::filesystem::remove(folder + "/statera.json");  // from before there was one
+  EXPECT_EQ(save(), "");
+  EXPECT_EQ(std::filesystem::file_size(folder + "/notes.txt"), 4u);
 }
 
 class EveryKind : public testing::TestWithParam<test::ModelCase> {};

@@ -7,6 +7,7 @@
 #include "core/check.hpp"
 #include "io/json_fields.hpp"
 #include "io/safetensors.hpp"
+#include "models/model_files.hpp"
 
 namespace statera {
 
@@ -96,7 +97,17 @@ std::string fingerprint_text(uint64_t value) {
   return text;
 }
 
-std::string checkpoint_path(const std::string& out) { return out + "/checkpoint/state.safetensors"; }
+std::string checkpoint_path(const std::string& out) { return out + "/" + checkpoint_name; }
+
+OutputFiles run_files() {
+  OutputFiles files = model_files();
+  for (const std::string& name : model_files().names) files.names.push_back("last/" + name);
+  for (const char* name : {checkpoint_name, trial_save_name, "metrics.jsonl"}) files.names.emplace_back(name);
+  files.known_by.emplace_back(checkpoint_name);
+  return files;
+}
+
+void remove_run(const std::string& out) { OutputFolder::remove(out, run_files()); }
 
 bool has_checkpoint(const std::string& out) {
   std::error_code ignored;

@@ -93,7 +93,7 @@ double time_optimizer(AdamW& optimizer) {
 }
 
 double time_save(const AdamW& optimizer, const std::string& out) {
-  const std::string path = out + "/checkpoint/trial.safetensors";
+  const std::string path = out + "/" + trial_save_name;
   std::vector<NamedView> tensors;
   for (size_t i = 0; i < optimizer.parameters().size(); ++i) tensors.push_back({std::to_string(i), optimizer.mean(i)});
   const auto begin = Clock::now();

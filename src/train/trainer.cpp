@@ -2,11 +2,12 @@
 // number of steps that a budget becomes and the precision that `auto` becomes, once.
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <numbers>
 
 #include "core/check.hpp"
 #include "core/random.hpp"
+#include "io/output_folder.hpp"
+#include "models/model_files.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "text/number.hpp"
 #include "train/carry.hpp"
@@ -60,7 +61,7 @@ std::string clock_text(double seconds) {
 class Trainer {
  public:
   Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run)
-      : model_(model), data_(data), options_(options), run_(run), tape_(model.device()),
+      : model_(model), data_(data), options_(options), run_(run), folder_(run.out, run_files()), tape_(model.device()),
         optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip}, model.device()) {}
 
   TrainResult go() {
@@ -78,8 +79,8 @@ class Trainer {
       if (stopped || seconds() - saved_at_ + progress_.step_seconds > interval_) save(metrics);
     }
     if (state_.step == options_.steps) return finish(metrics);
-    model_.save(run_.out + "/last");
-    if (state_.best_step == 0) model_.save(run_.out);
+    save_last();
+    if (state_.best_step == 0) write_model(model_, run_.out);
     return result(false);
   }
 
@@ -90,9 +91,7 @@ class Trainer {
   }
 
   void prepare() {
-    std::error_code error;
-    std::filesystem::create_directories(run_.out + "/checkpoint", error);
-    require(!error, ErrorCode::io, "cannot make the folder ", run_.out, "/checkpoint: ", error.message(), "; choose another one with --out");
+    static_cast<void>(folder_.at(checkpoint_name));
     model_.set_context(options_.length);
     state_.data = fingerprint_text(data_.fingerprint);
     if (run_.resume && has_checkpoint(run_.out)) {
@@ -140,8 +139,16 @@ class Trainer {
   }
 
   // Of an earlier run: the checkpoint and the metrics have taken the place of its own by now.
-  void remove_models() const {
-    for (const char* name : {"last", "model.safetensors", "config.json"}) std::filesystem::remove_all(run_.out + "/" + name);
+  void remove_models() {
+    for (const std::string& name : model_files().names) {
+      folder_.remove("last/" + name);
+      folder_.remove(name);
+    }
+  }
+
+  void save_last() {
+    static_cast<void>(folder_.at("last/model.safetensors"));
+    write_model(model_, run_.out + "/last");
   }
 
   double factor() const {
@@ -226,16 +233,16 @@ class Trainer {
     if (bits < state_.best) {
       state_.best = bits;
       state_.best_step = state_.step;
-      model_.save(run_.out);
+      write_model(model_, run_.out);
     }
     return bits;
   }
 
   TrainResult finish(MetricsLog& metrics) {
     if (saved_step_ != state_.step) save(metrics);
-    model_.save(run_.out + "/last");
+    save_last();
     if (state_.best_step != state_.step && state_.best_step > 0) load_weights(run_.out, model_);
-    else model_.save(run_.out);
+    else write_model(model_, run_.out);
     const HeldOut held_out = measure_held_out(tape_, model_, data_, options_, options_.final_bytes);
     TrainResult r = result(true);
     r.held_out = held_out.bits_per_byte;
@@ -255,6 +262,7 @@ class Trainer {
   const TrainingData& data_;
   TrainOptions options_;
   const TrainRun& run_;
+  OutputFolder folder_;
   Tape tape_;
   AdamW optimizer_;
   CarriedState carried_;

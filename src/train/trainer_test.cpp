@@ -15,6 +15,7 @@
 #include <set>
 
 #include "core/memory.hpp"
+#include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/safetensors.hpp"
 #include "statera/error.hpp"
@@ -197,7 +198,7 @@ TEST(Trainer, WhatAKilledRunWroteBehindItsCheckpointIsTakenBack) {
     train(model, data_for(options), options, run);
   }
   std::ofstream(cut.path + "/metrics.jsonl", std::ios::app) << "{\"step\": 5, \"lo";
-  std::ofstream(cut.path + "/checkpoint/state.safetensors.partial") << "half";
+  std::ofstream(partial_path(cut.path + "/checkpoint/state.safetensors")) << "half";
   Model model = small_model();
   train(model, data_for(options), options, {.out = cut.path, .resume = true});
   EXPECT_TRUE(expected == bytes_of(cut.path + "/last/model.safetensors") + bytes_of(cut.path + "/model.safetensors"));
@@ -413,10 +414,69 @@ TEST(Trainer, ACheckpointFromBeforeAKeyOfTheConfigGoesOn) {
 
 TEST(Trainer, ADamagedCheckpointIsRefused) {
   const Folder folder;
-  fs::create_directories(folder.path + "/checkpoint");
-  std::ofstream(checkpoint_path(folder.path)) << "not a checkpoint at all";
   Model model = small_model();
-  error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = true}); }, ErrorCode::io);
+  train(model, data_for(short_run()), short_run(), {.out = folder.path, .stop = [] { return true; }});
+  std::ofstream(checkpoint_path(folder.path)) << "not a checkpoint at all";
+  const auto resume = [&] { train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = true}); };
+  EXPECT_NE(error_of(resume, ErrorCode::io).find("state.safetensors"), std::string::npos);
+}
+
+TEST(Trainer, FilesThatItDidNotWriteStay) {
+  const Folder foreign, own;
+  const auto run = [&](const std::string& out) {
+    Model model = small_model();
+    train(model, data_for(short_run()), short_run(), {.out = out});
+  };
+  fs::create_directory(foreign.path + "/last");
+  std::ofstream(foreign.path + "/last/thesis.txt") << "years";
+  std::ofstream(foreign.path + "/config.json") << "{}";
+  EXPECT_NE(error_of([&] { run(foreign.path); }, ErrorCode::io).find("config.json: was not written by statera"), std::string::npos);
+  EXPECT_EQ(bytes_of(foreign.path + "/config.json") + bytes_of(foreign.path + "/last/thesis.txt"), "{}years");
+  EXPECT_FALSE(fs::exists(foreign.path + "/statera.json") || fs::exists(foreign.path + "/checkpoint"));
+
+  run(own.path);
+  std::ofstream(own.path + "/last/thesis.txt") << "years";
+  run(own.path);  // replaces the model
+  remove_run(own.path);
+  EXPECT_EQ(bytes_of(own.path + "/last/thesis.txt"), "years");
+  fs::remove(own.path + "/last/thesis.txt");
+  fs::remove(own.path + "/last");
+  EXPECT_TRUE(fs::is_empty(own.path));  // all that it wrote is known to be its own
+}
+
+TEST(Trainer, AFolderFromBeforeThereWasAListGoesOn) {
+  const Folder uncut, cut;
+  const std::string expected = weights_after(short_run(), uncut.path);
+  int64_t steps = 0;
+  Model model = small_model();
+  train(model, data_for(short_run()), short_run(), {.out = cut.path, .checkpoint_seconds = 1000, .stop = [&] { return ++steps == 2; }});
+  for (const char* name : {"statera.json", "model.safetensors", "config.json"}) fs::remove(cut.path + "/" + name);
+  Model again = small_model();
+  train(again, data_for(short_run()), short_run(), {.out = cut.path, .resume = true});
+  EXPECT_TRUE(bytes_of(cut.path + "/last/model.safetensors") == bytes_of(uncut.path + "/last/model.safetensors"));
+}
+
+TEST(Trainer, TwoRunsInOneFolderAreRefused) {
+  const Folder folder;
+  std::string second;
+  Model model = small_model();
+  train(model, data_for(short_run()), short_run(), {.out = folder.path, .progress = [&](const TrainProgress& p) {
+          if (p.step != 2) return;
+          for (const bool resume : {false, true})
+            second += error_of([&] {
+              Model other = small_model();
+              train(other, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume});
+            }, ErrorCode::io);
+          second += error_of([&] { model.save(folder.path); }, ErrorCode::io);
+        }});
+  for (int i = 0; i < 3; ++i) {
+    const size_t at = second.find(folder.path + ": process " + std::to_string(getpid()));
+    ASSERT_NE(at, std::string::npos) << second;
+    second.erase(at, folder.path.size());
+  }
+  const Folder alone;
+  const std::string written = bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors");
+  EXPECT_TRUE(written == weights_after(short_run(), alone.path));
 }
 
 TEST(Trainer, OnAFullDiskTheLastCheckpointStays) {

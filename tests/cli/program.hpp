@@ -38,20 +38,33 @@ class Program : public ::testing::Test {
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read("out.txt"), read("err.txt")};
   }
-  // The same, with a signal once `file` is there and some time has passed.
-  Ran run_and_signal(const std::string& arguments, const std::string& file, int signal, int milliseconds) const {
-    const std::string command = "cd " + folder_ + " && exec " STATERA_PROGRAM " " + arguments + " >out.txt 2>err.txt";
+  // The same in the background, from when `file` is there (or the program has ended).
+  pid_t start(const std::string& arguments, const std::string& file, const std::string& out = "out.txt", const std::string& err = "err.txt") const {
+    const std::string command = "cd " + folder_ + " && exec " STATERA_PROGRAM " " + arguments + " >" + out + " 2>" + err;
     const pid_t child = fork();
     if (child == 0) {
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       _exit(127);
     }
+    const auto lives = [child] {
+      siginfo_t ended = {};
+      return waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0;
+    };
+    while (!std::filesystem::exists(path(file)) && lives()) usleep(10'000);
+    return child;
+  }
+  static int end(pid_t child, int signal) {
     int status = 0;
-    while (!std::filesystem::exists(path(file)) && waitpid(child, &status, WNOHANG) == 0) usleep(10'000);
-    usleep(static_cast<useconds_t>(milliseconds) * 1000);
     kill(child, signal);
     waitpid(child, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read("out.txt"), read("err.txt")};
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  // With a signal once `file` is there and some time has passed.
+  Ran run_and_signal(const std::string& arguments, const std::string& file, int signal, int milliseconds) const {
+    const pid_t child = start(arguments, file);
+    usleep(static_cast<useconds_t>(milliseconds) * 1000);
+    const int code = end(child, signal);
+    return {code, read("out.txt"), read("err.txt")};
   }
   // Fails with `code` and one line on standard error that has `part`.
   void fails(const std::string& arguments, int code, const std::string& part) const {

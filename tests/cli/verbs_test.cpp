@@ -94,8 +94,8 @@ TEST_F(Verbs, WhatCannotBeWrittenIsAnError) {
     EXPECT_EQ(ran.code, 1) << verb;
     EXPECT_NE(ran.err.find("cannot write the output"), std::string::npos) << verb << ran.err;
   }
-  fails("score m text.txt --per-byte /dev/full", 1, "cannot write /dev/full");
-  fails("score m text.txt --per-byte no/such/folder", 1, "cannot write no/such/folder");
+  fails("score m text.txt --per-byte /dev/full", 1, "/dev/full: cannot write");
+  fails("score m text.txt --per-byte no/such/folder", 1, "no/such/folder: cannot create");
 }
 
 TEST_F(Verbs, ScoreCountsEveryByteOfOneStream) {

@@ -11,6 +11,7 @@
 #include "lab/baselines.hpp"
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/findings.hpp"
+#include "lab/compare/folder.hpp"
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
 
@@ -167,9 +168,8 @@ bool saved_settings(const std::string& out, CompareSettings& settings) {
 Json compare(const ByteSource& source, const std::vector<Candidate>& candidates, const CompareSettings& settings, const Device& device,
              const CompareRun& run) {
   settings.check();
-  std::error_code error;
-  fs::create_directories(run.out, error);
-  require(!error, ErrorCode::io, "cannot make the folder ", run.out, ": ", error.message(), "; choose another one with --out");
+  const OutputFolder folder(run.out, comparison_files());
+  check_apart(source, run.out, comparison_files());
   try {
     return Comparison(source, settings, device, run).go(candidates);
   } catch (const nlohmann::json::exception& damaged) {

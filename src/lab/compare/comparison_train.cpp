@@ -16,6 +16,7 @@
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
 #include "text/quantity.hpp"
+#include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
 
 namespace statera {
@@ -24,13 +25,20 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+// What cannot be removed costs room on the disk and is tried again by the next call.
+void remove_trial(const std::string& folder) {
+  try {
+    remove_run(folder);
+  } catch (const Error&) {
+  }
+}
+
 // The folder of a trial, once its value is kept; what a trial that was cut left there stays.
 struct RemovedAtEnd {
   std::string folder;
   int uncaught = std::uncaught_exceptions();
   ~RemovedAtEnd() {
-    std::error_code ignored;
-    if (std::uncaught_exceptions() == uncaught) fs::remove_all(folder, ignored);
+    if (std::uncaught_exceptions() == uncaught) remove_trial(folder);
   }
 };
 
@@ -56,6 +64,7 @@ TrainOptions Comparison::options(const Entry& entry, double amount, float lr, in
 // Runs the trial and returns its value.
 Json Comparison::run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model, const TrainingData& data, Trial trial) {
   note(entry.candidate.name + ": " + kind + " " + variant + ", " + std::to_string(trial.options.steps) + " steps");
+  check_apart(source_, trial.folder, run_files());
   trial.stop = run_.stop;
   double validation = 0;
   trial.progress = [&](const TrainProgress& p) {
@@ -92,8 +101,7 @@ RateChoice Comparison::rate(const Entry& entry) const { return choose_rate(tried
 
 // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
 void Comparison::search(const Entry& entry) {
-  std::error_code ignored;
-  for (const TriedRate& done : tried(entry)) fs::remove_all(trial_folder(entry, "lr-" + number_text(done.lr)), ignored);  // a killed run may have left it
+  for (const TriedRate& done : tried(entry)) remove_trial(trial_folder(entry, "lr-" + number_text(done.lr)));  // a killed run may have left it
   for (std::vector<TriedRate> before = tried(entry); searches(settings_) && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
     const auto lr = static_cast<float>(next_rate(before, prior(entry)));
     const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));

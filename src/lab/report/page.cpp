@@ -11,6 +11,8 @@
 namespace statera {
 
 namespace {
+constexpr const char* page_name = "report.html";
+
 std::string for_html(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -59,6 +61,12 @@ std::string report_page(std::string_view report_json, const std::string& where) 
   return page.append(rest);
 }
 
-void write_page(const std::string& report_json, const std::string& path) { write_file(path, report_page(report_json, "the report for " + path)); }
+OutputFiles page_files() { return {.names = {page_name}, .known_by = {"compare.sqlite"}, .link = {}}; }
+
+void write_page(const std::string& report_json, const std::string& folder) {
+  const std::string page = report_page(report_json, "the report in " + folder);
+  OutputFolder claimed(folder, page_files());
+  write_file(claimed.at(page_name), page);
+}
 
 }  // namespace statera

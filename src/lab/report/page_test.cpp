@@ -52,13 +52,16 @@ TEST(Page, NothingFromTheReportBecomesMarkup) {
 }
 
 TEST(Page, ABadReportLeavesTheOldPage) {
-  const std::string path = (std::filesystem::temp_directory_path() / ("statera_page_test_" + std::to_string(::getpid()) + ".html")).string();
-  write_page(fixture_text(), path);
-  const auto size = std::filesystem::file_size(path);
-  EXPECT_THROW(write_page("{\"format_version\": 2}", path), Error);
-  EXPECT_EQ(std::filesystem::file_size(path), size);
-  std::filesystem::remove(path);
-  EXPECT_THROW(write_page(fixture_text(), "/no/such/folder/report.html"), Error);
+  const std::string folder = (std::filesystem::temp_directory_path() / ("statera_page_test_" + std::to_string(::getpid()))).string();
+  write_page(fixture_text(), folder);
+  const auto size = std::filesystem::file_size(folder + "/report.html");
+  EXPECT_THROW(write_page("{\"format_version\": 2}", folder), Error);
+  EXPECT_EQ(std::filesystem::file_size(folder + "/report.html"), size);
+  EXPECT_THROW(write_page(fixture_text(), folder + "/report.html"), Error);
+  std::filesystem::remove(folder + "/statera.json");  // then it is somebody else's page
+  EXPECT_THROW(write_page(fixture_text(), folder), Error);
+  EXPECT_EQ(std::filesystem::file_size(folder + "/report.html"), size);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -1,0 +1,120 @@
+#include "io/atomic_file.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "statera/error.hpp"
+
+namespace statera {
+namespace {
+
+namespace fs = std::filesystem;
+
+class AtomicFiles : public ::testing::Test {
+ protected:
+  AtomicFiles() {
+    std::string name = (fs::temp_directory_path() / "statera_file_XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+  }
+  ~AtomicFiles() override { fs::remove_all(folder_); }
+  std::string path(const std::string& name = "file") const { return folder_ + "/" + name; }
+  std::string read(const std::string& name = "file") const {
+    std::ifstream file(path(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static struct stat status(const std::string& path) {
+    struct stat found {};
+    EXPECT_EQ(::lstat(path.c_str(), &found), 0) << path;
+    return found;
+  }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(AtomicFiles, TheOldFileStaysUntilTheNewOneIsWhole) {
+  write_file(path(), "old");
+  {
+    AtomicFile file(path());
+    file.write("half");
+    EXPECT_THROW(write_file(path(), "other"), Error);  // one writer at a time
+  }
+  EXPECT_EQ(read(), "old");
+  EXPECT_FALSE(fs::exists(partial_path(path())));
+  std::ofstream(partial_path(path())) << "left by a process that was killed, and longer than what comes";
+  write_file(path(), "new");
+  EXPECT_EQ(read(), "new");
+}
+
+TEST_F(AtomicFiles, WhatCannotBeWrittenIsSeenAtOnce) {
+  for (const std::string& bad : {path("no/such/folder"), path(""), path(".")}) EXPECT_THROW(AtomicFile{bad}, Error) << bad;
+  write_file(path(), "a file");
+  EXPECT_THROW(AtomicFile{path("file/below")}, Error);
+  ASSERT_EQ(::symlink("round", path("round").c_str()), 0);
+  EXPECT_THROW(AtomicFile{path("round")}, Error);
+  if (::geteuid() == 0) return;  // may write everything
+  ASSERT_EQ(::chmod(path().c_str(), 0444), 0);
+  EXPECT_THROW(AtomicFile{path()}, Error);
+}
+
+TEST_F(AtomicFiles, ALinkStaysALinkAndAFileKeepsItsMode) {
+  fs::create_directory(path("there"));
+  write_file(path("there/file"), "old");
+  ASSERT_EQ(::chmod(path("there/file").c_str(), 0640), 0);
+  ASSERT_EQ(::symlink("there/file", path("link").c_str()), 0);
+  ASSERT_EQ(::symlink(path("link").c_str(), path("second").c_str()), 0);
+  write_file(path("second"), "new");
+  EXPECT_EQ(read("there/file"), "new");
+  EXPECT_TRUE(S_ISLNK(status(path("link")).st_mode) && S_ISLNK(status(path("second")).st_mode));
+  EXPECT_EQ(status(path("there/file")).st_mode & 0777, 0640u);
+}
+
+TEST_F(AtomicFiles, APipeIsWrittenInto) {
+  ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
+  const int reader = ::open(path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  write_file(path(), "text");
+  char text[8] = "";
+  EXPECT_EQ(::read(reader, text, sizeof(text)), 4);
+  ::close(reader);
+  EXPECT_TRUE(S_ISFIFO(status(path()).st_mode));
+}
+
+TEST_F(AtomicFiles, ADeviceIsWrittenInto) {
+  if (::mknod(path().c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0) GTEST_SKIP() << "only root makes devices";
+  if (const int device = ::open(path().c_str(), O_WRONLY | O_CLOEXEC); device < 0) GTEST_SKIP() << "no devices on this file system";
+  else ::close(device);
+  write_file(path(), "text");
+  EXPECT_TRUE(S_ISCHR(status(path()).st_mode));
+}
+
+TEST_F(AtomicFiles, ADescriptorIsWrittenWhereItStands) {
+  const int file = ::open(path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(::write(file, "head ", 5), 5);
+  for (const char* folder : {"/proc/self/fd/", "/dev/fd/"}) write_file(folder + std::to_string(file), "more ");
+  ASSERT_EQ(::write(file, "tail", 4), 4);
+  ::close(file);
+  EXPECT_EQ(read(), "head more more tail");
+}
+
+TEST_F(AtomicFiles, OneFileHasManyNames) {
+  write_file(path("a"), "");
+  write_file(path("b"), "");
+  fs::create_hard_link(path("a"), path("hard"));
+  fs::create_symlink("a", path("soft"));
+  for (const char* name : {"a", "hard", "soft", "./a"}) {
+    EXPECT_TRUE(same_file(path("a"), path(name))) << name;
+    EXPECT_FALSE(same_file(path("b"), path(name))) << name;
+  }
+  EXPECT_FALSE(same_file(path("none"), path("none")));
+}
+
+}  // namespace
+}  // namespace statera

@@ -1,0 +1,155 @@
+// What the program writes harms nothing: folders and files that are not its own, two at once, outputs that are inputs, pipes, closed descriptors.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+
+namespace statera {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Outputs : public Program {
+ protected:
+  Outputs() {
+    std::string text;
+    for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 997) + " of the text\n";
+    write("text.txt", text);
+    write("config.json", R"({"d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+  }
+  static std::string train(const std::string& out, int steps = 3) {
+    return "train text.txt --config config.json --length 32 --batch 4 --no-baselines --steps " + std::to_string(steps) + " --out " + out + " ";
+  }
+  void train_model() const { ASSERT_EQ(run(train("m")).code, 0) << read("err.txt"); }
+  // Lines of metrics.jsonl; every one must be JSON.
+  size_t steps_logged(const std::string& out) const {
+    std::istringstream lines(read(out + "/metrics.jsonl"));
+    size_t n = 0;
+    for (std::string line; std::getline(lines, line); ++n) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+    return n;
+  }
+  // For `before` of run(): the program with its descriptors as `redirect` says.
+  static std::string with(const std::string& redirect) { return "with() { \"$@\" " + redirect + "; }; with"; }
+};
+
+TEST_F(Outputs, AFolderThatIsNotOursIsRefused) {
+  fs::create_directories(path("o/last"));
+  write("o/last/thesis.txt", "years");
+  write("o/config.json", "{}");
+  for (const char* how : {"", "--overwrite", "--resume"}) fails(train("o") + how, 1, "o/config.json: was not written by statera");
+  EXPECT_EQ(read("o/config.json") + read("o/last/thesis.txt"), "{}years");
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("o")), {}), 2);
+  fs::create_directory(path("c"));
+  for (const char* name : {"report.html", "report.json", "compare.sqlite", "winner"}) {
+    write("c/" + std::string(name), "mine");
+    fails("compare nowhere.txt --out c", 1, name);  // seen before anything is read
+    EXPECT_EQ(read("c/" + std::string(name)), "mine");
+    fs::remove(path("c/" + std::string(name)));
+  }
+  EXPECT_TRUE(fs::is_empty(path("c")));
+}
+
+TEST_F(Outputs, ASecondWriterOfAFolderIsRefused) {
+  const pid_t first = start(train("m", 1000000), "m/checkpoint/state.safetensors", "first.txt", "first_err.txt");
+  for (const char* how : {"", "--overwrite", "--resume"}) fails(train("m") + how, 1, "m: process " + std::to_string(first) + " on ");
+  EXPECT_EQ(end(first, SIGKILL), 128 + SIGKILL);
+  ASSERT_GT(read("m/checkpoint/state.safetensors").size(), 0u);
+  EXPECT_EQ(run(train("m") + "--overwrite").code, 0) << read("err.txt");
+  EXPECT_EQ(steps_logged("m"), 3u);
+  EXPECT_FALSE(fs::exists(path("m/.statera.lock")));
+}
+
+TEST_F(Outputs, AnOutputIsNoInput) {
+  train_model();
+  const std::string text = read("text.txt"), weights = read("m/model.safetensors"), config = read("config.json"), metrics = read("m/metrics.jsonl");
+  fs::create_hard_link(path("text.txt"), path("hard.txt"));
+  fs::create_symlink("text.txt", path("soft.txt"));
+  fs::create_directory(path("texts"));
+  fs::create_hard_link(path("text.txt"), path("texts/text.txt"));
+  for (const char* name : {"text.txt", "./m/../text.txt", "hard.txt", "soft.txt"}) {
+    fails("score m text.txt --per-byte " + std::string(name), 1, "is a file to score");
+    fails("score m - --per-byte " + std::string(name) + " <text.txt", 1, "is a file to score");
+    fails("score m texts --per-byte " + std::string(name), 1, "is a file to score");
+    EXPECT_EQ(read("text.txt"), text);
+  }
+  for (const char* name : {"m/model.safetensors", "m/config.json", "m/last/model.safetensors", "m/metrics.jsonl"}) {
+    fails("score m text.txt --per-byte " + std::string(name), 1, "is a file of a model");
+    fails("bench --start tiny-mamba2 --out " + std::string(name), 1, "is a file of a model");
+  }
+  fails("bench --start config.json --out ./config.json", 1, "is the config to measure");
+  fails("train m/metrics.jsonl --config config.json --steps 3 --out m --overwrite", 1, "m/metrics.jsonl: is one of the files to read");
+  EXPECT_TRUE(read("m/model.safetensors") == weights && read("config.json") == config && read("m/metrics.jsonl") == metrics);
+}
+
+TEST_F(Outputs, PipesAndLinksStayWhatTheyAre) {
+  const std::string bench = "bench --start config.json --length 32 --threads 1 --out ";
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(run(bench + "pipe", "with() { cat pipe >got.json & \"$@\"; code=$?; wait; return $code; }; with").code, 0) << read("err.txt");
+  EXPECT_TRUE(fs::is_fifo(path("pipe")));
+  write("old.json", "old");
+  fs::create_symlink("old.json", path("link.json"));
+  EXPECT_EQ(run(bench + "link.json").code, 0) << read("err.txt");
+  EXPECT_TRUE(fs::is_symlink(path("link.json")));
+  EXPECT_TRUE(nlohmann::json::accept(read("old.json")));
+  EXPECT_TRUE(nlohmann::json::accept(read("got.json"))) << read("got.json");
+}
+
+TEST_F(Outputs, WhatCannotBeWrittenIsSeenBeforeTheWork) {
+  fails("train nowhere.txt --out text.txt", 1, "text.txt");
+  fails("compare nowhere.txt --out text.txt/x", 1, "text.txt/x");
+  fails("convert nowhere --weights int8 --out text.txt", 1, "text.txt");
+  fails("score nowhere text.txt --per-byte no/such/table", 1, "no/such/table");
+  fails("bench --start nowhere --out no/such/table", 1, "no/such/table");
+  EXPECT_FALSE(fs::exists(path("no")));
+}
+
+TEST_F(Outputs, ClosedDescriptorsAreNoFilesOfOurs) {
+  EXPECT_EQ(run(train("e", 8) + "--evaluate-every 2", with("2>&-")).code, 0);
+  EXPECT_EQ(steps_logged("e"), 8u);
+  EXPECT_EQ(run(train("n", 8) + "--evaluate-every 2", with("<&- 2>&- >&-")).code, 1);  // the result could not be said
+  EXPECT_EQ(steps_logged("n"), 8u);
+  EXPECT_EQ(read("n/last/model.safetensors"), read("e/last/model.safetensors"));
+  const Ran ran = run("info tiny-mamba2", with(">&-"));
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("cannot write the output"), std::string::npos) << ran.err;
+}
+
+TEST_F(Outputs, ADeadPipeEndsNoWork) {
+  static_cast<void>(run(train("e", 20) + "--evaluate-every 1", with("2>&1 | true")));
+  EXPECT_EQ(steps_logged("e"), 20u);
+  EXPECT_TRUE(fs::exists(path("e/last/model.safetensors")));
+  static_cast<void>(run("generate e --max-bytes 200000", "with() { { \"$@\"; echo $? >code.txt; } | head -c 10; }; with"));
+  EXPECT_EQ(read("code.txt"), std::to_string(128 + SIGPIPE) + "\n");
+  EXPECT_EQ(read("err.txt").find("cannot write"), std::string::npos) << read("err.txt");
+  const Ran ran = run_and_signal(train("h", 1000000), "h/checkpoint/state.safetensors", SIGHUP, 200);
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_TRUE(fs::exists(path("h/last/model.safetensors")));
+}
+
+TEST_F(Outputs, StandardOutputHasTheWholeTable) {
+  train_model();
+  for (const char* name : {"/dev/stdout", "/proc/self/fd/1", "out.txt"}) {
+    const Ran ran = run("score m text.txt --per-byte " + std::string(name));
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(ran.out.rfind("position\tbyte\tbits\n0\t108\t", 0), 0u) << ran.out.substr(0, 100);
+    EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), static_cast<int64_t>(read("text.txt").size()) + 2) << name;
+    EXPECT_NE(ran.out.find("\n" + run("score m text.txt").out), std::string::npos) << name;
+  }
+}
+
+TEST_F(Outputs, ItsOwnOutputIsNoDataBesideTheUsers) {
+  fs::create_directory(path("n"));
+  fs::copy_file(path("text.txt"), path("n/text.txt"));
+  const std::string command = "train n --config config.json --length 32 --batch 4 --no-baselines --steps 3 --out n ";
+  ASSERT_EQ(run(command).code, 0) << read("err.txt");
+  EXPECT_EQ(run(command + "--resume").code, 0) << read("err.txt");
+  const Ran ran = run("score n n --json");
+  EXPECT_EQ(nlohmann::json::parse(ran.out)["bytes"], read("text.txt").size()) << ran.err;
+}
+
+}  // namespace
+}  // namespace statera
