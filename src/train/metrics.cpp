@@ -19,17 +19,28 @@ MetricsLog::MetricsLog(std::string path, int64_t keep) : path_(std::move(path)) 
   }
   file_ = std::fopen(path_.c_str(), "ab");
   require(file_ != nullptr, ErrorCode::io, path_, ": cannot write: ", std::strerror(errno));
+  line_.reserve(512);
 }
 
 MetricsLog::~MetricsLog() { std::fclose(file_); }
 
 void MetricsLog::add(const TrainProgress& p) {
-  std::string line = "{\"step\": " + std::to_string(p.step) + ", \"loss\": " + significant(p.loss, 9) +
-                     ", \"bits_per_byte\": " + significant(p.bits_per_byte, 6) + ", \"lr\": " + significant(p.lr, 6) +
-                     ", \"gradient_norm\": " + significant(p.gradient_norm, 6);
-  if (!std::isnan(p.held_out)) line += ", \"held_out\": " + significant(p.held_out, 9);
-  line += ", \"seconds\": " + fixed(p.seconds, 2) + "}\n";
-  std::fwrite(line.data(), 1, line.size(), file_);
+  line_.clear();  // keeps its memory; the pieces are short enough to need none of their own
+  const auto field = [&](const char* name, const std::string& value) {
+    line_ += line_.empty() ? "{\"" : ", \"";
+    line_ += name;
+    line_ += "\": ";
+    line_ += value;
+  };
+  field("step", std::to_string(p.step));
+  field("loss", significant(p.loss, 9));
+  field("bits_per_byte", significant(p.bits_per_byte, 6));
+  field("lr", significant(p.lr, 6));
+  field("gradient_norm", significant(p.gradient_norm, 6));
+  if (!std::isnan(p.held_out)) field("held_out", significant(p.held_out, 9));
+  field("seconds", fixed(p.seconds, 2));
+  line_ += "}\n";
+  std::fwrite(line_.data(), 1, line_.size(), file_);
 }
 
 int64_t MetricsLog::flush() {

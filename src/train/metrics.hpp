@@ -20,7 +20,7 @@ class MetricsLog {
   int64_t flush();                 // returns the length of the file; throws io
 
  private:
-  std::string path_;
+  std::string path_, line_;
   std::FILE* file_;
 };
 

@@ -401,7 +401,7 @@ TEST(Trainer, ACheckpointFromBeforeAKeyOfTheConfigGoesOn) {
     const SafetensorsFile file = SafetensorsFile::open(path);
     std::map<std::string, std::string> metadata = file.metadata();
     auto config = parse_json(metadata.at("config"), "config");
-    ASSERT_EQ(config.erase("residual_init"), 1u);
+    ASSERT_EQ(config.erase("norm_eps"), 1u);
     metadata["config"] = config.dump();
     write_safetensors(path + ".old", file.tensors(), metadata);
   }
