@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <iostream>
-#include <iterator>
+#include <limits>
 
 #include <CLI/Option.hpp>
 
+#include "data/unpack.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
 #include "verbs.hpp"
@@ -26,7 +26,8 @@ bool is_terminal(int fd) { return isatty(fd) == 1; }
 
 std::string read_all_stdin() {
   if (is_terminal(0)) throw UsageError("'-' reads from standard input, which is a terminal; pipe something in");
-  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  const ByteBuffer text = read_plain(0, "the standard input", std::numeric_limits<size_t>::max());
+  return {text.bytes().begin(), text.bytes().end()};
 }
 
 double parse_seconds(const std::string& text, const std::string& flag) {
@@ -51,8 +52,7 @@ std::string stem(const std::string& path) {
   if (path == "-") return "stdin";
   std::string name = std::filesystem::path(path).lexically_normal().filename().string();
   if (name.empty() || name == "." || name == "..") name = std::filesystem::weakly_canonical(path).filename().string();
-  for (const char* suffix : {".gz", ".xz", ".zst"})
-    if (name.size() > std::string(suffix).size() && name.ends_with(suffix)) name.resize(name.size() - std::string(suffix).size());
+  name.resize(name.size() - packed_suffix(name).size());
   const size_t dot = name.rfind('.');
   return dot == std::string::npos || dot == 0 ? name : name.substr(0, dot);
 }

@@ -107,7 +107,7 @@ void run(const Flags& f) {
 }
 
 void add_flags(CLI::App& verb, Flags& f) {
-  verb.add_option("FILE", f.files, "files or folders; - is the standard input; .gz, .xz and .zst are unpacked")->required();
+  verb.add_option("FILE", f.files, "files or folders; - is the standard input; gzip, xz and zstd are unpacked")->required();
   add_list(verb, "--candidates", f.candidates, "kinds of presets, presets, or JSON files")->default_str("mamba2,attention,hybrid");
   verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)");
   verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m)");

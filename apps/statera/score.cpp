@@ -146,7 +146,7 @@ void add_score(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("score", "bits per byte of a file under a model");
   verb->add_option("MODEL", flags->model, "a model folder")->required();
-  verb->add_option("FILE", flags->file, "a file or folder, .gz, .xz and .zst too; - reads standard input")->required();
+  verb->add_option("FILE", flags->file, "a file or folder; - reads standard input; gzip, xz and zstd are unpacked")->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
   add_weights(*verb, flags->weights);
   verb->add_option("--threads", flags->threads, "0: all cores")->capture_default_str();

@@ -212,7 +212,7 @@ void run(const Flags& f) {
 }
 
 void add_flags(CLI::App& verb, Flags& f) {
-  verb.add_option("FILE", f.files, "files or folders to train on; - is the standard input; .gz, .xz and .zst are unpacked")->required();
+  verb.add_option("FILE", f.files, "files or folders to train on; - is the standard input; gzip, xz and zstd are unpacked")->required();
   auto* config = verb.add_option("--config", f.config, "a preset's name or a JSON file (default: by the size of the data and the budget)");
   verb.add_option("--init", f.init, "go on from the weights of a trained model")->excludes(config);
   verb.add_option("--out", f.out, "folder for the model (default: out/NAME)");

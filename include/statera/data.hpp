@@ -14,13 +14,14 @@ namespace statera {
 // A byte model reads the 256 bytes and this, which stands before a document and is never predicted.
 inline constexpr int32_t begin_id = 256;
 
-// An immutable list of documents, which are the files, none of them empty. A copy or a part shares the memory. Large plain files are
-// mapped, so they must not shrink while they are in use; names that end in .gz, .xz or .zst are unpacked into memory.
-// Throws io, in one line that names the file and the mend.
+// An immutable list of documents, which are the files, none of them empty. All of it is read into memory here, so that what happens to a
+// file later changes nothing; a copy or a part shares the memory. gzip, xz and zstd data are unpacked, whatever the file is called.
+// Throws io, in one line that names the file and the mend: for what cannot be read, is damaged, is packed in another way, or is more than
+// half of the machine's memory.
 class ByteSource {
  public:
-  // A file; a folder (all files below it, sorted by path, without hidden and empty ones and without what statera
-  // wrote there: models, comparisons); "-", the standard input.
+  // A file, which may be a pipe; a folder (all files below it, sorted by path, without hidden and empty ones and without what statera wrote
+  // there: models, comparisons; links are followed, and what has several names is read once); "-", the standard input.
   explicit ByteSource(const std::string& path);
   explicit ByteSource(std::span<const std::string> paths);
   static ByteSource from_memory(std::span<const std::string> documents, std::string name = "memory");

@@ -19,8 +19,6 @@ namespace statera {
 
 namespace {
 
-constexpr int64_t map_from = 1 << 16;  // smaller files are read: a folder may hold more of them than a process may map
-
 size_t memory_limit() { return static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)); }
 
 // What a training or a comparison wrote before there was a list of its files: a model, a checkpoint, results.
@@ -32,52 +30,78 @@ bool holds_a_run(const std::filesystem::path& folder, const std::set<std::string
   return false;
 }
 
-std::vector<std::string> files_below(const std::string& folder) {
-  namespace fs = std::filesystem;
-  std::vector<std::string> files;
-  std::set<std::string> written;  // by statera, here and below; what else stands in such a folder is the user's
-  const auto lists = [&](const fs::path& here) {
-    const std::vector<std::string> names = own_files(here.string());
-    for (const std::string& name : names) written.insert((here / name).string());
-    return !names.empty();
-  };
-  std::error_code error;
-  lists(folder);
-  fs::recursive_directory_iterator it(folder, error);
-  while (!error && it != fs::recursive_directory_iterator()) {
-    std::error_code ignored;  // a dangling link is no regular file
-    if (it->path().filename().string().starts_with('.') || written.contains(it->path().string()) ||
-        (it->is_directory(ignored) && !lists(it->path()) && holds_a_run(it->path(), written)))
-      it.disable_recursion_pending();
-    else if (it->is_regular_file(ignored)) files.push_back(it->path().string());
-    it.increment(error);
+// The files below a folder. Links are followed behind all that is no link, and what has several names is read once: a link may lead
+// back to where the walk was.
+class Walk {
+ public:
+  explicit Walk(const std::string& folder) {
+    enter(folder, true);
+    while (!links_.empty()) follow(links_.extract(links_.begin()).value());
+    std::sort(files.begin(), files.end());
   }
-  require(!error, ErrorCode::io, "[data] cannot read the folder ", shown(folder), ": ", error.message());
-  std::sort(files.begin(), files.end());
-  return files;
-}
+  std::vector<std::string> files;
+
+ private:
+  using Identity = std::pair<dev_t, ino_t>;
+
+  static Identity identity(const std::string& path) {
+    struct stat info {};
+    require(stat(path.c_str(), &info) == 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(errno),
+            errno == ENOENT || errno == ELOOP ? " (a link that leads nowhere? mend it or remove it)" : " (may this user read it?)");
+    return {info.st_dev, info.st_ino};
+  }
+
+  void enter(const std::string& folder, bool given) {
+    namespace fs = std::filesystem;
+    if (!seen_.insert(identity(folder)).second) return;
+    const std::vector<std::string> listed = own_files(folder);
+    for (const std::string& name : listed) written_.insert((fs::path(folder) / name).string());
+    if (!given && listed.empty() && holds_a_run(folder, written_)) return;
+    std::error_code error, ignored;
+    for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
+      const std::string path = it->path().string();
+      if (it->path().filename().string().starts_with('.')) continue;
+      if (written_.contains(path)) {
+        if (it->is_regular_file(ignored)) seen_.insert(identity(path));  // not by the name of a link either
+      } else if (it->is_symlink(error)) links_.insert(path);
+      else if (it->is_directory(error)) enter(path, false);
+      else if (it->is_regular_file(error)) {
+        seen_.insert(identity(path));
+        files.push_back(path);
+      }
+    }
+    require(!error, ErrorCode::io, "[data] cannot read the folder ", shown(folder), ": ", error.message());
+  }
+
+  void follow(const std::string& link) {
+    const Identity target = identity(link);
+    std::error_code ignored;
+    if (std::filesystem::is_directory(link, ignored)) enter(link, false);
+    else if (std::filesystem::is_regular_file(link, ignored) && seen_.insert(target).second) files.push_back(link);
+  }
+
+  std::set<Identity> seen_;
+  std::set<std::string> links_;
+  std::set<std::string> written_;  // by statera, in the folders so far; what else stands in such a folder is the user's
+};
 
 }  // namespace
 
 struct ByteSource::Memory {
-  std::vector<Mapping> maps;
-  std::vector<std::vector<uint8_t>> buffers;
+  std::vector<ByteBuffer> buffers;
   std::set<std::pair<dev_t, ino_t>> files;
 };
 
 struct ByteSource::Reader {
   std::shared_ptr<Memory> memory = std::make_shared<Memory>();
   std::vector<std::span<const uint8_t>> documents;
-  size_t left = memory_limit();  // for what is not mapped
+  size_t left = memory_limit();
 
-  void add(std::span<const uint8_t> bytes) {
-    if (!bytes.empty()) documents.push_back(bytes);
-  }
-  void add(std::vector<uint8_t> bytes) {
-    bytes.shrink_to_fit();
+  void add(ByteBuffer bytes) {
+    if (bytes.size() == 0) return;
     left -= std::min(left, bytes.size());
     memory->buffers.push_back(std::move(bytes));
-    add(std::span<const uint8_t>(memory->buffers.back()));
+    documents.push_back(memory->buffers.back().bytes());
   }
 
   void note(int descriptor) {
@@ -93,17 +117,7 @@ struct ByteSource::Reader {
     require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(errno),
             errno == ENOENT ? " (is the path right, seen from the working directory?)" : " (may this user read it?)");
     note(opened.value);
-    if (is_packed(path)) return add(unpack(path, left));
-    struct stat info {};
-    if (fstat(opened.value, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= map_from) {
-      Mapping map(opened.value, static_cast<size_t>(info.st_size));
-      if (!map.empty()) {
-        add(map.bytes());
-        memory->maps.push_back(std::move(map));
-        return;
-      }
-    }
-    add(read_to_end(opened.value, path, left));
+    add(read_bytes(opened.value, path, left));
   }
 
   void any(const std::string& path) {
@@ -111,14 +125,10 @@ struct ByteSource::Reader {
     std::error_code ignored;
     if (path == "-") {
       note(STDIN_FILENO);
-      std::vector<uint8_t> bytes = read_to_end(STDIN_FILENO, "the standard input", left);
-      const std::string packing(packed_by(bytes));
-      require(packing.empty(), ErrorCode::io, "[data] the standard input is packed by ", packing, ": give the file by its name, or unpack it on the way (",
-              packing, " -dc FILE | ...)");
-      add(std::move(bytes));
+      add(read_bytes(STDIN_FILENO, "the standard input", left));
       require(documents.size() > before, ErrorCode::io, "[data] the standard input is empty: pipe some bytes into it");
     } else if (std::filesystem::is_directory(path, ignored)) {
-      for (const std::string& name : files_below(path)) file(name);
+      for (const std::string& name : Walk(path).files) file(name);
       require(documents.size() > before, ErrorCode::io, "[data] the folder ", shown(path),
               " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or name another");
     } else {
@@ -152,7 +162,12 @@ bool ByteSource::reads(const std::string& path) const {
 
 ByteSource ByteSource::from_memory(std::span<const std::string> documents, std::string name) {
   Reader reader;
-  for (const std::string& document : documents) reader.add(std::vector<uint8_t>(document.begin(), document.end()));
+  for (const std::string& document : documents) {
+    ByteBuffer bytes;
+    std::copy(document.begin(), document.end(), bytes.room(document.size()).begin());
+    bytes.add(document.size());
+    reader.add(std::move(bytes));
+  }
   require(!reader.documents.empty(), ErrorCode::io, "[data] ", name, " is empty: give at least one byte");
   ByteSource source;
   source.take(std::move(reader));

@@ -1,12 +1,16 @@
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 #include <tuple>
 
+#include "data/unpack.hpp"
 #include "io/output_folder.hpp"
 #include "statera/data.hpp"
 #include "statera/error.hpp"
@@ -59,7 +63,8 @@ std::string error_of(const std::string& path) {
   return "no error";
 }
 
-#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+#define EXPECT_CONTAINS(whole, part) EXPECT_PRED2(contains, whole, std::string(part))
+bool contains(const std::string& whole, const std::string& part) { return whole.find(part) != std::string::npos; }
 
 std::string long_text() {
   std::string s;
@@ -99,7 +104,7 @@ TEST_F(ByteSourceTest, KnowsItsFilesByAnyName) {
   for (const char* name : {"other.txt", "none", "n"}) EXPECT_FALSE(source.reads((folder / name).string())) << name;
 }
 
-TEST_F(ByteSourceTest, AFileIsOneDocumentMappedOrRead) {
+TEST_F(ByteSourceTest, AFileIsOneDocument) {
   for (const std::string& bytes : {std::string("short\0\xff", 7), long_text()}) {
     const ByteSource source(write("a.txt", bytes));
     ASSERT_EQ(source.documents(), 1);
@@ -172,6 +177,133 @@ TEST_F(ByteSourceTest, PackedFilesAreReadAndDamagedOnesRefused) {
     EXPECT_CONTAINS(error_of(write(name, packed(filter, ""))), "empty");
     EXPECT_CONTAINS(error_of(write(name, "")), "empty");
   }
+}
+
+// The CRC and the length of every member count, not only those of the last.
+TEST_F(ByteSourceTest, EveryMemberOfAGzipFileIsChecked) {
+  const std::string one = packed(archive_write_add_filter_gzip, "the first text\n"), two = packed(archive_write_add_filter_gzip, long_text());
+  for (size_t from_end = 1; from_end <= 8; ++from_end)  // the checksum and the length
+    for (const size_t end : {one.size(), one.size() + two.size()}) {
+      std::string bytes = one + two;
+      bytes[end - from_end] = static_cast<char>(bytes[end - from_end] ^ 1);
+      EXPECT_CONTAINS(error_of(write("members.gz", bytes)), "truncated or corrupt (incorrect") << from_end;
+    }
+  for (size_t at = one.size() + 20; at + 9 < one.size() + two.size(); at += 997) {
+    std::string bytes = one + two;
+    bytes[at] = static_cast<char>(bytes[at] ^ 4);
+    EXPECT_CONTAINS(error_of(write("members.gz", bytes)), "truncated or corrupt");
+  }
+  for (const size_t cut : {one.size() + 1, one.size() + 9, one.size() + two.size() - 1})
+    EXPECT_CONTAINS(error_of(write("members.gz", (one + two).substr(0, cut))), "unexpected end of file");
+}
+
+TEST_F(ByteSourceTest, ZerosMayFollowAGzipFileAndNothingElse) {
+  const std::string one = packed(archive_write_add_filter_gzip, "text");
+  for (const size_t zeros : {1, 511, 200'000}) EXPECT_EQ(text(ByteSource(write("padded.gz", one + std::string(zeros, '\0'))).document(0)), "text");
+  for (const std::string& behind : {std::string("x"), std::string(3, '\0') + "x", std::string(3, '\0') + one})
+    EXPECT_CONTAINS(error_of(write("padded.gz", one + behind)), "behind its packed data");
+}
+
+// A few bytes that become many: the room for them ends in the middle.
+TEST_F(ByteSourceTest, TextsThatPackWellComeOutWhole) {
+  for (const size_t size : {(size_t{1} << 16) - 1, size_t{1} << 16, (size_t{1} << 16) + 1, size_t{1} << 20, size_t{3'000'000}}) {
+    const std::string plain(size, 'a');
+    for (const auto filter : {archive_write_add_filter_gzip, archive_write_add_filter_xz, archive_write_add_filter_zstd})
+      EXPECT_EQ(text(ByteSource(write("a", packed(filter, plain))).document(0)), plain);
+  }
+}
+
+TEST_F(ByteSourceTest, PackedDataAreKnownByWhatTheyHold) {
+  const std::string gzip = packed(archive_write_add_filter_gzip, "text"), xz = packed(archive_write_add_filter_xz, "text"),
+                    zstd = packed(archive_write_add_filter_zstd, "text");
+  for (const char* name : {"b/no-suffix", "b/A.GZ", "b/B.TXT", "b/d.tgz"})
+    for (const std::string& bytes : {gzip, xz, zstd}) EXPECT_EQ(text(ByteSource(write(name, bytes)).document(0)), "text") << name;
+  EXPECT_EQ(text(ByteSource((folder / "b").string()).document(3)), "text");
+  for (const char* name : {"plain.GZ", "plain.tgz", "plain.Xz", "plain.tzst"}) EXPECT_CONTAINS(error_of(write(name, "plain text")), "is not packed as its name says");
+  for (const std::string& bytes : {gzip, xz, zstd})
+    for (const auto filter : {archive_write_add_filter_gzip, archive_write_add_filter_xz, archive_write_add_filter_zstd})
+      EXPECT_CONTAINS(error_of(write("twice.gz", packed(filter, bytes))), "packed more than once");
+  const std::pair<std::string, const char*> others[] = {{"BZh91AY&SY....", "bzip2"}, {"BZh11AY&SY....", "bzip2"}, {"PK\3\4......", "zip"},
+                                                        {"7z\xbc\xaf\x27\x1c....", "7-Zip"}, {"\x04\x22\x4d\x18....", "lz4"}, {"P*M\x18....", "zstd or lz4"},
+                                                        {std::string("]\0\0\x80\0", 5) + std::string(8, '\xff'), "lzma"}};
+  for (const auto& [bytes, packer] : others) EXPECT_CONTAINS(error_of(write("other", bytes)), std::string("is packed by ") + packer);
+  EXPECT_EQ(text(ByteSource(write("B", "BZh is no packed text")).document(0)), "BZh is no packed text");
+}
+
+// zstd --long=31 on a stream: a frame of one raw block, "text", whose reader should keep a window of 2 GiB.
+TEST_F(ByteSourceTest, AWindowThatTakesTooMuchMemoryIsSaid) {
+  const std::string bytes("\x28\xb5\x2f\xfd\x00\xa8\x21\x00\x00text", 13);
+  const std::string message = error_of(write("long.zst", bytes));
+  EXPECT_CONTAINS(message, "a window of 2048 MB");
+  EXPECT_CONTAINS(message, "zstd -d --long=31");
+  std::string small = bytes;
+  small[5] = 0;
+  EXPECT_EQ(text(ByteSource(write("long.zst", small)).document(0)), "text");
+}
+
+TEST_F(ByteSourceTest, APipeIsReadOnce) {
+  const std::string pipe = (folder / "pipe.gz").string(), bytes = packed(archive_write_add_filter_gzip, long_text());
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] {
+    std::ofstream file(pipe, std::ios::binary);
+    for (const char c : bytes.substr(0, 5)) file << c << std::flush;  // the beginning comes in pieces
+    file << bytes.substr(5);
+  });
+  EXPECT_EQ(text(ByteSource(pipe).document(0)), long_text());
+  writer.join();
+}
+
+TEST_F(ByteSourceTest, WhatBecomesOfAFileLaterChangesNothing) {
+  const std::string path = write("log.txt", long_text());
+  const ByteSource source(path);
+  fs::resize_file(path, 3);
+  EXPECT_EQ(text(source.document(0)), long_text());
+}
+
+TEST_F(ByteSourceTest, AFileThatIsReadFromItsMiddle) {
+  const std::string path = write("rest.txt", "a line\n" + long_text());
+  const int file = open(path.c_str(), O_RDONLY);
+  char line[7];
+  ASSERT_EQ(read(file, line, 7), 7);
+  const ByteBuffer rest = read_bytes(file, path, size_t{1} << 30);
+  EXPECT_EQ(text(rest.bytes()), long_text());
+  ASSERT_EQ(lseek(file, 0, SEEK_SET), 0);
+  const auto message = [&](size_t limit) -> std::string {
+    try {
+      read_bytes(file, path, limit);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_CONTAINS(message(1000), "rest.txt has 0 MB, and no more than 0 MB");
+  close(file);
+}
+
+TEST_F(ByteSourceTest, AFileThatEndsBeforeItsSizeIsRefused) {
+  const std::string path = "/sys/devices/system/cpu/online";  // its size is said to be a page
+  if (!fs::exists(path)) GTEST_SKIP() << "no " << path;
+  EXPECT_CONTAINS(error_of(path), "became shorter while it was read");
+}
+
+TEST_F(ByteSourceTest, LinksAreFollowedAndNothingIsReadTwice) {
+  write("tree/a.txt", "a");
+  write("tree/sub/b.txt", "b");
+  write("elsewhere/c.txt", "c");
+  write("elsewhere/deep/d.txt", "d");
+  write("single.txt", "e");
+  fs::create_directory_symlink("../elsewhere", folder / "tree/link");
+  fs::create_directory_symlink("..", folder / "tree/sub/up");     // in a circle
+  fs::create_directory_symlink("sub", folder / "tree/again");     // another name
+  fs::create_directory_symlink("../tree", folder / "elsewhere/back");
+  fs::create_symlink("../single.txt", folder / "tree/e.txt");
+  fs::create_symlink("a.txt", folder / "tree/same.txt");
+  const ByteSource source((folder / "tree").string());
+  std::string all;
+  for (int64_t i = 0; i < source.documents(); ++i) all += text(source.document(i));
+  EXPECT_EQ(all, "aecdb");  // a.txt, e.txt, link/c.txt, link/deep/d.txt, sub/b.txt
+  fs::create_symlink("nowhere", folder / "tree/dangling");
+  EXPECT_CONTAINS(error_of((folder / "tree").string()), "dangling: No such file or directory (a link that leads nowhere?");
 }
 
 TEST_F(ByteSourceTest, WhatCannotBeReadIsNamed) {

@@ -3,14 +3,17 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <lzma.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
-#include <fstream>
-#include <memory>
+#include <array>
+#include <cctype>
+#include <exception>
+#include <new>
+#include <utility>
 
 #include "core/check.hpp"
 
@@ -18,29 +21,270 @@ namespace statera {
 
 namespace {
 
-void check_growth(size_t bytes, size_t limit, const std::string& name) {
-  require(bytes <= limit, ErrorCode::io, "[data] ", shown(name), " holds more than ", limit >> 20,
-          " MB, which may not fit into memory: write it to a plain file, which is mapped, or cut it");
+enum class Packing { none, gzip, xz, zstd, other };
+
+// How packed data begin; '?' is any byte. Those of `other` are named and refused: packed bytes would be learned as they are, and a model learns nothing from them.
+struct Packer {
+  std::string_view begin, name;
+  Packing packing;
+};
+using namespace std::string_view_literals;
+constexpr Packer packers[] = {
+    {"\x1f\x8b\x08"sv, "gzip", Packing::gzip},           {"\xfd" "7zXZ\0"sv, "xz", Packing::xz},
+    {"\x28\xb5\x2f\xfd"sv, "zstd", Packing::zstd},       {"BZh?1AY&SY"sv, "bzip2", Packing::other},
+    {"\x04\x22\x4d\x18"sv, "lz4", Packing::other},       {"LZIP\x01"sv, "lzip", Packing::other},
+    {"7z\xbc\xaf\x27\x1c"sv, "7-Zip", Packing::other},   {"PK\x03\x04"sv, "zip", Packing::other},
+    {"Rar!\x1a\x07"sv, "rar", Packing::other},           {"\x1f\x9d\x90"sv, "compress", Packing::other},
+    {"\x5d\x00\x00??\xff\xff\xff\xff\xff\xff\xff\xff"sv, "lzma", Packing::other},
+    {"?\x2a\x4d\x18"sv, "zstd or lz4, with a frame before the data", Packing::other},  // pzstd writes one; libarchive does not skip it
+};
+constexpr size_t longest_begin = 13;
+constexpr Packer plain = {"", "", Packing::none};
+
+const Packer& packer_of(std::span<const uint8_t> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const auto begins = [&](const Packer& p) {
+    const auto same = [](char known, char got) { return known == '?' || known == got; };
+    return text.size() >= p.begin.size() && std::equal(p.begin.begin(), p.begin.end(), text.begin(), same);
+  };
+  const auto found = std::find_if(std::begin(packers), std::end(packers), begins);
+  return found == std::end(packers) ? plain : *found;
 }
 
-uint32_t little_endian(const uint8_t* p) { return p[0] | p[1] << 8 | p[2] << 16 | static_cast<uint32_t>(p[3]) << 24; }
+[[noreturn]] void damaged(const std::string& path, const char* why) {
+  fail(ErrorCode::io, "[data] ", shown(path), " is truncated or corrupt (", shown(why ? why : "no reason given"), "): fetch or pack it again");
+}
 
-// libarchive skips the trailer of gzip (CRC-32 and length of the last member), so it is checked here. A length that differs is an error
-// unless the file may have further members, whose header would then stand somewhere inside it.
-void check_gzip(const std::string& path, std::span<const uint8_t> bytes) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string packed{std::istreambuf_iterator<char>(file), {}};
-  bool good = packed.size() >= 18;
-  if (good) {
-    const auto* trailer = reinterpret_cast<const uint8_t*>(packed.data()) + packed.size() - 8;
-    const bool same_length = little_endian(trailer + 4) == static_cast<uint32_t>(bytes.size());
-    good = same_length ? little_endian(trailer) == lzma_crc32(bytes.data(), bytes.size(), 0)
-                       : packed.find("\x1f\x8b\x08", 10) != std::string::npos;
+// A descriptor in pieces.
+class Pieces {
+ public:
+  Pieces(int descriptor, const std::string& path) : descriptor_(descriptor), path_(path) {}
+
+  size_t read(std::span<uint8_t> to) const {
+    ssize_t got = 0;
+    do got = ::read(descriptor_, to.data(), to.size());
+    while (got < 0 && errno == EINTR);
+    require(got >= 0, ErrorCode::io, "[data] cannot read ", shown(path_), ": ", strerror(errno));
+    return static_cast<size_t>(got);
   }
-  require(good, ErrorCode::io, "[data] ", shown(path), " is truncated or corrupt (its checksum does not match): fetch or pack it again");
+  // The first bytes, as many as say how they are packed; next() gives them again.
+  std::span<const uint8_t> peek() {
+    while (peeked_ < longest_begin) {
+      const size_t got = read(std::span(piece_).subspan(peeked_));
+      if (got == 0) break;
+      peeked_ += got;
+    }
+    return std::span(piece_).first(peeked_);
+  }
+  std::span<const uint8_t> next() {  // empty at the end
+    const size_t bytes = peeked_ > 0 ? std::exchange(peeked_, 0) : read(piece_);
+    return std::span(piece_).first(bytes);
+  }
+
+ private:
+  int descriptor_;
+  const std::string& path_;
+  std::array<uint8_t, 1 << 16> piece_;
+  size_t peeked_ = 0;
+};
+
+void check_growth(const ByteBuffer& bytes, size_t limit, const std::string& path) {
+  require(bytes.size() <= limit, ErrorCode::io, "[data] ", shown(path), " holds more than ", limit >> 20,
+          " MB, and no more of the data is kept in memory: cut it, or give fewer files");
+}
+
+// For the next bytes: more of them the more there are, up to 64 MiB and `most`.
+std::span<uint8_t> next_room(ByteBuffer& bytes, size_t most = size_t{1} << 26) {
+  most = std::min(most, size_t{1} << 26);
+  const std::span<uint8_t> room = bytes.room(std::min(most, std::max(bytes.size(), size_t{1} << 16)));
+  return room.first(std::min(room.size(), most));
+}
+
+// Each member's CRC-32 and length must hold: zlib checks them. Zeros may follow the last one, as a tape pads a file.
+void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& out) {
+  struct Stream : z_stream {
+    Stream() : z_stream{} {
+      if (inflateInit2(this, 15 + 16) != Z_OK) throw std::bad_alloc();  // gzip alone
+    }
+    ~Stream() { inflateEnd(this); }
+  } stream;
+  std::span<const uint8_t> piece;
+  bool inside = true, padded = false;
+  for (;;) {
+    if (piece.empty() && (piece = in.next()).empty()) break;
+    if (!inside) {
+      const auto data = std::find_if(piece.begin(), piece.end(), [](uint8_t byte) { return byte != 0; });
+      padded = padded || data != piece.begin();
+      piece = {data, piece.end()};
+      if (piece.empty()) continue;
+      require(!padded && piece[0] == 0x1f, ErrorCode::io, "[data] ", shown(path), " holds something behind its packed data that is not packed by gzip: "
+              "cut that off, or pack it again");
+      inflateReset(&stream);
+      inside = true;
+    }
+    const std::span<uint8_t> room = next_room(out);
+    stream.next_in = const_cast<uint8_t*>(piece.data());
+    stream.avail_in = static_cast<uInt>(piece.size());
+    stream.next_out = room.data();
+    stream.avail_out = static_cast<uInt>(room.size());
+    const int result = inflate(&stream, Z_NO_FLUSH);
+    if (result == Z_MEM_ERROR) throw std::bad_alloc();
+    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) damaged(path, stream.msg);
+    piece = piece.last(stream.avail_in);
+    out.add(room.size() - stream.avail_out);
+    check_growth(out, limit, path);
+    inside = result != Z_STREAM_END;
+  }
+  if (inside) damaged(path, "unexpected end of file");
+}
+
+// The window that the first frame of zstd data asks its reader to keep; 0 where it does not say.
+uint64_t zstd_window(std::span<const uint8_t> begin) {
+  constexpr uint8_t single_segment = 0x20;
+  if (begin.size() < 6 || (begin[4] & single_segment) != 0) return 0;
+  const uint64_t base = uint64_t{1} << (10 + (begin[5] >> 3));
+  return base + base / 8 * (begin[5] & 7);
+}
+
+// xz and zstd through libarchive, whose readers check every checksum of these two.
+class Archive {
+ public:
+  Archive(Pieces& in, const Packer& packer, const std::string& path)
+      : in_(in), packer_(packer), path_(path), window_(packer.packing == Packing::zstd ? zstd_window(in.peek()) : 0), reader_(archive_read_new(), archive_read_free) {
+    if (!reader_) throw std::bad_alloc();
+  }
+
+  void unpack(size_t limit, ByteBuffer& out) {
+    archive* a = reader_.get();
+    check(packer_.packing == Packing::xz ? archive_read_support_filter_xz(a) : archive_read_support_filter_zstd(a));
+    check(archive_read_support_format_raw(a));
+    check(archive_read_support_format_empty(a));
+    check(archive_read_open(a, this, nullptr, give_piece, nullptr));
+    archive_entry* entry = nullptr;
+    const int first = archive_read_next_header(a, &entry);
+    if (first == ARCHIVE_EOF && !error_) return;
+    check(first);
+    require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", shown(path_), " is packed more than once: unpack it first");  // the reader of the file is one
+    for (;;) {
+      const std::span<uint8_t> room = next_room(out);
+      const la_ssize_t got = archive_read_data(a, room.data(), room.size());
+      check(got);
+      if (got == 0) return;
+      out.add(static_cast<size_t>(got));
+      check_growth(out, limit, path_);
+    }
+  }
+
+ private:
+  static la_ssize_t give_piece(archive* a, void* self_, const void** piece) {  // no exception may pass through libarchive
+    auto* self = static_cast<Archive*>(self_);
+    try {
+      const std::span<const uint8_t> next = self->in_.next();
+      *piece = next.data();
+      return static_cast<la_ssize_t>(next.size());
+    } catch (...) {
+      self->error_ = std::current_exception();
+      archive_set_error(a, EIO, "cannot be read");
+      return -1;
+    }
+  }
+  void check(int64_t result) {
+    if (error_) std::rethrow_exception(error_);
+    if (result >= ARCHIVE_WARN) return;
+    const char* why = archive_error_string(reader_.get());
+    if (!why || !strstr(why, "memory")) damaged(path_, why);
+    constexpr uint64_t most = uint64_t{128} << 20;
+    if (packer_.packing == Packing::zstd)
+      fail(ErrorCode::io, "[data] ", shown(path_), " was packed by zstd --long: unpacking it takes a window of ",
+           window_ > most ? std::to_string(window_ >> 20) : "more than " + std::to_string(most >> 20), " MB, above the ", most >> 20,
+           " MB that are read here: unpack it first (zstd -d --long=31)");
+    fail(ErrorCode::io, "[data] too little memory to unpack ", shown(path_), ": free some, or unpack it first (", packer_.name, " -d)");
+  }
+
+  Pieces& in_;
+  const Packer& packer_;
+  const std::string& path_;
+  uint64_t window_;
+  std::exception_ptr error_;
+  std::unique_ptr<archive, int (*)(archive*)> reader_;
+};
+
+// What a regular file holds from here to its end; nothing where the descriptor is of anything else. Files of the system may say 0.
+size_t bytes_to_come(int descriptor) {
+  struct stat info {};
+  if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
+  const off_t here = lseek(descriptor, 0, SEEK_CUR);
+  return here >= 0 && here < info.st_size ? static_cast<size_t>(info.st_size - here) : 0;
+}
+
+// `size`: as bytes_to_come() gave it when the file was opened. It ends there: what is written to it meanwhile is not read.
+void read_rest(Pieces& in, size_t size, const std::string& path, size_t limit, ByteBuffer& out) {
+  require(size <= limit, ErrorCode::io, "[data] ", shown(path), " has ", size >> 20, " MB, and no more than ", limit >> 20,
+          " MB of the data are kept in memory: cut it, or give fewer files");
+  if (!in.peek().empty()) {
+    auto begin = in.next();
+    if (size > 0) begin = begin.first(std::min(begin.size(), size));
+    std::copy(begin.begin(), begin.end(), out.room(std::max(size, begin.size())).begin());
+    out.add(begin.size());
+  }
+  while (size == 0 || out.size() < size) {
+    const size_t got = in.read(size == 0 ? next_room(out) : next_room(out, size - out.size()));
+    if (got == 0) break;
+    out.add(got);
+    check_growth(out, limit, path);
+  }
+  require(out.size() >= size, ErrorCode::io, "[data] ", shown(path), " became shorter while it was read (", out.size(), " of ", size,
+          " bytes): is it a log that is rotated? Try again, or give a copy");
 }
 
 }  // namespace
+
+std::span<uint8_t> ByteBuffer::room(size_t least) {
+  if (capacity_ - size_ < least) resize(std::max(size_ + least, size_ + size_ / 2));
+  return {data_.get() + size_, capacity_ - size_};
+}
+
+void ByteBuffer::fit() {
+  if (capacity_ > size_ && size_ > 0) resize(size_);
+}
+
+void ByteBuffer::resize(size_t capacity) {
+  void* moved = std::realloc(data_.get(), capacity);
+  if (!moved) throw std::bad_alloc();
+  static_cast<void>(data_.release());
+  data_.reset(static_cast<uint8_t*>(moved));
+  capacity_ = capacity;
+}
+
+ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit) {
+  Pieces in(descriptor, path);
+  ByteBuffer bytes;
+  read_rest(in, bytes_to_come(descriptor), path, limit, bytes);
+  bytes.fit();
+  return bytes;
+}
+
+ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit) {
+  const size_t size = bytes_to_come(descriptor);
+  Pieces in(descriptor, path);
+  ByteBuffer bytes;
+  const Packer& packer = packer_of(in.peek());
+  switch (packer.packing) {
+    case Packing::none:
+      require(in.peek().empty() || packed_suffix(path).empty(), ErrorCode::io, "[data] ", shown(path), " is not packed as its name says: rename it, or pack it again");
+      read_rest(in, size, path, limit, bytes);
+      break;
+    case Packing::gzip: unpack_gzip(in, path, limit, bytes); break;
+    case Packing::xz:
+    case Packing::zstd: Archive(in, packer, path).unpack(limit, bytes); break;
+    case Packing::other: fail(ErrorCode::io, "[data] ", shown(path), " is packed by ", packer.name, ": unpack it, and give what comes out");
+  }
+  if (packer.packing != Packing::none)
+    if (const Packer& inner = packer_of(bytes.bytes()); inner.packing != Packing::none)
+      fail(ErrorCode::io, "[data] ", shown(path), " is packed more than once (", inner.name, " inside ", packer.name, "): unpack it first");
+  bytes.fit();
+  return bytes;
+}
 
 std::string shown(std::string_view path) {
   std::string text(path);
@@ -48,73 +292,12 @@ std::string shown(std::string_view path) {
   return text;
 }
 
-std::string_view packed_by(std::span<const uint8_t> bytes) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with("\x1f\x8b\x08")) return "gzip";
-  if (text.starts_with(std::string_view("\xfd" "7zXZ\0", 6))) return "xz";
-  if (text.starts_with("\x28\xb5\x2f\xfd")) return "zstd";
+std::string_view packed_suffix(std::string_view path) {
+  for (const std::string_view suffix : {".gz", ".xz", ".zst", ".tgz", ".txz", ".tzst"})
+    if (path.size() > suffix.size() && std::equal(suffix.begin(), suffix.end(), path.end() - static_cast<ptrdiff_t>(suffix.size()),
+                                                  [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); }))
+      return path.substr(path.size() - suffix.size());
   return {};
-}
-
-bool is_packed(std::string_view path) { return path.ends_with(".gz") || path.ends_with(".xz") || path.ends_with(".zst"); }
-
-std::vector<uint8_t> unpack(const std::string& path, size_t limit) {
-  const std::unique_ptr<archive, int (*)(archive*)> reader(archive_read_new(), archive_read_free);
-  require(reader != nullptr, ErrorCode::io, "[data] no memory to unpack ", shown(path));
-  const auto check = [&](int64_t result) {
-    const char* why = archive_error_string(reader.get());
-    require(result >= ARCHIVE_WARN, ErrorCode::io, "[data] ", shown(path), " is truncated or corrupt (",
-            shown(why ? why : "no reason given"), "): fetch or pack it again");
-  };
-  archive* a = reader.get();
-  if (path.ends_with(".gz")) check(archive_read_support_filter_gzip(a));
-  else if (path.ends_with(".xz")) check(archive_read_support_filter_xz(a));
-  else check(archive_read_support_filter_zstd(a));
-  check(archive_read_support_format_raw(a));
-  check(archive_read_support_format_empty(a));
-  check(archive_read_open_filename(a, path.c_str(), 1 << 16));
-  archive_entry* entry = nullptr;
-  const int first = archive_read_next_header(a, &entry);
-  if (first == ARCHIVE_EOF) return {};
-  check(first);
-  require(archive_filter_count(a) > 1, ErrorCode::io, "[data] ", shown(path),
-          " is not packed as its name says: rename it, or pack it again");
-  std::vector<uint8_t> bytes;
-  for (;;) {
-    const size_t have = bytes.size(), step = std::clamp<size_t>(have, 1 << 16, 1 << 26);
-    bytes.resize(have + step);
-    const la_ssize_t got = archive_read_data(a, bytes.data() + have, step);
-    check(got);
-    bytes.resize(have + static_cast<size_t>(got));
-    if (got == 0) break;
-    check_growth(bytes.size(), limit, path);
-  }
-  if (path.ends_with(".gz")) check_gzip(path, bytes);
-  return bytes;
-}
-
-std::vector<uint8_t> read_to_end(int descriptor, const std::string& name, size_t limit) {
-  std::vector<uint8_t> bytes;
-  for (;;) {
-    const size_t have = bytes.size(), step = std::clamp<size_t>(have, 1 << 16, 1 << 26);
-    bytes.resize(have + step);
-    ssize_t got = 0;
-    do got = read(descriptor, bytes.data() + have, step);
-    while (got < 0 && errno == EINTR);
-    require(got >= 0, ErrorCode::io, "[data] cannot read ", shown(name), ": ", strerror(errno));
-    bytes.resize(have + static_cast<size_t>(got));
-    if (got == 0) return bytes;
-    check_growth(bytes.size(), limit, name);
-  }
-}
-
-Mapping::Mapping(int descriptor, size_t bytes) {
-  void* memory = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  if (memory != MAP_FAILED) bytes_ = {static_cast<const uint8_t*>(memory), bytes};
-}
-
-Mapping::~Mapping() {
-  if (!bytes_.empty()) munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size());
 }
 
 }  // namespace statera

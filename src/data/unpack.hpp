@@ -1,33 +1,40 @@
-// Reading a file as bytes, packed (.gz, .xz, .zst) or plain.
+// All bytes of a file, pipe or device, unpacked where they are packed.
 #pragma once
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace statera {
 
-bool is_packed(std::string_view path);  // by the end of its name
-std::string_view packed_by(std::span<const uint8_t> bytes);  // by their beginning: "gzip", "xz", "zstd"; empty: none of these
-
-// Throws io if the file is truncated, corrupt, or grows beyond `limit` bytes.
-std::vector<uint8_t> unpack(const std::string& path, size_t limit);
-std::vector<uint8_t> read_to_end(int descriptor, const std::string& name, size_t limit);
-
-// Read-only memory of an open file; empty() if the system does not map it. The file must not shrink meanwhile.
-class Mapping {
+// Bytes in memory whose number is not known before. It grows by realloc, which moves pages and does not copy them, so that a large text
+// stands in memory once.
+class ByteBuffer {
  public:
-  Mapping(int descriptor, size_t bytes);
-  Mapping(Mapping&& other) noexcept : bytes_(other.bytes_) { other.bytes_ = {}; }
-  Mapping& operator=(Mapping&&) = delete;
-  ~Mapping();
-  std::span<const uint8_t> bytes() const { return bytes_; }
-  bool empty() const { return bytes_.empty(); }
+  std::span<const uint8_t> bytes() const { return {data_.get(), size_}; }
+  size_t size() const { return size_; }
+  std::span<uint8_t> room(size_t least);  // behind the end, at least so much. Throws std::bad_alloc
+  void add(size_t count) { size_ += count; }  // so many of them were written
+  void fit();
 
  private:
-  std::span<const uint8_t> bytes_;
+  void resize(size_t capacity);
+  struct Free {
+    void operator()(uint8_t* p) const { std::free(p); }
+  };
+  std::unique_ptr<uint8_t, Free> data_;
+  size_t size_ = 0, capacity_ = 0;
 };
+
+// Reads to the end, from one opened descriptor and in one pass. What begins as gzip, xz or zstd data is unpacked, whatever its name; every
+// checksum must hold. Throws io, naming `path`, for what is truncated, corrupt, packed in another way, unpacked under a packed file's name,
+// shorter than it was when it was opened, or holds more than `limit` bytes.
+ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit);
+ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit);  // the bytes as they are
+
+std::string_view packed_suffix(std::string_view path);  // ".gz" of "a.GZ"; empty where a name promises none
 
 // A file name for a message of one line: control characters become '?'.
 std::string shown(std::string_view path);

@@ -94,11 +94,38 @@ TEST_F(Train, ReadsStandardInput) {
   EXPECT_TRUE(std::filesystem::exists(path("out/stdin/model.safetensors")));
 }
 
-TEST_F(Train, PackedStandardInputIsRefused) {
-  write("packed.gz", "\x1f\x8b\x08 and so on");
-  write("packed.xz", std::string("\xfd" "7zXZ\0 and so on", 16));
-  fails("train - --steps 3 <packed.gz", 1, "packed by gzip");
-  fails("train - --steps 3 <packed.xz", 1, "xz -dc FILE |");
+// A log that is rotated while it is trained on: the training had read it.
+TEST_F(Train, AFileThatShrinksMeanwhileChangesNothing) {
+  std::string text;
+  for (int i = 0; i < 9000; ++i) text += "line " + std::to_string(i * i % 997) + " of the log\n";
+  write("log.txt", text);
+  const std::string train = "train log.txt --config config.json --length 32 --batch 4 --no-baselines --steps 200 --checkpoint-every 0 --out ";
+  ASSERT_EQ(run(train + "whole").code, 0);
+  const Ran cut = run(train + "cut", "{ (for i in $(seq 3000); do [ -e cut/checkpoint/state.safetensors ] && : >log.txt && break; sleep 0.01; done) & } &&");
+  ASSERT_EQ(cut.code, 0) << cut.err;
+  EXPECT_TRUE(read("log.txt").empty());
+  EXPECT_TRUE(weights("cut") == weights("whole"));
+}
+
+// By what they hold, not by their names; the same for a file, a folder and standard input. A pipe can be read only once.
+TEST_F(Train, PackedBytesAreUnpackedOrNamed) {
+  const std::string flags = " --config config.json --length 32 --batch 4 --steps 3 --no-baselines --json";
+  const auto loss = [&](const std::string& arguments, const std::string& before = "") {
+    const Ran ran = run("train " + arguments + flags + " --overwrite --out packed", before);
+    EXPECT_EQ(ran.code, 0) << arguments << "\n" << ran.err;
+    return nlohmann::json::parse(ran.out, nullptr, false).value("held_out_bits_per_byte", -1.0);
+  };
+  const double plain = loss("text.txt");
+  ASSERT_EQ(std::system(("cd " + path(".") + " && mkdir f && gzip -c text.txt >f/X.GZ && cp f/X.GZ packed.txt && mkfifo f.gz").c_str()), 0);
+  EXPECT_GT(plain, 0);
+  EXPECT_EQ(loss("f"), plain);
+  EXPECT_EQ(loss("f/X.GZ"), plain);
+  EXPECT_EQ(loss("packed.txt"), plain);
+  EXPECT_EQ(loss("- <packed.txt"), plain);
+  EXPECT_EQ(loss("f.gz", "{ (timeout 60 cat packed.txt >f.gz) & } && timeout 60"), plain);
+  write("packed.bin", "BZh91AY&SY and so on");
+  std::filesystem::copy_file(path("packed.bin"), path("f/packed.bin"));
+  for (const char* input : {"packed.bin", "f", "- <packed.bin"}) fails("train " + std::string(input), 1, "packed by bzip2");
 }
 
 // The folder that is trained on has the model in it.

@@ -81,6 +81,13 @@ TEST_F(Verbs, GenerateStreamsWholeCharacters) {
   EXPECT_EQ(run("generate m --max-bytes 100 --temperature 0 --seed 1").out, run("generate m --max-bytes 100 --temperature 0 --seed 2").out);
 }
 
+TEST_F(Verbs, AnInputThatCannotBeReadIsNoEmptyPrompt) {
+  for (const char* input : {"<.", "<&-"}) {
+    fails(std::string("generate m --prompt - ") + input, 1, "cannot read the standard input");
+    fails(std::string("score m - ") + input, 1, "cannot read the standard input");
+  }
+}
+
 TEST_F(Verbs, StopTextsMayHaveLineEnds) {
   const std::string text = run("generate m --prompt Zeile --max-bytes 300 --seed 3").out;
   const size_t end = text.find('\n');
