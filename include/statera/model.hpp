@@ -63,6 +63,8 @@ class Model {
   double weight_bytes() const;  // of all parameters as they are kept
   std::vector<Parameter*> parameters() const;
   int64_t parameter_count() const;
+  // A number of config and weights: another one for other weights. Reads all of them, once after each change.
+  uint64_t fingerprint() const;
   LanguageModel& layers() const;        // the modules; for the engine's own rooms
 
  private:

@@ -27,7 +27,7 @@ class Snapshot {
   int64_t position() const;
   size_t bytes() const;
   void save(const std::string& path) const;  // one file; throws io
-  // For a model of the same shape. Throws io or config, and names what differs.
+  // Throws io for a damaged file, and one of an older statera, which did not keep what model it is of; config for a snapshot of another model.
   static Snapshot load(const std::string& path, const Model& model);
 
  private:
@@ -59,7 +59,7 @@ class Session {
 
   Session fork() const;          // an independent stream from here; keeps no history to rewind into
   Snapshot snapshot() const;
-  void restore(const Snapshot& snapshot);
+  void restore(const Snapshot& snapshot);  // throws config for a snapshot of another model, or of this one when it had other weights
   // Back to an earlier position: the nearest kept snapshot, then what came after it is read again. Throws unsupported with the oldest
   // reachable position when that is gone.
   void rewind(int64_t position);

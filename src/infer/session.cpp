@@ -35,7 +35,7 @@ struct Session::Impl {
   int64_t history_begin = 0;
 
   std::shared_ptr<const Snapshot::Data> data() const {
-    return std::make_shared<const Snapshot::Data>(Snapshot::Data{state, logits, position});
+    return std::make_shared<const Snapshot::Data>(Snapshot::Data{state, logits, position, 0});
   }
 
   // Runs rows through the model; `out` as LanguageModel::advance wants it.
@@ -200,7 +200,7 @@ Session Session::fork() const {
 
 Snapshot Session::snapshot() const {
   Snapshot snapshot;
-  snapshot.data_ = impl_->data();
+  snapshot.data_ = std::make_shared<const Snapshot::Data>(Snapshot::Data{impl_->state, impl_->logits, impl_->position, impl_->model->fingerprint()});
   return snapshot;
 }
 
@@ -209,6 +209,8 @@ void Session::restore(const Snapshot& snapshot) {
   bool fits = other.layers.size() == impl_->state.layers.size();
   for (size_t i = 0; fits && i < other.layers.size(); ++i) fits = other.layers[i].same_layout(impl_->state.layers[i]);
   require(fits, ErrorCode::config, "[session] the snapshot is of a model of another shape");
+  require(snapshot.data_->model == impl_->model->fingerprint(), ErrorCode::config,
+          "[session] the snapshot is of another model, or of other weights of this one");
   impl_->set(*snapshot.data_);
   impl_->forget_history();
 }

@@ -11,6 +11,7 @@ struct Snapshot::Data {
   SequenceState state;
   std::vector<float> logits;  // [vocab_size], empty at the start
   int64_t position = 0;
+  uint64_t model = 0;  // its fingerprint, in what a user holds; 0 in what a session keeps for itself
 };
 
 }  // namespace statera

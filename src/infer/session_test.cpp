@@ -4,15 +4,21 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <set>
 
 #include "conformance/model_cases.hpp"
 #include "core/exec.hpp"
 #include "core/rows.hpp"
+#include "infer/snapshot_fuzz.hpp"
+#include "io/safetensors.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/error.hpp"
 #include "statera/sampler.hpp"
+#include "support/file_tensors.hpp"
 
 namespace statera {
 namespace {
@@ -145,6 +151,164 @@ TEST(Snapshot, OfAnotherModelIsRefused) {
   const std::string path = testing::TempDir() + "statera_other_snapshot.safetensors";
   session.snapshot().save(path);
   EXPECT_THROW(Snapshot::load(path, b), Error);
+}
+
+TEST(Snapshot, OfTheSameShapeWithOtherWeightsIsRefused) {
+  const auto make = [](uint64_t seed) {
+    Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+    model.init(seed);
+    return model;
+  };
+  Model model = make(1);
+  const Model same = make(1), other = make(2);
+  Session session(model);
+  session.prefill("abc");
+  const Snapshot snapshot = session.snapshot();
+  const std::string path = testing::TempDir() + "statera_weights_snapshot.safetensors";
+  snapshot.save(path);
+  Session twin(same), stranger(other);
+  twin.restore(snapshot);
+  twin.restore(Snapshot::load(path, same));
+  const auto refused = [](const auto& run) {
+    try {
+      run();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::config);
+      EXPECT_NE(std::string(error.what()).find("of another model, or of other weights of this one"), std::string::npos) << error.what();
+    }
+  };
+  refused([&] { stranger.restore(snapshot); });
+  refused([&] { Snapshot::load(path, other); });
+  model.parameters().back()->value.as<float>()[0] += 1;
+  model.parameters().back()->changed();
+  refused([&] { session.restore(snapshot); });
+  refused([&] { Snapshot::load(path, model); });
+  model = make(1);
+  model.set_context(64);
+  refused([&] { Snapshot::load(path, model); });
+}
+
+TEST(Model, TheFingerprintIsOfConfigAndWeightsAsTheyAreKept) {
+  const auto make = [](const char* name, WeightFormat weights) {
+    Model model(ModelConfig::load(name), Device::cpu({.threads = 1}), {.training = false, .weights = weights});
+    model.init(1);
+    return model;
+  };
+  std::set<uint64_t> seen;
+  for (const WeightFormat weights : {WeightFormat::f32, WeightFormat::int8, WeightFormat::int4}) {
+    const Model model = make("tiny-mamba2", weights);
+    EXPECT_TRUE(seen.insert(model.fingerprint()).second);
+    EXPECT_EQ(model.fingerprint(), make("tiny-mamba2", weights).fingerprint());
+    const std::string folder = testing::TempDir() + "statera_fingerprint";
+    model.save(folder);
+    EXPECT_EQ(Model::load(folder).fingerprint(), model.fingerprint());
+  }
+}
+
+// A snapshot of the fuzzer's model behind `text`, and the same with a change to its bytes.
+class SnapshotFile : public testing::Test {
+ protected:
+  static std::string bytes_of(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string saved(const std::string& read) const {
+    Session session(model, {.warn = [](const std::string&) {}});
+    if (!read.empty()) session.prefill(read);
+    session.snapshot().save(path);
+    return bytes_of(path);
+  }
+  // What loading these bytes says: io or config, in one line; "" if they are good.
+  std::string error_of(const std::string& bytes) const {
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      Session(model).restore(Snapshot::load(path, model));
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      EXPECT_EQ(what.find('\n'), std::string::npos);
+      EXPECT_EQ(what.rfind(path + ": ", 0), 0u) << what;
+      return what.substr(path.size() + 2);
+    }
+    return "";
+  }
+  static std::string changed(std::string bytes, const std::string& from, const std::string& to) {
+    const size_t at = bytes.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    EXPECT_EQ(from.size(), to.size());
+    return bytes.replace(at, from.size(), to);
+  }
+  static bool has(const std::string& whole, const std::string& part) { return whole.find(part) != std::string::npos; }
+
+  const Model model = snapshot_fuzz_model();
+  const std::string path = testing::TempDir() + "statera_snapshot_file";
+};
+
+TEST_F(SnapshotFile, IsChecked) {
+  const std::string good = saved(std::string(200, 'x'));  // 201 rows: the window begins in block 2
+  EXPECT_EQ(error_of(good), "");
+  const auto says = [&](const std::string& from, const std::string& to, const std::string& what) {
+    const std::string error = error_of(changed(good, from, to));
+    EXPECT_PRED2(has, error, what) << from << " -> " << to;
+  };
+  for (const char* layer : {"0", "1"})
+    for (const char* block : {"0", "1", "3", "9"})
+      says("layers." + std::string(layer) + ".first_block\":\"" + (*layer == '0' ? "1" : "2"), "layers." + std::string(layer) + ".first_block\":\"" +
+           (*layer == '0' && *block == '1' ? "2" : block), "first_block is");
+  says("\"rows\":\"201\"", "\"rows\":\"211\"", "211 rows at position 200 do not fit");
+  says("\"rows\":\"201\"", "\"rows\":\"-01\"", "not a count");
+  says("\"rows\":\"201\"", "\"rows\":\"2e1\"", "not a count");
+  says("\"position\":\"200\"", "\"position\":\"900\"", "do not fit");
+  says("\"position\"", "\"positiom\"", "'position' is missing");
+  says("\"model\"", "\"mopel\"", "'model' is missing");
+  says("statera snapshot 2", "statera snapshot 9", "format 'statera snapshot 9', expected 'statera snapshot 2'");
+  says("statera snapshot 2", "statera snapshot 1", "is of an older statera");
+  says("\"format\"", "\"formal\"", "is no snapshot of statera");
+  says(fingerprint_text(model.fingerprint()), "0000000000000000", "of another model");
+  says("\"logits\"", "\"logitz\"", "no tensor 'logits'");
+  std::string infinite = good;
+  const float bad = INFINITY;
+  std::memcpy(infinite.data() + infinite.size() - 4, &bad, 4);
+  EXPECT_PRED2(has, error_of(infinite), "not finite");
+  for (size_t size = 0; size < good.size(); size += 97) EXPECT_NE(error_of(good.substr(0, size)), "") << size;
+}
+
+// Whatever stands in a tensor's place: another type or shape of as many bytes, or a tensor that no layer has.
+TEST_F(SnapshotFile, TensorsOfAnotherKindAreRefused) {
+  saved("some text");
+  const SafetensorsFile good = SafetensorsFile::open(path);
+  const auto metadata = good.metadata();
+  const test::FileTensors tensors(good);
+  const auto refused = [&](const std::vector<NamedView>& views, const std::string& name) {
+    write_safetensors(path, views, metadata);
+    const std::string error = error_of(bytes_of(path));
+    EXPECT_PRED2(has, error, "the file is damaged") << name;
+    EXPECT_PRED2(has, error, name);
+  };
+  for (size_t bad = 0; bad < tensors.views.size(); ++bad) {
+    const auto& [name, view] = tensors.views[bad];
+    std::vector<NamedView> views = tensors.views;
+    views[bad].view = View(view.data, DType::i32, view.shape);
+    refused(views, name);
+    views[bad].view = view.reshaped({view.elements(), 1});
+    refused(views, name);
+  }
+  std::vector<NamedView> one_more = tensors.views;
+  one_more.push_back({"layers.9.k", tensors.views[0].view});
+  refused(one_more, "layers.9.k");
+}
+
+// The fuzzer's first inputs are good ones; STATERA_WRITE_CORPUS=1 writes them anew.
+TEST_F(SnapshotFile, TheFuzzersFirstInputsAreGood) {
+  const std::pair<const char*, std::string> inputs[] = {{"new", ""}, {"short", "abc"}, {"window", std::string(200, 'y')}};
+  for (const auto& [name, read] : inputs) {
+    const std::string file = std::string(STATERA_SOURCE_DIR "/tests/fuzz/snapshot/") + name + ".snapshot";
+    if (std::getenv("STATERA_WRITE_CORPUS")) std::ofstream(file, std::ios::binary) << changed(saved(read), fingerprint_text(model.fingerprint()), any_model);
+    const std::string bytes = bytes_of(file);
+    ASSERT_NE(bytes.find(any_model), std::string::npos) << file;
+    EXPECT_EQ(error_of(with_fingerprint(bytes, model)), "") << file;
+    EXPECT_EQ(bytes.size(), saved(read).size());
+  }
 }
 
 TEST(Sampler, Filters) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -173,53 +174,57 @@ void check_layout(const std::string& path, std::span<Entry> entries, uint64_t da
 
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
   SafetensorsFile result;
-  result.path_ = path;
-  result.file_ = MappedFile::open(path);
-  const std::span<const std::byte> bytes = result.file_.bytes();
+  result.file_ = InputFile::open(path);
+  const uint64_t size = result.file_.size();
   uint64_t header = 0;
-  require(bytes.size() >= sizeof(header), ErrorCode::io, path, ": no safetensors file: ", bytes.size(), " bytes are too short");
-  std::memcpy(&header, bytes.data(), sizeof(header));
+  require(size >= sizeof(header), ErrorCode::io, path, ": no safetensors file: ", size, " bytes are too short");
+  result.file_.read(0, &header, sizeof(header));
   require(header <= max_header, ErrorCode::io, path, ": no safetensors file: a header of ", header, " bytes, expected at most ", max_header);
-  require(header <= bytes.size() - sizeof(header), ErrorCode::io, path, ": a header of ", header, " bytes in a file of ", bytes.size(),
-          " (is it complete?)");
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof(header), header);
+  require(header <= size - sizeof(header), ErrorCode::io, path, ": a header of ", header, " bytes in a file of ", size, " (is it complete?)");
+  std::string text(header, '\0');
+  result.file_.read(sizeof(header), text.data(), text.size());
   require(text.starts_with('{'), ErrorCode::io, path, ": no safetensors file: the header does not begin with '{'");
   HeaderReader reader(path);
   const PointOfC point;
   json::sax_parse(text.begin(), text.end(), &reader);
 
-  const std::span<const std::byte> data = bytes.subspan(sizeof(header) + header);
-  check_layout(path, reader.entries, data.size());
+  const uint64_t data = sizeof(header) + header;
+  check_layout(path, reader.entries, size - data);
   result.metadata_ = std::move(reader.metadata);
   result.tensors_.reserve(reader.entries.size());
-  for (Entry& entry : reader.entries) {
-    View view(const_cast<std::byte*>(data.data() + entry.offsets[0]), *entry.dtype, *entry.shape);  // nobody writes: the map is read-only
-    if (reinterpret_cast<uintptr_t>(view.data) % size_of(view.dtype) != 0) {
-      Tensor copy(view.dtype, view.shape);
-      std::memcpy(copy.view().data, view.data, view.bytes());
-      view = copy.view();
-      result.copies_.push_back(std::move(copy));
-    }
-    result.tensors_.push_back({std::move(entry.name), view});
-  }
-  std::sort(result.tensors_.begin(), result.tensors_.end(), [](const NamedView& a, const NamedView& b) { return a.name < b.name; });
+  for (Entry& entry : reader.entries) result.tensors_.push_back({std::move(entry.name), *entry.dtype, *entry.shape, data + entry.offsets[0]});
+  std::sort(result.tensors_.begin(), result.tensors_.end(), [](const FileTensor& a, const FileTensor& b) { return a.name < b.name; });
   for (size_t i = 1; i < result.tensors_.size(); ++i)
     require(result.tensors_[i - 1].name != result.tensors_[i].name, ErrorCode::io, path, ": two tensors have the name ",
             in_quotes(result.tensors_[i].name));
   return result;
 }
 
-const View* SafetensorsFile::find(std::string_view name) const {
-  const auto it = std::lower_bound(tensors_.begin(), tensors_.end(), name, [](const NamedView& t, std::string_view n) { return t.name < n; });
-  return it != tensors_.end() && it->name == name ? &it->view : nullptr;
+const FileTensor* SafetensorsFile::find(std::string_view name) const {
+  const auto it = std::lower_bound(tensors_.begin(), tensors_.end(), name, [](const FileTensor& t, std::string_view n) { return t.name < n; });
+  return it != tensors_.end() && it->name == name ? &*it : nullptr;
 }
 
-View SafetensorsFile::at(std::string_view name) const {
-  if (const View* view = find(name)) return *view;
+const FileTensor& SafetensorsFile::at(std::string_view name) const {
+  if (const FileTensor* tensor = find(name)) return *tensor;
   std::vector<std::string_view> names;
-  for (const NamedView& tensor : tensors_) names.push_back(tensor.name);
+  for (const FileTensor& tensor : tensors_) names.push_back(tensor.name);
   const std::string_view meant = nearest(name, names);
-  fail(ErrorCode::io, path_, ": no tensor ", in_quotes(name), meant.empty() ? "" : "; did you mean ", meant.empty() ? "" : in_quotes(meant) + "?");
+  fail(ErrorCode::io, path(), ": no tensor ", in_quotes(name), meant.empty() ? "" : "; did you mean ", meant.empty() ? "" : in_quotes(meant) + "?");
+}
+
+Tensor SafetensorsFile::read(const FileTensor& tensor) const {
+  Tensor result(tensor.dtype, tensor.shape);
+  file_.read(tensor.offset, result.view().data, tensor.bytes());
+  return result;
+}
+
+Tensor SafetensorsFile::read_finite(const FileTensor& tensor) const {
+  Tensor result = read(tensor);
+  const auto finite = [n = tensor.shape.elements()](const auto* p) { return std::all_of(p, p + n, [](auto x) { return std::isfinite(x); }); };
+  require(tensor.dtype == DType::f64 ? finite(result.as<double>()) : finite(result.as<float>()), ErrorCode::io, path(), ": ", tensor.name,
+          ": holds a value that is not finite; the file is damaged or its training diverged");
+  return result;
 }
 
 void write_safetensors(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/mapped_file.hpp"
+#include "core/input_file.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
@@ -17,25 +17,35 @@ struct NamedView {
   View view;
 };
 
-// A file that was checked as a whole: every View lies inside it and none overlaps another. The values themselves are not looked at.
+// A tensor in a file, not yet read.
+struct FileTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+  uint64_t offset = 0;  // of its data from the begin of the file
+  size_t bytes() const { return static_cast<size_t>(shape.elements()) * size_of(dtype); }
+};
+
+// A file that was checked as a whole: every tensor lies inside it and none overlaps another. The values themselves are not looked at. Only the
+// header is in memory; whoever wants a tensor checks its shape and then reads it.
 class SafetensorsFile {
  public:
   // Throws io for a file that is missing or breaks the format, unsupported for an element type or a rank that the engine lacks;
   // one line with the file, the tensor and what was expected.
   static SafetensorsFile open(const std::string& path);
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  std::span<const NamedView> tensors() const { return tensors_; }  // by name; borrowed from this object, which may be moved
-  const View* find(std::string_view name) const;                   // null if there is none
-  View at(std::string_view name) const;                            // throws io, naming the file and the nearest name
+  std::span<const FileTensor> tensors() const { return tensors_; }  // by name; borrowed from this object, which may be moved
+  const FileTensor* find(std::string_view name) const;              // null if there is none
+  const FileTensor& at(std::string_view name) const;                // throws io, naming the file and the nearest name
+  Tensor read(const FileTensor& tensor) const;                      // throws io, also if the file was written to since it was opened
+  Tensor read_finite(const FileTensor& tensor) const;               // f32 or f64; throws io for a value that is not finite
 
  private:
-  std::string path_;
-  MappedFile file_;
-  std::vector<Tensor> copies_;  // of tensors that the file does not align to their element type
+  InputFile file_;
   std::map<std::string, std::string> metadata_;
-  std::vector<NamedView> tensors_;
+  std::vector<FileTensor> tensors_;
 };
 
 // Written beside and renamed (io/atomic_file.hpp). The same tensors and metadata give the same bytes, whatever their order; they are the

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <span>
 
 #include "core/check.hpp"
+#include "core/fingerprint.hpp"
 
 namespace statera {
 
@@ -32,36 +32,18 @@ int64_t usual_batch(const std::string& size, int64_t length) {
   return std::max<int64_t>(1, bytes / length);
 }
 
-namespace {
-uint64_t mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-  return hash ^ (hash >> 29);
-}
-
-uint64_t mix(uint64_t hash, std::span<const uint8_t> bytes) {
-  size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    uint64_t word;
-    std::memcpy(&word, &bytes[i], 8);
-    hash = mix(hash, word);
-  }
-  for (; i < bytes.size(); ++i) hash = mix(hash, uint64_t{bytes[i]});
-  return hash;
-}
-}  // namespace
-
 uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {
   constexpr size_t block = 4096;
   const size_t every = source.bytes() <= most ? 1 : static_cast<size_t>(source.bytes() / most) + 1;  // one block of so many is read
   for (int64_t d = 0; d < source.documents(); ++d) {
     const std::span<const uint8_t> bytes = source.document(d);
-    hash = mix(hash, uint64_t{bytes.size()});
+    hash = mix_fingerprint(hash, uint64_t{bytes.size()});
     if (every == 1) {
-      hash = mix(hash, bytes);
+      hash = mix_fingerprint(hash, bytes);
       continue;
     }
-    for (size_t at = 0; at < bytes.size(); at += every * block) hash = mix(hash, bytes.subspan(at, std::min(block, bytes.size() - at)));
-    hash = mix(hash, bytes.last(std::min(block, bytes.size())));
+    for (size_t at = 0; at < bytes.size(); at += every * block) hash = mix_fingerprint(hash, bytes.subspan(at, std::min(block, bytes.size() - at)));
+    hash = mix_fingerprint(hash, bytes.last(std::min(block, bytes.size())));
   }
   return hash;
 }

@@ -100,7 +100,6 @@ void LanguageModel::advance(Context& context, std::span<const int32_t> ids, cons
   embedding(exec, ids, embedding_.value, x);
   State** layer_states = exec.scratch.allocate_array<State*>(rows.sequences());
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    const int64_t window = blocks_[i]->mixer().window();
     for (size_t s = 0; s < states.size(); ++s) {
       State& state = states[s]->layers[i];
       require(state.position() == rows.start[s], ErrorCode::shape, "[model] sequence ", s, " is at row ", state.position(), ", not ",
@@ -112,8 +111,7 @@ void LanguageModel::advance(Context& context, std::span<const int32_t> ids, cons
     for (size_t s = 0; s < states.size(); ++s) {
       State& state = *layer_states[s];
       state.set_position(rows.start[s] + rows.length(static_cast<int64_t>(s)));
-      const int64_t sees = window && context.max_keys ? std::min(window, context.max_keys) : std::max(window, context.max_keys);
-      if (sees > 0) state.drop_before(state.position() + 1 - sees);
+      state.drop_before(first_looked_at(i, state.position(), context.max_keys));
     }
   }
   if (logits.empty()) return;
@@ -126,6 +124,11 @@ void LanguageModel::advance(Context& context, std::span<const int32_t> ids, cons
   norm_(exec, last, normed);
   if (output_) (*output_)(exec, normed, logits);
   else matmul(exec, normed, tied_, logits, {});
+}
+
+int64_t LanguageModel::first_looked_at(size_t layer, int64_t rows, int64_t max_keys) const {
+  const int64_t window = blocks_[layer]->mixer().window(), sees = window && max_keys ? std::min(window, max_keys) : std::max(window, max_keys);
+  return sees > 0 ? std::max<int64_t>(0, rows + 1 - sees) : 0;
 }
 
 void LanguageModel::quantise_tied(ThreadPool& pool) {

@@ -28,6 +28,8 @@ class LanguageModel {
   void advance(Context& context, std::span<const int32_t> ids, const Rows& rows, std::span<SequenceState* const> states,
                const View& logits) const;
   SequenceState new_state(DType dtype) const;
+  // The first position that a layer still looks at behind `rows` rows, where max_keys is as in Context: blocks before it are dropped.
+  int64_t first_looked_at(size_t layer, int64_t rows, int64_t max_keys) const;
 
   // A tied output's own copy in int8, made from the embedding as it is now; of a model with weights in int8 or int4.
   void quantise_tied(ThreadPool& pool);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <mutex>
 #include <set>
 
 #include "core/check.hpp"
+#include "core/fingerprint.hpp"
 #include "core/machine.hpp"
 #include "io/atomic_file.hpp"
 #include "io/safetensors.hpp"
@@ -27,6 +29,10 @@ struct Model::Impl {
   WeightFormat weights;
   std::unique_ptr<LanguageModel> layers;
   std::vector<Parameter*> parameters;
+  std::mutex fingerprint_lock;  // sessions over one model may run in several threads
+  uint64_t fingerprint = 0;
+  int64_t fingerprint_context = -1;  // with this context and these versions, all of them added
+  uint64_t fingerprint_versions = 0;
 
   WeightFormat format(const Parameter& p) const { return format_for(p, weights); }
   bool quantised(const Parameter& p) const { return format(p) != WeightFormat::f32; }
@@ -51,49 +57,38 @@ struct Collect : ParameterVisitor {
 // What a quantised matrix is called on disk: its values have the name of the parameter.
 std::string scales_name(const Parameter& p) { return p.name + ".scales"; }
 
-void check_finite(const View& v, const std::string& where) {
-  const auto finite = [](const auto* p, int64_t n) {
-    for (int64_t i = 0; i < n; ++i)
-      if (!std::isfinite(p[i])) return false;
-    return true;
-  };
-  const bool good = v.dtype == DType::f64 ? finite(v.as<double>(), v.elements()) : finite(v.as<float>(), v.elements());
-  require(good, ErrorCode::io, where, ": holds a value that is not finite; the file is damaged or its training diverged");
-}
-
 // One tensor of a file, which must have a certain shape.
 struct Saved {
   const SafetensorsFile& file;
   std::set<std::string> known = {};
 
-  View take(const std::string& name, const Shape& shape) {
-    const View* found = file.find(name);
+  const FileTensor& take(const std::string& name, const Shape& shape) {
+    const FileTensor* found = file.find(name);
     require(found, ErrorCode::io, file.path(), ": ", name, ": missing, though config.json asks for it");
     require(found->shape == shape, ErrorCode::io, file.path(), ": ", name, ": shape ", found->shape, ", but config.json asks for ", shape);
     known.insert(name);
     return *found;
   }
   // f32 or f64
-  View floats(const std::string& name, const Shape& shape) {
-    const View v = take(name, shape);
-    require(v.dtype == DType::f32 || v.dtype == DType::f64, ErrorCode::unsupported, file.path(), ": ", name, ": dtype ", name_of(v.dtype),
+  Tensor floats(const std::string& name, const Shape& shape) {
+    const FileTensor& t = take(name, shape);
+    require(t.dtype == DType::f32 || t.dtype == DType::f64, ErrorCode::unsupported, file.path(), ": ", name, ": dtype ", name_of(t.dtype),
             "; expected f32 or f64");
-    check_finite(v, file.path() + ": " + name);
-    return v;
+    return file.read_finite(t);
   }
-  QuantisedMatrix quantised(const Parameter& p, WeightFormat format) {
-    const QuantisedMatrix m{format, take(p.name, QuantisedMatrix::values_shape(format, p.shape)), take(scales_name(p), QuantisedMatrix::scales_shape(p.shape))};
-    const auto expect = [&](const std::string& name, DType got, DType wanted) {
-      require(got == wanted, ErrorCode::io, file.path(), ": ", name, ": dtype ", name_of(got), "; expected ", name_of(wanted), " of weights in ",
+  void quantised(ThreadPool& pool, const Parameter& p, WeightFormat format) {
+    const auto expect = [&](const std::string& name, const Shape& shape, DType wanted) -> const FileTensor& {
+      const FileTensor& t = take(name, shape);
+      require(t.dtype == wanted, ErrorCode::io, file.path(), ": ", name, ": dtype ", name_of(t.dtype), "; expected ", name_of(wanted), " of weights in ",
               name_of(format));
+      return t;
     };
-    expect(p.name, m.values.dtype, QuantisedMatrix::values_dtype(format));
-    expect(scales_name(p), m.scales.dtype, DType::f32);
-    check_finite(m.scales, file.path() + ": " + scales_name(p));
-    return m;
+    const Tensor values = file.read(expect(p.name, QuantisedMatrix::values_shape(format, p.shape), QuantisedMatrix::values_dtype(format))),
+                 scales = file.read_finite(expect(scales_name(p), QuantisedMatrix::scales_shape(p.shape), DType::f32));
+    p.weight->set(pool, {format, values, scales}, p.shape[1]);
   }
   void check_all_known() const {
-    for (const NamedView& tensor : file.tensors())
+    for (const FileTensor& tensor : file.tensors())
       require(known.count(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name, ": unexpected; config.json has no such parameter");
   }
 };
@@ -105,7 +100,7 @@ WeightFormat format_of(const SafetensorsFile& file) {
 }  // namespace
 
 Model::Model(ModelConfig config, Device device, ModelOptions options)
-    : impl_(new Impl{std::move(config), std::move(device), options.dtype, options.weights.value_or(WeightFormat::f32), nullptr, {}}) {
+    : impl_(new Impl{std::move(config), std::move(device), options.dtype, options.weights.value_or(WeightFormat::f32), nullptr, {}, {}}) {
   require(weights() == WeightFormat::f32 || !options.training, ErrorCode::unsupported, "weights in ", name_of(weights()),
           " are for inference alone; train in f32 and make them when the model is loaded");
   require(weights() == WeightFormat::f32 || options.dtype == DType::f32, ErrorCode::unsupported, "weights in ", name_of(weights()),
@@ -153,16 +148,15 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
       copy(tensors.floats(p->name, p->shape), p->value);
       p->changed();
     } else if (saved == WeightFormat::f32) {
-      View matrix = tensors.floats(p->name, p->shape);
-      Tensor rounded;
-      if (matrix.dtype != DType::f32) {
-        rounded = Tensor(DType::f32, p->shape);
+      Tensor matrix = tensors.floats(p->name, p->shape);
+      if (matrix.dtype() != DType::f32) {
+        Tensor rounded(DType::f32, p->shape);
         copy(matrix, rounded);
-        matrix = rounded;
+        matrix = std::move(rounded);
       }
       p->weight->quantise(pool, matrix, model.impl_->format(*p));
     } else {
-      p->weight->set(pool, tensors.quantised(*p, model.impl_->format(*p)), p->shape[1]);
+      tensors.quantised(pool, *p, model.impl_->format(*p));
     }
   }
   tensors.check_all_known();
@@ -172,16 +166,10 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
 
 WeightFormat Model::saved_weights(const std::string& folder) { return format_of(SafetensorsFile::open(folder + "/model.safetensors")); }
 
-OutputFiles model_files() { return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}}; }
-
-void Model::save(const std::string& folder) const {
-  const OutputFolder claimed(folder, model_files());
-  write_model(*this, folder);
-}
-
-void write_model(const Model& model, const std::string& folder) {
+namespace {
+// All parameters by their names, as they stand in a file; `unpacked` keeps what is not kept in that form.
+std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& unpacked) {
   std::vector<NamedView> tensors;
-  std::vector<Tensor> unpacked;
   for (const Parameter* p : model.parameters()) {
     const WeightFormat format = format_for(*p, model.weights());
     if (format == WeightFormat::f32) {
@@ -194,10 +182,47 @@ void write_model(const Model& model, const std::string& folder) {
     tensors.push_back({p->name, m.values});
     tensors.push_back({scales_name(*p), m.scales});
   }
+  return tensors;
+}
+}  // namespace
+
+OutputFiles model_files() { return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}}; }
+
+void Model::save(const std::string& folder) const {
+  const OutputFolder claimed(folder, model_files());
+  write_model(*this, folder);
+}
+
+void write_model(const Model& model, const std::string& folder) {
+  std::vector<Tensor> unpacked;
+  const std::vector<NamedView> tensors = named_tensors(model, unpacked);
   std::map<std::string, std::string> metadata = {{"format", "statera"}};
   if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
   write_safetensors(folder + "/model.safetensors", tensors, metadata);
   write_file(folder + "/config.json", model.config().json());
+}
+
+uint64_t Model::fingerprint() const {
+  Impl& m = *impl_;
+  const std::lock_guard lock(m.fingerprint_lock);
+  uint64_t versions = 0;
+  for (const Parameter* p : m.parameters) versions += p->version;
+  if (m.fingerprint_context == m.config.context && m.fingerprint_versions == versions) return m.fingerprint;
+  uint64_t hash = 0;
+  const auto add = [&hash](const void* data, size_t bytes) {
+    hash = mix_fingerprint(mix_fingerprint(hash, uint64_t{bytes}), {static_cast<const uint8_t*>(data), bytes});
+  };
+  const std::string config = m.config.json();
+  add(config.data(), config.size());
+  std::vector<Tensor> unpacked;
+  for (const NamedView& tensor : named_tensors(*this, unpacked)) {
+    add(tensor.name.data(), tensor.name.size());
+    add(tensor.view.data, tensor.view.bytes());
+  }
+  m.fingerprint = hash;
+  m.fingerprint_context = m.config.context;
+  m.fingerprint_versions = versions;
+  return m.fingerprint;
 }
 
 Var Model::forward(Tape& tape, const Tokens& tokens, const ForwardOptions& options) const {

@@ -1,12 +1,13 @@
 #include "train/checkpoint.hpp"
 
-#include <cstdio>
 #include <filesystem>
 #include <map>
 
 #include "core/check.hpp"
+#include "core/fingerprint.hpp"
 #include "io/json_fields.hpp"
 #include "io/safetensors.hpp"
+#include "mixers/mixer.hpp"
 #include "models/model_files.hpp"
 
 namespace statera {
@@ -68,10 +69,10 @@ Config read(const SafetensorsFile& file, const std::string& key) {
 }
 
 void take(const SafetensorsFile& file, const std::string& name, const View& to) {
-  const View from = file.at(name);
+  const FileTensor& from = file.at(name);
   require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::io, file.path(), ": ", name, " is ", name_of(from.dtype), " ",
           from.shape, ", expected ", name_of(to.dtype), " ", to.shape);
-  copy(from, to);
+  copy(file.read(from), to);
 }
 
 // What was left open is taken from the checkpoint; the rest must be equal.
@@ -90,12 +91,6 @@ void merge(TrainOptions& options, const TrainOptions& saved, const std::string& 
   options = saved;
 }
 }  // namespace
-
-std::string fingerprint_text(uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 std::string checkpoint_path(const std::string& out) { return out + "/" + checkpoint_name; }
 
@@ -155,11 +150,12 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
   const size_t layers = model.config().layer_list().size();
   for (size_t l = 0; l < layers; ++l)
     for (size_t i = 0;; ++i) {
-      const View* tensor = file.find("carried." + std::to_string(l) + "." + std::to_string(i));
+      const FileTensor* tensor = file.find("carried." + std::to_string(l) + "." + std::to_string(i));
       if (!tensor) break;
+      require(i < StateVars::most && tensor->shape.rank() > 0 && tensor->dtype == model.dtype(), ErrorCode::io, file.path(), ": ", tensor->name, " is ",
+              name_of(tensor->dtype), " ", tensor->shape, ", which no layer of this model carries; remove the checkpoint to start afresh");
       carried.layers.resize(layers);
-      carried.layers[l].emplace_back(tensor->dtype, tensor->shape);
-      copy(*tensor, carried.layers[l].back());
+      carried.layers[l].push_back(file.read(*tensor));
     }
   options = merged;
   return state;

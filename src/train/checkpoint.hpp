@@ -25,7 +25,6 @@ OutputFiles run_files();  // all that a run writes into its folder
 // Takes the files of a run away, and folders that are empty then; what else stands there stays. Throws io.
 void remove_run(const std::string& out);
 
-std::string fingerprint_text(uint64_t fingerprint);  // hexadecimal
 inline constexpr const char* checkpoint_name = "checkpoint/state.safetensors";  // in the folder of the run
 std::string checkpoint_path(const std::string& out);
 inline constexpr const char* trial_save_name = "checkpoint/trial.safetensors";  // written once to see how long a save takes, and removed

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/check.hpp"
+#include "core/fingerprint.hpp"
 #include "core/random.hpp"
 #include "io/output_folder.hpp"
 #include "models/model_files.hpp"

@@ -20,6 +20,7 @@
 #include "io/safetensors.hpp"
 #include "statera/error.hpp"
 #include "statera/train.hpp"
+#include "support/file_tensors.hpp"
 #include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
 #include "train/held_out.hpp"
@@ -403,7 +404,7 @@ TEST(Trainer, ACheckpointFromBeforeAKeyOfTheConfigGoesOn) {
     auto config = parse_json(metadata.at("config"), "config");
     ASSERT_EQ(config.erase("norm_eps"), 1u);
     metadata["config"] = config.dump();
-    write_safetensors(path + ".old", file.tensors(), metadata);
+    write_safetensors(path + ".old", test::FileTensors(file).views, metadata);
   }
   fs::rename(path + ".old", path);
   Model resumed = small_model();

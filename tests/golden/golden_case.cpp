@@ -13,15 +13,15 @@ GoldenFile::GoldenFile(const std::string& path) : file_(SafetensorsFile::open(pa
 }
 
 GoldenTensor GoldenFile::tensor(const std::string& name) const {
-  const View v = file_.at(name);
-  require(v.dtype == DType::f64, ErrorCode::io, file_.path(), ": ", name, " is not F64");
-  return {{v.shape.begin(), v.shape.end()}, to_doubles(v)};
+  const Tensor t = file_.read(file_.at(name));
+  require(t.dtype() == DType::f64, ErrorCode::io, file_.path(), ": ", name, " is not F64");
+  return {{t.shape().begin(), t.shape().end()}, to_doubles(t)};
 }
 
 std::vector<int64_t> GoldenFile::integers(const std::string& name) const {
-  const View v = file_.at(name);
-  const int64_t* p = v.as<int64_t>();
-  return {p, p + v.elements()};
+  const Tensor t = file_.read(file_.at(name));
+  const int64_t* p = t.as<int64_t>();
+  return {p, p + t.shape().elements()};
 }
 
 std::vector<double> rows_from_channels(const std::vector<double>& v, int64_t batch, int64_t channels, int64_t length) {

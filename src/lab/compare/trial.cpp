@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "core/check.hpp"
 #include "io/json.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
@@ -19,8 +20,13 @@ Json curve_of(const std::string& path) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     const Json point = parse_ordered_json(line, path);
-    if (point.contains("held_out")) curve.push_back({{"step", point.at("step")}, {"bits_per_byte", point.at("held_out")}});
+    const auto step = point.find("step"), held_out = point.find("held_out");
+    if (held_out == point.end()) continue;
+    require(step != point.end() && step->is_number() && held_out->is_number(), ErrorCode::io, path,
+            ": a line is not as training writes it; remove the folder that it is in, then compare again");
+    curve.push_back({{"step", *step}, {"bits_per_byte", *held_out}});
   }
+  require(file.eof() && !curve.empty(), ErrorCode::io, path, ": cannot be read, or has no measurement; remove the folder that it is in, then compare again");
   return curve;
 }
 }  // namespace

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "core/check.hpp"
-#include "core/mapped_file.hpp"
+#include "core/input_file.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
 
@@ -176,8 +176,7 @@ Json read_report(const std::string& folder) {
   const std::string path = folder + "/report.json";
   require(std::filesystem::is_directory(folder), ErrorCode::io, folder, ": no folder; expected what statera compare wrote with --out");
   require(std::filesystem::exists(path), ErrorCode::io, path, ": no such file; statera compare FILE --out ", folder, " writes it");
-  const MappedFile file = MappedFile::open(path);
-  return parse_report({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path);
+  return parse_report(InputFile::open(path).text(max_report_bytes), path);
 }
 
 }  // namespace statera
