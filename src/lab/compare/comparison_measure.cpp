@@ -19,7 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t longest_window = 16384;
-constexpr float learning_share = 0.25f;  // of the rate of the training, while it reads what it is judged on
+constexpr float learning_share = 0.1f;  // of the rate of the training, while it reads what it is judged on: docs/log.md, 2026-11-29
 }  // namespace
 
 // The same bytes as the frozen model is judged on.
