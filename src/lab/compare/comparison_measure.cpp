@@ -91,7 +91,7 @@ double Comparison::seconds_left(const Entry& entry) const {
   const auto steps = [&](double amount) { return static_cast<double>(steps_for(settings_, entry.costs, amount)) * entry.costs.step_seconds; };
   const std::string& name = entry.candidate.name;
   double left = 0;
-  if (searches(settings_)) left += steps(amounts_.search) * static_cast<double>(std::max<int64_t>(0, settings_.learning_rates - std::ssize(store_.trials(name, "search"))));
+  if (amounts_.search > 0) left += steps(amounts_.search) * static_cast<double>(std::max<int64_t>(0, settings_.learning_rates - std::ssize(store_.trials(name, "search"))));
   left += steps(amounts_.train) * static_cast<double>(std::max<int64_t>(0, settings_.seeds - std::ssize(store_.trials(name, "train"))));
   if (amounts_.noise > 0) left += steps(amounts_.noise) * static_cast<double>(3 - std::ssize(store_.trials(name, "noise")));
   if (!kept(entry, "speed", "seed 1")) left += measure_seconds(settings_, entry.costs, amounts_);

@@ -102,7 +102,7 @@ RateChoice Comparison::rate(const Entry& entry) const { return choose_rate(tried
 // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
 void Comparison::search(const Entry& entry) {
   for (const TriedRate& done : tried(entry)) remove_trial(trial_folder(entry, "lr-" + number_text(done.lr)));  // a killed run may have left it
-  for (std::vector<TriedRate> before = tried(entry); searches(settings_) && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
+  for (std::vector<TriedRate> before = tried(entry); amounts_.search > 0 && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
     const auto lr = static_cast<float>(next_rate(before, prior(entry)));
     const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));
     if (kept(entry, "search", variant)) return;  // nothing is left between

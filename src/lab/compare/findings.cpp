@@ -195,7 +195,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   const std::string sizes = "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
   std::string equal, rest;
   if (s.match == "time") {
-    equal = "calibrated time: " + plain_seconds(a.train) + " a training, " + plain_seconds(a.search) + " a learning rate";
+    equal = "calibrated time: " + plain_seconds(a.train) + " a training" + (a.search > 0 ? ", " + plain_seconds(a.search) + " a learning rate" : "");
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
     equal = "training FLOPs: " + significant(a.train, 3) + " a training, " + significant(a.search, 3) + " a learning rate";
@@ -209,7 +209,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     const std::string one = std::to_string(known.batch) + " x " + std::to_string(known.length);
     if (batches.find(one) == std::string::npos) batches += (batches.empty() ? "" : ", ") + one;
   }
-  equal += "; the data; batches of " + batches + " bytes; " + std::to_string(s.learning_rates) + " learning rates tried by each" +
+  equal += "; the data; batches of " + batches + " bytes; " + (a.search > 0 ? std::to_string(s.learning_rates) + " learning rates tried by each" : "the usual learning rate of each") +
            (s.precision == "fp32" ? "" : "; training in " + s.precision) +
            (s.weight_decay == CompareSettings().weight_decay ? "" : "; weight decay " + number_text(s.weight_decay)) +
            (s.dropout == 0 ? "" : "; dropout " + number_text(s.dropout));
@@ -256,7 +256,7 @@ Recommendation recommended(const FindingsFrom& from, const Json& report, bool co
     contenders.push_back(contender(c));
     most_seeds = std::max<int64_t>(most_seeds, std::ssize(c.at("seeds")));
   }
-  return recommend(contenders, {.data = report.at("data").at("name"), .terms = terms_name(from), .seeds = most_seeds, .complete = complete,
+  return recommend(contenders, {.data = report.at("data").at("name"), .terms = terms_name(from), .seeds = most_seeds, .searched = from.amounts.search > 0, .complete = complete,
                                 .frozen = best_baseline(report, false), .learning = best_baseline(report, true)});
 }
 

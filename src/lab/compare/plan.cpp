@@ -34,10 +34,12 @@ constexpr int64_t prefill_bytes = 1024;
 constexpr int64_t most_pieces = 8, least_piece = 8;  // of validation; in windows
 constexpr int64_t least_held_out = 4096;  // some blocks to pair
 constexpr int64_t longest_growth = 4;  // of windows with fillers
-constexpr int64_t least_steps = 30, least_search_steps = 8;  // below these a result says more about the start than about the model
+constexpr int64_t least_steps = 30;           // below these a result says more about the start than about the model
+constexpr int64_t least_search_steps = 100;   // of a trial of a learning rate: below these all rates end on the plateau where training begins
+constexpr int64_t least_seed_steps = 2000;    // of a training: below these more steps say more than a second seed of the first two
 constexpr double margin = 0.95;                              // of the budget; the rest is for what no forecast sees
 constexpr double start_steps = 2;                            // that making a model and its first checkpoint take
-constexpr double least_noise_steps = 100;                    // below these a model has not got used to fillers
+constexpr int64_t least_noise_steps = 100;                    // below these a model has not got used to fillers
 constexpr double noise_trainings = 3;                        // growing 1, 2 and 4 times
 constexpr double learning_cost = 1.1;                        // of learning from a byte, in bytes of a training step
 }  // namespace
@@ -254,13 +256,17 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
     per_unit += c.step_seconds / unit(s, c);
     evaluate = std::max(evaluate, c.evaluate_seconds);
   }
-  const double search = searches(s) ? s.search_share * s.budget : 0;
+  double search = searches(s) ? s.search_share * s.budget : 0;
+  const auto buys = [&](double seconds, double trials, int64_t steps) {
+    return std::ranges::all_of(all, [&](const Calibration& c) { return seconds / per_unit / trials / unit(s, c) >= static_cast<double>(steps); });
+  };
+  if (!buys(search, static_cast<double>(s.learning_rates), least_search_steps)) search = 0;
   double noise = s.length_list().size() > 1 ? 0 : s.noise_share * s.budget;
-  for (const Calibration& c : all)
-    if (noise / per_unit / noise_trainings / unit(s, c) < least_noise_steps) noise = 0;
+  if (!buys(noise, noise_trainings, least_noise_steps)) noise = 0;
   const double train = std::max(0.0, margin * s.budget - fixed - search - noise);
   constexpr double evaluated = 0.06;  // of the time to train
-  a.second_seeds = s.seeds == 1 && all.size() > 1 ? 2 : 0;
+  const bool may = s.seeds == 1 && all.size() > 1;
+  a.second_seeds = may && buys(train, (n + 2) / n, least_seed_steps) ? 2 : 0;
   const double each = n * static_cast<double>(s.seeds) + static_cast<double>(a.second_seeds);  // trainings
   int64_t largest = 0;  // bytes of a batch
   for (const Calibration& c : all) largest = std::max(largest, c.positions);
@@ -274,8 +280,7 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
 
 bool enough(const CompareSettings& s, const std::vector<Calibration>& all, const Amounts& a) {
   return std::all_of(all.begin(), all.end(), [&](const Calibration& c) {
-    return a.train / unit(s, c) >= static_cast<double>(least_steps) &&
-           (!searches(s) || a.search / unit(s, c) >= static_cast<double>(least_search_steps));
+    return a.train / unit(s, c) >= static_cast<double>(least_steps);
   });
 }
 }  // namespace
@@ -290,8 +295,7 @@ Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candid
   constexpr double year = 366 * 86400.0;
   do left.budget *= 1.1;
   while (!enough(left, all, amounts_for(left, all, parts)) && left.budget < year);
-  fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_search_steps, " steps for each learning rate and ",
-       least_steps, " for each training are the least that says anything; --budget ", rounded_up(1.05 * left.budget + spent),
+  fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_steps, " steps for each training are the least that says anything; --budget ", rounded_up(1.05 * left.budget + spent),
        " would do here, or fewer --candidates, or a smaller --size");
 }
 
@@ -304,7 +308,7 @@ void check_added(const CompareSettings& s, const std::vector<Candidate>& candida
 
 double expected_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
   const auto steps = [&](double amount) { return static_cast<double>(steps_for(s, c, amount)) * c.step_seconds; };
-  return static_cast<double>(searches(s) ? s.learning_rates : 0) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + noise_trainings * steps(a.noise) +
+  return static_cast<double>(a.search > 0 ? s.learning_rates : 0) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + noise_trainings * steps(a.noise) +
          measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
 }
 

@@ -46,7 +46,7 @@ std::vector<Calibration> calibrate(const std::vector<Candidate>&, const CompareS
 
 // What each trial gets, the same for all candidates, in the unit that is matched; and how much is measured.
 struct Amounts {
-  double search = 0, train = 0, noise = 0;  // of one trial: calibrated seconds, FLOPs or steps; noise 0: its share buys too few
+  double search = 0, train = 0, noise = 0;  // of one trial: calibrated seconds, FLOPs or steps; search or noise 0: its share buys too few
   int64_t second_seeds = 0;                 // trainings that are kept for the first two, should they lie too close to tell apart
   int64_t validation_bytes = 0;             // of one measurement while training
   int64_t judged_bytes = 0;                 // of the held-out text, as one stream

@@ -114,7 +114,7 @@ TEST(Plan, WhatIsSpentIsNotShared) {
 
 TEST(Plan, OneRateIsNotSearchedFor) {
   const Parts parts = cut(source(1'000'000), {});
-  const CompareSettings one{.budget = 600, .learning_rates = 1, .search_share = 0}, three{.budget = 600};
+  const CompareSettings one{.budget = 600, .seeds = 2, .learning_rates = 1, .search_share = 0}, three{.budget = 600, .seeds = 2};
   EXPECT_EQ(share_out(one, candidates(), costs(), parts).search, 0);
   EXPECT_GT(share_out(one, candidates(), costs(), parts).train, share_out(three, candidates(), costs(), parts).train);
   EXPECT_THROW((CompareSettings{.search_share = 0}.check()), Error);
@@ -164,14 +164,22 @@ TEST(Lengths, EveryCandidateAtEachWithAsManyBytesInABatch) {
 
 TEST(Plan, SecondSeedsAreInTheBudget) {
   const Parts parts = cut(source(1'000'000), {});
-  const CompareSettings settings{.budget = 600}, three{.budget = 600, .seeds = 3};
+  const CompareSettings settings{.budget = 1200}, three{.budget = 1200, .seeds = 3};
   const Amounts amounts = share_out(settings, candidates(), costs(), parts);
   EXPECT_EQ(amounts.second_seeds, 2);
+  EXPECT_EQ(share_out({.budget = 200}, candidates(), costs(), parts).second_seeds, 0);  // more steps say more
   EXPECT_EQ(share_out(three, candidates(), costs(), parts).second_seeds, 0);
   double total = 2 * amounts.train;
   for (const Calibration& c : costs()) total += expected_seconds(settings, c, amounts);
-  EXPECT_LT(total, 600);
-  EXPECT_GT(total, 0.8 * 600);
+  EXPECT_LT(total, 1200);
+  EXPECT_GT(total, 0.8 * 1200);
+}
+
+TEST(Plan, TrialsThatWouldEndOnThePlateauAreNotMade) {
+  const Parts parts = cut(source(1'000'000), {});
+  const Amounts small = share_out({.budget = 60}, candidates(), costs(), parts), large = share_out({.budget = 600}, candidates(), costs(), parts);
+  EXPECT_EQ(small.search, 0);
+  for (const Calibration& c : costs()) EXPECT_GE(large.search / c.step_seconds, 100);
 }
 
 TEST(Candidates, KindsPresetsAndFiles) {

@@ -117,7 +117,8 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
       most = std::max(most, one.rate_doubt);
     }
   if (!blind.empty())
-    sentences.push_back("The search could not tell the learning rates of " + names(blind) + " apart and took what is usual; another rate may be expected to bring " +
+    sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) + " apart and took what is usual; another rate may be expected to bring "
+                                    : "The budget is too small to search for learning rates, so each has its usual one; another may be expected to bring ") +
                         "up to " + bits(most) + " bits per byte, which the doubt counts.");
   if (c.seeds == 1 && ranked.size() > 1)
     sentences.push_back("Each candidate was trained once; the doubt counts the usual luck of a seed (--seeds 3 would measure it).");

@@ -30,6 +30,7 @@ struct BestBaseline {
 struct Circumstances {
   std::string data, terms;     // "tinyshakespeare.txt", "equal time (5m)"
   int64_t seeds = 1;           // trainings of the first two
+  bool searched = true;        // whether learning rates were searched for at all
   bool complete = true;        // all candidates are judged
   BestBaseline frozen, learning;
 };

@@ -8,7 +8,7 @@
 namespace statera {
 namespace {
 
-const Circumstances text = {.data = "book.txt", .terms = "equal time (60 s a training)", .seeds = 1, .complete = true, .frozen = {"n-gram order 4", 2.4}, .learning = {}};
+const Circumstances text = {.data = "book.txt", .terms = "equal time (60 s a training)", .seeds = 1, .searched = true, .complete = true, .frozen = {"n-gram order 4", 2.4}, .learning = {}};
 
 Contender contender(const char* name, double bits, double behind, double error, double step, double state) {
   return {.name = name, .bits_per_byte = bits, .behind = behind, .error = error, .doubt = 2 * error, .context = 512, .step_seconds = step, .state_bytes = state};
@@ -75,6 +75,9 @@ TEST(Recommend, ABlindSearchIsSaid) {
   const Recommendation r = recommend({blind, contender("mamba2", 2.0, 0, 0, 1, 1)}, text);
   EXPECT_TRUE(says(r, "could not tell the learning rates of attention apart")) << r.sentences.back();
   EXPECT_TRUE(says(r, "up to 0.014 bits per byte"));
+  Circumstances hurried = text;
+  hurried.searched = false;
+  EXPECT_TRUE(says(recommend({blind, contender("mamba2", 2.0, 0, 0, 1, 1)}, hurried), "too small to search for learning rates"));
   EXPECT_FALSE(says(recommend({contender("a", 2.1, 0.1, 0.01, 1, 1), contender("b", 2.0, 0, 0, 1, 1)}, text), "learning rates"));
 }
 
