@@ -106,7 +106,7 @@ void run_case(const Case& c, const std::string& folder, Store& store) {
   for (const double lr : c.rates) kept(lr, c.steps, 1, true);
   const RatePrior prior = prior_of(c);
   std::vector<TriedRate> tried;
-  while (std::ssize(tried) < settings.learning_rates) {
+  while (c.search_steps >= least_search_steps && std::ssize(tried) < settings.learning_rates) {
     const double lr = next_rate(tried, prior);
     const Json value = kept(lr, c.search_steps, 1, false);
     tried.push_back({lr, value.contains("error") ? std::numeric_limits<double>::infinity() : value.at("bits_per_byte").get<double>()});
@@ -146,7 +146,7 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
     swept.grid = grid;
     swept.plateau = std::stod(*plateau);
     const RatePrior prior = prior_of(c);
-    for (std::vector<TriedRate>& tried = swept.tried; std::ssize(tried) < CompareSettings().learning_rates;) {
+    for (std::vector<TriedRate>& tried = swept.tried; c.search_steps >= least_search_steps && std::ssize(tried) < CompareSettings().learning_rates;) {
       const double lr = next_rate(tried, prior);
       const auto value = get(lr, c.search_steps, 1);
       if (!value) break;

@@ -35,7 +35,6 @@ constexpr int64_t most_pieces = 8, least_piece = 8;  // of validation; in window
 constexpr int64_t least_held_out = 4096;  // some blocks to pair
 constexpr int64_t longest_growth = 4;  // of windows with fillers
 constexpr int64_t least_steps = 30;           // below these a result says more about the start than about the model
-constexpr int64_t least_search_steps = 100;   // of a trial of a learning rate: below these all rates end on the plateau where training begins
 constexpr int64_t least_seed_steps = 2000;    // of a training: below these more steps say more than a second seed of the first two
 constexpr double margin = 0.95;                              // of the budget; the rest is for what no forecast sees
 constexpr double start_steps = 2;                            // that making a model and its first checkpoint take

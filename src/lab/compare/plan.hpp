@@ -64,7 +64,8 @@ struct Amounts {
   }
 };
 
-constexpr int64_t evaluations = 20;  // in a training
+constexpr int64_t evaluations = 20;          // in a training
+constexpr int64_t least_search_steps = 100;  // of a trial of a learning rate: below these all rates end on the plateau where training begins
 
 bool searches(const CompareSettings&);  // with one learning rate there is nothing to choose
 
