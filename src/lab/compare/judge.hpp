@@ -7,7 +7,7 @@
 namespace statera {
 
 // Bits per byte by which trainings that differ in nothing but their seed usually scatter (standard deviation), and for how many trainings of one's own
-// that knowledge counts. bench/rates.sh measures it; docs/comparing.md has the table.
+// that knowledge counts. An assumption so far: bench/rates.sh will measure it (docs/comparing.md).
 constexpr double usual_seed_deviation = 0.006;
 constexpr int64_t usual_seed_weight = 4;
 

@@ -2,7 +2,8 @@
 //
 //   log2 lr = log2 `lr` + by_width log2(d_model / `d_model`) + by_steps log2(steps / `steps`) + by_positions log2(positions / `positions`)
 //
-// with one row a mixer in src/mixers/NAME/rates.json, which `bench/rates.sh` fits and which says so; the rate of a model is the mean over its layers.
+// with one row a mixer in src/mixers/NAME/rates.json, which says what it was made from; the rate of a model is the mean over its layers. The slopes are
+// assumptions until `bench/rates.sh` has run over several sizes.
 #pragma once
 #include <cstdint>
 #include <string>
