@@ -67,7 +67,7 @@ def check_inference(kind):
         same(f"{kind}: prefill against forward", logits, whole[:, -1], 1e-12)
         if kind == "attention":  # its step reads a cache that is full
             states = model.prefill(ids[:, :63])[1]
-            states = [tuple(F.pad(s, (0, 0, 0, 1)) for s in pair) for pair in states]
+            states = [tuple(F.pad(s, (0, 0, 0, 1)) for s in layer[:2]) + layer[2:] for layer in states]
             same(f"{kind}: a step against forward", model.step(ids[:, 63], states), whole[:, 63], 1e-12)
             return
         states = model.new_states(2, 1)

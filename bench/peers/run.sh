@@ -16,6 +16,10 @@ for flag in "$@"; do
       [ -x "$root/build/peers/venv/bin/python" ] || { echo "error: PyTorch is not installed; bench/peers/run.sh --install does it" >&2; exit 1; }
       build
       exec "$root/build/peers/venv/bin/python" "$here/check_torch_models.py" "$root/build/release/bin/peers_worker" ;;
+    --same-bits)
+      [ -x "$root/build/peers/venv/bin/python" ] || { echo "error: PyTorch is not installed; bench/peers/run.sh --install does it" >&2; exit 1; }
+      cmake -S "$root" --preset release >/dev/null && cmake --build "$root/build/release" --target statera_app >&2
+      exec "$root/build/peers/venv/bin/python" "$here/same_bits.py" "$root/build/release/bin/statera" "${@:2}" ;;
     -h | --help) exec python3 "$here/compare.py" --help ;;
   esac
 done

@@ -30,6 +30,36 @@ def rotated(x, cos, sin):
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
 
+class ShortConv(nn.Module):
+    """A causal filter of `taps` positions a channel, as shifted products: one pass once it is compiled. bare: at first nearly the identity, with
+    neither bias nor activation; else silu of it."""
+
+    def __init__(self, width, taps, bare=False):
+        super().__init__()
+        weight = torch.empty(width, taps).uniform_(-1, 1) / math.sqrt(taps)
+        if bare:
+            weight[:, -1] += 1
+        self.weight = nn.Parameter(weight)
+        self.bias = None if bare else nn.Parameter(torch.empty(width).uniform_(-1, 1) / math.sqrt(taps))
+
+    def ended(self, y):
+        return y if self.bias is None else F.silu(y + self.bias)
+
+    def forward(self, x):  # [B, T, C]
+        taps, T = self.weight.shape[1], x.shape[1]
+        padded = F.pad(x, (0, 0, taps - 1, 0))
+        return self.ended(sum(padded[:, k:k + T] * self.weight[:, k] for k in range(taps)))
+
+    def last(self, x):  # [B, T, C] -> [B, taps - 1, C]
+        return F.pad(x, (0, 0, max(0, self.weight.shape[1] - 1 - x.shape[1]), 0))[:, 1 - self.weight.shape[1]:].clone()
+
+    def step(self, x, before):  # [B, C], [B, taps - 1, C]
+        window = torch.cat([before, x[:, None]], 1)
+        y = self.ended((window * self.weight.T).sum(1))
+        before.copy_(window[:, 1:])
+        return y
+
+
 class Attention(nn.Module):
     def __init__(self, c, d_model, n_layers, positions):
         super().__init__()
@@ -37,15 +67,16 @@ class Attention(nn.Module):
         self.kv_heads = c.get("n_kv_heads") or self.heads
         self.width = c.get("headdim") or d_model // self.heads
         self.qkv_proj = nn.Linear(d_model, (self.heads + 2 * self.kv_heads) * self.width, bias=False)
+        self.conv = ShortConv((self.heads + 2 * self.kv_heads) * self.width, c["d_conv"], bare=True) if c.get("d_conv") else None
         self.o_proj = nn.Linear(self.heads * self.width, d_model, bias=False)
         turns = c.get("rope_theta", 10000) ** (-torch.arange(0, self.width, 2, dtype=torch.float64) / self.width)
         angles = torch.arange(positions, dtype=torch.float64)[:, None] * turns
         self.register_buffer("cos", angles.cos().float(), persistent=False)
         self.register_buffer("sin", angles.sin().float(), persistent=False)
 
-    def qkv(self, x, begin):  # [B, T, d_model] -> [B, H, T, D] each, of positions begin to begin + T
-        B, T, _ = x.shape
-        q, k, v = self.qkv_proj(x).view(B, T, -1, self.width).transpose(1, 2).split([self.heads, self.kv_heads, self.kv_heads], 1)
+    def qkv(self, projected, begin):  # [B, T, (Hq + 2 Hkv) D] -> [B, H, T, D] each, of positions begin to begin + T
+        B, T, _ = projected.shape
+        q, k, v = projected.view(B, T, -1, self.width).transpose(1, 2).split([self.heads, self.kv_heads, self.kv_heads], 1)
         cos, sin = self.cos[begin:begin + T], self.sin[begin:begin + T]
         return rotated(q, cos, sin), rotated(k, cos, sin), v
 
@@ -54,44 +85,23 @@ class Attention(nn.Module):
         return self.o_proj(y.transpose(1, 2).reshape(q.shape[0], q.shape[2], -1))
 
     def prefill(self, x):
-        q, k, v = self.qkv(x, 0)
-        return self.attend(q, k, v, True), (k, v)
+        before = self.qkv_proj(x)
+        q, k, v = self.qkv(self.conv(before) if self.conv else before, 0)
+        return self.attend(q, k, v, True), (k, v) + ((self.conv.last(before),) if self.conv else ())
 
-    def state(self, batch, context):  # keys and values, of which the last position is the one that a step writes
-        return tuple(torch.zeros(batch, self.kv_heads, context, self.width) for _ in range(2))
+    def state(self, batch, context):  # keys and values, of which the last position is the one that a step writes; rows for the filter
+        keys_values = tuple(torch.zeros(batch, self.kv_heads, context, self.width) for _ in range(2))
+        return keys_values + ((torch.zeros(batch, self.conv.weight.shape[1] - 1, self.conv.weight.shape[0]),) if self.conv else ())
 
     def step(self, x, state):  # [B, d_model]
-        keys, values = state
-        q, k, v = self.qkv(x[:, None], keys.shape[2] - 1)
+        keys, values = state[:2]
+        projected = self.qkv_proj(x)
+        if self.conv:
+            projected = self.conv.step(projected, state[2])
+        q, k, v = self.qkv(projected[:, None], keys.shape[2] - 1)
         keys[:, :, -1:] = k
         values[:, :, -1:] = v
         return self.attend(q, keys, values, False)[:, 0]
-
-
-class ShortConv(nn.Module):
-    """silu of a causal filter of `taps` positions a channel, as shifted products: one pass once it is compiled."""
-
-    def __init__(self, width, taps):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(width, taps).uniform_(-1, 1) / math.sqrt(taps))
-        self.bias = nn.Parameter(torch.empty(width).uniform_(-1, 1) / math.sqrt(taps))
-
-    def forward(self, x):  # [B, T, C]
-        taps, T = self.weight.shape[1], x.shape[1]
-        padded = F.pad(x, (0, 0, taps - 1, 0))
-        y = self.bias
-        for k in range(taps):
-            y = y + padded[:, k:k + T] * self.weight[:, k]
-        return F.silu(y)
-
-    def last(self, x):  # [B, T, C] -> [B, taps - 1, C]
-        return F.pad(x, (0, 0, max(0, self.weight.shape[1] - 1 - x.shape[1]), 0))[:, 1 - self.weight.shape[1]:].clone()
-
-    def step(self, x, before):  # [B, C], [B, taps - 1, C]
-        window = torch.cat([before, x[:, None]], 1)
-        y = F.silu((window * self.weight.T).sum(1) + self.bias)
-        before.copy_(window[:, 1:])
-        return y
 
 
 def inverse_softplus(dt):
@@ -232,6 +242,11 @@ class Block(nn.Module):
         self.mixer = MIXERS[mixer["type"]](mixer, d_model, n_layers, positions)
         self.mlp_norm = RMSNorm(d_model, eps) if d_ff else None
         self.mlp = Mlp(d_model, d_ff) if d_ff else None
+        scale = {"plain": 1, "zero": 0, "scaled": 1 / math.sqrt((2 if d_ff else 1) * n_layers)}[config.get("residual_init", "scaled")]
+        outputs = [self.mixer.o_proj if hasattr(self.mixer, "o_proj") else self.mixer.out_proj] + ([self.mlp.down] if d_ff else [])
+        for output in outputs:
+            bound = scale / math.sqrt(output.in_features)
+            nn.init.uniform_(output.weight, -bound, bound)
 
     def second(self, x):
         return x + self.mlp(self.mlp_norm(x)) if self.mlp else x

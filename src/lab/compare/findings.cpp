@@ -260,18 +260,18 @@ Recommendation recommended(const FindingsFrom& from, const Json& report, bool co
                                 .frozen = best_baseline(report, false), .learning = best_baseline(report, true)});
 }
 
-// With several lengths: which candidate is best at each.
+// With several lengths: which candidate is best at each, of those whose trainings came to an end.
 Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
   Json rows = Json::array();
   for (const int64_t length : from.settings.length_list()) {
     std::vector<Known> at;
     for (const Known& known : all)
-      if (known.length == length) at.push_back(known);
+      if (known.length == length && known.done() && !unfinished(from.store, known)) at.push_back(known);
     const Known* best = best_of(at);
     if (!best) continue;
     Json row = {{"length", length}, {"best", best->name}, {"bits_per_byte", mean_bits(best->judged)}, {"within_doubt", Json::array()}};
     for (const Known& known : at)
-      if (known.done() && known.name != best->name)
+      if (known.name != best->name)
         if (const Lead d = lead(known.judged, best->judged); d.behind <= d.doubt) row["within_doubt"].push_back(known.name);
     rows.push_back(std::move(row));
   }
@@ -301,6 +301,14 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
   lines.push_back(listed(names) + " read the training text up to " + fixed(most, 1) + " times: --dropout 0.1, in another --out, may do more than a larger --budget");
 }
 
+// A length at which no training came to an end has no row among the winners.
+void note_unfinished(const CompareSettings& settings, const Json& report, Json& lines) {
+  if (!report.contains("by_length") || !report.at("complete").get<bool>()) return;
+  for (const int64_t length : settings.length_list())
+    if (std::ranges::none_of(report.at("by_length"), [&](const Json& row) { return row.at("length") == length; }))
+      lines.push_back("at " + std::to_string(length) + " bytes every training is unfinished, so no candidate is called the best; a larger --budget would tell");
+}
+
 // What a reader should be careful about.
 Json notes(const FindingsFrom& from, const Json& report, const std::string& baselines) {
   Json lines = Json::array();
@@ -308,6 +316,7 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
     lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " + std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
   note_passes(from.settings, report, lines);
+  note_unfinished(from.settings, report, lines);
   for (const Json& c : report.at("candidates")) {
     const std::string name = c.at("name");
     if (c.contains("error")) lines.push_back(name + " failed: " + c.at("error").get<std::string>());

@@ -42,9 +42,10 @@ Row candidate_row(const Json& candidate, const std::string& winner) {
   std::fill(row.begin() + 1, row.begin() + cells, "-");
   const std::string status = candidate.at("status");
   row[1] = candidate.contains("bits_per_byte") ? decimals(candidate.at("bits_per_byte")) : printable(status);
-  if (const auto d = candidate.find("difference"); d != candidate.end())
-    row[2] = decimals(d->at("bits_per_byte")) + " +- " + decimals(std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
-  else if (candidate.contains("bits_per_byte")) row[2] = "best";
+  if (const auto d = candidate.find("difference"); d != candidate.end()) {
+    const double behind = d->at("bits_per_byte"), doubt = d->value("doubt", 2 * std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
+    row[2] = (behind <= doubt ? "~ " : "") + decimals(behind) + ", " + decimals(doubt);
+  } else if (candidate.contains("bits_per_byte")) row[2] = "best";
   if (candidate.value("unfinished", false)) row[2] = "unfinished";
   if (candidate.contains("learning_bits_per_byte")) row[3] = decimals(candidate.at("learning_bits_per_byte"));
   row[4] = count_text(candidate.at("parameters"));
@@ -58,8 +59,8 @@ Row candidate_row(const Json& candidate, const std::string& winner) {
 }
 
 std::vector<Row> rows_of(const Json& report) {
-  std::vector<Row> rows = {{"", "bits per", "behind", "and if it", "", "train", "step,", "", "training"},
-                           {"", "byte", "the best", "learns on", "params", "B/s", "us", "state", "memory"}};
+  std::vector<Row> rows = {{"", "bits per", "behind the", "and if it", "", "train", "step,", "", "training"},
+                           {"", "byte", "best, doubt", "learns on", "params", "B/s", "us", "state", "memory"}};
   const std::string winner = report.at("recommendation").value("winner", "");
   double best = INFINITY;
   for (const Json& candidate : report.at("candidates")) {
@@ -122,7 +123,7 @@ std::string winners_by_length(const Json& report) {
   for (const Json& row : report.at("by_length")) {
     std::vector<std::string> close = row.at("within_doubt"), open;
     for (const Json& candidate : report.at("candidates"))
-      if (candidate.value("unfinished", false) && candidate.value("length", 0.0) == row.at("length") && candidate.at("name") != row.at("best"))
+      if (candidate.value("unfinished", false) && candidate.value("length", 0.0) == row.at("length"))
         open.push_back(candidate.at("name"));
     std::string begin = "best at " + fixed(row.at("length"), 0) + " bytes:";
     begin.resize(std::max<size_t>(begin.size() + 1, 21), ' ');  // one below the other for lengths of up to five digits
@@ -153,6 +154,7 @@ std::string report_table(const Json& report) {
   if (!report.at("complete").get<bool>()) out += "Stopped before all candidates were done.\n";
   if (report.at("recommendation").contains("winner")) out += "* recommended\n";
   out += wrapped("", "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has read, as compressors do. "
+                     "Doubt: half of what holds 95 % of the difference; ~: smaller than its doubt, so not told apart from the best. "
                      "Step and state: with as much context as the quality was judged with.");
   out += wrapped("equal:     ", report.at("terms").at("equal"));
   out += wrapped("not equal: ", report.at("terms").at("not_equal"));

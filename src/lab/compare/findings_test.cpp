@@ -1,0 +1,73 @@
+// From a store to a report, without training: who is called the best at a length, and who is not.
+#include "lab/compare/findings.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "io/json.hpp"
+#include "io/json_fields.hpp"
+#include "statera/device.hpp"
+
+namespace statera {
+namespace {
+using Json = nlohmann::ordered_json;
+
+class Findings : public ::testing::Test {
+ protected:
+  Findings() {
+    std::string name = (std::filesystem::temp_directory_path() / "statera_findings_XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+    store_.emplace(folder_ + "/compare.sqlite");
+    Json rows = Json::array();
+    for (int order = 0; order < 3; ++order) rows.push_back({{"name", "n-gram order " + std::to_string(order)}, {"bits_per_byte", 4.8 - order}});
+    store_->keep_fact("baselines", Json({{"rows", rows}, {"note", ""}}).dump());
+  }
+  ~Findings() override { std::filesystem::remove_all(folder_); }
+
+  // A candidate whose curve on validation text falls from `middle` to `end`, and whose held-out bytes cost `bits` each.
+  void candidate(const std::string& kind, int64_t length, double middle, double end, double bits) {
+    const std::string name = kind + "@" + std::to_string(length);
+    const Calibration costs{.parameters = 1000, .positions = 2 * length, .step_seconds = 0.1, .step_flops = 1e6};
+    const ModelConfig config = ModelConfig::load("tiny-mamba2");
+    store_->keep_candidate(name, Json({{"config", Json::parse(config.json())}, {"where", "here"}, {"layers", "m"}, {"length", length}, {"batch", 2},
+                                       {"costs", Json::parse(write_fields(costs))}}).dump());
+    Json curve = Json::array();
+    for (const auto& [step, value] : {std::pair(50, middle + 1), {100, middle}, {150, (middle + end) / 2}, {200, end}})
+      curve.push_back({{"step", step}, {"bits_per_byte", value}});
+    store_->keep_trial(name, "train", "seed 1", Json({{"lr", 0.002}, {"steps", 200}, {"best_step", 200}, {"curve", curve}, {"memory", Json::object()}}).dump());
+    store_->keep_costs(name, 1, std::vector<float>(static_cast<size_t>(amounts_.judged_bytes), static_cast<float>(bits * std::numbers::ln2)));
+  }
+  Json found() {
+    const std::string text(200'000, 'x');
+    const ByteSource source = ByteSource::from_memory(std::span(&text, 1));
+    const Parts parts = cut(source, settings_);
+    const Device device = Device::cpu({.threads = 1});
+    const CompareRun run;
+    return findings({source, parts, settings_, amounts_, *store_, device, run}, true);
+  }
+
+  std::string folder_;
+  std::optional<Store> store_;
+  CompareSettings settings_{.lengths = "64,128"};
+  Amounts amounts_{.train = 20, .judged_bytes = 4096};
+};
+
+TEST_F(Findings, TheBestAtALengthHasFinished) {
+  candidate("mamba2", 64, 2.5, 2.3, 2.30);
+  candidate("hybrid", 64, 2.5, 2.3, 2.31);
+  candidate("attention", 64, 2.9, 2.2, 2.20);   // best, and still falling steeply
+  candidate("mamba2", 128, 3.3, 2.3, 2.30);
+  candidate("attention", 128, 2.95, 2.9, 2.20);  // above the counts of three bytes
+  const Json report = found();
+  ASSERT_EQ(report["by_length"].size(), 1u) << report["by_length"];
+  EXPECT_EQ(report["by_length"][0]["length"], 64);
+  EXPECT_EQ(report["by_length"][0]["best"], "mamba2@64");
+  EXPECT_EQ(report["by_length"][0]["within_doubt"], Json({"hybrid@64"}));
+  EXPECT_NE(report["notes"].dump().find("at 128 bytes every training is unfinished"), std::string::npos) << report["notes"];
+  EXPECT_EQ(report["notes"].dump().find("at 64 bytes"), std::string::npos) << report["notes"];
+}
+
+}  // namespace
+}  // namespace statera
