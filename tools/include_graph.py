@@ -22,12 +22,14 @@ SHARED_WITH = {"ops/matmul/tile-inl.hpp": {"ops/attention", "ops/ssd"}}  # the o
 SIMD_HOME = re.compile(r"(_cpu\.cpp|-inl\.hpp|_test\.cpp)$|^src/core/(simd\.hpp|isa\.cpp|thread_pool\.cpp)$")  # thread_pool: flush-to-zero
 SIMD_HEADER = re.compile(r"^(hwy/|arm_neon|\w*mmintrin|immintrin)")
 NAMELESS = {"core", "autograd", "nn", "models", "train", "infer"}  # rooms that must not name a mixer
+TEST_ENDS = ("_test.cpp", "_fuzz.cpp", "_fuzz.hpp")
 MAX_LINES = 600
 # printf's and strtod's numbers have the point of the host program's locale: src/text/number.hpp writes and reads them instead.
 LOCALE_NUMBER = re.compile(r'"[^"\n]*%[-+#0-9.*]*[aefgAEFG][^"\n]*"|\b(?:strto(?:d|f|ld)|sto(?:d|f|ld)|atof|setprecision)\b(?=\()')
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
-REGISTRY_NAME = re.compile(r'^\s*\{\s*"(\w+)"\s*,', re.M)
+REGISTRY = "src/mixers/registry.cpp"
+REGISTRY_NAME = re.compile(r'\bentry<\w+, *\w+>\("(\w+)"\)')
 
 
 class Graph:
@@ -65,7 +67,7 @@ class Graph:
     def check_edge(self, path, target):
         # a test may use what stands in tests/, nothing else may
         if target.startswith("tests/"):
-            if not path.endswith(("_test.cpp", "_fuzz.cpp")):
+            if not path.endswith(TEST_ENDS):
                 self.report(path, f"includes {target}, which belongs to the tests")
             return
         if path.startswith("include/") and not target.startswith("include/"):
@@ -102,7 +104,7 @@ class Graph:
             if SIMD_HEADER.match(target) and not SIMD_HOME.search(path):
                 self.report(path, f"SIMD header {target} outside *_cpu.cpp and *-inl.hpp")
 
-        if path.startswith(("include/", "src/", "apps/")) and not path.endswith(("_test.cpp", "_fuzz.cpp")):
+        if path.startswith(("include/", "src/", "apps/")) and not path.endswith(TEST_ENDS):
             for number, line in enumerate(text.split("\n"), 1):
                 if LOCALE_NUMBER.search(line):
                     self.report(f"{path}:{number}", "a number that depends on the locale; see src/text/number.hpp")
@@ -126,12 +128,12 @@ class Graph:
                 visit(path, [path])
 
     def check_names(self):
-        names = REGISTRY_NAME.findall(self.files.get("src/mixers/registry.cpp", ""))
+        names = REGISTRY_NAME.findall(self.files.get(REGISTRY, ""))
         if not names:
-            return
+            return self.report(REGISTRY, "no mixer's name found in it, so no file can be checked for them; see REGISTRY_NAME in tools/include_graph.py")
         words = re.compile(r"\b(" + "|".join(sorted({n for m in names for n in (m, m.capitalize())}, key=len, reverse=True)) + r")\b")
         for path, text in self.files.items():
-            if not path.startswith(("src/", "include/")) or path.endswith("_test.cpp") or self.room(path) not in NAMELESS:
+            if not path.startswith(("src/", "include/")) or path.endswith(TEST_ENDS) or self.room(path) not in NAMELESS:
                 continue
             for number, line in enumerate(text.split("\n"), 1):
                 if match := words.search(line):
