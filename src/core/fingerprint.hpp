@@ -1,6 +1,7 @@
 // A number of 64 bits that tells bytes from other bytes: whether data or weights are those that a file was made with. No protection against
 // somebody who looks for two that have the same.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -23,6 +24,35 @@ inline uint64_t mix_fingerprint(uint64_t hash, std::span<const uint8_t> bytes) {
   for (; i < bytes.size(); ++i) hash = mix_fingerprint(hash, uint64_t{bytes[i]});
   return hash;
 }
+
+// The number of bytes that come in pieces: the same wherever they are cut. Any change within eight bytes in a row, from a multiple of eight
+// on, makes another number; of other changes one in 2^64 does not.
+class Checksum {
+ public:
+  void add(const void* data, size_t bytes) {
+    auto* from = static_cast<const uint8_t*>(data);
+    total_ += bytes;
+    while (bytes > 0) {
+      size_t taken = bytes / sizeof(word_) * sizeof(word_);
+      if (pending_ == 0 && taken > 0) {
+        hash_ = mix_fingerprint(hash_, std::span(from, taken));
+      } else {
+        taken = std::min(bytes, sizeof(word_) - pending_);
+        std::memcpy(word_ + pending_, from, taken);
+        pending_ = (pending_ + taken) % sizeof(word_);
+        if (pending_ == 0) hash_ = mix_fingerprint(hash_, word_);
+      }
+      from += taken;
+      bytes -= taken;
+    }
+  }
+  uint64_t value() const { return mix_fingerprint(mix_fingerprint(hash_, std::span(word_, pending_)), uint64_t{total_}); }
+
+ private:
+  uint64_t hash_ = 0;
+  size_t total_ = 0, pending_ = 0;
+  uint8_t word_[8] = {};  // the bytes behind the last whole word, `pending_` of them
+};
 
 inline std::string fingerprint_text(uint64_t value) {  // 16 hexadecimal digits
   constexpr char digits[] = "0123456789abcdef";

@@ -219,6 +219,16 @@ class SnapshotFile : public testing::Test {
     session.snapshot().save(path);
     return bytes_of(path);
   }
+  // The same in the format from before there was a checksum: what is wrong with it is named.
+  std::string saved_without_checksum(const std::string& read) const {
+    saved(read);
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    std::map<std::string, std::string> metadata = file.metadata();
+    metadata["format"] = "statera snapshot 2";
+    const test::FileTensors tensors(file);
+    write_safetensors(path, tensors.views, metadata);
+    return bytes_of(path);
+  }
   // What loading these bytes says: io or config, in one line; "" if they are good.
   std::string error_of(const std::string& bytes) const {
     std::ofstream(path, std::ios::binary) << bytes;
@@ -245,7 +255,7 @@ class SnapshotFile : public testing::Test {
 };
 
 TEST_F(SnapshotFile, IsChecked) {
-  const std::string good = saved(std::string(200, 'x'));  // 201 rows: the window begins in block 2
+  const std::string good = saved_without_checksum(std::string(200, 'x'));  // 201 rows: the window begins in block 2
   EXPECT_EQ(error_of(good), "");
   const auto says = [&](const std::string& from, const std::string& to, const std::string& what) {
     const std::string error = error_of(changed(good, from, to));
@@ -261,7 +271,8 @@ TEST_F(SnapshotFile, IsChecked) {
   says("\"position\":\"200\"", "\"position\":\"900\"", "do not fit");
   says("\"position\"", "\"positiom\"", "'position' is missing");
   says("\"model\"", "\"mopel\"", "'model' is missing");
-  says("statera snapshot 2", "statera snapshot 9", "format 'statera snapshot 9', expected 'statera snapshot 2'");
+  says("statera snapshot 2", "statera snapshot 9", "format 'statera snapshot 9', expected 'statera snapshot 3'");
+  says("statera snapshot 2", "statera snapshot 3", "'statera_checksum' is missing");
   says("statera snapshot 2", "statera snapshot 1", "is of an older statera");
   says("\"format\"", "\"formal\"", "is no snapshot of statera");
   says(fingerprint_text(model.fingerprint()), "0000000000000000", "of another model");
@@ -273,9 +284,19 @@ TEST_F(SnapshotFile, IsChecked) {
   for (size_t size = 0; size < good.size(); size += 97) EXPECT_NE(error_of(good.substr(0, size)), "") << size;
 }
 
+TEST_F(SnapshotFile, AFlippedBitIsSeen) {
+  const std::string good = saved(std::string(200, 'x'));
+  EXPECT_EQ(error_of(good), "");
+  for (size_t at = 0; at < good.size(); at += 97) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
+    EXPECT_NE(error_of(bad), "") << at;
+  }
+}
+
 // Whatever stands in a tensor's place: another type or shape of as many bytes, or a tensor that no layer has.
 TEST_F(SnapshotFile, TensorsOfAnotherKindAreRefused) {
-  saved("some text");
+  saved_without_checksum("some text");
   const SafetensorsFile good = SafetensorsFile::open(path);
   const auto metadata = good.metadata();
   const test::FileTensors tensors(good);
@@ -298,16 +319,16 @@ TEST_F(SnapshotFile, TensorsOfAnotherKindAreRefused) {
   refused(one_more, "layers.9.k");
 }
 
-// The fuzzer's first inputs are good ones; STATERA_WRITE_CORPUS=1 writes them anew.
+// The fuzzer's first inputs are good ones, without a checksum, which no change would have; STATERA_WRITE_CORPUS=1 writes them anew.
 TEST_F(SnapshotFile, TheFuzzersFirstInputsAreGood) {
   const std::pair<const char*, std::string> inputs[] = {{"new", ""}, {"short", "abc"}, {"window", std::string(200, 'y')}};
   for (const auto& [name, read] : inputs) {
     const std::string file = std::string(STATERA_SOURCE_DIR "/tests/fuzz/snapshot/") + name + ".snapshot";
-    if (std::getenv("STATERA_WRITE_CORPUS")) std::ofstream(file, std::ios::binary) << changed(saved(read), fingerprint_text(model.fingerprint()), any_model);
+    if (std::getenv("STATERA_WRITE_CORPUS")) std::ofstream(file, std::ios::binary) << changed(saved_without_checksum(read), fingerprint_text(model.fingerprint()), any_model);
     const std::string bytes = bytes_of(file);
     ASSERT_NE(bytes.find(any_model), std::string::npos) << file;
     EXPECT_EQ(error_of(with_fingerprint(bytes, model)), "") << file;
-    EXPECT_EQ(bytes.size(), saved(read).size());
+    EXPECT_EQ(bytes.size(), saved_without_checksum(read).size());
   }
 }
 

@@ -14,7 +14,7 @@
 namespace statera {
 
 namespace {
-constexpr const char* format = "statera snapshot 2";
+constexpr const char* format = "statera snapshot 3", *format_without_checksum = "statera snapshot 2";
 constexpr int64_t most_rows = int64_t{1} << 53;
 
 std::string tensor_name(size_t layer, const StateTensor& tensor) { return "layers." + std::to_string(layer) + "." + tensor.name; }
@@ -45,6 +45,7 @@ class Reader {
     asked_.insert(name);
     return file_.read_finite(found);
   }
+  void require_checksum() const { file_.require_checksum(); }
   void check_all_asked() const {
     for (const FileTensor& tensor : file_.tensors())
       require(asked_.contains(tensor.name), ErrorCode::io, path(), ": ", in_quotes(tensor.name), " is no tensor of a snapshot of this model; the file is damaged");
@@ -60,7 +61,8 @@ void check_model(const Reader& file, const Model& model) {
   const std::string& found = file.text("format");
   require(found != "statera snapshot 1", ErrorCode::io, file.path(), ": is of an older statera, which did not keep what model a snapshot is of; make it "
           "again from the text");
-  require(found == format, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
+  require(found == format || found == format_without_checksum, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
+  if (found == format) file.require_checksum();
   require(file.text("model") == fingerprint_text(model.fingerprint()), ErrorCode::config, file.path(),
           ": is of another model, or of other weights of this one; load the model that it was made with");
 }
@@ -106,7 +108,7 @@ void Snapshot::save(const std::string& path) const {
   for (const auto& [name, index] : joined_names) tensors.push_back({name, joined[index]});
   std::vector<float> logits = data_->logits;
   tensors.push_back({"logits", View(logits.data(), DType::f32, {static_cast<int64_t>(logits.size())})});
-  write_safetensors(path, tensors, metadata);
+  write_with_checksum(path, tensors, metadata);
 }
 
 Snapshot Snapshot::load(const std::string& path, const Model& model) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/fingerprint.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
@@ -21,6 +22,9 @@ namespace {
 using nlohmann::json;
 constexpr uint64_t max_header = 100'000'000;  // as the reference implementation
 constexpr std::string_view metadata_key = "__metadata__";
+// Of the metadata of a file of ours: the checksum of its header, in which these digits are zeros, and of its data.
+constexpr std::string_view checksum_key = "statera_checksum";
+constexpr std::string_view no_checksum = "0000000000000000";
 
 // In the order of the reference: it writes tensors of a later type first, so that all are aligned.
 constexpr std::pair<std::string_view, DType> dtypes[] = {{"BOOL", DType::boolean}, {"U8", DType::u8},   {"I8", DType::i8},   {"I16", DType::i16},
@@ -172,6 +176,34 @@ void check_layout(const std::string& path, std::span<Entry> entries, uint64_t da
 }
 }  // namespace
 
+namespace {
+// Where the digits of the checksum stand in a header as it is written here; npos if they do not.
+size_t checksum_place(std::string_view header) {
+  const std::string before = "\"" + std::string(checksum_key) + "\":\"";
+  const size_t at = header.find(before);  // in no name: quotes stand there behind a backslash
+  return at == header.npos || header.size() - at < before.size() + no_checksum.size() ? header.npos : at + before.size();
+}
+
+void check_checksum(const InputFile& file, std::string header, const std::string& wanted) {
+  const auto check = [&](bool good) {
+    require(good, ErrorCode::io, file.path(), ": the bytes do not have the checksum that the file holds: it is damaged; take an earlier copy, or make it "
+            "again (where another program changed it, leave '", checksum_key, "' out of its metadata)");
+  };
+  const size_t place = checksum_place(header);
+  check(place != header.npos && header.compare(place, wanted.size(), wanted) == 0 && wanted.size() == no_checksum.size());
+  header.replace(place, no_checksum.size(), no_checksum);
+  Checksum sum;
+  sum.add(header.data(), header.size());
+  std::vector<char> piece(size_t{1} << 20);
+  for (uint64_t at = sizeof(uint64_t) + header.size(); at < file.size(); at += piece.size()) {
+    const size_t bytes = std::min<uint64_t>(piece.size(), file.size() - at);
+    file.read(at, piece.data(), bytes);
+    sum.add(piece.data(), bytes);
+  }
+  check(fingerprint_text(sum.value()) == wanted);
+}
+}  // namespace
+
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
   SafetensorsFile result;
   result.file_ = InputFile::open(path);
@@ -190,6 +222,10 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
 
   const uint64_t data = sizeof(header) + header;
   check_layout(path, reader.entries, size - data);
+  if (const auto checksum = reader.metadata.extract(std::string(checksum_key)); !checksum.empty()) {
+    check_checksum(result.file_, text, checksum.mapped());
+    result.has_checksum_ = true;
+  }
   result.metadata_ = std::move(reader.metadata);
   result.tensors_.reserve(reader.entries.size());
   for (Entry& entry : reader.entries) result.tensors_.push_back({std::move(entry.name), *entry.dtype, *entry.shape, data + entry.offsets[0]});
@@ -213,6 +249,11 @@ const FileTensor& SafetensorsFile::at(std::string_view name) const {
   fail(ErrorCode::io, path(), ": no tensor ", in_quotes(name), meant.empty() ? "" : "; did you mean ", meant.empty() ? "" : in_quotes(meant) + "?");
 }
 
+void SafetensorsFile::require_checksum() const {
+  require(has_checksum_, ErrorCode::io, path(), ": '", checksum_key, "' is missing in its metadata, which files of this format have: it is damaged; take an "
+          "earlier copy, or make it again");
+}
+
 Tensor SafetensorsFile::read(const FileTensor& tensor) const {
   Tensor result(tensor.dtype, tensor.shape);
   file_.read(tensor.offset, result.view().data, tensor.bytes());
@@ -227,7 +268,17 @@ Tensor SafetensorsFile::read_finite(const FileTensor& tensor) const {
   return result;
 }
 
-void write_safetensors(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+namespace {
+// The rows of a view that are not dense stand apart.
+template <class Add>
+void for_each_piece(const View& view, Add add) {
+  const size_t size = size_of(view.dtype), row = static_cast<size_t>(view.cols()) * size;
+  if (view.dense()) add(view.data, view.bytes());
+  else
+    for (int64_t r = 0; r < view.rows(); ++r) add(static_cast<const char*>(view.data) + static_cast<size_t>(r * view.stride) * size, row);
+}
+
+void write(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
   std::vector<const NamedView*> sorted;
   for (const NamedView& tensor : tensors) sorted.push_back(&tensor);
   std::sort(sorted.begin(), sorted.end(), [](const NamedView* a, const NamedView* b) {
@@ -257,17 +308,29 @@ void write_safetensors(const std::string& path, std::span<const NamedView> tenso
   text.resize((text.size() + 7) / 8 * 8, ' ');
 
   AtomicFile file(path);
+  if (metadata.contains(std::string(checksum_key))) {
+    Checksum sum;
+    sum.add(text.data(), text.size());
+    for (const NamedView* tensor : sorted) for_each_piece(tensor->view, [&](const void* data, size_t bytes) { sum.add(data, bytes); });
+    text.replace(checksum_place(text), no_checksum.size(), fingerprint_text(sum.value()));
+  }
   const uint64_t length = text.size();
   file.write(&length, sizeof(length));
   file.write(text);
-  for (const NamedView* tensor : sorted) {
-    const View& view = tensor->view;
-    const size_t size = size_of(view.dtype), row = static_cast<size_t>(view.cols()) * size;
-    if (view.dense()) file.write(view.data, view.bytes());
-    else
-      for (int64_t r = 0; r < view.rows(); ++r) file.write(static_cast<const char*>(view.data) + static_cast<size_t>(r * view.stride) * size, row);
-  }
+  for (const NamedView* tensor : sorted) for_each_piece(tensor->view, [&](const void* data, size_t bytes) { file.write(data, bytes); });
   file.commit();
+}
+}  // namespace
+
+void write_safetensors(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+  require(!metadata.contains(std::string(checksum_key)), ErrorCode::config, path, ": '", checksum_key, "' in the metadata is not for the caller to give");
+  write(path, tensors, metadata);
+}
+
+void write_with_checksum(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+  std::map<std::string, std::string> with = metadata;
+  with[std::string(checksum_key)] = no_checksum;
+  write(path, tensors, with);
 }
 
 }  // namespace statera

@@ -26,8 +26,8 @@ struct FileTensor {
   size_t bytes() const { return static_cast<size_t>(shape.elements()) * size_of(dtype); }
 };
 
-// A file that was checked as a whole: every tensor lies inside it and none overlaps another. The values themselves are not looked at. Only the
-// header is in memory; whoever wants a tensor checks its shape and then reads it.
+// A file that was checked as a whole: every tensor lies inside it, none overlaps another, and the bytes have the checksum that a file of ours
+// holds. The values themselves are not looked at. Only the header is in memory; whoever wants a tensor checks its shape and then reads it.
 class SafetensorsFile {
  public:
   // Throws io for a file that is missing or breaks the format, unsupported for an element type or a rank that the engine lacks;
@@ -35,7 +35,10 @@ class SafetensorsFile {
   static SafetensorsFile open(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }  // without the checksum
+  bool has_checksum() const { return has_checksum_; }
+  // Throws io: for a file whose format has a checksum, and that lacks it.
+  void require_checksum() const;
   std::span<const FileTensor> tensors() const { return tensors_; }  // by name; borrowed from this object, which may be moved
   const FileTensor* find(std::string_view name) const;              // null if there is none
   const FileTensor& at(std::string_view name) const;                // throws io, naming the file and the nearest name
@@ -45,11 +48,14 @@ class SafetensorsFile {
  private:
   InputFile file_;
   std::map<std::string, std::string> metadata_;
+  bool has_checksum_ = false;
   std::vector<FileTensor> tensors_;
 };
 
 // Written beside and renamed (io/atomic_file.hpp). The same tensors and metadata give the same bytes, whatever their order; they are the
 // bytes of the reference implementation. Throws io, and config for names that repeat or are no UTF-8.
 void write_safetensors(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata = {});
+// The same, and the metadata hold the checksum of all bytes of the header and the data: for all files of ours.
+void write_with_checksum(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata);
 
 }  // namespace statera

@@ -255,6 +255,45 @@ TEST_F(Safetensors, NamesThatRepeat) {
           "two tensors have the name 'a'");
 }
 
+TEST_F(Safetensors, AnyFlippedBitOfAFileWithAChecksumIsSeen) {
+  Tensor values(DType::f32, {3, 4}), bytes(DType::u8, {13});
+  for (int i = 0; i < 12; ++i) values.as<float>()[i] = static_cast<float>(i);
+  std::memset(bytes.view().data, 7, 13);
+  const std::vector<NamedView> tensors{{"part", values.view().columns(1, 2)}, {"odd", bytes}};
+  write_with_checksum(path(), tensors, {{"step", "12"}});
+  const SafetensorsFile file = SafetensorsFile::open(path());
+  file.require_checksum();
+  EXPECT_EQ(file.metadata(), (std::map<std::string, std::string>{{"step", "12"}}));
+  EXPECT_EQ(file.read(file.at("part")).as<float>()[5], 10.0f);
+  const std::string good = read_bytes(path());
+  for (size_t at = 0; at < good.size(); ++at)
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
+      put(bad);
+      EXPECT_THROW(SafetensorsFile::open(path()).require_checksum(), Error) << "bit " << bit << " of byte " << at;
+    }
+  std::string bad = good;
+  bad.back() ^= 1;
+  EXPECT_NE(error_of(put(bad)).find("the bytes do not have the checksum that the file holds"), std::string::npos);
+  write_safetensors(path(), tensors, {{"step", "12"}});
+  EXPECT_FALSE(SafetensorsFile::open(path()).has_checksum());
+  EXPECT_THROW(SafetensorsFile::open(path()).require_checksum(), Error);
+  EXPECT_THROW(write_safetensors(path(), tensors, {{"statera_checksum", "0"}}), Error);
+}
+
+// A megabyte is read at a time; rows that are not dense come in pieces of any length.
+TEST_F(Safetensors, TheChecksumDoesNotDependOnThePieces) {
+  Tensor wide(DType::u8, {70'000, 37});
+  for (int64_t i = 0; i < wide.shape().elements(); ++i) static_cast<uint8_t*>(wide.view().data)[i] = static_cast<uint8_t>(i * i / 3);
+  Tensor dense(DType::u8, {70'000, 19});
+  copy(wide.view().columns(3, 19), dense);
+  write_with_checksum(path("a"), std::vector<NamedView>{{"x", wide.view().columns(3, 19)}}, {});
+  write_with_checksum(path("b"), std::vector<NamedView>{{"x", dense}}, {});
+  EXPECT_TRUE(read_bytes(path("a")) == read_bytes(path("b")));
+  SafetensorsFile::open(path("a")).require_checksum();
+}
+
 TEST_F(Safetensors, WriterRefusesBadNames) {
   const Tensor t(DType::f32, {1});
   for (const std::vector<NamedView>& tensors : {std::vector<NamedView>{{"a", t}, {"a", t}}, std::vector<NamedView>{{"__metadata__", t}},

@@ -93,6 +93,15 @@ struct Saved {
   }
 };
 
+constexpr const char* format = "statera 2";  // 1, with a checksum; that one was called "statera". Others' files may say anything else
+
+// Throws io for a file of ours that is damaged.
+SafetensorsFile open_weights(const std::string& folder) {
+  SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors");
+  if (const auto found = file.metadata().find("format"); found != file.metadata().end() && found->second == format) file.require_checksum();
+  return file;
+}
+
 WeightFormat format_of(const SafetensorsFile& file) {
   const auto found = file.metadata().find("weights");
   return found == file.metadata().end() ? WeightFormat::f32 : weight_format(found->second, file.path());
@@ -135,7 +144,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   require(std::filesystem::is_directory(folder, ignored), ErrorCode::io, "'", folder,
           "' is not a model folder (one with config.json and model.safetensors, as `statera train --out` writes it)");
   ModelConfig config = ModelConfig::load(folder);
-  const SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors");
+  const SafetensorsFile file = open_weights(folder);
   const WeightFormat saved = format_of(file), wanted = options.weights.value_or(saved);
   require(saved == WeightFormat::f32 || (saved == wanted && !options.training), ErrorCode::unsupported, "'", folder, "' holds weights in ", name_of(saved),
           ", for inference as they are; to train, or for weights in another format, take the folder that it was made from");
@@ -164,7 +173,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   return model;
 }
 
-WeightFormat Model::saved_weights(const std::string& folder) { return format_of(SafetensorsFile::open(folder + "/model.safetensors")); }
+WeightFormat Model::saved_weights(const std::string& folder) { return format_of(open_weights(folder)); }
 
 namespace {
 // All parameters by their names, as they stand in a file; `unpacked` keeps what is not kept in that form.
@@ -196,9 +205,9 @@ void Model::save(const std::string& folder) const {
 void write_model(const Model& model, const std::string& folder) {
   std::vector<Tensor> unpacked;
   const std::vector<NamedView> tensors = named_tensors(model, unpacked);
-  std::map<std::string, std::string> metadata = {{"format", "statera"}};
+  std::map<std::string, std::string> metadata = {{"format", format}};
   if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
-  write_safetensors(folder + "/model.safetensors", tensors, metadata);
+  write_with_checksum(folder + "/model.safetensors", tensors, metadata);
   write_file(folder + "/config.json", model.config().json());
 }
 

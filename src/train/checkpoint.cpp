@@ -1,13 +1,17 @@
 #include "train/checkpoint.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
 #include "io/json_fields.hpp"
+#include "io/printable.hpp"
 #include "io/safetensors.hpp"
 #include "mixers/mixer.hpp"
+#include "models/language_model.hpp"
 #include "models/model_files.hpp"
 
 namespace statera {
@@ -45,7 +49,8 @@ void RunState::visit(FieldVisitor& v) {
 }
 
 namespace {
-constexpr const char* format = "statera checkpoint 1";
+constexpr const char* format = "statera checkpoint 2", *format_without_checksum = "statera checkpoint 1";
+constexpr const char* mend = "; the file is damaged: remove it to start afresh";
 
 std::string text_at(const SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
@@ -57,7 +62,8 @@ std::string text_at(const SafetensorsFile& file, const std::string& key) {
 SafetensorsFile open(const std::string& out) {
   SafetensorsFile file = SafetensorsFile::open(checkpoint_path(out));
   const std::string found = text_at(file, "format");
-  require(found == format, ErrorCode::io, file.path(), ": format '", found, "', expected '", format, "'");
+  require(found == format || found == format_without_checksum, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
+  if (found == format) file.require_checksum();
   return file;
 }
 
@@ -68,11 +74,57 @@ Config read(const SafetensorsFile& file, const std::string& key) {
   return config;
 }
 
-void take(const SafetensorsFile& file, const std::string& name, const View& to) {
+const FileTensor& expect(const SafetensorsFile& file, const std::string& name, const View& to) {
   const FileTensor& from = file.at(name);
   require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::io, file.path(), ": ", name, " is ", name_of(from.dtype), " ",
           from.shape, ", expected ", name_of(to.dtype), " ", to.shape);
-  copy(file.read(from), to);
+  return from;
+}
+
+void take(const SafetensorsFile& file, const std::string& name, const View& to) { copy(file.read_finite(expect(file, name, to)), to); }
+
+// The means of squares: none is below 0 or NaN. One may have run over to infinity; its parameter rests then.
+void take_squares(const SafetensorsFile& file, const std::string& name, const View& to) {
+  copy(file.read(expect(file, name, to)), to);
+  const auto good = [n = to.elements()](const auto* p) { return std::all_of(p, p + n, [](auto x) { return x >= 0; }); };
+  require(to.dtype == DType::f64 ? good(to.as<double>()) : good(to.as<float>()), ErrorCode::io, file.path(), ": ", name, " has a value that is no mean of squares",
+          mend);
+}
+
+// A run that has this state behind it is possible.
+void check_run(const SafetensorsFile& file, const RunState& run, const TrainOptions& options) {
+  const auto check = [&](bool good, const char* name, auto value, const auto&... expected) {
+    require(good, ErrorCode::io, file.path(), ": run: ", name, " is ", value, ", expected ", expected..., mend);
+  };
+  constexpr double most_seconds = 1e10;  // three hundred years
+  check(run.step >= 0 && run.step <= options.steps, "step", run.step, "0 to ", options.steps);
+  check(std::isfinite(run.loss) && run.loss >= 0, "loss", run.loss, "nats of 0 or more");
+  check(run.seconds >= 0 && run.seconds <= most_seconds, "seconds", run.seconds, "0 to ", most_seconds);
+  check(run.best_step >= 0 && run.best_step <= run.step, "best_step", run.best_step, "0 to ", run.step);
+  if (run.best_step == 0) check(run.best == std::numeric_limits<double>::infinity(), "best", run.best, "inf, since best_step is 0");
+  else check(std::isfinite(run.best) && run.best >= 0, "best", run.best, "bits per byte of 0 or more");
+  check(run.metrics_bytes >= 0, "metrics_bytes", run.metrics_bytes, "0 or more");
+}
+
+// What a layer carries from batch to batch: the tensors of its state, [batch, ...] each; of growing ones the same number of positions.
+std::vector<Tensor> carried_by(const SafetensorsFile& file, size_t layer, const StateLayout& layout, DType dtype, int64_t batch) {
+  std::vector<Tensor> result;
+  int64_t positions = -1;
+  for (const StateTensor& tensor : layout) {
+    const FileTensor& found = file.at("carried." + std::to_string(layer) + "." + std::to_string(result.size()));
+    Shape expected{batch};
+    if (tensor.grows) {
+      if (positions < 0 && found.shape.rank() == 3) positions = found.shape[1];
+      expected.push_back(positions);
+      expected.push_back(tensor.shape.elements() / State::block_positions);
+    } else {
+      for (const int64_t size : tensor.shape) expected.push_back(size);
+    }
+    require(found.dtype == dtype && found.shape == expected, ErrorCode::io, file.path(), ": ", found.name, " is ", name_of(found.dtype), " ", found.shape,
+            ", expected ", name_of(dtype), " ", expected, mend);
+    result.push_back(file.read_finite(found));
+  }
+  return result;
 }
 
 // What was left open is taken from the checkpoint; the rest must be equal.
@@ -121,8 +173,8 @@ void save_checkpoint(const std::string& out, const Model& model, const AdamW& op
   for (size_t l = 0; l < carried.layers.size(); ++l)
     for (size_t i = 0; i < carried.layers[l].size(); ++i)
       tensors.push_back({"carried." + std::to_string(l) + "." + std::to_string(i), carried.layers[l][i]});
-  write_safetensors(checkpoint_path(out), tensors,
-                    {{"format", format}, {"config", model.config().json()}, {"options", write_fields(options)}, {"run", write_fields(state)}});
+  write_with_checksum(checkpoint_path(out), tensors,
+                      {{"format", format}, {"config", model.config().json()}, {"options", write_fields(options)}, {"run", write_fields(state)}});
 }
 
 RunState load_checkpoint(const std::string& out, const Model& model, AdamW& optimizer, CarriedState& carried, TrainOptions& options,
@@ -136,27 +188,25 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
           " was trained on other data; give the same files to go on with it, or choose another folder for a new run");
   TrainOptions merged = options;
   merge(merged, read<TrainOptions>(file, "options"), out);
-  require(state.step >= 0 && state.step <= merged.steps, ErrorCode::io, file.path(), ": step ", state.step, " of ", merged.steps);
+  check_run(file, state, merged);
 
   const std::vector<Parameter*>& parameters = optimizer.parameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
     take(file, "weight." + parameters[i]->name, parameters[i]->value);
     take(file, "mean." + parameters[i]->name, optimizer.mean(i));
-    take(file, "square." + parameters[i]->name, optimizer.square(i));
+    take_squares(file, "square." + parameters[i]->name, optimizer.square(i));
     parameters[i]->changed();
   }
   optimizer.set_steps(state.step);
   carried.clear();
-  const size_t layers = model.config().layer_list().size();
-  for (size_t l = 0; l < layers; ++l)
-    for (size_t i = 0;; ++i) {
-      const FileTensor* tensor = file.find("carried." + std::to_string(l) + "." + std::to_string(i));
-      if (!tensor) break;
-      require(i < StateVars::most && tensor->shape.rank() > 0 && tensor->dtype == model.dtype(), ErrorCode::io, file.path(), ": ", tensor->name, " is ",
-              name_of(tensor->dtype), " ", tensor->shape, ", which no layer of this model carries; remove the checkpoint to start afresh");
-      carried.layers.resize(layers);
-      carried.layers[l].push_back(file.read(*tensor));
+  const auto& blocks = model.layers().blocks();
+  size_t tensors = 3 * parameters.size();
+  if (merged.carry && state.step > 0)
+    for (size_t l = 0; l < blocks.size(); ++l) {
+      carried.layers.push_back(carried_by(file, l, blocks[l]->mixer().state_layout(), model.dtype(), merged.batch));
+      tensors += carried.layers.back().size();
     }
+  require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(), " tensors, expected ", tensors, mend);
   options = merged;
   return state;
 }

@@ -33,7 +33,7 @@ bool has_checkpoint(const std::string& out);
 void save_checkpoint(const std::string& out, const Model&, const AdamW&, const CarriedState&, const TrainOptions&, const RunState&);
 
 // Takes the options left open from the checkpoint; throws config if another one, the model's config or the data differ, and io if the
-// file is damaged.
+// file is damaged: every byte is checked, and every value is one that a run can have. Checkpoints from before there was a checksum go on.
 RunState load_checkpoint(const std::string& out, const Model&, AdamW&, CarriedState&, TrainOptions&, uint64_t fingerprint);
 
 // Bytes that a checkpoint will have.

@@ -97,6 +97,7 @@ class Trainer {
     state_.data = fingerprint_text(data_.fingerprint);
     if (run_.resume && has_checkpoint(run_.out)) {
       state_ = load_checkpoint(run_.out, model_, optimizer_, carried_, options_, data_.fingerprint);
+      check(options_, data_, run_);  // those that were open came from there
       before_ = state_.seconds;
       note("going on from step " + std::to_string(state_.step) + " of " + std::to_string(options_.steps));
     } else if (run_.resume) {

@@ -1,0 +1,44 @@
+// Any bytes as a checkpoint: an Error of one line, or a run that takes its next step and can be saved again.
+#include "train/checkpoint_fuzz.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "statera/error.hpp"
+#include "statera/loss.hpp"
+#include "train/checkpoint.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace statera;
+  static const std::string out = [] {
+    char name[] = "/tmp/statera-fuzz-XXXXXX";
+    if (!::mkdtemp(name)) std::abort();
+    std::filesystem::create_directory(std::string(name) + "/checkpoint");
+    return std::string(name);
+  }();
+  static const Model model = checkpoint_fuzz_model();
+  static const TrainingData lanes = checkpoint_fuzz_data();
+  std::FILE* file = std::fopen(checkpoint_path(out).c_str(), "wb");
+  if (!file || std::fwrite(data, 1, size, file) != size || std::fclose(file) != 0) std::abort();
+  try {
+    AdamW optimizer(model.parameters(), {}, model.device());
+    CarriedState carried;
+    TrainOptions options = checkpoint_fuzz_options();
+    const RunState run = load_checkpoint(out, model, optimizer, carried, options, lanes.fingerprint);
+    const Batch batch = lanes.batch(run.step);
+    Tape tape(model.device());
+    const Var loss = cross_entropy(tape, model.forward(tape, batch.inputs, {.initial = &carried, .last = &carried}), batch.targets);
+    tape.backward(loss);
+    optimizer.step();
+    save_checkpoint(out, model, optimizer, carried, options, run);
+    TrainOptions again = options;
+    if (load_checkpoint(out, model, optimizer, carried, again, lanes.fingerprint).step != run.step) std::abort();
+  } catch (const Error& error) {
+    if (std::string(error.what()).find('\n') != std::string::npos) std::abort();
+  }
+  return 0;
+}
