@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Takes the C++ and JSON blocks out of README.md, so that they compile and run as tests.
+"""Takes the C++ and JSON blocks out of the documents, so that they compile and run as tests.
 
-usage: extract.py README.md FOLDER
+usage: extract.py DOCUMENT.md... FOLDER
 
-Writes FOLDER/<name>.cpp for each name of PROGRAMS, in the order of the blocks, FOLDER/config.json and a text to train on. A block without
-main() gets one around it, behind its includes. What is shortened stands in SHORTER, and nothing else is changed.
+Writes FOLDER/<name>.cpp for each name of PROGRAMS, in the order of the documents and of the blocks in them, FOLDER/config.json and a text to
+train on. A block without main() gets one around it, after its includes. SHORTER says what is shortened; nothing else is changed.
 """
 import re
 import sys
 from pathlib import Path
 
 PROGRAMS = ["first", "train", "generate", "stream"]
-SHORTER = {  # program -> what the README says, what the test does
+SHORTER = {  # program -> what the document says, what the test does
     "first": [('"out/quickstart/winner"', '"out/"'), (".max_bytes = 400", ".max_bytes = 40")],
     "train": [("step < 1000", "step < 3"), ("cosine(step, 1000,", "cosine(step, 3,"), ("/*warmup=*/100", "/*warmup=*/1"),
               (".batch = 8, .length = 1024", ".batch = 2, .length = 64")],
@@ -23,7 +23,7 @@ SHORTER = {  # program -> what the README says, what the test does
 def program(name, block):
     for old, new in SHORTER[name]:
         if block.count(old) != 1:
-            sys.exit(f"README.md: the program '{name}' should say `{old}` once; mend tests/readme/extract.py")
+            sys.exit(f"the program '{name}' of the documents should say `{old}` once; correct it, or SHORTER in tests/readme/extract.py")
         block = block.replace(old, new)
     if "int main()" in block:
         return block
@@ -34,13 +34,15 @@ def program(name, block):
 
 
 def main():
-    text, folder = Path(sys.argv[1]).read_text(), Path(sys.argv[2])
+    *documents, folder = [Path(argument) for argument in sys.argv[1:]]
+    text = "".join(document.read_text() for document in documents)
     folder.mkdir(parents=True, exist_ok=True)
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.S | re.M)
     cpp = [block for language, block in blocks if language == "cpp"]
     json = [block for language, block in blocks if language == "json"]
     if len(cpp) != len(PROGRAMS) or len(json) != 1:
-        sys.exit(f"README.md: {len(cpp)} C++ and {len(json)} JSON blocks; expected {len(PROGRAMS)} and 1 (tests/readme/extract.py)")
+        names = ", ".join(document.name for document in documents)
+        sys.exit(f"{names}: {len(cpp)} C++ and {len(json)} JSON blocks; expected {len(PROGRAMS)} and 1 (tests/readme/extract.py)")
     for name, block in zip(PROGRAMS, cpp):
         (folder / f"{name}.cpp").write_text(program(name, block))
     (folder / "config.json").write_text(json[0])
