@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <limits>
 
 #include <CLI/Option.hpp>
 
+#include "core/machine.hpp"
 #include "data/unpack.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
@@ -26,8 +26,20 @@ bool is_terminal(int fd) { return isatty(fd) == 1; }
 
 std::string read_all_stdin() {
   if (is_terminal(0)) throw UsageError("'-' reads from standard input, which is a terminal; pipe something in");
-  const ByteBuffer text = read_plain(0, "the standard input", std::numeric_limits<size_t>::max());
+  const ByteBuffer text = read_plain(0, "the standard input", static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)));
   return {text.bytes().begin(), text.bytes().end()};
+}
+
+ReadOptions reading_within(double budget) {
+  ReadOptions options;
+  if (budget > 0) options.seconds = budget / 2;
+  return options;
+}
+
+std::string cut_text(const ByteSource& source, double budget) {
+  if (source.cut().empty()) return {};
+  return "half of the budget of " + seconds_text(budget) + " was over while " + source.cut() + " was read: the first " + bytes_text(static_cast<double>(source.bytes())) +
+         " are all that is used; a longer --budget reads more";
 }
 
 double parse_seconds(const std::string& text, const std::string& flag) {

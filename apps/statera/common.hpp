@@ -6,6 +6,7 @@
 
 #include <CLI/App.hpp>
 
+#include "statera/data.hpp"
 #include "statera/device.hpp"
 #include "statera/dtype.hpp"
 #include "text/quantity.hpp"
@@ -18,6 +19,9 @@ std::string read_all_stdin();                 // throws UsageError on a terminal
 double parse_seconds(const std::string& text, const std::string& flag);
 std::string stem(const std::string& path);    // "out/war-and-peace.txt.xz" -> "war-and-peace"; "-" -> "stdin"
 double seconds_since_start();                 // of the program: a budget for everything begins there
+// Reading may take half of a budget (seconds; 0: none, as long as it takes).
+ReadOptions reading_within(double budget);
+std::string cut_text(const ByteSource& source, double budget);  // a line about what was left out; empty if nothing was
 void remember_command(int argc, char** argv);
 const std::string& command_text();            // the command line as a shell would take it, "statera" in place of the program's path
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.

@@ -171,7 +171,8 @@ void run(const Flags& f) {
   const bool resumed = f.resume && saved_run(out, options, saved_config);
   options = options_from(f, options, resumed);
 
-  const ByteSource source{std::span<const std::string>(f.files)};
+  const bool timed = options.budget > 0 && options.steps == 0;
+  const ByteSource source(std::span<const std::string>(f.files), reading_within(timed ? options.budget : 0));
   check_apart(source, out, run_files());
   Model model = make_model(f, options, saved_config, source.bytes());
   check_bytes_model(model.config());
@@ -184,9 +185,10 @@ void run(const Flags& f) {
                 " to train on, " + bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
   const double promised = baselines_seconds(f, options, for_training, held_out);
   TrainRun how{.out = out, .resume = f.resume, .checkpoint_seconds = f.checkpoint_seconds};
-  if (options.budget > 0 && options.steps == 0) {
+  if (timed) {
     how.elsewhere = seconds_since_start() + promised;
-    if (seconds_since_start() > options.budget / 2)
+    if (!source.cut().empty()) progress.note(cut_text(source, options.budget));
+    else if (seconds_since_start() > options.budget / 2)
       progress.note("reading the data took " + seconds_text(seconds_since_start()) + " of the budget of " + seconds_text(options.budget));
   }
   how.stop = Interrupt::asked;

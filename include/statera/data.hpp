@@ -1,6 +1,8 @@
 // Bytes to train on: ByteSource (the documents of files, folders or standard input) and ByteStream (batches of them).
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,16 +16,23 @@ namespace statera {
 // A byte model reads the 256 bytes and this, which stands before a document and is never predicted.
 inline constexpr int32_t begin_id = 256;
 
+// How long a source may take to be read.
+struct ReadOptions {
+  double seconds = std::numeric_limits<double>::infinity();  // what has not come by then is left out; the first 64 KiB that are there count always
+  std::function<void()> often = {};                           // ten times a second at the fewest while it is read; what it throws comes out
+};
+
 // An immutable list of documents, which are the files, none of them empty. All of it is read into memory here, so that what happens to a
 // file later changes nothing; a copy or a part shares the memory. gzip, xz and zstd data are unpacked, whatever the file is called.
-// Throws io, in one line that names the file and the mend: for what cannot be read, is damaged, is packed in another way, or is more than
-// half of the machine's memory.
+// Throws io, in one line that names the file and the mend: for what cannot be read, is damaged, is packed in another way, is more than
+// half of the machine's memory, or gives nothing in the time that it has.
 class ByteSource {
  public:
   // A file, which may be a pipe; a folder (all files below it, sorted by path, without hidden and empty ones and without what statera wrote
-  // there: models, comparisons; links are followed, and what has several names is read once); "-", the standard input.
-  explicit ByteSource(const std::string& path);
-  explicit ByteSource(std::span<const std::string> paths);
+  // there: models, comparisons; links are followed, and what has several names is read once; a pipe, a socket or a device in it is an
+  // error); "-", the standard input. A pipe that nobody writes to yet is waited for.
+  explicit ByteSource(const std::string& path, const ReadOptions& options = {});
+  explicit ByteSource(std::span<const std::string> paths, const ReadOptions& options = {});
   static ByteSource from_memory(std::span<const std::string> documents, std::string name = "memory");
 
   const std::string& name() const { return name_; }  // for messages
@@ -33,6 +42,9 @@ class ByteSource {
   int64_t document_begin(int64_t i) const { return i == 0 ? 0 : ends_[static_cast<size_t>(i) - 1]; }
   int64_t document_at(int64_t position) const;  // the document that holds the byte at 0 <= position < bytes()
 
+  // The input within or before which the time for reading was up, for messages: what stands there is no more than a part of the data.
+  // Empty: all was read.
+  const std::string& cut() const { return cut_; }
   // Whether `path` is one of the files that the documents came from, by whatever name. For outputs that must not be inputs.
   bool reads(const std::string& path) const;
 
@@ -52,7 +64,7 @@ class ByteSource {
   std::shared_ptr<const Memory> memory_;
   std::vector<std::span<const uint8_t>> documents_;  // [D]
   std::vector<int64_t> ends_;                        // [D] the position behind each document
-  std::string name_;
+  std::string name_, cut_;
 };
 
 enum class Order {

@@ -65,7 +65,8 @@ class Walk {
         if (it->is_regular_file(ignored)) seen_.insert(identity(path));  // not by the name of a link either
       } else if (it->is_symlink(error)) links_.insert(path);
       else if (it->is_directory(error)) enter(path, false);
-      else if (it->is_regular_file(error)) {
+      else {
+        check_kind(path);
         seen_.insert(identity(path));
         files.push_back(path);
       }
@@ -77,7 +78,14 @@ class Walk {
     const Identity target = identity(link);
     std::error_code ignored;
     if (std::filesystem::is_directory(link, ignored)) enter(link, false);
-    else if (std::filesystem::is_regular_file(link, ignored) && seen_.insert(target).second) files.push_back(link);
+    else if (check_kind(link); seen_.insert(target).second) files.push_back(link);
+  }
+
+  // A folder's pipe would be waited for, and what a device gives has no end.
+  static void check_kind(const std::string& path) {
+    std::error_code ignored;
+    require(std::filesystem::is_regular_file(path, ignored), ErrorCode::io, "[data] ", shown(path), ": is a pipe, a socket or a device in a folder of files; "
+            "move it elsewhere, or name the files of that folder one by one");
   }
 
   std::set<Identity> seen_;
@@ -96,6 +104,13 @@ struct ByteSource::Reader {
   std::shared_ptr<Memory> memory = std::make_shared<Memory>();
   std::vector<std::span<const uint8_t>> documents;
   size_t left = memory_limit();
+  Reading reading;
+  double seconds;  // that it has
+
+  explicit Reader(const ReadOptions& options) : reading{.often = options.often}, seconds(options.seconds) {
+    constexpr double ever = 1e9;
+    if (seconds < ever) reading.end = Reading::Clock::now() + std::chrono::duration_cast<Reading::Clock::duration>(std::chrono::duration<double>(seconds));
+  }
 
   void add(ByteBuffer bytes) {
     if (bytes.size() == 0) return;
@@ -109,31 +124,48 @@ struct ByteSource::Reader {
     if (fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode)) memory->files.emplace(info.st_dev, info.st_ino);
   }
 
+  // Whether there is no more time for this input.
+  bool too_late(const std::string& path) {
+    if (reading.cut.empty() && reading.begun && reading.time_is_up()) reading.cut = shown(path);
+    return !reading.cut.empty();
+  }
+
+  void read(int descriptor, const std::string& path) {
+    note(descriptor);
+    add(read_bytes(descriptor, path, left, reading));
+  }
+
   void file(const std::string& path) {
+    if (too_late(path)) return;
     struct Descriptor {
       int value;
       ~Descriptor() { if (value >= 0) close(value); }
-    } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(errno),
-            errno == ENOENT ? " (is the path right, seen from the working directory?)" : " (may this user read it?)");
-    note(opened.value);
-    add(read_bytes(opened.value, path, left));
+    } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};  // a pipe must not wait for its writer here
+    const int error = errno;
+    require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(error),
+            error == ENOENT ? " (is the path right, seen from the working directory?)" : " (may this user read it?)");
+    read(opened.value, path);
   }
 
   void any(const std::string& path) {
     const size_t before = documents.size();
+    const auto need_bytes = [&](const std::string& of, const char* what_else) {
+      require(documents.size() > before || reading.cut.empty(), ErrorCode::io, "[data] nothing came from ", of, " in the ", seconds,
+              " s that reading may take: does somebody write to it? Give more time (--budget), or a file");
+      require(documents.size() > before, ErrorCode::io, "[data] ", of, what_else);
+    };
     std::error_code ignored;
+    if (before > 0 && too_late(path)) return;
     if (path == "-") {
-      note(STDIN_FILENO);
-      add(read_bytes(STDIN_FILENO, "the standard input", left));
-      require(documents.size() > before, ErrorCode::io, "[data] the standard input is empty: pipe some bytes into it");
+      read(STDIN_FILENO, "the standard input");
+      need_bytes("the standard input", " is empty: pipe some bytes into it");
     } else if (std::filesystem::is_directory(path, ignored)) {
       for (const std::string& name : Walk(path).files) file(name);
-      require(documents.size() > before, ErrorCode::io, "[data] the folder ", shown(path),
-              " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or name another");
+      need_bytes("the folder " + shown(path), " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or "
+                 "name another");
     } else {
       file(path);
-      require(documents.size() > before, ErrorCode::io, "[data] ", shown(path), " is empty: give a file with something in it");
+      need_bytes(shown(path), " is empty: give a file with something in it");
     }
   }
 };
@@ -141,14 +173,15 @@ struct ByteSource::Reader {
 void ByteSource::take(Reader&& reader) {
   memory_ = std::move(reader.memory);
   documents_ = std::move(reader.documents);
+  cut_ = std::move(reader.reading.cut);
   for (const auto& document : documents_) ends_.push_back((ends_.empty() ? 0 : ends_.back()) + static_cast<int64_t>(document.size()));
 }
 
-ByteSource::ByteSource(const std::string& path) : ByteSource(std::span(&path, 1)) {}
+ByteSource::ByteSource(const std::string& path, const ReadOptions& options) : ByteSource(std::span(&path, 1), options) {}
 
-ByteSource::ByteSource(std::span<const std::string> paths) {
+ByteSource::ByteSource(std::span<const std::string> paths, const ReadOptions& options) {
   require(!paths.empty(), ErrorCode::io, "[data] no file given: name a file, a folder, or - for the standard input");
-  Reader reader;
+  Reader reader(options);
   for (const std::string& path : paths) reader.any(path);
   take(std::move(reader));
   name_ = shown(paths[0] == "-" ? "the standard input" : paths[0]);
@@ -161,7 +194,7 @@ bool ByteSource::reads(const std::string& path) const {
 }
 
 ByteSource ByteSource::from_memory(std::span<const std::string> documents, std::string name) {
-  Reader reader;
+  Reader reader({});
   for (const std::string& document : documents) {
     ByteBuffer bytes;
     std::copy(document.begin(), document.end(), bytes.room(document.size()).begin());

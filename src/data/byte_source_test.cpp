@@ -72,6 +72,12 @@ std::string long_text() {
   return s;
 }
 
+std::string digits() {  // pack to more than is read at once
+  std::string s;
+  for (uint32_t x = 1; s.size() < 1'000'000; x = x * 1664525 + 1013904223) s += static_cast<char>('0' + (x >> 24) % 10);
+  return s;
+}
+
 TEST_F(ByteSourceTest, WhatStateraWroteInAFolderIsNoData) {
   write("n/text.txt", "text");
   write("n/sub/more.txt", " and more");
@@ -253,6 +259,81 @@ TEST_F(ByteSourceTest, APipeIsReadOnce) {
   writer.join();
 }
 
+// Reading that has no time: one look is taken.
+TEST_F(ByteSourceTest, WhatDoesNotComeInTimeIsLeftOut) {
+  const ReadOptions no_time{.seconds = 0};
+  const auto message = [&](const std::vector<std::string>& paths) -> std::string {
+    try {
+      ByteSource source(paths, no_time);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::io);
+      return error.what();
+    }
+    return "no error";
+  };
+  const std::string pipe = (folder / "pipe").string(), small = write("s/a.txt", "small"), large = write("s/b.txt", long_text());
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_CONTAINS(message({pipe}), "nothing came from " + pipe + " in the 0 s that reading may take");
+  EXPECT_CONTAINS(message({pipe, small}), "nothing came from " + pipe);
+  const ByteSource whole(small, no_time);
+  EXPECT_EQ(text(whole.document(0)), "small");
+  EXPECT_EQ(whole.cut(), "");
+
+  const ByteSource begin(large, no_time), zeros("/dev/zero", no_time);
+  EXPECT_EQ(text(begin.document(0)), long_text().substr(0, 1 << 16));
+  EXPECT_EQ(begin.cut(), large);
+  EXPECT_EQ(zeros.bytes(), 1 << 16);
+  EXPECT_EQ(zeros.cut(), "/dev/zero");
+  for (const ByteSource& first : {ByteSource((folder / "s").string(), no_time), ByteSource(std::vector<std::string>{small, pipe}, no_time)}) {
+    EXPECT_EQ(first.documents(), 1);
+    EXPECT_EQ(text(first.document(0)), "small");
+  }
+  EXPECT_EQ(ByteSource((folder / "s").string(), no_time).cut(), large);
+
+  const int writer = open(pipe.c_str(), O_RDWR);  // so that the pipe never ends
+  ASSERT_EQ(::write(writer, "some text", 9), 9);
+  const ByteSource some(pipe, no_time);
+  EXPECT_EQ(text(some.document(0)), "some text");
+  EXPECT_EQ(some.cut(), pipe);
+  close(writer);
+  const std::string noise = digits();
+  for (const auto filter : {archive_write_add_filter_gzip, archive_write_add_filter_zstd, archive_write_add_filter_xz}) {
+    const ByteSource part(write("p", packed(filter, noise)), ReadOptions{.seconds = 0});
+    EXPECT_EQ(part.cut(), (folder / "p").string());
+    EXPECT_GT(part.bytes(), 1000);
+    EXPECT_EQ(noise.rfind(text(part.document(0)), 0), 0u);
+  }
+}
+
+TEST_F(ByteSourceTest, ReadingCanBeEndedFromOutside) {
+  const std::string pipe = (folder / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  int calls = 0;
+  const auto often = [&] {
+    if (++calls == 3) throw std::runtime_error("enough");
+  };
+  for (const std::string& path : {pipe, write("p.xz", packed(archive_write_add_filter_xz, digits())), std::string("/dev/zero")}) {
+    calls = 0;
+    EXPECT_THROW(ByteSource(path, {.often = often}), std::runtime_error) << path;
+  }
+}
+
+TEST_F(ByteSourceTest, WhatIsNoFileInAFolderIsNamed) {
+  write("f/a.txt", "text");
+  const std::string name = (folder / "f").string(), pipe = name + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_CONTAINS(error_of(name), pipe + ": is a pipe, a socket or a device in a folder of files");
+  fs::rename(pipe, folder / "pipe");
+  EXPECT_EQ(text(ByteSource(name).document(0)), "text");
+  fs::create_symlink("../pipe", pipe);
+  EXPECT_CONTAINS(error_of(name), pipe + ": is a pipe, a socket or a device");
+  fs::remove(pipe);
+  fs::create_symlink("/dev/null", pipe);
+  EXPECT_CONTAINS(error_of(name), pipe + ": is a pipe, a socket or a device");
+  fs::rename(pipe, name + "/.hidden");
+  EXPECT_EQ(ByteSource(name).documents(), 1);
+}
+
 TEST_F(ByteSourceTest, WhatBecomesOfAFileLaterChangesNothing) {
   const std::string path = write("log.txt", long_text());
   const ByteSource source(path);
@@ -265,12 +346,13 @@ TEST_F(ByteSourceTest, AFileThatIsReadFromItsMiddle) {
   const int file = open(path.c_str(), O_RDONLY);
   char line[7];
   ASSERT_EQ(read(file, line, 7), 7);
-  const ByteBuffer rest = read_bytes(file, path, size_t{1} << 30);
+  Reading reading;
+  const ByteBuffer rest = read_bytes(file, path, size_t{1} << 30, reading);
   EXPECT_EQ(text(rest.bytes()), long_text());
   ASSERT_EQ(lseek(file, 0, SEEK_SET), 0);
   const auto message = [&](size_t limit) -> std::string {
     try {
-      read_bytes(file, path, limit);
+      read_bytes(file, path, limit, reading);
     } catch (const Error& error) {
       return error.what();
     }

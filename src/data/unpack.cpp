@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,18 +56,36 @@ const Packer& packer_of(std::span<const uint8_t> bytes) {
   fail(ErrorCode::io, "[data] ", shown(path), " is truncated or corrupt (", shown(why ? why : "no reason given"), "): fetch or pack it again");
 }
 
-// A descriptor in pieces.
+// What a regular file holds from here to its end; nothing where the descriptor is of anything else. Files of the system may say 0.
+size_t bytes_to_come(int descriptor) {
+  struct stat info {};
+  if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
+  const off_t here = lseek(descriptor, 0, SEEK_CUR);
+  return here >= 0 && here < info.st_size ? static_cast<size_t>(info.st_size - here) : 0;
+}
+
+// A descriptor in pieces. A regular file ends where it did when it was opened: what is written to it meanwhile is not read.
 class Pieces {
  public:
-  Pieces(int descriptor, const std::string& path) : descriptor_(descriptor), path_(path) {}
+  Pieces(int descriptor, const std::string& path, Reading& reading) : descriptor_(descriptor), path_(path), reading_(reading), size_(bytes_to_come(descriptor)) {}
 
-  size_t read(std::span<uint8_t> to) const {
-    ssize_t got = 0;
-    do got = ::read(descriptor_, to.data(), to.size());
-    while (got < 0 && errno == EINTR);
-    require(got >= 0, ErrorCode::io, "[data] cannot read ", shown(path_), ": ", strerror(errno));
-    return static_cast<size_t>(got);
+  // 0 at the end, and where the time is up.
+  size_t read(std::span<uint8_t> to) {
+    if (size_ > 0) to = to.first(std::min(to.size(), size_ - done_));
+    if (to.empty()) return 0;
+    for (;;) {
+      if (!wait()) return 0;
+      const ssize_t got = ::read(descriptor_, to.data(), to.size());
+      const int error = errno;
+      if (got < 0 && (error == EINTR || error == EAGAIN)) continue;
+      require(got >= 0, ErrorCode::io, "[data] cannot read ", shown(path_), ": ", strerror(error));
+      reading_.begun = reading_.begun || got > 0;
+      done_ += static_cast<size_t>(got);
+      return static_cast<size_t>(got);
+    }
   }
+  size_t size() const { return size_; }  // of a regular file from here on; 0: not known
+  bool cut() const { return !reading_.cut.empty(); }
   // The first bytes, as many as say how they are packed; next() gives them again.
   std::span<const uint8_t> peek() {
     while (peeked_ < longest_begin) {
@@ -82,8 +101,24 @@ class Pieces {
   }
 
  private:
+  // Until there is something to read or the end; false where the time is up. A pipe that nobody has opened yet is waited for.
+  bool wait() {
+    for (;;) {
+      if (reading_.often) reading_.often();
+      const bool up = reading_.time_is_up();
+      pollfd input{descriptor_, POLLIN, 0};
+      const int ready = up && reading_.begun ? 0 : poll(&input, 1, up ? 0 : 100);
+      if (ready > 0) return true;
+      if (!up) continue;
+      reading_.cut = shown(path_);
+      return false;
+    }
+  }
+
   int descriptor_;
   const std::string& path_;
+  Reading& reading_;
+  size_t size_, done_ = 0;
   std::array<uint8_t, 1 << 16> piece_;
   size_t peeked_ = 0;
 };
@@ -135,7 +170,7 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
     check_growth(out, limit, path);
     inside = result != Z_STREAM_END;
   }
-  if (inside) damaged(path, "unexpected end of file");
+  if (inside && !in.cut()) damaged(path, "unexpected end of file");
 }
 
 // The window that the first frame of zstd data asks its reader to keep; 0 where it does not say.
@@ -159,15 +194,18 @@ class Archive {
     check(packer_.packing == Packing::xz ? archive_read_support_filter_xz(a) : archive_read_support_filter_zstd(a));
     check(archive_read_support_format_raw(a));
     check(archive_read_support_format_empty(a));
-    check(archive_read_open(a, this, nullptr, give_piece, nullptr));
+    const int opened = archive_read_open(a, this, nullptr, give_piece, nullptr);  // this unpacks already
+    if (in_.cut() && !error_ && opened < ARCHIVE_OK) return;
+    check(opened);
     archive_entry* entry = nullptr;
     const int first = archive_read_next_header(a, &entry);
-    if (first == ARCHIVE_EOF && !error_) return;
+    if ((first == ARCHIVE_EOF || in_.cut()) && !error_) return;
     check(first);
     require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", shown(path_), " is packed more than once: unpack it first");  // the reader of the file is one
     for (;;) {
       const std::span<uint8_t> room = next_room(out);
       const la_ssize_t got = archive_read_data(a, room.data(), room.size());
+      if (got < 0 && in_.cut() && !error_) return;
       check(got);
       if (got == 0) return;
       out.add(static_cast<size_t>(got));
@@ -209,32 +247,33 @@ class Archive {
   std::unique_ptr<archive, int (*)(archive*)> reader_;
 };
 
-// What a regular file holds from here to its end; nothing where the descriptor is of anything else. Files of the system may say 0.
-size_t bytes_to_come(int descriptor) {
-  struct stat info {};
-  if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
-  const off_t here = lseek(descriptor, 0, SEEK_CUR);
-  return here >= 0 && here < info.st_size ? static_cast<size_t>(info.st_size - here) : 0;
-}
-
-// `size`: as bytes_to_come() gave it when the file was opened. It ends there: what is written to it meanwhile is not read.
-void read_rest(Pieces& in, size_t size, const std::string& path, size_t limit, ByteBuffer& out) {
-  require(size <= limit, ErrorCode::io, "[data] ", shown(path), " has ", size >> 20, " MB, and no more than ", limit >> 20,
+void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& out) {
+  require(in.size() <= limit, ErrorCode::io, "[data] ", shown(path), " has ", in.size() >> 20, " MB, and no more than ", limit >> 20,
           " MB of the data are kept in memory: cut it, or give fewer files");
-  if (!in.peek().empty()) {
-    auto begin = in.next();
-    if (size > 0) begin = begin.first(std::min(begin.size(), size));
-    std::copy(begin.begin(), begin.end(), out.room(std::max(size, begin.size())).begin());
-    out.add(begin.size());
-  }
-  while (size == 0 || out.size() < size) {
-    const size_t got = in.read(size == 0 ? next_room(out) : next_room(out, size - out.size()));
+  const auto begin = in.peek().empty() ? std::span<const uint8_t>() : in.next();
+  std::copy(begin.begin(), begin.end(), out.room(std::max(in.size(), begin.size())).begin());
+  out.add(begin.size());
+  while (in.size() == 0 || out.size() < in.size()) {
+    const size_t got = in.read(in.size() == 0 ? next_room(out) : next_room(out, in.size() - out.size()));
     if (got == 0) break;
     out.add(got);
     check_growth(out, limit, path);
   }
-  require(out.size() >= size, ErrorCode::io, "[data] ", shown(path), " became shorter while it was read (", out.size(), " of ", size,
+  require(out.size() >= in.size() || in.cut(), ErrorCode::io, "[data] ", shown(path), " became shorter while it was read (", out.size(), " of ", in.size(),
           " bytes): is it a log that is rotated? Try again, or give a copy");
+}
+
+// Reads by `body` into what it returns.
+template <class Body>
+ByteBuffer in_memory(const std::string& path, Body body) {
+  ByteBuffer bytes;
+  try {
+    body(bytes);
+    bytes.fit();
+  } catch (const std::bad_alloc&) {
+    fail(ErrorCode::io, "[data] too little memory for ", shown(path), " (", bytes.size() >> 20, " MB of it were read): cut it, give fewer files, or free some memory");
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -257,22 +296,21 @@ void ByteBuffer::resize(size_t capacity) {
 }
 
 ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit) {
-  Pieces in(descriptor, path);
-  ByteBuffer bytes;
-  read_rest(in, bytes_to_come(descriptor), path, limit, bytes);
-  bytes.fit();
-  return bytes;
+  return in_memory(path, [&](ByteBuffer& bytes) {
+    Reading reading;
+    Pieces in(descriptor, path, reading);
+    read_rest(in, path, limit, bytes);
+  });
 }
 
-ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit) {
-  const size_t size = bytes_to_come(descriptor);
-  Pieces in(descriptor, path);
-  ByteBuffer bytes;
+namespace {
+void read_unpacked(int descriptor, const std::string& path, size_t limit, Reading& reading, ByteBuffer& bytes) {
+  Pieces in(descriptor, path, reading);
   const Packer& packer = packer_of(in.peek());
   switch (packer.packing) {
     case Packing::none:
       require(in.peek().empty() || packed_suffix(path).empty(), ErrorCode::io, "[data] ", shown(path), " is not packed as its name says: rename it, or pack it again");
-      read_rest(in, size, path, limit, bytes);
+      read_rest(in, path, limit, bytes);
       break;
     case Packing::gzip: unpack_gzip(in, path, limit, bytes); break;
     case Packing::xz:
@@ -282,8 +320,11 @@ ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit) {
   if (packer.packing != Packing::none)
     if (const Packer& inner = packer_of(bytes.bytes()); inner.packing != Packing::none)
       fail(ErrorCode::io, "[data] ", shown(path), " is packed more than once (", inner.name, " inside ", packer.name, "): unpack it first");
-  bytes.fit();
-  return bytes;
+}
+}  // namespace
+
+ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit, Reading& reading) {
+  return in_memory(path, [&](ByteBuffer& bytes) { read_unpacked(descriptor, path, limit, reading, bytes); });
 }
 
 std::string shown(std::string_view path) {

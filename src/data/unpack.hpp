@@ -1,7 +1,9 @@
 // All bytes of a file, pipe or device, unpacked where they are packed.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,11 +30,22 @@ class ByteBuffer {
   size_t size_ = 0, capacity_ = 0;
 };
 
+// How long reading may take, and how far it has come, for all inputs of a source.
+struct Reading {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point end = Clock::time_point::max();
+  std::function<void()> often = {};  // ten times a second at the fewest; what it throws ends the reading
+  bool begun = false;                // something has come; until then one look is taken at an input even where the time is up
+  std::string cut = {};              // the input within or before which the time was up; empty: none
+
+  bool time_is_up() const { return end != Clock::time_point::max() && Clock::now() >= end; }
+};
+
 // Reads to the end, from one opened descriptor and in one pass. What begins as gzip, xz or zstd data is unpacked, whatever its name; every
 // checksum must hold. Throws io, naming `path`, for what is truncated, corrupt, packed in another way, unpacked under a packed file's name,
-// shorter than it was when it was opened, or holds more than `limit` bytes.
-ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit);
-ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit);  // the bytes as they are
+// shorter than it was when it was opened, or holds more than `limit` bytes. Where the time is up, what has come so far is all.
+ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit, Reading& reading);
+ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit);  // the bytes as they are, however long it takes
 
 std::string_view packed_suffix(std::string_view path);  // ".gz" of "a.GZ"; empty where a name promises none
 
