@@ -12,10 +12,12 @@
 #include "common.hpp"
 #include "core/check.hpp"
 #include "core/machine.hpp"
+#include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
 #include "io/output_folder.hpp"
+#include "io/printable.hpp"
 #include "lab/bench/inference.hpp"
 #include "lab/bench/operations.hpp"
 #include "lab/bench/roof.hpp"
@@ -113,7 +115,10 @@ void check_inputs(const Flags& f) {
 class Bench {
  public:
   explicit Bench(const Flags& flags) : f(flags) {
-    terms_.note = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+    terms_.note = [](const std::string& line) {
+      if (Interrupt::asked()) throw Interrupted();
+      std::fprintf(stderr, "%s\n", printable(line).c_str());
+    };
     for (int64_t threads : f.threads.empty() ? Numbers{0} : sorted(f.threads))
       devices_.push_back(make_device(static_cast<int>(std::clamp<int64_t>(threads, -1, 1 << 20))));
     const Machine machine = this_machine();
@@ -212,14 +217,17 @@ void run(Flags f) {
     f.roof = f.ops = f.train.chosen = f.infer.chosen = f.stream.chosen = f.start.chosen = true;
     if (!f.budget) f.budget = std::to_string(static_cast<int>(usual_budget)) + "s";
   }
+  std::optional<Interrupt> interrupt;
   std::optional<AtomicFile> out;
   if (f.out) {  // a path that cannot be written is an error now, not after five minutes
     check_inputs(f);
-    check_named_output(*f.out);
+    check_named_file("--out", *f.out);
+    interrupt.emplace();  // Ctrl-C: before the next measurement, and no part of the file is left; again: at once
     out.emplace(*f.out);
   }
   const Json report = Bench(f).run();
-  const std::string text = report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";  // names of files need not be UTF-8
+  if (Interrupt::asked()) throw Interrupted();
+  const std::string text = json_text(report, 2) + "\n";
   if (out) {
     out->write(text);
     out->commit();

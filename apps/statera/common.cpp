@@ -10,6 +10,7 @@
 
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
+#include "io/output_folder.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
 #include "verbs.hpp"
@@ -28,6 +29,15 @@ std::string read_all_stdin() {
   if (is_terminal(0)) throw UsageError("'-' reads from standard input, which is a terminal; pipe something in");
   const ByteBuffer text = read_plain(0, "the standard input", static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)));
   return {text.bytes().begin(), text.bytes().end()};
+}
+
+void check_named_file(const std::string& flag, const std::string& path) {
+  if (path == "-") throw UsageError(flag + " - would be a file that is called '-'; standard output is /dev/stdout");
+  check_named_output(path);
+}
+
+void check_named_folder(const std::string& flag, const std::string& path) {
+  if (path == "-") throw UsageError(flag + " - would be a folder that is called '-', and a folder cannot go to standard output; give it a name");
 }
 
 ReadOptions reading_within(double budget) {

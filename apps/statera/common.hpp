@@ -22,6 +22,9 @@ double seconds_since_start();                 // of the program: a budget for ev
 // Reading may take half of a budget (seconds; 0: none, as long as it takes).
 ReadOptions reading_within(double budget);
 std::string cut_text(const ByteSource& source, double budget);  // a line about what was left out; empty if nothing was
+// Outputs that a flag names. Throws UsageError for "-", which stands for nothing here, and io for a file of a model or a comparison.
+void check_named_file(const std::string& flag, const std::string& path);
+void check_named_folder(const std::string& flag, const std::string& path);
 void remember_command(int argc, char** argv);
 const std::string& command_text();            // the command line as a shell would take it, "statera" in place of the program's path
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.

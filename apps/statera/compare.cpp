@@ -13,6 +13,8 @@
 #include "common.hpp"
 #include "compare_progress.hpp"
 #include "interrupt.hpp"
+#include "io/json.hpp"
+#include "io/printable.hpp"
 #include "lab/compare/compare.hpp"
 #include "lab/compare/folder.hpp"
 #include "lab/report/page.hpp"
@@ -84,6 +86,7 @@ CompareSettings settings_from(const Flags& f, const std::string& out, int64_t by
 }
 
 void run(const Flags& f) {
+  check_named_folder("--out", f.out);
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) + "-compare" : f.out;
   OutputFolder::check(out, comparison_files());
   const ByteSource source(std::span<const std::string>(f.files), reading_within(budget_from(f, out)));
@@ -102,11 +105,11 @@ void run(const Flags& f) {
     report = compare(source, candidates, settings, make_device(f.threads), how);
     progress.finish();
   }
-  write_page(report.dump(), out);
-  if (f.json) std::printf("%s\n", report.dump().c_str());
+  write_page(json_text(report), out);
+  if (f.json) std::printf("%s\n", json_text(report).c_str());
   else {
     print_report(report);
-    std::printf("the page: %s/report.html   the models: %s/models/\n", out.c_str(), out.c_str());
+    std::printf("the page: %s/report.html   the models: %s/models/\n", printable(out).c_str(), printable(out).c_str());
   }
   if (report.at("complete").get<bool>()) return;
   std::fprintf(stderr, "stopped; the same command goes on\n");
@@ -117,7 +120,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("FILE", f.files, "files or folders; - is the standard input; gzip, xz and zstd are unpacked")->required();
   add_list(verb, "--candidates", f.candidates, "kinds of presets, presets, or JSON files")->default_str("mamba2,attention,hybrid");
   verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)");
-  verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m)");
+  verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m); reading gets half at most");
   verb.add_option("--match", f.match, "what each candidate gets equally much of (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
   verb.add_option("--seeds", f.seeds, "trainings of each candidate (default: 1)");
   verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");

@@ -8,6 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "interrupt.hpp"
+#include "io/json.hpp"
+#include "io/printable.hpp"
 #include "models/model_files.hpp"
 #include "statera/error.hpp"
 #include "statera/model.hpp"
@@ -23,20 +26,24 @@ struct Flags {
 };
 
 void run(const Flags& flags) {
+  check_named_folder("--out", flags.out);
   std::error_code ignored;
   for (const char* file : {"/config.json", "/model.safetensors"})
     if (std::filesystem::exists(flags.out + file, ignored))
       throw Error(ErrorCode::io, "'" + flags.out + "' holds a model already, which would be lost; give another folder to --out");
   OutputFolder::check(flags.out, model_files());
   const Model model = Model::load(flags.model, make_device(0), {.training = false, .weights = flags.weights});
-  model.save(flags.out);
+  {
+    const Interrupt interrupt;  // the folder is written to its end
+    model.save(flags.out);
+    if (Interrupt::asked()) throw Interrupted();
+  }
   const std::string weights(name_of(model.weights()));
   if (flags.json)
-    std::printf("%s\n", nlohmann::json({{"model", flags.model}, {"out", flags.out}, {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}})
-                            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(nlohmann::json({{"model", flags.model}, {"out", flags.out}, {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}})).c_str());
   else
     std::printf("%s of weights in %s: the model is in %s; try: statera generate %s\n", bytes_text(model.weight_bytes()).c_str(), weights.c_str(),
-                flags.out.c_str(), flags.out.c_str());
+                printable(flags.out).c_str(), printable(flags.out).c_str());
 }
 }  // namespace
 

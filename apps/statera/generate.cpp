@@ -10,6 +10,8 @@
 
 #include "common.hpp"
 #include "interrupt.hpp"
+#include "io/json.hpp"
+#include "io/printable.hpp"
 #include "statera/sampler.hpp"
 #include "statera/session.hpp"
 #include "verbs.hpp"
@@ -50,7 +52,7 @@ struct Ending {
   ~Ending() {
     if (open && (is_terminal(1) || (!warnings.empty() && same_file(1, 2)))) std::printf("\n");
     std::fflush(stdout);
-    for (const std::string& line : warnings) std::fprintf(stderr, "statera generate: %s\n", line.c_str());
+    for (const std::string& line : warnings) std::fprintf(stderr, "statera generate: %s\n", printable(line).c_str());
   }
 };
 
@@ -73,8 +75,7 @@ void run(Flags& flags) {
     return written && !Interrupt::asked();
   });
   if (flags.json)
-    std::printf("%s\n", nlohmann::json({{"prompt", flags.prompt}, {"text", text}, {"bytes", text.size()}, {"seed", flags.sampling.seed}})
-                            .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(nlohmann::json({{"prompt", flags.prompt}, {"text", text}, {"bytes", text.size()}, {"seed", flags.sampling.seed}})).c_str());
   if (Interrupt::asked()) throw Interrupted();
 }
 }  // namespace

@@ -11,6 +11,7 @@
 #include "common.hpp"
 #include "core/fields.hpp"
 #include "io/json.hpp"
+#include "io/printable.hpp"
 #include "models/language_model.hpp"
 #include "statera/model.hpp"
 #include "verbs.hpp"
@@ -53,7 +54,7 @@ void print_json(const Flags& flags, const ModelConfig& config, const LanguageMod
   for (int64_t context : contexts) out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;
   if (flags.tensors)
     for (const Parameter* p : parameters.all) out["tensors"][p->name] = std::vector<int64_t>(p->shape.begin(), p->shape.end());
-  std::printf("%s\n", out.dump(2).c_str());
+  std::printf("%s\n", json_text(out, 2).c_str());
 }
 
 void print_keys(const Flags& flags) {
@@ -85,10 +86,10 @@ void run(const Flags& flags) {
   int64_t count = 0;
   for (const Parameter* p : parameters.all) count += p->elements();
   if (flags.json) return print_json(flags, config, model, parameters, count);
-  std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", flags.model.c_str(), count_text(static_cast<double>(count)).c_str(),
-              static_cast<long long>(config.d_model), config.layers.c_str(),
+  std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", printable(flags.model).c_str(), count_text(static_cast<double>(count)).c_str(),
+              static_cast<long long>(config.d_model), printable(config.layers).c_str(),
               config.d_ff ? (", SwiGLU d_ff " + std::to_string(config.d_ff)).c_str() : "");
-  for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", name.c_str(), block.c_str());
+  for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
   const ModelCost cost = model.cost(flags.length, flags.length);
   std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s a step\n", static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),

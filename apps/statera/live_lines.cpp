@@ -60,7 +60,7 @@ void LiveLines::write(const std::string& text) {
 }
 
 void LiveLines::set(size_t index, const std::string& line) {
-  if (!terminal_) return write(line + "\n");
+  if (!terminal_) return write(printable(line) + "\n");
   if (lines_.size() <= index) lines_.resize(index + 1);
   lines_[index] = printable(line);
   const std::string top = to_top();
@@ -68,9 +68,10 @@ void LiveLines::set(size_t index, const std::string& line) {
 }
 
 void LiveLines::print(const std::string& line) {
-  if (!terminal_ || drawn_ == 0) return write(line + "\n");
+  const std::string plain = printable(line);
+  if (!terminal_ || drawn_ == 0) return write(plain + "\n");
   const std::string top = to_top();
-  write(top + "\033[J" + line + "\r\n" + block());
+  write(top + "\033[J" + plain + "\r\n" + block());
 }
 
 void LiveLines::keep() {

@@ -8,6 +8,7 @@
 
 #include "common.hpp"
 #include "descriptors.hpp"
+#include "io/printable.hpp"
 #include "statera/error.hpp"
 #include "values.hpp"
 #include "verbs.hpp"
@@ -26,7 +27,7 @@ int run(int argc, char** argv) {
     const auto chosen = app.get_subcommands();
     return chosen.empty() ? std::string("statera") : "statera " + chosen.front()->get_name();
   };
-  const auto say = [&](const std::string& what) { std::fprintf(stderr, "%s: %s\n", verb().c_str(), what.c_str()); };
+  const auto say = [&](const std::string& what) { std::fprintf(stderr, "%s: %s\n", verb().c_str(), statera::printable(what).c_str()); };
   const auto with_hint = [&](const std::string& message) {
     const auto chosen = app.get_subcommands();
     return message + (chosen.empty() ? "" : cli::several_values_hint(*chosen.front(), argc, argv, message));
@@ -53,7 +54,7 @@ int run(int argc, char** argv) {
   } catch (const statera::cli::Interrupted&) {
     return 130;
   } catch (const std::bad_alloc&) {
-    say("out of memory; take a smaller model, batch or length");
+    say("out of memory; free some, or take a smaller model, batch or length");
     return 1;
   } catch (const statera::Error& error) {
     say(error.code() == statera::ErrorCode::io ? with_hint(error.what()) : error.what());

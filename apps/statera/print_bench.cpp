@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "io/printable.hpp"
 #include "text/columns.hpp"
 #include "text/number.hpp"
 #include "text/quantity.hpp"
@@ -16,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 double number(const Json& row, const char* key) { return row.at(key).get<double>(); }
-std::string text(const Json& row, const char* key) { return row.at(key).get<std::string>(); }
+std::string text(const Json& row, const char* key) { return printable(row.at(key).get<std::string>()); }
 std::string whole(const Json& row, const char* key) {
   std::string digits = std::to_string(row.at(key).get<int64_t>());
   for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), ",");

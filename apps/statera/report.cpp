@@ -5,6 +5,8 @@
 #include <CLI/Option.hpp>
 #include <nlohmann/json.hpp>
 
+#include "io/json.hpp"
+#include "io/printable.hpp"
 #include "lab/report/page.hpp"
 #include "lab/report/report.hpp"
 #include "print_report.hpp"
@@ -20,13 +22,13 @@ struct Flags {
 
 void run(const Flags& flags) {
   const nlohmann::ordered_json report = read_report(flags.folder);
-  write_page(report.dump(), flags.folder);
+  write_page(json_text(report), flags.folder);
   if (flags.json) {
-    std::printf("%s\n", report.dump().c_str());
+    std::printf("%s\n", json_text(report).c_str());
     return;
   }
   print_report(report);
-  std::printf("the page: %s/report.html\n", flags.folder.c_str());
+  std::printf("the page: %s/report.html\n", printable(flags.folder).c_str());
 }
 }  // namespace
 

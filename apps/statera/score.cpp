@@ -11,7 +11,9 @@
 
 #include "common.hpp"
 #include "core/check.hpp"
+#include "interrupt.hpp"
 #include "io/atomic_file.hpp"
+#include "io/json.hpp"
 #include "io/output_folder.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "live_lines.hpp"
@@ -75,6 +77,10 @@ class Costs {
     if (progress_) lines_.set(0, std::to_string(n_) + " of " + std::to_string(total_) + " bytes, " + fixed(per_byte(), 4) + " bits per byte");
   }
   void warn(const std::string& line) { lines_.print("statera score: " + line); }
+  void stopped() {
+    lines_.clear();
+    lines_.print("stopped after " + std::to_string(n_) + " of " + std::to_string(total_) + " bytes, without a result" + (table_ ? " and without a table" : ""));
+  }
   void finish() {
     lines_.clear();
     if (table_) table_->finish();
@@ -99,8 +105,12 @@ double score(const Model& model, const ByteSource& source, const Flags& flags, b
   Session session(model, {.rewind_bytes = 0, .warn = warn});
   stream_costs(session, source, source.bytes(), [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
     costs.add(bytes, nats);
-    return true;
+    return !Interrupt::asked();
   });
+  if (Interrupt::asked()) {
+    costs.stopped();
+    throw Interrupted();
+  }
   costs.finish();
   return costs.per_byte();
 }
@@ -112,13 +122,17 @@ std::optional<double> score_f32(const Model& model, const ByteSource& source, co
 }
 
 void run(const Flags& flags) {
+  const Interrupt interrupt;  // the table leaves no part of it behind
   std::optional<Table> table;
   if (!flags.per_byte.empty()) {
-    check_named_output(flags.per_byte);
+    check_named_file("--per-byte", flags.per_byte);
     table.emplace(flags.per_byte);
   }
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
-  const ByteSource source(flags.file);
+  const auto stop = [] {
+    if (Interrupt::asked()) throw Interrupted();
+  };
+  const ByteSource source(flags.file, {.often = stop});
   require(!table || !source.reads(flags.per_byte), ErrorCode::io, flags.per_byte,
           ": is a file to score, and would be replaced; give another name to --per-byte");
   const double bits = score(model, source, flags, true, table ? &*table : nullptr), n = static_cast<double>(source.bytes());
@@ -128,7 +142,7 @@ void run(const Flags& flags) {
     nlohmann::json out = {{"file", flags.file}, {"bytes", source.bytes()}, {"bits_per_byte", bits}, {"nats_per_byte", bits * std::numbers::ln2},
                           {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}};
     if (f32) out["f32_bits_per_byte"] = *f32, out["loss_bits_per_byte"] = bits - *f32;
-    std::printf("%s\n", out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::printf("%s\n", json_text(out).c_str());
     return;
   }
   std::printf("%s bits per byte over %lld bytes: %s instead of %s\n", fixed(bits, 4).c_str(), static_cast<long long>(source.bytes()), bytes_text(bits * n / 8).c_str(),

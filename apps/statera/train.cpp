@@ -13,6 +13,7 @@
 #include "core/check.hpp"
 #include "interrupt.hpp"
 #include "io/json.hpp"
+#include "io/printable.hpp"
 #include "lab/baselines.hpp"
 #include "lab/training_data.hpp"
 #include "progress.hpp"
@@ -112,7 +113,7 @@ void print_table(const std::string& out, const TrainResult& result, int64_t held
     for (const Baseline& row : b->rows) print_row(row);
     if (!b->note.empty()) std::printf("  %s\n", b->note.c_str());
   }
-  std::printf("the model is in %s; try: statera generate %s\n", out.c_str(), out.c_str());
+  std::printf("the model is in %s; try: statera generate %s\n", printable(out).c_str(), printable(out).c_str());
 }
 
 void print_json(const std::string& out, const Model& model, const TrainResult& r, int64_t held_out_bytes, const Baselines* b) {
@@ -128,7 +129,7 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
     json["baselines"] = beside.at("rows");
     if (beside.at("note") != "") json["note"] = beside.at("note");
   }
-  std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  std::printf("%s\n", json_text(json).c_str());
 }
 
 Model make_model(const Flags& f, const TrainOptions& options, const std::string& saved_config, int64_t bytes) {
@@ -163,6 +164,7 @@ BaselineOptions baseline_options(const TrainOptions& options, const TrainRun& ho
 }
 
 void run(const Flags& f) {
+  check_named_folder("--out", f.out);
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
   OutputFolder::check(out, run_files());
   check_folder(f, out);
@@ -218,7 +220,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   auto* config = verb.add_option("--config", f.config, "a preset's name or a JSON file (default: by the size of the data and the budget)");
   verb.add_option("--init", f.init, "go on from the weights of a trained model")->excludes(config);
   verb.add_option("--out", f.out, "folder for the model (default: out/NAME)");
-  auto* budget = verb.add_option("--budget", f.budget, "time for everything from reading to the baselines, as 90s, 10m or 1h30m (default: 5m)");
+  auto* budget = verb.add_option("--budget", f.budget, "time for everything from reading, which gets half, to the baselines, as 90s, 10m or 1h30m (default: 5m)");
   verb.add_option("--steps", f.steps, "steps of the optimizer instead of a budget")->excludes(budget);
   auto* resume = verb.add_flag("--resume", f.resume, "go on from the checkpoint; without one, start afresh");
   verb.add_flag("--overwrite", f.overwrite, "replace what is in the folder")->excludes(resume);

@@ -19,7 +19,8 @@ InputFile InputFile::open(const std::string& path) {
   result.file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not wait for its writer
   require(result.file_ >= 0, ErrorCode::io, path, ": cannot open: ", std::strerror(errno));
   struct stat status;
-  require(::fstat(result.file_, &status) == 0, ErrorCode::io, path, ": cannot read: ", std::strerror(errno));
+  const int told = ::fstat(result.file_, &status);  // before errno is read: the arguments of a call have no order
+  require(told == 0, ErrorCode::io, path, ": cannot read: ", std::strerror(errno));
   require(!S_ISDIR(status.st_mode), ErrorCode::io, path, ": expected a file, got a folder");
   require(S_ISREG(status.st_mode), ErrorCode::io, path, ": expected a regular file, got a pipe or device");
   require(status.st_size > 0, ErrorCode::io, path, ": the file is empty");

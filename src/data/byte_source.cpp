@@ -46,8 +46,10 @@ class Walk {
 
   static Identity identity(const std::string& path) {
     struct stat info {};
-    require(stat(path.c_str(), &info) == 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(errno),
-            errno == ENOENT || errno == ELOOP ? " (a link that leads nowhere? mend it or remove it)" : " (may this user read it?)");
+    const bool found = stat(path.c_str(), &info) == 0;
+    const int error = errno;
+    require(found, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(error),
+            error == ENOENT || error == ELOOP ? " (a link that leads nowhere? mend it or remove it)" : " (may this user read it?)");
     return {info.st_dev, info.st_ino};
   }
 

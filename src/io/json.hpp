@@ -17,6 +17,12 @@ nlohmann::json parse_json(std::string_view text, const std::string& where, size_
 // The same, with the keys in the order of the text.
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where, size_t max_bytes = max_config_bytes);
 
+// The text of it. Bytes that are no UTF-8, as names of files may have, become U+FFFD, where the library would throw.
+template <class Json>
+std::string json_text(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 // While one lives, this thread has the locale "C": the library's parser reads numbers by strtod, and takes the first byte of a locale's decimal
 // point for all of it. The functions above have it.
 class PointOfC {

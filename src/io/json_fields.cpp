@@ -152,14 +152,14 @@ std::string write_fields_erased(VisitFields visit, std::initializer_list<std::pa
   for (const auto& [name, value] : before) object[std::string(name)] = value;
   const ordered_json fields = to_json(visit);
   for (const auto& item : fields.items()) object[item.key()] = item.value();
-  return object.dump();
+  return json_text(object);
 }
 
 std::vector<std::string> differing_fields_erased(VisitFields a, VisitFields b) {
   const ordered_json one = to_json(a), other = to_json(b);
   std::vector<std::string> lines;
   for (const auto& item : one.items())
-    if (item.value() != other.at(item.key())) lines.push_back(item.key() + ": " + item.value().dump() + " and " + other.at(item.key()).dump());
+    if (item.value() != other.at(item.key())) lines.push_back(item.key() + ": " + json_text(item.value()) + " and " + json_text(other.at(item.key())));
   return lines;
 }
 

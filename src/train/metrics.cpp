@@ -40,11 +40,12 @@ void MetricsLog::add(const TrainProgress& p) {
   if (!std::isnan(p.held_out)) field("held_out", significant(p.held_out, 9));
   field("seconds", fixed(p.seconds, 2));
   line_ += "}\n";
-  std::fwrite(line_.data(), 1, line_.size(), file_);
+  if (std::fwrite(line_.data(), 1, line_.size(), file_) != line_.size() && error_ == 0) error_ = errno;
 }
 
 int64_t MetricsLog::flush() {
-  require(std::fflush(file_) == 0 && !std::ferror(file_), ErrorCode::io, path_, ": cannot write: ", std::strerror(errno),
+  if (std::fflush(file_) != 0 && error_ == 0) error_ = errno;
+  require(error_ == 0, ErrorCode::io, path_, ": cannot write: ", std::strerror(error_),
           "; the last checkpoint is still good");
   return static_cast<int64_t>(std::ftell(file_));
 }

@@ -22,6 +22,7 @@ class MetricsLog {
  private:
   std::string path_, line_;
   std::FILE* file_;
+  int error_ = 0;  // of the first write that failed
 };
 
 }  // namespace statera

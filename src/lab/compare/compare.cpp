@@ -141,7 +141,7 @@ void Comparison::add(std::vector<Candidate> fresh) {
     const Json value = {{"config", parse_ordered_json(fresh[i].config.json(), fresh[i].config.where)}, {"where", fresh[i].config.where}, {"layers", fresh[i].config.layers},
                         {"length", fresh[i].length}, {"batch", fresh[i].batch},
                         {"costs", parse_ordered_json(write_fields(costs[i]), "the costs")}};
-    store_.keep_candidate(fresh[i].name, value.dump(-1, ' ', false, Json::error_handler_t::replace));  // a path need not be UTF-8
+    store_.keep_candidate(fresh[i].name, json_text(value));
     entries_.push_back({std::move(fresh[i]), costs[i]});
   }
 }

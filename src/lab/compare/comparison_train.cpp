@@ -50,7 +50,7 @@ std::optional<Json> Comparison::kept(const Entry& entry, const std::string& kind
 }
 
 void Comparison::keep(const Entry& entry, const std::string& kind, const std::string& variant, const Json& value) {
-  store_.keep_trial(entry.candidate.name, kind, variant, value.dump());
+  store_.keep_trial(entry.candidate.name, kind, variant, json_text(value));
 }
 
 TrainOptions Comparison::options(const Entry& entry, double amount, float lr, int64_t seed) const {

@@ -384,7 +384,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   if (r.winner) report["recommendation"]["winner"] = *r.winner;
   report["notes"] = notes(from, report, baselines.at("note"));
   // names of files need not be UTF-8, JSON must be
-  return parse_ordered_json(report.dump(-1, ' ', false, Json::error_handler_t::replace), "the report", std::string::npos);
+  return parse_ordered_json(json_text(report), "the report", std::string::npos);
 }
 
 }  // namespace statera
