@@ -57,7 +57,9 @@ int run(int argc, char** argv) {
     say("out of memory; free some, or take a smaller model, batch or length");
     return 1;
   } catch (const statera::Error& error) {
-    say(error.code() == statera::ErrorCode::io ? with_hint(error.what()) : error.what());
+    const auto chosen = app.get_subcommands();
+    const std::string message = chosen.empty() ? error.what() : cli::without_foreign_advice(*chosen.front(), error.what());
+    say(error.code() == statera::ErrorCode::io ? with_hint(message) : message);
     return 1;
   } catch (const std::exception& error) {
     say(error.what());

@@ -132,4 +132,16 @@ std::string several_values_hint(const CLI::App& verb, int argc, char** argv, con
   return {};
 }
 
+std::string without_foreign_advice(const CLI::App& verb, std::string message) {
+  const size_t flag = message.rfind(" --");
+  if (flag == message.npos || message.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", flag + 1) != message.npos || verb.get_option_no_throw(message.substr(flag + 1)))
+    return message;
+  const auto begin = [&](const char* of_advice) {
+    const size_t at = message.rfind(of_advice, flag);
+    return at == message.npos ? 0 : at;
+  };
+  if (const size_t advice = std::max(begin("; "), begin(", or ")); advice > 0) message.resize(advice);
+  return message;
+}
+
 }  // namespace statera::cli

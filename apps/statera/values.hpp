@@ -28,4 +28,7 @@ CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<int64
 // or is what the message ends with. "" otherwise.
 std::string several_values_hint(const CLI::App& verb, int argc, char** argv, const std::string& message);
 
+// The message without a last advice that ends with a flag which the verb does not have: the library does not know which verb it works for.
+std::string without_foreign_advice(const CLI::App& verb, std::string message);
+
 }  // namespace statera::cli

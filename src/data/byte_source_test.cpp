@@ -84,7 +84,7 @@ TEST_F(ByteSourceTest, WhatStateraWroteInAFolderIsNoData) {
   const OutputFiles files{.names = {"model.safetensors", "last/model.safetensors"}, .known_by = {}, .link = {}};
   for (const char* name : {"n", "n/sub", "n/old"}) {
     OutputFolder run((folder / name).string(), files);
-    for (const std::string& file : files.names) std::ofstream(run.at(file)) << "weights";
+    for (const std::string& file : files.names) std::ofstream(run.at(file).path) << "weights";
   }
   write("n/sub/last/notes.txt", " and notes");  // the user's, wherever they stand
   for (const char* end : {"", "/", "//"}) {

@@ -31,9 +31,8 @@ const char* mend(int error) {
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
 // So that the new name survives a loss of power. Some file systems cannot; the file itself is safe already.
-void sync_folder(const std::string& path) {
-  const std::string folder = folder_of(path);
-  const int file = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+void sync_folder(int folder) {
+  const int file = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return;
   ::fsync(file);
   ::close(file);
@@ -50,24 +49,23 @@ int own_descriptor(const std::string& path) {
   const auto [end, error] = std::from_chars(begin, path.c_str() + path.size(), number);
   return error == std::errc() && *end == 0 ? number : -1;
 }
-
-bool same(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path) : AtomicFile() {  // delegates, so that the destructor tidies up if open() throws
-  path_ = std::move(path);
+AtomicFile::AtomicFile(OutputPlace place) : AtomicFile() {  // delegates, so that the destructor tidies up if open() throws
+  place_ = std::move(place);
   open();
 }
 
 // Follows links to what PATH stands for, then opens that or a file beside it.
 void AtomicFile::open() {
-  std::string name = path_;
+  std::string name = place_.name;
   struct stat found {};
   for (int links = 0;; ++links) {
-    if (::lstat(name.c_str(), &found) != 0) {
+    if (::fstatat(place_.folder, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno != ENOENT || name.empty() || name.back() == '/') fail_with("create", errno);
       return open_beside(name);
     }
+    require(!place_.held() || S_ISREG(found.st_mode), ErrorCode::io, path(), ": is no plain file, and would be replaced; move it away");
     if (!S_ISLNK(found.st_mode)) break;
     if (links == 40) fail_with("create", ELOOP);
     if (const int own = own_descriptor(name); own >= 0) return open_again(own);
@@ -78,7 +76,7 @@ void AtomicFile::open() {
     name = next.starts_with('/') ? next : folder_of(name) + next;
   }
   if (S_ISDIR(found.st_mode)) fail_with("create", EISDIR);
-  require(!S_ISBLK(found.st_mode), ErrorCode::io, path_, ": is a block device; give the name of a file");
+  require(!S_ISBLK(found.st_mode), ErrorCode::io, path(), ": is a block device; give the name of a file");
   if (!S_ISREG(found.st_mode)) {
     file_ = ::open(name.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (file_ < 0) fail_with("write", errno);
@@ -86,8 +84,8 @@ void AtomicFile::open() {
   }
   struct stat standard;
   for (const int own : {STDOUT_FILENO, STDERR_FILENO})
-    if (::fstat(own, &standard) == 0 && same(standard, found)) return open_again(own);
-  if (::access(name.c_str(), W_OK) != 0) fail_with("replace", errno);
+    if (::fstat(own, &standard) == 0 && same_file(standard, found)) return open_again(own);
+  if (::faccessat(place_.folder, name.c_str(), W_OK, 0) != 0) fail_with("replace", errno);
   open_beside(name);
   keep_mode_and_owner(found);
 }
@@ -97,18 +95,38 @@ void AtomicFile::open_again(int descriptor) {
   if (file_ < 0) fail_with("write", errno);
 }
 
+// The folder is opened once, and all that follows goes by that descriptor.
 void AtomicFile::open_beside(const std::string& target) {
-  const std::string partial = partial_path(target);
-  file_ = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-  if (file_ < 0) fail_with("create", errno);
-  // Two writers of one name would tear each other's file. The lock is on the file, so see that the name still stands for it.
+  std::string folder = folder_of(target);
+  if (place_.held() && !folder.empty()) folder.pop_back();  // with its slash, a link would be followed
+  beside_ = ::openat(place_.folder, folder.empty() ? "." : folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | (place_.held() ? O_NOFOLLOW : 0));
+  if (beside_ < 0) fail_with("create", errno);
+  const std::string name = target.substr(folder_of(target).size());
+  for (int i = 1; file_ < 0; ++i) {  // under a name that nobody has: what stands there may be the user's
+    const std::string partial = partial_path(name, place_.mark + (i == 1 ? "" : std::to_string(i)));
+    file_ = ::openat(beside_, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file_ >= 0) partial_ = partial;
+    else if (errno != EEXIST || i == 1000) fail_with("create", errno);
+    else refuse_second(partial);
+  }
+  target_ = name;
+  while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {}  // for refuse_second(); not all file systems have locks
+}
+
+// Throws if `partial` is being written.
+void AtomicFile::refuse_second(const std::string& partial) const {
+  struct stat found;
+  if (::fstatat(beside_, partial.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode)) return;
+  const int file = ::openat(beside_, partial.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (file < 0) return;
+  const bool locked = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(file);
+  require(!locked, ErrorCode::io, path(), ": another process is writing this file; wait for it or choose another folder");
+}
+
+bool AtomicFile::partial_is_ours() const {
   struct stat opened, named;
-  const bool locked = ::flock(file_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-  require(locked && ::fstat(file_, &opened) == 0 && ::stat(partial.c_str(), &named) == 0 && same(opened, named) && S_ISREG(opened.st_mode),
-          ErrorCode::io, path_, ": another process is writing this file; wait for it or choose another folder");
-  target_ = target;
-  partial_ = partial;
-  if (::ftruncate(file_, 0) != 0) fail_with("write", errno);  // what a killed process left
+  return ::fstat(file_, &opened) == 0 && ::fstatat(beside_, partial_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(opened, named);
 }
 
 void AtomicFile::keep_mode_and_owner(const struct stat& before) const {
@@ -121,14 +139,14 @@ void AtomicFile::keep_mode_and_owner(const struct stat& before) const {
 }
 
 AtomicFile::~AtomicFile() {
-  if (file_ < 0) return;
-  if (!partial_.empty()) ::unlink(partial_.c_str());
-  ::close(file_);
+  if (file_ >= 0 && !partial_.empty() && partial_is_ours()) ::unlinkat(beside_, partial_.c_str(), 0);
+  if (file_ >= 0) ::close(file_);
+  if (beside_ >= 0) ::close(beside_);
 }
 
 void AtomicFile::fail_with(const char* action, int error) const {
-  fail(ErrorCode::io, path_, ": cannot ", action, " the file: ", std::strerror(error), mend(error),
-       !partial_.empty() && ::access(path_.c_str(), F_OK) == 0 ? " (what was saved before is still there)" : "");
+  fail(ErrorCode::io, path(), ": cannot ", action, " the file: ", std::strerror(error), mend(error),
+       !partial_.empty() && ::faccessat(place_.folder, place_.name.c_str(), F_OK, 0) == 0 ? " (what was saved before is still there)" : "");
 }
 
 void AtomicFile::write(const void* data, size_t size) {
@@ -137,32 +155,43 @@ void AtomicFile::write(const void* data, size_t size) {
     const ssize_t written = ::write(file_, at, size);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) fail_with("write", written < 0 ? errno : ENOSPC);
+    synced_ = false;
     at += written;
     size -= static_cast<size_t>(written);
   }
 }
 
+void AtomicFile::sync() {
+  if (!synced_ && ::fsync(file_) != 0 && errno != EINVAL && errno != ENOTSUP) fail_with("write", errno);
+  synced_ = true;
+}
+
 void AtomicFile::commit() {
-  if (::fsync(file_) != 0 && errno != EINVAL && errno != ENOTSUP) fail_with("write", errno);
-  if (!partial_.empty() && ::rename(partial_.c_str(), target_.c_str()) != 0) fail_with("rename", errno);
+  sync();
+  if (!partial_.empty()) {
+    if (!partial_is_ours()) fail_with("rename", ENOENT);
+    if (::renameat(beside_, partial_.c_str(), beside_, target_.c_str()) != 0) fail_with("rename", errno);
+    sync_folder(beside_);
+  }
   ::close(file_);
   file_ = -1;
-  if (!target_.empty()) sync_folder(target_);
 }
 
-std::string partial_path(const std::string& path) {
-  return folder_of(path) + "." + path.substr(folder_of(path).size()) + ".statera-partial";
+std::string partial_path(const std::string& path, const std::string& mark) {
+  return folder_of(path) + "." + path.substr(folder_of(path).size()) + (mark.empty() ? "" : "." + mark) + ".statera-partial";
 }
 
-void write_file(const std::string& path, std::string_view text) {
-  AtomicFile file(path);
+void write_file(const OutputPlace& place, std::string_view text) {
+  AtomicFile file(place);
   file.write(text);
   file.commit();
 }
 
+bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
+
 bool same_file(const std::string& a, const std::string& b) {
   struct stat first, second;
-  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && same(first, second);
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && same_file(first, second);
 }
 
 }  // namespace statera

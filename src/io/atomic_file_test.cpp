@@ -48,9 +48,22 @@ TEST_F(AtomicFiles, TheOldFileStaysUntilTheNewOneIsWhole) {
   }
   EXPECT_EQ(read(), "old");
   EXPECT_FALSE(fs::exists(partial_path(path())));
-  std::ofstream(partial_path(path())) << "left by a process that was killed, and longer than what comes";
+  {
+    AtomicFile file(path());
+    fs::rename(partial_path(path()), path("mine"));
+    std::ofstream(partial_path(path())) << "the user's";
+    EXPECT_THROW(file.commit(), Error);
+  }
+  EXPECT_EQ(read() + read(fs::path(partial_path(path())).filename()), "oldthe user's");
+  fs::remove(partial_path(path()));
+  fs::remove(path("mine"));
+  const std::string name = fs::path(partial_path(path())).filename();
+  std::ofstream(path(name)) << "left by a process that was killed, or the user's";
+  ASSERT_EQ(::mkfifo(partial_path(path(), "2").c_str(), 0600), 0);
   write_file(path(), "new");
   EXPECT_EQ(read(), "new");
+  EXPECT_EQ(read(name), "left by a process that was killed, or the user's");
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("")), {}), 3);
 }
 
 TEST_F(AtomicFiles, WhatCannotBeWrittenIsSeenAtOnce) {

@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 
 #include "core/check.hpp"
-#include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/safetensors.hpp"
 
@@ -28,10 +28,6 @@ constexpr const char* lock_name = ".statera.lock";
 constexpr const char* list_key = "files_of_statera";
 
 bool contains(const Names& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
-bool is_there(const std::string& path) {
-  struct stat found;
-  return ::lstat(path.c_str(), &found) == 0;
-}
 // "last" of "last/config.json"; empty for "config.json".
 std::string folder_in(const std::string& name) {
   const size_t slash = name.find('/');
@@ -53,6 +49,55 @@ std::optional<Names> listed(const std::string& folder) {
   } catch (const nlohmann::json::exception&) {
   }
   return {};  // somebody else's file of that name
+}
+
+// What stands in a lock: "process 12 on host", and in a line of its own the mark of the partial files of that process.
+struct Signature {
+  std::string who, mark;
+};
+
+std::string this_process() {
+  char host[128] = "";
+  static_cast<void>(::gethostname(host, sizeof(host) - 1));
+  return "process " + std::to_string(::getpid()) + " on " + host;
+}
+
+// Of a lock of ours; empty if the writer was killed before it could sign. Nothing if the file is something else.
+std::optional<Signature> signature(int file) {
+  char text[512];
+  const ssize_t length = ::pread(file, text, sizeof(text), 0);
+  if (length < 0 || length == sizeof(text)) return {};
+  const std::string all(text, static_cast<size_t>(length));
+  if (all.empty()) return Signature{};
+  if (!all.starts_with("process ")) return {};
+  const size_t end = std::min(all.find('\n'), all.size());
+  std::string mark = all.substr(std::min(end + 1, all.size()));
+  if (mark.ends_with('\n')) mark.pop_back();
+  if (mark.find_first_not_of("0123456789abcdef") != mark.npos) return {};
+  return Signature{all.substr(0, end), mark};
+}
+
+// Whether an object of this process holds the folder.
+bool held_here(const std::string& folder) {
+  const int file = ::open((folder + "/" + lock_name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (file < 0) return false;
+  const auto found = signature(file);
+  const bool held = found && found->who == this_process() && ::flock(file, LOCK_SH | LOCK_NB) != 0;
+  ::close(file);
+  return held;
+}
+
+// A list says what its writer writes below its folder: nobody else writes there.
+void refuse_inside_of_another(const std::string& path) {
+  std::error_code ignored;
+  fs::path at = fs::weakly_canonical(fs::absolute(path, ignored), ignored);
+  for (fs::path above = at.parent_path(); above != at; at = above, above = at.parent_path()) {
+    const std::string below = at.filename().string();
+    for (const std::string& name : listed(above.string()).value_or(Names()))
+      require(folder_in(name) != below || (name == below + "/" && held_here(above.string())), ErrorCode::io, path, ": belongs to the ",
+              name == below + "/" ? "comparison" : "model", " in ", above.string(), ", which writes ", name,
+              " there; choose another folder with --out");
+  }
 }
 
 // By what stands in the file, whatever it is called.
@@ -84,17 +129,22 @@ OutputFolder::OutputFolder(std::string path, const OutputFiles& files) : OutputF
   path_ = without_slashes(std::move(path));
   files_ = files;
   require(!path_.empty(), ErrorCode::io, "the name of the folder to write into is empty; give one with --out");
+  refuse_inside_of_another(path_);
   lock();
   claim();
 }
 
 OutputFolder::~OutputFolder() {
-  if (lock_ >= 0) {
+  const bool there = in_place();
+  if (lock_ >= 0 && lock_is_ours()) {
     tidy();
-    ::unlink((path_ + "/" + lock_name).c_str());  // while it is locked: whoever waits for it sees that the name is gone
-    ::close(lock_);
+    ::unlinkat(folder_, lock_name, 0);  // while it is locked: whoever waits for it sees that the name is gone
   }
-  for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) ::rmdir(folder->c_str());  // only if it is empty
+  if (lock_ >= 0) ::close(lock_);
+  for (const std::string& folder : made_below_) ::unlinkat(folder_, folder.c_str(), AT_REMOVEDIR);  // only if it is empty
+  if (folder_ >= 0) ::close(folder_);
+  if (there)
+    for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) ::rmdir(folder->c_str());
 }
 
 void OutputFolder::make(const std::string& folder) {
@@ -107,80 +157,222 @@ void OutputFolder::make(const std::string& folder) {
   require(!error, ErrorCode::io, "cannot make the folder ", folder, ": ", error.message(), "; choose another one with --out");
 }
 
-void OutputFolder::refuse_second(int file) const {
-  char text[256] = "";
-  const ssize_t length = ::pread(file, text, sizeof(text) - 1, 0);
-  ::close(file);
-  const std::string who(text, static_cast<size_t>(std::max<ssize_t>(length, 0)));
+void OutputFolder::refuse_second(const std::string& who) const {
   fail(ErrorCode::io, path_, ": ", who.empty() ? "another process" : who,
        " is writing into this folder; wait until it has ended, or choose another folder with --out");
 }
 
 void OutputFolder::lock() {
-  const std::string name = path_ + "/" + lock_name;
   for (int tries = 0; tries < 1000; ++tries) {  // again if a writer before us took the file or the folder away just now
     make(path_);
-    const int file = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-    if (file < 0 && errno == ENOENT) continue;
-    require(file >= 0, ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(errno), "; choose another one with --out");
-    if (::flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) refuse_second(file);
-    struct stat opened, named;
-    if (::fstat(file, &opened) != 0 || ::stat(name.c_str(), &named) != 0 || opened.st_dev != named.st_dev || opened.st_ino != named.st_ino) {
-      ::close(file);
-      continue;
-    }
-    lock_ = file;
-    char host[128] = "";
-    static_cast<void>(::gethostname(host, sizeof(host) - 1));
-    const std::string who = "process " + std::to_string(::getpid()) + " on " + host;
-    require(::ftruncate(lock_, 0) == 0 && ::pwrite(lock_, who.data(), who.size(), 0) == static_cast<ssize_t>(who.size()), ErrorCode::io,
-            "cannot write into the folder ", path_, ": ", std::strerror(errno), "; free some space, or choose another one with --out");
-    return;
+    if (folder_ >= 0) ::close(folder_);
+    folder_ = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const int file = folder_ < 0 ? -1 : ::openat(folder_, lock_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    const int error = errno;
+    if (file < 0 && error == ENOENT) continue;
+    if (file >= 0 && !take(file)) continue;
+    if (file >= 0) return sign();
+    struct stat found;
+    require(folder_ < 0 || ::fstatat(folder_, lock_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(found.st_mode), ErrorCode::io, path_, "/",
+            lock_name, ": is no plain file, and the lock of the folder is to be there; move it away, or choose another folder with --out");
+    fail(ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(error), "; choose another one with --out");
   }
   fail(ErrorCode::io, "cannot write into the folder ", path_, ": it is taken away again and again; choose another one with --out");
+}
+
+// Whether the lock is ours now; if not, it is gone and there may be another. Nothing is changed in a file that no writer made.
+bool OutputFolder::take(int file) {
+  struct Closed {
+    int file;
+    ~Closed() {
+      if (file >= 0) ::close(file);
+    }
+  } closed{file};
+  struct stat opened, named;
+  require(::fstat(file, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink <= 1, ErrorCode::io, path_, "/", lock_name,
+          ": is no lock that statera made (it is no plain file, or has another name too); move it away, or choose another folder with --out");
+  const bool locked = ::flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const auto before = signature(file);
+  if (locked) refuse_second(before ? before->who : "");
+  if (::fstatat(folder_, lock_name, &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(opened, named)) return false;
+  require(before.has_value(), ErrorCode::io, path_, "/", lock_name,
+          ": is no lock that statera made (by what stands in it); move it away, or choose another folder with --out");
+  mark_before_ = before->mark;
+  lock_ = std::exchange(closed.file, -1);
+  return true;
+}
+
+void OutputFolder::sign() {
+  char mark[40];
+  struct timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  std::snprintf(mark, sizeof(mark), "%llx%08lx%x", static_cast<unsigned long long>(now.tv_sec), now.tv_nsec, static_cast<unsigned>(::getpid()));
+  mark_ = mark;
+  const std::string text = this_process() + "\n" + mark_ + "\n";
+  errno = 0;
+  const bool written = ::ftruncate(lock_, 0) == 0 && ::pwrite(lock_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+  require(written, ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(errno != 0 ? errno : ENOSPC),
+          "; free some space, or choose another one with --out");
+}
+
+bool OutputFolder::is_there(const std::string& name) const {
+  struct stat found;
+  return ::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool OutputFolder::lock_is_ours() const {
+  struct stat opened, named;
+  return ::fstat(lock_, &opened) == 0 && ::fstatat(folder_, lock_name, &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(opened, named);
+}
+
+bool OutputFolder::in_place() const {
+  struct stat held, named;
+  return folder_ >= 0 && ::fstat(folder_, &held) == 0 && ::stat(path_.c_str(), &named) == 0 && same_file(held, named);
+}
+
+// Where the folder is that is held; empty if it was removed.
+std::string OutputFolder::whereabouts() const {
+  struct stat held;
+  if (::fstat(folder_, &held) != 0 || held.st_nlink == 0) return "";
+  std::error_code error;
+  const fs::path now = fs::read_symlink("/proc/self/fd/" + std::to_string(folder_), error);
+  return error ? "elsewhere" : now.string();
+}
+
+void OutputFolder::check_place() const {
+  if (in_place()) return;
+  const std::string now = whereabouts();
+  require(!now.empty(), ErrorCode::io, path_, ": this folder was removed while it was written into; choose another one with --out");
+  fail(ErrorCode::io, path_, ": this folder was moved while it was written into, and is now ", now,
+       ", with all that was saved; go on there, or move it back; what stands at ", path_, " was not touched");
 }
 
 // Sees that nothing of the user's is in the way, and lists the names before any file of ours can be there without being listed.
 void OutputFolder::claim() {
   const std::string list = path_ + "/" + list_name;
   const std::optional<Names> before = listed(path_);
-  require(before || !is_there(list), ErrorCode::io, list,
+  require(before || !is_there(list_name), ErrorCode::io, list,
           ": is no list of files that statera wrote, and would be replaced; choose another folder with --out");
   Names ours = before.value_or(Names());
+  remove_partial_files(ours);
   const auto says = [&](const std::string& name) { return says_statera(path_ + "/" + name); };
   const bool known = !before && std::any_of(files_.known_by.begin(), files_.known_by.end(), says);
-  for (const std::string& name : files_.names) {
-    const std::string path = path_ + "/" + name, between = path_ + "/" + folder_in(name);
-    struct stat found;
-    if (!folder_in(name).empty() && ::lstat(between.c_str(), &found) == 0)
-      require(S_ISDIR(found.st_mode), ErrorCode::io, between, ": is no folder, and one is to be written there; choose another folder with --out");
-    if (::lstat(path.c_str(), &found) == 0) {
-      require(known || contains(ours, name), ErrorCode::io, path,
-              ": was not written by statera, and would be replaced; choose another folder with --out");
-      require(name == files_.link ? S_ISLNK(found.st_mode) : S_ISREG(found.st_mode), ErrorCode::io, path, ": is no ",
-              name == files_.link ? "symbolic link" : "plain file", ", and would be replaced; choose another folder with --out");
-    }
+  for (const std::string& name : files_.names) check_name(name, known || contains(ours, name));
+  for (const std::string& name : files_.names)
     if (!contains(ours, name)) ours.push_back(name);
+  for (const std::string& folder : files_.folders)
+    if (!contains(ours, folder + "/")) ours.push_back(folder + "/");
+  if (!before || ours.size() != before->size())
+    write_file(at(list_name), nlohmann::ordered_json({{"format_version", 1}, {list_key, ours}}).dump(1) + "\n");
+  // Whether all can be written is seen before the first is.
+  for (const std::string& name : files_.names)
+    if (name != files_.link && (folder_in(name).empty() || is_there(folder_in(name)))) AtomicFile{at(name)};
+}
+
+// Throws if what stands there must not be replaced.
+void OutputFolder::check_name(const std::string& name, bool ours) const {
+  const std::string path = path_ + "/" + name, folder = folder_in(name), between = path_ + "/" + folder;
+  struct stat found;
+  if (!folder.empty() && ::fstatat(folder_, folder.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0) {
+    require(S_ISDIR(found.st_mode), ErrorCode::io, between, ": is no folder, and one is to be written there; choose another folder with --out");
+    require(!listed(between), ErrorCode::io, between, ": is the folder of another model, and ", name.substr(folder.size() + 1),
+            " would be written into it; choose another folder with --out");
   }
-  if (before && ours.size() == before->size()) return;
-  write_file(list, nlohmann::ordered_json({{"format_version", 1}, {list_key, ours}}).dump(1) + "\n");
+  if (::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return;
+  require(ours, ErrorCode::io, path, ": was not written by statera, and would be replaced; choose another folder with --out");
+  require(name == files_.link ? S_ISLNK(found.st_mode) : S_ISREG(found.st_mode), ErrorCode::io, path, ": is no ",
+          name == files_.link ? "symbolic link" : "plain file", ", and would be replaced; choose another folder with --out");
+}
+
+// Of a writer that was killed, by the mark that it left in the lock.
+void OutputFolder::remove_partial_files(const Names& names) {
+  if (mark_before_.empty()) return;
+  ::unlinkat(folder_, partial_path(list_name, mark_before_).c_str(), 0);
+  for (const std::string& name : names) ::unlinkat(folder_, partial_path(name, mark_before_).c_str(), 0);
 }
 
 void OutputFolder::tidy() {
-  const std::optional<Names> ours = listed(path_);
-  if (!ours || std::any_of(ours->begin(), ours->end(), [&](const std::string& name) { return is_there(path_ + "/" + name); })) return;
-  ::unlink((path_ + "/" + list_name).c_str());
+  const std::optional<Names> ours = in_place() ? listed(path_) : std::nullopt;
+  if (!ours || std::any_of(ours->begin(), ours->end(), [&](const std::string& name) { return is_there(name); })) return;
+  ::unlinkat(folder_, list_name, 0);
 }
 
-std::string OutputFolder::at(const std::string& name) {
-  if (!folder_in(name).empty()) make(path_ + "/" + folder_in(name));
-  return path_ + "/" + name;
+// Makes a folder between, or sees that it is still the one it was.
+void OutputFolder::enter(const std::string& folder) {
+  const bool made = ::mkdirat(folder_, folder.c_str(), 0777) == 0;
+  require(made || errno == EEXIST, ErrorCode::io, "cannot make the folder ", path_, "/", folder, ": ", std::strerror(errno),
+          "; choose another one with --out");
+  struct stat found;
+  require(::fstatat(folder_, folder.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(found.st_mode), ErrorCode::io, path_, "/", folder,
+          ": is no folder, and one is to be written there; move it away");
+  const Identity now{found.st_dev, found.st_ino};
+  if (made) {
+    made_below_.push_back(folder);
+    between_[folder] = now;
+  }
+  require(between_.emplace(folder, now).first->second == now, ErrorCode::io, path_, "/", folder,
+          ": is another folder than it was when the work began, and nothing was written into it; move it away, then go on");
+}
+
+OutputPlace OutputFolder::at(const std::string& name) {
+  if (!lock_is_ours()) {
+    require(!whereabouts().empty(), ErrorCode::io, path_, ": this folder was removed while it was written into; choose another one with --out");
+    fail(ErrorCode::io, path_, ": its ", lock_name, " was removed, so that another process may write there too; what was saved before is in ",
+         whereabouts(), "; go on when nothing else writes there");
+  }
+  if (!folder_in(name).empty()) enter(folder_in(name));
+  return {folder_, name, path_ + "/" + name, mark_};
+}
+
+void OutputFolder::copy(const OutputPlace& place, int64_t keep) {
+  AtomicFile to(place);
+  const int from = ::openat(folder_, place.name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  require(from >= 0 || errno == ENOENT, ErrorCode::io, place.path, ": cannot read: ", std::strerror(errno));
+  if (from >= 0) {
+    std::vector<char> piece(1 << 16);
+    ssize_t got = 0;
+    while (keep > 0 && (got = ::read(from, piece.data(), static_cast<size_t>(std::min<int64_t>(keep, std::ssize(piece))))) > 0) {
+      to.write(piece.data(), static_cast<size_t>(got));
+      keep -= got;
+    }
+    const int error = errno;
+    ::close(from);
+    require(got >= 0, ErrorCode::io, place.path, ": cannot read: ", std::strerror(error));
+  }
+  to.commit();
+}
+
+std::FILE* OutputFolder::append(const std::string& name, int64_t keep) {
+  const OutputPlace place = at(name);
+  copy(place, keep);
+  const int file = ::openat(folder_, name.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  std::FILE* const opened = file < 0 ? nullptr : ::fdopen(file, "ab");
+  require(opened != nullptr, ErrorCode::io, place.path, ": cannot write: ", std::strerror(errno));
+  return opened;
+}
+
+void OutputFolder::own(const std::string& name) {
+  struct stat found;
+  if (::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_nlink > 1) copy(at(name), std::numeric_limits<int64_t>::max());
+}
+
+void OutputFolder::link(const std::string& name, const std::string& target) {
+  const OutputPlace place = at(name);
+  struct stat found;
+  require(::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISLNK(found.st_mode), ErrorCode::io, place.path,
+          ": is no symbolic link, and would be replaced; move it away");
+  ::unlinkat(folder_, name.c_str(), 0);
+  require(::symlinkat(target.c_str(), folder_, name.c_str()) == 0, ErrorCode::io, place.path, ": cannot make the link: ", std::strerror(errno));
 }
 
 void OutputFolder::remove(const std::string& name) {
-  for (const std::string& path : {path_ + "/" + name, partial_path(path_ + "/" + name)})
-    require(::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR, ErrorCode::io, path, ": cannot remove: ", std::strerror(errno));
-  if (!folder_in(name).empty()) ::rmdir((path_ + "/" + folder_in(name)).c_str());
+  const std::string folder = folder_in(name);
+  if (is_there(name)) {
+    const OutputPlace place = at(name);
+    check_name(name, true);
+    require(::unlinkat(folder_, name.c_str(), 0) == 0 || errno == ENOENT, ErrorCode::io, place.path, ": cannot remove: ", std::strerror(errno));
+  }
+  if (!folder.empty() && ::unlinkat(folder_, folder.c_str(), AT_REMOVEDIR) == 0) between_.erase(folder);
 }
 
 void OutputFolder::remove(const std::string& path, const OutputFiles& files) {
@@ -200,11 +392,11 @@ std::vector<std::string> own_files(const std::string& folder) {
 
 void check_named_output(const std::string& path) {
   std::error_code ignored;
-  const fs::path real = fs::weakly_canonical(path, ignored);
-  if (!fs::exists(real, ignored)) return;
+  const fs::path real = fs::weakly_canonical(fs::absolute(path, ignored), ignored);
   const fs::path folder = real.parent_path();
   const std::string name = real.filename().string();
-  require(!says_statera(real.string()) && !contains(own_files(folder.string()), name) &&
+  const Names ours = own_files(folder.string());
+  require(!says_statera(real.string()) && !contains(ours, name) && (ours.empty() || name != lock_name) &&
               !contains(own_files(folder.parent_path().string()), folder.filename().string() + "/" + name),
           ErrorCode::io, path, ": is a file of a model or a comparison, and would be replaced; give another name");
 }

@@ -1,6 +1,7 @@
 #include "io/output_folder.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +22,8 @@ namespace fs = std::filesystem;
 
 const OutputFiles files{.names = {"model.safetensors", "last/model.safetensors", "config.json", "winner"},
                         .known_by = {"model.safetensors"},
-                        .link = "winner"};
+                        .link = "winner",
+                        .folders = {"models"}};
 
 class OutputFolders : public ::testing::Test {
  protected:
@@ -73,14 +75,14 @@ TEST_F(OutputFolders, OtherFilesAreLetAlone) {
     OutputFolder folder(path(), files);
     write_file(folder.at("config.json"), "{}");
     write_file(folder.at("last/model.safetensors"), "x");
-    std::ofstream(partial_path(path("config.json"))) << "left by a process that was killed";
+    put(".config.json.statera-partial");  // may be anybody's
   }
   EXPECT_EQ(all(), (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/model.safetensors", "config.json", "statera.json",
                                           ".config.json.statera-partial"}));
   EXPECT_EQ(error(path()), "");  // ours now
   put("last/config.json");       // no name of ours
   OutputFolder::remove(path(), files);
-  EXPECT_EQ(all(), (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/config.json"}));
+  EXPECT_EQ(all(), (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/config.json", ".config.json.statera-partial"}));
 }
 
 TEST_F(OutputFolders, WithoutOutputNothingIsLeft) {
@@ -88,7 +90,7 @@ TEST_F(OutputFolders, WithoutOutputNothingIsLeft) {
   EXPECT_TRUE(all().empty());
   {
     OutputFolder folder(path("a/b"), files);
-    EXPECT_EQ(folder.at("last/model.safetensors"), path("a/b/last/model.safetensors"));
+    EXPECT_EQ(folder.at("last/model.safetensors").path, path("a/b/last/model.safetensors"));
     EXPECT_TRUE(fs::is_directory(path("a/b/last")));
   }
   EXPECT_TRUE(all().empty());
@@ -128,6 +130,154 @@ TEST_F(OutputFolders, TheLockOfADeadProcessDoesNotCount) {
   close(ready[1]);
   EXPECT_TRUE(all().contains(".statera.lock"));
   EXPECT_EQ(error(path()), "");
+  EXPECT_TRUE(all().empty());
+}
+
+TEST_F(OutputFolders, WhatAKilledWriterLeftBesideItsFilesGoes) {
+  const pid_t child = fork();
+  if (child == 0) {
+    OutputFolder folder(path(), files);
+    write_file(folder.at("config.json"), "{}");
+    AtomicFile weights(folder.at("last/model.safetensors"));
+    weights.write("half");
+    _exit(0);  // no destructor
+  }
+  waitpid(child, nullptr, 0);
+  put("last/.model.safetensors.statera-partial");
+  EXPECT_EQ(all().size(), 6u);
+  EXPECT_EQ(error(path()), "");
+  EXPECT_EQ(all(), (std::set<std::string>{"config.json", "statera.json", "last", "last/.model.safetensors.statera-partial"}));
+}
+
+TEST_F(OutputFolders, ALockThatIsNotOursIsRefusedAndStays) {
+  const std::string lock = path("o/.statera.lock");
+  fs::create_directory(path("o"));
+  const auto refused = [&](const std::string& why) {
+    const auto before = all();
+    const std::string said = error(path("o"));
+    EXPECT_NE(said.find(lock), std::string::npos) << said;
+    EXPECT_NE(said.find(why), std::string::npos) << said;
+    EXPECT_EQ(all(), before);
+  };
+  put("o/.statera.lock");
+  refused("by what stands in it");
+  EXPECT_EQ(fs::file_size(lock), std::string("o/.statera.lock").size());
+  fs::remove(lock);
+  put("thesis.txt");
+  fs::create_symlink("../thesis.txt", lock);
+  refused("no plain file");
+  fs::remove(lock);
+  ASSERT_EQ(mkfifo(lock.c_str(), 0600), 0);
+  refused("no plain file");
+  fs::remove(lock);
+  fs::create_directory(lock);
+  refused("no plain file");
+  fs::remove(lock);
+  std::ofstream(path("empty"));
+  fs::create_hard_link(path("empty"), lock);
+  refused("another name");
+}
+
+TEST_F(OutputFolders, AFolderThatIsMovedStaysTheOneThatIsWritten) {
+  OutputFolder folder(path("o"), files);
+  write_file(folder.at("config.json"), "old");
+  EXPECT_NO_THROW(folder.check_place());
+  fs::rename(path("o"), path("moved"));
+  put("o/config.json");
+  put("o/last/model.safetensors");
+  const auto before = all();
+  write_file(folder.at("config.json"), "new");
+  write_file(folder.at("last/model.safetensors"), "new");
+  std::fclose(folder.append("model.safetensors"));
+  folder.remove("model.safetensors");
+  folder.link("winner", "last");
+  std::set<std::string> now = all(), more = {"moved/last", "moved/last/model.safetensors", "moved/winner"};
+  more.insert(before.begin(), before.end());
+  EXPECT_EQ(now, more);
+  EXPECT_EQ(fs::file_size(path("o/config.json")), std::string("o/config.json").size());
+  EXPECT_EQ(fs::file_size(path("moved/config.json")), 3u);
+  try {
+    folder.check_place();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("is now " + path("moved")), std::string::npos) << error.what();
+  }
+  fs::remove_all(path("moved"));
+  EXPECT_THROW(folder.at("config.json"), Error);
+}
+
+TEST_F(OutputFolders, WithoutItsLockNothingIsWritten) {
+  OutputFolder folder(path(), files);
+  write_file(folder.at("last/model.safetensors"), "x");
+  fs::rename(path("last"), path("mine"));
+  put("last/model.safetensors");
+  EXPECT_THROW(folder.at("last/model.safetensors"), Error);  // somebody else's folder now
+  fs::remove(path(".statera.lock"));
+  EXPECT_THROW(folder.at("config.json"), Error);
+  {
+    const OutputFolder second(path(), files);
+    EXPECT_THROW(folder.at("config.json"), Error);
+    EXPECT_THROW(folder.append("config.json"), Error);
+  }
+  put(".statera.lock");
+  EXPECT_THROW(folder.at("config.json"), Error);
+}
+
+TEST_F(OutputFolders, AFolderOfAnotherWriterIsRefused) {
+  OutputFolder folder(path("run"), files);
+  fs::create_directory_symlink("run", path("link"));
+  for (const char* inside : {"run/last", "link/last", "run/./x/../last", "run/last/below/it"}) {
+    const auto before = all();
+    EXPECT_NE(error(path(inside)).find("belongs to the model in"), std::string::npos) << inside << error(path(inside));
+    EXPECT_EQ(all(), before);
+  }
+  EXPECT_EQ(error(path("run/mine")), "");
+  EXPECT_EQ(error(path("run/models")), "");  // its own writer's
+  EXPECT_EQ(error(path("run/models/a")), "");
+  const pid_t child = fork();
+  if (child == 0) _exit(error(path("run/models/a")).find("belongs to the comparison in") == std::string::npos);
+  int status = 1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  {
+    OutputFolder last(path("other/last"), files);
+    write_file(last.at("config.json"), "{}");
+  }
+  EXPECT_NE(error(path("other")).find("other/last: is the folder of another model"), std::string::npos) << error(path("other"));
+}
+
+TEST_F(OutputFolders, WhatHasAnotherNameTooKeepsItsBytesThere) {
+  OutputFolder folder(path(), files);
+  const auto bytes = [&](const std::string& name) {
+    std::ifstream file(path(name));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  write_file(folder.at("config.json"), "abcdef");
+  fs::create_hard_link(path("config.json"), path("backup"));
+  std::FILE* file = folder.append("config.json", 3);
+  std::fputs("new", file);
+  std::fclose(file);
+  EXPECT_EQ(bytes("backup") + " " + bytes("config.json"), "abcdef abcnew");
+  fs::create_hard_link(path("config.json"), path("second"));
+  folder.own("config.json");
+  EXPECT_EQ(fs::hard_link_count(path("config.json")), 1u);
+  EXPECT_EQ(bytes("second") + " " + bytes("config.json"), "abcnew abcnew");
+}
+
+TEST_F(OutputFolders, WhatCannotBeWrittenIsSeenAtOnce) {
+  { write_file(OutputFolder(path(), files).at("last/model.safetensors"), "x"); }
+  fs::permissions(path(), fs::perms::all);
+  fs::permissions(path("statera.json"), fs::perms::all);
+  fs::permissions(path("last"), fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (geteuid() == 0 && setuid(65534) != 0) _exit(2);  // root may write everything
+    _exit(error(path()).find("last/model.safetensors: cannot create the file: Permission denied") == std::string::npos);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  fs::permissions(path("last"), fs::perms::owner_all);
 }
 
 TEST_F(OutputFolders, AFolderWithoutAListIsKnownByWhatStandsInAFile) {
@@ -180,9 +330,10 @@ TEST_F(OutputFolders, OwnFilesAreKnownByTheList) {
   }
   const auto own = own_files(path());
   EXPECT_EQ(std::set<std::string>(own.begin(), own.end()),
-            (std::set<std::string>{"statera.json", "config.json", "last/model.safetensors", "model.safetensors", "winner"}));
+            (std::set<std::string>{"statera.json", "config.json", "last/model.safetensors", "model.safetensors", "winner", "models/"}));
   fs::create_symlink("config.json", path("link"));
-  for (const char* name : {"config.json", "last/model.safetensors", "last/../config.json", "link"})
+  put(".statera.lock");
+  for (const char* name : {"config.json", "last/model.safetensors", "last/../config.json", "link", "model.safetensors", ".statera.lock"})
     EXPECT_THROW(check_named_output(path(name)), Error) << name;
   write_safetensors(path("state.safetensors"), {}, {{"format", "statera snapshot 1"}});
   EXPECT_THROW(check_named_output(path("state.safetensors")), Error);

@@ -10,7 +10,6 @@
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
-#include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
 
@@ -278,7 +277,8 @@ void for_each_piece(const View& view, Add add) {
     for (int64_t r = 0; r < view.rows(); ++r) add(static_cast<const char*>(view.data) + static_cast<size_t>(r * view.stride) * size, row);
 }
 
-void write(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+void write(AtomicFile& file, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+  const std::string& path = file.path();
   std::vector<const NamedView*> sorted;
   for (const NamedView& tensor : tensors) sorted.push_back(&tensor);
   std::sort(sorted.begin(), sorted.end(), [](const NamedView* a, const NamedView* b) {
@@ -307,7 +307,6 @@ void write(const std::string& path, std::span<const NamedView> tensors, const st
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
 
-  AtomicFile file(path);
   if (metadata.contains(std::string(checksum_key))) {
     Checksum sum;
     sum.add(text.data(), text.size());
@@ -318,19 +317,27 @@ void write(const std::string& path, std::span<const NamedView> tensors, const st
   file.write(&length, sizeof(length));
   file.write(text);
   for (const NamedView* tensor : sorted) for_each_piece(tensor->view, [&](const void* data, size_t bytes) { file.write(data, bytes); });
-  file.commit();
 }
 }  // namespace
 
-void write_safetensors(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
-  require(!metadata.contains(std::string(checksum_key)), ErrorCode::config, path, ": '", checksum_key, "' in the metadata is not for the caller to give");
-  write(path, tensors, metadata);
+void write_safetensors(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+  require(!metadata.contains(std::string(checksum_key)), ErrorCode::config, place.path, ": '", checksum_key,
+          "' in the metadata is not for the caller to give");
+  AtomicFile file(place);
+  write(file, tensors, metadata);
+  file.commit();
 }
 
-void write_with_checksum(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+void write_with_checksum(AtomicFile& file, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
   std::map<std::string, std::string> with = metadata;
   with[std::string(checksum_key)] = no_checksum;
-  write(path, tensors, with);
+  write(file, tensors, with);
+}
+
+void write_with_checksum(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+  AtomicFile file(place);
+  write_with_checksum(file, tensors, metadata);
+  file.commit();
 }
 
 }  // namespace statera

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/input_file.hpp"
+#include "io/atomic_file.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
@@ -54,8 +55,10 @@ class SafetensorsFile {
 
 // Written beside and renamed (io/atomic_file.hpp). The same tensors and metadata give the same bytes, whatever their order; they are the
 // bytes of the reference implementation. Throws io, and config for names that repeat or are no UTF-8.
-void write_safetensors(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata = {});
+void write_safetensors(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata = {});
 // The same, and the metadata hold the checksum of all bytes of the header and the data: for all files of ours.
-void write_with_checksum(const std::string& path, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata);
+void write_with_checksum(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata);
+// Without commit().
+void write_with_checksum(AtomicFile& file, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata);
 
 }  // namespace statera

@@ -198,17 +198,23 @@ std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& un
 OutputFiles model_files() { return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}}; }
 
 void Model::save(const std::string& folder) const {
-  const OutputFolder claimed(folder, model_files());
-  write_model(*this, folder);
+  OutputFolder claimed(folder, model_files());
+  write_model(*this, claimed);
+  claimed.check_place();
 }
 
-void write_model(const Model& model, const std::string& folder) {
+void write_model(const Model& model, OutputFolder& folder, const std::string& below) {
   std::vector<Tensor> unpacked;
   const std::vector<NamedView> tensors = named_tensors(model, unpacked);
   std::map<std::string, std::string> metadata = {{"format", format}};
   if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
-  write_with_checksum(folder + "/model.safetensors", tensors, metadata);
-  write_file(folder + "/config.json", model.config().json());
+  AtomicFile weights(folder.at(below + "model.safetensors")), config(folder.at(below + "config.json"));
+  write_with_checksum(weights, tensors, metadata);
+  config.write(model.config().json());
+  weights.sync();
+  config.sync();
+  weights.commit();
+  config.commit();
 }
 
 uint64_t Model::fingerprint() const {

@@ -9,7 +9,7 @@ namespace statera {
 
 OutputFiles model_files();
 
-// Into a folder that the caller has claimed (OutputFolder). Throws io.
-void write_model(const Model& model, const std::string& folder);
+// Into a folder, or into the one `below` it ("last/"). Both files are whole before the first takes its place. Throws io.
+void write_model(const Model& model, OutputFolder& folder, const std::string& below = "");
 
 }  // namespace statera

@@ -161,7 +161,7 @@ bool has_checkpoint(const std::string& out) {
   return std::filesystem::exists(checkpoint_path(out), ignored);
 }
 
-void save_checkpoint(const std::string& out, const Model& model, const AdamW& optimizer, const CarriedState& carried,
+void save_checkpoint(OutputFolder& folder, const Model& model, const AdamW& optimizer, const CarriedState& carried,
                      const TrainOptions& options, const RunState& state) {
   std::vector<NamedView> tensors;
   const std::vector<Parameter*>& parameters = optimizer.parameters();
@@ -173,7 +173,7 @@ void save_checkpoint(const std::string& out, const Model& model, const AdamW& op
   for (size_t l = 0; l < carried.layers.size(); ++l)
     for (size_t i = 0; i < carried.layers[l].size(); ++i)
       tensors.push_back({"carried." + std::to_string(l) + "." + std::to_string(i), carried.layers[l][i]});
-  write_with_checksum(checkpoint_path(out), tensors,
+  write_with_checksum(folder.at(checkpoint_name), tensors,
                       {{"format", format}, {"config", model.config().json()}, {"options", write_fields(options)}, {"run", write_fields(state)}});
 }
 

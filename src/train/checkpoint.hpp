@@ -30,7 +30,7 @@ std::string checkpoint_path(const std::string& out);
 inline constexpr const char* trial_save_name = "checkpoint/trial.safetensors";  // written once to see how long a save takes, and removed
 bool has_checkpoint(const std::string& out);
 
-void save_checkpoint(const std::string& out, const Model&, const AdamW&, const CarriedState&, const TrainOptions&, const RunState&);
+void save_checkpoint(OutputFolder&, const Model&, const AdamW&, const CarriedState&, const TrainOptions&, const RunState&);
 
 // Takes the options left open from the checkpoint; throws config if another one, the model's config or the data differ, and io if the
 // file is damaged: every byte is checked, and every value is one that a run can have. Checkpoints from before there was a checksum go on.

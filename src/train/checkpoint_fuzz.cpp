@@ -20,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::filesystem::create_directory(std::string(name) + "/checkpoint");
     return std::string(name);
   }();
+  static OutputFolder folder(out, run_files());
   static const Model model = checkpoint_fuzz_model();
   static const TrainingData lanes = checkpoint_fuzz_data();
   std::FILE* file = std::fopen(checkpoint_path(out).c_str(), "wb");
@@ -34,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Var loss = cross_entropy(tape, model.forward(tape, batch.inputs, {.initial = &carried, .last = &carried}), batch.targets);
     tape.backward(loss);
     optimizer.step();
-    save_checkpoint(out, model, optimizer, carried, options, run);
+    save_checkpoint(folder, model, optimizer, carried, options, run);
     TrainOptions again = options;
     if (load_checkpoint(out, model, optimizer, carried, again, lanes.fingerprint).step != run.step) std::abort();
   } catch (const Error& error) {

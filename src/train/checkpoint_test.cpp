@@ -65,7 +65,8 @@ class Checkpoint : public testing::Test {
       metadata = file.metadata();
       std::vector<NamedView> views = tensors.views;
       change(metadata, views);
-      (checksum ? write_with_checksum : write_safetensors)(path + ".new", views, metadata);
+      if (checksum) write_with_checksum(path + ".new", views, metadata);
+      else write_safetensors(path + ".new", views, metadata);
     }
     fs::rename(path + ".new", path);
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
@@ -92,14 +91,13 @@ double time_optimizer(AdamW& optimizer) {
   return spent;
 }
 
-double time_save(const AdamW& optimizer, const std::string& out) {
-  const std::string path = out + "/" + trial_save_name;
+double time_save(const AdamW& optimizer, OutputFolder& folder) {
   std::vector<NamedView> tensors;
   for (size_t i = 0; i < optimizer.parameters().size(); ++i) tensors.push_back({std::to_string(i), optimizer.mean(i)});
   const auto begin = Clock::now();
-  write_with_checksum(path, tensors, {});
+  write_with_checksum(folder.at(trial_save_name), tensors, {});
   const double spent = 3 * since(begin);
-  std::filesystem::remove(path);
+  folder.remove(trial_save_name);
   return spent;
 }
 }  // namespace
@@ -131,14 +129,14 @@ double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const
   return usual(seconds[static_cast<int>(Precision::fp32)]) / usual(seconds[static_cast<int>(Precision::bf16)]);
 }
 
-Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, const std::string& out) {
+Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, OutputFolder& folder) {
   Forecast forecast;
   forecast.bytes = check_memory(model, data, options);
   const double batch = time_batches(model, tape, data, options);
   forecast.step_seconds = batch * static_cast<double>(options.accumulate);
   if (options.budget > 0 && optimizer.steps() == 0) {
     forecast.step_seconds += time_optimizer(optimizer);
-    forecast.checkpoint_seconds = time_save(optimizer, out);
+    forecast.checkpoint_seconds = time_save(optimizer, folder);
   }
   optimizer.zero_grad();
   if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);  // packs the weights for it

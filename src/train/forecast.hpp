@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "io/output_folder.hpp"
 #include "statera/train.hpp"
 
 namespace statera {
@@ -14,9 +15,9 @@ struct Forecast {
   double checkpoint_seconds = 0;
 };
 
-// Runs a few batches, and with a budget one step of the optimizer and one save under `out`, and undoes what they changed: the bits of
+// Runs a few batches, and with a budget one step of the optimizer and one save into the folder, and undoes what they changed: the bits of
 // the run do not depend on it. Throws device if the memory does not suffice.
-Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&, const std::string& out);
+Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&, OutputFolder&);
 
 // How many times as fast a batch is with bf16 products as with fp32, by a few of each in turn, in 2 seconds or a fiftieth of the budget, but
 // at least one of each. Leaves gradients behind. Throws device if the memory does not suffice.

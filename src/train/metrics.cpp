@@ -3,22 +3,17 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 
 #include "core/check.hpp"
 #include "text/number.hpp"
 
 namespace statera {
 
-MetricsLog::MetricsLog(std::string path, int64_t keep) : path_(std::move(path)) {
-  std::error_code error;
-  const auto there = std::filesystem::file_size(path_, error);
-  if (!error && there > static_cast<uintmax_t>(keep)) {
-    std::filesystem::resize_file(path_, static_cast<uintmax_t>(keep), error);
-    require(!error, ErrorCode::io, path_, ": cannot be cut to what the checkpoint knows: ", error.message(), "; remove it to go on without the lines so far");
-  }
-  file_ = std::fopen(path_.c_str(), "ab");
-  require(file_ != nullptr, ErrorCode::io, path_, ": cannot write: ", std::strerror(errno));
+namespace {
+constexpr const char* name = "metrics.jsonl";
+}
+
+MetricsLog::MetricsLog(OutputFolder& folder, int64_t keep) : path_(folder.path() + "/" + name), file_(folder.append(name, keep)) {
   line_.reserve(512);
 }
 
@@ -45,8 +40,7 @@ void MetricsLog::add(const TrainProgress& p) {
 
 int64_t MetricsLog::flush() {
   if (std::fflush(file_) != 0 && error_ == 0) error_ = errno;
-  require(error_ == 0, ErrorCode::io, path_, ": cannot write: ", std::strerror(error_),
-          "; the last checkpoint is still good");
+  require(error_ == 0, ErrorCode::io, path_, ": cannot write: ", std::strerror(error_), "; the last checkpoint is still good");
   return static_cast<int64_t>(std::ftell(file_));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 
+#include "io/output_folder.hpp"
 #include "statera/train.hpp"
 
 namespace statera {
@@ -11,7 +12,7 @@ namespace statera {
 class MetricsLog {
  public:
   // Keeps the first `keep` bytes of the file, or all if there are fewer, and appends. Throws io.
-  MetricsLog(std::string path, int64_t keep);
+  MetricsLog(OutputFolder& folder, int64_t keep);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
@@ -22,7 +23,7 @@ class MetricsLog {
  private:
   std::string path_, line_;
   std::FILE* file_;
-  int error_ = 0;  // of the first write that failed
+  int error_ = 0;  // the first that add() met
 };
 
 }  // namespace statera

@@ -67,9 +67,9 @@ class Trainer {
 
   TrainResult go() {
     prepare();
-    MetricsLog metrics(run_.out + "/metrics.jsonl", state_.metrics_bytes);
-    save(metrics);
-    if (!run_.resume) remove_models();
+    // What an earlier run left is replaced piece by piece, each when there is another: the models by the first measurement (evaluate()).
+    save();
+    MetricsLog metrics(folder_, state_.metrics_bytes);
     bool stopped = false;
     while (state_.step < options_.steps && !stopped) {
       const TrainProgress progress = step();
@@ -81,7 +81,8 @@ class Trainer {
     }
     if (state_.step == options_.steps) return finish(metrics);
     save_last();
-    if (state_.best_step == 0) write_model(model_, run_.out);
+    if (state_.best_step == 0) write_model(model_, folder_);
+    folder_.check_place();
     return result(false);
   }
 
@@ -92,7 +93,6 @@ class Trainer {
   }
 
   void prepare() {
-    static_cast<void>(folder_.at(checkpoint_name));
     model_.set_context(options_.length);
     state_.data = fingerprint_text(data_.fingerprint);
     if (run_.resume && has_checkpoint(run_.out)) {
@@ -106,7 +106,7 @@ class Trainer {
     if (options_.steps > 0 && state_.step == options_.steps) return;
     choose_precision();
     Forecast forecast;
-    if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data_, options_, run_.out);
+    if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data_, options_, folder_);
     choose(options_, forecast, data_, seconds(), run_.elsewhere);
     interval_ = checkpoint_interval(run_, options_, forecast);
     progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
@@ -117,11 +117,16 @@ class Trainer {
   }
 
   void save(MetricsLog& metrics) {
-    state_.seconds = seconds();
     state_.metrics_bytes = metrics.flush();
-    save_checkpoint(run_.out, model_, optimizer_, carried_, options_, state_);
+    save();
+  }
+
+  void save() {
+    state_.seconds = seconds();
+    save_checkpoint(folder_, model_, optimizer_, carried_, options_, state_);
     saved_at_ = seconds();
     saved_step_ = state_.step;
+    folder_.check_place();
   }
 
   // What `auto` becomes is the one thing here that the clock decides; it is kept with the run.
@@ -140,18 +145,7 @@ class Trainer {
     tape_.set_precision(precision_named(options_.precision));
   }
 
-  // Of an earlier run: the checkpoint and the metrics have taken the place of its own by now.
-  void remove_models() {
-    for (const std::string& name : model_files().names) {
-      folder_.remove("last/" + name);
-      folder_.remove(name);
-    }
-  }
-
-  void save_last() {
-    static_cast<void>(folder_.at("last/model.safetensors"));
-    write_model(model_, run_.out + "/last");
-  }
+  void save_last() { write_model(model_, folder_, "last/"); }
 
   double factor() const {
     return options_.schedule == "wsd" ? wsd(state_.step, options_.steps, options_.warmup, options_.decay)
@@ -233,9 +227,11 @@ class Trainer {
     const double bits = measure_held_out(tape_, model_, data_, options_, options_.evaluate_bytes).bits_per_byte;
     if (!std::isfinite(bits)) diverged("the cost of the held-out text is not finite");
     if (bits < state_.best) {
+      write_model(model_, folder_);
+      if (state_.best_step == 0)  // what is there was of an earlier run
+        for (const std::string& name : model_files().names) folder_.remove("last/" + name);
       state_.best = bits;
       state_.best_step = state_.step;
-      write_model(model_, run_.out);
     }
     return bits;
   }
@@ -243,8 +239,10 @@ class Trainer {
   TrainResult finish(MetricsLog& metrics) {
     if (saved_step_ != state_.step) save(metrics);
     save_last();
-    if (state_.best_step != state_.step && state_.best_step > 0) load_weights(run_.out, model_);
-    else write_model(model_, run_.out);
+    const bool best = state_.best_step == state_.step || state_.best_step == 0;
+    if (best) write_model(model_, folder_);
+    folder_.check_place();
+    if (!best) load_weights(run_.out, model_);
     const HeldOut held_out = measure_held_out(tape_, model_, data_, options_, options_.final_bytes);
     TrainResult r = result(true);
     r.held_out = held_out.bits_per_byte;

@@ -21,6 +21,7 @@
 #include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "support/file_tensors.hpp"
+#include "support/small_run.hpp"
 #include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
 #include "train/held_out.hpp"
@@ -41,86 +42,7 @@ namespace statera {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Windows of a made-up text; a lane's go on where its last one ended.
-class Windows {
- public:
-  Windows(int64_t batch, int64_t length, bool lanes) : batch_(batch), length_(length), lanes_(lanes) {}
-  Batch operator()(int64_t number) {
-    tokens_.ids.clear();
-    tokens_.start.clear();
-    targets_.clear();
-    tokens_.offsets.assign(1, 0);
-    for (int64_t b = 0; b < batch_; ++b) {
-      const int64_t first = lanes_ ? 1000 * b + number * length_ : (number * batch_ + b) * 31;
-      for (int64_t t = 0; t < length_; ++t) {
-        tokens_.ids.push_back(byte(first + t));
-        targets_.push_back(byte(first + t + 1));
-      }
-      tokens_.offsets.push_back(static_cast<int32_t>(tokens_.ids.size()));
-      tokens_.start.push_back(lanes_ ? number * length_ : 0);
-    }
-    return {tokens_, targets_};
-  }
-
- private:
-  static int32_t byte(int64_t i) { return static_cast<int32_t>(97 + (i * i / 7 + i % 5) % 26); }
-  int64_t batch_, length_;
-  bool lanes_;
-  Tokens tokens_;
-  std::vector<int32_t> targets_;
-};
-
-TrainingData data_for(const TrainOptions& o, uint64_t fingerprint = 1) {
-  return {.batch = [w = std::make_shared<Windows>(o.batch, o.length, o.carry)](int64_t i) { return (*w)(i); },
-          .held_out = [w = std::make_shared<Windows>(o.batch, o.length, false)](int64_t i) { return (*w)(1000 + i); },
-          .held_out_batches = 2, .fingerprint = fingerprint};
-}
-
-Model small_model(const std::string& layers = "m A", int threads = 1) {
-  ModelConfig config = ModelConfig::load("tiny-hybrid");
-  config.layers = layers;
-  Model model(std::move(config), Device::cpu({.threads = threads}));
-  model.init(3);
-  return model;
-}
-
-struct Folder {
-  std::string path;
-  Folder() : path((fs::temp_directory_path() / ("statera_train_XXXXXX")).string()) { path = mkdtemp(path.data()); }
-  ~Folder() { fs::remove_all(path); }
-};
-
-std::string bytes_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-TrainOptions short_run() {
-  TrainOptions options;
-  options.steps = 8;
-  options.batch = 2;
-  options.length = 24;
-  options.evaluate_every = 3;
-  return options;
-}
-
-std::string weights_after(const TrainOptions& options, const std::string& out, int threads = 1) {
-  Model model = small_model("m A", threads);
-  train(model, data_for(options), options, {.out = out});
-  return bytes_of(out + "/last/model.safetensors") + bytes_of(out + "/model.safetensors");
-}
-
-std::string error_of(const std::function<void()>& f, ErrorCode code) {
-  try {
-    f();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
-}
+using namespace test;
 
 void resume_equals_uncut(TrainOptions options) {
   const Folder uncut, cut;
@@ -483,15 +405,23 @@ TEST(Trainer, OnAFullDiskTheLastCheckpointStays) {
     Model model = small_model();
     train(model, data_for(options), options, {.out = folder.path, .stop = [] { return true; }});
   }
-  const std::string before = bytes_of(checkpoint_path(folder.path));
+  const auto all = [&] {
+    std::string bytes;
+    for (const std::string& name : run_files().names) bytes += bytes_of(folder.path + "/" + name);
+    return bytes;
+  };
+  const std::string before = bytes_of(checkpoint_path(folder.path)), before_all = all();
   rlimit limit;
   getrlimit(RLIMIT_FSIZE, &limit);
   const rlimit small{before.size() / 2, limit.rlim_max};
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &small);
-  Model model = small_model();
-  const std::string error =
-      error_of([&] { train(model, data_for(options), options, {.out = folder.path, .resume = true}); }, ErrorCode::io);
+  std::string error;
+  for (const bool resume : {true, false}) {
+    Model model = small_model();
+    error = error_of([&] { train(model, data_for(options), options, {.out = folder.path, .resume = resume}); }, ErrorCode::io);
+    EXPECT_TRUE(before_all == all());
+  }
   setrlimit(RLIMIT_FSIZE, &limit);
   std::signal(SIGXFSZ, handler);
   EXPECT_NE(error.find("state.safetensors"), std::string::npos) << error;

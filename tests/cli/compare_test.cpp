@@ -77,6 +77,12 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
   }
   EXPECT_EQ(run(usual("a")).code, 0);  // nothing is left to do
   EXPECT_EQ(results(report("a")), results(json));
+  EXPECT_FALSE(std::filesystem::exists(path("a/compare.sqlite-journal")));
+  fails("train text.txt --out a/models/mine", 1, "belongs to the comparison in");
+  EXPECT_EQ(run("train text.txt --config ssm.json --length 32 --batch 2 --steps 2 --no-baselines --out other").code, 0);
+  const std::string weights = "a/models/ssm/model.safetensors";
+  std::filesystem::copy_file(path("other/model.safetensors"), path(weights), std::filesystem::copy_options::overwrite_existing);
+  fails(usual("a"), 1, weights + ": is not the model that this comparison trained");
 }
 
 TEST_F(Compare, ALaterCallAddsACandidate) {

@@ -63,6 +63,63 @@ TEST_F(Outputs, ASecondWriterOfAFolderIsRefused) {
   EXPECT_FALSE(fs::exists(path("m/.statera.lock")));
 }
 
+TEST_F(Outputs, AFolderThatIsSwappedMeanwhileIsNotTouched) {
+  train_model();
+  const pid_t first = start(train("sw", 1000000), "sw/metrics.jsonl", "first.txt", "first_err.txt");
+  fs::rename(path("sw"), path("sw.old"));
+  fs::copy(path("m"), path("sw"), fs::copy_options::recursive);
+  EXPECT_EQ(end(first, 0), 1);  // by itself
+  EXPECT_NE(read("first_err.txt").find("\nstatera train: sw: this folder was moved while it was written into, and is now "), std::string::npos) << read("first_err.txt");
+  for (const char* name : {"model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})
+    EXPECT_TRUE(read("sw/" + std::string(name)) == read("m/" + std::string(name))) << name;
+  EXPECT_GT(steps_logged("sw.old"), 0u);
+  EXPECT_FALSE(fs::exists(path("sw.old/.statera.lock")));
+}
+
+TEST_F(Outputs, AFolderInsideOfARunIsRefused) {
+  train_model();
+  const pid_t first = start(train("ne", 1000000), "ne/checkpoint/state.safetensors", "first.txt", "first_err.txt");
+  const auto refused = [&] {
+    for (const char* inside : {"ne/last", "ne/checkpoint"}) {
+      fails(train(inside), 1, "belongs to the model in");
+      fails("convert m --weights int8 --out " + std::string(inside), 1, "belongs to the model in");
+      fails("compare text.txt --out " + std::string(inside), 1, "belongs to the model in");
+    }
+    fails("score m text.txt --per-byte ne/last/config.json", 1, "is a file of a model");
+  };
+  refused();
+  EXPECT_EQ(end(first, SIGKILL), 128 + SIGKILL);
+  refused();
+  ASSERT_EQ(run(train("other/last")).code, 0);
+  fails(train("other"), 1, "other/last: is the folder of another model");
+}
+
+TEST_F(Outputs, NamesBesideTheFilesAreTheUsersToo) {
+  const std::string text = read("text.txt");
+  fs::create_directory(path("h"));
+  fs::create_hard_link(path("text.txt"), path("h/.statera.lock"));
+  fails(train("h"), 1, "h/.statera.lock: is no lock that statera made");
+  EXPECT_EQ(read("text.txt"), text);
+  fs::remove(path("h/.statera.lock"));
+  for (const char* name : {"h/.config.json.statera-partial", "h/.statera.json.statera-partial", ".table.statera-partial"})
+    fs::create_hard_link(path("text.txt"), path(name));
+  ASSERT_EQ(run(train("h")).code, 0) << read("err.txt");
+  ASSERT_EQ(run(train("h") + "--overwrite").code, 0) << read("err.txt");
+  ASSERT_EQ(run("score h text.txt --per-byte table").code, 0) << read("err.txt");
+  EXPECT_EQ(fs::hard_link_count(path("text.txt")), 4u);
+  EXPECT_EQ(read("text.txt"), text);
+}
+
+TEST_F(Outputs, AModelStaysUntilThereIsAnother) {
+  train_model();
+  const std::string before = read("m/model.safetensors") + read("m/last/model.safetensors");
+  fs::remove(path("m/metrics.jsonl"));
+  const pid_t first = start("train text.txt --init m --out m --overwrite --no-baselines --steps 1000000 --evaluate-every 1000000", "m/metrics.jsonl");
+  EXPECT_EQ(end(first, SIGKILL), 128 + SIGKILL);
+  EXPECT_TRUE(read("m/model.safetensors") + read("m/last/model.safetensors") == before);
+  EXPECT_EQ(run("score m text.txt").code, 0) << read("err.txt");
+}
+
 TEST_F(Outputs, AnOutputIsNoInput) {
   train_model();
   const std::string text = read("text.txt"), weights = read("m/model.safetensors"), config = read("config.json"), metrics = read("m/metrics.jsonl");

@@ -46,6 +46,7 @@ TEST_F(ReportVerb, BadReports) {
   write("out/report.json", fixture_text());
   std::filesystem::create_directories(path("out/report.html/x"));
   fails("report out", 1, "out/report.html");
+  EXPECT_EQ(read("err.txt").find("--out"), std::string::npos) << read("err.txt");  // which this verb does not have
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "lab/compare/compare.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "core/check.hpp"
-#include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
 #include "lab/baselines.hpp"
@@ -21,7 +21,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-std::string store_path(const std::string& out) { return out + "/compare.sqlite"; }
+constexpr const char *store_name = "compare.sqlite", *journal_name = "compare.sqlite-journal";
+
+std::string store_path(const std::string& out) { return out + "/" + store_name; }
+
+// The database is changed where it stands, also by the first look after a process was killed.
+std::string own_store(OutputFolder& folder) {
+  for (const char* name : {store_name, journal_name}) folder.own(name);
+  return store_path(folder.path());
+}
 
 std::string short_name(const std::string& path) {
   const std::string name = fs::path(path).lexically_normal().filename().string();
@@ -29,8 +37,11 @@ std::string short_name(const std::string& path) {
 }
 }  // namespace
 
-Comparison::Comparison(const ByteSource& source, const CompareSettings& settings, const Device& device, const CompareRun& run)
-    : source_(source), settings_(settings), device_(device), run_(run), parts_(cut(source, settings)), store_(store_path(run.out)), begun_(clock_seconds()) {}
+Comparison::Comparison(OutputFolder& folder, const ByteSource& source, const CompareSettings& settings, const Device& device, const CompareRun& run)
+    : folder_(folder), source_(source), settings_(settings), device_(device), run_(run), parts_(cut(source, settings)),
+      store_(own_store(folder), [this] { folder_.check_place(); }), log_(folder.append("compare.log")), begun_(clock_seconds()) {}
+
+Comparison::~Comparison() { std::fclose(log_); }
 
 Json Comparison::go(const std::vector<Candidate>& wanted) {
   bool complete = true;
@@ -50,26 +61,27 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
     complete = false;
   }
   Json report = findings({source_, parts_, settings_, amounts_, store_, device_, run_}, complete);
-  write_file(run_.out + "/report.json", report.dump(1) + "\n");
+  write_file(folder_.at("report.json"), report.dump(1) + "\n");
   point_at_winner(report.at("recommendation").value("winner", ""));
   return report;
 }
 
 void Comparison::note(const std::string& line) const {
   if (run_.note) run_.note(line);
-  std::ofstream log(run_.out + "/compare.log", std::ios::app);
-  log << date_text() << "  " << line << std::endl;
-  require(log.good(), ErrorCode::io, run_.out, "/compare.log cannot be written; is the disk full?");
+  const std::string dated = date_text() + "  " + line + "\n";
+  const bool written = std::fwrite(dated.data(), 1, dated.size(), log_) == dated.size() && std::fflush(log_) == 0;
+  require(written, ErrorCode::io, run_.out, "/compare.log: cannot write: ", std::strerror(errno), "; then run the same command again");
 }
 
 // OUT/winner is a link to the model that is recommended, if one is.
 void Comparison::point_at_winner(const std::string& name) const {
-  const std::string link = run_.out + "/winner";
-  std::error_code error;
-  fs::remove(link, error);
-  if (name.empty()) return;
-  fs::create_directory_symlink("models/" + name, link, error);
-  if (error) note("cannot make the link " + link + ": " + error.message() + "; the winner is in " + run_.out + "/models/" + name);
+  try {
+    if (name.empty()) folder_.remove("winner");
+    else folder_.link("winner", "models/" + name);
+  } catch (const Error& error) {  // not all file systems have links
+    note(std::string(error.what()) + (name.empty() ? "" : "; the winner is in " + run_.out + "/models/" + name));
+  }
+  folder_.check_place();
 }
 
 // The folder's data and settings are this call's, or the folder is new.
@@ -159,7 +171,8 @@ void Comparison::compare_baselines() {
 
 bool saved_settings(const std::string& out, CompareSettings& settings) {
   if (!fs::exists(store_path(out))) return false;
-  const Store store(store_path(out));
+  OutputFolder folder(out, comparison_files());
+  const Store store(own_store(folder));
   const auto kept = store.fact("settings");
   if (kept) read_fields({*kept, store_path(out)}, settings);
   return kept.has_value();
@@ -168,10 +181,12 @@ bool saved_settings(const std::string& out, CompareSettings& settings) {
 Json compare(const ByteSource& source, const std::vector<Candidate>& candidates, const CompareSettings& settings, const Device& device,
              const CompareRun& run) {
   settings.check();
-  const OutputFolder folder(run.out, comparison_files());
+  OutputFolder folder(run.out, comparison_files());
   check_apart(source, run.out, comparison_files());
   try {
-    return Comparison(source, settings, device, run).go(candidates);
+    Json report = Comparison(folder, source, settings, device, run).go(candidates);
+    folder.remove(journal_name);  // all is written, so there is nothing in it
+    return report;
   } catch (const nlohmann::json::exception& damaged) {
     fail(ErrorCode::io, store_path(run.out), " is damaged (", damaged.what(), "); choose another folder with --out");
   }

@@ -1,11 +1,13 @@
 // A comparison under way: what it holds, and its stages (compare.hpp lists them). Every stage asks the store whether its work is there, so a run
 // that was cut needs no cursor.
 #pragma once
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "io/output_folder.hpp"
 #include "lab/compare/compare.hpp"
 #include "lab/compare/plan.hpp"
 #include "lab/compare/rates.hpp"
@@ -23,7 +25,10 @@ struct Entry {
 
 class Comparison {
  public:
-  Comparison(const ByteSource& source, const CompareSettings& settings, const Device& device, const CompareRun& run);
+  Comparison(OutputFolder& folder, const ByteSource& source, const CompareSettings& settings, const Device& device, const CompareRun& run);
+  ~Comparison();
+  Comparison(const Comparison&) = delete;
+  Comparison& operator=(const Comparison&) = delete;
   nlohmann::ordered_json go(const std::vector<Candidate>& wanted);
 
  private:
@@ -65,15 +70,20 @@ class Comparison {
   std::optional<Json> kept(const Entry& entry, const std::string& kind, const std::string& variant) const;
   void keep(const Entry& entry, const std::string& kind, const std::string& variant, const Json& value);
   bool trained(const Entry& entry) const;
+  // Folders below OUT, which is seen to be the one of the start.
   std::string model_folder(const Entry& entry, int64_t seed) const;
   std::string trial_folder(const Entry& entry, const std::string& variant) const;
+  // What a training of this comparison left: other weights in its place are refused.
+  Model load_model(const Entry& entry, int64_t seed, bool training = false) const;
 
+  OutputFolder& folder_;
   const ByteSource& source_;
   CompareSettings settings_;
   Device device_;
   const CompareRun& run_;
   Parts parts_;
   Store store_;
+  std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
   double begun_, shown_ = 0;  // clock_seconds()

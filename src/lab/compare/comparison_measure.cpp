@@ -27,7 +27,7 @@ void Comparison::learn(const Entry& entry) {
   if (!trained(entry) || kept(entry, "learning", "seed 1")) return;
   note(entry.candidate.name + ": held-out text, learning while it reads");
   show(entry, "learning while it reads");
-  Model model = Model::load(model_folder(entry, 1), device_, {.training = true});
+  Model model = load_model(entry, 1, true);
   const LearningOptions options{.length = entry.candidate.length, .lr = learning_share * static_cast<float>(rate(entry).lr)};
   const std::vector<float> nats = learning_cost(model, parts_.held_out, amounts_.judged_bytes, options, run_.stop);
   go_on();
@@ -39,7 +39,7 @@ void Comparison::measure(const Entry& entry) {
   std::optional<Model> model;
   const auto once = [&](const char* kind, const auto& measured) {
     if (kept(entry, kind, "seed 1")) return;
-    if (!model) model.emplace(Model::load(model_folder(entry, 1), device_));
+    if (!model) model.emplace(load_model(entry, 1));
     note(entry.candidate.name + ": " + kind);
     show(entry, kind);
     const Json value = measured();
@@ -70,7 +70,7 @@ void Comparison::measure_speed() {
   note("speed and state by context, in turn");
   for (const Entry* entry : done) show(*entry, "speed");
   std::vector<Model> models;
-  for (const Entry* entry : done) models.push_back(Model::load(model_folder(*entry, 1), device_));
+  for (const Entry* entry : done) models.push_back(load_model(*entry, 1));
   std::vector<const Model*> pointers;
   for (const Model& model : models) pointers.push_back(&model);
   std::vector<int64_t> judged;  // contexts

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "core/check.hpp"
+#include "core/fingerprint.hpp"
 #include "io/json.hpp"
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/findings.hpp"
@@ -26,8 +27,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 // What cannot be removed costs room on the disk and is tried again by the next call.
-void remove_trial(const std::string& folder) {
+void remove_trial(const OutputFolder& out, const std::string& folder) {
   try {
+    out.check_place();
     remove_run(folder);
   } catch (const Error&) {
   }
@@ -35,10 +37,11 @@ void remove_trial(const std::string& folder) {
 
 // The folder of a trial, once its value is kept; what a trial that was cut left there stays.
 struct RemovedAtEnd {
+  const OutputFolder& out;
   std::string folder;
   int uncaught = std::uncaught_exceptions();
   ~RemovedAtEnd() {
-    if (std::uncaught_exceptions() == uncaught) remove_trial(folder);
+    if (std::uncaught_exceptions() == uncaught) remove_trial(out, folder);
   }
 };
 
@@ -101,12 +104,12 @@ RateChoice Comparison::rate(const Entry& entry) const { return choose_rate(tried
 
 // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
 void Comparison::search(const Entry& entry) {
-  for (const TriedRate& done : tried(entry)) remove_trial(trial_folder(entry, "lr-" + number_text(done.lr)));  // a killed run may have left it
+  for (const TriedRate& done : tried(entry)) remove_trial(folder_, trial_folder(entry, "lr-" + number_text(done.lr)));  // a killed run may have left it
   for (std::vector<TriedRate> before = tried(entry); amounts_.search > 0 && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
     const auto lr = static_cast<float>(next_rate(before, prior(entry)));
     const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));
     if (kept(entry, "search", variant)) return;  // nothing is left between
-    const RemovedAtEnd removed{folder};
+    const RemovedAtEnd removed{folder_, folder};
     TrainOptions o = options(entry, amounts_.search, lr, 1);
     o.evaluate_every = o.steps;
     ByteTraining data(parts_.train, parts_.validation, o);
@@ -116,10 +119,23 @@ void Comparison::search(const Entry& entry) {
 }
 
 std::string Comparison::model_folder(const Entry& entry, int64_t seed) const {
+  folder_.check_place();
   return run_.out + "/models/" + entry.candidate.name + (seed > 1 ? "/seed-" + std::to_string(seed) : "");
 }
 
-std::string Comparison::trial_folder(const Entry& entry, const std::string& variant) const { return run_.out + "/trials/" + entry.candidate.name + "/" + variant; }
+std::string Comparison::trial_folder(const Entry& entry, const std::string& variant) const {
+  folder_.check_place();
+  return run_.out + "/trials/" + entry.candidate.name + "/" + variant;
+}
+
+Model Comparison::load_model(const Entry& entry, int64_t seed, bool training) const {
+  const std::string folder = model_folder(entry, seed);
+  const std::optional<Json> value = kept(entry, "train", "seed " + std::to_string(seed));
+  Model model = Model::load(folder, device_, {.training = training});
+  require(value && value->value("weights", "") == statera::fingerprint_text(model.fingerprint()), ErrorCode::io, folder,
+          "/model.safetensors: is not the model that this comparison trained; put that one back, or remove this one and it is trained again");
+  return model;
+}
 
 void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   const std::string variant = "seed " + std::to_string(seed), folder = model_folder(entry, seed);
@@ -133,11 +149,13 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
     value = run_once(entry, "train", variant, model, data.data(), {.folder = folder, .options = o});
     const double weights = static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
     value->emplace("memory", Json({{"train_bytes", training_bytes(model, data.data(), o)}, {"weight_bytes", weights}}));
+    value->emplace("weights", statera::fingerprint_text(model.fingerprint()));
     keep(entry, "train", variant, *value);
   }
-  if (value->contains("error") || !store_.costs(entry.candidate.name, seed).empty()) return;
+  if (value->contains("error")) return;
+  const Model model = load_model(entry, seed);  // also if its costs are kept: the report is about these weights
+  if (!store_.costs(entry.candidate.name, seed).empty()) return;
   note(entry.candidate.name + ": held-out text, seed " + std::to_string(seed));
-  const Model model = Model::load(folder, device_);
   const std::vector<float> nats = stream_cost(model, parts_.held_out, amounts_.judged_bytes, run_.stop);
   go_on();
   store_.keep_costs(entry.candidate.name, seed, nats);
@@ -164,9 +182,9 @@ void Comparison::noise(const Entry& entry) {
   if (!trained(entry) || amounts_.noise == 0) return;
   for (const int64_t growth : {1, 2, 4}) {
     const std::string variant = "growth " + std::to_string(growth), folder = trial_folder(entry, "growth-" + std::to_string(growth));
-    const RemovedAtEnd removed{folder};
+    const RemovedAtEnd removed{folder_, folder};
     if (kept(entry, "noise", variant)) continue;
-    Model model = Model::load(model_folder(entry, 1), device_, {.training = true});
+    Model model = load_model(entry, 1, true);
     // The same bytes in a window, so more rows in it and fewer windows.
     TrainOptions o = options(entry, amounts_.noise, static_cast<float>(rate(entry).lr) / 2, 1);
     o.length = growth * entry.candidate.length;

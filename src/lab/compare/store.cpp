@@ -9,11 +9,12 @@
 namespace statera {
 
 namespace {
-constexpr const char* version = "4";
+constexpr const char* version = "5";
 
-// One process at a time: the lock is held until the store is closed.
+// One process at a time: the lock is held until the store is closed. The journal stays, empty: SQLite would remove it by its path, which may lead
+// to another folder by then.
 constexpr const char* tables =
-    "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;"
+    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = PERSIST; PRAGMA journal_size_limit = 0; BEGIN EXCLUSIVE; COMMIT;"
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS candidates (place INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, value TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS trials (candidate TEXT, kind TEXT, variant TEXT, value TEXT NOT NULL, PRIMARY KEY (candidate, kind, variant));"
@@ -64,7 +65,7 @@ struct Store::Statement {
   int bound = 0;
 };
 
-Store::Store(const std::string& path) : path_(path) {
+Store::Store(const std::string& path, std::function<void()> before_write) : path_(path), before_write_(std::move(before_write)) {
   sqlite3* database = nullptr;
   const int result = sqlite3_open(path.c_str(), &database);
   database_.reset(database);
@@ -84,13 +85,19 @@ Store::Store(const std::string& path) : path_(path) {
 
 Store::~Store() = default;
 
+void Store::write(Statement& statement) {
+  if (before_write_) before_write_();
+  statement.next();
+}
+
 std::optional<std::string> Store::fact(const std::string& name) const {
   Statement s(*this, "SELECT value FROM facts WHERE name = ?");
   return s.bind(name).next() ? std::optional(s.text(0)) : std::nullopt;
 }
 
 void Store::keep_fact(const std::string& name, const std::string& value) {
-  Statement(*this, "INSERT OR REPLACE INTO facts VALUES (?, ?)").bind(name).bind(value).next();
+  Statement s(*this, "INSERT OR REPLACE INTO facts VALUES (?, ?)");
+  write(s.bind(name).bind(value));
 }
 
 std::vector<std::pair<std::string, std::string>> Store::candidates() const {
@@ -100,7 +107,8 @@ std::vector<std::pair<std::string, std::string>> Store::candidates() const {
 }
 
 void Store::keep_candidate(const std::string& name, const std::string& value) {
-  Statement(*this, "INSERT INTO candidates (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value").bind(name).bind(value).next();
+  Statement s(*this, "INSERT INTO candidates (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+  write(s.bind(name).bind(value));
 }
 
 std::optional<std::string> Store::trial(const std::string& candidate, const std::string& kind, const std::string& variant) const {
@@ -116,7 +124,8 @@ std::vector<std::string> Store::trials(const std::string& candidate, const std::
 }
 
 void Store::keep_trial(const std::string& candidate, const std::string& kind, const std::string& variant, const std::string& value) {
-  Statement(*this, "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)").bind(candidate).bind(kind).bind(variant).bind(value).next();
+  Statement s(*this, "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)");
+  write(s.bind(candidate).bind(kind).bind(variant).bind(value));
 }
 
 std::vector<float> Store::costs(const std::string& candidate, int64_t seed) const {
@@ -129,7 +138,8 @@ std::vector<float> Store::costs(const std::string& candidate, int64_t seed) cons
 }
 
 void Store::keep_costs(const std::string& candidate, int64_t seed, const std::vector<float>& nats) {
-  Statement(*this, "INSERT OR REPLACE INTO costs VALUES (?, ?, ?)").bind(candidate).bind(seed).bind(nats).next();
+  Statement s(*this, "INSERT OR REPLACE INTO costs VALUES (?, ?, ?)");
+  write(s.bind(candidate).bind(seed).bind(nats));
 }
 
 }  // namespace statera

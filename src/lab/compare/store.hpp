@@ -3,6 +3,7 @@
 // costs(candidate, seed, nats); values are JSON objects, nats are little-endian floats, one a held-out byte.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +16,8 @@ namespace statera {
 // version made it. One thread.
 class Store {
  public:
-  explicit Store(const std::string& path);
+  // `before_write` is called before every write, and may throw.
+  explicit Store(const std::string& path, std::function<void()> before_write = {});
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -35,7 +37,9 @@ class Store {
 
  private:
   struct Statement;
+  void write(Statement& statement);
   std::string path_;
+  std::function<void()> before_write_;
   struct Close {
     void operator()(void* database) const;
   };

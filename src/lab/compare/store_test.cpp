@@ -64,12 +64,31 @@ TEST_F(Stores, ANameIsNoCommand) {
 
 TEST_F(Stores, RefusesAnotherVersion) {
   { Store(path()).keep_fact("version", "99"); }
-  EXPECT_NE(refused().find("has version 99, this program reads 4"), std::string::npos) << refused();
+  EXPECT_NE(refused().find("has version 99, this program reads 5"), std::string::npos) << refused();
 }
 
 TEST_F(Stores, RefusesWhatIsNoDatabase) {
   std::ofstream(path()) << std::string(5000, 'x');
   EXPECT_NE(refused().find("compare.sqlite: file is not a database"), std::string::npos) << refused();
+}
+
+TEST_F(Stores, NothingIsWrittenWhereTheFolderIsAnother) {
+  bool moved = false;
+  {
+    Store store(path(), [&] { if (moved) throw Error(ErrorCode::io, "moved"); });
+    store.keep_fact("settings", "before");
+    moved = true;
+    EXPECT_THROW(store.keep_fact("settings", "after"), Error);
+    EXPECT_THROW(store.keep_candidate("hybrid", "1"), Error);
+    EXPECT_THROW(store.keep_trial("hybrid", "search", "lr", "1"), Error);
+    EXPECT_THROW(store.keep_costs("hybrid", 1, {1}), Error);
+    EXPECT_EQ(store.fact("settings"), "before");
+    std::filesystem::rename(folder_, folder_ + ".old");
+    std::filesystem::create_directory(folder_);
+    std::ofstream(path() + "-journal") << "another comparison's";
+  }
+  EXPECT_TRUE(std::filesystem::exists(path() + "-journal"));
+  std::filesystem::remove_all(folder_ + ".old");
 }
 
 TEST_F(Stores, OneProcessAtATime) {

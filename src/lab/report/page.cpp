@@ -67,6 +67,7 @@ void write_page(const std::string& report_json, const std::string& folder) {
   const std::string page = report_page(report_json, "the report in " + folder);
   OutputFolder claimed(folder, page_files());
   write_file(claimed.at(page_name), page);
+  claimed.check_place();
 }
 
 }  // namespace statera
