@@ -24,7 +24,7 @@ struct ReadOptions {
 
 // An immutable list of documents, which are the files, none of them empty. All of it is read into memory here, so that what happens to a
 // file later changes nothing; a copy or a part shares the memory. gzip, xz and zstd data are unpacked, whatever the file is called.
-// Throws io, in one line that names the file and the mend: for what cannot be read, is damaged, is packed in another way, is more than
+// Throws io, in one line that names the file and the fix: for what cannot be read, is damaged, is packed in another way, is more than
 // half of the machine's memory, or gives nothing in the time that it has.
 class ByteSource {
  public:
