@@ -6,10 +6,10 @@
 
 namespace statera {
 
-// Bits per byte by which trainings that differ in nothing but their seed usually scatter (standard deviation), and for how many trainings of one's own
-// that knowledge counts. An assumption so far: bench/rates.sh will measure it (docs/comparing.md).
-constexpr double usual_seed_deviation = 0.006;
-constexpr int64_t usual_seed_weight = 4;
+// Bits per byte by which trainings that differ in nothing but their seed scatter (standard deviation), and for how many measured differences that
+// knowledge counts: its degrees of freedom. From ten trainings in four groups; docs/log.md, 2026-11-29, has the command.
+constexpr double usual_seed_deviation = 0.009;
+constexpr int64_t usual_seed_weight = 6;
 
 constexpr int64_t block_bytes = 1024;  // of held-out text, for standard errors
 

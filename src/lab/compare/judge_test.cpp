@@ -22,7 +22,7 @@ TEST(Lead, OneSeedHasTheUsualLuck) {
   EXPECT_NEAR(l.behind, 0.1, 1e-4);
   EXPECT_NEAR(l.text_error, 0, 1e-6);
   EXPECT_NEAR(l.seed_error, usual_seed_deviation * std::sqrt(2), 1e-6);
-  EXPECT_NEAR(l.doubt, 2.776 * l.seed_error, 1e-4);
+  EXPECT_NEAR(l.doubt, 2.447 * l.seed_error, 1e-4);  // Student's t for 6 degrees of freedom
 }
 
 TEST(Lead, MoreSeedsThatAgreeLeaveLessDoubt) {
