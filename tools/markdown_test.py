@@ -5,9 +5,12 @@ Code and tables may be wider, and so may a line that cannot be broken. Each rule
 in which a rule has nothing to look at is an error.
 """
 import re
-import tempfile
+import sys
 import unittest
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from planted_tree import planted_tree  # noqa: E402
 
 WIDTH = 100
 SKIPPED = {"build", "out"}  # and folders whose names begin with a dot
@@ -136,12 +139,8 @@ PLANTED = {
 
 
 def violations(files):
-    with tempfile.TemporaryDirectory() as folder:
-        for path, text in files.items():
-            file = Path(folder, path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        return Documents(Path(folder)).violations()
+    with planted_tree(files) as root:
+        return Documents(root).violations()
 
 
 class MarkdownTest(unittest.TestCase):
