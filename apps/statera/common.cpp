@@ -10,6 +10,7 @@
 
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
+#include "interrupt.hpp"
 #include "io/output_folder.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
@@ -42,6 +43,9 @@ void check_named_folder(const std::string& flag, const std::string& path) {
 
 ReadOptions reading_within(double budget) {
   ReadOptions options;
+  options.often = [] {
+    if (Interrupt::asked()) throw Interrupted();
+  };
   if (budget > 0) options.seconds = budget / 2;
   return options;
 }

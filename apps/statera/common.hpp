@@ -19,7 +19,7 @@ std::string read_all_stdin();                 // throws UsageError on a terminal
 double parse_seconds(const std::string& text, const std::string& flag);
 std::string stem(const std::string& path);    // "out/war-and-peace.txt.xz" -> "war-and-peace"; "-" -> "stdin"
 double seconds_since_start();                 // of the program: a budget for everything begins there
-// Reading may take half of a budget (seconds; 0: none, as long as it takes).
+// Reading may take half of a budget (seconds; 0: none, as long as it takes). While an Interrupt lives, it ends when that is asked (Interrupted).
 ReadOptions reading_within(double budget);
 std::string cut_text(const ByteSource& source, double budget);  // a line about what was left out; empty if nothing was
 // Outputs that a flag names. Throws UsageError for "-", which stands for nothing here, and io for a file of a model or a comparison.

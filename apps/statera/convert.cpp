@@ -1,6 +1,5 @@
 // statera convert MODEL: the same model with its weights in another format, in a folder of its own.
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -27,17 +26,12 @@ struct Flags {
 
 void run(const Flags& flags) {
   check_named_folder("--out", flags.out);
-  std::error_code ignored;
-  for (const char* file : {"/config.json", "/model.safetensors"})
-    if (std::filesystem::exists(flags.out + file, ignored))
-      throw Error(ErrorCode::io, "'" + flags.out + "' holds a model already, which would be lost; give another folder to --out");
-  OutputFolder::check(flags.out, model_files());
+  const Interrupt interrupt;  // the folder is written to its end, or nothing is left of it
+  OutputFolder out(flags.out, model_files(), Earlier::refused);
   const Model model = Model::load(flags.model, make_device(0), {.training = false, .weights = flags.weights});
-  {
-    const Interrupt interrupt;  // the folder is written to its end
-    model.save(flags.out);
-    if (Interrupt::asked()) throw Interrupted();
-  }
+  if (!Interrupt::asked()) write_model(model, out);
+  if (Interrupt::asked()) throw Interrupted();
+  out.check_place();
   const std::string weights(name_of(model.weights()));
   if (flags.json)
     std::printf("%s\n", json_text(nlohmann::json({{"model", flags.model}, {"out", flags.out}, {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}})).c_str());

@@ -129,10 +129,7 @@ void run(const Flags& flags) {
     table.emplace(flags.per_byte);
   }
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
-  const auto stop = [] {
-    if (Interrupt::asked()) throw Interrupted();
-  };
-  const ByteSource source(flags.file, {.often = stop});
+  const ByteSource source(flags.file, reading_within(0));
   require(!table || !source.reads(flags.per_byte), ErrorCode::io, flags.per_byte,
           ": is a file to score, and would be replaced; give another name to --per-byte");
   const double bits = score(model, source, flags, true, table ? &*table : nullptr), n = static_cast<double>(source.bytes());

@@ -1,7 +1,6 @@
 // statera train: from files to a model in a folder.
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -26,8 +25,6 @@
 namespace statera::cli {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 struct Flags {
   std::vector<std::string> files;
@@ -85,12 +82,6 @@ TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
   set(options.dropout, f.dropout);
   set(options.clip, f.clip);
   return options;
-}
-
-void check_folder(const Flags& f, const std::string& out) {
-  if (f.resume || f.overwrite) return;
-  if (fs::exists(out + "/checkpoint/state.safetensors") || fs::exists(out + "/model.safetensors"))
-    throw UsageError(out + " holds a model already: --resume goes on with its training, --overwrite replaces it, --out DIR takes another folder");
 }
 
 void print_row(const Baseline& row) {
@@ -166,8 +157,9 @@ BaselineOptions baseline_options(const TrainOptions& options, const TrainRun& ho
 void run(const Flags& f) {
   check_named_folder("--out", f.out);
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
-  OutputFolder::check(out, run_files());
-  check_folder(f, out);
+  TrainRun how{.out = out, .resume = f.resume, .overwrite = f.overwrite, .checkpoint_seconds = f.checkpoint_seconds, .stop = Interrupt::asked};
+  const Interrupt interrupt;
+  OutputFolder folder = claim_folder(how);  // to the end: what is read here comes from this folder, and goes into it
   TrainOptions options;
   std::string saved_config;
   const bool resumed = f.resume && saved_run(out, options, saved_config);
@@ -186,18 +178,15 @@ void run(const Flags& f) {
   progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(for_training.bytes())) +
                 " to train on, " + bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
   const double promised = baselines_seconds(f, options, for_training, held_out);
-  TrainRun how{.out = out, .resume = f.resume, .checkpoint_seconds = f.checkpoint_seconds};
   if (timed) {
     how.elsewhere = seconds_since_start() + promised;
     if (!source.cut().empty()) progress.note(cut_text(source, options.budget));
     else if (seconds_since_start() > options.budget / 2)
       progress.note("reading the data took " + seconds_text(seconds_since_start()) + " of the budget of " + seconds_text(options.budget));
   }
-  how.stop = Interrupt::asked;
   how.progress = [&](const TrainProgress& p) { progress.show(p); };
   how.note = [&](const std::string& line) { progress.note(line); };
-  const Interrupt interrupt;
-  const TrainResult result = train(model, streams.data(), options, how);
+  const TrainResult result = train(model, streams.data(), options, how, folder);
   progress.finish();
   std::optional<Baselines> beside;
   if (result.finished && !f.no_baselines) {

@@ -50,7 +50,8 @@ class Model {
   // int8 and int4 from f32, but nothing from them: a folder saved in one loads in that one alone, not for training (unsupported).
   static Model load(const std::string& folder, Device device = Device::best(), ModelOptions options = {.training = false});
   static WeightFormat saved_weights(const std::string& folder);  // how a folder has them. Throws io, config
-  void save(const std::string& folder) const;  // makes the folder; refuses (io) to replace files that statera did not write
+  // Makes the folder. Refuses (io) to replace files that statera did not write, and, without `overwrite`, a model.
+  void save(const std::string& folder, bool overwrite = true) const;
 
   // tokens N in all -> logits [N, vocab_size].
   Var forward(Tape&, const Tokens&, const ForwardOptions& = {}) const;

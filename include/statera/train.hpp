@@ -52,7 +52,8 @@ struct TrainProgress {
 // What decides no bit.
 struct TrainRun {
   std::string out;                // folder: config.json and model.safetensors (best), last/, checkpoint/, metrics.jsonl; others' files stay (io)
-  bool resume = false;            // go on from out/checkpoint; without one, start afresh. false: replaces an earlier run, once all is checked
+  bool resume = false;            // go on from out/checkpoint; without one, start afresh
+  bool overwrite = false;         // replace an earlier model, once all is checked. false: a model that resume does not go on from is kept (io)
   double elsewhere = 0;           // seconds of the budget that went or will go into other work: reading the data before, baselines after
   bool forecast = true;           // false: nothing is measured before the first step; needs steps, evaluate_bytes and final_bytes
   double checkpoint_seconds = 0;  // 0: 2, or 30 in runs of more than ten minutes

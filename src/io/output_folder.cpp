@@ -125,12 +125,13 @@ std::string without_slashes(std::string path) {
 }
 }  // namespace
 
-OutputFolder::OutputFolder(std::string path, const OutputFiles& files) : OutputFolder() {  // delegates: the destructor tidies up after a throw
+OutputFolder::OutputFolder(std::string path, const OutputFiles& files, Earlier earlier) : OutputFolder() {  // delegates: the destructor tidies up after a throw
   path_ = without_slashes(std::move(path));
   files_ = files;
   require(!path_.empty(), ErrorCode::io, "the name of the folder to write into is empty; give one with --out");
   refuse_inside_of_another(path_);
   lock();
+  refuse_to_replace(earlier);  // under the lock: what another writer finishes meanwhile counts too
   claim();
 }
 
@@ -245,6 +246,12 @@ void OutputFolder::check_place() const {
   require(!now.empty(), ErrorCode::io, path_, ": this folder was removed while it was written into; choose another one with --out");
   fail(ErrorCode::io, path_, ": this folder was moved while it was written into, and is now ", now,
        ", with all that was saved; go on there, or move it back; what stands at ", path_, " was not touched");
+}
+
+void OutputFolder::refuse_to_replace(Earlier earlier) const {
+  if (earlier == Earlier::replaced || (earlier == Earlier::goes_on && is_there(files_.goes_on_from))) return;
+  for (const std::string& name : files_.known_by)
+    require(!is_there(name), ErrorCode::io, path_, " holds a model already (", name, "), which would be lost: ", files_.instead);
 }
 
 // Sees that nothing of the user's is in the way, and lists the names before any file of ours can be there without being listed.

@@ -21,7 +21,12 @@ struct OutputFiles {
   std::vector<std::string> known_by;
   std::string link;                  // the one of `names` that is a symbolic link; empty: all are plain files
   std::vector<std::string> folders;  // that hold folders of the same writer; nobody else may write into these
+  std::string goes_on_from;          // the one of `known_by` that is there if the work in the folder can go on
+  std::string instead = "choose another folder with --out";  // advice where an earlier work is not to be replaced
 };
+
+// What may become of an earlier work in the folder, one that has a file of `known_by`.
+enum class Earlier { replaced, goes_on, refused };
 
 // The folder is this object's alone while it lives. Copies of a lock that a killed process left do not count. The folder is held open:
 // wherever it is moved, and whatever its path leads to then, the files go into the folder that was claimed and into no other.
@@ -29,9 +34,9 @@ class OutputFolder {
  public:
   // Makes the folder, and lists the files in it. Throws io, and leaves all as it was, if another process or thread writes there, if the
   // folder is inside of one that another writer has listed or holds one where it writes itself, if one of the files is there and is not ours
-  // or is no plain file, and if the folder or a file cannot be made or written. (Where the file system has no locks, two writers are not
-  // told apart.)
-  OutputFolder(std::string path, const OutputFiles& files);
+  // or is no plain file, if there is an earlier work that must stay, and if the folder or a file cannot be made or written. (Where the file
+  // system has no locks, two writers are not told apart.)
+  OutputFolder(std::string path, const OutputFiles& files, Earlier earlier = Earlier::replaced);
   ~OutputFolder();  // of a folder in which nothing was written, nothing is left
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
@@ -61,6 +66,7 @@ class OutputFolder {
   void lock();
   bool take(int file);
   void sign();
+  void refuse_to_replace(Earlier earlier) const;
   void claim();
   void check_name(const std::string& name, bool ours) const;
   void remove_partial_files(const std::vector<std::string>& names);

@@ -197,8 +197,8 @@ std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& un
 
 OutputFiles model_files() { return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}}; }
 
-void Model::save(const std::string& folder) const {
-  OutputFolder claimed(folder, model_files());
+void Model::save(const std::string& folder, bool overwrite) const {
+  OutputFolder claimed(folder, model_files(), overwrite ? Earlier::replaced : Earlier::refused);
   write_model(*this, claimed);
   claimed.check_place();
 }

@@ -181,6 +181,7 @@ TEST(SavedModels, FilesOfOthersStay) {
   std::ofstream(folder + "/notes.txt") << "mine";
   EXPECT_EQ(save(), "");
   EXPECT_EQ(save(), "");
+  EXPECT_NE(error_of([&] { model.save(folder, false); }).find(folder + " holds a model already (model.safetensors)"), std::string::npos);
   std::filesystem::remove(folder + "/statera.json");  // from before there was one
   EXPECT_EQ(save(), "");
   EXPECT_EQ(std::filesystem::file_size(folder + "/notes.txt"), 4u);

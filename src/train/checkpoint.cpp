@@ -151,7 +151,13 @@ OutputFiles run_files() {
   for (const std::string& name : model_files().names) files.names.push_back("last/" + name);
   for (const char* name : {checkpoint_name, trial_save_name, "metrics.jsonl"}) files.names.emplace_back(name);
   files.known_by.emplace_back(checkpoint_name);
+  files.goes_on_from = checkpoint_name;
+  files.instead = "--resume goes on where there is a checkpoint, --overwrite replaces the model, --out DIR takes another folder";
   return files;
+}
+
+OutputFolder claim_folder(const TrainRun& run) {
+  return {run.out, run_files(), run.overwrite ? Earlier::replaced : run.resume ? Earlier::goes_on : Earlier::refused};
 }
 
 void remove_run(const std::string& out) { OutputFolder::remove(out, run_files()); }

@@ -22,6 +22,10 @@ struct RunState {
 };
 
 OutputFiles run_files();  // all that a run writes into its folder
+// The folder of a run, held. Throws io if it is not free, or holds a model that the run may neither go on from nor replace.
+OutputFolder claim_folder(const TrainRun& run);
+// train() in a folder that is held already, run.out; with one that was taken before the data were read, nobody else's model gets lost.
+TrainResult train(Model&, const TrainingData&, const TrainOptions&, const TrainRun&, OutputFolder&);
 // Takes the files of a run away, and folders that are empty then; what else stands there stays. Throws io.
 void remove_run(const std::string& out);
 

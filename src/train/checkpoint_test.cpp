@@ -41,7 +41,7 @@ class Checkpoint : public testing::Test {
 
   void stop_behind(int64_t steps) {
     Model model = checkpoint_fuzz_model();
-    TrainRun run{.out = out, .forecast = false};
+    TrainRun run{.out = out, .overwrite = true, .forecast = false};
     run.stop = [&] { return --steps == 0; };
     train(model, checkpoint_fuzz_data(), checkpoint_fuzz_options(), run);
   }

@@ -61,8 +61,8 @@ std::string clock_text(double seconds) {
 
 class Trainer {
  public:
-  Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run)
-      : model_(model), data_(data), options_(options), run_(run), folder_(run.out, run_files()), tape_(model.device()),
+  Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run, OutputFolder& folder)
+      : model_(model), data_(data), options_(options), run_(run), folder_(folder), tape_(model.device()),
         optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip}, model.device()) {}
 
   TrainResult go() {
@@ -262,7 +262,7 @@ class Trainer {
   const TrainingData& data_;
   TrainOptions options_;
   const TrainRun& run_;
-  OutputFolder folder_;
+  OutputFolder& folder_;
   Tape tape_;
   AdamW optimizer_;
   CarriedState carried_;
@@ -276,7 +276,13 @@ class Trainer {
 
 TrainResult train(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run) {
   check(options, data, run);
-  return Trainer(model, data, options, run).go();
+  OutputFolder folder = claim_folder(run);
+  return Trainer(model, data, options, run, folder).go();
+}
+
+TrainResult train(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run, OutputFolder& folder) {
+  check(options, data, run);
+  return Trainer(model, data, options, run, folder).go();
 }
 
 }  // namespace statera

@@ -20,7 +20,7 @@ TEST(TrainerFolder, AnEarlierModelStaysUntilThereIsAnother) {
   options.seed = 7;
   Model model = small_model();
   model.init(8);
-  train(model, data_for(options), options, {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
+  train(model, data_for(options), options, {.out = folder.path, .overwrite = true, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
           if (p.step < 3) {
             EXPECT_TRUE(models() == before);
           } else {
@@ -32,12 +32,27 @@ TEST(TrainerFolder, AnEarlierModelStaysUntilThereIsAnother) {
   EXPECT_FALSE(models() == before);
 }
 
+TEST(TrainerFolder, AnEarlierModelIsReplacedOnlyWhenAsked) {
+  const Folder folder;
+  const std::string before = weights_after(short_run(), folder.path);
+  const auto refused = [&](bool resume) {
+    Model model = small_model();
+    const std::string error = error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume}); }, ErrorCode::io);
+    EXPECT_NE(error.find(folder.path + " holds a model already ("), std::string::npos) << error;
+    EXPECT_TRUE(bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors") == before);
+  };
+  refused(false);
+  fs::remove_all(folder.path + "/checkpoint");
+  refused(false);
+  refused(true);  // there is nothing to go on from, so it would be replaced
+}
+
 TEST(TrainerFolder, AFolderThatIsMovedGetsTheRunAndAnotherInItsPlaceNothing) {
   const Folder folder, alone;
   const std::string out = folder.path + "/run", moved = folder.path + "/moved";
   const auto start = [&](const std::string& to, bool resume, const std::function<void()>& second) {
     Model model = small_model();
-    train(model, data_for(short_run()), short_run(), {.out = to, .resume = resume, .progress = [&](const TrainProgress& p) {
+    train(model, data_for(short_run()), short_run(), {.out = to, .resume = resume, .overwrite = !resume, .progress = [&](const TrainProgress& p) {
             if (p.step == 2) second();
           }});
   };
@@ -62,7 +77,7 @@ TEST(TrainerFolder, MetricsWithAnotherNameKeepTheirLinesThere) {
   const auto run = [&](bool resume) {
     Model model = small_model();
     int64_t steps = 0;
-    train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume, .stop = [&] { return ++steps == 3; }});
+    train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume, .overwrite = !resume, .stop = [&] { return ++steps == 3; }});
   };
   run(false);
   const std::string before = bytes_of(folder.path + "/metrics.jsonl");

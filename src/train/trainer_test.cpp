@@ -99,7 +99,7 @@ TEST(Trainer, EachBatchDropsAnewAndHeldOutTextNothing) {
     TrainingData data = data_for(options);
     data.batch = [batch = data.batch](int64_t) { return batch(0); };
     Model model = small_model();
-    train(model, data, options, {.out = folder.path, .progress = [&](const TrainProgress& p) {
+    train(model, data, options, {.out = folder.path, .overwrite = true, .progress = [&](const TrainProgress& p) {
             losses[run].push_back(std::round(p.loss * 1e6));
             held_out[run].push_back(std::round(p.held_out * 1e6));
           }});
@@ -344,7 +344,7 @@ TEST(Trainer, FilesThatItDidNotWriteStay) {
   const Folder foreign, own;
   const auto run = [&](const std::string& out) {
     Model model = small_model();
-    train(model, data_for(short_run()), short_run(), {.out = out});
+    train(model, data_for(short_run()), short_run(), {.out = out, .overwrite = true});
   };
   fs::create_directory(foreign.path + "/last");
   std::ofstream(foreign.path + "/last/thesis.txt") << "years";
@@ -419,7 +419,7 @@ TEST(Trainer, OnAFullDiskTheLastCheckpointStays) {
   std::string error;
   for (const bool resume : {true, false}) {
     Model model = small_model();
-    error = error_of([&] { train(model, data_for(options), options, {.out = folder.path, .resume = resume}); }, ErrorCode::io);
+    error = error_of([&] { train(model, data_for(options), options, {.out = folder.path, .resume = resume, .overwrite = !resume}); }, ErrorCode::io);
     EXPECT_TRUE(before_all == all());
   }
   setrlimit(RLIMIT_FSIZE, &limit);

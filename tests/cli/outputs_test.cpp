@@ -1,4 +1,5 @@
 // What the program writes harms nothing: folders and files that are not its own, two at once, outputs that are inputs, pipes, closed descriptors.
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -61,6 +62,22 @@ TEST_F(Outputs, ASecondWriterOfAFolderIsRefused) {
   EXPECT_EQ(run(train("m") + "--overwrite").code, 0) << read("err.txt");
   EXPECT_EQ(steps_logged("m"), 3u);
   EXPECT_FALSE(fs::exists(path("m/.statera.lock")));
+}
+
+TEST_F(Outputs, AFolderIsHeldWhileDataAreRead) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  const int writer = ::open(path("pipe").c_str(), O_RDWR | O_CLOEXEC);
+  const std::string from_pipe = "train - --config config.json --length 32 --batch 4 --no-baselines --steps 3 --out ";
+  pid_t first = start(from_pipe + "p/q <pipe", "p/q/.statera.lock", "first.txt", "first_err.txt");
+  fails(train("p/q"), 1, "p/q: process " + std::to_string(first) + " on ");
+  EXPECT_EQ(end(first, SIGINT), 130);
+  EXPECT_FALSE(fs::exists(path("p")));
+  first = start(from_pipe + "p <pipe", "p/.statera.lock", "first.txt", "first_err.txt");
+  const std::string text = read("text.txt");
+  EXPECT_EQ(::write(writer, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  ::close(writer);
+  EXPECT_EQ(end(first, 0), 0) << read("first_err.txt");
+  EXPECT_EQ(steps_logged("p"), 3u);
 }
 
 TEST_F(Outputs, AFolderThatIsSwappedMeanwhileIsNotTouched) {

@@ -146,7 +146,7 @@ TEST_F(Train, GoesOnFromATrainedModel) {
 TEST_F(Train, NothingIsOverwrittenUnasked) {
   ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
   const std::string before = weights("a");
-  fails(usual("a") + "--steps 4", 2, "--resume");
+  fails(usual("a") + "--steps 4", 1, "a holds a model already (model.safetensors), which would be lost: --resume goes on");
   EXPECT_TRUE(weights("a") == before);
   fails("train nowhere.txt --out a --overwrite", 1, "nowhere.txt");  // nor before all is checked
   fails("train text.txt --config nowhere --out a --overwrite", 1, "nowhere");

@@ -171,7 +171,7 @@ TEST_F(Verbs, ConvertSavesWeightsInFewerBits) {
   fails("score small text.txt --weights int8", 1, "'small' holds weights in int4");
   fails("convert small --weights f32 --out again", 1, "'small' holds weights in int4");
   fails("train text.txt --init small --out other --steps 2", 1, "'small' holds weights in int4");
-  fails("convert m --weights int8 --out m", 1, "'m' holds a model already");
+  fails("convert m --weights int8 --out m", 1, "m holds a model already");
   fails("convert m --out new", 2, "--weights");
   fails("convert m --weights int8", 2, "--out");
   fails("convert m --weights int8 --out text.txt", 1, "text.txt");

@@ -80,7 +80,7 @@ inline TrainOptions short_run() {
 
 inline std::string weights_after(const TrainOptions& options, const std::string& out, int threads = 1) {
   Model model = small_model("m A", threads);
-  train(model, data_for(options), options, {.out = out});
+  train(model, data_for(options), options, {.out = out, .overwrite = true});
   return bytes_of(out + "/last/model.safetensors") + bytes_of(out + "/model.safetensors");
 }
 
