@@ -88,8 +88,9 @@ void run(const Flags& flags) {
   if (flags.json) return print_json(flags, config, model, parameters, count);
   std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", printable(flags.model).c_str(), count_text(static_cast<double>(count)).c_str(),
               static_cast<long long>(config.d_model), printable(config.layers).c_str(),
-              config.d_ff ? (", SwiGLU d_ff " + std::to_string(config.d_ff)).c_str() : "");
+              config.mlp.empty() ? "" : (", mlp " + printable(config.mlp)).c_str());
   for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
+  for (const auto& [name, block] : config.blocks) std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
   const ModelCost cost = model.cost(flags.length, flags.length);
   std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s a step\n", static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),

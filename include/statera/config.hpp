@@ -1,7 +1,11 @@
 // What a model is: widths, the mixers by name, and the order of the layers.
 //
 //   {"format_version": 1, "d_model": 256, "mixers": {"m": {"type": ..., "d_state": 64}, "A": {"type": ..., "n_heads": 8}},
-//    "mlp": {"type": "swiglu", "d_ff": 768}, "layers": "m3 A m3 A"}
+//    "mlp": {"type": ..., "d_ff": 768}, "layers": "m3 A m3 A"}
+//
+// That is short for blocks of two sublayers. Other blocks are written out, as lists of sublayers, and named in "layers" too:
+//
+//    "blocks": {"P": [{"name": "attn", "mixer": {"type": ...}}, {"name": "mlp", "input": "block", "mixer": {"type": ...}}]}
 #pragma once
 #include <cstdint>
 #include <map>
@@ -14,9 +18,9 @@ class FieldVisitor;
 class KeyVisitor;
 
 struct ModelConfig {
-  static constexpr int64_t newest_format = 1;
+  static constexpr int64_t newest_format = 2;  // 2: blocks
 
-  int64_t format_version = newest_format;
+  int64_t format_version = 1;   // of what was read; json() writes the oldest that has every key it needs
   int64_t d_model = 0;
   int64_t vocab_size = 256;     // ids that are predicted
   bool begin = true;            // one more input id, `vocab_size`, that stands before a document and is never predicted
@@ -24,9 +28,10 @@ struct ModelConfig {
   double norm_eps = 1e-5;
   std::string residual_init = "scaled";  // how the matrices that write into the residual stream start: scaled, plain or zero
   int64_t context = 0;          // positions that training saw at once; 0: not trained yet
-  int64_t d_ff = 0;             // width of the SwiGLU MLP behind every mixer; 0: no MLP
   std::string layers;           // names of mixers with counts: "m3 A m3 A"
   std::map<std::string, std::string> mixers;  // name -> its own JSON object, which the mixer reads
+  std::string mlp;                            // the JSON object of the MLP behind each of them; empty: none
+  std::map<std::string, std::string> blocks;  // name -> JSON array of sublayers
   std::string where = "config";               // the file or preset it came from, for messages
 
   // A preset's name ("small-hybrid") or the path of a JSON file or of a model folder. Throws config or io; unknown keys are errors.
@@ -35,9 +40,8 @@ struct ModelConfig {
   static std::vector<std::string> presets();
 
   std::string json() const;     // parse(json()) gives an equal config
-  std::vector<std::string> layer_list() const;  // "m2 A" -> m, m, A. Throws config
-  double residual_scale() const;  // what residual_init stands for, as a factor: 1 / sqrt(additions to the stream), 1 or 0. Throws config
-  void visit(FieldVisitor&);    // the plain fields; mixers and mlp are objects of their own
+  std::vector<std::vector<std::string>> layer_mixers() const;  // the JSON objects of the mixers of each layer. Throws config
+  void visit(FieldVisitor&);    // the plain fields; mixers, mlp and blocks are objects of their own
   static void visit_keys(KeyVisitor&);  // every key that a config may have, with defaults: core/fields.hpp
 };
 

@@ -33,6 +33,7 @@ struct ForwardOptions {
   CarriedState* last = nullptr;           // gets the detached end states of this batch; may be the same object as `initial`
   double dropout = 0;                     // the share, in [0, 1), of the embedding and of what each half of a block adds that is zeroed
   uint64_t dropout_seed = 0;              // another one for each batch
+  std::vector<Var>* losses = nullptr;     // gets the auxiliary losses of this batch, scalars that are added to the loss
 };
 
 class Model {

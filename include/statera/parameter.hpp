@@ -29,7 +29,6 @@ struct Parameter {
   Init init;
   bool decay = false;                // weight decay: matrices of projections yes; norms, biases, A_log, D, dt_bias no
   std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: one part
-  int shard_axis = -1;               // the axis that tensor parallelism may cut; -1: none
 
   Tensor value, grad;                // empty until Model allocates them; grad only in training
   std::atomic<uint64_t> version{0};  // raised whenever value changes, so that packed copies know they are stale

@@ -93,10 +93,14 @@ class Tape {
   // Vars, numbers and pointers, and Views of memory() or of the caller's; not of values, which may be forgotten. `op` must be a string
   // literal.
   template <class F>
-  void record(const char* op, std::initializer_list<Var> outputs, F backward) {
+  void record(const char* op, std::span<const Var> outputs, F backward) {
     static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>, "capture Vars, Views, numbers and pointers");
     void* at = add_op(op, outputs, sizeof(F), [](void* f, Tape& tape) { (*static_cast<F*>(f))(tape); });
     if (at) new (at) F(backward);
+  }
+  template <class F>
+  void record(const char* op, std::initializer_list<Var> outputs, F backward) {
+    record(op, std::span(outputs.begin(), outputs.size()), backward);
   }
   // `forward` is called as forward(tape) and writes the values of all `outputs`, the same bits as before. It makes nothing on the tape.
   template <class F, class G>
@@ -143,7 +147,7 @@ class Tape {
 
  private:
   friend class GradSink;
-  void* add_op(const char* op, std::initializer_list<Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
+  void* add_op(const char* op, std::span<const Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
   void* add_forward(size_t closure_bytes, void (*call)(void*, Tape&));  // of the last operation
   void make_again(int32_t id) const;
   GradTarget column_target(Var);

@@ -202,7 +202,7 @@ Var Tape::make(DType dtype, const Shape& shape, bool needs_grad) {
 
 bool Tape::needs_grad(Var var) const { return state_->node(var).needs_grad; }
 
-void* Tape::add_op(const char* op, std::initializer_list<Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&)) {
+void* Tape::add_op(const char* op, std::span<const Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&)) {
   State& s = *state_;
   bool wanted = false;
   const auto first = static_cast<int32_t>(s.op_outputs.size());

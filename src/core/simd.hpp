@@ -2,7 +2,7 @@
 // Include it as Highway's foreach_target pattern demands:
 //
 //   #undef HWY_TARGET_INCLUDE
-//   #define HWY_TARGET_INCLUDE "ops/swiglu/swiglu_cpu.cpp"
+//   #define HWY_TARGET_INCLUDE "ops/NAME/NAME_cpu.cpp"
 //   #include "core/simd.hpp"          // foreach_target and highway
 //   #include "core/math-inl.hpp"      // exp and friends, once a target
 //   HWY_BEFORE_NAMESPACE();

@@ -25,7 +25,7 @@ struct Session::Impl {
 
   const Model* model;
   SessionOptions options;
-  SequenceState state;
+  State state;
   std::vector<float> logits;
   int64_t position = 0;
   bool warned = false;
@@ -41,10 +41,10 @@ struct Session::Impl {
   // Runs rows through the model; `out` as LanguageModel::advance wants it.
   void advance(std::span<const int32_t> ids, const View& out) {
     const int32_t offsets[] = {0, static_cast<int32_t>(ids.size())};
-    const int64_t start[] = {state.rows()};
-    Context context{{model->device().pool(), scratch, model->device().kernels()}, model->config().context};
-    SequenceState* one = &state;
-    model->layers().advance(context, ids, {offsets, start}, {&one, 1}, out);
+    const int64_t start[] = {state.position()};
+    State* one = &state;
+    AdvancePass pass{.exec = {model->device().pool(), scratch, model->device().kernels()}, .max_keys = model->config().context, .states = {&one, 1}};
+    model->layers().advance(pass, ids, {offsets, start}, out);
   }
 
   void read_row(const View& row) {
@@ -59,7 +59,7 @@ struct Session::Impl {
       require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
     start_if_new();
     while (!ids.empty()) {
-      const auto slice = static_cast<size_t>(slice_rows - state.rows() % slice_rows);
+      const auto slice = static_cast<size_t>(slice_rows - state.position() % slice_rows);
       const auto n = static_cast<int64_t>(std::min({ids.size(), slice, until_kept()}));
       const ArenaScope scope(scratch);
       const View row = scratch.allocate(model->dtype(), {1, vocab});
@@ -77,7 +77,7 @@ struct Session::Impl {
   }
 
   void start_if_new() {
-    if (state.rows() > 0 || !model->config().begin) return;
+    if (state.position() > 0 || !model->config().begin) return;
     const ArenaScope scope(scratch);
     const View row = scratch.allocate(model->dtype(), {1, model->config().vocab_size});
     const int32_t begin = static_cast<int32_t>(model->config().vocab_size);
@@ -92,19 +92,17 @@ struct Session::Impl {
       if (position % options.rewind_every == 0) keep_snapshot();
     }
     const int64_t context = model->config().context;
-    if (warned || context == 0 || state.rows() <= context) return;
+    if (warned || context == 0 || state.position() <= context) return;
     warned = true;
     std::string line = "the stream has passed the " + std::to_string(context) + " positions that the model was trained with";
-    const bool slides = std::any_of(state.layers.begin(), state.layers.end(), [](const State& layer) { return layer.grows(); });
-    if (slides) line += "; layers that keep keys and values now see the last " + std::to_string(context);
+    if (state.grows()) line += "; layers that keep keys and values now see the last " + std::to_string(context);
     if (options.warn) options.warn(line);
     else std::fprintf(stderr, "statera: %s\n", line.c_str());
   }
 
   void keep_snapshot() {
     kept.push_back(data());
-    size_t bytes = 0;
-    for (const State& layer : state.layers) bytes += layer.snapshot_bytes();
+    const size_t bytes = state.snapshot_bytes() + logits.size() * sizeof(float);
     bool dropped = false;
     for (; !kept.empty() && bytes * kept.size() > options.rewind_bytes; dropped = true) kept.pop_front();
     if (!dropped) return;
@@ -171,7 +169,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
   };
   if (!s.logits.empty()) cost(View(s.logits.data(), DType::f32, {1, vocab}), ids.first(1), costs.data());
   for (size_t done = 0; done < ids.size();) {
-    auto n = static_cast<size_t>(slice_rows - s.state.rows() % slice_rows);
+    auto n = static_cast<size_t>(slice_rows - s.state.position() % slice_rows);
     n = std::min({n, ids.size() - done, s.until_kept()});
     const ArenaScope scope(s.scratch);
     const View logits = s.scratch.allocate(s.model->dtype(), {static_cast<int64_t>(n), vocab});
@@ -205,10 +203,7 @@ Snapshot Session::snapshot() const {
 }
 
 void Session::restore(const Snapshot& snapshot) {
-  const SequenceState& other = snapshot.data_->state;
-  bool fits = other.layers.size() == impl_->state.layers.size();
-  for (size_t i = 0; fits && i < other.layers.size(); ++i) fits = other.layers[i].same_layout(impl_->state.layers[i]);
-  require(fits, ErrorCode::config, "[session] the snapshot is of a model of another shape");
+  require(snapshot.data_->state.same_layout(impl_->state), ErrorCode::config, "[session] the snapshot is of a model of another shape");
   require(snapshot.data_->model == impl_->model->fingerprint(), ErrorCode::config,
           "[session] the snapshot is of another model, or of other weights of this one");
   impl_->set(*snapshot.data_);

@@ -225,7 +225,9 @@ class SnapshotFile : public testing::Test {
     const SafetensorsFile file = SafetensorsFile::open(path);
     std::map<std::string, std::string> metadata = file.metadata();
     metadata["format"] = "statera snapshot 2";
-    const test::FileTensors tensors(file);
+    test::FileTensors tensors(file);
+    for (NamedView& view : tensors.views)
+      if (const size_t part = view.name.find(".mixer."); part != std::string::npos) view.name.erase(part, 6);
     write_safetensors(path, tensors.views, metadata);
     return bytes_of(path);
   }
@@ -261,17 +263,13 @@ TEST_F(SnapshotFile, IsChecked) {
     const std::string error = error_of(changed(good, from, to));
     EXPECT_PRED2(has, error, what) << from << " -> " << to;
   };
-  for (const char* layer : {"0", "1"})
-    for (const char* block : {"0", "1", "3", "9"})
-      says("layers." + std::string(layer) + ".first_block\":\"" + (*layer == '0' ? "1" : "2"), "layers." + std::string(layer) + ".first_block\":\"" +
-           (*layer == '0' && *block == '1' ? "2" : block), "first_block is");
   says("\"rows\":\"201\"", "\"rows\":\"211\"", "211 rows at position 200 do not fit");
   says("\"rows\":\"201\"", "\"rows\":\"-01\"", "not a count");
   says("\"rows\":\"201\"", "\"rows\":\"2e1\"", "not a count");
   says("\"position\":\"200\"", "\"position\":\"900\"", "do not fit");
   says("\"position\"", "\"positiom\"", "'position' is missing");
   says("\"model\"", "\"mopel\"", "'model' is missing");
-  says("statera snapshot 2", "statera snapshot 9", "format 'statera snapshot 9', expected 'statera snapshot 3'");
+  says("statera snapshot 2", "statera snapshot 9", "format 'statera snapshot 9', expected 'statera snapshot 4'");
   says("statera snapshot 2", "statera snapshot 3", "'statera_checksum' is missing");
   says("statera snapshot 2", "statera snapshot 1", "is of an older statera");
   says("\"format\"", "\"formal\"", "is no snapshot of statera");
@@ -319,16 +317,20 @@ TEST_F(SnapshotFile, TensorsOfAnotherKindAreRefused) {
   refused(one_more, "layers.9.k");
 }
 
-// The fuzzer's first inputs are good ones, without a checksum, which no change would have; STATERA_WRITE_CORPUS=1 writes them anew.
-TEST_F(SnapshotFile, TheFuzzersFirstInputsAreGood) {
+// The fuzzer's first inputs are real files of format 2, which had no checksum that a change would break. They go on as if nothing had happened.
+TEST_F(SnapshotFile, OnesOfAnOlderVersionGoOn) {
   const std::pair<const char*, std::string> inputs[] = {{"new", ""}, {"short", "abc"}, {"window", std::string(200, 'y')}};
   for (const auto& [name, read] : inputs) {
     const std::string file = std::string(STATERA_SOURCE_DIR "/tests/fuzz/snapshot/") + name + ".snapshot";
-    if (std::getenv("STATERA_WRITE_CORPUS")) std::ofstream(file, std::ios::binary) << changed(saved_without_checksum(read), fingerprint_text(model.fingerprint()), any_model);
     const std::string bytes = bytes_of(file);
     ASSERT_NE(bytes.find(any_model), std::string::npos) << file;
     EXPECT_EQ(error_of(with_fingerprint(bytes, model)), "") << file;
-    EXPECT_EQ(bytes.size(), saved_without_checksum(read).size());
+    Session old(model, {.warn = [](const std::string&) {}}), fresh(model, {.warn = [](const std::string&) {}});
+    old.restore(Snapshot::load(path, model));
+    if (!read.empty()) fresh.prefill(read);
+    EXPECT_EQ(old.position(), fresh.position());
+    const std::vector<float> after = copy_of(old.prefill("more")), expected = copy_of(fresh.prefill("more"));
+    for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(after[i], expected[i], 1e-5) << file;
   }
 }
 

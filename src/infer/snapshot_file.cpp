@@ -14,10 +14,18 @@
 namespace statera {
 
 namespace {
-constexpr const char* format = "statera snapshot 3", *format_without_checksum = "statera snapshot 2";
+// Before 4, names were of layers and not of their parts: layers.3.k for layers.3.mixer.k, and the first block of each layer stood in the file, which is
+// determined. 2 had no checksum.
+constexpr const char *format = "statera snapshot 4", *format_3 = "statera snapshot 3", *format_2 = "statera snapshot 2";
 constexpr int64_t most_rows = int64_t{1} << 53;
 
-std::string tensor_name(size_t layer, const StateTensor& tensor) { return "layers." + std::to_string(layer) + "." + tensor.name; }
+std::string rows_key(size_t clock) { return clock == 0 ? "rows" : "rows." + std::to_string(clock); }
+
+std::string name_before_4(std::string name) {
+  constexpr std::string_view part = ".mixer.";
+  if (const size_t at = name.find(part); at != std::string::npos) name.replace(at, part.size(), ".");
+  return name;
+}
 
 // A file, and which of its tensors were asked for.
 class Reader {
@@ -61,51 +69,37 @@ void check_model(const Reader& file, const Model& model) {
   const std::string& found = file.text("format");
   require(found != "statera snapshot 1", ErrorCode::io, file.path(), ": is of an older statera, which did not keep what model a snapshot is of; make it "
           "again from the text");
-  require(found == format || found == format_without_checksum, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
-  if (found == format) file.require_checksum();
+  require(found == format || found == format_3 || found == format_2, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
+  if (found != format_2) file.require_checksum();
   require(file.text("model") == fingerprint_text(model.fingerprint()), ErrorCode::config, file.path(),
           ": is of another model, or of other weights of this one; load the model that it was made with");
 }
 
-// What a stream leaves behind `rows` rows is determined: blocks from the first that is still looked at to the last row.
-void load_layer(Reader& file, size_t index, int64_t rows, int64_t first_block, State& state) {
-  const std::string key = "layers." + std::to_string(index) + ".first_block";
-  const int64_t first = file.number(key), end = (rows + State::block_positions - 1) / State::block_positions;
-  require(first == first_block, ErrorCode::io, file.path(), ": ", key, " is ", first, ", expected ", first_block, " at row ", rows, "; the file is damaged");
-  std::vector<Tensor> growing;
-  for (size_t i = 0; i < state.layout().size(); ++i) {
-    const StateTensor& tensor = state.layout()[i];
-    if (tensor.grows) growing.push_back(file.tensor(tensor_name(index, tensor), state.dtype(), {end - first, tensor.shape.elements()}));
-    else copy(file.tensor(tensor_name(index, tensor), state.dtype(), tensor.shape), state.fixed(i));
-  }
-  state.load_blocks(first, {growing.begin(), growing.end()});
-  state.set_position(rows);
+// What a stream leaves behind so many rows is determined: blocks from the first that is still looked at to the last row.
+void load_slot(Reader& file, const std::string& name, size_t slot, int64_t max_keys, State& state) {
+  const StateSlot& declared = state.layout().slots[slot];
+  if (!declared.grows) return copy(file.tensor(name, state.dtype(), declared.shape), state.fixed(slot));
+  const int64_t rows = state.position(declared.clock), first = first_looked_at(declared.window, rows, max_keys) / State::block_positions;
+  const int64_t end = (rows + State::block_positions - 1) / State::block_positions;
+  state.load_blocks(slot, first, file.tensor(name, state.dtype(), {end - first, declared.shape.elements()}));
 }
 }  // namespace
 
 void Snapshot::save(const std::string& path) const {
   std::vector<Tensor> joined;  // keeps the Views alive
-  std::vector<std::pair<std::string, size_t>> joined_names;
   std::vector<NamedView> tensors;
   std::map<std::string, std::string> metadata = {{"format", format},
                                                  {"model", fingerprint_text(data_->model)},
                                                  {"position", std::to_string(data_->position)},
-                                                 {"rows", std::to_string(data_->state.rows())}};
-  for (size_t l = 0; l < data_->state.layers.size(); ++l) {
-    const State& state = data_->state.layers[l];
-    metadata["layers." + std::to_string(l) + ".first_block"] = std::to_string(state.first_block());
-    std::vector<Tensor> blocks = state.join_blocks();
-    size_t next = 0;
-    for (size_t i = 0; i < state.layout().size(); ++i) {
-      if (!state.layout()[i].grows) {
-        tensors.push_back({tensor_name(l, state.layout()[i]), state.fixed(i)});
-        continue;
-      }
-      joined_names.emplace_back(tensor_name(l, state.layout()[i]), joined.size());
-      joined.push_back(std::move(blocks[next++]));
-    }
+                                                 {rows_key(0), std::to_string(data_->state.position())}};
+  const State& state = data_->state;
+  for (size_t clock = 1; clock < state.layout().clocks; ++clock) metadata[rows_key(clock)] = std::to_string(state.position(clock));
+  joined.reserve(state.layout().slots.size());
+  for (size_t i = 0; i < state.layout().slots.size(); ++i) {
+    const StateSlot& slot = state.layout().slots[i];
+    if (slot.grows) tensors.push_back({slot.name, joined.emplace_back(state.join_blocks(i))});
+    else tensors.push_back({slot.name, state.fixed(i)});
   }
-  for (const auto& [name, index] : joined_names) tensors.push_back({name, joined[index]});
   std::vector<float> logits = data_->logits;
   tensors.push_back({"logits", View(logits.data(), DType::f32, {static_cast<int64_t>(logits.size())})});
   write_with_checksum(path, tensors, metadata);
@@ -114,15 +108,19 @@ void Snapshot::save(const std::string& path) const {
 Snapshot Snapshot::load(const std::string& path, const Model& model) {
   Reader file(path);
   check_model(file, model);
-  auto data = std::make_shared<Data>();
-  data->state = model.layers().new_state(model.dtype());
-  data->model = model.fingerprint();
+  auto data = std::make_shared<Data>(Data{.state = model.layers().new_state(model.dtype()), .logits = {}, .model = model.fingerprint()});
   data->position = file.number("position");
-  const int64_t rows = file.number("rows");
+  State& state = data->state;
+  for (size_t clock = 0; clock < state.layout().clocks; ++clock) state.set_position(file.number(rows_key(clock)), clock);
+  const int64_t rows = state.position();
+  for (size_t clock = 1; clock < state.layout().clocks; ++clock)
+    require(state.position(clock) <= rows, ErrorCode::io, path, ": ", rows_key(clock), " is above ", rows, "; the file is damaged");
   require(rows == 0 ? data->position == 0 : rows == data->position + (model.config().begin ? 1 : 0), ErrorCode::io, path, ": ", rows,
           " rows at position ", data->position, " do not fit; the file is damaged");
-  for (size_t l = 0; l < data->state.layers.size(); ++l)
-    load_layer(file, l, rows, model.layers().first_looked_at(l, rows, model.config().context) / State::block_positions, data->state.layers[l]);
+  for (size_t i = 0; i < state.layout().slots.size(); ++i) {
+    const std::string& name = state.layout().slots[i].name;
+    load_slot(file, file.text("format") == format ? name : name_before_4(name), i, model.config().context, state);
+  }
   const Tensor logits = file.tensor("logits", DType::f32, {rows > 0 ? model.config().vocab_size : 0});
   data->logits.assign(logits.as<float>(), logits.as<float>() + logits.shape().elements());
   file.check_all_asked();

@@ -1,9 +1,10 @@
-// The sequence mixers: one line each. Deleting a line and its folder leaves everything else building.
+// The mixers: one line each. Deleting a line and its folder leaves everything else building.
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "mixers/attention/attention.hpp"
 #include "mixers/mamba1/mamba1.hpp"
 #include "mixers/mamba2/mamba2.hpp"
+#include "mixers/mlp/mlp.hpp"
 #include "mixers/mixer.hpp"
 
 namespace statera {
@@ -26,6 +27,7 @@ const std::vector<Entry>& entries() {
       entry<AttentionMixer, AttentionConfig>("attention"),
       entry<Mamba1, Mamba1Config>("mamba1"),
       entry<Mamba2, Mamba2Config>("mamba2"),
+      entry<Mlp, MlpConfig>("swiglu"),
   };
   return all;
 }
@@ -36,6 +38,8 @@ std::vector<std::string_view> mixer_types() {
   for (const Entry& entry : entries()) types.push_back(entry.type);
   return types;
 }
+
+std::string_view default_mlp_type() { return "swiglu"; }
 
 void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visitor) {
   for (const Entry& e : entries()) e.visit(visitor(e.type));

@@ -1,9 +1,12 @@
-// State is data, not code: the named tensors that one mixer remembers of one sequence, and its position. From the layout alone come
-// bytes, clone, fork, save, load and hash, for any hybrid.
+// State is data, not code: the tensors that the mixers of a model remember of one sequence, and how many positions of it they have read. Mixers declare
+// them once (StateLayout); from the declaration alone come bytes, fork, rewind, save, load and hash, for any model.
 //
-// A fixed tensor has one size for ever (conv_state, ssm_state). A growing one (keys, values) lives in refcounted blocks of
-// `block_positions` positions, aligned to the start of the sequence. Copying a State shares full blocks; a block that is written
-// to is first made its own (reserve). Not thread safe; distinct States may be used from distinct threads.
+// A fixed tensor has one size for ever (conv_state, ssm_state). A growing one (keys, values) lives in blocks of `block_positions` positions, aligned to
+// the start of the sequence. Positions are counted by clocks: clock 0 by the model's own positions, and one more for each inner stack, which may advance
+// by fewer.
+//
+// Copying a State (a fork, a snapshot) copies no tensor: both share them until one is about to be written, which reserve() says.
+// Not thread safe; distinct States may be used from distinct threads.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -14,59 +17,83 @@
 
 namespace statera {
 
-struct StateTensor {
-  std::string name;
+// One tensor of a state.
+struct StateSlot {
+  std::string name;     // "layers.3.mixer.conv_state", once in a model
   Shape shape;          // of the whole, or of one block
   bool grows = false;
+  int64_t window = 0;   // of a growing one: the positions that are read, the newest included; 0: all. Blocks before may be dropped
+  size_t clock = 0;     // which counts its positions
 };
-using StateLayout = std::vector<StateTensor>;
+
+// What a model remembers: slots in the order of the mixers. A mixer knows its slots by the number of its first one.
+struct StateLayout {
+  std::vector<StateSlot> slots;
+  size_t clocks = 1;
+};
+
+// Where a mixer declares its slots: the layout, the prefix of its names, its clock.
+class SlotScope {
+ public:
+  explicit SlotScope(StateLayout& layout, std::string prefix = "", size_t clock = 0) : layout_(layout), prefix_(std::move(prefix)), clock_(clock) {}
+  void fixed(const std::string& name, const Shape& shape) { layout_.slots.push_back({prefix_ + name, shape, false, 0, clock_}); }
+  void growing(const std::string& name, const Shape& block, int64_t window) { layout_.slots.push_back({prefix_ + name, block, true, window, clock_}); }
+  SlotScope inner(const std::string& name) const { return SlotScope(layout_, prefix_ + name + ".", clock_); }   // of a part
+  SlotScope with_clock() const { return SlotScope(layout_, prefix_, layout_.clocks++); }                       // of a part that advances by itself
+  size_t clock() const { return clock_; }
+
+ private:
+  StateLayout& layout_;
+  std::string prefix_;
+  size_t clock_;
+};
 
 class State {
  public:
   static constexpr int64_t block_positions = 64;
 
-  State(StateLayout layout, DType dtype);
-  State(const State& other);  // fork: fixed tensors are copied, blocks shared
+  State(std::shared_ptr<const StateLayout> layout, DType dtype);
+  State(const State&) = default;  // shares every tensor
   State(State&&) noexcept = default;
-  State& operator=(const State& other);
+  State& operator=(const State&) = default;
   State& operator=(State&&) noexcept = default;
 
-  const StateLayout& layout() const { return layout_; }
+  const StateLayout& layout() const { return *layout_; }
   DType dtype() const { return dtype_; }
-  int64_t position() const { return position_; }
-  void set_position(int64_t position) { position_ = position; }  // by the model, after an advance
+  int64_t position(size_t clock = 0) const { return positions_[clock]; }  // positions that were read, `begin` included
+  void set_position(int64_t position, size_t clock = 0) { positions_[clock] = position; }
 
-  View fixed(size_t tensor) const { return fixed_[tensor]; }
+  // What a call that advances the clock to `until` will write is there afterwards, and belongs to this State alone: fixed tensors, and blocks for the
+  // positions [position(clock), until). Throws bad_alloc.
+  void reserve(int64_t until, size_t clock = 0);
 
-  // Growing tensors. Blocks for the positions [position(), until) exist afterwards and belong to this State alone. Throws bad_alloc.
-  void reserve(int64_t until);
-  // Block b, counted from position 0, is at blocks(tensor)[b - first_block()]; valid until the next reserve or drop_before.
-  void* const* blocks(size_t tensor) const { return growing_[tensor].pointers.data(); }
-  int64_t first_block() const { return first_block_; }
-  void drop_before(int64_t position);   // frees blocks wholly before it: a window has passed them
-  bool grows() const;                   // has growing tensors
-  bool can_truncate() const;            // no fixed tensors
-  void truncate(int64_t position);      // forgets what came at and after it; throws unsupported if there are fixed tensors
+  View fixed(size_t slot) const { return slots_[slot].whole->view(); }  // written only behind reserve()
+  // Growing tensors: block b, counted from position 0, is at blocks(slot)[b - first_block(slot)]; valid until the next reserve or drop_before.
+  void* const* blocks(size_t slot) const { return slots_[slot].pointers.data(); }
+  int64_t first_block(size_t slot) const { return slots_[slot].first_block; }
+  void drop_before(size_t slot, int64_t position);  // frees blocks wholly before it: a window has passed them
 
-  void clear();                         // back to position 0: zeros and no blocks
-  size_t bytes() const;                 // of fixed tensors and of blocks, shared ones too
-  size_t snapshot_bytes() const;        // what one more copy costs: fixed tensors and the block that is being filled
+  bool grows() const;  // has growing tensors
+  void clear();        // back to position 0: zeros and no blocks
+  size_t bytes() const;           // of fixed tensors and of blocks, shared ones too
+  size_t snapshot_bytes() const;  // what one more copy costs once this State has gone on: fixed tensors and the blocks that are being filled
   bool same_layout(const State& other) const;
 
   // For saving and loading.
-  std::vector<Tensor> join_blocks() const;  // one a growing tensor, [blocks, ...], in layout order
-  void load_blocks(int64_t first_block, const std::vector<View>& tensors);  // as join_blocks gave them
+  Tensor join_blocks(size_t slot) const;  // [blocks, elements of one]
+  void load_blocks(size_t slot, int64_t first_block, const View& joined);
 
  private:
-  struct Growing {
-    std::vector<std::shared_ptr<Tensor>> blocks;
+  struct Slot {
+    std::shared_ptr<Tensor> whole;                // of a fixed tensor
+    std::vector<std::shared_ptr<Tensor>> blocks;  // of a growing one
     std::vector<void*> pointers;
+    int64_t first_block = 0;
   };
-  StateLayout layout_;
+  std::shared_ptr<const StateLayout> layout_;
   DType dtype_;
-  int64_t position_ = 0, first_block_ = 0;
-  std::vector<Tensor> fixed_;     // empty where the tensor grows
-  std::vector<Growing> growing_;  // empty where it is fixed
+  std::vector<int64_t> positions_;  // of each clock
+  std::vector<Slot> slots_;
 };
 
 }  // namespace statera

@@ -7,9 +7,10 @@
 namespace statera {
 
 struct CarriedState {
-  std::vector<std::vector<Tensor>> layers;  // [layer][tensor], [S, ...]; empty: zeros
-  bool empty() const { return layers.empty(); }
-  void clear() { layers.clear(); }
+  std::vector<Tensor> slots;       // by slot, [S, ...] each; empty: zeros for all
+  std::vector<int64_t> positions;  // [clocks * S] that the inner stacks have read; of clock 0 unused
+  bool empty() const { return slots.empty(); }
+  void clear() { *this = {}; }
 };
 
 }  // namespace statera

@@ -9,21 +9,13 @@
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
 #include "mixers/mixer.hpp"
+#include "models/layer_config.hpp"
 #include "models/presets.hpp"
 
 namespace statera {
 
 namespace {
-constexpr int64_t most_layers = 4096, most_width = int64_t{1} << 20;
-
-struct MlpConfig {
-  std::string type = "swiglu";
-  int64_t d_ff = 0;
-  void visit(FieldVisitor& v) {
-    v.field("type", type, "kind of MLP");
-    v.field("d_ff", d_ff, "hidden width");
-  }
-};
+constexpr int64_t most_width = int64_t{1} << 20;
 
 void check_range(const std::string& where, const char* name, int64_t value, int64_t low, int64_t high) {
   require(value >= low && value <= high, ErrorCode::config, name, " ", value, " is not in ", low, " to ", high, " (", where, ")");
@@ -34,12 +26,17 @@ void validate(const ModelConfig& c, const std::string& where) {
           " is not known to this version of statera, which reads up to ", ModelConfig::newest_format, " (", where, ")");
   check_range(where, "d_model", c.d_model, 1, most_width);
   check_range(where, "vocab_size", c.vocab_size, 1, most_width);
-  check_range(where, "d_ff", c.d_ff, 0, 16 * most_width);
   check_range(where, "context", c.context, 0, int64_t{1} << 40);
   require(c.norm_eps > 0 && c.norm_eps < 1, ErrorCode::config, "norm_eps ", c.norm_eps, " is not in 0 to 1 (", where, ")");
-  c.residual_scale();
-  for (const std::string& name : c.layer_list())
-    require(c.mixers.count(name), ErrorCode::config, "layers names '", name, "', which mixers does not have (", where, ")");
+  initial_scale(c.residual_init, 1, where);
+  static_cast<void>(layers_of(c));
+}
+
+// As it was written when there was one kind of MLP: fingerprints of models read it.
+nlohmann::ordered_json with_type_first(const nlohmann::ordered_json& object) {
+  nlohmann::ordered_json ordered = {{"type", object.at("type")}};
+  for (const auto& [key, value] : object.items()) ordered[key] = value;
+  return ordered;
 }
 
 std::string preset_names() {
@@ -64,10 +61,10 @@ void ModelConfig::visit(FieldVisitor& v) {
 void ModelConfig::visit_keys(KeyVisitor& v) {
   v.object("config");
   ModelConfig().visit(v);
-  v.object("config.mlp");
-  MlpConfig().visit(v);
+  v.object("config.blocks.NAME, one sublayer");
+  SublayerConfig().visit(v);
   visit_mixer_configs([&](std::string_view type) -> FieldVisitor& {
-    v.object("config.mixers.NAME, type " + std::string(type));
+    v.object((type == default_mlp_type() ? "config.mlp, type " : "config.mixers.NAME, type ") + std::string(type));
     return v;
   });
 }
@@ -75,20 +72,26 @@ void ModelConfig::visit_keys(KeyVisitor& v) {
 ModelConfig ModelConfig::parse(const std::string& text, const std::string& where) {
   ModelConfig config;
   config.where = where;
-  read_fields(JsonText{text, where}, config, {"mixers", "mlp"});
+  read_fields(JsonText{text, where}, config, {"mixers", "mlp", "blocks"});
   const auto json = parse_json(text, where);
-  require(json.contains("mixers") && json["mixers"].is_object() && !json["mixers"].empty(), ErrorCode::config,
-          "a config needs \"mixers\", an object of named mixers (", where, ")");
-  for (const auto& [name, block] : json["mixers"].items()) {
-    require(block.is_object(), ErrorCode::config, "mixers.", name, " is not an object (", where, ")");
-    config.mixers[name] = block.dump();
-  }
+  const auto objects = [&](const char* key, std::map<std::string, std::string>& into, bool array) {
+    if (!json.contains(key)) return;
+    require(json[key].is_object(), ErrorCode::config, key, " is not an object (", where, ")");
+    for (const auto& [name, value] : json[key].items()) {
+      require(array ? value.is_array() : value.is_object(), ErrorCode::config, key, ".", name, " is not ", array ? "a list" : "an object", " (", where, ")");
+      into[name] = value.dump();
+    }
+  };
+  objects("mixers", config.mixers, false);
+  objects("blocks", config.blocks, true);
+  require(!config.mixers.empty() || !config.blocks.empty(), ErrorCode::config, "a config needs \"mixers\", an object of named mixers (", where, ")");
+  for (const auto& [name, block] : config.blocks)
+    require(!config.mixers.contains(name), ErrorCode::config, "mixers and blocks both name '", name, "' (", where, ")");
   if (json.contains("mlp") && !json["mlp"].is_null()) {
-    MlpConfig mlp;
-    read_fields(JsonText{json["mlp"].dump(), where + ": mlp"}, mlp);
-    require(mlp.type == "swiglu", ErrorCode::config, "unknown mlp type '", mlp.type, "'; known: swiglu (", where, ": mlp)");
-    require(mlp.d_ff > 0, ErrorCode::config, "mlp needs a d_ff of at least 1 (", where, ": mlp)");
-    config.d_ff = mlp.d_ff;
+    auto mlp = json["mlp"];
+    require(mlp.is_object(), ErrorCode::config, "mlp is not an object (", where, ")");
+    if (!mlp.contains("type")) mlp["type"] = default_mlp_type();
+    config.mlp = mlp.dump();
   }
   validate(config, where);
   return config;
@@ -116,46 +119,22 @@ std::vector<std::string> ModelConfig::presets() {
 }
 
 std::string ModelConfig::json() const {
-  auto json = parse_ordered_json(write_fields(*this), "config");
+  ModelConfig written = *this;
+  written.format_version = blocks.empty() ? 1 : 2;
+  auto json = parse_ordered_json(write_fields(written), "config");
   for (const auto& [name, block] : mixers) json["mixers"][name] = parse_ordered_json(block, "mixers." + name);
-  if (d_ff > 0) json["mlp"] = {{"type", "swiglu"}, {"d_ff", d_ff}};
+  if (!mlp.empty()) json["mlp"] = with_type_first(parse_ordered_json(mlp, "mlp"));
+  for (const auto& [name, block] : blocks) json["blocks"][name] = parse_ordered_json(block, "blocks." + name);
   return json.dump(2) + "\n";
 }
 
-std::vector<std::string> ModelConfig::layer_list() const {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  std::vector<std::string> list;
-  size_t i = 0;
-  while (i < layers.size()) {
-    if (layers[i] == ' ') {
-      ++i;
-      continue;
-    }
-    std::string name;
-    int64_t count = 0;
-    while (i < layers.size() && is_letter(layers[i])) name += layers[i++];
-    const bool counted = i < layers.size() && is_digit(layers[i]);
-    while (i < layers.size() && is_digit(layers[i]) && count <= most_layers) count = count * 10 + (layers[i++] - '0');
-    require(!name.empty() && (i == layers.size() || layers[i] == ' '), ErrorCode::config, "layers '", layers,
-            "': expected names of mixers with counts, as in \"m3 A m3 A\"");
-    if (!counted) count = 1;
-    require(count >= 1 && static_cast<int64_t>(list.size()) + count <= most_layers, ErrorCode::config, "layers '", layers,
-            "' names no layer or more than ", most_layers);
-    list.insert(list.end(), static_cast<size_t>(count), name);
+std::vector<std::vector<std::string>> ModelConfig::layer_mixers() const {
+  std::vector<std::vector<std::string>> all;
+  for (const BlockConfig& block : layers_of(*this)) {
+    all.emplace_back();
+    for (const SublayerConfig& sublayer : block) all.back().push_back(sublayer.mixer);
   }
-  require(!list.empty(), ErrorCode::config, "a config needs \"layers\", as in \"m3 A m3 A\"");
-  return list;
-}
-
-// Scaled by the number of additions to the stream: GPT-2 (Radford et al., 2019, section 2.3); at zero, so that a block starts as the
-// identity: Goyal et al. (2017, section 5.1), Fixup (Zhang et al., 2019).
-double ModelConfig::residual_scale() const {
-  if (residual_init == "zero") return 0;
-  if (residual_init == "plain") return 1;
-  require(residual_init == "scaled", ErrorCode::config, "residual_init '", residual_init, "' is not scaled, plain or zero (", where, ")");
-  const double additions = static_cast<double>(layer_list().size()) * (d_ff > 0 ? 2 : 1);
-  return 1 / std::sqrt(additions);
+  return all;
 }
 
 }  // namespace statera

@@ -104,7 +104,7 @@ TEST(Config, BadOnesAreNamed) {
   EXPECT_NE(message("{\"d_model\": -8, " + mixers + ", \"layers\": \"A\"}").find("d_model"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"A999999999999\"}").find("layers"), std::string::npos);
   EXPECT_NE(message(R"({"d_model": 8, "mixers": {"A": {"type": "magic"}}, "layers": "A"})").find("magic"), std::string::npos);
-  EXPECT_NE(message("{\"d_model\": 8, \"residual_init\": \"small\", " + mixers + ", \"layers\": \"A\"}").find("residual_init 'small'"), std::string::npos);
+  EXPECT_NE(message("{\"d_model\": 8, \"residual_init\": \"small\", " + mixers + ", \"layers\": \"A\"}").find("residual_init is 'small'"), std::string::npos);
   EXPECT_NE(message("{").size(), 0u);
   EXPECT_NE(message(std::string(100000, '[')).size(), 0u);
   EXPECT_NE(error_of([&] { Model model(ModelConfig::parse("{\"d_model\": 1048576, " + mixers + ", \"layers\": \"A64\"}", "x.json")); }).find("GB"),
@@ -272,9 +272,10 @@ TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
   const std::vector<int32_t> offsets{0, static_cast<int32_t>(length)};
   const std::vector<int64_t> start{0};
   std::vector<std::vector<bool>> untouched;  // by both halves
-  for (const auto& block : model.layers().blocks()) {
+  for (const auto& block : model.layers().stack().blocks()) {
     Tape tape(model.device());
-    const View y = tape.value(block->forward(tape, tape.constant(x), {offsets, start}, nullptr, nullptr, {0.5, 1}));
+    ForwardPass pass{.tape = tape, .dropout = {0.5, 1}};
+    const View y = tape.value(block->forward(pass, tape.constant(x), {offsets, start}, {}));
     std::vector<bool>& same = untouched.emplace_back();
     for (int64_t i = 0; i < y.elements(); ++i) same.push_back(y.as<float>()[i] == x.as<float>()[i]);
     EXPECT_NEAR(static_cast<double>(std::count(same.begin(), same.end(), true)) / static_cast<double>(same.size()), 0.25, 0.02);
@@ -317,20 +318,23 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
   Model model(GetParam().config, Device::cpu({.threads = 2}), {.training = false});
   model.init(4);
   Arena scratch;
-  Context context{{model.device().pool(), scratch, KernelChoice::fast}};
+  const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states, const View& logits) {
+    AdvancePass pass{.exec = {model.device().pool(), scratch, KernelChoice::fast}, .states = states};
+    model.layers().advance(pass, ids, rows, logits);
+  };
   const Tokens prompts = tokens(8, 50);
-  std::vector<SequenceState> states;
-  std::vector<SequenceState*> pointers;
+  std::vector<State> states;
+  std::vector<State*> pointers;
   for (int s = 0; s < 8; ++s) states.push_back(model.layers().new_state(DType::f32));
-  for (SequenceState& s : states) pointers.push_back(&s);
+  for (State& s : states) pointers.push_back(&s);
   Tensor together(DType::f32, {8, 256}), alone(DType::f32, {1, 256});
-  model.layers().advance(context, prompts.ids, {prompts.offsets, prompts.start}, pointers, together);
+  advance(prompts.ids, {prompts.offsets, prompts.start}, pointers, together);
   for (const int slot : {0, 5}) {
-    SequenceState one = model.layers().new_state(DType::f32);
-    SequenceState* pointer = &one;
+    State one = model.layers().new_state(DType::f32);
+    State* pointer = &one;
     const int32_t offsets[] = {0, 50};
     const int64_t start[] = {0};
-    model.layers().advance(context, std::span(prompts.ids).subspan(static_cast<size_t>(slot) * 50, 50), {offsets, start}, {&pointer, 1}, alone);
+    advance(std::span(prompts.ids).subspan(static_cast<size_t>(slot) * 50, 50), {offsets, start}, {&pointer, 1}, alone);
     EXPECT_TRUE(std::equal(alone.as<float>(), alone.as<float>() + 256, together.as<float>() + slot * 256)) << "slot " << slot;
   }
 }
@@ -354,12 +358,12 @@ TEST(ModelFiles, BadOnesAreNamed) {
     edit(config);
     std::ofstream(folder + "/config.json") << config.json();
   };
-  const auto layers = static_cast<int>(model.config().layer_list().size());
+  const auto layers = static_cast<int>(model.layers().stack().blocks().size());
   change([&](ModelConfig& c) { c.layers = "A" + std::to_string(layers + 1); });
   EXPECT_NE(load_error().find("missing"), std::string::npos);
   change([&](ModelConfig& c) { c.layers = "A" + std::to_string(layers - 1); });
   EXPECT_NE(load_error().find("unexpected"), std::string::npos);
-  change([](ModelConfig& c) { c.d_ff += 8; });
+  change([](ModelConfig& c) { c.d_model += 8; });
   EXPECT_NE(load_error().find("shape"), std::string::npos);
   std::filesystem::remove(folder + "/model.safetensors");
   EXPECT_NE(load_error().find("model.safetensors"), std::string::npos);

@@ -91,22 +91,25 @@ TEST_P(QuantisedModel, TheBatchAndTheCutChangeNoLogit) {
   Model model(ModelConfig::load(preset), Device::cpu({.threads = 2}), {.training = false, .weights = format});
   model.init(4);
   Arena scratch;
-  Context context{{model.device().pool(), scratch, KernelChoice::fast}};
+  const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states, const View& logits) {
+    AdvancePass pass{.exec = {model.device().pool(), scratch, KernelChoice::fast}, .states = states};
+    model.layers().advance(pass, ids, rows, logits);
+  };
   const Tokens prompts = tokens(3, 64);
-  std::vector<SequenceState> states;
+  std::vector<State> states;
   for (int s = 0; s < 4; ++s) states.push_back(model.layers().new_state(DType::f32));
-  const std::vector<SequenceState*> pointers = {&states[0], &states[1], &states[2]}, lone = {&states[3]};
+  const std::vector<State*> pointers = {&states[0], &states[1], &states[2]}, lone = {&states[3]};
   const Tensor together(DType::f32, {3, 256}), alone(DType::f32, {1, 256});
-  model.layers().advance(context, prompts.ids, {prompts.offsets, prompts.start}, pointers, together);
+  advance(prompts.ids, {prompts.offsets, prompts.start}, pointers, together);
   const int32_t offsets[] = {0, 64};
   const int64_t start[] = {0};
-  model.layers().advance(context, std::span(prompts.ids).subspan(64, 64), {offsets, start}, lone, alone);
+  advance(std::span(prompts.ids).subspan(64, 64), {offsets, start}, lone, alone);
   EXPECT_TRUE(std::equal(alone.as<float>(), alone.as<float>() + 256, together.as<float>() + 256));
   // a row alone, and as one of three
   const int32_t next[] = {9, 9, 9}, rows[] = {0, 1, 2, 3};
   const int64_t at[] = {64, 64, 64};
-  model.layers().advance(context, next, {rows, at}, pointers, together);
-  model.layers().advance(context, {next, 1}, {{rows, 2}, {at, 1}}, lone, alone);
+  advance(next, {rows, at}, pointers, together);
+  advance({next, 1}, {{rows, 2}, {at, 1}}, lone, alone);
   EXPECT_TRUE(std::equal(alone.as<float>(), alone.as<float>() + 256, together.as<float>() + 256));
 }
 

@@ -8,7 +8,6 @@ Linear::Linear(const std::string& name, int64_t in, int64_t out, LinearOptions o
     : weight_(name + ".weight", {out, in},
               options.init ? options.init : init_uniform(options.scale / std::sqrt(static_cast<double>(in))), true) {
   weight_.parts = std::move(options.parts);
-  weight_.shard_axis = options.shard_axis;
   if (options.bias) bias_.emplace(name + ".bias", Shape{out}, options.bias_init ? options.bias_init : init_constant(0));
   weight_.weight = &packed_;
   weight_.fewest = options.fewest;

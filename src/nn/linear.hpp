@@ -12,7 +12,6 @@ struct LinearOptions {
   bool bias = false;
   double scale = 1;                  // of the default init: uniform in +-scale / sqrt(in)
   std::vector<ParameterPart> parts;  // logical parts of the output
-  int shard_axis = 0;                // 0: cut by outputs; 1: cut by inputs
   WeightFormat fewest = WeightFormat::int4;  // bits that the weight may be kept in
   Init init, bias_init;              // instead of the defaults (bias: zeros)
 };

@@ -8,6 +8,7 @@
 #include "ops/embedding/embedding.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 #include "ops/gather_rows/gather_rows.hpp"
+#include "ops/join_columns/join_columns.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "ops/rope/rope.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
@@ -33,6 +34,7 @@ std::vector<OpCase> all_op_cases() {
            embedding_cases,
            gated_rmsnorm_cases,
            gather_rows_cases,
+           join_columns_cases,
            matmul_cases,
            rope_cases,
            selective_scan_cases,

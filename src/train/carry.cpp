@@ -13,15 +13,20 @@ bool one_a_lane(const Tokens& tokens, int64_t length) {
 }
 
 void take(CarriedState& state, const std::vector<int64_t>& from) {
-  for (std::vector<Tensor>& layer : state.layers)
-    for (Tensor& tensor : layer) {
-      Shape shape = tensor.shape();
-      shape[0] = static_cast<int64_t>(from.size());
-      Tensor taken(tensor.dtype(), shape);
-      for (size_t i = 0; i < from.size(); ++i)
-        copy(tensor.view().row_range(from[i], 1), taken.view().row_range(static_cast<int64_t>(i), 1));
-      tensor = std::move(taken);
-    }
+  if (state.slots.empty()) return;
+  const auto before = static_cast<size_t>(state.slots.front().shape()[0]);
+  for (Tensor& tensor : state.slots) {
+    Shape shape = tensor.shape();
+    shape[0] = static_cast<int64_t>(from.size());
+    Tensor taken(tensor.dtype(), shape);
+    for (size_t i = 0; i < from.size(); ++i)
+      copy(tensor.view().row_range(from[i], 1), taken.view().row_range(static_cast<int64_t>(i), 1));
+    tensor = std::move(taken);
+  }
+  std::vector<int64_t> positions;
+  for (size_t clock = 0; clock < state.positions.size() / before; ++clock)
+    for (const int64_t i : from) positions.push_back(state.positions[clock * before + static_cast<size_t>(i)]);
+  state.positions = std::move(positions);
 }
 }  // namespace
 

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <locale>
 #include <map>
+#include <sstream>
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
 #include "io/json_fields.hpp"
 #include "io/printable.hpp"
 #include "io/safetensors.hpp"
-#include "mixers/mixer.hpp"
 #include "models/language_model.hpp"
 #include "models/model_files.hpp"
 
@@ -49,7 +50,8 @@ void RunState::visit(FieldVisitor& v) {
 }
 
 namespace {
-constexpr const char* format = "statera checkpoint 2", *format_without_checksum = "statera checkpoint 1";
+// Before 3, carried states had the numbers of their layer and place for names, and there were no positions of inner stacks. 1 had no checksum.
+constexpr const char *format = "statera checkpoint 3", *format_2 = "statera checkpoint 2", *format_1 = "statera checkpoint 1";
 constexpr const char* mend = "; the file is damaged: remove it to start afresh";
 
 std::string text_at(const SafetensorsFile& file, const std::string& key) {
@@ -62,8 +64,8 @@ std::string text_at(const SafetensorsFile& file, const std::string& key) {
 SafetensorsFile open(const std::string& out) {
   SafetensorsFile file = SafetensorsFile::open(checkpoint_path(out));
   const std::string found = text_at(file, "format");
-  require(found == format || found == format_without_checksum, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
-  if (found == format) file.require_checksum();
+  require(found == format || found == format_2 || found == format_1, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
+  if (found != format_1) file.require_checksum();
   return file;
 }
 
@@ -106,25 +108,53 @@ void check_run(const SafetensorsFile& file, const RunState& run, const TrainOpti
   check(run.metrics_bytes >= 0, "metrics_bytes", run.metrics_bytes, "0 or more");
 }
 
-// What a layer carries from batch to batch: the tensors of its state, [batch, ...] each; of growing ones the same number of positions.
-std::vector<Tensor> carried_by(const SafetensorsFile& file, size_t layer, const StateLayout& layout, DType dtype, int64_t batch) {
-  std::vector<Tensor> result;
-  int64_t positions = -1;
-  for (const StateTensor& tensor : layout) {
-    const FileTensor& found = file.at("carried." + std::to_string(layer) + "." + std::to_string(result.size()));
-    Shape expected{batch};
-    if (tensor.grows) {
-      if (positions < 0 && found.shape.rank() == 3) positions = found.shape[1];
-      expected.push_back(positions);
-      expected.push_back(tensor.shape.elements() / State::block_positions);
-    } else {
-      for (const int64_t size : tensor.shape) expected.push_back(size);
-    }
-    require(found.dtype == dtype && found.shape == expected, ErrorCode::io, file.path(), ": ", found.name, " is ", name_of(found.dtype), " ", found.shape,
-            ", expected ", name_of(dtype), " ", expected, mend);
-    result.push_back(file.read_finite(found));
+// What a checkpoint before format 3 called a slot: its layer and its place there.
+std::string old_name(const std::vector<StateSlot>& slots, size_t slot) {
+  const auto layer = [&](size_t i) {
+    const std::string& name = slots[i].name;  // layers.3.mixer.k
+    return name.substr(name.find('.') + 1, name.find('.', name.find('.') + 1) - name.find('.') - 1);
+  };
+  size_t first = slot;
+  while (first > 0 && layer(first - 1) == layer(slot)) --first;
+  return layer(slot) + "." + std::to_string(slot - first);
+}
+
+// What a slot carries from batch to batch, [batch, ...]. Growing slots of one clock have the same number of positions, which `grown` holds by clock.
+Tensor carried_by(const SafetensorsFile& file, const std::string& name, const StateSlot& slot, DType dtype, int64_t batch, std::vector<int64_t>& grown) {
+  const FileTensor& found = file.at(name);
+  Shape expected{batch};
+  if (slot.grows) {
+    int64_t& positions = grown[slot.clock];
+    if (positions < 0 && found.shape.rank() == 3) positions = found.shape[1];
+    expected.push_back(positions);
+    expected.push_back(slot.shape.elements() / State::block_positions);
+  } else {
+    for (const int64_t size : slot.shape) expected.push_back(size);
   }
-  return result;
+  require(found.dtype == dtype && found.shape == expected, ErrorCode::io, file.path(), ": ", found.name, " is ", name_of(found.dtype), " ", found.shape,
+          ", expected ", name_of(dtype), " ", expected, mend);
+  return file.read_finite(found);
+}
+
+CarriedState load_carried(const SafetensorsFile& file, const StateLayout& layout, DType dtype, int64_t batch) {
+  CarriedState carried;
+  const bool old = text_at(file, "format") != format;
+  std::vector<int64_t> grown(layout.clocks, -1);
+  for (size_t i = 0; i < layout.slots.size(); ++i) {
+    const std::string name = "carried." + (old ? old_name(layout.slots, i) : layout.slots[i].name);
+    carried.slots.push_back(carried_by(file, name, layout.slots[i], dtype, batch, grown));
+  }
+  carried.positions.assign(layout.clocks * static_cast<size_t>(batch), 0);
+  if (old) return carried;
+  std::istringstream numbers(text_at(file, "carried_positions"));
+  numbers.imbue(std::locale::classic());
+  size_t count = 0;
+  for (int64_t position; numbers >> position; ++count) {
+    require(count < carried.positions.size() && position >= 0, ErrorCode::io, file.path(), ": carried_positions do not fit the states", mend);
+    carried.positions[count] = position;
+  }
+  require(count == carried.positions.size() && numbers.eof(), ErrorCode::io, file.path(), ": carried_positions do not fit the states", mend);
+  return carried;
 }
 
 // What was left open is taken from the checkpoint; the rest must be equal.
@@ -176,11 +206,13 @@ void save_checkpoint(OutputFolder& folder, const Model& model, const AdamW& opti
     tensors.push_back({"mean." + parameters[i]->name, optimizer.mean(i)});
     tensors.push_back({"square." + parameters[i]->name, optimizer.square(i)});
   }
-  for (size_t l = 0; l < carried.layers.size(); ++l)
-    for (size_t i = 0; i < carried.layers[l].size(); ++i)
-      tensors.push_back({"carried." + std::to_string(l) + "." + std::to_string(i), carried.layers[l][i]});
+  const auto& slots = model.layers().layout().slots;
+  for (size_t i = 0; i < carried.slots.size(); ++i) tensors.push_back({"carried." + slots[i].name, carried.slots[i]});
+  std::string positions;
+  for (const int64_t position : carried.positions) positions += (positions.empty() ? "" : " ") + std::to_string(position);
   write_with_checksum(folder.at(checkpoint_name), tensors,
-                      {{"format", format}, {"config", model.config().json()}, {"options", write_fields(options)}, {"run", write_fields(state)}});
+                      {{"format", format}, {"config", model.config().json()}, {"options", write_fields(options)}, {"run", write_fields(state)},
+                       {"carried_positions", positions}});
 }
 
 RunState load_checkpoint(const std::string& out, const Model& model, AdamW& optimizer, CarriedState& carried, TrainOptions& options,
@@ -205,13 +237,8 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
   }
   optimizer.set_steps(state.step);
   carried.clear();
-  const auto& blocks = model.layers().blocks();
-  size_t tensors = 3 * parameters.size();
-  if (merged.carry && state.step > 0)
-    for (size_t l = 0; l < blocks.size(); ++l) {
-      carried.layers.push_back(carried_by(file, l, blocks[l]->mixer().state_layout(), model.dtype(), merged.batch));
-      tensors += carried.layers.back().size();
-    }
+  if (merged.carry && state.step > 0) carried = load_carried(file, model.layers().layout(), model.dtype(), merged.batch);
+  const size_t tensors = 3 * parameters.size() + carried.slots.size();
   require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(), " tensors, expected ", tensors, mend);
   options = merged;
   return state;

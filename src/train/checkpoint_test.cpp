@@ -75,6 +75,18 @@ class Checkpoint : public testing::Test {
   std::string out, path;
 };
 
+// What a run wrote before format 3: slots were called by their number in a layer.
+void into_older(const std::string& version, Metadata& metadata, std::vector<NamedView>& views) {
+  metadata["format"] = "statera checkpoint " + version;
+  metadata.erase("carried_positions");
+  const std::map<std::string, std::string> names = {{"carried.layers.0.mixer.conv_state", "carried.0.0"}, {"carried.layers.0.mixer.ssm_state", "carried.0.1"},
+                                                    {"carried.layers.1.mixer.k", "carried.1.0"}, {"carried.layers.1.mixer.v", "carried.1.1"}};
+  size_t renamed = 0;
+  for (NamedView& view : views)
+    if (const auto found = names.find(view.name); found != names.end()) view.name = found->second, ++renamed;
+  EXPECT_EQ(renamed, names.size());
+}
+
 bool has(const std::string& whole, const std::string& part) { return whole.find(part) != std::string::npos; }
 
 TEST_F(Checkpoint, AFlippedBitIsSeen) {
@@ -85,7 +97,7 @@ TEST_F(Checkpoint, AFlippedBitIsSeen) {
     try {
       return saved_run(out, options, config);
     } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::io) << error.what();
+      EXPECT_TRUE(error.code() == ErrorCode::io || error.code() == ErrorCode::unsupported) << error.what();  // an element type that is not known
       EXPECT_PRED2(has, error.what(), path);
       return false;
     }
@@ -111,9 +123,12 @@ TEST_F(Checkpoint, ItsFormatSaysWhetherThereIsAChecksum) {
   rewrite([](Metadata&, auto&) {}, false);
   EXPECT_PRED2(has, resumed(), "'statera_checksum' is missing");
   rewrite([](Metadata& m, auto&) { m["format"] = "statera checkpoint 9"; });
-  EXPECT_PRED2(has, resumed(), "format 'statera checkpoint 9', expected 'statera checkpoint 2'");
-  rewrite([](Metadata& m, auto&) { m["format"] = "statera checkpoint 1"; }, false);
-  EXPECT_EQ(resumed(), "");
+  EXPECT_PRED2(has, resumed(), "format 'statera checkpoint 9', expected 'statera checkpoint 3'");
+  for (const std::string version : {"2", "1"}) {
+    stop_behind(1);
+    rewrite([&](Metadata& metadata, std::vector<NamedView>& views) { into_older(version, metadata, views); }, version == "2");
+    EXPECT_EQ(resumed(), "") << version;
+  }
 }
 
 TEST_F(Checkpoint, ARunThatCannotBeIsRefused) {
@@ -148,7 +163,7 @@ TEST_F(Checkpoint, TensorsThatNoRunHasAreRefused) {
     const SafetensorsFile file = SafetensorsFile::open(path);
     for (const FileTensor& tensor : file.tensors()) names.insert(tensor.name);
   }
-  ASSERT_EQ(names.count("carried.1.1"), 1u);  // the values of attention
+  ASSERT_EQ(names.count("carried.layers.1.mixer.v"), 1u);  // the values of attention
   const auto refused = [&](const std::string& name, const std::function<void(NamedView&)>& change) {
     put(good);
     rewrite([&](Metadata&, std::vector<NamedView>& views) {
@@ -176,7 +191,7 @@ TEST_F(Checkpoint, TheFuzzersFirstInputsAreGood) {
     const std::string file = std::string(STATERA_SOURCE_DIR "/tests/fuzz/checkpoint/behind-") + std::to_string(steps) + ".safetensors";
     if (std::getenv("STATERA_WRITE_CORPUS")) {
       stop_behind(steps);
-      rewrite([](Metadata& m, auto&) { m["format"] = "statera checkpoint 1"; }, false);
+      rewrite([](Metadata& metadata, std::vector<NamedView>& views) { into_older("1", metadata, views); }, false);
       fs::copy_file(path, file, fs::copy_options::overwrite_existing);
     }
     put(bytes_of(file));

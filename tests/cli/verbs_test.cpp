@@ -214,7 +214,7 @@ TEST_F(Verbs, InfoListsEveryKeyOfAConfig) {
   for (const auto& [name, value] : config.items())
     EXPECT_TRUE(name == "mixers" || name == "mlp" || keys["config"].contains(name)) << name;
   EXPECT_EQ(keys["config.mixers.NAME, type mamba1"]["d_state"]["default"], 16);
-  EXPECT_TRUE(keys["config.mlp"].contains("d_ff"));
+  EXPECT_TRUE(keys["config.mlp, type swiglu"].contains("d_ff"));
   EXPECT_NE(run("info --keys").out.find("  dt_limit_max       \"inf\""), std::string::npos);
 }
 

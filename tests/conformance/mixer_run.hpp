@@ -1,12 +1,15 @@
-// Runs one mixer of the registry, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder:
-// src/mixers/<type>/cases.json, an array of {"name", "d_model", "block"}.
+// Runs one mixer, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder: src/mixers/*/cases.json, and
+// tests/bodies/*/cases.json of mixers that only tests have; an array of {"name", "d_model", "block"}
+// and for a mixer with an inner stack "grid".
 #pragma once
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "core/arena.hpp"
 #include "io/json.hpp"
-#include "mixers/mixer.hpp"
+#include "models/language_model.hpp"
 #include "support/op_run.hpp"
 
 namespace statera::test {
@@ -14,18 +17,21 @@ namespace statera::test {
 struct MixerCase {
   std::string type, name, block;
   int64_t d_model;
+  int64_t grid = 64;  // positions after which it stands on all its chunk grids, those of inner stacks too
 };
 
 inline std::vector<MixerCase> mixer_cases() {
   std::vector<MixerCase> cases;
-  for (std::string_view type : mixer_types()) {
-    const std::string path = std::string(STATERA_SOURCE_DIR "/src/mixers/") + std::string(type) + "/cases.json";
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    for (const auto& c : parse_json(text.str(), path))
-      cases.push_back({std::string(type), c["name"], c["block"].dump(), c["d_model"].template get<int64_t>()});
-  }
+  for (const char* room : {STATERA_SOURCE_DIR "/src/mixers", STATERA_SOURCE_DIR "/tests/bodies"})
+    for (const auto& folder : std::filesystem::directory_iterator(room)) {
+      const std::string path = folder.path().string() + "/cases.json";
+      if (!std::filesystem::exists(path)) continue;
+      std::ifstream file(path);
+      std::stringstream text;
+      text << file.rdbuf();
+      for (const auto& c : parse_json(text.str(), path)) cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), c["d_model"].template get<int64_t>(), c.value("grid", int64_t{64})});
+    }
+  std::ranges::sort(cases, {}, [](const MixerCase& c) { return c.type + " " + c.name; });
   return cases;
 }
 
@@ -46,7 +52,11 @@ struct Ragged {
 class MixerUnderTest {
  public:
   MixerUnderTest(const MixerCase& c, DType dtype) : dtype_(dtype), d_model_(c.d_model) {
-    mixer_ = make_mixer({c.block, c.type}, {c.d_model, c.d_model, 1, 0.5, "layers.1.mixer"});
+    mixer_ = make_any_mixer({c.block, c.type}, {.d_in = c.d_model, .d_out = c.d_model, .layer = 0, .residual_scale = 0.5, .scope = "layers.0.mixer",
+                                              .make = make_any_mixer, .side = &side_, .losses = &losses_});
+    StateLayout layout;
+    mixer_->declare(SlotScope(layout));
+    layout_ = std::make_shared<const StateLayout>(std::move(layout));
     struct Collect : ParameterVisitor {
       std::vector<Parameter*> all;
       void visit(Parameter& p) override { all.push_back(&p); }
@@ -88,15 +98,15 @@ class MixerUnderTest {
     Tape tape(device);
     for (Parameter* p : parameters_) fill_zero(p->grad);
     const Var vx = backward ? tape.input(x) : tape.constant(x);
-    StateVars first;
+    std::vector<Var> first, last(layout_->slots.size());
     if (initial)
       for (const Tensor& t : *initial) first.push_back(backward ? tape.input(t) : tape.constant(t));
-    const MixerOut out = mixer_->forward(tape, vx, rows, initial ? &first : nullptr, true);
+    const Var y = run(tape, vx, rows, first, last);
     OpResult result;
-    std::vector<Var> roots{out.y};
+    std::vector<Var> roots{y};
     std::vector<std::string> names{"y"};
-    for (size_t i = 0; i < out.last.count && !dy; ++i) {
-      roots.push_back(out.last.vars[i]);
+    for (size_t i = 0; i < last.size() && !dy; ++i) {
+      roots.push_back(last[i]);
       names.push_back("last." + std::to_string(i));
     }
     std::vector<Tensor> seeds;
@@ -111,23 +121,28 @@ class MixerUnderTest {
     tape.backward(roots, views);
     result.grads["x"] = to_doubles(tape.grad(vx));
     for (Parameter* p : parameters_) result.grads[p->name] = to_doubles(p->grad);
-    for (size_t i = 0; i < first.count; ++i) result.grads["initial." + std::to_string(i)] = to_doubles(tape.grad(first.vars[i]));
+    for (size_t i = 0; i < first.size(); ++i) result.grads["initial." + std::to_string(i)] = to_doubles(tape.grad(first[i]));
     return result;
   }
 
-  // How many states a pass in training returns.
-  size_t last_states(const Device& device, const Tensor& x, const Rows& rows, bool wanted) const {
+  // How many states a pass in training returns to those who ask.
+  size_t last_states(const Device& device, const Tensor& x, const Rows& rows) const {
     Tape tape(device);
-    return mixer_->forward(tape, tape.constant(x), rows, nullptr, wanted).last.count;
+    std::vector<Var> last(layout_->slots.size());
+    run(tape, tape.constant(x), rows, {}, last);
+    return static_cast<size_t>(std::ranges::count_if(last, [](Var var) { return static_cast<bool>(var); }));
   }
+  size_t slots() const { return layout_->slots.size(); }
 
   // Inference over rows [begin, begin + length) of x for one sequence, or several at once.
   std::vector<double> advance(const Device& device, const View& x, const Rows& rows, std::span<State* const> states) const {
     Arena scratch;
-    Context context{{device.pool(), scratch, device.kernels()}};
+    std::vector<View> side;
+    for (size_t i = 0; i < side_.count(); ++i) side.push_back(scratch.allocate(dtype_, {x.rows(), side_.width(i)}));
+    AdvancePass pass{.exec = {device.pool(), scratch, device.kernels()}, .states = states, .side = side};
     const View y = scratch.allocate(dtype_, {x.rows(), d_model_});
     for (size_t s = 0; s < states.size(); ++s) states[s]->reserve(states[s]->position() + rows.length(static_cast<int64_t>(s)));
-    mixer_->advance(context, x, rows, states, y);
+    mixer_->advance(pass, x, rows, {}, y);
     for (size_t s = 0; s < states.size(); ++s) states[s]->set_position(states[s]->position() + rows.length(static_cast<int64_t>(s)));
     return to_doubles(y);
   }
@@ -137,12 +152,21 @@ class MixerUnderTest {
     State* one = &state;
     return advance(device, x, {offsets, start}, {&one, 1});
   }
-  State state() const { return State(mixer_->state_layout(), dtype_); }
+  State state() const { return State(layout_, dtype_); }
 
  private:
+  Var run(Tape& tape, Var x, const Rows& rows, std::span<const Var> initial, std::span<Var> last) const {
+    std::vector<Var> side(side_.count()), losses(losses_.size());
+    ForwardPass pass{.tape = tape, .initial = initial, .last = last, .side = side, .losses = losses};
+    return mixer_->forward(pass, x, rows, {});
+  }
+
   DType dtype_;
   int64_t d_model_, widest_ = 1;
+  SideValues side_;
+  LossNames losses_;
   std::unique_ptr<Mixer> mixer_;
+  std::shared_ptr<const StateLayout> layout_;
   std::vector<Parameter*> parameters_;
 };
 

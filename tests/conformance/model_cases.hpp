@@ -28,6 +28,12 @@ inline std::vector<ModelCase> model_cases() {
     cases.push_back({name, ModelConfig::parse("{\"d_model\": " + std::to_string(c.d_model) + ", \"mixers\": {\"m\": " + c.block +
                                                   "}, \"mlp\": {\"type\": \"swiglu\", \"d_ff\": 24}, \"layers\": \"m4\"}", name)});
   }
+  // The explicit form: a parallel block, norms on both sides, factors, and what stands in no stream.
+  cases.push_back({"blocks", ModelConfig::parse(R"({"d_model": 16, "layers": "p2 n", "blocks": {
+    "p": [{"name": "mixer", "post_norm": "rms", "mixer": {"type": "attention", "n_heads": 2}},
+          {"name": "mlp", "input": "block", "scale": 0.5, "residual_scale": 0.75, "mixer": {"type": "swiglu", "d_ff": 24}}],
+    "n": [{"name": "mixer", "residual": "normed", "mixer": {"type": "mamba2", "d_state": 8, "headdim": 8}},
+          {"name": "last", "norm": "none", "residual": "none", "scale": 2, "mixer": {"type": "swiglu", "d_ff": 24}}]}})", "blocks")});
   return cases;
 }
 

@@ -135,8 +135,8 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
 
 // conv_state [W-1, C] -> [C, W-1]; the rest as it stands
 void read_ssm_states(const State& state, int64_t, OpResult& result, int64_t) {
-  for (size_t i = 0; i < state.layout().size(); ++i) {
-    const std::string& name = state.layout()[i].name;
+  for (size_t i = 0; i < state.layout().slots.size(); ++i) {
+    const std::string& name = state.layout().slots[i].name;
     const View v = state.fixed(i);
     std::vector<double> values = to_doubles(v);
     if (name == "conv_state") values = rows_from_channels(values, 1, v.shape[0], v.shape[1]);
@@ -148,14 +148,14 @@ void read_ssm_states(const State& state, int64_t, OpResult& result, int64_t) {
 // Blocks [H, D, 64] of k and [H, 64, D] of v -> [H, T, D]
 void read_keys_and_values(const State& state, int64_t length, OpResult& result, int64_t) {
   for (size_t i = 0; i < 2; ++i) {
-    const bool keys = state.layout()[i].name == "k";
-    const Shape& shape = state.layout()[i].shape;
+    const bool keys = state.layout().slots[i].name == "k";
+    const Shape& shape = state.layout().slots[i].shape;
     const int64_t heads = shape[0], headdim = shape[keys ? 1 : 2], positions = State::block_positions;
     std::vector<double>& all = result.outputs[keys ? "keys" : "values"];
     for (int64_t h = 0; h < heads; ++h)
       for (int64_t t = 0; t < length; ++t)
         for (int64_t d = 0; d < headdim; ++d) {
-          const void* block = state.blocks(i)[t / positions - state.first_block()];
+          const void* block = state.blocks(i)[t / positions - state.first_block(i)];
           const int64_t at = keys ? (h * headdim + d) * positions + t % positions : (h * positions + t % positions) * headdim + d;
           all.push_back(state.dtype() == DType::f64 ? static_cast<const double*>(block)[at] : static_cast<double>(static_cast<const float*>(block)[at]));
         }

@@ -50,8 +50,16 @@ std::vector<std::pair<std::string_view, Row>> rows() {
   return all;
 }
 
-std::string type_of(const ModelConfig& config, const std::string& name) {
-  return parse_json(config.mixers.at(name), config.where + ": mixers." + name).at("type");
+// Of each layer the type of its first mixer that has rates, or of its first.
+std::vector<std::string> types_of(const ModelConfig& config, const std::vector<std::pair<std::string_view, Row>>& known) {
+  std::vector<std::string> all;
+  for (const std::vector<std::string>& layer : config.layer_mixers()) {
+    std::vector<std::string> types;
+    for (const std::string& mixer : layer) types.push_back(parse_json(mixer, config.where).value("type", ""));
+    const auto rated = std::ranges::find_if(types, [&](const std::string& type) { return std::ranges::any_of(known, [&](const auto& row) { return row.first == type; }); });
+    all.push_back(rated == types.end() ? types.front() : *rated);
+  }
+  return all;
 }
 }  // namespace
 
@@ -69,10 +77,9 @@ RatePrior rate_prior(const ModelConfig& config, int64_t steps, int64_t search_st
     for (const auto& [mixer, row] : known) mean += log_rate(row, config, of_steps, batch) / static_cast<double>(known.size());
     return mean;
   };
-  const std::vector<std::string> layers = config.layer_list();
+  const std::vector<std::string> layers = types_of(config, known);
   double whole = 0, search = 0, octaves = 0;
-  for (const std::string& name : layers) {
-    const std::string type = type_of(config, name);
+  for (const std::string& type : layers) {
     whole += rate_of(type, static_cast<double>(std::max<int64_t>(1, steps)), octaves) / static_cast<double>(layers.size());
     search += rate_of(type, static_cast<double>(std::max<int64_t>(1, search_steps)), octaves) / static_cast<double>(layers.size());
   }

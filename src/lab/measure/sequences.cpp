@@ -9,21 +9,18 @@ namespace statera {
 
 Sequences::Sequences(const Model& model, int64_t batch) : model_(model) {
   for (int64_t s = 0; s < batch; ++s) states_.push_back(model.layers().new_state(model.dtype()));
-  for (SequenceState& state : states_) pointers_.push_back(&state);
+  for (State& state : states_) pointers_.push_back(&state);
 }
 
 void Sequences::place(int64_t context, int64_t rows) {
-  const auto& blocks = model_.layers().blocks();
-  for (SequenceState& state : states_)
-    for (size_t layer = 0; layer < blocks.size(); ++layer) {
-      State& s = state.layers[layer];
-      if (const int64_t window = blocks[layer]->mixer().window(); window > 0) {
-        s.clear();
-        s.drop_before(std::max<int64_t>(0, context - rows + 1 - window));
-      }
-      s.set_position(context - rows);
-      s.reserve(context);
-    }
+  for (State& state : states_) {
+    const auto& slots = state.layout().slots;
+    if (std::ranges::any_of(slots, [](const StateSlot& slot) { return slot.window > 0; })) state.clear();
+    for (size_t i = 0; i < slots.size(); ++i)
+      if (slots[i].window > 0) state.drop_before(i, std::max<int64_t>(0, context - rows + 1 - slots[i].window));
+    state.set_position(context - rows);
+    state.reserve(context);
+  }
 }
 
 double Sequences::read(int64_t context, int64_t rows) {
@@ -34,24 +31,23 @@ double Sequences::read(int64_t context, int64_t rows) {
   const std::vector<int64_t> start(static_cast<size_t>(n), context - rows);
   const ArenaScope scope(scratch_);
   const View logits = scratch_.allocate(model_.dtype(), {n, model_.layers().vocab_size()});
-  Context how{{model_.device().pool(), scratch_, model_.device().kernels()}, 0};
+  AdvancePass pass{.exec = {model_.device().pool(), scratch_, model_.device().kernels()}, .states = pointers_};
   const double begin = clock_seconds();
-  model_.layers().advance(how, ids, {offsets, start}, pointers_, logits);
+  model_.layers().advance(pass, ids, {offsets, start}, logits);
   return clock_seconds() - begin;
 }
 
 double Sequences::bytes() const {
   double total = 0;
-  for (const SequenceState& state : states_) total += static_cast<double>(state.bytes());
+  for (const State& state : states_) total += static_cast<double>(state.bytes());
   return total;
 }
 
 double Sequences::step_bytes() const {
   double total = bytes();
-  for (const SequenceState& state : states_)
-    for (const State& layer : state.layers)
-      for (size_t i = 0; i < layer.layout().size(); ++i)
-        if (!layer.layout()[i].grows) total += static_cast<double>(layer.fixed(i).bytes());
+  for (const State& state : states_)
+    for (size_t i = 0; i < state.layout().slots.size(); ++i)
+      if (!state.layout().slots[i].grows) total += static_cast<double>(state.fixed(i).bytes());
   return total;
 }
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/arena.hpp"
-#include "models/sequence_state.hpp"
+#include "mixers/state.hpp"
 #include "statera/model.hpp"
 
 namespace statera {
@@ -24,8 +24,8 @@ class Sequences {
 
  private:
   const Model& model_;
-  std::vector<SequenceState> states_;
-  std::vector<SequenceState*> pointers_;
+  std::vector<State> states_;
+  std::vector<State*> pointers_;
   Arena scratch_;
 };
 

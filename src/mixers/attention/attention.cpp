@@ -56,13 +56,15 @@ AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
       norm_{.group_size = config_.headdim, .eps = config_.norm_eps},
       qkv_proj_(place.scope + ".qkv_proj", place.d_in, q_width_ + 2 * kv_width_,
                 {.bias = config_.bias, .parts = {{"q", q_width_}, {"k", kv_width_}, {"v", kv_width_}}}),
-      o_proj_(place.scope + ".o_proj", q_width_, place.d_out, {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}),
+      o_proj_(place.scope + ".o_proj", q_width_, place.d_out, {.bias = config_.bias, .scale = place.residual_scale}),
       conv_weight_(place.scope + ".conv1d.weight", {q_width_ + 2 * kv_width_, config_.d_conv}, near_identity(config_.d_conv)),
       norm_weight_(place.scope + ".qk_norm.weight", {q_width_ + kv_width_}, init_constant(1)) {
   norm_weight_.parts = {{"q", q_width_}, {"k", kv_width_}};
 }
 
 namespace {
+constexpr size_t k_slot = 0, v_slot = 1, conv_slot = 2;  // as declared
+
 // What one batch carries to the next: of each sequence the last `count` positions, of which there are min(count, its position).
 int64_t carried_positions(const Rows& rows, int64_t before, int64_t window) {
   int64_t longest = before, there = INT64_MAX;
@@ -104,11 +106,13 @@ Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool
 }
 }  // namespace
 
-MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const StateVars* initial, bool wants_last) const {
+Var AttentionMixer::forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) const {
+  Tape& tape = pass.tape;
+  const bool carried = !pass.initial.empty(), wants_last = !pass.last.empty();
   const Var projected = qkv_proj_(tape, x);
   CausalConv1dOut conv;
   if (config_.d_conv > 0)
-    conv = causal_conv1d(tape, {projected, leaf(tape, conv_weight_), Var(), /*silu=*/false}, initial ? initial->vars[2] : Var(), rows);
+    conv = causal_conv1d(tape, {projected, leaf(tape, conv_weight_), Var(), /*silu=*/false}, carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var qkv = conv.y ? conv.y : projected;
   Var qk = config_.qk_norm || config_.rope ? tape.columns(qkv, 0, q_width_ + kv_width_) : qkv, normed, turned;
   if (config_.qk_norm) qk = normed = gated_rmsnorm(tape, qk, {}, leaf(tape, norm_weight_), {}, norm_);
@@ -117,27 +121,25 @@ MixerOut AttentionMixer::forward(Tape& tape, Var x, const Rows& rows, const Stat
   Var k = tape.columns(qk, q_width_, kv_width_), v = tape.columns(qkv, q_width_ + kv_width_, kv_width_);
 
   const int64_t S = rows.sequences();
-  const bool carried = initial != nullptr;
-  const Var k_before = carried ? initial->vars[0] : Var(), v_before = carried ? initial->vars[1] : Var();
+  const Var k_before = carried ? pass.initial[at.slot + k_slot] : Var(), v_before = carried ? pass.initial[at.slot + v_slot] : Var();
   const Carried c = carry(tape, rows, carried ? tape.value(k_before).shape[1] : 0, config_.window, wants_last);
-  MixerOut out;
   if (wants_last) {
-    out.last.push_back(gather_rows(tape, k, k_before, c.last, {S, c.count, kv_width_}));
-    out.last.push_back(gather_rows(tape, v, v_before, c.last, {S, c.count, kv_width_}));
-    if (conv.y) out.last.push_back(conv.last);
+    pass.last[at.slot + k_slot] = gather_rows(tape, k, k_before, c.last, {S, c.count, kv_width_});
+    pass.last[at.slot + v_slot] = gather_rows(tape, v, v_before, c.last, {S, c.count, kv_width_});
+    if (conv.y) pass.last[at.slot + conv_slot] = conv.last;
   }
   if (c.rows.total() > rows.total()) {
     k = gather_rows(tape, k, k_before, c.join, {c.rows.total(), kv_width_});
     v = gather_rows(tape, v, v_before, c.join, {c.rows.total(), kv_width_});
   }
-  out.y = o_proj_(tape, attention(tape, q, k, v, rows, c.rows, options_));
+  const Var y = o_proj_(tape, attention(tape, q, k, v, rows, c.rows, options_));
   for (const Var made : {turned, normed, conv.y})
     if (made) tape.forget(made);
-  return out;
+  return y;
 }
 
-void AttentionMixer::advance(Context& context, const View& x, const Rows& rows, std::span<State* const> states, const View& y) const {
-  Exec& exec = context.exec;
+void AttentionMixer::advance(AdvancePass& pass, const View& x, const Rows& rows, const At& at, const View& y) const {
+  Exec& exec = pass.exec;
   const ArenaScope scope(exec.scratch);
   const auto matrix = [&](int64_t width) { return exec.scratch.allocate(x.dtype, {x.rows(), width}); };
   View qkv = matrix(qkv_proj_.out());
@@ -145,7 +147,7 @@ void AttentionMixer::advance(Context& context, const View& x, const Rows& rows, 
   qkv_proj_(exec, x, qkv);
   if (config_.d_conv > 0) {
     void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
-    for (size_t s = 0; s < states.size(); ++s) conv_states[s] = states[s]->fixed(2).data;
+    for (size_t s = 0; s < pass.states.size(); ++s) conv_states[s] = pass.states[s]->fixed(at.slot + conv_slot).data;
     const View filtered = matrix(qkv_proj_.out());
     causal_conv1d(exec, {qkv, conv_weight_.value, View(), /*silu=*/false}, rows, conv_states, filtered);
     qkv = filtered;
@@ -159,24 +161,24 @@ void AttentionMixer::advance(Context& context, const View& x, const Rows& rows, 
   if (config_.rope) rope(exec, qk, qk, rows, rope_);
 
   auto* blocks = exec.scratch.allocate_array<KvBlocks>(rows.sequences());
-  for (size_t s = 0; s < states.size(); ++s) {
-    const State& state = *states[s];
-    blocks[s] = {state.blocks(0), state.blocks(1), state.first_block(), state.first_block() * State::block_positions};
+  for (size_t s = 0; s < pass.states.size(); ++s) {
+    const State& state = *pass.states[s];
+    const int64_t first = state.first_block(at.slot + k_slot);
+    blocks[s] = {state.blocks(at.slot + k_slot), state.blocks(at.slot + v_slot), first, first * State::block_positions};
   }
   AttentionOptions options = options_;
-  if (context.max_keys > 0) options.window = options.window > 0 ? std::min(options.window, context.max_keys) : context.max_keys;
-  const std::span<const KvBlocks> all(blocks, states.size());
+  if (pass.max_keys > 0) options.window = options.window > 0 ? std::min(options.window, pass.max_keys) : pass.max_keys;
+  const std::span<const KvBlocks> all(blocks, pass.states.size());
   attention_append(exec, qk.columns(q_width_, kv_width_), qkv.columns(q_width_ + kv_width_, kv_width_), rows, all, options);
   attention(exec, qk.columns(0, q_width_), heads, rows, all, options);
   o_proj_(exec, heads, y);
 }
 
-StateLayout AttentionMixer::state_layout() const {
+void AttentionMixer::declare(SlotScope slots) const {
   static_assert(State::block_positions == attention_block);
-  StateLayout layout = {{"k", {config_.n_kv_heads, config_.headdim, attention_block}, true},
-                        {"v", {config_.n_kv_heads, attention_block, config_.headdim}, true}};
-  if (config_.d_conv > 0) layout.push_back({"conv_state", {config_.d_conv - 1, qkv_proj_.out()}});
-  return layout;
+  slots.growing("k", {config_.n_kv_heads, config_.headdim, attention_block}, config_.window);
+  slots.growing("v", {config_.n_kv_heads, attention_block, config_.headdim}, config_.window);
+  if (config_.d_conv > 0) slots.fixed("conv_state", {config_.d_conv - 1, qkv_proj_.out()});
 }
 
 void AttentionMixer::visit_parameters(ParameterVisitor& visitor) {
@@ -192,10 +194,8 @@ Cost AttentionMixer::cost(Pass pass, int64_t length, int64_t context) const {
   const double keys = pass == Pass::step ? static_cast<double>(seen(context + 1)) : w - w * (w - 1) / (2 * n);  // w (w+1) / 2 + (n - w) w, over n
   const double projections = qkv_proj_.flops() + o_proj_.flops(), filter = 2.0 * static_cast<double>(config_.d_conv * qkv_proj_.out());
   const double forward = projections + filter + 4 * keys * static_cast<double>(q_width_);
-  const auto norm = static_cast<double>(config_.qk_norm ? q_width_ + kv_width_ : 0);
   const int64_t filtered = std::max<int64_t>(0, config_.d_conv - 1) * qkv_proj_.out();
   return {.flops = pass == Pass::backward ? 2 * forward : forward,
-          .weight_bytes = (projections / 2 + filter / 2 + norm) * sizeof(float),
           .state_bytes = static_cast<double>(2 * seen(context) * kv_width_ + filtered) * sizeof(float)};
 }
 

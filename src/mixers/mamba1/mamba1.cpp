@@ -52,10 +52,10 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
     : config_(Mamba1Config::read(block, place.d_in)), d_inner_(config_.expand * place.d_in),
       in_proj_(place.scope + ".in_proj", place.d_in, 2 * d_inner_, {.bias = config_.bias, .parts = {{"x", d_inner_}, {"z", d_inner_}}}),
       x_proj_(place.scope + ".x_proj", d_inner_, config_.dt_rank + 2 * config_.d_state,
-              {.parts = {{"dt", config_.dt_rank}, {"B", config_.d_state}, {"C", config_.d_state}}, .shard_axis = 1}),
+              {.parts = {{"dt", config_.dt_rank}, {"B", config_.d_state}, {"C", config_.d_state}}}),
       dt_proj_(place.scope + ".dt_proj", config_.dt_rank, d_inner_),
       out_proj_(place.scope + ".out_proj", d_inner_, place.d_out,
-                {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}),
+                {.bias = config_.bias, .scale = place.residual_scale}),
       conv_weight_(place.scope + ".conv1d.weight", {d_inner_, config_.d_conv},
                    init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
       conv_bias_(place.scope + ".conv1d.bias", {d_inner_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
@@ -65,12 +65,18 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
   A_log_.allocated = [this] { A_.bind(A_log_.value, &A_log_.version); };
 }
 
-MixerOut Mamba1::forward(Tape& tape, Var u, const Rows& rows, const StateVars* initial, bool wants_last) const {
+namespace {
+constexpr size_t conv_slot = 0, ssm_slot = 1;  // as declared
+}  // namespace
+
+Var Mamba1::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) const {
+  Tape& tape = pass.tape;
+  const bool carried = !pass.initial.empty();
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
   const Var xz = in_proj_(tape, u);
   const CausalConv1dOut conv = causal_conv1d(
       tape, {tape.columns(xz, 0, d_inner_), leaf(tape, conv_weight_), config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
-      initial ? initial->vars[0] : Var(), rows);
+      carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var dt_B_C = x_proj_(tape, conv.y);
   const SelectiveScanInputs<Var> in{.u = conv.y,
                                     .delta = dt_proj_(tape, tape.columns(dt_B_C, 0, rank)),
@@ -80,17 +86,16 @@ MixerOut Mamba1::forward(Tape& tape, Var u, const Rows& rows, const StateVars* i
                                     .D = leaf(tape, D_),
                                     .z = tape.columns(xz, d_inner_, d_inner_),
                                     .delta_bias = leaf(tape, dt_bias_)};
-  const SelectiveScanOut scan = selective_scan(tape, in, initial ? initial->vars[1] : Var(), rows);
+  const SelectiveScanOut scan = selective_scan(tape, in, carried ? pass.initial[at.slot + ssm_slot] : Var(), rows);
   tape.forget(in.delta);
   tape.forget(conv.y);
-  MixerOut out{out_proj_(tape, scan.y), {}};
-  if (wants_last)
-    for (Var last : {conv.last, scan.last}) out.last.push_back(last);
-  return out;
+  const Var y = out_proj_(tape, scan.y);
+  if (!pass.last.empty()) pass.last[at.slot + conv_slot] = conv.last, pass.last[at.slot + ssm_slot] = scan.last;
+  return y;
 }
 
-void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::span<State* const> states, const View& y) const {
-  Exec& exec = context.exec;
+void Mamba1::advance(AdvancePass& pass, const View& u, const Rows& rows, const At& at, const View& y) const {
+  Exec& exec = pass.exec;
   const ArenaScope scope(exec.scratch);
   const auto matrix = [&](int64_t width) { return exec.scratch.allocate(u.dtype, {u.rows(), width}); };
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
@@ -98,7 +103,10 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
   const View delta = matrix(d_inner_), scanned = matrix(d_inner_);
   void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
   void** ssm_states = exec.scratch.allocate_array<void*>(rows.sequences());
-  for (size_t s = 0; s < states.size(); ++s) conv_states[s] = states[s]->fixed(0).data, ssm_states[s] = states[s]->fixed(1).data;
+  for (size_t s = 0; s < pass.states.size(); ++s) {
+    conv_states[s] = pass.states[s]->fixed(at.slot + conv_slot).data;
+    ssm_states[s] = pass.states[s]->fixed(at.slot + ssm_slot).data;
+  }
 
   in_proj_(exec, u, xz);
   causal_conv1d(exec, {xz.columns(0, d_inner_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows,
@@ -118,8 +126,9 @@ void Mamba1::advance(Context& context, const View& u, const Rows& rows, std::spa
   out_proj_(exec, scanned, y);
 }
 
-StateLayout Mamba1::state_layout() const {
-  return {{"conv_state", {config_.d_conv - 1, d_inner_}}, {"ssm_state", {d_inner_, config_.d_state}}};
+void Mamba1::declare(SlotScope slots) const {
+  slots.fixed("conv_state", {config_.d_conv - 1, d_inner_});
+  slots.fixed("ssm_state", {d_inner_, config_.d_state});
 }
 
 void Mamba1::visit_parameters(ParameterVisitor& visitor) {
@@ -138,7 +147,6 @@ Cost Mamba1::cost(Pass pass, int64_t, int64_t) const {
   const auto state = static_cast<double>(d_inner_ * config_.d_state);
   const double forward = projections + filter + 6 * state;
   return {.flops = pass == Pass::backward ? 2 * forward : forward,
-          .weight_bytes = (projections / 2 + filter / 2 + state + static_cast<double>(3 * d_inner_)) * sizeof(float),
           .state_bytes = (state + static_cast<double>((config_.d_conv - 1) * d_inner_)) * sizeof(float)};
 }
 

@@ -30,9 +30,9 @@ struct Mamba1Config {
 class Mamba1 : public Mixer {
  public:
   Mamba1(const JsonText& block, const Place& place);
-  MixerOut forward(Tape&, Var x, const Rows&, const StateVars* initial, bool wants_last) const override;
-  void advance(Context&, const View& x, const Rows&, std::span<State* const> states, const View& y) const override;
-  StateLayout state_layout() const override;
+  Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
+  void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
+  void declare(SlotScope slots) const override;
   void visit_parameters(ParameterVisitor&) override;
   Cost cost(Pass, int64_t length, int64_t context) const override;
 

@@ -75,34 +75,39 @@ Mamba2::Mamba2(const JsonText& block, const Place& place)
                           {"C", config_.n_groups * config_.d_state},
                           {"dt", n_heads_}}}),
       out_proj_(place.scope + ".out_proj", d_inner_, place.d_out,
-                {.bias = config_.bias, .scale = place.residual_scale, .shard_axis = 1}),
+                {.bias = config_.bias, .scale = place.residual_scale}),
       conv_weight_(place.scope + ".conv1d.weight", {conv_dim_, config_.d_conv}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
       conv_bias_(place.scope + ".conv1d.bias", {conv_dim_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
       dt_bias_(place.scope + ".dt_bias", {n_heads_}, inverse_softplus(config_)),
       A_log_(place.scope + ".A_log", {n_heads_}, log_of_uniform(config_.A_init_min, config_.A_init_max)),
       D_(place.scope + ".D", {n_heads_}, init_constant(1)), norm_weight_(place.scope + ".norm.weight", {d_inner_}, init_constant(1)) {}
 
-MixerOut Mamba2::forward(Tape& tape, Var u, const Rows& rows, const StateVars* initial, bool wants_last) const {
+namespace {
+constexpr size_t conv_slot = 0, ssm_slot = 1;  // as declared
+}  // namespace
+
+Var Mamba2::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) const {
+  Tape& tape = pass.tape;
+  const bool carried = !pass.initial.empty();
   const int64_t BC = config_.n_groups * config_.d_state;
   const Var zxbcdt = in_proj_(tape, u);
   const Var z = tape.columns(zxbcdt, 0, d_inner_), dt = tape.columns(zxbcdt, d_inner_ + conv_dim_, n_heads_);
   const CausalConv1dOut conv = causal_conv1d(
       tape, {tape.columns(zxbcdt, d_inner_, conv_dim_), leaf(tape, conv_weight_), config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
-      initial ? initial->vars[0] : Var(), rows);
+      carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var x = tape.columns(conv.y, 0, d_inner_), B = tape.columns(conv.y, d_inner_, BC), C = tape.columns(conv.y, d_inner_ + BC, BC);
   const Var A = neg_exp(tape, leaf(tape, A_log_));
-  const SsdOut scan = ssd(tape, {x, dt, A, B, C, leaf(tape, D_), leaf(tape, dt_bias_)}, initial ? initial->vars[1] : Var(), rows, ssd_);
+  const SsdOut scan = ssd(tape, {x, dt, A, B, C, leaf(tape, D_), leaf(tape, dt_bias_)}, carried ? pass.initial[at.slot + ssm_slot] : Var(), rows, ssd_);
   tape.forget(conv.y);
   const Var normed = gated_rmsnorm(tape, scan.y, z, leaf(tape, norm_weight_), {}, norm_);
-  MixerOut out{out_proj_(tape, normed), {}};
+  const Var y = out_proj_(tape, normed);
   tape.forget(normed);
-  if (wants_last)
-    for (Var last : {conv.last, scan.last}) out.last.push_back(last);
-  return out;
+  if (!pass.last.empty()) pass.last[at.slot + conv_slot] = conv.last, pass.last[at.slot + ssm_slot] = scan.last;
+  return y;
 }
 
-void Mamba2::advance(Context& context, const View& u, const Rows& rows, std::span<State* const> states, const View& y) const {
-  Exec& exec = context.exec;
+void Mamba2::advance(AdvancePass& pass, const View& u, const Rows& rows, const At& at, const View& y) const {
+  Exec& exec = pass.exec;
   const ArenaScope scope(exec.scratch);
   const auto matrix = [&](int64_t width) { return exec.scratch.allocate(u.dtype, {u.rows(), width}); };
   const int64_t BC = config_.n_groups * config_.d_state;
@@ -110,7 +115,10 @@ void Mamba2::advance(Context& context, const View& u, const Rows& rows, std::spa
   const View A = exec.scratch.allocate(u.dtype, {n_heads_});
   void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
   void** ssm_states = exec.scratch.allocate_array<void*>(rows.sequences());
-  for (size_t s = 0; s < states.size(); ++s) conv_states[s] = states[s]->fixed(0).data, ssm_states[s] = states[s]->fixed(1).data;
+  for (size_t s = 0; s < pass.states.size(); ++s) {
+    conv_states[s] = pass.states[s]->fixed(at.slot + conv_slot).data;
+    ssm_states[s] = pass.states[s]->fixed(at.slot + ssm_slot).data;
+  }
 
   in_proj_(exec, u, zxbcdt);
   causal_conv1d(exec, {zxbcdt.columns(d_inner_, conv_dim_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows,
@@ -124,8 +132,9 @@ void Mamba2::advance(Context& context, const View& u, const Rows& rows, std::spa
   out_proj_(exec, normed, y);
 }
 
-StateLayout Mamba2::state_layout() const {
-  return {{"conv_state", {config_.d_conv - 1, conv_dim_}}, {"ssm_state", {n_heads_, config_.headdim, config_.d_state}}};
+void Mamba2::declare(SlotScope slots) const {
+  slots.fixed("conv_state", {config_.d_conv - 1, conv_dim_});
+  slots.fixed("ssm_state", {n_heads_, config_.headdim, config_.d_state});
 }
 
 void Mamba2::visit_parameters(ParameterVisitor& visitor) {
@@ -141,9 +150,7 @@ Cost Mamba2::cost(Pass pass, int64_t length, int64_t) const {
   const auto state = static_cast<double>(d_inner_ * config_.d_state), q = static_cast<double>(std::min(config_.chunk_size, length));
   const double near = q * static_cast<double>(config_.n_groups * config_.d_state + d_inner_);  // C B^T and its product with x, lower triangles
   const double forward = projections + filter + (pass == Pass::step ? 5 * state : near + 4 * state);
-  const double small = static_cast<double>(conv_dim_ + 3 * n_heads_ + d_inner_);
   return {.flops = pass == Pass::backward ? 2 * forward : forward,
-          .weight_bytes = (projections / 2 + filter / 2 + small) * sizeof(float),
           .state_bytes = (state + static_cast<double>((config_.d_conv - 1) * conv_dim_)) * sizeof(float)};
 }
 

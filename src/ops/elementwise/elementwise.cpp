@@ -10,42 +10,70 @@ namespace statera {
 namespace {
 constexpr int64_t rows_per_task = 64;
 
-template <class T>
-void add_rows(const View& a, const View& b, const View& y, int64_t begin, int64_t end) {
-  const int64_t columns = a.cols();
-  for (int64_t n = begin; n < end; ++n) {
-    const T *pa = a.as<T>() + n * a.stride, *pb = b.as<T>() + n * b.stride;
-    T* py = y.as<T>() + n * y.stride;
-    for (int64_t c = 0; c < columns; ++c) py[c] = pa[c] + pb[c];
-  }
+// Calls row(n) for all rows of an [N, C] matrix, on all threads.
+template <class Row>
+void each_row(Exec& exec, int64_t rows, const Row& row) {
+  exec.pool.run((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
+    for (int64_t n = task * rows_per_task; n < std::min(rows, (task + 1) * rows_per_task); ++n) row(n);
+  });
 }
 
-void add_copy(const View& from, const GradTarget& to, Exec exec) {
+// y[i] = f(i-th of a, i-th of b) of one type T, row by row; b may be a.
+template <class T, class F>
+void combine(Exec& exec, const View& a, const View& b, const View& y, F f) {
+  each_row(exec, a.rows(), [&](int64_t n) {
+    const T *pa = a.as<T>() + n * a.stride, *pb = b.as<T>() + n * b.stride;
+    T* py = y.as<T>() + n * y.stride;
+    for (int64_t c = 0; c < a.cols(); ++c) py[c] = f(pa[c], pb[c]);
+  });
+}
+
+void send(const View& from, double factor, const GradTarget& to, Exec exec) {
   if (to.view.empty()) return;
-  if (to.accumulate) add(exec, to.view, from, to.view);
-  else copy(from, to.view);
+  if (to.accumulate) add(exec, to.view, from, to.view, {1, factor});
+  else if (factor == 1) copy(from, to.view);
+  else scaled(exec, from, factor, to.view);
 }
 }  // namespace
 
-void add(Exec& exec, const View& a, const View& b, const View& y) {
+void add(Exec& exec, const View& a, const View& b, const View& y, const Factors& factors) {
   require(a.shape == b.shape && a.shape == y.shape && a.dtype == b.dtype && a.dtype == y.dtype, ErrorCode::shape, "[add] ", a.shape,
           " + ", b.shape);
-  exec.pool.run((a.rows() + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
-    const int64_t begin = task * rows_per_task, end = std::min(a.rows(), begin + rows_per_task);
-    if (a.dtype == DType::f64) add_rows<double>(a, b, y, begin, end);
-    else add_rows<float>(a, b, y, begin, end);
+  dispatch(a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T fa = static_cast<T>(factors.a), fb = static_cast<T>(factors.b);
+    if (factors.a == 1 && factors.b == 1) combine<T>(exec, a, b, y, [](T u, T v) { return u + v; });
+    else combine<T>(exec, a, b, y, [fa, fb](T u, T v) { return fa * u + fb * v; });
   });
 }
 
-Var add(Tape& tape, Var a, Var b) {
+Var add(Tape& tape, Var a, Var b, const Factors& factors) {
   const View va = tape.value(a);
   const Var y = tape.make(va.dtype, va.shape, tape.any_needs_grad(a, b));
   Exec exec = tape.exec();
-  add(exec, va, tape.value(b), tape.value(y));
-  tape.record("add", {y}, [a, b, y](Tape& t) {
-    add_copy(t.grad(y), t.target(a), t.exec());
-    add_copy(t.grad(y), t.target(b), t.exec());
+  add(exec, va, tape.value(b), tape.value(y), factors);
+  tape.record("add", {y}, [a, b, y, factors](Tape& t) {
+    send(t.grad(y), factors.a, t.target(a), t.exec());
+    send(t.grad(y), factors.b, t.target(b), t.exec());
   });
+  return y;
+}
+
+void scaled(Exec& exec, const View& a, double factor, const View& y) {
+  require(a.shape == y.shape && a.dtype == y.dtype, ErrorCode::shape, "[scaled] ", a.shape, " to ", y.shape);
+  dispatch(a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    combine<T>(exec, a, a, y, [f = static_cast<T>(factor)](T u, T) { return f * u; });
+  });
+}
+
+Var scaled(Tape& tape, Var a, double factor) {
+  if (factor == 1) return a;
+  const View va = tape.value(a);
+  const Var y = tape.make(va.dtype, va.shape, tape.needs_grad(a));
+  Exec exec = tape.exec();
+  scaled(exec, va, factor, tape.value(y));
+  tape.record("scaled", {y}, [a, y, factor](Tape& t) { send(t.grad(y), factor, t.target(a), t.exec()); });
   return y;
 }
 
@@ -87,6 +115,15 @@ std::vector<OpCase> elementwise_cases() {
   twice.run = [](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", add(tape, add(tape, in.at("a"), in.at("b")), in.at("a"))}};
   };
+  OpCase weighed = sum;
+  weighed.name = "factors";
+  weighed.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", add(tape, in.at("a"), in.at("b"), {0.75, -2.5})}}; };
+  weighed.advance = [](Exec&, const NamedViews& in, const View& y) {
+    return [a = in.at("a"), b = in.at("b"), y](Exec& exec) { add(exec, a, b, y, {0.75, -2.5}); };
+  };
+  OpCase times{.op = "scaled", .name = "odd", .inputs = {{"a", {37, 5}}}};
+  times.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", scaled(tape, in.at("a"), 12.25)}}; };
+  times.advance = [](Exec&, const NamedViews& in, const View& y) { return [a = in.at("a"), y](Exec& exec) { scaled(exec, a, 12.25, y); }; };
   OpCase negative{.op = "neg_exp", .name = "odd", .inputs = {{"a", {5, 7}, -2, 2}}};
   negative.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", neg_exp(tape, in.at("a"))}}; };
   negative.advance = [](Exec&, const NamedViews& in, const View& y) {
@@ -97,7 +134,8 @@ std::vector<OpCase> elementwise_cases() {
     for (OpInput& input : c.inputs) input.shape = shape;
     return c;
   };
-  return {sum, twice, negative, published(sum, "base", {2048, 384}, false), published(sum, "base_step", {1, 384}, true),
+  return {sum, twice, weighed, times, negative, published(sum, "base", {2048, 384}, false), published(sum, "base_step", {1, 384}, true),
+          published(times, "base", {2048, 384}, false), published(times, "base_step", {1, 384}, true),
           published(negative, "base", {768, 16}, false), published(negative, "base_step", {768, 16}, true)};
 }
 

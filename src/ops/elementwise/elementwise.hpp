@@ -6,9 +6,17 @@
 
 namespace statera {
 
-// y = a + b, equal shapes [N, C]; the residual stream. In the Exec face y may be a or b.
-void add(Exec&, const View& a, const View& b, const View& y);
-Var add(Tape&, Var a, Var b);
+struct Factors {
+  double a = 1, b = 1;
+};
+
+// y = factor_a a + factor_b b, equal shapes [N, C]; the residual stream. In the Exec face y may be a or b.
+void add(Exec&, const View& a, const View& b, const View& y, const Factors& factors = {});
+Var add(Tape&, Var a, Var b, const Factors& factors = {});
+
+// y = factor a, [N, C]. In the Exec face y may be a; on a tape a itself is returned for a factor of 1.
+void scaled(Exec&, const View& a, double factor, const View& y);
+Var scaled(Tape&, Var a, double factor);
 
 // y = -exp(a): A from A_log (Gu and Dao, "Mamba", 2023, section 3.6).
 void neg_exp(Exec&, const View& a, const View& y);
