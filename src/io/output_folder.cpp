@@ -265,6 +265,7 @@ void OutputFolder::claim() {
   const auto says = [&](const std::string& name) { return says_statera(path_ + "/" + name); };
   const bool known = !before && std::any_of(files_.known_by.begin(), files_.known_by.end(), says);
   for (const std::string& name : files_.names) check_name(name, known || contains(ours, name));
+  for (const std::string& folder : files_.folders) check_folder(folder, known || contains(ours, folder + "/"));
   for (const std::string& name : files_.names)
     if (!contains(ours, name)) ours.push_back(name);
   for (const std::string& folder : files_.folders)
@@ -291,6 +292,16 @@ void OutputFolder::check_name(const std::string& name, bool ours) const {
           name == files_.link ? "symbolic link" : "plain file", ", and would be replaced; choose another folder with --out");
 }
 
+// The same for a folder that holds folders: what stands in it before it is ours would be taken for folders of this writer.
+void OutputFolder::check_folder(const std::string& name, bool ours) const {
+  if (!is_there(name)) return;
+  const std::string path = path_ + "/" + name;
+  std::error_code error;
+  require(fs::is_directory(path, error), ErrorCode::io, path, ": is no folder, and one is to be written there; choose another folder with --out");
+  require(ours || (fs::is_empty(path, error) && !error), ErrorCode::io, path,
+          ": holds something that was not written by this command, and would be taken for its own; choose another folder with --out");
+}
+
 // Of a writer that was killed, by the mark that it left in the lock.
 void OutputFolder::remove_partial_files(const Names& names) {
   if (mark_before_.empty()) return;
@@ -300,7 +311,8 @@ void OutputFolder::remove_partial_files(const Names& names) {
 
 void OutputFolder::tidy() {
   const std::optional<Names> ours = in_place() ? listed(path_) : std::nullopt;
-  if (!ours || std::any_of(ours->begin(), ours->end(), [&](const std::string& name) { return is_there(name); })) return;
+  const auto is_file_there = [&](const std::string& name) { return !name.ends_with('/') && is_there(name); };
+  if (!ours || std::any_of(ours->begin(), ours->end(), is_file_there)) return;
   ::unlinkat(folder_, list_name, 0);
 }
 

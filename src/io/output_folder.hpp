@@ -20,7 +20,7 @@ struct OutputFiles {
   // metadata, a database in its tables. Then `names` are taken to be ours too.
   std::vector<std::string> known_by;
   std::string link;                  // the one of `names` that is a symbolic link; empty: all are plain files
-  std::vector<std::string> folders;  // that hold folders of the same writer; nobody else may write into these
+  std::vector<std::string> folders;  // that hold folders of the same writer, and nothing else; nobody else may write into these
   std::string goes_on_from;          // the one of `known_by` that is there if the work in the folder can go on
   std::string instead = "choose another folder with --out";  // advice where an earlier work is not to be replaced
 };
@@ -69,6 +69,7 @@ class OutputFolder {
   void refuse_to_replace(Earlier earlier) const;
   void claim();
   void check_name(const std::string& name, bool ours) const;
+  void check_folder(const std::string& name, bool ours) const;
   void remove_partial_files(const std::vector<std::string>& names);
   void tidy();
   void enter(const std::string& folder);

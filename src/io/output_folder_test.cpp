@@ -68,6 +68,25 @@ TEST_F(OutputFolders, WhatIsNotOursIsRefusedAndStays) {
   }
 }
 
+TEST_F(OutputFolders, AFolderOfFoldersIsOursFromTheBegin) {
+  put("models");  // a file
+  EXPECT_NE(error(path()).find("models: is no folder"), std::string::npos) << error(path());
+  fs::remove(path("models"));
+  put("models/c/thesis.txt");
+  const auto before = all();
+  EXPECT_NE(error(path()).find("models: holds something"), std::string::npos) << error(path());
+  EXPECT_EQ(all(), before);
+  fs::remove_all(path("models/c"));
+  EXPECT_EQ(error(path()), "");
+  EXPECT_EQ(all(), (std::set<std::string>{"models"}));  // no list says that it is ours
+  {
+    OutputFolder folder(path(), files);
+    write_file(folder.at("config.json"), "{}");
+  }
+  put("models/c/thesis.txt");
+  EXPECT_EQ(error(path()), "");
+}
+
 TEST_F(OutputFolders, OtherFilesAreLetAlone) {
   put("thesis.txt");
   put("last/thesis.txt");

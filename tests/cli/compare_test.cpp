@@ -103,6 +103,21 @@ TEST_F(Compare, ALaterCallAddsACandidate) {
   }
 }
 
+TEST_F(Compare, AFolderOfTheUsersInAComparisonStays) {
+  ASSERT_EQ(run(one_candidate("a")).code, 0);
+  std::filesystem::create_directories(path("a/models/keys"));
+  write("a/models/keys/model.safetensors", "mine");
+  fails("compare text.txt --candidates keys.json --out a", 1, "a/models/keys: was not written by this comparison");
+  EXPECT_EQ(read("a/models/keys/model.safetensors"), "mine");
+  EXPECT_EQ(run(one_candidate("a")).code, 0) << read("err.txt");
+  write("a/compare.sqlite-wal", "mine");
+  fails(one_candidate("a"), 1, "a/compare.sqlite-wal: was not written by statera");
+  EXPECT_EQ(read("a/compare.sqlite-wal"), "mine");
+  std::filesystem::remove(path("a/compare.sqlite-wal"));
+  write("a/compare.sqlite", "");
+  for (int again = 0; again < 2; ++again) fails(one_candidate("a"), 1, "a/compare.sqlite: is empty or damaged: it knows of no candidate, though a/models/ssm is there");
+}
+
 TEST_F(Compare, ReadingATextManyTimesIsNoted) {
   write("short.txt", read("text.txt").substr(0, 3000));
   for (const bool drops : {false, true}) {

@@ -45,13 +45,33 @@ TEST_F(Outputs, AFolderThatIsNotOursIsRefused) {
   EXPECT_EQ(read("o/config.json") + read("o/last/thesis.txt"), "{}years");
   EXPECT_EQ(std::distance(fs::directory_iterator(path("o")), {}), 2);
   fs::create_directory(path("c"));
-  for (const char* name : {"report.html", "report.json", "compare.sqlite", "winner"}) {
+  for (const char* name : {"report.html", "report.json", "compare.sqlite", "compare.sqlite-journal", "compare.sqlite-wal", "compare.sqlite-shm", "winner"}) {
     write("c/" + std::string(name), "mine");
     fails("compare nowhere.txt --out c", 1, name);  // seen before anything is read
     EXPECT_EQ(read("c/" + std::string(name)), "mine");
     fs::remove(path("c/" + std::string(name)));
   }
   EXPECT_TRUE(fs::is_empty(path("c")));
+}
+
+TEST_F(Outputs, AModelThatComparePutsNowhereStays) {
+  train_model();
+  fs::create_directories(path("q/models/c"));
+  for (const char* name : {"config.json", "model.safetensors"}) fs::copy(path("m/" + std::string(name)), path("q/models/c/" + std::string(name)));
+  const auto refused = [&](const std::string& folder, const std::string& why) {
+    fails("compare nowhere.txt --out " + folder, 1, why);  // before anything is read
+    EXPECT_FALSE(fs::exists(path(folder + "/statera.json")));
+  };
+  refused("q", "q/models: holds something that was not written by this command");
+  fs::remove_all(path("q/models/c"));
+  ASSERT_EQ(run("convert m --weights int8 --out q/models/c").code, 0) << read("err.txt");
+  refused("q", "q/models: holds something that was not written by this command");
+  EXPECT_NE(run("score q/models/c text.txt").out.find("weights in int8"), std::string::npos);
+  fs::create_directory(path("o"));
+  write("o/models", "x");
+  refused("o", "o/models: is no folder");
+  EXPECT_EQ(read("o/models"), "x");
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("o")), {}), 1);
 }
 
 TEST_F(Outputs, ASecondWriterOfAFolderIsRefused) {

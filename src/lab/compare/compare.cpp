@@ -28,6 +28,10 @@ std::string store_path(const std::string& out) { return out + "/" + store_name; 
 // The database is changed where it stands, also by the first look after a process was killed.
 std::string own_store(OutputFolder& folder) {
   for (const char* name : {store_name, journal_name}) folder.own(name);
+  for (const char* ending : {"-wal", "-shm"}) {  // the store makes none, and SQLite would take away what has such a name
+    const std::string path = store_path(folder.path()) + ending;
+    require(!fs::exists(fs::symlink_status(path)), ErrorCode::io, path, ": was not written by statera, and would be removed; move it away");
+  }
   return store_path(folder.path());
 }
 
@@ -127,8 +131,22 @@ void Comparison::enter(const std::vector<Candidate>& wanted) {
       require(known->candidate.config.json() == candidate.config.json(), ErrorCode::config, run_.out, " has another candidate called '", candidate.name,
               "'; rename the file, or choose another folder with --out");
   }
+  check_free(fresh);
   if (const auto kept = store_.fact("amounts")) read_fields({*kept, store_path(run_.out)}, amounts_);
   if (!fresh.empty()) add(std::move(fresh));
+}
+
+// Where a new candidate's folders will be, nothing may be yet: the user put it there, or the database that knew of it is gone.
+void Comparison::check_free(const std::vector<Candidate>& fresh) const {
+  std::error_code ignored;
+  for (const Candidate& candidate : fresh)
+    for (const char* folder : {"models", "trials"}) {
+      const std::string path = run_.out + "/" + folder + "/" + candidate.name;
+      if (!fs::exists(fs::symlink_status(path, ignored)) || (fs::is_directory(path, ignored) && fs::is_empty(path, ignored))) continue;
+      require(!entries_.empty(), ErrorCode::io, store_path(run_.out), ": is empty or damaged: it knows of no candidate, though ", path,
+              " is there; put an earlier copy of it back, or choose another folder with --out");
+      fail(ErrorCode::io, path, ": was not written by this comparison, and would be replaced; move it away, or choose another folder with --out");
+    }
 }
 
 void Comparison::add(std::vector<Candidate> fresh) {

@@ -40,6 +40,7 @@ class Comparison {
   void keep_terms(const Amounts& amounts);
   std::string fingerprint_text() const;
   void enter(const std::vector<Candidate>& wanted);
+  void check_free(const std::vector<Candidate>& fresh) const;
   void add(std::vector<Candidate> fresh);
   void compare_baselines();
   void point_at_winner(const std::string& name) const;

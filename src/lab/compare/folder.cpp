@@ -6,7 +6,9 @@ namespace statera {
 
 OutputFiles comparison_files() {
   OutputFiles files = page_files();
-  for (const char* name : {"compare.sqlite", "compare.sqlite-journal", "compare.log", "report.json", "winner"}) files.names.emplace_back(name);
+  // SQLite removes or reads whatever it finds by these names beside the database.
+  for (const char* ending : {"", "-journal", "-wal", "-shm"}) files.names.push_back(std::string("compare.sqlite") + ending);
+  for (const char* name : {"compare.log", "report.json", "winner"}) files.names.emplace_back(name);
   files.link = "winner";
   files.folders = {"models", "trials"};
   return files;
