@@ -10,13 +10,11 @@
 
 #include "commit.hpp"
 #include "common.hpp"
-#include "core/check.hpp"
 #include "core/machine.hpp"
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
-#include "io/output_folder.hpp"
 #include "io/printable.hpp"
 #include "lab/bench/inference.hpp"
 #include "lab/bench/operations.hpp"
@@ -24,6 +22,7 @@
 #include "lab/bench/training.hpp"
 #include "lab/timing.hpp"
 #include "print_bench.hpp"
+#include "statera/config.hpp"
 #include "values.hpp"
 #include "verbs.hpp"
 
@@ -104,12 +103,10 @@ void check(const Flags& f) {
   if (f.checkpoint && !f.train.chosen) throw UsageError("--checkpoint goes with --train");
 }
 
-// The file that is written is none of those that are read.
-void check_inputs(const Flags& f) {
+// The configs are read once before the output is opened, so that it is none of them, and that all are good is seen before the first measurement.
+void read_configs(const Flags& f) {
   for (const Names* names : {&f.config, &f.train.models, &f.infer.models, &f.stream.models, &f.start.models})
-    for (const std::string& model : *names)
-      for (const std::string& file : {model, model + "/config.json"})
-        require(!same_file(file, *f.out), ErrorCode::io, *f.out, ": is the config to measure, and would be replaced; give another name to --out");
+    for (const std::string& model : *names) static_cast<void>(ModelConfig::load(model));
 }
 
 class Bench {
@@ -220,10 +217,10 @@ void run(Flags f) {
   std::optional<Interrupt> interrupt;
   std::optional<AtomicFile> out;
   if (f.out) {  // a path that cannot be written is an error now, not after five minutes
-    check_inputs(f);
+    read_configs(f);
     check_named_file("--out", *f.out);
     interrupt.emplace();  // Ctrl-C: before the next measurement, and no part of the file is left; again: at once
-    out.emplace(*f.out);
+    out.emplace(*f.out, stop_if_asked);
   }
   const Json report = Bench(f).run();
   if (Interrupt::asked()) throw Interrupted();

@@ -11,7 +11,6 @@
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
 #include "interrupt.hpp"
-#include "io/output_folder.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
 #include "verbs.hpp"
@@ -32,9 +31,12 @@ std::string read_all_stdin() {
   return {text.bytes().begin(), text.bytes().end()};
 }
 
+void stop_if_asked() {
+  if (Interrupt::asked()) throw Interrupted();
+}
+
 void check_named_file(const std::string& flag, const std::string& path) {
   if (path == "-") throw UsageError(flag + " - would be a file that is called '-'; standard output is /dev/stdout");
-  check_named_output(path);
 }
 
 void check_named_folder(const std::string& flag, const std::string& path) {
@@ -43,9 +45,7 @@ void check_named_folder(const std::string& flag, const std::string& path) {
 
 ReadOptions reading_within(double budget) {
   ReadOptions options;
-  options.often = [] {
-    if (Interrupt::asked()) throw Interrupted();
-  };
+  options.often = stop_if_asked;
   if (budget > 0) options.seconds = budget / 2;
   return options;
 }

@@ -22,7 +22,8 @@ double seconds_since_start();                 // of the program: a budget for ev
 // Reading may take half of a budget (seconds; 0: none, as long as it takes). While an Interrupt lives, it ends when that is asked (Interrupted).
 ReadOptions reading_within(double budget);
 std::string cut_text(const ByteSource& source, double budget);  // a line about what was left out; empty if nothing was
-// Outputs that a flag names. Throws UsageError for "-", which stands for nothing here, and io for a file of a model or a comparison.
+void stop_if_asked();  // throws Interrupted if an Interrupt lives and was asked
+// Outputs that a flag names. Throws UsageError for "-", which stands for nothing here.
 void check_named_file(const std::string& flag, const std::string& path);
 void check_named_folder(const std::string& flag, const std::string& path);
 void remember_command(int argc, char** argv);

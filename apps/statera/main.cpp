@@ -8,6 +8,7 @@
 
 #include "common.hpp"
 #include "descriptors.hpp"
+#include "io/atomic_file.hpp"
 #include "io/printable.hpp"
 #include "statera/error.hpp"
 #include "values.hpp"
@@ -57,6 +58,7 @@ int run(int argc, char** argv) {
     say("out of memory; free some, or take a smaller model, batch or length");
     return 1;
   } catch (const statera::Error& error) {
+    if (dynamic_cast<const statera::ReaderHasGone*>(&error) != nullptr && statera::cli::reader_has_gone()) return 128 + SIGPIPE;  // `--per-byte /dev/stdout | head`
     const auto chosen = app.get_subcommands();
     const std::string message = chosen.empty() ? error.what() : cli::without_foreign_advice(*chosen.front(), error.what());
     say(error.code() == statera::ErrorCode::io ? with_hint(message) : message);

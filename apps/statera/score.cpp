@@ -10,11 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
-#include "core/check.hpp"
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
-#include "io/output_folder.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "live_lines.hpp"
 #include "statera/data.hpp"
@@ -36,12 +34,12 @@ struct Flags {
 // The table of --per-byte.
 class Table {
  public:
-  explicit Table(const std::string& path) : file_(path) {}
+  explicit Table(const std::string& path) : file_(path, stop_if_asked) {}
   void add(int64_t position, uint8_t byte, double bits) {
     number(position) += '\t';
     number(byte) += '\t';
     number(bits, std::chars_format::general, 6) += '\n';
-    if (text_.size() > 1 << 16) flush();
+    if (text_.size() > most_) flush();
   }
   void finish() {
     flush();
@@ -57,10 +55,12 @@ class Table {
   void flush() {
     file_.write(text_);
     text_.clear();
+    most_ = 1 << 16;
   }
 
   AtomicFile file_;
   std::string text_ = "position\tbyte\tbits\n";  // not yet written
+  size_t most_ = 0;  // of text_; at first none: that the file must not be written is seen at the first byte
 };
 
 // Sums what the bytes cost, writes each one's cost where that is asked for, and shows how far it is.
@@ -130,8 +130,6 @@ void run(const Flags& flags) {
   }
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const ByteSource source(flags.file, reading_within(0));
-  require(!table || !source.reads(flags.per_byte), ErrorCode::io, flags.per_byte,
-          ": is a file to score, and would be replaced; give another name to --per-byte");
   const double bits = score(model, source, flags, true, table ? &*table : nullptr), n = static_cast<double>(source.bytes());
   const std::optional<double> f32 = score_f32(model, source, flags);
   const std::string weights(name_of(model.weights()));

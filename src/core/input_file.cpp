@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "core/inputs.hpp"
 
 namespace statera {
 
@@ -24,6 +25,7 @@ InputFile InputFile::open(const std::string& path) {
   require(!S_ISDIR(status.st_mode), ErrorCode::io, path, ": expected a file, got a folder");
   require(S_ISREG(status.st_mode), ErrorCode::io, path, ": expected a regular file, got a pipe or device");
   require(status.st_size > 0, ErrorCode::io, path, ": the file is empty");
+  note_input(result.file_);
   result.size_ = static_cast<uint64_t>(status.st_size);
   result.changed_seconds_ = status.st_mtim.tv_sec;
   result.changed_nanoseconds_ = status.st_mtim.tv_nsec;

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/check.hpp"
+#include "core/inputs.hpp"
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
 #include "io/output_folder.hpp"
@@ -122,6 +123,7 @@ struct ByteSource::Reader {
   }
 
   void note(int descriptor) {
+    note_input(descriptor);
     struct stat info {};
     if (fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode)) memory->files.emplace(info.st_dev, info.st_ino);
   }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <set>
 
@@ -153,6 +154,26 @@ TEST(Snapshot, OfAnotherModelIsRefused) {
   EXPECT_THROW(Snapshot::load(path, b), Error);
 }
 
+TEST(Snapshot, ReplacesSnapshotsAndNoOtherFileOfOurs) {
+  const std::string folder = testing::TempDir() + "statera_snapshot_folder";
+  Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+  model.init(1);
+  model.save(folder);
+  const Model loaded = Model::load(folder, Device::cpu({.threads = 1}));
+  Session session(loaded);
+  session.prefill("abc");
+  for (const char* name : {"/model.safetensors", "/config.json"}) EXPECT_THROW(session.snapshot().save(folder + name), Error) << name;
+  std::filesystem::remove(folder + "/statera.json");
+  for (const char* name : {"/model.safetensors", "/config.json"}) EXPECT_THROW(session.snapshot().save(folder + name), Error) << name;
+  EXPECT_EQ(Model::load(folder, Device::cpu({.threads = 1})).fingerprint(), model.fingerprint());
+  for (int64_t position : {3, 4}) {
+    session.snapshot().save(folder + "/snapshot");
+    EXPECT_EQ(Snapshot::load(folder + "/snapshot", loaded).position(), position);
+    session.prefill("d");
+  }
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Snapshot, OfTheSameShapeWithOtherWeightsIsRefused) {
   const auto make = [](uint64_t seed) {
     Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
@@ -219,6 +240,10 @@ class SnapshotFile : public testing::Test {
     session.snapshot().save(path);
     return bytes_of(path);
   }
+  void rewrite(const std::vector<NamedView>& views, const std::map<std::string, std::string>& metadata) const {
+    write_safetensors(path + ".new", views, metadata);
+    std::filesystem::rename(path + ".new", path);
+  }
   // The same in the format from before there was a checksum: what is wrong with it is named.
   std::string saved_without_checksum(const std::string& read) const {
     saved(read);
@@ -228,7 +253,7 @@ class SnapshotFile : public testing::Test {
     test::FileTensors tensors(file);
     for (NamedView& view : tensors.views)
       if (const size_t part = view.name.find(".mixer."); part != std::string::npos) view.name.erase(part, 6);
-    write_safetensors(path, tensors.views, metadata);
+    rewrite(tensors.views, metadata);
     return bytes_of(path);
   }
   // What loading these bytes says: io or config, in one line; "" if they are good.
@@ -299,7 +324,7 @@ TEST_F(SnapshotFile, TensorsOfAnotherKindAreRefused) {
   const auto metadata = good.metadata();
   const test::FileTensors tensors(good);
   const auto refused = [&](const std::vector<NamedView>& views, const std::string& name) {
-    write_safetensors(path, views, metadata);
+    rewrite(views, metadata);
     const std::string error = error_of(bytes_of(path));
     EXPECT_PRED2(has, error, "the file is damaged") << name;
     EXPECT_PRED2(has, error, name);

@@ -102,7 +102,9 @@ void Snapshot::save(const std::string& path) const {
   }
   std::vector<float> logits = data_->logits;
   tensors.push_back({"logits", View(logits.data(), DType::f32, {static_cast<int64_t>(logits.size())})});
-  write_with_checksum(path, tensors, metadata);
+  OutputPlace place(path);
+  place.may_replace = "statera snapshot";
+  write_with_checksum(place, tensors, metadata);
 }
 
 Snapshot Snapshot::load(const std::string& path, const Model& model) {

@@ -1,10 +1,12 @@
 #include "io/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <climits>
@@ -13,6 +15,9 @@
 #include <cstring>
 
 #include "core/check.hpp"
+#include "core/inputs.hpp"
+#include "io/output_folder.hpp"
+#include "io/safetensors.hpp"
 
 namespace statera {
 
@@ -30,14 +35,6 @@ const char* mend(int error) {
 // "a/b" -> "a/"; "b" -> "".
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
-// So that the new name survives a loss of power. Some file systems cannot; the file itself is safe already.
-void sync_folder(int folder) {
-  const int file = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return;
-  ::fsync(file);
-  ::close(file);
-}
-
 // N for /proc/self/fd/N, whatever the folder is called on the way there; -1 for any other name.
 int own_descriptor(const std::string& path) {
   char folder[PATH_MAX];
@@ -51,9 +48,12 @@ int own_descriptor(const std::string& path) {
 }
 }  // namespace
 
-AtomicFile::AtomicFile(OutputPlace place) : AtomicFile() {  // delegates, so that the destructor tidies up if open() throws
+AtomicFile::AtomicFile(OutputPlace place, std::function<void()> often) : AtomicFile() {  // delegates: the destructor tidies up after a throw
   place_ = std::move(place);
+  often_ = std::move(often);
+  if (!place_.held()) check_named_output(place_);
   open();
+  refuse_inputs();
 }
 
 // Follows links to what PATH stands for, then opens that or a file beside it.
@@ -77,11 +77,7 @@ void AtomicFile::open() {
   }
   if (S_ISDIR(found.st_mode)) fail_with("create", EISDIR);
   require(!S_ISBLK(found.st_mode), ErrorCode::io, path(), ": is a block device; give the name of a file");
-  if (!S_ISREG(found.st_mode)) {
-    file_ = ::open(name.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
-    if (file_ < 0) fail_with("write", errno);
-    return;
-  }
+  if (!S_ISREG(found.st_mode)) return open_in_place(name, S_ISFIFO(found.st_mode));
   struct stat standard;
   for (const int own : {STDOUT_FILENO, STDERR_FILENO})
     if (::fstat(own, &standard) == 0 && same_file(standard, found)) return open_again(own);
@@ -90,7 +86,20 @@ void AtomicFile::open() {
   keep_mode_and_owner(found);
 }
 
+void AtomicFile::open_in_place(const std::string& name, bool pipe) {
+  constexpr useconds_t moment = 20'000;
+  for (;; ::usleep(moment)) {  // until a pipe has a reader
+    file_ = above_standard(::open(name.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (file_ >= 0) break;
+    if (errno != EINTR && !(pipe && errno == ENXIO)) fail_with("write", errno);
+    if (often_) often_();
+  }
+  if (::fcntl(file_, F_SETFL, ::fcntl(file_, F_GETFL) & ~O_NONBLOCK) != 0) fail_with("write", errno);
+}
+
 void AtomicFile::open_again(int descriptor) {
+  const int mode = ::fcntl(descriptor, F_GETFL);
+  if (mode >= 0 && (mode & O_ACCMODE) == O_RDONLY) fail_with("write", EBADF);
   file_ = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
   if (file_ < 0) fail_with("write", errno);
 }
@@ -99,12 +108,13 @@ void AtomicFile::open_again(int descriptor) {
 void AtomicFile::open_beside(const std::string& target) {
   std::string folder = folder_of(target);
   if (place_.held() && !folder.empty()) folder.pop_back();  // with its slash, a link would be followed
-  beside_ = ::openat(place_.folder, folder.empty() ? "." : folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | (place_.held() ? O_NOFOLLOW : 0));
+  const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC | (place_.held() ? O_NOFOLLOW : 0);
+  beside_ = above_standard(::openat(place_.folder, folder.empty() ? "." : folder.c_str(), flags));
   if (beside_ < 0) fail_with("create", errno);
   const std::string name = target.substr(folder_of(target).size());
   for (int i = 1; file_ < 0; ++i) {  // under a name that nobody has: what stands there may be the user's
     const std::string partial = partial_path(name, place_.mark + (i == 1 ? "" : std::to_string(i)));
-    file_ = ::openat(beside_, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    file_ = above_standard(::openat(beside_, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file_ >= 0) partial_ = partial;
     else if (errno != EEXIST || i == 1000) fail_with("create", errno);
     else refuse_second(partial);
@@ -122,6 +132,12 @@ void AtomicFile::refuse_second(const std::string& partial) const {
   const bool locked = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(file);
   require(!locked, ErrorCode::io, path(), ": another process is writing this file; wait for it or choose another folder");
+}
+
+void AtomicFile::refuse_inputs() const {
+  if (place_.held() || !(partial_.empty() ? is_input(file_) : is_input(beside_, target_.c_str()))) return;
+  require(!place_.may_replace.empty() && format_in(path()).starts_with(place_.may_replace), ErrorCode::io, path(),
+          ": is one of the files that were read, and would be replaced; give another name");
 }
 
 bool AtomicFile::partial_is_ours() const {
@@ -145,14 +161,32 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail_with(const char* action, int error) const {
-  fail(ErrorCode::io, path(), ": cannot ", action, " the file: ", std::strerror(error), mend(error),
-       !partial_.empty() && ::faccessat(place_.folder, place_.name.c_str(), F_OK, 0) == 0 ? " (what was saved before is still there)" : "");
+  try {
+    fail(ErrorCode::io, path(), ": cannot ", action, " the file: ", std::strerror(error), mend(error),
+         !partial_.empty() && ::faccessat(place_.folder, place_.name.c_str(), F_OK, 0) == 0 ? " (what was saved before is still there)" : "");
+  } catch (const Error& made) {
+    if (error == EPIPE) throw ReaderHasGone(made.code(), made.what());
+    throw;
+  }
+}
+
+// How much of `size` can be written without being held up for long. A pipe that takes anything takes PIPE_BUF bytes.
+size_t AtomicFile::wait_for_room(size_t size) {
+  if (!partial_.empty() || !often_) return size;
+  pollfd room{file_, POLLOUT, 0};
+  constexpr int tenth_of_a_second = 100;
+  for (int found = 0; (found = ::poll(&room, 1, tenth_of_a_second)) <= 0;) {
+    if (found < 0 && errno != EINTR) fail_with("write", errno);
+    often_();
+  }
+  return std::min<size_t>(size, PIPE_BUF);
 }
 
 void AtomicFile::write(const void* data, size_t size) {
   const char* at = static_cast<const char*>(data);
+  if (!std::exchange(begun_, true)) refuse_inputs();
   while (size > 0) {
-    const ssize_t written = ::write(file_, at, size);
+    const ssize_t written = ::write(file_, at, wait_for_room(size));
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) fail_with("write", written < 0 ? errno : ENOSPC);
     synced_ = false;
@@ -167,6 +201,7 @@ void AtomicFile::sync() {
 }
 
 void AtomicFile::commit() {
+  refuse_inputs();
   sync();
   if (!partial_.empty()) {
     if (!partial_is_ours()) fail_with("rename", ENOENT);
@@ -181,6 +216,21 @@ std::string partial_path(const std::string& path, const std::string& mark) {
   return folder_of(path) + "." + path.substr(folder_of(path).size()) + (mark.empty() ? "" : "." + mark) + ".statera-partial";
 }
 
+int above_standard(int descriptor) {
+  if (descriptor < 0 || descriptor > STDERR_FILENO) return descriptor;
+  const int moved = ::fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), error = errno;
+  ::close(descriptor);
+  errno = error;
+  return moved;
+}
+
+void sync_folder(int folder) {
+  const int file = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  ::fsync(file);
+  ::close(file);
+}
+
 void write_file(const OutputPlace& place, std::string_view text) {
   AtomicFile file(place);
   file.write(text);
@@ -188,10 +238,5 @@ void write_file(const OutputPlace& place, std::string_view text) {
 }
 
 bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
-
-bool same_file(const std::string& a, const std::string& b) {
-  struct stat first, second;
-  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 && same_file(first, second);
-}
 
 }  // namespace statera

@@ -6,10 +6,12 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "core/inputs.hpp"
 #include "statera/error.hpp"
 
 namespace statera {
@@ -117,16 +119,84 @@ TEST_F(AtomicFiles, ADescriptorIsWrittenWhereItStands) {
   EXPECT_EQ(read(), "head more more tail");
 }
 
-TEST_F(AtomicFiles, OneFileHasManyNames) {
-  write_file(path("a"), "");
-  write_file(path("b"), "");
+TEST_F(AtomicFiles, WhatWasReadIsNotReplaced) {
+  const auto read_from = [&](const std::string& name) {
+    const int file = ::open(path(name).c_str(), O_RDONLY | O_CLOEXEC);
+    note_input(file);
+    ::close(file);
+  };
+  const auto refusal = [&](const auto& what) -> std::string {
+    try {
+      what();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string why = ": is one of the files that were read";
+  for (const char* name : {"a", "b", "c", "other"}) write_file(path(name), name);
+  fs::create_directory(path("folder"));
   fs::create_hard_link(path("a"), path("hard"));
   fs::create_symlink("a", path("soft"));
-  for (const char* name : {"a", "hard", "soft", "./a"}) {
-    EXPECT_TRUE(same_file(path("a"), path(name))) << name;
-    EXPECT_FALSE(same_file(path("b"), path(name))) << name;
+  read_from("a");
+  for (const char* name : {"a", "hard", "soft", "folder/../a"})
+    EXPECT_NE(refusal([&] { AtomicFile{path(name)}; }).find(name + why), std::string::npos) << name;
+  AtomicFile before_it_is_written(path("b")), before_it_is_replaced(path("c"));
+  before_it_is_replaced.write("x");
+  read_from("b");
+  read_from("c");
+  EXPECT_NE(refusal([&] { before_it_is_written.write("x"); }).find(why), std::string::npos);
+  EXPECT_NE(refusal([&] { before_it_is_replaced.commit(); }).find(why), std::string::npos);
+  const int appended = ::open(path("a").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  EXPECT_NE(refusal([&] { AtomicFile("/proc/self/fd/" + std::to_string(appended)); }).find(why), std::string::npos);
+  ::close(appended);
+  EXPECT_EQ(read("a") + read("b") + read("c"), "abc");
+  write_file(path("other"), "new");
+  const int folder = ::open(path("").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  write_file(OutputPlace(folder, "a", path("a"), ""), "a model that is trained further");
+  ::close(folder);
+}
+
+TEST_F(AtomicFiles, APipeWithoutAReaderOrWithoutRoomIsNotWaitedForInSilence) {
+  ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
+  struct Stopped {};
+  int asked = 0;
+  const auto stop = [&] {
+    if (++asked == 3) throw Stopped();
+  };
+  EXPECT_THROW(AtomicFile(path(), stop), Stopped);
+  const int reader = ::open(path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  AtomicFile file(path(), stop);
+  asked = 0;
+  EXPECT_THROW(file.write(std::string(size_t{1} << 20, 'x')), Stopped);  // more than a pipe holds
+  ::close(reader);
+  const auto handler = std::signal(SIGPIPE, SIG_IGN);
+  EXPECT_THROW(file.write("x"), ReaderHasGone);
+  std::signal(SIGPIPE, handler);
+}
+
+TEST_F(AtomicFiles, ADescriptorThatIsOnlyReadFromIsSeenAtOnce) {
+  write_file(path(), "text");
+  const int file = ::open(path().c_str(), O_RDONLY | O_CLOEXEC);
+  EXPECT_THROW(AtomicFile("/proc/self/fd/" + std::to_string(file)), Error);
+  ::close(file);
+}
+
+TEST_F(AtomicFiles, NoFileBecomesAStandardDescriptor) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  const int reader = ::open(path("pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), input = ::dup(STDIN_FILENO);
+  ASSERT_GE(reader, 0);
+  ::close(STDIN_FILENO);
+  {
+    AtomicFile file(path()), pipe(path("pipe"));
+    const int folder = ::open(path("").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);  // the first one that is free
+    EXPECT_EQ(folder, STDIN_FILENO);
+    ::close(folder);
   }
-  EXPECT_FALSE(same_file(path("none"), path("none")));
+  if (input >= 0) ::dup2(input, STDIN_FILENO);
+  ::close(input);
+  ::close(reader);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "core/check.hpp"
+#include "core/inputs.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
 
@@ -126,6 +127,7 @@ ordered_json to_json(VisitFields visit) {
 JsonText read_json_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   require(file >= 0, ErrorCode::io, path, ": cannot open: ", std::strerror(errno));
+  note_input(file);
   std::string text(max_config_bytes + 1, '\0');
   size_t size = 0;
   ssize_t got = 1;

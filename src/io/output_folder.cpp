@@ -109,14 +109,7 @@ bool says_statera(const std::string& path) {
   file.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<size_t>(file.gcount()));
   if (head.starts_with("SQLite format 3")) return head.find("CREATE TABLE facts") != head.npos && head.find("CREATE TABLE trials") != head.npos;
-  if (!path.ends_with(".safetensors")) return false;
-  try {
-    const SafetensorsFile tensors = SafetensorsFile::open(path);
-    const auto format = tensors.metadata().find("format");
-    return format != tensors.metadata().end() && format->second.starts_with("statera");
-  } catch (const Error&) {  // damaged, or nothing of the kind
-    return false;
-  }
+  return format_in(path).starts_with("statera");
 }
 
 std::string without_slashes(std::string path) {
@@ -167,8 +160,9 @@ void OutputFolder::lock() {
   for (int tries = 0; tries < 1000; ++tries) {  // again if a writer before us took the file or the folder away just now
     make(path_);
     if (folder_ >= 0) ::close(folder_);
-    folder_ = ::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const int file = folder_ < 0 ? -1 : ::openat(folder_, lock_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    folder_ = above_standard(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const int file =
+        folder_ < 0 ? -1 : above_standard(::openat(folder_, lock_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
     const int error = errno;
     if (file < 0 && error == ENOENT) continue;
     if (file >= 0 && !take(file)) continue;
@@ -364,7 +358,7 @@ void OutputFolder::copy(const OutputPlace& place, int64_t keep) {
 std::FILE* OutputFolder::append(const std::string& name, int64_t keep) {
   const OutputPlace place = at(name);
   copy(place, keep);
-  const int file = ::openat(folder_, name.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+  const int file = above_standard(::openat(folder_, name.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW));
   std::FILE* const opened = file < 0 ? nullptr : ::fdopen(file, "ab");
   require(opened != nullptr, ErrorCode::io, place.path, ": cannot write: ", std::strerror(errno));
   return opened;
@@ -409,15 +403,16 @@ std::vector<std::string> own_files(const std::string& folder) {
   return *names;
 }
 
-void check_named_output(const std::string& path) {
+void check_named_output(const OutputPlace& place) {
   std::error_code ignored;
-  const fs::path real = fs::weakly_canonical(fs::absolute(path, ignored), ignored);
+  const fs::path real = fs::weakly_canonical(fs::absolute(place.path, ignored), ignored);
   const fs::path folder = real.parent_path();
   const std::string name = real.filename().string();
   const Names ours = own_files(folder.string());
-  require(!says_statera(real.string()) && !contains(ours, name) && (ours.empty() || name != lock_name) &&
+  const bool may_replace = !place.may_replace.empty() && format_in(real.string()).starts_with(place.may_replace);
+  require((may_replace || !says_statera(real.string())) && !contains(ours, name) && (ours.empty() || name != lock_name) &&
               !contains(own_files(folder.parent_path().string()), folder.filename().string() + "/" + name),
-          ErrorCode::io, path, ": is a file of a model or a comparison, and would be replaced; give another name");
+          ErrorCode::io, place.path, ": is a file of a model or a comparison, and would be replaced; give another name");
 }
 
 }  // namespace statera

@@ -91,7 +91,7 @@ class OutputFolder {
 // The names of the files that statera wrote into a folder, its list among them; none where there is no list.
 std::vector<std::string> own_files(const std::string& folder);
 
-// Throws io if `path`, an output that is named by the user, is a file of a model or a comparison, or will be one.
-void check_named_output(const std::string& path);
+// Throws io if an output that is named by the user is a file of a model or a comparison, or will be one.
+void check_named_output(const OutputPlace& place);
 
 }  // namespace statera

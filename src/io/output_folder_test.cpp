@@ -356,6 +356,12 @@ TEST_F(OutputFolders, OwnFilesAreKnownByTheList) {
     EXPECT_THROW(check_named_output(path(name)), Error) << name;
   write_safetensors(path("state.safetensors"), {}, {{"format", "statera snapshot 1"}});
   EXPECT_THROW(check_named_output(path("state.safetensors")), Error);
+  OutputPlace place(path("state.safetensors"));
+  place.may_replace = "statera snapshot";
+  EXPECT_NO_THROW(check_named_output(place));
+  place.may_replace = "statera checkpoint";
+  EXPECT_THROW(check_named_output(place), Error);
+  EXPECT_THROW(AtomicFile{path("config.json")}, Error);
   for (const char* name : {"thesis.txt", "new"}) EXPECT_NO_THROW(check_named_output(path(name)));
 }
 

@@ -1,5 +1,8 @@
 #include "io/safetensors.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -319,6 +322,25 @@ void write(AtomicFile& file, std::span<const NamedView> tensors, const std::map<
   for (const NamedView* tensor : sorted) for_each_piece(tensor->view, [&](const void* data, size_t bytes) { file.write(data, bytes); });
 }
 }  // namespace
+
+std::string format_in(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (file < 0) return "";
+  uint64_t header = 0;
+  std::string text;
+  if (::pread(file, &header, sizeof(header), 0) == sizeof(header) && header <= max_header) text.resize(header);
+  const bool whole = !text.empty() && ::pread(file, text.data(), text.size(), sizeof(header)) == static_cast<ssize_t>(text.size());
+  ::close(file);
+  if (!whole) return "";
+  try {
+    HeaderReader reader(path);
+    const PointOfC point;
+    json::sax_parse(text.begin(), text.end(), &reader);
+    return reader.metadata["format"];
+  } catch (const Error&) {
+    return "";
+  }
+}
 
 void write_safetensors(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
   require(!metadata.contains(std::string(checksum_key)), ErrorCode::config, place.path, ": '", checksum_key,

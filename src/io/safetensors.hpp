@@ -53,6 +53,10 @@ class SafetensorsFile {
   std::vector<FileTensor> tensors_;
 };
 
+// The `format` in the metadata of a file, whether its tensors are whole or not; empty for what has none or cannot be read. It does not count
+// as reading the file (core/inputs.hpp).
+std::string format_in(const std::string& path);
+
 // Written beside and renamed (io/atomic_file.hpp). The same tensors and metadata give the same bytes, whatever their order; they are the
 // bytes of the reference implementation. Throws io, and config for names that repeat or are no UTF-8.
 void write_safetensors(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata = {});

@@ -165,16 +165,26 @@ TEST_F(Outputs, AnOutputIsNoInput) {
   fs::create_directory(path("texts"));
   fs::create_hard_link(path("text.txt"), path("texts/text.txt"));
   for (const char* name : {"text.txt", "./m/../text.txt", "hard.txt", "soft.txt"}) {
-    fails("score m text.txt --per-byte " + std::string(name), 1, "is a file to score");
-    fails("score m - --per-byte " + std::string(name) + " <text.txt", 1, "is a file to score");
-    fails("score m texts --per-byte " + std::string(name), 1, "is a file to score");
+    fails("score m text.txt --per-byte " + std::string(name), 1, "is one of the files that were read");
+    fails("score m - --per-byte " + std::string(name) + " <text.txt", 1, "is one of the files that were read");
+    fails("score m texts --per-byte " + std::string(name), 1, "is one of the files that were read");
     EXPECT_EQ(read("text.txt"), text);
   }
   for (const char* name : {"m/model.safetensors", "m/config.json", "m/last/model.safetensors", "m/metrics.jsonl"}) {
     fails("score m text.txt --per-byte " + std::string(name), 1, "is a file of a model");
     fails("bench --start tiny-mamba2 --out " + std::string(name), 1, "is a file of a model");
   }
-  fails("bench --start config.json --out ./config.json", 1, "is the config to measure");
+  fails("bench --start config.json --out ./config.json", 1, "is one of the files that were read");
+  fs::create_directory(path("theirs"));  // without a list, and with weights that do not say whose they are
+  std::string foreign = weights;
+  for (const auto& [ours, other] : {std::pair<std::string, std::string>("\"statera ", "\"another "), {"statera_checksum", "another_checksum"}})
+    foreign.replace(foreign.find(ours), ours.size(), other);
+  write("theirs/model.safetensors", foreign);
+  write("theirs/config.json", read("m/config.json"));
+  for (const char* name : {"theirs/model.safetensors", "theirs/config.json"})
+    fails("score theirs text.txt --per-byte " + std::string(name), 1, "is one of the files that were read");
+  fails("bench --start theirs --out theirs/config.json", 1, "is one of the files that were read");
+  EXPECT_TRUE(read("theirs/model.safetensors") == foreign && read("theirs/config.json") == read("m/config.json"));
   fails("train m/metrics.jsonl --config config.json --steps 3 --out m --overwrite", 1, "m/metrics.jsonl: is one of the files to read");
   EXPECT_TRUE(read("m/model.safetensors") == weights && read("config.json") == config && read("m/metrics.jsonl") == metrics);
 }
@@ -197,7 +207,8 @@ TEST_F(Outputs, WhatCannotBeWrittenIsSeenBeforeTheWork) {
   fails("compare nowhere.txt --out text.txt/x", 1, "text.txt/x");
   fails("convert nowhere --weights int8 --out text.txt", 1, "text.txt");
   fails("score nowhere text.txt --per-byte no/such/table", 1, "no/such/table");
-  fails("bench --start nowhere --out no/such/table", 1, "no/such/table");
+  fails("bench --start tiny-mamba2 --out no/such/table", 1, "no/such/table");
+  fails("bench --start tiny-mamba2 --out /dev/stdin </dev/null", 1, "/dev/stdin: cannot write the file: Bad file descriptor");
   EXPECT_FALSE(fs::exists(path("no")));
 }
 
@@ -233,6 +244,16 @@ TEST_F(Outputs, StandardOutputHasTheWholeTable) {
     EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), static_cast<int64_t>(read("text.txt").size()) + 2) << name;
     EXPECT_NE(ran.out.find("\n" + run("score m text.txt").out), std::string::npos) << name;
   }
+}
+
+TEST_F(Outputs, APipeThatNobodyReadsIsLeft) {
+  train_model();
+  static_cast<void>(run("score m text.txt --per-byte /dev/stdout", "with() { { \"$@\"; echo $? >code.txt; } | head -n 1; }; with"));
+  EXPECT_EQ(read("code.txt"), std::to_string(128 + SIGPIPE) + "\n");
+  EXPECT_EQ(read("err.txt").find("cannot write"), std::string::npos) << read("err.txt");
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  const Ran ran = run_and_signal("score m text.txt --per-byte pipe", "err.txt", SIGINT, 500);
+  EXPECT_EQ(ran.code, 130) << ran.err;
 }
 
 TEST_F(Outputs, ItsOwnOutputIsNoDataBesideTheUsers) {
