@@ -11,7 +11,9 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <optional>
+#include <set>
 
 #include "core/check.hpp"
 #include "io/json.hpp"
@@ -34,13 +36,23 @@ std::string folder_in(const std::string& name) {
   return slash == name.npos ? "" : name.substr(0, slash);
 }
 
-// The names that FOLDER/statera.json lists; nothing if there is no such file, or if it is no list of ours.
+// The names that FOLDER/statera.json lists; nothing if there is no such file, or if it is no list of ours. Throws io for one that this user
+// may not read: it says what is whose.
 std::optional<Names> listed(const std::string& folder) {
   const std::string path = folder + "/" + list_name;
   struct stat found;
-  if (::lstat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode) || found.st_size > static_cast<off_t>(max_config_bytes)) return {};
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  const int error = errno;
+  require(file >= 0 || ::lstat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode), ErrorCode::io, path, ": cannot read: ", std::strerror(error),
+          "; it lists the files that statera wrote, and the others are the user's: make it readable");
+  if (file < 0) return {};
+  std::string text;
+  if (::fstat(file, &found) == 0 && S_ISREG(found.st_mode) && found.st_size <= static_cast<off_t>(max_config_bytes)) {
+    text.resize(static_cast<size_t>(found.st_size));
+    const ssize_t got = ::pread(file, text.data(), text.size(), 0);
+    text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  }
+  ::close(file);
   try {
     const nlohmann::json list = parse_json(text, path);
     if (!list.is_object() || !list.contains(list_key)) return {};
@@ -77,12 +89,39 @@ std::optional<Signature> signature(int file) {
   return Signature{all.substr(0, end), mark};
 }
 
+// The marks of the folders that this process holds. The process's number and the name of its host do not tell it from one in another
+// container; a child has the marks of its parent, and another number.
+class Marks {
+ public:
+  void add(const std::string& mark) {
+    const std::lock_guard lock(lock_);
+    marks_.emplace(::getpid(), mark);
+  }
+  void remove(const std::string& mark) {
+    const std::lock_guard lock(lock_);
+    marks_.erase({::getpid(), mark});
+  }
+  bool contains(const std::string& mark) {
+    const std::lock_guard lock(lock_);
+    return marks_.contains({::getpid(), mark});
+  }
+
+ private:
+  std::mutex lock_;
+  std::set<std::pair<pid_t, std::string>> marks_;
+};
+
+Marks& held_marks() {
+  static Marks marks;
+  return marks;
+}
+
 // Whether an object of this process holds the folder.
 bool held_here(const std::string& folder) {
   const int file = ::open((folder + "/" + lock_name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return false;
   const auto found = signature(file);
-  const bool held = found && found->who == this_process() && ::flock(file, LOCK_SH | LOCK_NB) != 0;
+  const bool held = found && held_marks().contains(found->mark) && ::flock(file, LOCK_SH | LOCK_NB) != 0;
   ::close(file);
   return held;
 }
@@ -109,6 +148,7 @@ bool says_statera(const std::string& path) {
   file.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<size_t>(file.gcount()));
   if (head.starts_with("SQLite format 3")) return head.find("CREATE TABLE facts") != head.npos && head.find("CREATE TABLE trials") != head.npos;
+  if (head.starts_with("<!DOCTYPE html>")) return head.find(": which model fits</title>") != head.npos;
   return format_in(path).starts_with("statera");
 }
 
@@ -129,6 +169,7 @@ OutputFolder::OutputFolder(std::string path, const OutputFiles& files, Earlier e
 }
 
 OutputFolder::~OutputFolder() {
+  held_marks().remove(mark_);
   const bool there = in_place();
   if (lock_ >= 0 && lock_is_ours()) {
     tidy();
@@ -146,7 +187,14 @@ void OutputFolder::make(const std::string& folder) {
   Names missing;
   for (fs::path at = folder; !at.empty() && !fs::exists(at, error) && !error; at = at.parent_path()) missing.push_back(at.string());
   for (auto at = missing.rbegin(); at != missing.rend() && !error; ++at)
-    if (fs::create_directory(*at, error)) made_.push_back(*at);
+    if (fs::create_directory(*at, error)) {
+      made_.push_back(*at);
+      const std::string above = fs::path(*at).parent_path().string();
+      const int parent = ::open(above.empty() ? "." : above.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+      if (parent < 0) continue;
+      sync_folder(parent);
+      ::close(parent);
+    }
   if (!error && !fs::is_directory(folder, error)) error = std::make_error_code(std::errc::not_a_directory);
   require(!error, ErrorCode::io, "cannot make the folder ", folder, ": ", error.message(), "; choose another one with --out");
 }
@@ -203,6 +251,7 @@ void OutputFolder::sign() {
   ::clock_gettime(CLOCK_REALTIME, &now);
   std::snprintf(mark, sizeof(mark), "%llx%08lx%x", static_cast<unsigned long long>(now.tv_sec), now.tv_nsec, static_cast<unsigned>(::getpid()));
   mark_ = mark;
+  held_marks().add(mark_);
   const std::string text = this_process() + "\n" + mark_ + "\n";
   errno = 0;
   const bool written = ::ftruncate(lock_, 0) == 0 && ::pwrite(lock_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
@@ -257,9 +306,15 @@ void OutputFolder::claim() {
   Names ours = before.value_or(Names());
   remove_partial_files(ours);
   const auto says = [&](const std::string& name) { return says_statera(path_ + "/" + name); };
-  const bool known = !before && std::any_of(files_.known_by.begin(), files_.known_by.end(), says);
-  for (const std::string& name : files_.names) check_name(name, known || contains(ours, name));
-  for (const std::string& folder : files_.folders) check_folder(folder, known || contains(ours, folder + "/"));
+  const bool known = std::any_of(files_.known_by.begin(), files_.known_by.end(), says);
+  // The list alone proves nothing: what it names may have been removed, or never been written, and a file of the user be there now.
+  const auto is_empty = [&](const std::string& name) {
+    struct stat found;
+    return ::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) && found.st_size == 0;
+  };
+  for (const std::string& name : files_.names)
+    check_name(name, contains(ours, name) ? known || says(name) || is_empty(name) : !before && known);
+  for (const std::string& folder : files_.folders) check_folder(folder, before ? contains(ours, folder + "/") : known);
   for (const std::string& name : files_.names)
     if (!contains(ours, name)) ours.push_back(name);
   for (const std::string& folder : files_.folders)
@@ -281,9 +336,10 @@ void OutputFolder::check_name(const std::string& name, bool ours) const {
             " would be written into it; choose another folder with --out");
   }
   if (::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return;
-  require(ours, ErrorCode::io, path, ": was not written by statera, and would be replaced; choose another folder with --out");
   require(name == files_.link ? S_ISLNK(found.st_mode) : S_ISREG(found.st_mode), ErrorCode::io, path, ": is no ",
           name == files_.link ? "symbolic link" : "plain file", ", and would be replaced; choose another folder with --out");
+  require(ours, ErrorCode::io, path,
+          ": was not written by statera, or nothing beside it says so any more, and would be replaced; move it away, or choose another folder with --out");
 }
 
 // The same for a folder that holds folders: what stands in it before it is ours would be taken for folders of this writer.
@@ -320,6 +376,7 @@ void OutputFolder::enter(const std::string& folder) {
           ": is no folder, and one is to be written there; move it away");
   const Identity now{found.st_dev, found.st_ino};
   if (made) {
+    sync_folder(folder_);
     made_below_.push_back(folder);
     between_[folder] = now;
   }
@@ -382,7 +439,7 @@ void OutputFolder::remove(const std::string& name) {
   const std::string folder = folder_in(name);
   if (is_there(name)) {
     const OutputPlace place = at(name);
-    check_name(name, true);
+    check_name(name, true);  // whose it is was seen at the start
     require(::unlinkat(folder_, name.c_str(), 0) == 0 || errno == ENOENT, ErrorCode::io, place.path, ": cannot remove: ", std::strerror(errno));
   }
   if (!folder.empty() && ::unlinkat(folder_, folder.c_str(), AT_REMOVEDIR) == 0) between_.erase(folder);

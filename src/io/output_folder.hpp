@@ -1,5 +1,5 @@
 // A folder that is written into beside whatever else the user keeps there. FOLDER/statera.json lists the files that statera wrote; only
-// these are ever replaced or removed. FOLDER/.statera.lock is there, locked, while somebody writes.
+// these are ever replaced or removed, and only where a file beside them, or they themselves, say that statera wrote them. FOLDER/.statera.lock is there, locked, while somebody writes.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -16,8 +16,8 @@ namespace statera {
 // What one writer writes into a folder. Names are relative and at most one folder deep: "last/config.json".
 struct OutputFiles {
   std::vector<std::string> names;
-  // Folders from before there was a list are known by one of these files, if it says inside that statera wrote it: a safetensors file in its
-  // metadata, a database in its tables. Then `names` are taken to be ours too.
+  // A folder is known by one of these files, if it says inside that statera wrote it: a safetensors file in its metadata, a database in its
+  // tables. Then those of `names` that the list has, all of them where there is none yet, are taken to be ours.
   std::vector<std::string> known_by;
   std::string link;                  // the one of `names` that is a symbolic link; empty: all are plain files
   std::vector<std::string> folders;  // that hold folders of the same writer, and nothing else; nobody else may write into these

@@ -1,7 +1,10 @@
 #include "io/output_folder.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +17,21 @@
 #include "io/atomic_file.hpp"
 #include "io/safetensors.hpp"
 #include "statera/error.hpp"
+
+namespace {
+// What was flushed to the disk, by its path.
+std::set<std::string>& synced() {
+  static std::set<std::string> paths;
+  return paths;
+}
+}  // namespace
+
+// In place of the C library's.
+extern "C" int fsync(int file) {
+  std::error_code ignored;
+  synced().insert(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(file), ignored).string());
+  return static_cast<int>(syscall(SYS_fsync, file));
+}
 
 namespace statera {
 namespace {
@@ -36,6 +54,9 @@ class OutputFolders : public ::testing::Test {
   void put(const std::string& name) const {
     fs::create_directories(fs::path(path(name)).parent_path());
     std::ofstream(path(name)) << name;
+  }
+  static void write_weights(OutputFolder& folder, const std::string& name = "model.safetensors") {
+    write_safetensors(folder.at(name), {}, {{"format", "statera"}});
   }
   // Everything below, folders too.
   std::set<std::string> all() const {
@@ -81,7 +102,7 @@ TEST_F(OutputFolders, AFolderOfFoldersIsOursFromTheBegin) {
   EXPECT_EQ(all(), (std::set<std::string>{"models"}));  // no list says that it is ours
   {
     OutputFolder folder(path(), files);
-    write_file(folder.at("config.json"), "{}");
+    write_weights(folder);
   }
   put("models/c/thesis.txt");
   EXPECT_EQ(error(path()), "");
@@ -92,12 +113,13 @@ TEST_F(OutputFolders, OtherFilesAreLetAlone) {
   put("last/thesis.txt");
   {
     OutputFolder folder(path(), files);
+    write_weights(folder);
     write_file(folder.at("config.json"), "{}");
     write_file(folder.at("last/model.safetensors"), "x");
     put(".config.json.statera-partial");  // may be anybody's
   }
   EXPECT_EQ(all(), (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/model.safetensors", "config.json", "statera.json",
-                                          ".config.json.statera-partial"}));
+                                          "model.safetensors", ".config.json.statera-partial"}));
   EXPECT_EQ(error(path()), "");  // ours now
   put("last/config.json");       // no name of ours
   OutputFolder::remove(path(), files);
@@ -115,6 +137,7 @@ TEST_F(OutputFolders, WithoutOutputNothingIsLeft) {
   EXPECT_TRUE(all().empty());
   {
     OutputFolder folder(path("a/b"), files);
+    write_weights(folder);
     write_file(folder.at("config.json"), "{}");
   }
   OutputFolder::remove(path("a/b"), files);
@@ -156,6 +179,7 @@ TEST_F(OutputFolders, WhatAKilledWriterLeftBesideItsFilesGoes) {
   const pid_t child = fork();
   if (child == 0) {
     OutputFolder folder(path(), files);
+    write_weights(folder);
     write_file(folder.at("config.json"), "{}");
     AtomicFile weights(folder.at("last/model.safetensors"));
     weights.write("half");
@@ -163,9 +187,9 @@ TEST_F(OutputFolders, WhatAKilledWriterLeftBesideItsFilesGoes) {
   }
   waitpid(child, nullptr, 0);
   put("last/.model.safetensors.statera-partial");
-  EXPECT_EQ(all().size(), 6u);
+  EXPECT_EQ(all().size(), 7u);
   EXPECT_EQ(error(path()), "");
-  EXPECT_EQ(all(), (std::set<std::string>{"config.json", "statera.json", "last", "last/.model.safetensors.statera-partial"}));
+  EXPECT_EQ(all(), (std::set<std::string>{"config.json", "statera.json", "model.safetensors", "last", "last/.model.safetensors.statera-partial"}));
 }
 
 TEST_F(OutputFolders, ALockThatIsNotOursIsRefusedAndStays) {
@@ -231,6 +255,7 @@ TEST_F(OutputFolders, WithoutItsLockNothingIsWritten) {
   fs::rename(path("last"), path("mine"));
   put("last/model.safetensors");
   EXPECT_THROW(folder.at("last/model.safetensors"), Error);  // somebody else's folder now
+  fs::remove(path("last/model.safetensors"));
   fs::remove(path(".statera.lock"));
   EXPECT_THROW(folder.at("config.json"), Error);
   {
@@ -284,7 +309,10 @@ TEST_F(OutputFolders, WhatHasAnotherNameTooKeepsItsBytesThere) {
 }
 
 TEST_F(OutputFolders, WhatCannotBeWrittenIsSeenAtOnce) {
-  { write_file(OutputFolder(path(), files).at("last/model.safetensors"), "x"); }
+  {
+    OutputFolder folder(path(), files);
+    write_weights(folder, "last/model.safetensors");
+  }
   fs::permissions(path(), fs::perms::all);
   fs::permissions(path("statera.json"), fs::perms::all);
   fs::permissions(path("last"), fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
@@ -320,11 +348,85 @@ TEST_F(OutputFolders, OnlyPlainFilesAreReplaced) {
   fs::create_directory(path("model.safetensors"));
   EXPECT_NE(error(path()).find("model.safetensors: is no plain file"), std::string::npos) << error(path());
   fs::remove(path("model.safetensors"));
+  write_safetensors(path("weights"), {}, {{"format", "statera"}});
+  fs::rename(path("weights"), path("model.safetensors"));
   put("winner");
   EXPECT_NE(error(path()).find("winner: is no symbolic link"), std::string::npos) << error(path());
   fs::remove(path("winner"));
   fs::create_symlink("last", path("winner"));
   EXPECT_EQ(error(path()), "");
+}
+
+TEST_F(OutputFolders, TheListAloneIsNoProof) {
+  const auto refused = [&](const char* name) {
+    put(name);
+    const auto before = all();
+    EXPECT_NE(error(path()).find(std::string(name) + ": was not written by statera"), std::string::npos) << error(path());
+    EXPECT_EQ(all(), before);
+    fs::remove(path(name));
+  };
+  {
+    OutputFolder folder(path(), files);
+    write_weights(folder);
+    write_file(folder.at("config.json"), "{}");
+  }
+  EXPECT_EQ(error(path()), "");
+  for (const char* name : {"model.safetensors", "config.json"}) fs::remove(path(name));  // the list stays
+  for (const char* name : {"config.json", "model.safetensors", "last/model.safetensors"}) refused(name);
+  std::ofstream(path("config.json"));  // nothing to lose
+  EXPECT_EQ(error(path()), "");
+  const pid_t child = fork();
+  if (child == 0) {
+    const OutputFolder folder(path("killed"), files);
+    _exit(0);  // before it wrote anything
+  }
+  waitpid(child, nullptr, 0);
+  put("killed/config.json");
+  EXPECT_NE(error(path("killed")).find("config.json: was not written by statera"), std::string::npos) << error(path("killed"));
+}
+
+TEST_F(OutputFolders, AListThatCannotBeReadIsAnError) {
+  { write_file(OutputFolder(path(), files).at("config.json"), "{}"); }
+  fs::permissions(path(), fs::perms::all);
+  fs::permissions(path("statera.json"), fs::perms::none);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (geteuid() == 0 && setuid(65534) != 0) _exit(2);  // root may read everything
+    try {
+      own_files(path());
+    } catch (const Error& error) {
+      _exit(std::string(error.what()).find("statera.json: cannot read: Permission denied") == std::string::npos);
+    }
+    _exit(3);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  fs::remove(path("statera.json"));
+  ASSERT_EQ(mkfifo(path("statera.json").c_str(), 0600), 0);
+  EXPECT_TRUE(own_files(path()).empty());
+}
+
+TEST_F(OutputFolders, ALockOfAProcessOfTheSameNameAndNumberIsNotOurs) {
+  std::string lock;
+  {
+    OutputFolder folder(path("run"), files);
+    write_weights(folder);
+    std::ifstream file(path("run/.statera.lock"));
+    std::getline(file, lock);
+  }
+  std::ofstream(path("run/.statera.lock")) << lock << "\nabc\n";  // from another container
+  const int file = open(path("run/.statera.lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(flock(file, LOCK_EX), 0);
+  EXPECT_NE(error(path("run/models/a")).find("belongs to the comparison in"), std::string::npos) << error(path("run/models/a"));
+  close(file);
+}
+
+TEST_F(OutputFolders, ANewFolderSurvivesALossOfPower) {
+  synced().clear();
+  OutputFolder folder(path("a/b"), files);
+  write_weights(folder, "last/model.safetensors");
+  for (const char* name : {"", "a", "a/b", "a/b/last"}) EXPECT_TRUE(synced().contains(fs::canonical(path(name)).string())) << name;
 }
 
 TEST_F(OutputFolders, FoldersThatCannotBeAreNamed) {

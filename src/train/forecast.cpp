@@ -95,7 +95,7 @@ double time_save(const AdamW& optimizer, OutputFolder& folder) {
   std::vector<NamedView> tensors;
   for (size_t i = 0; i < optimizer.parameters().size(); ++i) tensors.push_back({std::to_string(i), optimizer.mean(i)});
   const auto begin = Clock::now();
-  write_with_checksum(folder.at(trial_save_name), tensors, {});
+  write_with_checksum(folder.at(trial_save_name), tensors, {{"format", "statera trial"}});
   const double spent = 3 * since(begin);
   folder.remove(trial_save_name);
   return spent;

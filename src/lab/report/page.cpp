@@ -61,7 +61,7 @@ std::string report_page(std::string_view report_json, const std::string& where) 
   return page.append(rest);
 }
 
-OutputFiles page_files() { return {.names = {page_name}, .known_by = {"compare.sqlite"}, .link = {}}; }
+OutputFiles page_files() { return {.names = {page_name}, .known_by = {"compare.sqlite", page_name}, .link = {}}; }
 
 void write_page(const std::string& report_json, const std::string& folder) {
   const std::string page = report_page(report_json, "the report in " + folder);
