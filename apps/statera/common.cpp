@@ -50,10 +50,14 @@ ReadOptions reading_within(double budget) {
   return options;
 }
 
-std::string cut_text(const ByteSource& source, double budget) {
-  if (source.cut().empty()) return {};
-  return "half of the budget of " + seconds_text(budget) + " was over while " + source.cut() + " was read: the first " + bytes_text(static_cast<double>(source.bytes())) +
-         " are all that is used; a longer --budget reads more";
+std::vector<std::string> left_out_lines(const ByteSource& source, double budget) {
+  constexpr size_t most = 5;
+  std::vector<std::string> lines(source.left_out().begin(), source.left_out().begin() + static_cast<std::ptrdiff_t>(std::min(most, source.left_out().size())));
+  if (source.left_out().size() > most) lines.push_back("the same in " + std::to_string(source.left_out().size() - most) + " more folders");
+  if (!source.cut().empty())
+    lines.push_back("half of the budget of " + seconds_text(budget) + " was over while " + source.cut() + " was read: the first " +
+                    bytes_text(static_cast<double>(source.bytes())) + " are all that is used; a longer --budget reads more");
+  return lines;
 }
 
 double parse_seconds(const std::string& text, const std::string& flag) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <CLI/App.hpp>
 
@@ -21,7 +22,8 @@ std::string stem(const std::string& path);    // "out/war-and-peace.txt.xz" -> "
 double seconds_since_start();                 // of the program: a budget for everything begins there
 // Reading may take half of a budget (seconds; 0: none, as long as it takes). While an Interrupt lives, it ends when that is asked (Interrupted).
 ReadOptions reading_within(double budget);
-std::string cut_text(const ByteSource& source, double budget);  // a line about what was left out; empty if nothing was
+// Lines about what was left out, because half of the budget was over (seconds; 0: there is none) or because statera wrote it.
+std::vector<std::string> left_out_lines(const ByteSource& source, double budget = 0);
 void stop_if_asked();  // throws Interrupted if an Interrupt lives and was asked
 // Outputs that a flag names. Throws UsageError for "-", which stands for nothing here.
 void check_named_file(const std::string& flag, const std::string& path);

@@ -98,7 +98,7 @@ void run(const Flags& f) {
     CompareProgress progress;
     progress.note("comparing " + std::to_string(candidates.size()) + (candidates.size() == 1 ? " candidate on " : " candidates on ") + bytes_text(static_cast<double>(source.bytes())) + " in about " +
                   seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
-    if (!source.cut().empty()) progress.note(cut_text(source, settings.budget));
+    for (const std::string& line : left_out_lines(source, settings.budget)) progress.note(line);
     const Interrupt interrupt;
     CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .spent = seconds_since_start(), .stop = Interrupt::asked, .note = {}, .status = {}};
     how.status = [&](const CompareStatus& status) { progress.show(status); };

@@ -130,6 +130,7 @@ void run(const Flags& flags) {
   }
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const ByteSource source(flags.file, reading_within(0));
+  for (const std::string& line : left_out_lines(source)) std::fprintf(stderr, "statera score: %s\n", line.c_str());
   const double bits = score(model, source, flags, true, table ? &*table : nullptr), n = static_cast<double>(source.bytes());
   const std::optional<double> f32 = score_f32(model, source, flags);
   const std::string weights(name_of(model.weights()));

@@ -177,11 +177,11 @@ void run(const Flags& f) {
   Progress progress;
   progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(for_training.bytes())) +
                 " to train on, " + bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
+  for (const std::string& line : left_out_lines(source, options.budget)) progress.note(line);
   const double promised = baselines_seconds(f, options, for_training, held_out);
   if (timed) {
     how.elsewhere = seconds_since_start() + promised;
-    if (!source.cut().empty()) progress.note(cut_text(source, options.budget));
-    else if (seconds_since_start() > options.budget / 2)
+    if (source.cut().empty() && seconds_since_start() > options.budget / 2)
       progress.note("reading the data took " + seconds_text(seconds_since_start()) + " of the budget of " + seconds_text(options.budget));
   }
   how.progress = [&](const TrainProgress& p) { progress.show(p); };

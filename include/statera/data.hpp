@@ -28,8 +28,8 @@ struct ReadOptions {
 // half of the machine's memory, or gives nothing in the time that it has.
 class ByteSource {
  public:
-  // A file, which may be a pipe; a folder (all files below it, sorted by path, without hidden and empty ones and without what statera wrote
-  // there: models, comparisons; links are followed, and what has several names is read once; a pipe, a socket or a device in it is an
+  // A file, which may be a pipe; a folder (all files below it, sorted by path, without hidden and empty ones and without files that statera
+  // wrote, by its list or by what stands in them; links are followed, and what has several names is read once; a pipe, a socket or a device in it is an
   // error); "-", the standard input. A pipe that nobody writes to yet is waited for.
   explicit ByteSource(const std::string& path, const ReadOptions& options = {});
   explicit ByteSource(std::span<const std::string> paths, const ReadOptions& options = {});
@@ -45,6 +45,8 @@ class ByteSource {
   // The input within or before which the time for reading was up, for messages: what stands there is no more than a part of the data.
   // Empty: all was read.
   const std::string& cut() const { return cut_; }
+  // A line for each folder of which files were left out because statera wrote them: "notes/model: 4 files that statera wrote are left out".
+  const std::vector<std::string>& left_out() const { return left_out_; }
   // Whether `path` is one of the files that the documents came from, by whatever name. For outputs that must not be inputs.
   bool reads(const std::string& path) const;
 
@@ -65,6 +67,7 @@ class ByteSource {
   std::vector<std::span<const uint8_t>> documents_;  // [D]
   std::vector<int64_t> ends_;                        // [D] the position behind each document
   std::string name_, cut_;
+  std::vector<std::string> left_out_;
 };
 
 enum class Order {

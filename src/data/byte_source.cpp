@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "core/check.hpp"
@@ -14,6 +15,7 @@
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
 #include "io/output_folder.hpp"
+#include "io/written_by.hpp"
 #include "statera/data.hpp"
 
 namespace statera {
@@ -22,25 +24,17 @@ namespace {
 
 size_t memory_limit() { return static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)); }
 
-// What a training or a comparison wrote before there was a list of its files: a model, a checkpoint, results.
-// What a list names is known file by file and makes no folder one of these.
-bool holds_a_run(const std::filesystem::path& folder, const std::set<std::string>& listed) {
-  std::error_code ignored;
-  for (const char* name : {"model.safetensors", "metrics.jsonl", "state.safetensors", "compare.sqlite"})
-    if (std::filesystem::exists(folder / name, ignored) && !listed.contains((folder / name).string())) return true;
-  return false;
-}
-
 // The files below a folder. Links are followed behind all that is no link, and what has several names is read once: a link may lead
-// back to where the walk was.
+// back to where the walk was. What statera wrote is no data: a list names it, or it says so itself.
 class Walk {
  public:
   explicit Walk(const std::string& folder) {
-    enter(folder, true);
+    enter(folder);
     while (!links_.empty()) follow(links_.extract(links_.begin()).value());
     std::sort(files.begin(), files.end());
   }
   std::vector<std::string> files;
+  std::map<std::string, int64_t> left_out;  // how many files, by the folder of their list, or else by the one that they stand in
 
  private:
   using Identity = std::pair<dev_t, ino_t>;
@@ -54,34 +48,36 @@ class Walk {
     return {info.st_dev, info.st_ino};
   }
 
-  void enter(const std::string& folder, bool given) {
+  void enter(const std::string& folder) {
     namespace fs = std::filesystem;
     if (!seen_.insert(identity(folder)).second) return;
-    const std::vector<std::string> listed = own_files(folder);
-    for (const std::string& name : listed) written_.insert((fs::path(folder) / name).string());
-    if (!given && listed.empty() && holds_a_run(folder, written_)) return;
+    for (const std::string& name : own_files(folder)) written_.emplace((fs::path(folder) / name).string(), folder);
     std::error_code error, ignored;
     for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
       const std::string path = it->path().string();
       if (it->path().filename().string().starts_with('.')) continue;
-      if (written_.contains(path)) {
-        if (it->is_regular_file(ignored)) seen_.insert(identity(path));  // not by the name of a link either
+      if (const auto list = written_.find(path); list != written_.end()) {
+        if (!it->is_regular_file(ignored)) continue;
+        seen_.insert(identity(path));  // not by the name of a link either
+        ++left_out[list->second];
       } else if (it->is_symlink(error)) links_.insert(path);
-      else if (it->is_directory(error)) enter(path, false);
-      else {
-        check_kind(path);
-        seen_.insert(identity(path));
-        files.push_back(path);
-      }
+      else if (it->is_directory(error)) enter(path);
+      else add(path);
     }
     require(!error, ErrorCode::io, "[data] cannot read the folder ", shown(folder), ": ", error.message());
   }
 
   void follow(const std::string& link) {
-    const Identity target = identity(link);
     std::error_code ignored;
-    if (std::filesystem::is_directory(link, ignored)) enter(link, false);
-    else if (check_kind(link); seen_.insert(target).second) files.push_back(link);
+    if (std::filesystem::is_directory(link, ignored)) enter(link);
+    else if (!seen_.contains(identity(link))) add(link);
+  }
+
+  void add(const std::string& path) {
+    check_kind(path);
+    seen_.insert(identity(path));
+    if (says_it_is_ours(path)) ++left_out[std::filesystem::path(path).parent_path().string()];
+    else files.push_back(path);
   }
 
   // A folder's pipe would be waited for, and what a device gives has no end.
@@ -93,7 +89,7 @@ class Walk {
 
   std::set<Identity> seen_;
   std::set<std::string> links_;
-  std::set<std::string> written_;  // by statera, in the folders so far; what else stands in such a folder is the user's
+  std::map<std::string, std::string> written_;  // by statera, in the folders so far, and the folder of the list that says so
 };
 
 }  // namespace
@@ -106,6 +102,7 @@ struct ByteSource::Memory {
 struct ByteSource::Reader {
   std::shared_ptr<Memory> memory = std::make_shared<Memory>();
   std::vector<std::span<const uint8_t>> documents;
+  std::vector<std::string> left_out;
   size_t left = memory_limit();
   Reading reading;
   double seconds;  // that it has
@@ -164,7 +161,10 @@ struct ByteSource::Reader {
       read(STDIN_FILENO, "the standard input");
       need_bytes("the standard input", " is empty: pipe some bytes into it");
     } else if (std::filesystem::is_directory(path, ignored)) {
-      for (const std::string& name : Walk(path).files) file(name);
+      const Walk walk(path);
+      for (const auto& [folder, files] : walk.left_out)
+        left_out.push_back(shown(folder) + ": " + std::to_string(files) + (files == 1 ? " file that statera wrote is" : " files that statera wrote are") + " left out");
+      for (const std::string& name : walk.files) file(name);
       need_bytes("the folder " + shown(path), " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or "
                  "name another");
     } else {
@@ -178,6 +178,7 @@ void ByteSource::take(Reader&& reader) {
   memory_ = std::move(reader.memory);
   documents_ = std::move(reader.documents);
   cut_ = std::move(reader.reading.cut);
+  left_out_ = std::move(reader.left_out);
   for (const auto& document : documents_) ends_.push_back((ends_.empty() ? 0 : ends_.back()) + static_cast<int64_t>(document.size()));
 }
 

@@ -12,8 +12,10 @@
 
 #include "data/unpack.hpp"
 #include "io/output_folder.hpp"
+#include "io/safetensors.hpp"
 #include "statera/data.hpp"
 #include "statera/error.hpp"
+#include "statera/tensor.hpp"
 
 namespace statera {
 namespace {
@@ -92,7 +94,32 @@ TEST_F(ByteSourceTest, WhatStateraWroteInAFolderIsNoData) {
     std::string all;
     for (int64_t i = 0; i < source.documents(); ++i) all += text(source.document(i));
     EXPECT_EQ(all, " and notes and moretext");
+    EXPECT_EQ(source.left_out().size(), 3u);
   }
+}
+
+// The names of ours with other contents are the user's, and so is what stands beside files of ours; what is ours is known without a list.
+TEST_F(ByteSourceTest, WhatIsOursIsKnownByWhatItHolds) {
+  write("d/a.txt", "text");
+  write("d/logs/metrics.jsonl", "{}");
+  write("d/logs/model.safetensors", "none");
+  write("d/logs/b.txt", " and more");
+  const std::string run = "d/run/";
+  write(run + "config.json", "{\n  \"format_version\": 1,\n  \"d_model\": 32,\n  \"mixers\": {}\n}");
+  write(run + "metrics.jsonl", "{\"step\": 1, \"loss\": 5.5, \"bits_per_byte\": 8, \"lr\": 0.1, \"gradient_norm\": 1}\n");
+  write(run + "notes.txt", " and notes");
+  write(run + "x", std::string("SQLite format 3\0", 16) + "CREATE TABLE trials CREATE TABLE facts");
+  Tensor weights(DType::f32, {4});
+  fs::create_directories(folder / "d/run/last");
+  write_with_checksum((folder / "d/run/last/any.name").string(), std::vector<NamedView>{{"w", weights}}, {{"format", "statera 2"}});
+  write_safetensors((folder / "d/zz").string(), std::vector<NamedView>{{"w", weights}}, {{"format", "pt"}});
+  const ByteSource source((folder / "d").string());
+  std::string all;
+  for (int64_t i = 0; i + 1 < source.documents(); ++i) all += text(source.document(i));
+  EXPECT_EQ(all, "text and more{}none and notes");
+  EXPECT_PRED2(contains, text(source.document(source.documents() - 1)), R"("format":"pt")");
+  const std::string d = (folder / "d").string();
+  EXPECT_EQ(source.left_out(), (std::vector<std::string>{d + "/run: 3 files that statera wrote are left out", d + "/run/last: 1 file that statera wrote is left out"}));
 }
 
 TEST_F(ByteSourceTest, KnowsItsFilesByAnyName) {
@@ -125,10 +152,6 @@ TEST_F(ByteSourceTest, AFolderIsReadInTheOrderOfItsPathsWithoutHiddenAndEmptyFil
   write("f/c.txt", "");
   write("f/.git/x", "hidden");
   write("f/d.txt", "third");
-  write("f/out/model/model.safetensors", "a model that was trained on f");
-  write("f/out/model/last/model.safetensors", "its last weights");
-  write("f/out/new/metrics.jsonl", "results");
-  write("f/out/new/checkpoint/state.safetensors", "of a training that runs");
   const ByteSource source((folder / "f").string());
   ASSERT_EQ(source.documents(), 3);
   EXPECT_EQ(text(source.document(0)) + text(source.document(1)) + text(source.document(2)), "firstsecondthird");
