@@ -10,6 +10,7 @@
 #include "io/json_fields.hpp"
 #include "mixers/mixer.hpp"
 #include "models/layer_config.hpp"
+#include "models/model_files.hpp"
 #include "models/presets.hpp"
 
 namespace statera {
@@ -100,16 +101,23 @@ ModelConfig ModelConfig::parse(const std::string& text, const std::string& where
 ModelConfig ModelConfig::load(const std::string& name) {
   for (const Preset& preset : embedded_presets())
     if (preset.name == name) return parse(std::string(preset.json), name);
-  std::string path = name;
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) path += "/config.json";
-  require(path == name || std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", name,
-          "' holds no config.json: is it a model's?");
-  require(std::filesystem::exists(path, ignored) || (!name.ends_with(".json") && name.find('/') == std::string::npos), ErrorCode::io, "cannot read '", name,
+  if (std::filesystem::is_directory(name, ignored)) {
+    const JsonText text = read_config(name);
+    return parse(text.text, text.where);
+  }
+  require(std::filesystem::exists(name, ignored) || (!name.ends_with(".json") && name.find('/') == std::string::npos), ErrorCode::io, "cannot read '", name,
           "': no such file");
-  require(std::filesystem::exists(path, ignored), ErrorCode::config, "no preset and no file is called '", name,
+  require(std::filesystem::exists(name, ignored), ErrorCode::config, "no preset and no file is called '", name,
           "'; presets: ", preset_names());
-  return parse(read_json_file(path).text, path);
+  return parse(read_json_file(name).text, name);
+}
+
+JsonText read_config(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  std::error_code ignored;
+  require(std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", folder, "' holds no config.json: is it a model's?");
+  return read_json_file(path);
 }
 
 std::vector<std::string> ModelConfig::presets() {

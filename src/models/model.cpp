@@ -10,6 +10,7 @@
 #include "core/fingerprint.hpp"
 #include "core/machine.hpp"
 #include "io/atomic_file.hpp"
+#include "io/json.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
 #include "models/model_files.hpp"
@@ -102,6 +103,15 @@ SafetensorsFile open_weights(const std::string& folder) {
   return file;
 }
 
+// The weights name their config: many of equal shapes would load and compute something else. Space and the order of keys do not count.
+constexpr const char* config_key = "config_fingerprint";
+std::string config_fingerprint(const JsonText& config) {
+  const std::string plain = parse_json(config.text, config.where).dump();
+  Checksum sum;
+  sum.add(plain.data(), plain.size());
+  return fingerprint_text(sum.value());
+}
+
 WeightFormat format_of(const SafetensorsFile& file) {
   const auto found = file.metadata().find("weights");
   return found == file.metadata().end() ? WeightFormat::f32 : weight_format(found->second, file.path());
@@ -143,7 +153,8 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   std::error_code ignored;
   require(std::filesystem::is_directory(folder, ignored), ErrorCode::io, "'", folder,
           "' is not a model folder (one with config.json and model.safetensors, as `statera train --out` writes it)");
-  ModelConfig config = ModelConfig::load(folder);
+  const JsonText text = read_config(folder);
+  ModelConfig config = ModelConfig::parse(text.text, text.where);
   const SafetensorsFile file = open_weights(folder);
   const WeightFormat saved = format_of(file), wanted = options.weights.value_or(saved);
   require(saved == WeightFormat::f32 || (saved == wanted && !options.training), ErrorCode::unsupported, "'", folder, "' holds weights in ", name_of(saved),
@@ -169,6 +180,9 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
     }
   }
   tensors.check_all_known();
+  const auto saved_with = file.metadata().find(config_key);
+  require(saved_with == file.metadata().end() || saved_with->second == config_fingerprint(text), ErrorCode::io, text.where,
+          ": is not the config that the weights beside it were saved with; put that one back, or try again if the model is being written just now");
   if (wanted != WeightFormat::f32) model.layers().quantise_tied(pool);
   return model;
 }
@@ -206,11 +220,12 @@ void Model::save(const std::string& folder, bool overwrite) const {
 void write_model(const Model& model, OutputFolder& folder, const std::string& below) {
   std::vector<Tensor> unpacked;
   const std::vector<NamedView> tensors = named_tensors(model, unpacked);
-  std::map<std::string, std::string> metadata = {{"format", format}};
+  const std::string config_text = model.config().json();
+  std::map<std::string, std::string> metadata = {{"format", format}, {config_key, config_fingerprint({config_text, "config.json"})}};
   if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
   AtomicFile weights(folder.at(below + "model.safetensors")), config(folder.at(below + "config.json"));
   write_with_checksum(weights, tensors, metadata);
-  config.write(model.config().json());
+  config.write(config_text);
   weights.sync();
   config.sync();
   weights.commit();

@@ -339,6 +339,31 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
   }
 }
 
+// Four heads and eight have the same shapes, and each a config that is good.
+TEST(ModelFiles, WeightsBelongToTheirConfig) {
+  const auto saved = [](int heads) {
+    const std::string folder = temporary("heads" + std::to_string(heads));
+    ModelConfig config = ModelConfig::load("tiny-attention");
+    config.d_model = 64;
+    for (auto& [name, block] : config.mixers) block = R"({"type": "attention", "n_heads": )" + std::to_string(heads) + "}";
+    Model model(std::move(config));
+    model.init(1);
+    model.save(folder);
+    return folder;
+  };
+  const std::string four = saved(4), eight = saved(8);
+  const auto text = [](const std::string& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  std::string config = text(four + "/config.json");
+  std::erase(config, '\n');
+  std::ofstream(four + "/config.json") << config;
+  EXPECT_EQ(error_of([&] { Model::load(four); }), "");
+  std::filesystem::copy_file(eight + "/config.json", four + "/config.json", std::filesystem::copy_options::overwrite_existing);
+  EXPECT_NE(error_of([&] { Model::load(four); }).find(four + "/config.json: is not the config that the weights beside it were saved with"), std::string::npos);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(test::model_cases()), [](const auto& info) { return info.param.name; });
 
 TEST(ModelFiles, BadOnesAreNamed) {

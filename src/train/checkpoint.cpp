@@ -45,6 +45,7 @@ void RunState::visit(FieldVisitor& v) {
   v.field("seconds", seconds, "spent");
   v.field("best", best, "held-out bits per byte");
   v.field("best_step", best_step, "the step they were measured after");
+  v.field("best_weights", best_weights, "fingerprint of the model then");
   v.field("metrics_bytes", metrics_bytes, "length of metrics.jsonl");
   v.field("data", data, "fingerprint of the data");
 }
@@ -248,11 +249,27 @@ double checkpoint_bytes(const Model& model) {
   return 3 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
 }
 
-void load_weights(const std::string& folder, const Model& model) {
-  const SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors");
-  for (Parameter* p : model.parameters()) {
-    take(file, p->name, p->value);
-    p->changed();
+namespace {
+void require_of_best(bool good, const std::string& out, const RunState& state, const char* why) {
+  require(good, ErrorCode::io, out, ": the best weights of this run, of step ", state.best_step, ", are not there (", why, "); put them back, or take those of its "
+          "last step from ", out, "/last, or remove ", checkpoint_path(out), " and train afresh");
+}
+}  // namespace
+
+void require_best(const std::string& out, const RunState& state) {
+  std::error_code ignored;
+  require_of_best(state.best_step == 0 || std::filesystem::exists(out + "/model.safetensors", ignored), out, state, "model.safetensors is missing");
+}
+
+void load_best(const std::string& out, const Model& model, const RunState& state) {
+  require_best(out, state);
+  const Model best = Model::load(out, model.device(), {.dtype = model.dtype(), .training = false});
+  require_of_best(best.config().json() == model.config().json(), out, state, "config.json is of another model");
+  require_of_best(state.best_weights.empty() || fingerprint_text(best.fingerprint()) == state.best_weights, out, state, "model.safetensors holds others");
+  const std::vector<Parameter*> from = best.parameters(), to = model.parameters();
+  for (size_t i = 0; i < to.size(); ++i) {
+    copy(from[i]->value, to[i]->value);
+    to[i]->changed();
   }
 }
 

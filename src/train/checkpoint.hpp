@@ -16,6 +16,7 @@ struct RunState {
   double loss = 0, seconds = 0;
   double best = std::numeric_limits<double>::infinity();  // bits per byte
   int64_t best_step = 0;
+  std::string best_weights;   // Model::fingerprint of the weights of that step, hexadecimal; empty: not known, in older checkpoints
   int64_t metrics_bytes = 0;  // of metrics.jsonl; what stands behind is from after the checkpoint
   std::string data;           // fingerprint, hexadecimal
   void visit(FieldVisitor&);
@@ -43,7 +44,9 @@ RunState load_checkpoint(const std::string& out, const Model&, AdamW&, CarriedSt
 // Bytes that a checkpoint will have.
 double checkpoint_bytes(const Model&);
 
-// The weights of another folder of the same shape into `model`.
-void load_weights(const std::string& folder, const Model&);
+// Throws io if the best weights of a run that goes on are gone: its checkpoint has others, of a later step.
+void require_best(const std::string& out, const RunState&);
+// The best weights of the run from its folder into `model`. Throws io if they are not there or are others.
+void load_best(const std::string& out, const Model& model, const RunState&);
 
 }  // namespace statera

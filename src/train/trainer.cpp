@@ -99,6 +99,9 @@ class Trainer {
       state_ = load_checkpoint(run_.out, model_, optimizer_, carried_, options_, data_.fingerprint);
       check(options_, data_, run_);  // those that were open came from there
       before_ = state_.seconds;
+      // Others than the best may stand there by now: better ones, which a run that was killed wrote behind its checkpoint and will write again.
+      if (state_.best_step == state_.step && state_.step > 0) write_model(model_, folder_);
+      else require_best(run_.out, state_);
       note("going on from step " + std::to_string(state_.step) + " of " + std::to_string(options_.steps));
     } else if (run_.resume) {
       note("no checkpoint in " + run_.out + " yet: starting afresh");
@@ -232,6 +235,7 @@ class Trainer {
         for (const std::string& name : model_files().names) folder_.remove("last/" + name);
       state_.best = bits;
       state_.best_step = state_.step;
+      state_.best_weights = fingerprint_text(model_.fingerprint());
     }
     return bits;
   }
@@ -242,7 +246,7 @@ class Trainer {
     const bool best = state_.best_step == state_.step || state_.best_step == 0;
     if (best) write_model(model_, folder_);
     folder_.check_place();
-    if (!best) load_weights(run_.out, model_);
+    if (!best) load_best(run_.out, model_, state_);
     const HeldOut held_out = measure_held_out(tape_, model_, data_, options_, options_.final_bytes);
     TrainResult r = result(true);
     r.held_out = held_out.bits_per_byte;

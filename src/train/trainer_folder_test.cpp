@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "support/small_run.hpp"
+#include "train/checkpoint.hpp"
 
 namespace statera {
 namespace {
@@ -70,6 +71,63 @@ TEST(TrainerFolder, AFolderThatIsMovedGetsTheRunAndAnotherInItsPlaceNothing) {
 
   const std::string lost = error_of([&] { start(moved, false, [&] { fs::remove(moved + "/.statera.lock"); }); }, ErrorCode::io);
   EXPECT_NE(lost.find(moved + ": its .statera.lock was removed"), std::string::npos) << lost;
+}
+
+// A run whose second measurement is the best of four: the second half of its text is another.
+struct Thrown {
+  TrainOptions options = short_run();
+  TrainingData data = data_for(options);
+  Thrown() {
+    options.lr = 0.03f;
+    options.evaluate_every = 2;
+    data.batch = [batch = data.batch, last = Windows(options.batch, options.length, false), noise = std::vector<int32_t>()](int64_t i) mutable {
+      if (i < 4) return batch(i);
+      const Batch plain = last(i);
+      noise.assign(plain.targets.size(), 255);
+      return Batch{plain.inputs, noise};
+    };
+  }
+  TrainResult go(const std::string& out, int64_t stop_behind = -1) const {
+    Model model = small_model();
+    return train(model, data, options, {.out = out, .resume = true, .stop = [&] { return --stop_behind == 0; }});
+  }
+};
+
+TEST(TrainerFolder, OtherWeightsAreNotTakenForItsBest) {
+  const Folder folder, other;
+  const Thrown run;
+  const TrainResult whole = run.go(folder.path);
+  ASSERT_EQ(whole.best_step, 4);
+  const std::string weights = folder.path + "/model.safetensors", best = bytes_of(weights);
+  EXPECT_EQ(run.go(folder.path).held_out, whole.held_out);
+  weights_after(short_run(), other.path);
+  fs::copy_file(other.path + "/model.safetensors", weights, fs::copy_options::overwrite_existing);
+  const auto error = [&] { return error_of([&] { run.go(folder.path); }, ErrorCode::io); };
+  EXPECT_NE(error().find(folder.path + ": the best weights of this run, of step 4, are not there (model.safetensors holds others)"), std::string::npos) << error();
+  fs::remove(weights);
+  EXPECT_NE(error().find("(model.safetensors is missing); put them back"), std::string::npos) << error();
+  std::ofstream(weights, std::ios::binary) << best;
+  EXPECT_EQ(run.go(folder.path).held_out, whole.held_out);
+  fs::remove(weights);
+  fs::remove(checkpoint_path(folder.path));
+  EXPECT_EQ(run.go(folder.path).held_out, whole.held_out);
+}
+
+// What a checkpoint of a later step cannot make again is missed before the work; what its own step was the best of is made again.
+TEST(TrainerFolder, BestWeightsThatAreGoneAreMissedAtOnce) {
+  const Folder folder;
+  const Thrown run;
+  run.go(folder.path, 5);
+  fs::remove(folder.path + "/model.safetensors");
+  int64_t steps = 0;
+  Model model = small_model();
+  const auto go_on = [&] { train(model, run.data, run.options, {.out = folder.path, .resume = true, .progress = [&](const TrainProgress&) { ++steps; }}); };
+  EXPECT_NE(error_of(go_on, ErrorCode::io).find("of step 4, are not there (model.safetensors is missing)"), std::string::npos);
+  EXPECT_EQ(steps, 0);
+  const Folder at_best;
+  run.go(at_best.path, 4);
+  fs::remove(at_best.path + "/model.safetensors");
+  EXPECT_EQ(run.go(at_best.path).best_step, 4);
 }
 
 TEST(TrainerFolder, MetricsWithAnotherNameKeepTheirLinesThere) {

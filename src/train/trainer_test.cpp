@@ -280,11 +280,9 @@ TEST(Trainer, AccumulatedBatchesAreOneLargeBatch) {
   TrainOptions large = short_run(), pieces = short_run();
   large.batch = 4;
   pieces.accumulate = 2;  // of 2
-  Model a = small_model(), b = small_model();
-  train(a, data_for(large), large, {.out = folder.path + "/a"});
-  train(b, data_for(pieces), pieces, {.out = folder.path + "/b"});
-  load_weights(folder.path + "/a/last", a);
-  load_weights(folder.path + "/b/last", b);
+  weights_after(large, folder.path + "/a");
+  weights_after(pieces, folder.path + "/b");
+  const Model a = Model::load(folder.path + "/a/last"), b = Model::load(folder.path + "/b/last");
   double most = 0, norm = 0;
   for (size_t p = 0; p < a.parameters().size(); ++p)
     for (int64_t i = 0; i < a.parameters()[p]->elements(); ++i) {

@@ -126,6 +126,13 @@ TEST_F(Compare, ReadingATextManyTimesIsNoted) {
                         (drops ? " --dropout 0.1" : ""));
     ASSERT_EQ(ran.code, 0) << ran.err;
     EXPECT_EQ(report(out)["notes"].dump().find("ssm read the training text up to ") == std::string::npos, drops) << report(out)["notes"];
+    if (drops) continue;
+    // A model that is gone is trained again, though its checkpoint is there and has worse weights.
+    const std::string checkpoint = read("plain/models/ssm/checkpoint/state.safetensors"), weights = "plain/models/ssm/model.safetensors", before = read(weights);
+    EXPECT_EQ(checkpoint.find(R"(\"best_step\":)" + std::to_string(report(out)["candidates"][0]["steps"].get<int64_t>()) + ","), std::string::npos);
+    std::filesystem::remove(path(weights));
+    EXPECT_EQ(run("compare short.txt --candidates ssm.json --out " + out).code, 0) << read("err.txt");
+    EXPECT_EQ(read(weights), before);
   }
 }
 

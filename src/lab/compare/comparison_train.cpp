@@ -31,7 +31,7 @@ void remove_trial(const OutputFolder& out, const std::string& folder) {
   try {
     out.check_place();
     remove_run(folder);
-  } catch (const Error&) {
+  } catch (...) {  // whatever it is: a destructor calls this
   }
 }
 
@@ -142,7 +142,9 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   const auto lr = static_cast<float>(rate(entry).lr);
   if (std::isnan(lr)) return;
   std::optional<Json> value = kept(entry, "train", variant);
-  if (!value || (!value->contains("error") && !fs::exists(folder + "/model.safetensors"))) {
+  const bool lost = value && !value->contains("error") && !fs::exists(folder + "/model.safetensors");
+  if (lost) remove_run(folder);  // its checkpoint may have no more than the weights of its last step
+  if (!value || lost) {
     const TrainOptions o = options(entry, amounts_.train, lr, seed);
     ByteTraining data(parts_.train, parts_.validation, o);
     Model model = new_model(entry, seed);
