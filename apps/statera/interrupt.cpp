@@ -13,10 +13,13 @@ Interrupt::Interrupt() {
   action.sa_handler = ask;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &before_int_);
-  sigaction(SIGTERM, &action, &before_term_);
-  sigaction(SIGHUP, &action, &before_hup_);
-  if (before_hup_.sa_handler == SIG_IGN) sigaction(SIGHUP, &before_hup_, nullptr);  // nohup
+  const auto take = [&](int signal, struct sigaction& before) {
+    sigaction(signal, &action, &before);
+    if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);  // nohup, or a shell that runs this behind others: not meant for it
+  };
+  take(SIGINT, before_int_);
+  take(SIGTERM, before_term_);
+  take(SIGHUP, before_hup_);
 }
 
 Interrupt::~Interrupt() {

@@ -1,4 +1,5 @@
-// While one lives, SIGINT, SIGTERM and SIGHUP (the terminal was closed) only ask to stop; a second one ends the program at once.
+// While one lives, SIGINT, SIGTERM and SIGHUP (the terminal was closed) only ask to stop, but for those that were
+// ignored before; a second one ends the program at once.
 #pragma once
 #include <signal.h>
 

@@ -157,7 +157,7 @@ BaselineOptions baseline_options(const TrainOptions& options, const TrainRun& ho
 void run(const Flags& f) {
   check_named_folder("--out", f.out);
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
-  TrainRun how{.out = out, .resume = f.resume, .overwrite = f.overwrite, .checkpoint_seconds = f.checkpoint_seconds, .stop = Interrupt::asked};
+  TrainRun how{.out = out, .resume = f.resume, .overwrite = f.overwrite, .checkpoint_seconds = f.checkpoint_seconds, .stop = Interrupt::asked, .abandon = Interrupt::asked};
   const Interrupt interrupt;
   OutputFolder folder = claim_folder(how);  // to the end: what is read here comes from this folder, and goes into it
   TrainOptions options;
@@ -199,7 +199,8 @@ void run(const Flags& f) {
     if (Interrupt::asked()) throw Interrupted();
     return;
   }
-  progress.note("stopped and saved at step " + std::to_string(result.step) + " of " + std::to_string(result.options.steps) +
+  if (result.step == 0) progress.note("stopped before the first step, with nothing saved; the same command begins anew");
+  else progress.note("stopped and saved at step " + std::to_string(result.step) + " of " + std::to_string(result.options.steps) +
                 "; the same command with --resume goes on");
   throw Interrupted();
 }

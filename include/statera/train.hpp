@@ -58,6 +58,7 @@ struct TrainRun {
   bool forecast = true;           // false: nothing is measured before the first step; needs steps, evaluate_bytes and final_bytes
   double checkpoint_seconds = 0;  // 0: 2, or 30 in runs of more than ten minutes
   std::function<bool()> stop;     // asked after each step: true saves and returns
+  std::function<bool()> abandon;  // asked before each batch of what is measured before the first step and behind the last one: true returns
   std::function<void(const TrainProgress&)> progress;     // after each step
   std::function<void(const std::string&)> note;           // a line: the forecast, where a run goes on
 };
@@ -65,7 +66,7 @@ struct TrainRun {
 struct TrainResult {
   TrainOptions options;           // with all choices made
   int64_t step = 0, best_step = 0;
-  bool finished = false;          // false: stopped before the last step, and saved
+  bool finished = false;          // false: stopped, and saved: before the first step nothing, behind the last one all but the last measurement
   double loss = 0;                // of the last step, nats
   double held_out = std::numeric_limits<double>::quiet_NaN();  // bits per byte of the best weights; NaN unless finished
   int64_t held_out_positions = 0;

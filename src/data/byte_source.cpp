@@ -15,6 +15,7 @@
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
 #include "io/output_folder.hpp"
+#include "io/printable.hpp"
 #include "io/written_by.hpp"
 #include "statera/data.hpp"
 
@@ -43,7 +44,7 @@ class Walk {
     struct stat info {};
     const bool found = stat(path.c_str(), &info) == 0;
     const int error = errno;
-    require(found, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(error),
+    require(found, ErrorCode::io, "[data] cannot read ", printable(path), ": ", strerror(error),
             error == ENOENT || error == ELOOP ? " (a link that leads nowhere? mend it or remove it)" : " (may this user read it?)");
     return {info.st_dev, info.st_ino};
   }
@@ -64,7 +65,7 @@ class Walk {
       else if (it->is_directory(error)) enter(path);
       else add(path);
     }
-    require(!error, ErrorCode::io, "[data] cannot read the folder ", shown(folder), ": ", error.message());
+    require(!error, ErrorCode::io, "[data] cannot read the folder ", printable(folder), ": ", error.message());
   }
 
   void follow(const std::string& link) {
@@ -83,7 +84,7 @@ class Walk {
   // A folder's pipe would be waited for, and what a device gives has no end.
   static void check_kind(const std::string& path) {
     std::error_code ignored;
-    require(std::filesystem::is_regular_file(path, ignored), ErrorCode::io, "[data] ", shown(path), ": is a pipe, a socket or a device in a folder of files; "
+    require(std::filesystem::is_regular_file(path, ignored), ErrorCode::io, "[data] ", printable(path), ": is a pipe, a socket or a device in a folder of files; "
             "move it elsewhere, or name the files of that folder one by one");
   }
 
@@ -127,7 +128,7 @@ struct ByteSource::Reader {
 
   // Whether there is no more time for this input.
   bool too_late(const std::string& path) {
-    if (reading.cut.empty() && reading.begun && reading.time_is_up()) reading.cut = shown(path);
+    if (reading.cut.empty() && reading.begun && reading.time_is_up()) reading.cut = printable(path);
     return !reading.cut.empty();
   }
 
@@ -143,7 +144,7 @@ struct ByteSource::Reader {
       ~Descriptor() { if (value >= 0) close(value); }
     } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};  // a pipe must not wait for its writer here
     const int error = errno;
-    require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", shown(path), ": ", strerror(error),
+    require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", printable(path), ": ", strerror(error),
             error == ENOENT ? " (is the path right, seen from the working directory?)" : " (may this user read it?)");
     read(opened.value, path);
   }
@@ -163,13 +164,13 @@ struct ByteSource::Reader {
     } else if (std::filesystem::is_directory(path, ignored)) {
       const Walk walk(path);
       for (const auto& [folder, files] : walk.left_out)
-        left_out.push_back(shown(folder) + ": " + std::to_string(files) + (files == 1 ? " file that statera wrote is" : " files that statera wrote are") + " left out");
+        left_out.push_back(printable(folder) + ": " + std::to_string(files) + (files == 1 ? " file that statera wrote is" : " files that statera wrote are") + " left out");
       for (const std::string& name : walk.files) file(name);
-      need_bytes("the folder " + shown(path), " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or "
+      need_bytes("the folder " + printable(path), " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or "
                  "name another");
     } else {
       file(path);
-      need_bytes(shown(path), " is empty: give a file with something in it");
+      need_bytes(printable(path), " is empty: give a file with something in it");
     }
   }
 };
@@ -189,7 +190,7 @@ ByteSource::ByteSource(std::span<const std::string> paths, const ReadOptions& op
   Reader reader(options);
   for (const std::string& path : paths) reader.any(path);
   take(std::move(reader));
-  name_ = shown(paths[0] == "-" ? "the standard input" : paths[0]);
+  name_ = printable(paths[0] == "-" ? "the standard input" : paths[0]);
   if (paths.size() > 1) name_ += " and " + std::to_string(paths.size() - 1) + " more";
 }
 

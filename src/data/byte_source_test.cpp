@@ -414,7 +414,7 @@ TEST_F(ByteSourceTest, LinksAreFollowedAndNothingIsReadTwice) {
 TEST_F(ByteSourceTest, WhatCannotBeReadIsNamed) {
   EXPECT_CONTAINS(error_of((folder / "missing.txt").string()), "missing.txt: No such file");
   EXPECT_CONTAINS(error_of((folder / "missing.txt.xz").string()), "missing.txt.xz: No such file");
-  EXPECT_CONTAINS(error_of((folder / "new\nline").string()), "new?line: No such file");
+  EXPECT_CONTAINS(error_of((folder / "new\nline").string()), "new\\x0aline: No such file");
   EXPECT_CONTAINS(error_of(write("empty.txt", "")), "empty.txt is empty");
   write("hollow/.hidden", "x");
   write("hollow/empty", "");

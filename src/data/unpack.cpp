@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "io/printable.hpp"
 
 namespace statera {
 
@@ -53,7 +54,7 @@ const Packer& packer_of(std::span<const uint8_t> bytes) {
 }
 
 [[noreturn]] void damaged(const std::string& path, const char* why) {
-  fail(ErrorCode::io, "[data] ", shown(path), " is truncated or corrupt (", shown(why ? why : "no reason given"), "): fetch or pack it again");
+  fail(ErrorCode::io, "[data] ", printable(path), " is truncated or corrupt (", printable(why ? why : "no reason given"), "): fetch or pack it again");
 }
 
 // What a regular file holds from here to its end; nothing where the descriptor is of anything else. Files of the system may say 0.
@@ -78,7 +79,7 @@ class Pieces {
       const ssize_t got = ::read(descriptor_, to.data(), to.size());
       const int error = errno;
       if (got < 0 && (error == EINTR || error == EAGAIN)) continue;
-      require(got >= 0, ErrorCode::io, "[data] cannot read ", shown(path_), ": ", strerror(error));
+      require(got >= 0, ErrorCode::io, "[data] cannot read ", printable(path_), ": ", strerror(error));
       reading_.begun = reading_.begun || got > 0;
       done_ += static_cast<size_t>(got);
       return static_cast<size_t>(got);
@@ -110,7 +111,7 @@ class Pieces {
       const int ready = up && reading_.begun ? 0 : poll(&input, 1, up ? 0 : 100);
       if (ready > 0) return true;
       if (!up) continue;
-      reading_.cut = shown(path_);
+      reading_.cut = printable(path_);
       return false;
     }
   }
@@ -124,7 +125,7 @@ class Pieces {
 };
 
 void check_growth(const ByteBuffer& bytes, size_t limit, const std::string& path) {
-  require(bytes.size() <= limit, ErrorCode::io, "[data] ", shown(path), " holds more than ", limit >> 20,
+  require(bytes.size() <= limit, ErrorCode::io, "[data] ", printable(path), " holds more than ", limit >> 20,
           " MB, and no more of the data is kept in memory: cut it, or give fewer files");
 }
 
@@ -152,7 +153,7 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
       padded = padded || data != piece.begin();
       piece = {data, piece.end()};
       if (piece.empty()) continue;
-      require(!padded && piece[0] == 0x1f, ErrorCode::io, "[data] ", shown(path), " holds something behind its packed data that is not packed by gzip: "
+      require(!padded && piece[0] == 0x1f, ErrorCode::io, "[data] ", printable(path), " holds something behind its packed data that is not packed by gzip: "
               "cut that off, or pack it again");
       inflateReset(&stream);
       inside = true;
@@ -201,7 +202,7 @@ class Archive {
     const int first = archive_read_next_header(a, &entry);
     if ((first == ARCHIVE_EOF || in_.cut()) && !error_) return;
     check(first);
-    require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", shown(path_), " is packed more than once: unpack it first");  // the reader of the file is one
+    require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", printable(path_), " is packed more than once: unpack it first");  // the reader of the file is one
     for (;;) {
       const std::span<uint8_t> room = next_room(out);
       const la_ssize_t got = archive_read_data(a, room.data(), room.size());
@@ -233,10 +234,10 @@ class Archive {
     if (!why || !strstr(why, "memory")) damaged(path_, why);
     constexpr uint64_t most = uint64_t{128} << 20;
     if (packer_.packing == Packing::zstd)
-      fail(ErrorCode::io, "[data] ", shown(path_), " was packed by zstd --long: unpacking it takes a window of ",
+      fail(ErrorCode::io, "[data] ", printable(path_), " was packed by zstd --long: unpacking it takes a window of ",
            window_ > most ? std::to_string(window_ >> 20) : "more than " + std::to_string(most >> 20), " MB, above the ", most >> 20,
            " MB that are read here: unpack it first (zstd -d --long=31)");
-    fail(ErrorCode::io, "[data] too little memory to unpack ", shown(path_), ": free some, or unpack it first (", packer_.name, " -d)");
+    fail(ErrorCode::io, "[data] too little memory to unpack ", printable(path_), ": free some, or unpack it first (", packer_.name, " -d)");
   }
 
   Pieces& in_;
@@ -248,7 +249,7 @@ class Archive {
 };
 
 void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& out) {
-  require(in.size() <= limit, ErrorCode::io, "[data] ", shown(path), " has ", in.size() >> 20, " MB, and no more than ", limit >> 20,
+  require(in.size() <= limit, ErrorCode::io, "[data] ", printable(path), " has ", in.size() >> 20, " MB, and no more than ", limit >> 20,
           " MB of the data are kept in memory: cut it, or give fewer files");
   const auto begin = in.peek().empty() ? std::span<const uint8_t>() : in.next();
   std::copy(begin.begin(), begin.end(), out.room(std::max(in.size(), begin.size())).begin());
@@ -259,7 +260,7 @@ void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& ou
     out.add(got);
     check_growth(out, limit, path);
   }
-  require(out.size() >= in.size() || in.cut(), ErrorCode::io, "[data] ", shown(path), " became shorter while it was read (", out.size(), " of ", in.size(),
+  require(out.size() >= in.size() || in.cut(), ErrorCode::io, "[data] ", printable(path), " became shorter while it was read (", out.size(), " of ", in.size(),
           " bytes): is it a log that is rotated? Try again, or give a copy");
 }
 
@@ -271,7 +272,7 @@ ByteBuffer in_memory(const std::string& path, Body body) {
     body(bytes);
     bytes.fit();
   } catch (const std::bad_alloc&) {
-    fail(ErrorCode::io, "[data] too little memory for ", shown(path), " (", bytes.size() >> 20, " MB of it were read): cut it, give fewer files, or free some memory");
+    fail(ErrorCode::io, "[data] too little memory for ", printable(path), " (", bytes.size() >> 20, " MB of it were read): cut it, give fewer files, or free some memory");
   }
   return bytes;
 }
@@ -309,28 +310,22 @@ void read_unpacked(int descriptor, const std::string& path, size_t limit, Readin
   const Packer& packer = packer_of(in.peek());
   switch (packer.packing) {
     case Packing::none:
-      require(in.peek().empty() || packed_suffix(path).empty(), ErrorCode::io, "[data] ", shown(path), " is not packed as its name says: rename it, or pack it again");
+      require(in.peek().empty() || packed_suffix(path).empty(), ErrorCode::io, "[data] ", printable(path), " is not packed as its name says: rename it, or pack it again");
       read_rest(in, path, limit, bytes);
       break;
     case Packing::gzip: unpack_gzip(in, path, limit, bytes); break;
     case Packing::xz:
     case Packing::zstd: Archive(in, packer, path).unpack(limit, bytes); break;
-    case Packing::other: fail(ErrorCode::io, "[data] ", shown(path), " is packed by ", packer.name, ": unpack it, and give what comes out");
+    case Packing::other: fail(ErrorCode::io, "[data] ", printable(path), " is packed by ", packer.name, ": unpack it, and give what comes out");
   }
   if (packer.packing != Packing::none)
     if (const Packer& inner = packer_of(bytes.bytes()); inner.packing != Packing::none)
-      fail(ErrorCode::io, "[data] ", shown(path), " is packed more than once (", inner.name, " inside ", packer.name, "): unpack it first");
+      fail(ErrorCode::io, "[data] ", printable(path), " is packed more than once (", inner.name, " inside ", packer.name, "): unpack it first");
 }
 }  // namespace
 
 ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit, Reading& reading) {
   return in_memory(path, [&](ByteBuffer& bytes) { read_unpacked(descriptor, path, limit, reading, bytes); });
-}
-
-std::string shown(std::string_view path) {
-  std::string text(path);
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 32 || c == 127; }, '?');
-  return text;
 }
 
 std::string_view packed_suffix(std::string_view path) {

@@ -49,7 +49,4 @@ ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit);  /
 
 std::string_view packed_suffix(std::string_view path);  // ".gz" of "a.GZ"; empty where a name promises none
 
-// A file name for a message of one line: control characters become '?'.
-std::string shown(std::string_view path);
-
 }  // namespace statera

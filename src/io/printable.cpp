@@ -1,23 +1,14 @@
 #include "io/printable.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <numeric>
 #include <vector>
+
+#include "core/characters.hpp"
 
 namespace statera {
 
 namespace {
-// Bytes of the UTF-8 character at the front; 0 if it is none. Only the form is checked: enough for a terminal.
-size_t character(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const size_t size = byte(0) < 0x80 ? 1 : byte(0) < 0xC2 ? 0 : byte(0) < 0xE0 ? 2 : byte(0) < 0xF0 ? 3 : byte(0) < 0xF5 ? 4 : 0;
-  if (size > text.size()) return 0;
-  for (size_t i = 1; i < size; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  return size;
-}
-
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
@@ -40,7 +31,7 @@ std::string in_quotes(std::string_view text, size_t most) {
   while (!text.empty()) {
     if (out.size() > most) return out + "...'";
     const auto byte = static_cast<unsigned char>(text[0]);
-    const size_t size = byte < 0x20 || byte == 0x7F ? 0 : character(text);
+    const size_t size = shown_character(text);
     if (size > 0) out += text.substr(0, size);
     else out += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
     text.remove_prefix(std::max<size_t>(size, 1));

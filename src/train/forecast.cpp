@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/safetensors.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
+#include "text/number.hpp"
 #include "train/checkpoint.hpp"
 #include "train/held_out.hpp"
 
@@ -33,17 +35,40 @@ void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std:
   tape.reset();
 }
 
+// Seconds of the first `windows` windows of a batch, each from a new state.
+double run_windows(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options, int64_t windows) {
+  const Batch batch = data.batch(0);
+  const auto rows = std::min<int64_t>(windows * options.length, static_cast<int64_t>(batch.targets.size()));
+  Tokens part;
+  part.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
+  part.offsets = {0};
+  for (int64_t row = 0; row < rows; row += options.length) {
+    part.offsets.push_back(static_cast<int32_t>(std::min(row + options.length, rows)));
+    part.start.push_back(0);
+  }
+  const auto begin = Clock::now();
+  forward_backward(model, tape, part, batch.targets.first(static_cast<size_t>(rows)), options);
+  return since(begin);
+}
+
 // One window of a batch: what it needs, times the windows of a batch, is what a batch needs.
 double window_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
-  const Batch batch = data.batch(0);
-  const auto rows = std::min<int64_t>(options.length, static_cast<int64_t>(batch.targets.size()));
-  Tokens window;
-  window.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
-  window.offsets = {0, static_cast<int32_t>(rows)};
-  window.start = {0};
   Tape tape(model.device());
-  forward_backward(model, tape, window, batch.targets.first(static_cast<size_t>(rows)), options);
+  run_windows(model, tape, data, options, 1);
   return static_cast<double>(tape.peak_bytes());
+}
+
+// What of the budget is for the run; a quarter in any case, since slow inputs may have taken more than their half. Infinite: there is none.
+double budget_here(const TrainOptions& o, double elsewhere) {
+  return o.steps > 0 || o.budget <= 0 ? std::numeric_limits<double>::infinity() : std::max(o.budget - elsewhere, o.budget / 4);
+}
+
+// A step and two measurements of one batch each, which cost a third of a batch, are the least that a run does.
+void require_time(const TrainOptions& o, double elsewhere, double batch_seconds) {
+  const double needed = batch_seconds * (static_cast<double>(o.accumulate) + 2.0 / 3), here = budget_here(o, elsewhere);
+  require(needed <= here, ErrorCode::config, "[train] a step of ", o.accumulate == 1 ? "" : std::to_string(o.accumulate) + " batches of ", o.batch, " x ", o.length,
+          " bytes and its measurements take ", significant(needed, 2), " s or more, but ", significant(here, 2),
+          " s of the budget are for training; take a smaller --batch or --length, or a larger --budget");
 }
 
 double kept_bytes(const Model& model) {  // weights, gradients, two means
@@ -67,10 +92,11 @@ double time_batches(const Model& model, Tape& tape, const TrainingData& data, co
     return since(begin);
   };
   double spent = run(0);  // the first one allocates
-  if (options.budget <= 0 && spent > 1) return spent;
+  const double enough = options.budget > 0 ? std::min(2.0, 0.02 * options.budget) : 0;
+  if (spent > std::max(1.0, enough)) return spent;
   spent = 0;
   int64_t batches = 0;
-  while (batches < 3 || (batches < 50 && spent < std::min(2.0, 0.02 * options.budget))) spent += run(batches++);
+  while (batches < 3 || (batches < 50 && spent < enough)) spent += run(batches++);
   return spent / static_cast<double>(batches);
 }
 
@@ -106,8 +132,18 @@ double training_bytes(const Model& model, const TrainingData& data, const TrainO
   return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);
 }
 
+double first_batch(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options, double elsewhere) {
+  const auto begin = Clock::now();
+  const double bytes = check_memory(model, data, options), window = since(begin);
+  const int64_t threads = std::min<int64_t>(model.device().threads(), options.batch);
+  const auto batch = static_cast<double>(options.batch);
+  if (window * batch * static_cast<double>(options.accumulate) < budget_here(options, elsewhere) / 8) return bytes;
+  for (int64_t windows = 1; windows < options.batch; windows *= 2)  // as many as there are threads may take as long as one
+    require_time(options, elsewhere, run_windows(model, tape, data, options, windows) * batch / static_cast<double>(std::max(windows, threads)));
+  return bytes;
+}
+
 double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options) {
-  check_memory(model, data, options);
   constexpr int most = 6;
   const double limit = options.budget > 0 ? std::min(2.0, 0.02 * options.budget) : 2.0;
   std::vector<double> seconds[2];
@@ -129,10 +165,12 @@ double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const
   return usual(seconds[static_cast<int>(Precision::fp32)]) / usual(seconds[static_cast<int>(Precision::bf16)]);
 }
 
-Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, OutputFolder& folder) {
+Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, OutputFolder& folder, double bytes,
+                 double elsewhere) {
   Forecast forecast;
-  forecast.bytes = check_memory(model, data, options);
+  forecast.bytes = bytes;
   const double batch = time_batches(model, tape, data, options);
+  require_time(options, elsewhere, batch);
   forecast.step_seconds = batch * static_cast<double>(options.accumulate);
   if (options.budget > 0 && optimizer.steps() == 0) {
     forecast.step_seconds += time_optimizer(optimizer);

@@ -1,5 +1,10 @@
 #include "train/metrics.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -11,9 +16,28 @@ namespace statera {
 
 namespace {
 constexpr const char* name = "metrics.jsonl";
-}
 
-MetricsLog::MetricsLog(OutputFolder& folder, int64_t keep) : path_(folder.path() + "/" + name), file_(folder.append(name, keep)) {
+// How many of the first `keep` bytes are whole lines: a computer that lost its power may have lost the end of the file.
+int64_t whole_lines(const OutputPlace& place, int64_t keep) {
+  const int file = ::openat(place.folder, place.name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  struct stat info = {};
+  int64_t end = file >= 0 && ::fstat(file, &info) == 0 ? std::min<int64_t>(keep, info.st_size) : 0;
+  std::string piece;
+  for (bool found = false; end > 0 && !found;) {
+    const int64_t begin = std::max<int64_t>(0, end - (1 << 16));
+    piece.resize(static_cast<size_t>(end - begin));
+    const ssize_t got = ::pread(file, piece.data(), piece.size(), begin);
+    const size_t line_end = piece.rfind('\n', got < 0 ? 0 : static_cast<size_t>(got));
+    found = line_end != piece.npos;
+    end = begin + (found ? static_cast<int64_t>(line_end) + 1 : 0);
+  }
+  if (file >= 0) ::close(file);
+  return end;
+}
+}  // namespace
+
+MetricsLog::MetricsLog(OutputFolder& folder, int64_t keep)
+    : path_(folder.path() + "/" + name), missing_(keep - whole_lines(folder.at(name), keep)), file_(folder.append(name, keep - missing_)) {
   line_.reserve(512);
 }
 
@@ -39,7 +63,7 @@ void MetricsLog::add(const TrainProgress& p) {
 }
 
 int64_t MetricsLog::flush() {
-  if (std::fflush(file_) != 0 && error_ == 0) error_ = errno;
+  if ((std::fflush(file_) != 0 || ::fdatasync(::fileno(file_)) != 0) && error_ == 0) error_ = errno;  // a checkpoint counts on these bytes
   require(error_ == 0, ErrorCode::io, path_, ": cannot write: ", std::strerror(error_), "; the last checkpoint is still good");
   return static_cast<int64_t>(std::ftell(file_));
 }

@@ -66,10 +66,18 @@ class Trainer {
         optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip}, model.device()) {}
 
   TrainResult go() {
-    prepare();
+    try {
+      prepare();
+    } catch (const Abandoned&) {  // nothing is written that was not there
+      return result(false);
+    }
     // What an earlier run left is replaced piece by piece, each when there is another: the models by the first measurement (evaluate()).
     save();
     MetricsLog metrics(folder_, state_.metrics_bytes);
+    if (metrics.missing() > 0) {
+      note("metrics.jsonl: " + std::to_string(metrics.missing()) + " bytes of the steps before are missing (was the power lost?); it goes on behind its last whole line");
+      save(metrics);
+    }
     bool stopped = false;
     while (state_.step < options_.steps && !stopped) {
       const TrainProgress progress = step();
@@ -87,6 +95,19 @@ class Trainer {
   }
 
  private:
+  struct Abandoned {};
+
+  // The data, for what is measured before the first step and behind the last one.
+  TrainingData until_abandoned() const {
+    const auto ask = [this] {
+      if (run_.abandon && run_.abandon()) throw Abandoned();
+    };
+    TrainingData data = data_;
+    data.batch = [this, ask](int64_t i) { return ask(), data_.batch(i); };
+    data.held_out = [this, ask](int64_t i) { return ask(), data_.held_out(i); };
+    return data;
+  }
+
   double seconds() const { return before_ + std::chrono::duration<double>(Clock::now() - begin_).count(); }
   void note(const std::string& line) const {
     if (run_.note) run_.note(line);
@@ -107,9 +128,11 @@ class Trainer {
       note("no checkpoint in " + run_.out + " yet: starting afresh");
     }
     if (options_.steps > 0 && state_.step == options_.steps) return;
-    choose_precision();
+    const TrainingData data = until_abandoned();
+    const double bytes = run_.forecast || options_.precision == "auto" ? first_batch(model_, tape_, data, options_, run_.elsewhere) : 0;
+    choose_precision(data);
     Forecast forecast;
-    if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data_, options_, folder_);
+    if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data, options_, folder_, bytes, run_.elsewhere);
     choose(options_, forecast, data_, seconds(), run_.elsewhere);
     interval_ = checkpoint_interval(run_, options_, forecast);
     progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
@@ -133,11 +156,11 @@ class Trainer {
   }
 
   // What `auto` becomes is the one thing here that the clock decides; it is kept with the run.
-  void choose_precision() {
+  void choose_precision(const TrainingData& data) {
     const bool rounds = model_.dtype() == DType::f32, fast = rounds && model_.device().kernels() == KernelChoice::fast && multiplies_bf16();
     require(rounds || options_.precision != "bf16", ErrorCode::config, "[train] precision bf16 is for f32 models, this one is ", name_of(model_.dtype()));
     if (options_.precision == "auto") {
-      const double gain = fast ? bf16_gain(model_, tape_, data_, options_) : 0;
+      const double gain = fast ? bf16_gain(model_, tape_, data, options_) : 0;
       optimizer_.zero_grad();
       options_.precision = gain > 1.05 ? "bf16" : "fp32";
       note("precision: " + options_.precision +
@@ -247,11 +270,15 @@ class Trainer {
     if (best) write_model(model_, folder_);
     folder_.check_place();
     if (!best) load_best(run_.out, model_, state_);
-    const HeldOut held_out = measure_held_out(tape_, model_, data_, options_, options_.final_bytes);
-    TrainResult r = result(true);
-    r.held_out = held_out.bits_per_byte;
-    r.held_out_positions = held_out.positions;
-    return r;
+    try {
+      const HeldOut held_out = measure_held_out(tape_, model_, until_abandoned(), options_, options_.final_bytes);
+      TrainResult r = result(true);
+      r.held_out = held_out.bits_per_byte;
+      r.held_out_positions = held_out.positions;
+      return r;
+    } catch (const Abandoned&) {
+      return result(false);
+    }
   }
 
   TrainResult result(bool finished) const {

@@ -1,11 +1,11 @@
 // The folder of a run: what an earlier run left there, what is done to it meanwhile.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "support/small_run.hpp"
-#include "train/checkpoint.hpp"
 
 namespace statera {
 namespace {
@@ -108,8 +108,7 @@ TEST(TrainerFolder, OtherWeightsAreNotTakenForItsBest) {
   EXPECT_NE(error().find("(model.safetensors is missing); put them back"), std::string::npos) << error();
   std::ofstream(weights, std::ios::binary) << best;
   EXPECT_EQ(run.go(folder.path).held_out, whole.held_out);
-  fs::remove(weights);
-  fs::remove(checkpoint_path(folder.path));
+  fs::remove_all(folder.path);
   EXPECT_EQ(run.go(folder.path).held_out, whole.held_out);
 }
 
@@ -128,6 +127,27 @@ TEST(TrainerFolder, BestWeightsThatAreGoneAreMissedAtOnce) {
   run.go(at_best.path, 4);
   fs::remove(at_best.path + "/model.safetensors");
   EXPECT_EQ(run.go(at_best.path).best_step, 4);
+}
+
+TEST(TrainerFolder, MetricsThatLostTheirEndGoOnBehindTheLastWholeLine) {
+  const Folder folder;
+  const std::string path = folder.path + "/metrics.jsonl";
+  std::vector<std::string> notes;
+  const auto run = [&](int64_t steps) {
+    Model model = small_model();
+    train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = true, .stop = [&] { return --steps == 0; }, .note = [&](const std::string& line) { notes.push_back(line); }});
+  };
+  run(4);
+  const std::string before = bytes_of(path);
+  const size_t second = before.find('\n', before.find('\n') + 1) + 1;
+  fs::resize_file(path, second + 10);
+  run(1);
+  run(-1);
+  const std::string after = bytes_of(path), said = "metrics.jsonl: " + std::to_string(before.size() - second) + " bytes of the steps before are missing";
+  EXPECT_EQ(std::ranges::count_if(notes, [&](const std::string& line) { return line.starts_with(said); }), 1);
+  EXPECT_EQ(after.substr(0, second), before.substr(0, second));
+  EXPECT_EQ(after.substr(second, 10), "{\"step\": 5");
+  EXPECT_EQ(std::ranges::count(after, '\n'), 6);
 }
 
 TEST(TrainerFolder, MetricsWithAnotherNameKeepTheirLinesThere) {

@@ -8,6 +8,7 @@
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "io/printable.hpp"
 #include "lab/baselines.hpp"
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/findings.hpp"
@@ -72,7 +73,7 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
 
 void Comparison::note(const std::string& line) const {
   if (run_.note) run_.note(line);
-  const std::string dated = date_text() + "  " + line + "\n";
+  const std::string dated = date_text() + "  " + printable(line) + "\n";  // names of candidates are the user's
   const bool written = std::fwrite(dated.data(), 1, dated.size(), log_) == dated.size() && std::fflush(log_) == 0;
   require(written, ErrorCode::io, run_.out, "/compare.log: cannot write: ", std::strerror(errno), "; then run the same command again");
 }

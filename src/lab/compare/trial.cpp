@@ -35,7 +35,7 @@ std::optional<Json> run_trial(Model& model, const TrainingData& data, const Tria
   Json value = {{"lr", decimal(trial.options.lr)}, {"steps", trial.options.steps}};
   try {
     const TrainResult result =
-        train(model, data, trial.options, {.out = trial.folder, .resume = true, .forecast = false, .stop = trial.stop, .progress = trial.progress, .note = {}});
+        train(model, data, trial.options, {.out = trial.folder, .resume = true, .forecast = false, .stop = trial.stop, .abandon = trial.stop, .progress = trial.progress, .note = {}});
     if (!result.finished) return std::nullopt;
     value["best_step"] = result.best_step;
     value["bits_per_byte"] = result.held_out;
