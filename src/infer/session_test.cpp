@@ -159,10 +159,13 @@ TEST(Snapshot, ReplacesSnapshotsAndNoOtherFileOfOurs) {
   Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
   model.init(1);
   model.save(folder);
+  {
+    const Snapshot of_a_model_that_was_not_read = Session(model).snapshot();
+    for (const char* name : {"/model.safetensors", "/config.json"}) EXPECT_THROW(of_a_model_that_was_not_read.save(folder + name), Error) << name;
+  }
   const Model loaded = Model::load(folder, Device::cpu({.threads = 1}));
   Session session(loaded);
   session.prefill("abc");
-  for (const char* name : {"/model.safetensors", "/config.json"}) EXPECT_THROW(session.snapshot().save(folder + name), Error) << name;
   std::filesystem::remove(folder + "/statera.json");
   for (const char* name : {"/model.safetensors", "/config.json"}) EXPECT_THROW(session.snapshot().save(folder + name), Error) << name;
   EXPECT_EQ(Model::load(folder, Device::cpu({.threads = 1})).fingerprint(), model.fingerprint());
