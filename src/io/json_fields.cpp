@@ -1,6 +1,7 @@
 #include "io/json_fields.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,16 +125,25 @@ ordered_json to_json(VisitFields visit) {
 }
 }  // namespace
 
-JsonText read_json_file(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+JsonText read_json_file(const std::string& path, double seconds) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);  // a pipe is not to wait for its writer here, but below
   require(file >= 0, ErrorCode::io, path, ": cannot open: ", std::strerror(errno));
   note_input(file);
   std::string text(max_config_bytes + 1, '\0');
   size_t size = 0;
   ssize_t got = 1;
-  while (size < text.size() && (got = ::read(file, text.data() + size, text.size() - size)) > 0) size += static_cast<size_t>(got);
-  const int error = errno;
+  int error = 0, ready = 1;
+  while (size < text.size() && got > 0) {
+    pollfd input{file, POLLIN, 0};
+    while ((ready = ::poll(&input, 1, static_cast<int>(1000 * seconds))) < 0 && errno == EINTR) {}
+    if (ready <= 0) break;
+    got = ::read(file, text.data() + size, text.size() - size);
+    error = errno;
+    if (got > 0) size += static_cast<size_t>(got);
+    else if (got < 0 && (error == EINTR || error == EAGAIN)) got = 1;
+  }
   ::close(file);
+  require(ready != 0, ErrorCode::io, path, ": nothing came from this pipe for ", seconds, " s: does somebody write to it? Give a file");
   require(got >= 0, ErrorCode::io, path, ": cannot read: ", std::strerror(error));
   require(size > 0, ErrorCode::io, path, ": the file is empty; expected a JSON object");
   require(size <= max_config_bytes, ErrorCode::io, path, ": more than ", max_config_bytes, " bytes, too large for a config");

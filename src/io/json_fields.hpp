@@ -17,8 +17,8 @@ struct JsonText {
   std::string where;
 };
 
-// Reads a config file of at most 1 MiB; `where` becomes the path. Throws io.
-JsonText read_json_file(const std::string& path);
+// Reads a config file of at most 1 MiB; `where` becomes the path. Throws io, also if a pipe gives nothing for so many seconds.
+JsonText read_json_file(const std::string& path, double seconds = 10);
 
 using VisitFields = FunctionRef<void(FieldVisitor&)>;
 void read_fields_erased(const JsonText&, VisitFields, std::initializer_list<std::string_view> ignored);

@@ -1,6 +1,9 @@
 #include "io/json_fields.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -135,6 +138,24 @@ TEST(JsonFields, Files) {
   EXPECT_TRUE(code(testing::TempDir()));
   EXPECT_TRUE(code("/dev/null"));
   EXPECT_TRUE(code("/dev/zero"));
+  const std::string fifo = testing::TempDir() + "/fields.fifo";
+  std::filesystem::remove(fifo);
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const auto pipe_error = [&] {
+    try {
+      read_json_file(fifo, 0.01);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(pipe_error(), fifo + ": nothing came from this pipe for 0.01 s: does somebody write to it? Give a file");
+  const int writer = ::open(fifo.c_str(), O_RDWR);
+  EXPECT_NE(pipe_error().find("nothing came"), std::string::npos);
+  ASSERT_EQ(::write(writer, "{\"d_state\": 3}", 14), 14);
+  EXPECT_NE(pipe_error().find("nothing came"), std::string::npos);  // its writer has not ended
+  ::close(writer);
+  std::filesystem::remove(fifo);
   const std::string path = testing::TempDir() + "/fields.json";
   std::ofstream(path) << R"({"d_state": 2})";
   Config c;
