@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
@@ -13,8 +14,10 @@
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/findings.hpp"
 #include "lab/compare/folder.hpp"
+#include "lab/report/report.hpp"
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
+#include "text/quantity.hpp"
 
 namespace statera {
 
@@ -66,7 +69,9 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
     complete = false;
   }
   Json report = findings({source_, parts_, settings_, amounts_, store_, device_, run_}, complete);
-  write_file(folder_.at("report.json"), report.dump(1) + "\n");
+  const std::string text = report.dump(1) + "\n";
+  static_cast<void>(parse_report(text, store_path(run_.out) + ": the report of it"));  // before it takes the place of an earlier one
+  write_file(folder_.at("report.json"), text);
   point_at_winner(report.at("recommendation").value("winner", ""));
   return report;
 }
@@ -113,17 +118,49 @@ void Comparison::keep_terms(const Amounts& amounts) {
 
 std::string Comparison::fingerprint_text() const { return std::to_string(source_.bytes()) + " bytes, " + std::to_string(fingerprint(source_)); }
 
+namespace {
+// What stands in the database may have been changed: a name becomes a folder, and amounts are divided by.
+[[noreturn]] void damaged(const std::string& path, const std::string& what) {
+  fail(ErrorCode::io, path, " is damaged (", what, "); choose another folder with --out");
+}
+
+void check_costs(const std::string& path, const Candidate& candidate, const Calibration& costs) {
+  const auto above_0 = [&](const char* name, double value) {
+    if (!(value > 0 && std::isfinite(value))) damaged(path, in_quotes(candidate.name) + " has " + name + " " + number_text(value) + ", expected a number above 0");
+  };
+  above_0("step_seconds", costs.step_seconds);
+  above_0("step_flops", costs.step_flops);
+  above_0("evaluate_seconds", costs.evaluate_seconds);
+  above_0("prefill_seconds", costs.prefill_seconds);
+  above_0("parameters", static_cast<double>(costs.parameters));
+  if (!(costs.longest_state_bytes >= 0 && std::isfinite(costs.longest_state_bytes))) damaged(path, in_quotes(candidate.name) + " has longest_state_bytes below 0");
+  if (costs.positions != candidate.positions()) damaged(path, in_quotes(candidate.name) + " has other positions than its length and batch make");
+}
+
+Entry read_entry(const std::string& path, const std::string& name, const std::string& value) {
+  constexpr size_t longest_name = 255;
+  if (name.empty() || name == "." || name == ".." || name.size() > longest_name || name.find_first_of(std::string_view("/\0", 2)) != name.npos)
+    damaged(path, "a candidate is called " + in_quotes(name) + ", which is no name of a folder");
+  const Json json = parse_ordered_json(value, path);
+  Entry entry{{name, ModelConfig::parse(json.at("config").dump(), printable(name))}, {}};
+  entry.candidate.config.where = json.at("where");
+  const auto whole = [&](const char* key, int64_t least, int64_t most) {
+    const Json& number = json.at(key);
+    if (!number.is_number_integer() || number < least || number > most)
+      damaged(path, in_quotes(name) + " has " + key + " " + number.dump() + ", expected " + std::to_string(least) + " to " + std::to_string(most));
+    return number.get<int64_t>();
+  };
+  entry.candidate.length = whole("length", least_length, most_length);
+  entry.candidate.batch = whole("batch", 1, most_batch);
+  read_fields({json.at("costs").dump(), path}, entry.costs);
+  check_costs(path, entry.candidate, entry.costs);
+  return entry;
+}
+}  // namespace
+
 // Known candidates from the store, then the new ones of `wanted`, calibrated.
 void Comparison::enter(const std::vector<Candidate>& wanted) {
-  for (const auto& [name, value] : store_.candidates()) {
-    const Json json = parse_ordered_json(value, store_path(run_.out));
-    Entry entry{{name, ModelConfig::parse(json.at("config").dump(), name)}, {}};
-    entry.candidate.config.where = json.at("where");
-    entry.candidate.length = json.at("length");
-    entry.candidate.batch = json.at("batch");
-    read_fields({json.at("costs").dump(), store_path(run_.out)}, entry.costs);
-    entries_.push_back(std::move(entry));
-  }
+  for (const auto& [name, value] : store_.candidates()) entries_.push_back(read_entry(store_path(run_.out), name, value));
   std::vector<Candidate> fresh;
   for (const Candidate& candidate : wanted) {
     const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.candidate.name == candidate.name; });
@@ -133,7 +170,10 @@ void Comparison::enter(const std::vector<Candidate>& wanted) {
               "'; rename the file, or choose another folder with --out");
   }
   check_free(fresh);
-  if (const auto kept = store_.fact("amounts")) read_fields({*kept, store_path(run_.out)}, amounts_);
+  if (const auto kept = store_.fact("amounts")) {
+    read_fields({*kept, store_path(run_.out)}, amounts_);
+    if (const std::string wrong = amounts_.wrong(); !wrong.empty()) damaged(store_path(run_.out), "amounts: " + wrong);
+  }
   if (!fresh.empty()) add(std::move(fresh));
 }
 

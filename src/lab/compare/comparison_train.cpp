@@ -9,6 +9,7 @@
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
 #include "io/json.hpp"
+#include "io/printable.hpp"
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/findings.hpp"
 #include "lab/compare/rate_priors.hpp"
@@ -90,8 +91,11 @@ Model Comparison::new_model(const Entry& entry, int64_t seed) const {
 // The trials of learning rates so far, in ascending order.
 std::vector<TriedRate> Comparison::tried(const Entry& entry) const {
   std::vector<TriedRate> all;
-  for (const Json& trial : searched(store_, entry.candidate.name))
+  for (const Json& trial : searched(store_, entry.candidate.name)) {
+    require(trial.at("lr").is_number() && trial.at("lr") > 0, ErrorCode::io, run_.out, "/compare.sqlite is damaged (", in_quotes(entry.candidate.name),
+            " has a trial with lr ", trial.at("lr").dump(), ", expected a number above 0); choose another folder with --out");
     all.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity() : trial.at("bits_per_byte").get<double>()});
+  }
   return all;
 }
 

@@ -16,6 +16,7 @@
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/optimizer.hpp"
 #include "statera/session.hpp"
+#include "text/quantity.hpp"
 #include "train/forecast.hpp"
 #include "train/held_out.hpp"
 
@@ -54,8 +55,8 @@ void CompareSettings::check() const {
     require(value <= most, ErrorCode::config, "[compare] ", name, " is ", value, "; it must be at most ", most);
   };
   within("seeds", seeds, 1, 1000);
-  within("batch", batch, 1, 1 << 16);
-  for (const int64_t length : length_list()) within("length", length, 2, 1 << 24);
+  within("batch", batch, 1, most_batch);
+  for (const int64_t length : length_list()) within("length", length, least_length, most_length);
   require(match != "params" || length_list().size() == 1, ErrorCode::config, "[compare] match params holds steps equal, and with lengths ", lengths,
           " a step reads different amounts; take --match time or flops");
   static_cast<void>(precision_named(precision));
@@ -87,6 +88,15 @@ std::vector<int64_t> CompareSettings::length_list() const {
   std::ranges::sort(all);
   all.erase(std::ranges::unique(all).begin(), all.end());
   return all;
+}
+
+std::string Amounts::wrong() const {
+  for (const auto& [name, value] : {std::pair("search", search), std::pair("train", train), std::pair("noise", noise)})
+    if (!(value >= 0 && std::isfinite(value))) return std::string(name) + " is " + number_text(value) + ", expected 0 or more";
+  for (const auto& [name, value] : {std::pair("second_seeds", second_seeds), std::pair("validation_bytes", validation_bytes), std::pair("judged_bytes", judged_bytes),
+                                    std::pair("position_bytes", position_bytes), std::pair("noise_bytes", noise_bytes), std::pair("passages", passages)})
+    if (value < 0) return std::string(name) + " is " + std::to_string(value) + ", expected 0 or more";
+  return "";
 }
 
 Parts cut(const ByteSource& source, const CompareSettings& s) {

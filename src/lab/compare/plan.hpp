@@ -1,6 +1,7 @@
 // How a budget becomes fixed numbers of steps: costs are calibrated in one interleaved run, then the clock decides nothing more.
 #pragma once
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "core/fields.hpp"
@@ -51,6 +52,7 @@ struct Amounts {
   int64_t validation_bytes = 0;             // of one measurement while training
   int64_t judged_bytes = 0;                 // of the held-out text, as one stream
   int64_t position_bytes = 0, noise_bytes = 0, passages = 0;
+  std::string wrong() const;  // what of it cannot be; empty: nothing
   void visit(FieldVisitor& v) {
     v.field("search", search, "of a trial of a learning rate, in the unit that is matched");
     v.field("train", train, "of a training");

@@ -9,6 +9,8 @@
 
 namespace statera {
 
+inline constexpr int64_t least_length = 2, most_length = int64_t{1} << 24, most_batch = int64_t{1} << 16;
+
 struct CompareSettings {
   std::string size = "tiny";         // of the presets that candidates name by their kind
   std::string match = "time";        // what each candidate gets equally much of: "time" (calibrated), "flops" or "params" (steps)

@@ -2,9 +2,12 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "core/check.hpp"
+#include "io/printable.hpp"
 
 namespace statera {
 
@@ -134,6 +137,8 @@ std::vector<float> Store::costs(const std::string& candidate, int64_t seed) cons
   const std::string bytes = s.text(0);
   std::vector<float> nats(bytes.size() / sizeof(float));
   std::memcpy(nats.data(), bytes.data(), nats.size() * sizeof(float));
+  require(nats.size() * sizeof(float) == bytes.size() && std::ranges::all_of(nats, [](float x) { return std::isfinite(x); }), ErrorCode::io, path_,
+          " is damaged (the costs of ", in_quotes(candidate), " are no finite numbers); choose another folder with --out");
   return nats;
 }
 

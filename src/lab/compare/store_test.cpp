@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
@@ -53,6 +54,20 @@ TEST_F(Stores, KeepsWhatWasDone) {
   EXPECT_EQ(store.trials("hybrid", "search"), (std::vector<std::string>{"b", "a"}));
   EXPECT_EQ(store.costs("hybrid", 2), (std::vector<float>{1.5f, -0.25f, 3e-20f}));
   EXPECT_TRUE(store.costs("hybrid", 1).empty());
+}
+
+TEST_F(Stores, CostsAreWholeFiniteNumbers) {
+  {
+    Store store(path());
+    store.keep_costs("a", 1, {1.0f, std::nanf("")});
+    store.keep_costs("b", 1, {1.0f});
+  }
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path().c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, "UPDATE costs SET nats = x'0000803f00' WHERE candidate = 'b'", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  const Store store(path());
+  for (const char* name : {"a", "b"}) EXPECT_THROW(store.costs(name, 1), Error) << name;
 }
 
 TEST_F(Stores, ANameIsNoCommand) {
