@@ -10,7 +10,6 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -18,6 +17,7 @@
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "io/safetensors.hpp"
+#include "io/written_by.hpp"
 
 namespace statera {
 
@@ -137,19 +137,6 @@ void refuse_inside_of_another(const std::string& path) {
               name == below + "/" ? "comparison" : "model", " in ", above.string(), ", which writes ", name,
               " there; choose another folder with --out");
   }
-}
-
-// By what stands in the file, whatever it is called.
-bool says_statera(const std::string& path) {
-  struct stat found;
-  if (::stat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return false;
-  std::string head(4096, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<size_t>(file.gcount()));
-  if (head.starts_with("SQLite format 3")) return head.find("CREATE TABLE facts") != head.npos && head.find("CREATE TABLE trials") != head.npos;
-  if (head.starts_with("<!DOCTYPE html>")) return head.find(": which model fits</title>") != head.npos;
-  return format_in(path).starts_with("statera");
 }
 
 std::string without_slashes(std::string path) {
@@ -305,7 +292,7 @@ void OutputFolder::claim() {
           ": is no list of files that statera wrote, and would be replaced; choose another folder with --out");
   Names ours = before.value_or(Names());
   remove_partial_files(ours);
-  const auto says = [&](const std::string& name) { return says_statera(path_ + "/" + name); };
+  const auto says = [&](const std::string& name) { return says_it_is_ours(path_ + "/" + name); };
   const bool known = std::any_of(files_.known_by.begin(), files_.known_by.end(), says);
   // The list alone proves nothing: what it names may have been removed, or never been written, and a file of the user be there now.
   const auto is_empty = [&](const std::string& name) {
@@ -467,7 +454,7 @@ void check_named_output(const OutputPlace& place) {
   const std::string name = real.filename().string();
   const Names ours = own_files(folder.string());
   const bool may_replace = !place.may_replace.empty() && format_in(real.string()).starts_with(place.may_replace);
-  require((may_replace || !says_statera(real.string())) && !contains(ours, name) && (ours.empty() || name != lock_name) &&
+  require((may_replace || !says_it_is_ours(real.string())) && !contains(ours, name) && (ours.empty() || name != lock_name) &&
               !contains(own_files(folder.parent_path().string()), folder.filename().string() + "/" + name),
           ErrorCode::io, place.path, ": is a file of a model or a comparison, and would be replaced; give another name");
 }
