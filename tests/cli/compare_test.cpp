@@ -155,9 +155,13 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
 
 TEST_F(Compare, ANameNeedNotBeUtf8) {
   write("caf\xe9.txt", read("text.txt"));
-  const Ran ran = run("compare caf\xe9.txt --candidates ssm.json --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out a --budget " + enough());
+  write("x\nINJECTED\xc2\x9b.json", read("ssm.json"));
+  const Ran ran = run("compare caf\xe9.txt --candidates \"$(printf 'x\\nINJECTED\\302\\233').json\" --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out a --budget " + enough());
   ASSERT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(report("a")["data"]["name"], "caf\xef\xbf\xbd.txt");
+  EXPECT_EQ(report("a")["data"]["name"], "caf\\xe9.txt");
+  const std::string log = "\n" + read("a/compare.log");  // a line for each note, whatever the candidate is called
+  EXPECT_NE(log.find("  x\\x0aINJECTED\\xc2\\x9b: train"), std::string::npos) << log;
+  EXPECT_EQ(log.find("\nINJECTED"), std::string::npos);
 }
 
 TEST_F(Compare, BadInputIsOneLine) {

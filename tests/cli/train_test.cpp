@@ -77,6 +77,15 @@ TEST_F(Train, AnInterruptSavesAndTellsHowToGoOn) {
   EXPECT_FALSE(read("a/model.safetensors").empty());
 }
 
+// As a shell without job control runs what stands behind others: a Ctrl-C is not meant for it.
+TEST_F(Train, AnInterruptThatWasIgnoredBeforeIsNotHeard) {
+  const auto before = std::signal(SIGINT, SIG_IGN);  // the program inherits it
+  const pid_t child = start(usual("a") + "--steps 300", "a/metrics.jsonl");
+  std::signal(SIGINT, before);
+  EXPECT_EQ(end(child, SIGINT), 0) << read("err.txt");
+  EXPECT_EQ(read("err.txt").find("stopped"), std::string::npos);
+}
+
 // After the last step, n-gram models, PPMd and xz take seconds on so much text: they end, and what was trained is shown.
 TEST_F(Train, AnInterruptOfTheBaselinesShowsTheResult) {
   std::string much;
