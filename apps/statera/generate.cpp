@@ -85,7 +85,7 @@ void add_generate(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("generate", "stream text from a model");
   GenerateOptions& s = flags->sampling;
   verb->add_option("MODEL", flags->model, "a model folder")->required();
-  verb->add_option("--prompt", flags->prompt, "text to go on from; - reads standard input");
+  verb->add_option("--prompt", flags->prompt, "text to go on from; - reads standard input")->type_name("BYTES");  // may be none
   verb->add_option("--max-bytes", s.max_bytes, "how many bytes of text, at most")->capture_default_str();
   verb->add_option("--temperature", s.temperature, "0: always the likeliest byte")->capture_default_str();
   verb->add_option("--top-k", s.top_k, "only the k likeliest bytes; 0: all")->capture_default_str();

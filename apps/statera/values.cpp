@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 
 #include <CLI/Option.hpp>
@@ -54,7 +55,9 @@ std::string check_value(const std::string& type, std::string& text) {
     const char* end = text.data() + text.size();
     const auto [read, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc() || read != end) return "'" + text + "' is no number";
+    if (!std::isfinite(value)) return "'" + text + "' is no finite number";
   }
+  if (type.starts_with("TEXT") && text.empty()) return "'' is empty; give a value, or leave it out";
   if (type.empty() && text.empty()) return "'' is neither true nor false";  // of a flag
   return {};
 }

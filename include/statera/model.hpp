@@ -38,7 +38,7 @@ struct ForwardOptions {
 
 class Model {
  public:
-  // Throws config for an impossible config, device if the parameters exceed this machine's memory, unsupported for training or dtype f64
+  // Throws config for an impossible config, device if the parameters need more memory than is free, unsupported for training or dtype f64
   // with weights in int8 or int4.
   explicit Model(ModelConfig config, Device device = Device::best(), ModelOptions options = {});
   ~Model();

@@ -6,17 +6,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
+#include "core/check.hpp"
 #include "core/control_group.hpp"
 #include "core/system_text.hpp"
 
 namespace statera {
 
 namespace {
+std::atomic<double> most_free_memory = INFINITY;
+
 void read_caches(Machine& machine) {
   for (int i = 0; i < 8; ++i) {
     const std::string cache = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i) + "/";
@@ -58,7 +62,20 @@ double usable_memory_bytes(const std::string& root) {
 }
 
 double free_memory_bytes(const std::string& root) {
-  return std::min(1024 * number_after(root + "/proc/meminfo", "MemAvailable:", INFINITY), group_limits(root).free_memory_bytes);
+  return std::min({1024 * number_after(root + "/proc/meminfo", "MemAvailable:", INFINITY), group_limits(root).free_memory_bytes, most_free_memory.load()});
+}
+
+void limit_free_memory(double bytes) { most_free_memory = bytes; }
+
+void require_memory(double bytes, const std::string& what, const std::string& fix) {
+  constexpr double left_over = 16e6;  // page tables, stacks, files that are read and written
+  const double unused = std::max(0.0, free_memory_bytes() - left_over);
+  if (bytes <= unused) return;
+  const bool large = bytes >= 1e9;
+  const double unit = large ? 1e8 : 1e6, to_text = large ? 10 : 1;
+  const char* name = large ? " GB" : " MB";
+  fail(ErrorCode::device, what, " needs about ", std::ceil(bytes / unit) / to_text, name, " of memory, but ", std::floor(unused / unit) / to_text, name,
+       " are free; ", fix);
 }
 
 double resident_bytes() { return 1024 * number_after("/proc/self/status", "VmRSS:", 0); }

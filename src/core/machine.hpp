@@ -30,6 +30,11 @@ int usable_cores(const std::string& root = "");            // at least 1: proces
 double usable_memory_bytes(const std::string& root = "");  // in all; infinity where the system does not say
 double free_memory_bytes(const std::string& root = "");    // that programs can still get; infinity where the system does not say
 
+// To be called before the memory is taken, because a process whose container has no more is killed without a word. Throws device:
+// "WHAT needs about 97 MB of memory, but 60 MB are free; FIX". A little is left over for what nobody counts.
+void require_memory(double bytes, const std::string& what, const std::string& fix);
+void limit_free_memory(double bytes);  // for tests: free_memory_bytes() tells no more than this; infinity: all
+
 // Of this process. 0 where the system does not say.
 double resident_bytes();
 double peak_resident_bytes();  // the most since the start, or since reset_peak_resident()

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <thread>
 
+#include "statera/error.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
@@ -34,6 +35,28 @@ TEST(MachineTest, ThePeakOfMemoryIsThatSinceTheReset) {
     reset_peak_resident();
     EXPECT_LT(peak_resident_bytes(), before + 1.0 * floats);
   }
+}
+
+TEST(MachineTest, WhatNeedsMoreMemoryThanIsFreeIsRefusedInOneLine) {
+  struct Limit {
+    explicit Limit(double bytes) { limit_free_memory(bytes); }
+    ~Limit() { limit_free_memory(INFINITY); }
+  };
+  const auto refused = [](double bytes, double free) -> std::string {
+    const Limit limit(free);
+    try {
+      require_memory(bytes, "the work", "do less");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::device);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refused(50e6, 66e6), "");  // 16 MB are left over
+  EXPECT_EQ(refused(50.1e6, 66e6), "the work needs about 51 MB of memory, but 50 MB are free; do less");
+  EXPECT_EQ(refused(2.01e9, 1e9), "the work needs about 2.1 GB of memory, but 0.9 GB are free; do less");
+  EXPECT_EQ(refused(1, 1e6), "the work needs about 1 MB of memory, but 0 MB are free; do less");
+  EXPECT_EQ(refused(0, 0), "");
 }
 
 TEST(MachineTest, AProcessAges) {

@@ -11,6 +11,7 @@
 #include "core/machine.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
+#include "io/printable.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
 #include "models/model_files.hpp"
@@ -94,12 +95,16 @@ struct Saved {
   }
 };
 
-constexpr const char* format = "statera 2";  // 1, with a checksum; that one was called "statera". Others' files may say anything else
+constexpr const char *format_1 = "statera", *format = "statera 2";  // with a checksum
 
-// Throws io for a file of ours that is damaged.
+// Throws io for a file of ours that is damaged, config for one of a format that is not known here. Others' files may say anything.
 SafetensorsFile open_weights(const std::string& folder) {
   SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors");
-  if (const auto found = file.metadata().find("format"); found != file.metadata().end() && found->second == format) file.require_checksum();
+  const auto found = file.metadata().find("format");
+  if (found == file.metadata().end() || !found->second.starts_with(format_1) || found->second == format_1) return file;
+  require(found->second == format, ErrorCode::config, "format ", in_quotes(found->second), " is not known to this version of statera, which reads up to '",
+          format, "' (", file.path(), ")");
+  file.require_checksum();
   return file;
 }
 
@@ -128,8 +133,7 @@ Model::Model(ModelConfig config, Device device, ModelOptions options)
   Collect collect(impl_->parameters);
   impl_->layers->visit_parameters(collect);
   const double bytes = impl_->bytes() * (options.training ? 2 : 1);
-  require(bytes <= usable_memory_bytes(), ErrorCode::device, "the config has parameters of ", std::ceil(bytes / 1e8) / 10, " GB, more than the ",
-          std::floor(usable_memory_bytes() / 1e8) / 10, " GB that this machine or its container has; take a smaller d_model, d_ff or layers");
+  require_memory(bytes, options.training ? "the model with its gradients" : "the model", "take a smaller one: less d_model, d_ff or layers");
   for (Parameter* p : impl_->parameters)
     if (!impl_->quantised(*p)) p->allocate(options.dtype, options.training);
 }

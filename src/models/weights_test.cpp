@@ -169,6 +169,22 @@ TEST(QuantisedUse, IsForInferenceInF32Alone) {
   }
 }
 
+TEST(WeightFile, AFormatOfALaterVersionIsRefused) {
+  const std::string folder = temporary("format"), path = folder + "/model.safetensors", kept = folder + "/kept.safetensors";
+  Model model(ModelConfig::load("tiny-mamba1"));
+  model.init(1);
+  model.save(folder);
+  std::filesystem::rename(path, kept);
+  const FileTensors tensors(SafetensorsFile::open(kept));
+  const auto with = [&](const std::string& format) {
+    write_safetensors(path, tensors.views, {{"format", format}});
+    return error_of([&] { Model::load(folder); });
+  };
+  for (const char* good : {"pt", "statera"}) EXPECT_EQ(with(good), "") << good;
+  EXPECT_EQ(with("statera 99"), "format 'statera 99' is not known to this version of statera, which reads up to 'statera 2' (" + path + ")");
+  EXPECT_NE(with("statera 2").find("'statera_checksum' is missing"), std::string::npos) << with("statera 2");
+}
+
 TEST(QuantisedFiles, BadOnesAreNamed) {
   const std::string folder = temporary("bad"), path = folder + "/model.safetensors";
   Model model(ModelConfig::load("tiny-mamba1"), Device::best(), {.training = false, .weights = WeightFormat::int8});

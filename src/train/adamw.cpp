@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "core/check.hpp"
+#include "core/machine.hpp"
 #include "core/thread_pool.hpp"
 #include "ops/kernels.hpp"
 #include "statera/optimizer.hpp"
@@ -26,8 +28,12 @@ AdamW::AdamW(std::vector<Parameter*> parameters, AdamWOptions options, Device de
   require(std::isfinite(o.lr) && o.lr > 0, ErrorCode::config, "[adamw] lr ", o.lr, " is not above 0");
   require(o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1, ErrorCode::config, "[adamw] beta1 ", o.beta1, " and beta2 ", o.beta2,
           " must be at least 0 and below 1");
-  require(o.eps > 0 && o.weight_decay >= 0 && std::isfinite(o.weight_decay) && o.clip >= 0, ErrorCode::config, "[adamw] eps ", o.eps, ", weight_decay ", o.weight_decay,
-          " or clip ", o.clip, " is negative");
+  require(o.eps > 0 && std::isfinite(o.eps), ErrorCode::config, "[adamw] eps is ", o.eps, "; expected a finite number above 0");
+  for (const auto& [name, value] : {std::pair("weight_decay", o.weight_decay), {"clip", o.clip}})
+    require(value >= 0 && std::isfinite(value), ErrorCode::config, "[adamw] ", name, " is ", value, "; expected a finite number, 0 or more");
+  double bytes = 0;
+  for (const Parameter* p : parameters_) bytes += 2 * static_cast<double>(p->value.view().bytes());
+  require_memory(bytes, "AdamW, for two means of each gradient,", "take a smaller model");
   for (size_t p = 0; p < parameters_.size(); ++p) {
     const Parameter& parameter = *parameters_[p];
     require(!parameter.grad.empty(), ErrorCode::config, "[adamw] ", parameter.name, " has no gradient; make the model for training");

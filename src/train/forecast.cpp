@@ -51,11 +51,35 @@ double run_windows(const Model& model, Tape& tape, const TrainingData& data, con
   return since(begin);
 }
 
-// One window of a batch: what it needs, times the windows of a batch, is what a batch needs.
-double window_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
+std::string smaller_batch(const TrainOptions& options) {
+  return std::string("take a smaller --batch or --length") + (options.checkpoint_activations ? "" : ", or --checkpoint-activations");
+}
+
+// What the first rows of a batch need.
+double rows_bytes(const Model& model, const Batch& batch, int64_t rows, const TrainOptions& options) {
+  Tokens window;
+  window.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
+  window.offsets = {0, static_cast<int32_t>(rows)};
+  window.start = {0};
   Tape tape(model.device());
-  run_windows(model, tape, data, options, 1);
+  forward_backward(model, tape, window, batch.targets.first(static_cast<size_t>(rows)), options);
   return static_cast<double>(tape.peak_bytes());
+}
+
+// One window of a batch: what it needs, times the windows of a batch, is what a batch needs. Shorter ones go before it, and what the next one
+// needs is seen before it runs.
+double window_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
+  const Batch batch = data.batch(0);
+  const auto all = std::min<int64_t>(options.length, static_cast<int64_t>(batch.targets.size()));
+  double bytes = 0;
+  int64_t before = 1;
+  for (const int64_t part : {64, 8, 1}) {
+    const int64_t rows = std::max<int64_t>(1, all / part);
+    require_memory(bytes * static_cast<double>(rows) / static_cast<double>(before), "a training sequence of " + std::to_string(rows) + " bytes", smaller_batch(options));
+    bytes = rows_bytes(model, batch, rows, options);
+    before = rows;
+  }
+  return bytes;
 }
 
 // What of the budget is for the run; a quarter in any case, since slow inputs may have taken more than their half. Infinite: there is none.
@@ -71,16 +95,14 @@ void require_time(const TrainOptions& o, double elsewhere, double batch_seconds)
           " s of the budget are for training; take a smaller --batch or --length, or a larger --budget");
 }
 
-double kept_bytes(const Model& model) {  // weights, gradients, two means
-  return 4 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
-}
+double weights_bytes(const Model& model) { return static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype())); }
+double kept_bytes(const Model& model) { return 4 * weights_bytes(model); }  // weights, gradients, two means
 
 // Throws device; returns what the run needs.
 double check_memory(const Model& model, const TrainingData& data, const TrainOptions& options) {
-  const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch), unused = free_memory_bytes();
-  require(windows <= unused, ErrorCode::device, "a batch of ", options.batch, " x ", options.length, " needs about ", std::ceil(windows / 1e8) / 10,
-          " GB, but ", std::floor(unused / 1e8) / 10, " GB are free; take a smaller --batch or --length",
-          options.checkpoint_activations ? "" : ", or --checkpoint-activations");
+  const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch);
+  const double copied = options.budget > 0 ? weights_bytes(model) : 0;  // by time_optimizer()
+  require_memory(windows + copied, "a batch of " + std::to_string(options.batch) + " x " + std::to_string(options.length), smaller_batch(options));
   return windows + kept_bytes(model);
 }
 
@@ -128,9 +150,7 @@ double time_save(const AdamW& optimizer, OutputFolder& folder) {
 }
 }  // namespace
 
-double training_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
-  return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);
-}
+double training_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) { return check_memory(model, data, options); }
 
 double first_batch(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options, double elsewhere) {
   const auto begin = Clock::now();

@@ -12,8 +12,10 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <optional>
 #include <set>
 
+#include "core/machine.hpp"
 #include "core/memory.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
@@ -256,6 +258,36 @@ TEST(Trainer, CheckpointedActivationsChangeNoBit) {
   const std::string expected = weights_after(options, a.path);
   options.checkpoint_activations = true;
   EXPECT_TRUE(expected == weights_after(options, b.path));
+}
+
+// A process whose container has no more is killed: what is needed is seen before it is taken.
+TEST(Trainer, TooLittleMemoryIsSaidInTime) {
+  struct Limit {
+    explicit Limit(double bytes) { limit_free_memory(16e6 + bytes); }  // 16 MB are left over
+    ~Limit() { limit_free_memory(INFINITY); }
+  };
+  const Folder folder;
+  const std::string out = folder.path + "/out";
+  TrainOptions options = short_run();
+  options.length = 256;
+  options.batch = 4;
+  std::optional<Model> model = small_model();
+  const double weights = model->weight_bytes();
+  const auto refused = [&](double free, const TrainOptions& o) {
+    const Limit limit(free);
+    const std::string what = error_of([&] { train(*model, data_for(o), o, {.out = out}); }, ErrorCode::device);
+    EXPECT_FALSE(fs::exists(out));
+    return what;
+  };
+  {
+    const Limit limit(1.9 * weights);
+    EXPECT_EQ(error_of([] { small_model(); }, ErrorCode::device).rfind("the model with its gradients needs about ", 0), 0u);
+  }
+  EXPECT_EQ(refused(1.9 * weights, options).rfind("AdamW, for two means of each gradient, needs about ", 0), 0u);
+  const double batch = training_bytes(*model, data_for(options), options) - 4 * weights;
+  ASSERT_GT(batch, 4 * 2.1 * weights);
+  EXPECT_EQ(refused(0.9 * batch, options).rfind("a batch of 4 x 256 needs about ", 0), 0u);
+  EXPECT_EQ(refused(0.15 * batch, options).rfind("a training sequence of 256 bytes needs about ", 0), 0u);
 }
 
 TEST(Trainer, AStepTakesNothingFromTheHeap) {

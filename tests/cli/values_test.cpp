@@ -71,6 +71,22 @@ TEST_F(Values, NamesOfFilesAreWhatWasTyped) {
   fails("score m text.txt '[x]'", 2, ": [x] ");
 }
 
+TEST_F(Values, AnEmptyTextIsRefused) {
+  for (const char* flags : {"score m text.txt --per-byte ''", "score m text.txt --per-byte=", "score m ''", "score '' text.txt", "train text.txt --out ''", "train text.txt ''",
+                            "train text.txt --config ''", "train text.txt --init ''", "train text.txt --budget ''", "compare text.txt --out ''", "compare text.txt --candidates ''",
+                            "convert m --weights int8 --out ''", "bench --start config.json --out ''", "bench --config ''", "report ''", "info ''", "generate m --stop ''"})
+    fails(flags, 2, "'' is empty; give a value, or leave it out");
+}
+
+TEST_F(Values, NumbersAreFinite) {
+  for (const char* number : {"inf", "-inf", "nan", "INFINITY"})
+    for (const char* flag : {"--weight-decay", "--clip", "--lr", "--dropout", "--val-fraction", "--checkpoint-every"})
+      fails("train text.txt " + std::string(flag) + " " + number, 2, std::string(flag) + ": '" + number + "' is no finite number");
+  for (const char* flag : {"weight-decay", "clip"})
+    fails("train text.txt " + terms() + "--out n --steps 3 --" + flag + " -1", 1, flag == std::string("clip") ? "clip is -1; expected a finite number, 0 or more" : "weight_decay is -1; expected a finite number, 0 or more");
+  EXPECT_FALSE(std::filesystem::exists(path("n")));
+}
+
 TEST_F(Values, NumbersAreWholeWords) {
   for (const char* number : {"''", "0x1", "' 1'", "1,5", "1e999", "1e-999", "1e", "many"})
     fails("train text.txt --lr " + std::string(number), 2, "is no number");
