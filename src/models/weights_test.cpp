@@ -177,6 +177,7 @@ TEST(WeightFile, AFormatOfALaterVersionIsRefused) {
   std::filesystem::rename(path, kept);
   const FileTensors tensors(SafetensorsFile::open(kept));
   const auto with = [&](const std::string& format) {
+    for (const std::string& name : {path, folder + "/statera.json"}) std::filesystem::remove(name);  // else a named output is refused
     write_safetensors(path, tensors.views, {{"format", format}});
     return error_of([&] { Model::load(folder); });
   };
@@ -204,6 +205,7 @@ TEST(QuantisedFiles, BadOnesAreNamed) {
     for (const NamedView& t : read.views)
       if (t.name != name) tensors.push_back(t);
       else if (instead) tensors.push_back({name, *instead});
+    for (const std::string& name : {path, folder + "/statera.json"}) std::filesystem::remove(name);  // else a named output is refused
     write_safetensors(path, tensors, {{"format", "statera"}, {"weights", weights}});
     return error_of([&] { Model::load(folder); });
   };
