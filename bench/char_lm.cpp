@@ -9,6 +9,7 @@
 #include "statera/data.hpp"
 #include "statera/model.hpp"
 #include "statera/optimizer.hpp"
+#include "statera/train.hpp"
 
 namespace {
 
@@ -49,9 +50,8 @@ double run(const Candidate& candidate, const ByteSource& train, const ByteSource
   Tape tape(model.device());
   for (int64_t step = 0; step < steps; ++step) {
     const auto [inputs, targets] = stream.next();
-    const Var loss = cross_entropy(tape, model.forward(tape, inputs), targets);
-    if (step % 500 == 0) std::fprintf(log, "  step %lld: %.3f\n", static_cast<long long>(step), tape.item(loss));
-    tape.backward(loss);
+    const TrainingLoss loss = training_pass(model, tape, inputs, targets);
+    if (step % 500 == 0) std::fprintf(log, "  step %lld: %.3f\n", static_cast<long long>(step), loss.loss);
     optimizer.step(cosine(step, steps, warmup));
     tape.reset();
   }

@@ -21,6 +21,7 @@
 #include "statera/error.hpp"
 #include "statera/optimizer.hpp"
 #include "statera/session.hpp"
+#include "statera/train.hpp"
 
 namespace statera {
 
@@ -65,7 +66,7 @@ class Training : public Subject {
         tokens_(sequences_of(w, random_ids(w.batch * w.length, model.config().vocab_size))),
         targets_(tokens_.ids.rbegin(), tokens_.ids.rend()) {}
   void call() override {
-    tape_.backward(cross_entropy(tape_, model_.forward(tape_, tokens_, forward_), targets_));
+    training_pass(model_, tape_, tokens_, targets_, forward_);
     optimizer_.step();
     tape_.reset();
   }

@@ -7,8 +7,9 @@
 
 namespace statera {
 
-// Negative log likelihood in nats: the mean over counted positions, times `weight` (a batch's share of an accumulated step). A scalar [1].
+// Negative log likelihood in nats: the sum over counted targets, divided by `denominator` (0: by how many there are). A scalar [1].
 // logits [N, V], targets [N] in [0, V), or -1 for a position that does not count.
-Var cross_entropy(Tape&, Var logits, std::span<const int32_t> targets, double weight = 1);
+Var cross_entropy(Tape&, Var logits, std::span<const int32_t> targets, int64_t denominator = 0);
+int64_t counted_targets(std::span<const int32_t> targets);
 
 }  // namespace statera

@@ -21,7 +21,7 @@ class AdamW {
  public:
   explicit AdamW(std::vector<Parameter*> parameters, AdamWOptions options = {}, Device device = Device::cpu({.threads = 1}));
 
-  // One step with the learning rate `factor` * lr; zeroes the gradients. Returns their norm before clipping. Throws numeric, changing
+  // One step with the learning rate `factor` * lr * Parameter::lr_scale; zeroes the gradients. Returns their norm before clipping. Throws numeric, changing
   // nothing, if it is not finite; the message names the parameter.
   double step(double factor = 1);
   void zero_grad();

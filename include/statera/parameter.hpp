@@ -28,6 +28,7 @@ struct Parameter {
   Shape shape;
   Init init;
   bool decay = false;                // weight decay: matrices of projections yes; norms, biases, A_log, D, dt_bias no
+  double lr_scale = 1;               // factor of the learning rate; 0: rests
   std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: one part
 
   Tensor value, grad;                // empty until Model allocates them; grad only in training

@@ -45,7 +45,7 @@ class Session {
 
   // Reads ids, or the bytes of a text; at position 0 the model's `begin` goes before them. Returns the logits [vocab_size] of what
   // comes next, valid until the next call. Throws shape for an id outside the vocabulary, and if there is nothing to predict from
-  // (an empty prompt for a model without `begin`).
+  // (an empty prompt for a model without `begin`); config for a text where the model's ids are not the 256 bytes.
   std::span<const float> prefill(std::string_view text);
   std::span<const float> prefill(std::span<const int32_t> ids);
   std::span<const float> step(int32_t id);

@@ -63,6 +63,17 @@ struct TrainRun {
   std::function<void(const std::string&)> note;           // a line: the forecast, where a run goes on
 };
 
+struct TrainingLoss {
+  double loss = 0;       // nats of the targets, divided by the denominator
+  double auxiliary = 0;  // what the model's own losses add to it (the balance of experts)
+};
+
+// One batch of a training step: forward, loss and backward. Resets the tape first; gradients are added to those of the parameters. `denominator`: the
+// counted targets of all batches of the step, so that their gradients are those of one large batch; 0: this batch is the step. Auxiliary losses, each a
+// mean over its batch, get the batch's share of the targets. Throws numeric and names the first operation whose value is not finite; gradients are as
+// before then.
+TrainingLoss training_pass(const Model&, Tape&, const Tokens&, std::span<const int32_t> targets, const ForwardOptions& = {}, int64_t denominator = 0);
+
 struct TrainResult {
   TrainOptions options;           // with all choices made
   int64_t step = 0, best_step = 0;

@@ -135,6 +135,8 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 std::span<const float> Session::prefill(std::string_view text) {
+  const int64_t vocab = impl_->model->config().vocab_size;
+  require(vocab == 256, ErrorCode::config, "[session] the model reads ", vocab, " ids, not bytes; give prefill ids instead of text");
   std::vector<int32_t> ids(text.size());
   std::transform(text.begin(), text.end(), ids.begin(), [](char c) { return static_cast<unsigned char>(c); });
   return prefill(ids);

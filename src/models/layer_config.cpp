@@ -33,6 +33,7 @@ SublayerConfig read_sublayer(const std::string& json, const std::string& where) 
   for (const auto& [key, value] : {std::pair("norm", s.norm), {"post_norm", s.post_norm}}) one_of(value, {"rms", "none"}, key, where);
   one_of(s.input, {"stream", "block"}, "input", where);
   one_of(s.residual, {"stream", "normed", "none"}, "residual", where);
+  require(std::isfinite(s.lr_scale) && s.lr_scale >= 0, ErrorCode::config, "lr_scale ", s.lr_scale, " is not a finite number of 0 or more (", where, ")");
   require(std::isfinite(s.scale) && std::isfinite(s.residual_scale), ErrorCode::config, "scale and residual_scale are finite (", where, ")");
   return s;
 }

@@ -19,6 +19,7 @@ struct SublayerConfig {
   std::string with;               // a side value that is joined to u, which is then wider; empty: none
   std::string residual = "stream";  // r: the stream; normed: norm(u); none: 0
   double residual_scale = 1, scale = 1;
+  double lr_scale = 1;            // of all its parameters, its norms' too
   std::string mixer;              // its JSON object
 
   void visit(FieldVisitor& v) {
@@ -31,6 +32,7 @@ struct SublayerConfig {
     v.field("residual", residual, "what the result is added to: stream, normed (the input behind its norm) or none");
     v.field("residual_scale", residual_scale, "factor of what the result is added to");
     v.field("scale", scale, "factor of the result");
+    v.field("lr_scale", lr_scale, "factor of the learning rate of the sublayer's parameters; 0: they rest");
   }
 };
 

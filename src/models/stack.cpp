@@ -26,6 +26,12 @@ Sublayer::Sublayer(const SublayerConfig& config, double norm_eps, const Place& p
   inner.d_in = width_;
   inner.scope = scope_;
   mixer_ = place.make({config.mixer, where}, inner);
+  struct Scale : ParameterVisitor {
+    double by;
+    void visit(Parameter& p) override { p.lr_scale *= by; }
+  } scale;
+  scale.by = config.lr_scale;
+  visit_parameters(scale);
 }
 
 // The stream and the result, less what is dropped of it. Backward reads neither the result nor what is left of it, so both are forgotten, the result

@@ -68,12 +68,13 @@ double AdamW::step(double factor) {
   ++steps_;
   const auto t = static_cast<double>(steps_);
   const AdamWOptions& o = options_;
-  const double lr = factor * static_cast<double>(o.lr), rate = lr / (1 - std::pow(static_cast<double>(o.beta1), t)),
-               root = 1 / std::sqrt(1 - std::pow(static_cast<double>(o.beta2), t)), keep = 1 - lr * static_cast<double>(o.weight_decay),
+  const double all = factor * static_cast<double>(o.lr), unbiased = 1 - std::pow(static_cast<double>(o.beta1), t),
+               root = 1 / std::sqrt(1 - std::pow(static_cast<double>(o.beta2), t)),
                clip = o.clip > 0 && norm > static_cast<double>(o.clip) ? static_cast<double>(o.clip) / norm : 1;
   device_.pool().run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
     const Block& block = blocks_[static_cast<size_t>(task)];
     const Parameter& p = *parameters_[block.parameter];
+    const double lr = all * p.lr_scale, rate = lr / unbiased, keep = 1 - lr * static_cast<double>(o.weight_decay);
     dispatch(p.value.dtype(), [&](auto zero) {
       using T = decltype(zero);
       kernels<T>(device_).update({.weight = p.value.as<T>() + block.begin, .grad = p.grad.as<T>() + block.begin,

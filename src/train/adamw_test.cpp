@@ -88,6 +88,23 @@ TEST(AdamW, ClipsByTheGlobalNorm) {
   agrees(DType::f32, 100, 2e-6);
 }
 
+TEST(AdamW, AParameterMayHaveAScaleOfTheLearningRate) {
+  Two plain(DType::f64), scaled(DType::f64);
+  AdamW half(plain.all(), {.lr = 0.005f}), whole(scaled.all(), {.lr = 0.01f});
+  scaled.matrix.lr_scale = 0.5;
+  scaled.bias.lr_scale = 0;
+  const double bias = get(scaled.bias.value, 1), before = get(scaled.matrix.value, 1);
+  for (int64_t step = 0; step < 3; ++step) {
+    set_gradients(plain, step, 1);
+    set_gradients(scaled, step, 1);
+    half.step();
+    whole.step();
+  }
+  EXPECT_EQ(get(scaled.bias.value, 1), bias);
+  EXPECT_NE(get(scaled.matrix.value, 1), before);
+  EXPECT_NEAR(get(scaled.matrix.value, 1), get(plain.matrix.value, 1), 1e-9);
+}
+
 TEST(AdamW, TheSameBitsForAnyNumberOfThreads) {
   std::vector<float> results[2];
   for (int threads : {1, 2}) {

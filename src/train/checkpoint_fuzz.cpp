@@ -9,7 +9,7 @@
 #include <string>
 
 #include "statera/error.hpp"
-#include "statera/loss.hpp"
+#include "statera/train.hpp"
 #include "train/checkpoint.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -32,8 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const RunState run = load_checkpoint(out, model, optimizer, carried, options, lanes.fingerprint);
     const Batch batch = lanes.batch(run.step);
     Tape tape(model.device());
-    const Var loss = cross_entropy(tape, model.forward(tape, batch.inputs, {.initial = &carried, .last = &carried}), batch.targets);
-    tape.backward(loss);
+    training_pass(model, tape, batch.inputs, batch.targets, {.initial = &carried, .last = &carried});
     optimizer.step();
     save_checkpoint(folder, model, optimizer, carried, options, run);
     TrainOptions again = options;

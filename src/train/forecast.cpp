@@ -8,7 +8,6 @@
 #include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/safetensors.hpp"
-#include "ops/cross_entropy/cross_entropy.hpp"
 #include "text/number.hpp"
 #include "train/checkpoint.hpp"
 #include "train/held_out.hpp"
@@ -28,10 +27,8 @@ using Clock = std::chrono::steady_clock;
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets, const TrainOptions& options) {
-  tape.reset();
   CarriedState last;
-  const Var logits = model.forward(tape, tokens, {.checkpoint = options.checkpoint_activations, .last = options.carry ? &last : nullptr, .dropout = options.dropout});
-  tape.backward(cross_entropy(tape, logits, targets));
+  training_pass(model, tape, tokens, targets, {.checkpoint = options.checkpoint_activations, .last = options.carry ? &last : nullptr, .dropout = options.dropout});
   tape.reset();
 }
 

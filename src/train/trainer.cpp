@@ -3,14 +3,15 @@
 #include <chrono>
 #include <cmath>
 #include <numbers>
+#include <type_traits>
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
 #include "core/random.hpp"
 #include "io/output_folder.hpp"
 #include "models/model_files.hpp"
-#include "ops/cross_entropy/cross_entropy.hpp"
 #include "text/number.hpp"
+#include "statera/loss.hpp"
 #include "train/carry.hpp"
 #include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
@@ -129,10 +130,11 @@ class Trainer {
     }
     if (options_.steps > 0 && state_.step == options_.steps) return;
     const TrainingData data = until_abandoned();
-    const double bytes = run_.forecast || options_.precision == "auto" ? first_batch(model_, tape_, data, options_, run_.elsewhere) : 0;
-    choose_precision(data);
-    Forecast forecast;
-    if (run_.forecast) forecast = measure(model_, optimizer_, tape_, data, options_, folder_, bytes, run_.elsewhere);
+    Forecast forecast = or_diverged([&] {
+      const double bytes = run_.forecast || options_.precision == "auto" ? first_batch(model_, tape_, data, options_, run_.elsewhere) : 0;
+      choose_precision(data);
+      return run_.forecast ? measure(model_, optimizer_, tape_, data, options_, folder_, bytes, run_.elsewhere) : Forecast();
+    });
     choose(options_, forecast, data_, seconds(), run_.elsewhere);
     interval_ = checkpoint_interval(run_, options_, forecast);
     progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
@@ -183,28 +185,37 @@ class Trainer {
     return uint64_t{words[1]} << 32 | words[0];
   }
 
-  // The loss of one batch, its share of the step; its gradients are added to the parameters'.
-  double batch_loss(int64_t index) {
+  // The loss of one batch, its share of a step of so many targets (0: this batch is the step); its gradients are added to the parameters'.
+  double batch_loss(int64_t index, int64_t targets) {
     const Batch batch = data_.batch(index);
-    tape_.reset();
     ForwardOptions forward{.checkpoint = options_.checkpoint_activations, .dropout = options_.dropout, .dropout_seed = dropout_seed(index)};
     if (options_.carry) {
       sequences_from_lanes(batch.inputs, options_.length, carried_);
       forward.initial = forward.last = &carried_;
     }
-    const Var logits = model_.forward(tape_, batch.inputs, forward);
-    const Var loss = cross_entropy(tape_, logits, batch.targets, 1.0 / static_cast<double>(options_.accumulate));
-    const double value = tape_.item(loss);
-    if (!std::isfinite(value)) diverged(tape_.first_non_finite());
-    tape_.backward(loss);
+    const TrainingLoss loss = training_pass(model_, tape_, batch.inputs, batch.targets, forward, targets);
     if (options_.carry) lanes_from_sequences(batch.inputs, options_.length, carried_);
-    return value;
+    return loss.loss;
   }
 
   double all_batches() {
+    const int64_t first = state_.step * options_.accumulate;
+    int64_t targets = 0;
+    for (int64_t i = 0; options_.accumulate > 1 && i < options_.accumulate; ++i) targets += counted_targets(data_.batch(first + i).targets);
     double loss = 0;
-    for (int64_t i = 0; i < options_.accumulate; ++i) loss += batch_loss(state_.step * options_.accumulate + i);
+    for (int64_t i = 0; i < options_.accumulate; ++i) loss += batch_loss(first + i, targets);
     return loss;
+  }
+
+  // The first value that is not finite ends the run, wherever it comes up.
+  template <class Function>
+  std::invoke_result_t<Function&> or_diverged(Function&& function) {
+    try {
+      return function();
+    } catch (const Error& operation) {
+      if (operation.code() != ErrorCode::numeric) throw;
+      diverged(operation.what());
+    }
   }
 
   [[noreturn]] void diverged(const std::string& what) const {
@@ -220,11 +231,7 @@ class Trainer {
       if (norm.code() != ErrorCode::numeric) throw;
       optimizer_.zero_grad();
       tape_.check_gradients(true);
-      try {
-        all_batches();
-      } catch (const Error& operation) {
-        diverged(operation.what());
-      }
+      or_diverged([&] { return all_batches(); });
       diverged(norm.what());
     }
   }
@@ -233,7 +240,7 @@ class Trainer {
     const auto begin = Clock::now();
     TrainProgress p;
     p.lr = factor() * static_cast<double>(options_.lr);
-    p.loss = state_.loss = all_batches();
+    p.loss = state_.loss = or_diverged([&] { return all_batches(); });
     p.bits_per_byte = p.loss / std::numbers::ln2;
     p.gradient_norm = optimizer_step();
     p.step = ++state_.step;

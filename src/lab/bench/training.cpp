@@ -7,8 +7,8 @@
 #include "core/random.hpp"
 #include "lab/bench/roof.hpp"
 #include "models/language_model.hpp"
-#include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/optimizer.hpp"
+#include "statera/train.hpp"
 #include "text/quantity.hpp"
 
 namespace statera {
@@ -45,7 +45,7 @@ struct Learner {
 
   double step(Tape& tape, const RandomBatch& batch, bool checkpoint) {
     const double begin = clock_seconds();
-    tape.backward(cross_entropy(tape, model.forward(tape, batch.tokens, {.checkpoint = checkpoint}), batch.targets));
+    training_pass(model, tape, batch.tokens, batch.targets, {.checkpoint = checkpoint});
     optimizer.step();
     tape.reset();
     return clock_seconds() - begin;

@@ -12,9 +12,9 @@
 #include "lab/measure/stream_cost.hpp"
 #include "lab/training_data.hpp"
 #include "models/language_model.hpp"
-#include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/optimizer.hpp"
 #include "statera/session.hpp"
+#include "statera/train.hpp"
 #include "text/quantity.hpp"
 #include "train/forecast.hpp"
 #include "train/held_out.hpp"
@@ -143,7 +143,7 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   const auto step = [&](int64_t i) {
     const auto begin = Clock::now();
     const Batch batch = data.batch(i);
-    tape.backward(cross_entropy(tape, model.forward(tape, batch.inputs, {.dropout = s.dropout}), batch.targets));
+    training_pass(model, tape, batch.inputs, batch.targets, {.dropout = s.dropout});
     optimizer.step(0.01);
     tape.reset();
     return since(begin);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "lab/measure/stream_cost.hpp"
-#include "statera/loss.hpp"
+#include "statera/train.hpp"
 #include "statera/optimizer.hpp"
 
 namespace statera {
@@ -43,7 +43,7 @@ std::vector<float> learning_cost(Model& model, const ByteSource& source, int64_t
       const std::vector<float> nats = session.score(ids_of(document.subspan(begin, end - begin)));
       all.insert(all.end(), nats.begin(), nats.end());
       const Window w = window(document, begin, end);
-      tape.backward(cross_entropy(tape, model.forward(tape, w.inputs), w.targets));
+      training_pass(model, tape, w.inputs, w.targets);
       optimizer.step();
       tape.reset();
     }

@@ -45,11 +45,13 @@ double cross_entropy(Exec& exec, const View& logits, std::span<const int32_t> ta
   return forward(exec, logits, targets, out, exec.scratch.allocate(logits.dtype, {logits.rows()}));
 }
 
-Var cross_entropy(Tape& tape, Var logits, std::span<const int32_t> targets, double weight) {
+int64_t counted_targets(std::span<const int32_t> targets) { return std::ranges::count_if(targets, [](int32_t t) { return t >= 0; }); }
+
+Var cross_entropy(Tape& tape, Var logits, std::span<const int32_t> targets, int64_t denominator) {
   const View l = tape.value(logits);
   check(l, targets);
-  const int64_t n = l.rows(), counted = std::count_if(targets.begin(), targets.end(), [](int32_t t) { return t >= 0; });
-  const double mean = counted ? weight / static_cast<double>(counted) : 0;
+  const int64_t n = l.rows(), divisor = denominator > 0 ? denominator : counted_targets(targets);
+  const double mean = divisor ? 1 / static_cast<double>(divisor) : 0;
   const Var loss = tape.make(l.dtype, {1}, tape.needs_grad(logits));
   const View log_sum = tape.memory().allocate(l.dtype, {n}), nll = tape.memory().allocate(l.dtype, {n});
   int32_t* kept = tape.memory().allocate_array<int32_t>(n);
