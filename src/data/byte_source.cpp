@@ -35,6 +35,7 @@ class Walk {
     std::sort(files.begin(), files.end());
   }
   std::vector<std::string> files;
+  int64_t hidden = 0;                       // files and folders; not those inside of such a folder
   std::map<std::string, int64_t> left_out;  // how many files, by the folder of their list, or else by the one that they stand in
 
  private:
@@ -56,7 +57,10 @@ class Walk {
     std::error_code error, ignored;
     for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
       const std::string path = it->path().string();
-      if (it->path().filename().string().starts_with('.')) continue;
+      if (it->path().filename().string().starts_with('.')) {
+        if (!written_.contains(path)) ++hidden;
+        continue;
+      }
       if (const auto list = written_.find(path); list != written_.end()) {
         if (!it->is_regular_file(ignored)) continue;
         seen_.insert(identity(path));  // not by the name of a link either
@@ -163,6 +167,8 @@ struct ByteSource::Reader {
       need_bytes("the standard input", " is empty: pipe some bytes into it");
     } else if (std::filesystem::is_directory(path, ignored)) {
       const Walk walk(path);
+      if (walk.hidden > 0)
+        left_out.push_back(printable(path) + ": " + std::to_string(walk.hidden) + (walk.hidden == 1 ? " hidden file or folder is" : " hidden files and folders are") + " left out");
       for (const auto& [folder, files] : walk.left_out)
         left_out.push_back(printable(folder) + ": " + std::to_string(files) + (files == 1 ? " file that statera wrote is" : " files that statera wrote are") + " left out");
       for (const std::string& name : walk.files) file(name);

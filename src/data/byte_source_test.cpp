@@ -155,6 +155,10 @@ TEST_F(ByteSourceTest, AFolderIsReadInTheOrderOfItsPathsWithoutHiddenAndEmptyFil
   const ByteSource source((folder / "f").string());
   ASSERT_EQ(source.documents(), 3);
   EXPECT_EQ(text(source.document(0)) + text(source.document(1)) + text(source.document(2)), "firstsecondthird");
+  const std::string f = (folder / "f").string();
+  EXPECT_EQ(source.left_out(), std::vector<std::string>{f + ": 1 hidden file or folder is left out"});
+  write("f/a/.b", "hidden");
+  EXPECT_EQ(ByteSource(f).left_out(), std::vector<std::string>{f + ": 2 hidden files and folders are left out"});
   EXPECT_EQ(source.document_at(4), 0);
   EXPECT_EQ(source.document_at(5), 1);
   EXPECT_EQ(source.document_at(15), 2);

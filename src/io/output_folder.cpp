@@ -300,7 +300,7 @@ void OutputFolder::claim() {
     return ::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) && found.st_size == 0;
   };
   for (const std::string& name : files_.names)
-    check_name(name, contains(ours, name) ? known || says(name) || is_empty(name) : !before && known);
+    check_name(name, contains(ours, name) ? known || says(name) || is_empty(name) : !before && known && (says(name) || !contains(files_.known_by, name)));
   for (const std::string& folder : files_.folders) check_folder(folder, before ? contains(ours, folder + "/") : known);
   for (const std::string& name : files_.names)
     if (!contains(ours, name)) ours.push_back(name);
@@ -443,7 +443,7 @@ void OutputFolder::remove(const std::string& path, const OutputFiles& files) {
 std::vector<std::string> own_files(const std::string& folder) {
   std::optional<Names> names = listed(folder);
   if (!names) return {};
-  names->emplace_back(list_name);
+  for (const char* name : {list_name, lock_name}) names->emplace_back(name);
   return *names;
 }
 
@@ -454,7 +454,7 @@ void check_named_output(const OutputPlace& place) {
   const std::string name = real.filename().string();
   const Names ours = own_files(folder.string());
   const bool may_replace = !place.may_replace.empty() && format_in(real.string()).starts_with(place.may_replace);
-  require((may_replace || !says_it_is_ours(real.string())) && !contains(ours, name) && (ours.empty() || name != lock_name) &&
+  require((may_replace || !says_it_is_ours(real.string())) && !contains(ours, name) &&
               !contains(own_files(folder.parent_path().string()), folder.filename().string() + "/" + name),
           ErrorCode::io, place.path, ": is a file of a model or a comparison, and would be replaced; give another name");
 }

@@ -88,7 +88,7 @@ class OutputFolder {
   int folder_ = -1, lock_ = -1;
 };
 
-// The names of the files that statera wrote into a folder, its list among them; none where there is no list.
+// The names of the files that statera wrote into a folder, its list and its lock among them; none where there is no list.
 std::vector<std::string> own_files(const std::string& folder);
 
 // Throws io if an output that is named by the user is a file of a model or a comparison, or will be one.

@@ -451,7 +451,7 @@ TEST_F(OutputFolders, OwnFilesAreKnownByTheList) {
   }
   const auto own = own_files(path());
   EXPECT_EQ(std::set<std::string>(own.begin(), own.end()),
-            (std::set<std::string>{"statera.json", "config.json", "last/model.safetensors", "model.safetensors", "winner", "models/"}));
+            (std::set<std::string>{"statera.json", ".statera.lock", "config.json", "last/model.safetensors", "model.safetensors", "winner", "models/"}));
   fs::create_symlink("config.json", path("link"));
   put(".statera.lock");
   for (const char* name : {"config.json", "last/model.safetensors", "last/../config.json", "link", "model.safetensors", ".statera.lock"})

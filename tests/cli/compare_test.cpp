@@ -110,6 +110,14 @@ TEST_F(Compare, AFolderOfTheUsersInAComparisonStays) {
   fails("compare text.txt --candidates keys.json --out a", 1, "a/models/keys: was not written by this comparison");
   EXPECT_EQ(read("a/models/keys/model.safetensors"), "mine");
   EXPECT_EQ(run(one_candidate("a")).code, 0) << read("err.txt");
+  const std::string page = read("a/report.html");
+  std::filesystem::remove(path("a/statera.json"));  // then the page must say itself that it is ours
+  write("a/report.html", "mine");
+  fails("report a", 1, "a/report.html: was not written by statera");
+  EXPECT_EQ(read("a/report.html"), "mine");
+  write("a/report.html", page);
+  EXPECT_EQ(run("report a").code, 0) << read("err.txt");
+  std::filesystem::remove(path("a/statera.json"));  // which names the page alone
   write("a/compare.sqlite-wal", "mine");
   fails(one_candidate("a"), 1, "a/compare.sqlite-wal: was not written by statera");
   EXPECT_EQ(read("a/compare.sqlite-wal"), "mine");
