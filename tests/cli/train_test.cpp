@@ -91,7 +91,10 @@ TEST_F(Train, AnInterruptOfTheBaselinesShowsTheResult) {
   std::string much;
   for (int i = 0; i < 400'000; ++i) much += std::to_string(i * 7919LL) + " ";
   write("much.txt", much);
-  const Ran ran = run_and_signal("train much.txt --config config.json --length 32 --batch 4 --steps 1 --out a", "a/model.safetensors", SIGINT, 0);
+  const pid_t child = start("train much.txt --config config.json --length 32 --batch 4 --steps 1 --out a", "a/last/model.safetensors");
+  for (int waits = 0; waits < 6000 && read("err.txt").find("n-gram models") == std::string::npos; ++waits) usleep(10'000);
+  const int code = end(child, SIGINT);
+  const Ran ran{code, read("out.txt"), read("err.txt")};
   EXPECT_EQ(ran.code, 130) << ran.err;
   EXPECT_NE(ran.out.find("this model"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("not finished"), std::string::npos) << ran.out;
@@ -189,7 +192,7 @@ TEST_F(Train, BadInputGetsOneClearLine) {
   fails("train text.txt --steps 5 --batch 0", 1, "batch");
   fails("train text.txt --steps 5 --length 999999999999", 1, "length");
   fails("train text.txt --steps 5 --lr 0", 1, "lr");
-  fails("train text.txt --steps 5 --lr nan", 1, "lr");
+  fails("train text.txt --steps 5 --lr nan", 2, "lr");
   fails("train text.txt --steps 5 --dropout 1", 1, "dropout is 1");
   fails("train text.txt --steps 5 --schedule up", 2, "schedule");
   fails("train text.txt --steps 5 --val-fraction 2", 2, "--val-fraction");
@@ -231,7 +234,7 @@ TEST_F(Train, OnAFullDiskTheLastCheckpointStays) {
   const std::string before = read("a/checkpoint/state.safetensors");
   const Ran full = run(usual("a") + "--resume", "ulimit -f 16;");  // 16 blocks of 512 bytes
   EXPECT_EQ(full.code, 1) << full.err;
-  EXPECT_NE(full.err.find("state.safetensors: cannot write"), std::string::npos) << full.err;
+  EXPECT_NE(full.err.find(".safetensors: cannot write"), std::string::npos) << full.err;
   EXPECT_TRUE(read("a/checkpoint/state.safetensors") == before);
 }
 

@@ -261,7 +261,7 @@ TEST_F(Verbs, BadModelsGetOneClearLine) {
 TEST_F(Verbs, BadSamplingFlagsAreNamed) {
   fails("generate m --max-bytes 0", 2, "--max-bytes");
   fails("generate m --temperature -1", 1, "temperature");
-  fails("generate m --temperature nan", 1, "temperature");
+  fails("generate m --temperature nan", 2, "temperature");
   fails("generate m --top-p 0", 1, "top_p");
   fails("generate m --top-k -1", 1, "top_k");
   fails("generate m --min-p 2", 1, "min_p");
