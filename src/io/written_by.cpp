@@ -24,7 +24,7 @@ struct Words {
 };
 constexpr Words known[] = {
     {"", "SQLite format 3", {"CREATE TABLE facts", "CREATE TABLE trials"}},
-    {"config.json", "{", {"\"format_version\": ", "\"mixers\": "}},
+    {"config.json", "{", {"\"format_version\": ", "\"d_model\": "}},
     {"metrics.jsonl", "{\"step\": ", {"\"bits_per_byte\": ", "\"gradient_norm\": "}},
     {"report.json", "{", {"\"format_version\": ", "\"statera\": "}},
     {"report.html", "<!DOCTYPE html>", {"<title>", ": which model fits</title>"}},

@@ -18,6 +18,7 @@
 #include "core/memory.hpp"
 #include "core/random.hpp"
 #include "io/safetensors.hpp"
+#include "io/written_by.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/error.hpp"
@@ -93,6 +94,20 @@ TEST(Config, ReadsWhatItWrites) {
     const ModelConfig config = ModelConfig::load(name);
     EXPECT_EQ(ModelConfig::parse(config.json(), "again").json(), config.json()) << name;
   }
+}
+
+// A folder that lost its list is known by such files (io/written_by.hpp), whichever form its layers have.
+TEST(Config, WhatIsWrittenSaysItIsOurs) {
+  const std::string folder = testing::TempDir() + "statera_config_of_ours", path = folder + "/config.json";
+  std::filesystem::create_directories(folder);
+  const auto ours = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    return says_it_is_ours(path);
+  };
+  for (const std::string& name : ModelConfig::presets()) EXPECT_TRUE(ours(ModelConfig::load(name).json())) << name;
+  for (const test::ModelCase& c : test::model_cases()) EXPECT_TRUE(ours(c.config.json())) << c.name;
+  EXPECT_FALSE(ours("{\"d_model\": 8}"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Config, BadOnesAreNamed) {

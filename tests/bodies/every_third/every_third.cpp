@@ -1,6 +1,7 @@
 // An inner stack that reads every third position of each sequence (2, 5, 8, ...) and counts those by a clock of its own. Its rows are the inner stack's
 // result there and zeros elsewhere. {"type", "mixers", "layers"}, as in a model's config
 #include "core/arena.hpp"
+#include "core/check.hpp"
 #include "io/json.hpp"
 #include "models/language_model.hpp"
 #include "ops/gather_rows/gather_rows.hpp"
@@ -57,9 +58,12 @@ class EveryThird : public Mixer {
   Var forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) const override {
     const View in = pass.tape.value(x);
     const Thirds thirds(rows, pass.tape.memory());
+    const size_t sequences = rows.start.size();
+    for (size_t s = 0; s < sequences && !pass.started.empty(); ++s)  // where it may be known from the outer position, what was carried agrees
+      require(rows.start[s] == 0 || pass.started[at.clock * sequences + s] == thirds.rows.start[s], ErrorCode::shape, "[every_third] sequence ", s,
+              " goes on from inner position ", pass.started[at.clock * sequences + s], ", expected ", thirds.rows.start[s]);
     const Var read = gather_rows(pass.tape, x, {}, thirds.inner_to_outer, {static_cast<int64_t>(thirds.inner_to_outer.size()), in.cols()});
     const Var made = stack_->forward(pass, read, thirds.rows, {at.slot, at.clock + 1});
-    const size_t sequences = rows.start.size();
     for (size_t s = 0; s < sequences && !pass.ended.empty(); ++s)
       pass.ended[at.clock * sequences + s] = thirds.rows.start[s] + thirds.rows.length(static_cast<int64_t>(s));
     return gather_rows(pass.tape, made, {}, thirds.outer_to_inner, in.shape);
