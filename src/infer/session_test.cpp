@@ -115,6 +115,14 @@ TEST_P(Sessions, ScoreKeepsPlacesToRewindTo) {
   small.rewind(static_cast<int64_t>(text.size()) - 20);
 }
 
+TEST(Session, ATextIsForModelsOverBytes) {
+  const Model model(ModelConfig::parse(R"({"d_model": 8, "vocab_size": 300, "mixers": {"m": {"type": "swiglu", "d_ff": 8}}, "layers": "m"})", "test"));
+  Session session(model);
+  EXPECT_THROW(session.prefill("text"), Error);
+  EXPECT_EQ(session.position(), 0);
+  EXPECT_EQ(session.prefill(std::vector<int32_t>{299, 3}).size(), 300u);
+}
+
 TEST(Session, WithoutRewindBytesOnlyTheStartIsInReach) {
   Model model(ModelConfig::load("tiny-mamba2"), Device::cpu({.threads = 1}), {.training = false});
   model.init(1);

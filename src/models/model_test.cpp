@@ -96,6 +96,18 @@ TEST(Config, ReadsWhatItWrites) {
   }
 }
 
+TEST(Config, ASublayerMayHaveAScaleOfTheLearningRate) {
+  const Model model(ModelConfig::parse(R"({"d_model": 8, "layers": "b", "blocks": {"b": [
+    {"name": "slow", "lr_scale": 0.25, "mixer": {"type": "swiglu", "d_ff": 8}}, {"name": "usual", "mixer": {"type": "swiglu", "d_ff": 8}}]}})", "test"));
+  int64_t slow = 0;
+  for (const Parameter* p : model.parameters()) {
+    const bool of_slow = p->name.find(".slow") != std::string::npos;
+    EXPECT_EQ(p->lr_scale, of_slow ? 0.25 : 1) << p->name;
+    slow += of_slow;
+  }
+  EXPECT_EQ(slow, 3);  // its norm, gate_up and down
+}
+
 // A folder that lost its list is known by such files (io/written_by.hpp), whichever form its layers have.
 TEST(Config, WhatIsWrittenSaysItIsOurs) {
   const std::string folder = testing::TempDir() + "statera_config_of_ours", path = folder + "/config.json";

@@ -460,6 +460,17 @@ TEST(Trainer, OnAFullDiskTheLastCheckpointStays) {
   EXPECT_TRUE(train(again, data_for(options), options, {.out = folder.path, .resume = true}).finished);
 }
 
+// An untrained model costs about log(256) nats, over however many batches the step is spread.
+TEST(Trainer, AnAccumulatedStepHasTheMeanLoss) {
+  for (const int64_t accumulate : {1, 3}) {
+    const Folder folder;
+    Model model = small_model();
+    TrainOptions options = short_run();
+    options.steps = 1, options.accumulate = accumulate;
+    EXPECT_NEAR(train(model, data_for(options), options, {.out = folder.path}).loss, std::log(256.0), 0.5) << accumulate;
+  }
+}
+
 TEST(Trainer, NamesWhereTheFirstBadValueWasMade) {
   const Folder folder;
   Model model = small_model();
