@@ -21,10 +21,11 @@ void each_row(Exec& exec, int64_t rows, const Row& row) {
 // y[i] = f(i-th of a, i-th of b) of one type T, row by row; b may be a.
 template <class T, class F>
 void combine(Exec& exec, const View& a, const View& b, const View& y, F f) {
-  each_row(exec, a.rows(), [&](int64_t n) {
+  const int64_t columns = a.cols();
+  each_row(exec, a.rows(), [&, columns, f](int64_t n) {
     const T *pa = a.as<T>() + n * a.stride, *pb = b.as<T>() + n * b.stride;
     T* py = y.as<T>() + n * y.stride;
-    for (int64_t c = 0; c < a.cols(); ++c) py[c] = f(pa[c], pb[c]);
+    for (int64_t c = 0; c < columns; ++c) py[c] = f(pa[c], pb[c]);
   });
 }
 
