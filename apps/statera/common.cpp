@@ -43,18 +43,21 @@ void check_named_folder(const std::string& flag, const std::string& path) {
   if (path == "-") throw UsageError(flag + " - would be a folder that is called '-', and a folder cannot go to standard output; give it a name");
 }
 
-ReadOptions reading_within(double budget) {
+ReadOptions reading_within(double budget, int64_t cut_bytes) {
   ReadOptions options;
   options.often = stop_if_asked;
-  if (budget > 0) options.seconds = budget / 2;
+  if (cut_bytes > 0) options.bytes = cut_bytes;
+  else if (budget > 0) options.seconds = budget / 2;
   return options;
 }
 
-std::vector<std::string> left_out_lines(const ByteSource& source, double budget) {
+std::vector<std::string> left_out_lines(const ByteSource& source, double budget, bool again) {
   constexpr size_t most = 5;
   std::vector<std::string> lines(source.left_out().begin(), source.left_out().begin() + static_cast<std::ptrdiff_t>(std::min(most, source.left_out().size())));
   if (source.left_out().size() > most) lines.push_back("the same in " + std::to_string(source.left_out().size() - most) + " more folders");
-  if (!source.cut().empty())
+  if (!source.cut().empty() && again)
+    lines.push_back("of " + source.cut() + " no more is read than before: the first " + bytes_text(static_cast<double>(source.bytes())) + " are all that is used");
+  else if (!source.cut().empty())
     lines.push_back("half of the budget of " + seconds_text(budget) + " was over while " + source.cut() + " was read: the first " +
                     bytes_text(static_cast<double>(source.bytes())) + " are all that is used; a longer --budget reads more");
   return lines;

@@ -20,10 +20,12 @@ std::string read_all_stdin();                 // throws UsageError on a terminal
 double parse_seconds(const std::string& text, const std::string& flag);
 std::string stem(const std::string& path);    // "out/war-and-peace.txt.xz" -> "war-and-peace"; "-" -> "stdin"
 double seconds_since_start();                 // of the program: a budget for everything begins there
-// Reading may take half of a budget (seconds; 0: none, as long as it takes). While an Interrupt lives, it ends when that is asked (Interrupted).
-ReadOptions reading_within(double budget);
-// Lines about what was left out, because half of the budget was over (seconds; 0: there is none) or because statera wrote it.
-std::vector<std::string> left_out_lines(const ByteSource& source, double budget = 0);
+// Reading may take half of a budget (seconds; 0: none, as long as it takes). Of data that were cut before, the same `cut_bytes` are read again
+// (0: they were not), however long it takes. While an Interrupt lives, reading ends when that is asked (Interrupted).
+ReadOptions reading_within(double budget, int64_t cut_bytes = 0);
+// Lines about what was left out: because statera wrote it, because half of the budget was over (seconds; 0: there is none), or because it was
+// left out when they were read before (`again`).
+std::vector<std::string> left_out_lines(const ByteSource& source, double budget = 0, bool again = false);
 void stop_if_asked();  // throws Interrupted if an Interrupt lives and was asked
 // Outputs that a flag names. Throws UsageError for "-", which stands for nothing here.
 void check_named_file(const std::string& flag, const std::string& path);

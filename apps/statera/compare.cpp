@@ -50,20 +50,15 @@ constexpr const char* examples =
     "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial in compare.sqlite.\n"
     "Ctrl-C makes a report of what is done; the same command goes on. The exit status is 130 then.";
 
-double budget_from(const Flags& f, const std::string& out) {
-  CompareSettings s;
-  saved_settings(out, s);
-  return f.budget ? parse_seconds(*f.budget, "--budget") : s.budget;
-}
+double budget_from(const Flags& f, const CompareSettings& before) { return f.budget ? parse_seconds(*f.budget, "--budget") : before.budget; }
 
 // What the flags say, upon what the folder says; the size decides what neither does.
-CompareSettings settings_from(const Flags& f, const std::string& out, int64_t bytes) {
+CompareSettings settings_from(const Flags& f, const std::optional<SavedComparison>& saved, int64_t bytes) {
   const auto set = [](auto& to, const auto& flag) {
     if (flag) to = *flag;
   };
-  CompareSettings s;
-  const bool saved = saved_settings(out, s);
-  s.budget = budget_from(f, out);
+  CompareSettings s = saved ? saved->settings : CompareSettings();
+  s.budget = budget_from(f, s);
   if (!saved) s.size = usual_size(bytes, s.budget / static_cast<double>(f.candidates.size()));
   set(s.size, f.size);
   if (!saved) {
@@ -89,8 +84,10 @@ void run(const Flags& f) {
   check_named_folder("--out", f.out);
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) + "-compare" : f.out;
   OutputFolder::check(out, comparison_files());
-  const ByteSource source(std::span<const std::string>(f.files), reading_within(budget_from(f, out)));
-  const CompareSettings settings = settings_from(f, out, source.bytes());
+  const std::optional<SavedComparison> saved = saved_comparison(out);
+  const int64_t cut_bytes = saved ? saved->cut_bytes : 0;
+  const ByteSource source(std::span<const std::string>(f.files), reading_within(budget_from(f, saved ? saved->settings : CompareSettings()), cut_bytes));
+  const CompareSettings settings = settings_from(f, saved, source.bytes());
   const std::vector<Candidate> candidates = find_candidates(f.candidates, settings.size);
 
   nlohmann::ordered_json report;
@@ -98,7 +95,7 @@ void run(const Flags& f) {
     CompareProgress progress;
     progress.note("comparing " + std::to_string(candidates.size()) + (candidates.size() == 1 ? " candidate on " : " candidates on ") + bytes_text(static_cast<double>(source.bytes())) + " in about " +
                   seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
-    for (const std::string& line : left_out_lines(source, settings.budget)) progress.note(line);
+    for (const std::string& line : left_out_lines(source, settings.budget, cut_bytes > 0)) progress.note(line);
     const Interrupt interrupt;
     CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .spent = seconds_since_start(), .stop = Interrupt::asked, .note = {}, .status = {}};
     how.status = [&](const CompareStatus& status) { progress.show(status); };

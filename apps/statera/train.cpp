@@ -160,24 +160,22 @@ void run(const Flags& f) {
   TrainRun how{.out = out, .resume = f.resume, .overwrite = f.overwrite, .checkpoint_seconds = f.checkpoint_seconds, .stop = Interrupt::asked, .abandon = Interrupt::asked};
   const Interrupt interrupt;
   OutputFolder folder = claim_folder(how);  // to the end: what is read here comes from this folder, and goes into it
-  TrainOptions options;
-  std::string saved_config;
-  const bool resumed = f.resume && saved_run(out, options, saved_config);
-  options = options_from(f, options, resumed);
+  const std::optional<SavedRun> saved = f.resume ? saved_run(out) : std::nullopt;
+  TrainOptions options = options_from(f, saved ? saved->options : TrainOptions(), saved.has_value());
 
   const bool timed = options.budget > 0 && options.steps == 0;
-  const ByteSource source(std::span<const std::string>(f.files), reading_within(timed ? options.budget : 0));
+  const ByteSource source(std::span<const std::string>(f.files), reading_within(timed ? options.budget : 0, saved ? saved->cut_bytes : 0));
   check_apart(source, out, run_files());
-  Model model = make_model(f, options, saved_config, source.bytes());
+  Model model = make_model(f, options, saved ? saved->config : "", source.bytes());
   check_bytes_model(model.config());
-  if (!resumed) choose_for(model.parameter_count(), f, options);
+  if (!saved) choose_for(model.parameter_count(), f, options);
   const auto [for_training, held_out] = source.split(f.val_fraction);
   ByteTraining streams(for_training, held_out, options);
 
   Progress progress;
   progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(for_training.bytes())) +
                 " to train on, " + bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
-  for (const std::string& line : left_out_lines(source, options.budget)) progress.note(line);
+  for (const std::string& line : left_out_lines(source, options.budget, saved && saved->cut_bytes > 0)) progress.note(line);
   const double promised = baselines_seconds(f, options, for_training, held_out);
   if (timed) {
     how.elsewhere = seconds_since_start() + promised;
@@ -186,7 +184,9 @@ void run(const Flags& f) {
   }
   how.progress = [&](const TrainProgress& p) { progress.show(p); };
   how.note = [&](const std::string& line) { progress.note(line); };
-  const TrainResult result = train(model, streams.data(), options, how, folder);
+  TrainingData data = streams.data();
+  if (!source.cut().empty()) data.cut_bytes = source.bytes();
+  const TrainResult result = train(model, data, options, how, folder);
   progress.finish();
   std::optional<Baselines> beside;
   if (result.finished && !f.no_baselines) {

@@ -16,9 +16,10 @@ namespace statera {
 // A byte model reads the 256 bytes and this, which stands before a document and is never predicted.
 inline constexpr int32_t begin_id = 256;
 
-// How long a source may take to be read.
+// How much of a source is read.
 struct ReadOptions {
   double seconds = std::numeric_limits<double>::infinity();  // what has not come by then is left out; the first 64 KiB that are there count always
+  int64_t bytes = std::numeric_limits<int64_t>::max();        // what is behind so many is left out: to read again what was cut before
   std::function<void()> often = {};                           // ten times a second at the fewest while it is read; what it throws comes out
 };
 
@@ -42,7 +43,8 @@ class ByteSource {
   int64_t document_begin(int64_t i) const { return i == 0 ? 0 : ends_[static_cast<size_t>(i) - 1]; }
   int64_t document_at(int64_t position) const;  // the document that holds the byte at 0 <= position < bytes()
 
-  // The input within or before which the time for reading was up, for messages: what stands there is no more than a part of the data.
+  // The input within or before which the time for reading was up, or the bytes to read were there, for messages: what stands there is no more
+  // than a part of the data.
   // Empty: all was read.
   const std::string& cut() const { return cut_; }
   // A line for each folder of which files were left out because statera wrote them: "notes/model: 4 files that statera wrote are left out".

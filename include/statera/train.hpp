@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "statera/model.hpp"
@@ -39,6 +40,7 @@ struct TrainingData {
   std::function<Batch(int64_t)> held_out;  // 0 <= i < held_out_batches, in order of place, about batch * length positions each
   int64_t held_out_batches = 0;
   uint64_t fingerprint = 0;                // of the data: a checkpoint of other data is refused
+  int64_t cut_bytes = 0;                   // of a source that was cut (ByteSource::cut), for who reads it again to go on; 0: it is whole
 };
 
 struct TrainProgress {
@@ -89,7 +91,13 @@ struct TrainResult {
 // not finite; device if the memory does not suffice. The model is for training (ModelOptions), initialised or loaded.
 TrainResult train(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run);
 
-// The options and the config (JSON) of the run whose checkpoint is in `out`; false if there is none. Throws io if it is damaged.
-bool saved_run(const std::string& out, TrainOptions& options, std::string& config);
+struct SavedRun {
+  TrainOptions options;
+  std::string config;     // JSON
+  int64_t cut_bytes = 0;  // TrainingData
+};
+
+// What the checkpoint in `out` says of its run; nothing if there is none. Throws io if it is damaged.
+std::optional<SavedRun> saved_run(const std::string& out);
 
 }  // namespace statera

@@ -112,7 +112,8 @@ struct ByteSource::Reader {
   Reading reading;
   double seconds;  // that it has
 
-  explicit Reader(const ReadOptions& options) : reading{.often = options.often}, seconds(options.seconds) {
+  explicit Reader(const ReadOptions& options)
+      : reading{.often = options.often, .most = static_cast<size_t>(std::max<int64_t>(options.bytes, 0))}, seconds(options.seconds) {
     constexpr double ever = 1e9;
     if (seconds < ever) reading.end = Reading::Clock::now() + std::chrono::duration_cast<Reading::Clock::duration>(std::chrono::duration<double>(seconds));
   }

@@ -122,6 +122,25 @@ TEST_F(ByteSourceTest, WhatIsOursIsKnownByWhatItHolds) {
   EXPECT_EQ(source.left_out(), (std::vector<std::string>{d + "/run: 3 files that statera wrote are left out", d + "/run/last: 1 file that statera wrote is left out"}));
 }
 
+// Whatever they are packed in: the same bytes as those that were there when reading was cut.
+TEST_F(ByteSourceTest, SoManyBytesAreReadAndNoMore) {
+  const std::string long_one = digits();
+  write("n/a.txt", "first");
+  std::ofstream(folder / "n/b", std::ios::binary) << packed(archive_write_add_filter_gzip, long_one);
+  std::ofstream(folder / "n/c", std::ios::binary) << packed(archive_write_add_filter_xz, long_one);
+  write("n/d.txt", long_one);
+  fs::remove(folder / "packed");
+  const std::string all = "first" + long_one + long_one + long_one;
+  for (const int64_t bytes : {int64_t{1}, int64_t{5}, int64_t{6}, int64_t{500'000}, int64_t{1'000'005}, int64_t{1'700'000}, int64_t{2'600'000}, std::ssize(all)}) {
+    const ByteSource source((folder / "n").string(), {.bytes = bytes});
+    std::string read;
+    for (int64_t i = 0; i < source.documents(); ++i) read += text(source.document(i));
+    EXPECT_TRUE(read == all.substr(0, static_cast<size_t>(bytes))) << bytes << " " << read.size();
+    EXPECT_FALSE(source.cut().empty());
+  }
+  EXPECT_TRUE(ByteSource((folder / "n").string(), {.bytes = std::ssize(all) + 1}).cut().empty());
+}
+
 TEST_F(ByteSourceTest, KnowsItsFilesByAnyName) {
   write("n/small.txt", "text");
   write("n/large.txt", long_text());

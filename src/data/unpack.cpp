@@ -87,6 +87,12 @@ class Pieces {
   }
   size_t size() const { return size_; }  // of a regular file from here on; 0: not known
   bool cut() const { return !reading_.cut.empty(); }
+  // Whether these are as many as are wanted: then the data are cut here.
+  bool enough(const ByteBuffer& out) {
+    if (out.size() < reading_.most) return false;
+    reading_.cut = printable(path_);
+    return true;
+  }
   // The first bytes, as many as say how they are packed; next() gives them again.
   std::span<const uint8_t> peek() {
     while (peeked_ < longest_begin) {
@@ -169,6 +175,7 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
     piece = piece.last(stream.avail_in);
     out.add(room.size() - stream.avail_out);
     check_growth(out, limit, path);
+    if (in.enough(out)) return;
     inside = result != Z_STREAM_END;
   }
   if (inside && !in.cut()) damaged(path, "unexpected end of file");
@@ -211,6 +218,7 @@ class Archive {
       if (got == 0) return;
       out.add(static_cast<size_t>(got));
       check_growth(out, limit, path_);
+      if (in_.enough(out)) return;
     }
   }
 
@@ -254,7 +262,7 @@ void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& ou
   const auto begin = in.peek().empty() ? std::span<const uint8_t>() : in.next();
   std::copy(begin.begin(), begin.end(), out.room(std::max(in.size(), begin.size())).begin());
   out.add(begin.size());
-  while (in.size() == 0 || out.size() < in.size()) {
+  while (!in.enough(out) && (in.size() == 0 || out.size() < in.size())) {
     const size_t got = in.read(in.size() == 0 ? next_room(out) : next_room(out, in.size() - out.size()));
     if (got == 0) break;
     out.add(got);
@@ -321,6 +329,8 @@ void read_unpacked(int descriptor, const std::string& path, size_t limit, Readin
   if (packer.packing != Packing::none)
     if (const Packer& inner = packer_of(bytes.bytes()); inner.packing != Packing::none)
       fail(ErrorCode::io, "[data] ", printable(path), " is packed more than once (", inner.name, " inside ", packer.name, "): unpack it first");
+  bytes.keep(reading.most);
+  reading.most -= bytes.size();
 }
 }  // namespace
 

@@ -48,6 +48,7 @@ void RunState::visit(FieldVisitor& v) {
   v.field("best_weights", best_weights, "fingerprint of the model then");
   v.field("metrics_bytes", metrics_bytes, "length of metrics.jsonl");
   v.field("data", data, "fingerprint of the data");
+  v.field("cut_bytes", cut_bytes, "of data that were cut; 0: they were not");
 }
 
 namespace {
@@ -107,6 +108,7 @@ void check_run(const SafetensorsFile& file, const RunState& run, const TrainOpti
   if (run.best_step == 0) check(run.best == std::numeric_limits<double>::infinity(), "best", run.best, "inf, since best_step is 0");
   else check(std::isfinite(run.best) && run.best >= 0, "best", run.best, "bits per byte of 0 or more");
   check(run.metrics_bytes >= 0, "metrics_bytes", run.metrics_bytes, "0 or more");
+  check(run.cut_bytes >= 0, "cut_bytes", run.cut_bytes, "0 or more");
 }
 
 // What a checkpoint before format 3 called a slot: its layer and its place there.
@@ -273,12 +275,10 @@ void load_best(const std::string& out, const Model& model, const RunState& state
   }
 }
 
-bool saved_run(const std::string& out, TrainOptions& options, std::string& config) {
-  if (!has_checkpoint(out)) return false;
+std::optional<SavedRun> saved_run(const std::string& out) {
+  if (!has_checkpoint(out)) return {};
   const SafetensorsFile file = open(out);
-  options = read<TrainOptions>(file, "options");
-  config = text_at(file, "config");
-  return true;
+  return SavedRun{read<TrainOptions>(file, "options"), text_at(file, "config"), read<RunState>(file, "run").cut_bytes};
 }
 
 }  // namespace statera

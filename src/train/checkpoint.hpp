@@ -19,6 +19,7 @@ struct RunState {
   std::string best_weights;   // Model::fingerprint of the weights of that step, hexadecimal; empty: not known, in older checkpoints
   int64_t metrics_bytes = 0;  // of metrics.jsonl; what stands behind is from after the checkpoint
   std::string data;           // fingerprint, hexadecimal
+  int64_t cut_bytes = 0;      // TrainingData; 0 in older checkpoints
   void visit(FieldVisitor&);
 };
 

@@ -117,6 +117,7 @@ class Trainer {
   void prepare() {
     model_.set_context(options_.length);
     state_.data = fingerprint_text(data_.fingerprint);
+    state_.cut_bytes = data_.cut_bytes;
     if (run_.resume && has_checkpoint(run_.out)) {
       state_ = load_checkpoint(run_.out, model_, optimizer_, carried_, options_, data_.fingerprint);
       check(options_, data_, run_);  // those that were open came from there

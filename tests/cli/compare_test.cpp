@@ -1,4 +1,8 @@
 // statera compare through the program: what a user meets, what an interrupted comparison leaves, what a later call adds.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
@@ -49,6 +53,23 @@ class Compare : public Program {
     return all;
   }
 };
+
+TEST_F(Compare, DataThatWereCutAreReadAgainAsFar) {
+  ASSERT_EQ(mkfifo(path("open").c_str(), 0600), 0);
+  const int writer = ::open(path("open").c_str(), O_RDWR);  // so that the pipe never ends
+  const std::string text = read("text.txt").substr(0, 40'000);
+  ASSERT_EQ(::write(writer, text.data(), text.size()), std::ssize(text));
+  const std::string begin = "compare - --candidates ssm.json", rest = " --length 32 --batch 2 --learning-rates 1 --out a <";
+  const Ran first = run(begin + rest + "open --budget " + std::to_string(4 * least_budget()) + "s");
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_NE(first.err.find("was over while the standard input was read"), std::string::npos) << first.err;
+  ::close(writer);
+  const Ran second = run(begin + ",keys.json" + rest + "text.txt");
+  ASSERT_EQ(second.code, 0) << second.err;
+  EXPECT_NE(second.err.find("of the standard input no more is read than before"), std::string::npos) << second.err;
+  EXPECT_EQ(report("a")["data"]["bytes"], 40'000);
+  EXPECT_EQ(report("a")["candidates"].size(), 2u);
+}
 
 TEST_F(Compare, MeasuresRecommendsAndShows) {
   const Ran ran = run(usual("a"));

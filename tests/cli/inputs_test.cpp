@@ -41,6 +41,12 @@ TEST_F(Inputs, AStreamThatDoesNotEndIsCutWithinTheBudget) {
   const Ran pipe = run(train("-", "p", "--budget 1s") + " <open");
   EXPECT_EQ(pipe.code, 0) << pipe.err;
   EXPECT_PRED2(has, pipe.err, "half of the budget of 1 s was over while the standard input was read: the first 50.0 KB are all that is used");
+  // To go on, the same bytes are read again, whatever else there is by now.
+  const Ran again = run(train("-", "p", "--resume") + " <text.txt");
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_PRED2(has, again.err, "of the standard input no more is read than before: the first 50.0 KB are all that is used");
+  write("other.txt", "another " + text);
+  fails(train("-", "p", "--resume") + " <other.txt", 1, "other data");
   ::close(writer);
   const Ran zeros = run(train("/dev/zero", "z", "--budget 1s"));
   EXPECT_EQ(zeros.code, 0) << zeros.err;

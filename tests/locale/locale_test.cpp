@@ -96,10 +96,9 @@ void add_run(const std::string& out, Texts& all) {
   all["config.json"] = read(out + "/config.json");
   all["weights"] = std::to_string(std::hash<std::string>()(read(out + "/model.safetensors")));
 
-  TrainOptions saved;
-  std::string config;
-  ASSERT_TRUE(saved_run(out, saved, config));
-  all["checkpoint"] = write_fields(saved) + config;
+  const std::optional<SavedRun> saved = saved_run(out);
+  ASSERT_TRUE(saved.has_value());
+  all["checkpoint"] = write_fields(saved->options) + saved->config;
   const Model loaded = Model::load(out, Device::cpu({.threads = 1}));
   all["text"] = generate(loaded, "line", {.max_bytes = 50, .temperature = 0.75f, .seed = 1, .raw = true, .warn = [](const std::string&) {}});
   Session session(loaded);

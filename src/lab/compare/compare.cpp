@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -112,6 +113,7 @@ void Comparison::agree() {
 void Comparison::keep_terms(const Amounts& amounts) {
   store_.keep_fact("data", fingerprint_text());
   store_.keep_fact("data_name", short_name(source_.name()));
+  if (!source_.cut().empty()) store_.keep_fact("cut_bytes", std::to_string(source_.bytes()));
   store_.keep_fact("settings", write_fields(settings_));
   store_.keep_fact("amounts", write_fields(amounts));
 }
@@ -228,13 +230,20 @@ void Comparison::compare_baselines() {
   store_.keep_fact("baselines", baselines_json(b));
 }
 
-bool saved_settings(const std::string& out, CompareSettings& settings) {
-  if (!fs::exists(store_path(out))) return false;
+std::optional<SavedComparison> saved_comparison(const std::string& out) {
+  if (!fs::exists(store_path(out))) return {};
   OutputFolder folder(out, comparison_files());
   const Store store(own_store(folder));
   const auto kept = store.fact("settings");
-  if (kept) read_fields({*kept, store_path(out)}, settings);
-  return kept.has_value();
+  if (!kept) return {};
+  SavedComparison saved;
+  read_fields({*kept, store_path(out)}, saved.settings);
+  if (const auto cut = store.fact("cut_bytes")) {
+    const auto read = std::from_chars(cut->data(), cut->data() + cut->size(), saved.cut_bytes);
+    require(read.ec == std::errc() && read.ptr == cut->data() + cut->size() && saved.cut_bytes > 0, ErrorCode::io, store_path(out),
+            " is damaged: cut_bytes is '", printable(*cut), "'; choose another folder with --out");
+  }
+  return saved;
 }
 
 Json compare(const ByteSource& source, const std::vector<Candidate>& candidates, const CompareSettings& settings, const Device& device,

@@ -47,8 +47,13 @@ struct CompareRun {
   std::function<void(const CompareStatus&)> status;         // several times a second while something trains
 };
 
-// The settings that OUT holds a comparison with; false if it holds none. Throws io or config for one that cannot be read.
-bool saved_settings(const std::string& out, CompareSettings& settings);
+struct SavedComparison {
+  CompareSettings settings;
+  int64_t cut_bytes = 0;  // so many of the data were read before reading was cut (ByteSource::cut), and are to be read again; 0: they are whole
+};
+
+// What OUT holds a comparison with; nothing if it holds none. Throws io or config for one that cannot be read.
+std::optional<SavedComparison> saved_comparison(const std::string& out);
 
 // The report (src/lab/report/report.md), also written to OUT/report.json; "complete" is false if it was stopped. Candidates that OUT has
 // already stand in it too. Throws config if OUT holds a comparison of other data or settings, or the budget is too small; io.
