@@ -85,7 +85,7 @@ std::vector<int64_t> CompareSettings::length_list() const {
     rest.remove_prefix(end + 1);
   }
   std::ranges::sort(all);
-  all.erase(std::ranges::unique(all).begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
 
