@@ -95,13 +95,6 @@ void require_time(const TrainOptions& o, double elsewhere, double batch_seconds)
 double weights_bytes(const Model& model) { return static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype())); }
 double kept_bytes(const Model& model) { return 4 * weights_bytes(model); }  // weights, gradients, two means
 
-// Throws device; returns what the run needs.
-double check_memory(const Model& model, const TrainingData& data, const TrainOptions& options) {
-  const double windows = window_bytes(model, data, options) * static_cast<double>(options.batch);
-  const double copied = options.budget > 0 ? weights_bytes(model) : 0;  // by time_optimizer()
-  require_memory(windows + copied, "a batch of " + std::to_string(options.batch) + " x " + std::to_string(options.length), smaller_batch(options));
-  return windows + kept_bytes(model);
-}
 
 double time_batches(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options) {
   const auto run = [&](int64_t i) {
@@ -147,7 +140,16 @@ double time_save(const AdamW& optimizer, OutputFolder& folder) {
 }
 }  // namespace
 
-double training_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) { return check_memory(model, data, options); }
+double training_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
+  return window_bytes(model, data, options) * static_cast<double>(options.batch) + kept_bytes(model);
+}
+
+double check_memory(const Model& model, const TrainingData& data, const TrainOptions& options) {
+  const double all = training_bytes(model, data, options);
+  const double copied = options.budget > 0 ? weights_bytes(model) : 0;  // by time_optimizer()
+  require_memory(all - kept_bytes(model) + copied, "a batch of " + std::to_string(options.batch) + " x " + std::to_string(options.length), smaller_batch(options));
+  return all;
+}
 
 double first_batch(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options, double elsewhere) {
   const auto begin = Clock::now();

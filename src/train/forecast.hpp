@@ -28,9 +28,10 @@ Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&
 // at least one of each. Leaves gradients behind. For batches that first_batch() has let pass.
 double bf16_gain(const Model&, Tape&, const TrainingData&, const TrainOptions&);
 
-// Memory of a run with these data: weights, gradients, the optimizer's means, and what a batch leaves on the tape. Runs one window, and throws
-// device if a batch needs more than is free.
+// Memory of a run with these data: weights, gradients, the optimizer's means, and what a batch leaves on the tape. Runs one window.
 double training_bytes(const Model&, const TrainingData&, const TrainOptions&);
+// The same; throws device if a batch needs more than is free.
+double check_memory(const Model&, const TrainingData&, const TrainOptions&);
 
 // Makes the choices that options leave open. `spent`: seconds since the run began; `elsewhere`: of the budget that are not for
 // the run (TrainRun). Throws config.

@@ -139,7 +139,7 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   const TrainOptions options{.batch = candidate.batch, .length = candidate.length, .dropout = s.dropout, .precision = s.precision};
   ByteTraining training(parts.train, parts.validation, options);
   const TrainingData data = training.data();
-  if (visit.steps.empty()) static_cast<void>(training_bytes(model, data, options));  // throws if they are not free
+  if (visit.steps.empty()) check_memory(model, data, options);
   const auto step = [&](int64_t i) {
     const auto begin = Clock::now();
     const Batch batch = data.batch(i);
