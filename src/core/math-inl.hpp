@@ -55,6 +55,40 @@ HWY_INLINE V SiluGrad(D d, V x) {
   return hn::Mul(s, hn::MulAdd(x, hn::Mul(e, s), one));
 }
 
+// tanh(x): near 0 the odd polynomial of Cephes, tanhf; else 1 - 2 / (exp(2 |x|) + 1).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Tanh(D d, V x) {
+  const V a = hn::Abs(x), s = hn::Mul(x, x), one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f);
+  V p = hn::Set(d, -5.70498872745e-3f);
+  p = hn::MulAdd(p, s, hn::Set(d, 2.06390887954e-2f));
+  p = hn::MulAdd(p, s, hn::Set(d, -5.37397155531e-2f));
+  p = hn::MulAdd(p, s, hn::Set(d, 1.33314422036e-1f));
+  p = hn::MulAdd(p, s, hn::Set(d, -3.33332819422e-1f));
+  const V near = hn::MulAdd(hn::Mul(p, s), x, x);
+  const V far = hn::Sub(one, hn::Div(two, hn::Add(Exp(d, hn::Mul(two, a)), one)));
+  return hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625f)), near, hn::CopySign(far, x));
+}
+
+// P(Z < x) of a standard normal Z, and e = exp(-x^2 / 2). With t = 1 / (1 + |x| / 4), P(Z < -|x|) = e p(t): p is a polynomial of degree 9, fitted
+// for the least relative error in 0 <= |x| <= 14 (1.5e-8 before rounding), so that the tail below 0 keeps its digits.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V NormalBelow(D d, V x, V& e) {
+  const V one = hn::Set(d, 1.0f), t = hn::Div(one, hn::MulAdd(hn::Abs(x), hn::Set(d, 0.25f), one));
+  e = Exp(d, hn::Mul(hn::Mul(x, x), hn::Set(d, -0.5f)));
+  V p = hn::Set(d, 3.3946896638e-2f);
+  p = hn::MulAdd(p, t, hn::Set(d, -1.9617821063e-1f));
+  p = hn::MulAdd(p, t, hn::Set(d, 3.9500338796e-1f));
+  p = hn::MulAdd(p, t, hn::Set(d, -3.3347168362e-1f));
+  p = hn::MulAdd(p, t, hn::Set(d, 3.0448875972e-1f));
+  p = hn::MulAdd(p, t, hn::Set(d, -2.0384992760e-2f));
+  p = hn::MulAdd(p, t, hn::Set(d, 1.2156823922e-1f));
+  p = hn::MulAdd(p, t, hn::Set(d, 9.4820191640e-2f));
+  p = hn::MulAdd(p, t, hn::Set(d, 1.0022900504e-1f));
+  p = hn::MulAdd(p, t, hn::Set(d, -2.1600410930e-5f));
+  const V tail = hn::Mul(e, p);
+  return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
+}
+
 // log(1 + exp(x)) = max(x, 0) + log1p(u), u = exp(-|x|); log1p(u) = 2 atanh(u / (2 + u)), a series in s^2 <= 1/9.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V SoftplusOf(D d, V x, V u) {

@@ -13,7 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 
-enum { exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_ };
+enum { exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_, tanh_, normal_, density_ };
 
 // y[i] = f(x[i]) for a multiple of 16 values
 void Apply(int f, const float* x, float* y, int64_t n) {
@@ -21,12 +21,17 @@ void Apply(int f, const float* x, float* y, int64_t n) {
   for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::Lanes(d))) {
     const auto v = hn::LoadU(d, x + i);
     auto slope = v;
+    auto density = v;
     Softplus(d, v, slope);
+    const auto normal = NormalBelow(d, v, density);
     const auto r = f == exp_         ? Exp(d, v)
                    : f == sigmoid_   ? Sigmoid(d, v)
                    : f == silu_      ? Silu(d, v)
                    : f == silu_grad_ ? SiluGrad(d, v)
                    : f == softplus_  ? Softplus(d, v)
+                   : f == tanh_      ? Tanh(d, v)
+                   : f == normal_    ? normal
+                   : f == density_   ? density
                                      : slope;
     hn::StoreU(r, d, y + i);
   }
@@ -39,7 +44,7 @@ HWY_AFTER_NAMESPACE();
 namespace statera::test {
 namespace {
 HWY_EXPORT(Apply);
-enum { exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_ };
+enum { exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_, tanh_, normal_, density_ };
 
 std::vector<float> values_of(int f, const std::vector<float>& x) {
   std::vector<float> y(x.size());
@@ -68,6 +73,7 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double silu(double x) { return x * sigmoid(x); }
 double silu_grad(double x) { return sigmoid(x) * (1 + x * (1 - sigmoid(x))); }
 double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
+double normal_below(double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; }
 constexpr double bound = 3e-7;
 
 TEST(Math, RelativeErrors) {
@@ -83,6 +89,12 @@ TEST(Math, RelativeErrors) {
   EXPECT_LE(worst(silu_, -80, 80, silu, magnitude(silu)), bound);
   EXPECT_LE(worst(softplus_, -80, 100, softplus, magnitude(softplus)), bound);
   EXPECT_LE(worst(softplus_, -2, 2, softplus, magnitude(softplus)), bound);
+  EXPECT_LE(worst(tanh_, -20, 20, [](double x) { return std::tanh(x); }, magnitude([](double x) { return std::tanh(x); })), bound);
+  EXPECT_LE(worst(tanh_, -1, 1, [](double x) { return std::tanh(x); }, magnitude([](double x) { return std::tanh(x); })), bound);
+  // exp(-x^2 / 2) inherits the rounding of x^2 / 2, at most 2^-24 of it
+  const auto with_square = [](auto f) { return [f](double x) { return f(x) * (1 + x * x / 2 * 0x1p-24 / bound); }; };
+  EXPECT_LE(worst(normal_, -12, 12, normal_below, with_square(normal_below)), 2 * bound);
+  EXPECT_LE(worst(density_, -12, 12, [](double x) { return std::exp(-x * x / 2); }, with_square([](double x) { return std::exp(-x * x / 2); })), bound);
   // it crosses zero at -1.28, where only the size of its terms can be asked for
   EXPECT_LE(worst(silu_grad_, -80, 80, silu_grad, [](double x) { return sigmoid(x) * (1 + std::abs(x) * (1 - sigmoid(x))); }), 2 * bound);
 }
@@ -90,7 +102,7 @@ TEST(Math, RelativeErrors) {
 TEST(Math, EdgesOfTheRange) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> x{nan, -nan, -inf, -1000, -88, inf, 1000, 0, -0.0f, 0, 0, 0, 0, 0, 0, 0};
-  for (int f : {exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_}) {
+  for (int f : {exp_, sigmoid_, silu_, silu_grad_, softplus_, softplus_slope_, normal_, density_}) {
     const std::vector<float> y = values_of(f, x);
     EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1])) << f;
     for (size_t i = 3; i < 5; ++i) EXPECT_NEAR(y[i], 0, 1e-30) << f << " of " << x[i];
@@ -100,6 +112,11 @@ TEST(Math, EdgesOfTheRange) {
   EXPECT_EQ(values_of(sigmoid_, x)[5], 1);
   EXPECT_EQ(values_of(sigmoid_, x)[7], 0.5f);
   EXPECT_EQ(values_of(softplus_, x)[6], 1000);
+  EXPECT_EQ(values_of(normal_, x)[6], 1);
+  EXPECT_EQ(values_of(normal_, x)[7], 0.5f);
+  const std::vector<float> tanh = values_of(tanh_, x);
+  EXPECT_TRUE(std::isnan(tanh[0]));
+  for (size_t i = 2; i < x.size(); ++i) EXPECT_EQ(tanh[i], x[i] > 0 ? 1 : x[i] < 0 ? -1 : 0) << x[i];
   EXPECT_TRUE(std::isfinite(values_of(exp_, x)[6]));
 }
 

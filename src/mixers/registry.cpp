@@ -27,7 +27,8 @@ const std::vector<Entry>& entries() {
       entry<AttentionMixer, AttentionConfig>("attention"),
       entry<Mamba1, Mamba1Config>("mamba1"),
       entry<Mamba2, Mamba2Config>("mamba2"),
-      entry<Mlp, MlpConfig>("swiglu"),
+      entry<Mlp, MlpConfig>("mlp"),
+      entry<Swiglu, SwigluConfig>("swiglu"),
   };
   return all;
 }

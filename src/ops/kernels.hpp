@@ -1,8 +1,8 @@
 // How an operation finds its kernels. Every operation has a table of function pointers per element type:
 //
-//   template <class T> struct SwigluKernels { const char* name; void (*forward)(const SwigluForward<T>&, Exec&); ... };
-//   extern const SwigluKernels<double> swiglu_ref_f64;   // double is reference by definition
-//   extern const SwigluKernels<float> swiglu_ref_f32, swiglu_cpu;
+//   template <class T> struct ActivationKernels { const char* name; void (*forward)(const ActivationForward<T>&, Exec&); ... };
+//   extern const ActivationKernels<double> activation_ref_f64;   // double is reference by definition
+//   extern const ActivationKernels<float> activation_ref_f32, activation_cpu;
 //
 // and picks one with pick<T>(exec, ref_f64, ref_f32, cpu).
 #pragma once

@@ -1,5 +1,6 @@
 #include "ops/op_case.hpp"
 
+#include "ops/activation/activation.hpp"
 #include "ops/attention/attention.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
@@ -13,7 +14,6 @@
 #include "ops/rope/rope.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
 #include "ops/ssd/ssd.hpp"
-#include "ops/swiglu/swiglu.hpp"
 
 namespace statera {
 
@@ -26,6 +26,7 @@ CaseStates::CaseStates(const View& initial, DType dtype, const Shape& shape) {
 std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> all;
   for (auto cases : {
+           activation_cases,
            attention_cases,
            causal_conv1d_cases,
            cross_entropy_cases,
@@ -39,7 +40,6 @@ std::vector<OpCase> all_op_cases() {
            rope_cases,
            selective_scan_cases,
            ssd_cases,
-           swiglu_cases,
        }) {
     std::vector<OpCase> more = cases();
     all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));

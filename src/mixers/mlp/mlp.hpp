@@ -1,29 +1,55 @@
-// A gated MLP, the channel mixer of most blocks: y = (silu(x Wg^T) * (x Wu^T)) Wd^T, gate and up as one product (Shazeer, 2020, eq. 6). See mlp.md.
+// The channel mixers of most blocks: two products with an activation between them, with a gate or without. See mlp.md.
 #pragma once
+#include <string>
+
 #include "core/fields.hpp"
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
+#include "ops/activation/activation.hpp"
 
 namespace statera {
 
 struct MlpConfig {
   int64_t d_ff = 0;
+  std::string activation = "gelu";
+  bool gated = false, bias = false;
+
+  void visit(FieldVisitor& v) {
+    v.field("d_ff", d_ff, "hidden width");
+    v.field("activation", activation, "silu, gelu, gelu_tanh, relu, squared_relu, tanh or sigmoid");
+    v.field("gated", gated, "the activation is the gate of another value of width d_ff");
+    v.field("bias", bias, "both products add a bias");
+  }
+};
+
+struct SwigluConfig {
+  int64_t d_ff = 0;
   void visit(FieldVisitor& v) { v.field("d_ff", d_ff, "hidden width"); }
-  // Throws config.
-  static MlpConfig read(const JsonText& config);
 };
 
 class Mlp : public Mixer {
  public:
+  // Throws config.
   Mlp(const JsonText& config, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
   void visit_parameters(ParameterVisitor&) override;
   Cost cost(Pass, int64_t length, int64_t context) const override;
 
+ protected:
+  Mlp(const MlpConfig& config, const Place& place, const std::string& where);
+
  private:
   MlpConfig config_;
-  Linear gate_up_, down_;
+  Activation activation_;
+  Linear up_, down_;  // with a gate, gate and up as one product
+};
+
+// The MLP of most models since 2020: gated by silu, without biases (Shazeer, 2020, eq. 6).
+class Swiglu : public Mlp {
+ public:
+  // Throws config.
+  Swiglu(const JsonText& config, const Place& place);
 };
 
 }  // namespace statera

@@ -1,0 +1,57 @@
+// Element-wise activations, alone and as the gate of another value (GLU). A new one is a name here, its value and slope in activation_ref.cpp, and the
+// same in vectors in activation_cpu.cpp. See activation.md.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/exec.hpp"
+#include "ops/op_case.hpp"
+#include "statera/tape.hpp"
+
+namespace statera {
+
+enum class Activation { silu, gelu, gelu_tanh, relu, squared_relu, tanh, sigmoid };
+
+const std::vector<std::string_view>& activation_names();  // in the order of the enumeration
+// Throws config and lists the names; `where` is for the message.
+Activation activation_named(const std::string& name, const std::string& where);
+
+template <class T> struct ActivationForward {
+  Activation f;
+  const T *x, *up;  // [N, C], rows `stride` apart; up null: no gate
+  T* y;             // [N, C], rows y_stride apart
+  int64_t rows, columns, stride, y_stride;
+  double in, out;   // y = out f(in x); 1 with a gate
+};
+
+template <class T> struct ActivationBackward {
+  ActivationForward<T> in;  // y unused
+  const T* dy;              // [N, C], dense
+  T *dx, *dup;              // [N, C], rows dstride apart; overwritten
+  int64_t dstride;
+};
+
+template <class T> struct ActivationKernels {
+  const char* name;
+  void (*forward)(const ActivationForward<T>&, Exec&) noexcept;
+  void (*backward)(const ActivationBackward<T>&, Exec&) noexcept;
+};
+extern const ActivationKernels<double> activation_ref_f64;
+extern const ActivationKernels<float> activation_ref_f32, activation_cpu;
+
+// gate_up [N, 2 C], the gate first -> y [N, C] = f(gate) up. Throws shape for an odd width.
+void glu(Exec&, Activation f, const View& gate_up, const View& y);
+Var glu(Tape&, Activation f, Var gate_up);
+
+struct ActivationFactors {
+  double in = 1, out = 1;
+};
+
+// x [N, C] -> y [N, C] = out f(in x). In the Exec face y may be x.
+void activate(Exec&, Activation f, const View& x, const View& y, const ActivationFactors& factors = {});
+Var activate(Tape&, Activation f, Var x, const ActivationFactors& factors = {});
+
+std::vector<OpCase> activation_cases();
+
+}  // namespace statera
