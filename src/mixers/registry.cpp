@@ -25,9 +25,9 @@ Entry entry(std::string_view type) {
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
       entry<AttentionMixer, AttentionConfig>("attention"),
+      entry<Mlp, MlpConfig>("ffn"),
       entry<Mamba1, Mamba1Config>("mamba1"),
       entry<Mamba2, Mamba2Config>("mamba2"),
-      entry<Mlp, MlpConfig>("mlp"),
       entry<Swiglu, SwigluConfig>("swiglu"),
   };
   return all;
