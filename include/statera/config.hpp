@@ -18,7 +18,7 @@ class FieldVisitor;
 class KeyVisitor;
 
 struct ModelConfig {
-  static constexpr int64_t newest_format = 2;  // 2: blocks
+  static constexpr int64_t newest_format = 2;  // 2: blocks, and the keys of visit_added()
 
   int64_t format_version = 1;   // of what was read; json() writes the oldest that has every key it needs
   int64_t d_model = 0;
@@ -32,6 +32,12 @@ struct ModelConfig {
   std::map<std::string, std::string> mixers;  // name -> its own JSON object, which the mixer reads
   std::string mlp;                            // the JSON object of the MLP behind each of them; empty: none
   std::map<std::string, std::string> blocks;  // name -> JSON array of sublayers
+  std::map<std::string, std::string> shared;  // name -> JSON object of a mixer whose weights several sublayers of the blocks use
+  std::string norm = "rms";     // of "mixers", of "mlp" and before the output
+  int64_t learned_positions = 0;  // rows of a table that is added to the embedding; 0: none
+  double embedding_scale = 1;   // factor of the embedding
+  double logit_scale = 1;       // factor of the logits
+  double logit_softcap = 0;     // c: the logits are c tanh(logits / c); 0: no cap
   std::string where = "config";               // the file or preset it came from, for messages
 
   // A preset's name ("small-hybrid") or the path of a JSON file or of a model folder. Throws config or io; unknown keys are errors.
@@ -41,7 +47,8 @@ struct ModelConfig {
 
   std::string json() const;     // parse(json()) gives an equal config
   std::vector<std::vector<std::string>> layer_mixers() const;  // the JSON objects of the mixers of each layer. Throws config
-  void visit(FieldVisitor&);    // the plain fields; mixers, mlp and blocks are objects of their own
+  void visit(FieldVisitor&);    // the plain fields; mixers, mlp, blocks and shared are objects of their own
+  void visit_added(FieldVisitor&);  // those of them that format 1 did not have; written where they are not the defaults
   static void visit_keys(KeyVisitor&);  // every key that a config may have, with defaults: core/fields.hpp
 };
 

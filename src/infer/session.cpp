@@ -57,6 +57,7 @@ struct Session::Impl {
     const int64_t vocab = model->config().vocab_size;
     for (int32_t id : ids)
       require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
+    require_room(ids.size());
     start_if_new();
     while (!ids.empty()) {
       const auto slice = static_cast<size_t>(slice_rows - state.position() % slice_rows);
@@ -74,6 +75,13 @@ struct Session::Impl {
   size_t until_kept() const {
     if (options.rewind_bytes == 0) return std::numeric_limits<size_t>::max();
     return static_cast<size_t>(options.rewind_every - position % options.rewind_every);
+  }
+
+  // Before anything is read, so that what does not fit changes nothing.
+  void require_room(size_t more) const {
+    const int64_t most = model->config().learned_positions, begin = state.position() == 0 && model->config().begin ? 1 : 0;
+    const int64_t end = state.position() + begin + static_cast<int64_t>(more);
+    require(most == 0 || end <= most, ErrorCode::config, "[session] ", end, " positions are more than the ", most, " of learned_positions; start a new session");
   }
 
   void start_if_new() {
@@ -161,6 +169,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
   for (int32_t id : ids) require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
   std::vector<float> costs(ids.size());
   if (ids.empty()) return costs;
+  s.require_room(ids.size());
   s.start_if_new();
   const auto cost = [&](const View& logits, std::span<const int32_t> targets, float* out) {
     const ArenaScope scope(s.scratch);

@@ -133,6 +133,26 @@ TEST(Session, WithoutRewindBytesOnlyTheStartIsInReach) {
   EXPECT_EQ(session.position(), 0);
 }
 
+// Nothing is read of what does not fit.
+TEST(Session, BehindTheLastLearnedPositionIsAnError) {
+  Model model(ModelConfig::parse(R"({"d_model": 8, "learned_positions": 2500, "mixers": {"m": {"type": "swiglu", "d_ff": 8}}, "layers": "m"})", "test"));
+  model.init(1);
+  Session session(model);
+  session.prefill("12345678");
+  for (const size_t more : {2492u, 9000u}) {
+    try {
+      session.prefill(std::string(more, 'x'));
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::config);
+      EXPECT_NE(std::string(error.what()).find(" positions are more than the 2500 of learned_positions"), std::string::npos) << error.what();
+    }
+    EXPECT_EQ(session.position(), 8);  // the begin that stands before a text is one more of the 2500
+  }
+  session.prefill(std::string(2491, 'x'));
+  EXPECT_EQ(session.position(), 2499);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn(test::model_cases()), [](const auto& info) { return info.param.name; });
 
 TEST(Session, WarnsOncePastTheTrainedContextAndSlides) {

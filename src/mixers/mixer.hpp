@@ -4,6 +4,7 @@
 //
 // Thread safety: const calls from several threads are safe with their own tapes, passes and states.
 #pragma once
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -56,6 +57,13 @@ class SideValues {
 // Auxiliary losses of a whole model (the balance of experts, the rate of segments), by number; each is a scalar that its mixer has weighted.
 using LossNames = std::vector<std::string>;
 
+// Mixers whose weights several sublayers of a stack use, by name. Each use has slots of its own.
+struct SharedMixer {
+  std::unique_ptr<Mixer> mixer;
+  int64_t d_in, d_out;
+};
+using SharedMixers = std::map<std::string, SharedMixer>;
+
 // Where in the model a mixer stands.
 struct Place {
   int64_t d_in, d_out;
@@ -65,6 +73,7 @@ struct Place {
   MakeMixer make = nullptr;    // for mixers that are made of others
   SideValues* side = nullptr;  // of the stack that it stands in
   LossNames* losses = nullptr;
+  SharedMixers* shared = nullptr;  // of the stack, for its sublayers
 };
 
 // One pass in training: what there is beside x and its rows. What holds for one sequence is in the order of the batch.

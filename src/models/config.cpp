@@ -12,6 +12,7 @@
 #include "models/layer_config.hpp"
 #include "models/model_files.hpp"
 #include "models/presets.hpp"
+#include "nn/norm.hpp"
 
 namespace statera {
 
@@ -29,6 +30,11 @@ void validate(const ModelConfig& c, const std::string& where) {
   check_range(where, "vocab_size", c.vocab_size, 1, most_width);
   check_range(where, "context", c.context, 0, int64_t{1} << 40);
   require(c.norm_eps > 0 && c.norm_eps < 1, ErrorCode::config, "norm_eps ", c.norm_eps, " is not in 0 to 1 (", where, ")");
+  static_cast<void>(norm_named(c.norm, "norm", where));
+  check_range(where, "learned_positions", c.learned_positions, 0, int64_t{1} << 30);
+  for (const auto& [key, factor] : {std::pair("embedding_scale", c.embedding_scale), {"logit_scale", c.logit_scale}})
+    require(std::isfinite(factor), ErrorCode::config, key, " is not a finite number (", where, ")");
+  require(std::isfinite(c.logit_softcap) && c.logit_softcap >= 0, ErrorCode::config, "logit_softcap ", c.logit_softcap, " is not 0 or a finite number above (", where, ")");
   initial_scale(c.residual_init, 1, where);
   static_cast<void>(layers_of(c));
 }
@@ -38,6 +44,14 @@ nlohmann::ordered_json with_type_first(const nlohmann::ordered_json& object) {
   nlohmann::ordered_json ordered = {{"type", object.at("type")}};
   for (const auto& [key, value] : object.items()) ordered[key] = value;
   return ordered;
+}
+
+std::string fields_added(ModelConfig config) {
+  struct Added {
+    ModelConfig& config;
+    void visit(FieldVisitor& v) { config.visit_added(v); }
+  } added{config};
+  return write_fields(added);
 }
 
 std::string preset_names() {
@@ -57,6 +71,15 @@ void ModelConfig::visit(FieldVisitor& v) {
   v.field("residual_init", residual_init, "how outputs of mixers and MLPs start: scaled (by 1 / sqrt of their number), plain or zero");
   v.field("context", context, "positions that training saw at once; 0: not trained");
   v.field("layers", layers, "names of mixers with counts, as in \"m3 A m3 A\"");
+  visit_added(v);
+}
+
+void ModelConfig::visit_added(FieldVisitor& v) {
+  v.field("norm", norm, "kind of the norms of mixers, MLPs and the output: rms, rms_plain (no weight), layer, layer_no_bias or layer_plain (no weight, no bias)");
+  v.field("learned_positions", learned_positions, "rows of a table of learned positions that is added to the embedding; 0: none");
+  v.field("embedding_scale", embedding_scale, "factor of the embedding");
+  v.field("logit_scale", logit_scale, "factor of the logits");
+  v.field("logit_softcap", logit_softcap, "c of c tanh(logits / c); 0: no cap");
 }
 
 void ModelConfig::visit_keys(KeyVisitor& v) {
@@ -73,7 +96,7 @@ void ModelConfig::visit_keys(KeyVisitor& v) {
 ModelConfig ModelConfig::parse(const std::string& text, const std::string& where) {
   ModelConfig config;
   config.where = where;
-  read_fields(JsonText{text, where}, config, {"mixers", "mlp", "blocks"});
+  read_fields(JsonText{text, where}, config, {"mixers", "mlp", "blocks", "shared"});
   const auto json = parse_json(text, where);
   const auto objects = [&](const char* key, std::map<std::string, std::string>& into, bool array) {
     if (!json.contains(key)) return;
@@ -85,6 +108,7 @@ ModelConfig ModelConfig::parse(const std::string& text, const std::string& where
   };
   objects("mixers", config.mixers, false);
   objects("blocks", config.blocks, true);
+  objects("shared", config.shared, false);
   require(!config.mixers.empty() || !config.blocks.empty(), ErrorCode::config, "a config needs \"mixers\", an object of named mixers (", where, ")");
   for (const auto& [name, block] : config.blocks)
     require(!config.mixers.contains(name), ErrorCode::config, "mixers and blocks both name '", name, "' (", where, ")");
@@ -128,10 +152,14 @@ std::vector<std::string> ModelConfig::presets() {
 
 std::string ModelConfig::json() const {
   ModelConfig written = *this;
-  written.format_version = blocks.empty() ? 1 : 2;
+  const auto added = parse_ordered_json(fields_added(*this), "config"), usual = parse_ordered_json(fields_added({}), "config");
+  written.format_version = blocks.empty() && added == usual ? 1 : 2;
   auto json = parse_ordered_json(write_fields(written), "config");
+  for (const auto& [key, value] : added.items())
+    if (value == usual[key]) json.erase(key);
   for (const auto& [name, block] : mixers) json["mixers"][name] = parse_ordered_json(block, "mixers." + name);
   if (!mlp.empty()) json["mlp"] = with_type_first(parse_ordered_json(mlp, "mlp"));
+  for (const auto& [name, mixer] : shared) json["shared"][name] = parse_ordered_json(mixer, "shared." + name);
   for (const auto& [name, block] : blocks) json["blocks"][name] = parse_ordered_json(block, "blocks." + name);
   return json.dump(2) + "\n";
 }

@@ -2,19 +2,9 @@
 
 #include <algorithm>
 
-#include "ops/embedding/embedding.hpp"
-
 namespace statera {
 
-namespace {
-constexpr WeightFormat output_fewest = WeightFormat::int8;  // what errs here errs in the logits themselves
-}
-
-LanguageModel::LanguageModel(const ModelConfig& config)
-    : d_model_(config.d_model),
-      vocab_(config.vocab_size),
-      embedding_("embedding.weight", {config.vocab_size + (config.begin ? 1 : 0), config.d_model}, init_normal(0.02)),
-      norm_("norm", config.d_model, config.norm_eps) {
+LanguageModel::LanguageModel(const ModelConfig& config) : d_model_(config.d_model), vocab_(config.vocab_size), input_(config), output_(config, input_.table()) {
   const std::vector<BlockConfig> layers = layers_of(config);
   size_t sublayers = 0;
   for (const BlockConfig& layer : layers) sublayers += layer.size();
@@ -24,12 +14,6 @@ LanguageModel::LanguageModel(const ModelConfig& config)
   StateLayout layout;
   stack_->declare(SlotScope(layout));
   layout_ = std::make_shared<const StateLayout>(std::move(layout));
-  if (!config.tied) output_ = std::make_unique<Linear>("output", d_model_, vocab_, LinearOptions{.fewest = output_fewest});
-  else
-    embedding_.allocated = [this] {
-      const View grad = embedding_.grad;
-      tied_.bind(embedding_.value.view().row_range(0, vocab_), grad.empty() ? grad : grad.row_range(0, vocab_), &embedding_.version);
-    };
 }
 
 namespace {
@@ -70,8 +54,7 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
   const Rows rows = tape.keep(given);
   const auto S = static_cast<size_t>(rows.sequences());
   ForwardPass pass{.tape = tape, .dropout = {options.dropout, options.dropout_seed}};
-  const Var embedded = embedding(tape, ids, tape.leaf(embedding_.value, embedding_.grad));
-  Var x = dropout(tape, embedded, pass.dropout, "embedding");
+  Var x = input_.forward(tape, ids, rows, pass.dropout);
   if (options.initial && !options.initial->empty()) {
     pass.initial = initial_vars(tape, *options.initial);
     const std::span<int64_t> started = array(tape.memory(), options.initial->positions.size(), int64_t{0});
@@ -86,8 +69,7 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
   x = stack_->forward(pass, x, rows, {}, options.checkpoint);
   if (options.last) keep_state(tape, pass, *options.last);
   if (options.losses) options.losses->assign(pass.losses.begin(), pass.losses.end());
-  x = norm_(tape, x);
-  return output_ ? (*output_)(tape, x) : matmul(tape, x, tied_);
+  return output_.forward(tape, x);
 }
 
 void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, const Rows& rows, const View& logits) const {
@@ -96,9 +78,9 @@ void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, con
   const FlushDenormals flush;
   Exec& exec = pass.exec;
   const ArenaScope scope(exec.scratch);
-  const DType dtype = embedding_.value.dtype();
+  const DType dtype = input_.dtype();
   const View x = exec.scratch.allocate(dtype, {n, d_model_});
-  embedding(exec, ids, embedding_.value, x);
+  input_.advance(exec, ids, rows, x);
   stack_->advance(pass, x, rows, {}, 0);
   if (logits.empty()) return;
   View last = x;
@@ -106,23 +88,13 @@ void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, con
     last = exec.scratch.allocate(dtype, {rows.sequences(), d_model_});
     for (int64_t s = 0; s < rows.sequences(); ++s) copy(x.row_range(rows.begin(s) + rows.length(s) - 1, 1), last.row_range(s, 1));
   }
-  const View normed = exec.scratch.allocate(dtype, last.shape);
-  norm_(exec, last, normed);
-  if (output_) (*output_)(exec, normed, logits);
-  else matmul(exec, normed, tied_, logits, {});
+  output_.advance(exec, last, logits);
 }
-
-void LanguageModel::quantise_tied(ThreadPool& pool) {
-  if (!output_) tied_.quantise(pool, embedding_.value.view().row_range(0, vocab_), output_fewest);
-}
-
-double LanguageModel::tied_bytes() const { return output_ ? 0 : tied_.bytes(); }
 
 void LanguageModel::visit_parameters(ParameterVisitor& visitor) {
-  visitor.visit(embedding_);
+  input_.visit_parameters(visitor);
   stack_->visit_parameters(visitor);
-  norm_.visit(visitor);
-  if (output_) output_->visit(visitor);
+  output_.visit_parameters(visitor);
 }
 
 ModelCost LanguageModel::cost(int64_t length, int64_t context) const {

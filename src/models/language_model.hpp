@@ -7,6 +7,7 @@
 
 #include "models/carried_state.hpp"
 #include "models/stack.hpp"
+#include "models/token_ends.hpp"
 #include "statera/model.hpp"
 
 namespace statera {
@@ -35,10 +36,8 @@ class LanguageModel {
   State new_state(DType dtype) const { return State(layout_, dtype); }
   const StateLayout& layout() const { return *layout_; }
 
-  // A tied output's own copy in int8, made from the embedding as it is now; of a model with weights in int8 or int4.
-  void quantise_tied(ThreadPool& pool);
-  double tied_bytes() const;  // of a tied output as it is kept for products; 0: the output is a parameter of its own
-
+  const TokenOutput& output() const { return output_; }
+  TokenOutput& output() { return output_; }
   void visit_parameters(ParameterVisitor& visitor);
   ModelCost cost(int64_t length, int64_t context) const;
   const Stack& stack() const { return *stack_; }
@@ -47,13 +46,11 @@ class LanguageModel {
 
  private:
   int64_t d_model_, vocab_;
-  Parameter embedding_;  // [vocab_size + begin, d_model]
+  TokenInput input_;
+  TokenOutput output_;
   LossNames losses_;
   std::unique_ptr<Stack> stack_;
   std::shared_ptr<const StateLayout> layout_;
-  Norm norm_;
-  std::unique_ptr<Linear> output_;  // null: tied, and tied_ sees the embedding's first vocab_size rows
-  Weight tied_;
 };
 
 }  // namespace statera

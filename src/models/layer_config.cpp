@@ -5,6 +5,7 @@
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "nn/norm.hpp"
 
 namespace statera {
 
@@ -21,16 +22,24 @@ void one_of(const std::string& value, std::initializer_list<std::string_view> kn
   fail(ErrorCode::config, key, " is '", value, "'; known: ", all, " (", where, ")");
 }
 
-SublayerConfig read_sublayer(const std::string& json, const std::string& where) {
+SublayerConfig read_sublayer(const std::string& json, const std::map<std::string, std::string>& shared, const std::string& where) {
   SublayerConfig s;
   read_fields({json, where}, s, {"mixer"});
   const auto object = parse_json(json, where);
-  require(object.contains("mixer") && object["mixer"].is_object(), ErrorCode::config, "a sublayer needs a \"mixer\", an object (", where, ")");
-  s.mixer = object["mixer"].dump();
+  const auto mixer = object.value("mixer", nlohmann::json());
+  require(mixer.is_object() || mixer.is_string(), ErrorCode::config, "a sublayer needs a \"mixer\", an object or the name of one in \"shared\" (", where, ")");
+  if (mixer.is_string()) {
+    s.shared = mixer;
+    require(shared.contains(s.shared), ErrorCode::config, "mixer names '", s.shared, "', which shared does not have (", where, ")");
+  }
+  s.mixer = s.shared.empty() ? mixer.dump() : shared.at(s.shared);
   require(!s.name.empty() && s.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos,
           ErrorCode::config, "a sublayer needs a \"name\" of letters, digits and _ (", where, ")");
   if (s.norm_name.empty()) s.norm_name = s.name + "_norm";
-  for (const auto& [key, value] : {std::pair("norm", s.norm), {"post_norm", s.post_norm}}) one_of(value, {"rms", "none"}, key, where);
+  for (const auto& [key, value] : {std::pair("norm", s.norm), {"post_norm", s.post_norm}}) static_cast<void>(norm_named(value, key, where, true));
+  constexpr int64_t most_rank = int64_t{1} << 20;
+  require(s.low_rank >= 0 && s.low_rank <= most_rank, ErrorCode::config, "low_rank ", s.low_rank, " is not in 0 to ", most_rank, " (", where, ")");
+  require(s.shared.empty() || s.lr_scale == 1, ErrorCode::config, "lr_scale is of a sublayer's own parameters, and '", s.shared, "' is shared (", where, ")");
   one_of(s.input, {"stream", "block"}, "input", where);
   one_of(s.residual, {"stream", "normed", "none"}, "residual", where);
   require(std::isfinite(s.lr_scale) && s.lr_scale >= 0, ErrorCode::config, "lr_scale ", s.lr_scale, " is not a finite number of 0 or more (", where, ")");
@@ -38,21 +47,21 @@ SublayerConfig read_sublayer(const std::string& json, const std::string& where) 
   return s;
 }
 
-BlockConfig short_form(const std::string& mixer, const std::string& mlp) {
-  BlockConfig block = {{.name = "mixer", .norm_name = "norm", .mixer = mixer}};
-  if (!mlp.empty()) block.push_back({.name = "mlp", .norm_name = "mlp_norm", .mixer = mlp});
+BlockConfig short_form(const std::string& mixer, const std::string& mlp, const std::string& norm) {
+  BlockConfig block = {{.name = "mixer", .norm = norm, .norm_name = "norm", .mixer = mixer}};
+  if (!mlp.empty()) block.push_back({.name = "mlp", .norm = norm, .norm_name = "mlp_norm", .mixer = mlp});
   return block;
 }
 }  // namespace
 
-BlockConfig read_block(const std::string& json, const std::string& where) {
+BlockConfig read_block(const std::string& json, const std::map<std::string, std::string>& shared, const std::string& where) {
   const auto array = parse_json(json, where);
   require(array.is_array() && !array.empty() && array.size() <= most_sublayers, ErrorCode::config, "a block is a list of 1 to ", most_sublayers,
           " sublayers (", where, ")");
   BlockConfig block;
   for (size_t i = 0; i < array.size(); ++i) {
     const std::string at = where + "[" + std::to_string(i) + "]";
-    block.push_back(read_sublayer(array[i].dump(), at));
+    block.push_back(read_sublayer(array[i].dump(), shared, at));
     for (size_t j = 0; j < i; ++j)
       require(block[j].name != block[i].name && block[j].norm_name != block[i].norm_name, ErrorCode::config, "two sublayers of a block have one name (", at, ")");
   }
@@ -61,8 +70,8 @@ BlockConfig read_block(const std::string& json, const std::string& where) {
 
 std::vector<BlockConfig> layers_of(const ModelConfig& config) {
   std::map<std::string, BlockConfig> known;
-  for (const auto& [name, mixer] : config.mixers) known[name] = short_form(mixer, config.mlp);
-  for (const auto& [name, block] : config.blocks) known[name] = read_block(block, config.where + ": blocks." + name);
+  for (const auto& [name, mixer] : config.mixers) known[name] = short_form(mixer, config.mlp, config.norm);
+  for (const auto& [name, block] : config.blocks) known[name] = read_block(block, config.shared, config.where + ": blocks." + name);
   std::vector<BlockConfig> layers;
   for (const std::string& name : layer_names(config.layers)) {
     const auto at = known.find(name);

@@ -12,26 +12,29 @@ namespace statera {
 // x = residual_scale * r + scale * post_norm(mixer(norm(u)))
 struct SublayerConfig {
   std::string name;               // of its parameters: "layers.3.NAME.in_proj.weight"
-  std::string norm = "rms";       // before the mixer: rms or none
+  std::string norm = "rms";       // before the mixer: a kind of norm (nn/norm.hpp) or none
   std::string norm_name;          // of its parameters; empty: NAME_norm
   std::string post_norm = "none"; // behind it
   std::string input = "stream";   // u: the stream; block: what came into the block, so that the sublayer stands in parallel with those before it
   std::string with;               // a side value that is joined to u, which is then wider; empty: none
   std::string residual = "stream";  // r: the stream; normed: norm(u); none: 0
   double residual_scale = 1, scale = 1;
+  int64_t low_rank = 0;           // rank of what is added to the mixer's result: B A u (Hu et al., "LoRA", 2021); 0: nothing
   double lr_scale = 1;            // of all its parameters, its norms' too
+  std::string shared;             // the name of a mixer whose weights other sublayers use too; empty: its own
   std::string mixer;              // its JSON object
 
   void visit(FieldVisitor& v) {
     v.field("name", name, "name of the sublayer's parameters: layers.3.NAME.in_proj.weight");
-    v.field("norm", norm, "norm before the mixer: rms or none");
+    v.field("norm", norm, "norm before the mixer: rms, rms_plain (no weight), layer, layer_no_bias, layer_plain (no weight, no bias) or none");
     v.field("norm_name", norm_name, "name of the norm's parameters; empty: NAME_norm");
-    v.field("post_norm", post_norm, "norm behind the mixer: rms or none");
+    v.field("post_norm", post_norm, "norm behind the mixer, of the same kinds");
     v.field("input", input, "what the norm reads: stream (the residual stream), or block (what came into the block: a parallel sublayer)");
     v.field("with", with, "name of a side value that is joined to the input, as the embedding in Zamba; empty: none");
     v.field("residual", residual, "what the result is added to: stream, normed (the input behind its norm) or none");
     v.field("residual_scale", residual_scale, "factor of what the result is added to");
     v.field("scale", scale, "factor of the result");
+    v.field("low_rank", low_rank, "rank of a product of two matrices that is added to the mixer, as in LoRA; 0: none");
     v.field("lr_scale", lr_scale, "factor of the learning rate of the sublayer's parameters; 0: they rest");
   }
 };
@@ -41,8 +44,8 @@ using BlockConfig = std::vector<SublayerConfig>;
 // The blocks of a model in the order of its layers. Throws config.
 std::vector<BlockConfig> layers_of(const ModelConfig& config);
 
-// One block from its explicit form, a JSON array of sublayers. Throws config.
-BlockConfig read_block(const std::string& json, const std::string& where);
+// One block from its explicit form, a JSON array of sublayers; `shared` are the config's. Throws config.
+BlockConfig read_block(const std::string& json, const std::map<std::string, std::string>& shared, const std::string& where);
 
 // "m2 A" -> m, m, A. Throws config.
 std::vector<std::string> layer_names(const std::string& layers);

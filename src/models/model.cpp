@@ -150,7 +150,7 @@ void Model::init(uint64_t seed) {
     p->weight->quantise(impl_->device.pool(), p->value, impl_->format(*p));
     p->value = Tensor();
   }
-  if (weights() != WeightFormat::f32) layers().quantise_tied(impl_->device.pool());
+  if (weights() != WeightFormat::f32) layers().output().quantise_tied(impl_->device.pool());
 }
 
 Model Model::load(const std::string& folder, Device device, ModelOptions options) {
@@ -187,7 +187,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   const auto saved_with = file.metadata().find(config_key);
   require(saved_with == file.metadata().end() || saved_with->second == config_fingerprint(text), ErrorCode::io, text.where,
           ": is not the config that the weights beside it were saved with; put that one back, or try again if the model is being written just now");
-  if (wanted != WeightFormat::f32) model.layers().quantise_tied(pool);
+  if (wanted != WeightFormat::f32) model.layers().output().quantise_tied(pool);
   return model;
 }
 

@@ -18,20 +18,51 @@ Sublayer::Sublayer(const SublayerConfig& config, double norm_eps, const Place& p
     with_ = place.side->read(config.with, more, where);
     width_ += more;
   }
-  if (config.norm != "none") norm_.emplace(place.scope + "." + config.norm_name, width_, norm_eps);
-  if (config.post_norm != "none") post_norm_.emplace(place.scope + "." + config.name + "_post_norm", place.d_out, norm_eps);
+  if (const NormKind* kind = norm_named(config.norm, "norm", where, true)) norm_.emplace(place.scope + "." + config.norm_name, width_, norm_eps, *kind);
+  if (const NormKind* kind = norm_named(config.post_norm, "post_norm", where, true))
+    post_norm_.emplace(place.scope + "." + config.name + "_post_norm", place.d_out, norm_eps, *kind);
   require(config.residual != "normed" || (norm_ && !with_), ErrorCode::config, "residual is 'normed', which needs a norm and nothing joined to its input (",
           where, ")");
   Place inner = place;
   inner.d_in = width_;
   inner.scope = scope_;
-  mixer_ = place.make({config.mixer, where}, inner);
+  inner.shared = nullptr;
+  if (config.shared.empty()) own_ = place.make({config.mixer, where}, inner);
+  mixer_ = own_ ? own_.get() : shared_mixer(place, where);
+  if (config.low_rank > 0) {
+    low_a_.emplace(scope_ + ".low_rank_a", width_, config.low_rank);
+    low_b_.emplace(scope_ + ".low_rank_b", config.low_rank, place.d_out, LinearOptions{.init = init_constant(0)});
+  }
   struct Scale : ParameterVisitor {
     double by;
     void visit(Parameter& p) override { p.lr_scale *= by; }
   } scale;
   scale.by = config.lr_scale;
   visit_parameters(scale);
+}
+
+// Made by the first sublayer that uses it. What belongs to one place in a model, a side value or a loss, it cannot have.
+Mixer* Sublayer::shared_mixer(const Place& place, const std::string& where) {
+  const auto found = place.shared->find(config_.shared);
+  shows_mixer_ = found == place.shared->end();
+  if (!shows_mixer_) {
+    const SharedMixer& s = found->second;
+    require(s.d_in == width_ && s.d_out == place.d_out, ErrorCode::config, "the shared mixer '", config_.shared, "' has widths ", s.d_in, " to ", s.d_out,
+            ", and here stand ", width_, " to ", place.d_out, " (", where, ")");
+    return s.mixer.get();
+  }
+  SideValues side;
+  LossNames losses;
+  Place own = place;
+  own.d_in = width_;
+  own.scope = place.scope.substr(0, place.scope.rfind("layers.")) + "shared." + config_.shared;
+  own.side = &side;
+  own.losses = &losses;
+  own.shared = nullptr;
+  std::unique_ptr<Mixer> made = place.make({config_.mixer, where}, own);
+  require(side.count() == 0 && losses.empty(), ErrorCode::config, "the shared mixer '", config_.shared, "' has side values or losses of its own, which cannot be shared (",
+          where, ")");
+  return place.shared->emplace(config_.shared, SharedMixer{std::move(made), width_, place.d_out}).first->second.mixer.get();
 }
 
 // The stream and the result, less what is dropped of it. Backward reads neither the result nor what is left of it, so both are forgotten, the result
@@ -51,7 +82,9 @@ Var Sublayer::forward(ForwardPass& pass, Var x, Var block_input, const Rows& row
   const Tape::Scope scope(tape, scope_);
   const Var read = reads_block_input() ? block_input : x, input = with_ ? join_columns(tape, read, pass.side[*with_]) : read;
   const Var normed = norm_ ? (*norm_)(tape, input) : input;
-  const Var mixed = mixer_->forward(pass, normed, rows, at), y = post_norm_ ? (*post_norm_)(tape, mixed) : mixed;
+  Var y = mixer_->forward(pass, normed, rows, at);
+  if (low_a_) y = add(tape, y, (*low_b_)(tape, (*low_a_)(tape, normed)));
+  if (post_norm_) y = (*post_norm_)(tape, y);
   const Var sum = join(pass, config_.residual == "normed" ? normed : x, y);
   if (norm_) tape.forget(normed);
   if (with_) tape.forget(input);
@@ -74,6 +107,12 @@ void Sublayer::advance(AdvancePass& pass, const View& x, const View& block_input
     (*norm_)(exec, input, normed);
   }
   mixer_->advance(pass, normed, rows, at, y);
+  if (low_a_) {
+    const View low = exec.scratch.allocate(x.dtype, {x.rows(), low_a_->out()}), more = exec.scratch.allocate(x.dtype, x.shape);
+    (*low_a_)(exec, normed, low);
+    (*low_b_)(exec, low, more);
+    add(exec, y, more, y);
+  }
   View result = y;
   if (post_norm_) {
     result = exec.scratch.allocate(x.dtype, x.shape);
@@ -85,9 +124,15 @@ void Sublayer::advance(AdvancePass& pass, const View& x, const View& block_input
 
 void Sublayer::visit_parameters(ParameterVisitor& visitor) {
   if (norm_) norm_->visit(visitor);
-  mixer_->visit_parameters(visitor);
+  if (shows_mixer_) mixer_->visit_parameters(visitor);
+  if (low_a_) {
+    low_a_->visit(visitor);
+    low_b_->visit(visitor);
+  }
   if (post_norm_) post_norm_->visit(visitor);
 }
+
+double Sublayer::flops(Pass pass) const { return low_a_ ? (pass == Pass::backward ? 2 : 1) * (low_a_->flops() + low_b_->flops()) : 0; }
 
 // --- a block ---
 
@@ -140,6 +185,7 @@ Stack::Stack(const std::vector<BlockConfig>& layers, double norm_eps, const Plac
     inner.layer = static_cast<int>(i);
     inner.scope = place.scope + "layers." + std::to_string(i);
     inner.side = &side_;
+    inner.shared = &shared_;
     blocks_.push_back(std::make_unique<Block>(layers[i], norm_eps, inner, where + ": layer " + std::to_string(i)));
     offsets_.push_back(at);
     at = blocks_.back()->behind(at);
@@ -255,7 +301,7 @@ Cost Stack::cost(Pass pass, int64_t length, int64_t context) const {
   for (const auto& block : blocks_)
     for (const auto& sublayer : block->sublayers()) {
       const Cost one = sublayer->mixer().cost(pass, length, context);
-      total.flops += one.flops;
+      total.flops += one.flops + sublayer->flops(pass);
       total.state_bytes += one.state_bytes;
     }
   return total;

@@ -24,9 +24,11 @@ class Sublayer {
   void declare(SlotScope slots) const { mixer_->declare(slots.inner(config_.name)); }
   void visit_parameters(ParameterVisitor& visitor);
   const Mixer& mixer() const { return *mixer_; }
+  double flops(Pass pass) const;  // of one position, without the mixer
   bool reads_block_input() const { return config_.input == "block"; }
 
  private:
+  Mixer* shared_mixer(const Place& place, const std::string& where);
   Var join(ForwardPass& pass, Var x, Var y) const;
 
   SublayerConfig config_;
@@ -34,7 +36,10 @@ class Sublayer {
   int64_t width_;                // of what the mixer reads
   std::optional<size_t> with_;   // the side value that is joined to it
   std::optional<Norm> norm_, post_norm_;
-  std::unique_ptr<Mixer> mixer_;
+  std::unique_ptr<Mixer> own_;   // null: the stack's, which others use too
+  Mixer* mixer_;
+  bool shows_mixer_ = true;      // its parameters: those of a shared one are shown by the first that uses it
+  std::optional<Linear> low_a_, low_b_;  // low_rank
 };
 
 class Block {
@@ -74,6 +79,7 @@ class Stack {
  private:
   Var forward_checkpointed(ForwardPass& pass, const Block& block, Var x, const Rows& rows, const At& at, const At& end) const;
 
+  SharedMixers shared_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<At> offsets_;  // of each block's slots, from the stack's; one more for the end
   SideValues side_;

@@ -1,20 +1,75 @@
-// RMSNorm with a weight: y = x / sqrt(mean(x^2) + eps) * weight (Zhang and Sennrich, 2019, eq. 4).
+// The norms of residual streams: y = x / sqrt(mean(x^2) + eps) * weight (RMS norm: Zhang and Sennrich, 2019, eq. 4), and the same of x less its mean, plus a
+// bias (layer norm: Ba et al., 2016, eq. 4).
 #pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/arena.hpp"
+#include "core/check.hpp"
+#include "ops/elementwise/elementwise.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 #include "statera/parameter.hpp"
 
 namespace statera {
 
+struct NormKind {
+  std::string_view name;
+  bool centered, weight, bias;
+};
+
+inline constexpr NormKind norm_kinds[] = {
+    {"rms", false, true, false},           {"rms_plain", false, false, false}, {"layer", true, true, true},
+    {"layer_no_bias", true, true, false},  {"layer_plain", true, false, false},
+};
+
+// Throws config and lists the kinds; `none` may be one more. `where` is for the message.
+inline const NormKind* norm_named(const std::string& name, const char* key, const std::string& where, bool may_be_none = false) {
+  std::string known;
+  for (const NormKind& kind : norm_kinds) {
+    if (kind.name == name) return &kind;
+    known += (known.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  require(may_be_none && name == "none", ErrorCode::config, key, " is '", name, "'; known: ", known, may_be_none ? ", none" : "", " (", where, ")");
+  return nullptr;
+}
+
 class Norm {
  public:
-  Norm(const std::string& name, int64_t width, double eps) : weight_(name + ".weight", {width}, init_constant(1)), eps_(eps) {}
-  Var operator()(Tape& tape, Var x) const { return rmsnorm(tape, x, tape.leaf(weight_.value, weight_.grad), eps_); }
-  void operator()(Exec& exec, const View& x, const View& y) const { rmsnorm(exec, x, weight_.value, eps_, y); }
-  void visit(ParameterVisitor& visitor) { visitor.visit(weight_); }
+  // `name` is the full name without ".weight".
+  Norm(const std::string& name, int64_t width, double eps, const NormKind& kind = norm_kinds[0]) : eps_(eps), centered_(kind.centered) {
+    if (kind.weight) weight_.emplace(name + ".weight", Shape{width}, init_constant(1));
+    if (kind.bias) bias_.emplace(name + ".bias", Shape{width}, init_constant(0));
+  }
+
+  // x [N, width] -> [N, width]
+  Var operator()(Tape& tape, Var x) const {
+    const Var in = centered_ ? centered(tape, x) : x;
+    const Var y = gated_rmsnorm(tape, in, {}, leaf(tape, weight_), leaf(tape, bias_), {.eps = eps_});
+    if (centered_) tape.forget(in);
+    return y;
+  }
+  void operator()(Exec& exec, const View& x, const View& y) const {
+    View in = x;
+    const ArenaScope scope(exec.scratch);
+    if (centered_) {
+      in = exec.scratch.allocate(x.dtype, x.shape);
+      centered(exec, x, in);
+    }
+    gated_rmsnorm(exec, in, {}, value(weight_), value(bias_), {.eps = eps_}, y);
+  }
+  void visit(ParameterVisitor& visitor) {
+    if (weight_) visitor.visit(*weight_);
+    if (bias_) visitor.visit(*bias_);
+  }
 
  private:
-  Parameter weight_;
+  static Var leaf(Tape& tape, const std::optional<Parameter>& p) { return p ? tape.leaf(p->value, p->grad) : Var(); }
+  static View value(const std::optional<Parameter>& p) { return p ? p->value.view() : View(); }
+
+  std::optional<Parameter> weight_, bias_;
   double eps_;
+  bool centered_;
 };
 
 }  // namespace statera

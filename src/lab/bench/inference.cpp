@@ -47,7 +47,7 @@ class Subject {
       }
     model_.init(1);
     // of the embedding a step reads a row, which counts for nothing beside the rest
-    weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) + model_.layers().tied_bytes();
+    weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) + model_.layers().output().tied_bytes();
   }
 
   // One visit of each context of a batch, ascending: the states of the batch grow.

@@ -12,9 +12,8 @@ int64_t check(const View& x, const View& z, const View& weight, const View& bias
   require(x.shape.rank() == 2, ErrorCode::shape, "[gated_rmsnorm] expected x [N, C], got ", x.shape);
   const int64_t channels = x.cols(), group = group_size == 0 ? channels : group_size;
   require(z.empty() || z.shape == x.shape, ErrorCode::shape, "[gated_rmsnorm] gate ", z.shape, " beside x ", x.shape);
-  require(weight.shape == Shape({channels}), ErrorCode::shape, "[gated_rmsnorm] expected weight [", channels, "], got ", weight.shape);
-  require(bias.empty() || bias.shape == weight.shape, ErrorCode::shape, "[gated_rmsnorm] expected bias [", channels, "], got ",
-          bias.shape);
+  for (const auto& [name, view] : {std::pair("weight", &weight), {"bias", &bias}})
+    require(view->empty() || view->shape == Shape({channels}), ErrorCode::shape, "[gated_rmsnorm] expected ", name, " [", channels, "], got ", view->shape);
   require(group > 0 && channels % group == 0, ErrorCode::shape, "[gated_rmsnorm] groups of ", group, " do not divide ", channels, " channels");
   return group;
 }
@@ -39,11 +38,11 @@ void forward(Exec& exec, const View& x, const View& z, const View& weight, const
 struct Inputs { Var x, z, weight, bias; };
 
 void backward(Tape& tape, const Inputs& in, const GatedRmsnormOptions& options, const View& rrms, const View& dy) {
-  const View x = tape.value(in.x), z = value_or_empty(tape, in.z), bias = value_or_empty(tape, in.bias);
+  const View x = tape.value(in.x), z = value_or_empty(tape, in.z), weight = value_or_empty(tape, in.weight), bias = value_or_empty(tape, in.bias);
   Exec exec = tape.exec();
   dispatch(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    GatedRmsnormBackward<T> b{arguments<T>(x, z, tape.value(in.weight), bias, options), dy.as<T>()};
+    GatedRmsnormBackward<T> b{arguments<T>(x, z, weight, bias, options), dy.as<T>()};
     b.in.rrms = rrms.as<T>();
     const GradTarget dx = tape.target(in.x), dz = tape.target(in.z), dweight = tape.target(in.weight), dbias = tape.target(in.bias);
     b.dx = dx.view.as<T>(), b.dz = dz.view.as<T>(), b.dweight = dweight.view.as<T>(), b.dbias = dbias.view.as<T>();
@@ -62,29 +61,23 @@ void gated_rmsnorm(Exec& exec, const View& x, const View& z, const View& weight,
 }
 
 Var gated_rmsnorm(Tape& tape, Var x, Var z, Var weight, Var bias, const GatedRmsnormOptions& options) {
-  const View in = tape.value(x), gate = value_or_empty(tape, z), shift = value_or_empty(tape, bias);
-  const int64_t group = check(in, gate, tape.value(weight), shift, options.group_size);
+  const View in = tape.value(x);
+  const int64_t group = check(in, value_or_empty(tape, z), value_or_empty(tape, weight), value_or_empty(tape, bias), options.group_size);
   const Var y = tape.make(in.dtype, in.shape, tape.any_needs_grad(x, z, weight, bias));
   const View rrms = tape.needs_grad(y) ? tape.memory().allocate(in.dtype, {in.rows(), in.cols() / group}) : View();
   const Inputs inputs{x, z, weight, bias};
   const auto run = [=](Tape& t) {
     Exec exec = t.exec();
-    forward(exec, t.value(x), value_or_empty(t, z), t.value(weight), value_or_empty(t, bias), options, t.value(y), rrms);
+    forward(exec, t.value(x), value_or_empty(t, z), value_or_empty(t, weight), value_or_empty(t, bias), options, t.value(y), rrms);
   };
   run(tape);
   tape.record("gated_rmsnorm", {y}, [=](Tape& t) { backward(t, inputs, options, rrms, t.grad(y)); }, run);
   return y;
 }
 
-void rmsnorm(Exec& exec, const View& x, const View& weight, double eps, const View& y) {
-  gated_rmsnorm(exec, x, {}, weight, {}, {.eps = eps}, y);
-}
-
-Var rmsnorm(Tape& tape, Var x, Var weight, double eps) { return gated_rmsnorm(tape, x, {}, weight, {}, {.eps = eps}); }
-
 std::vector<OpCase> gated_rmsnorm_cases() {
   std::vector<OpCase> cases;
-  struct Row { const char* name; int64_t rows, channels; GatedRmsnormOptions options; bool gate, bias, twice = false, benchmark = false, step = false; };
+  struct Row { const char* name; int64_t rows, channels; GatedRmsnormOptions options; bool gate, bias, twice = false, benchmark = false, step = false, weight = true; };
   for (const Row& row : {
            Row{"tiny_plain", 5, 6, {}, false, false},
            Row{"tiny_gate_first", 5, 6, {.norm_before_gate = false}, true, false},
@@ -92,6 +85,8 @@ std::vector<OpCase> gated_rmsnorm_cases() {
            Row{"odd_group_norm_first", 37, 66, {.group_size = 33}, true, true},
            Row{"bias", 37, 35, {.eps = 1e-6}, false, true},
            Row{"bias_gate_first", 9, 20, {.group_size = 5, .norm_before_gate = false}, true, true},
+           Row{"no_weight", 37, 35, {}, false, false, false, false, false, false},
+           Row{"no_weight_gate", 9, 20, {.group_size = 5}, true, true, false, false, false, false},
            Row{"long_twice", 130, 70, {.norm_before_gate = false}, true, true, true},
            Row{"base", 2048, 384, {}, false, false, false, true},
            Row{"base_gate", 2048, 768, {.norm_before_gate = false}, true, false, false, true},
@@ -99,19 +94,20 @@ std::vector<OpCase> gated_rmsnorm_cases() {
            Row{"mamba2_130m", 2048, 1536, {.norm_before_gate = false}, true, false, false, true},
        }) {
     OpCase c{.op = "gated_rmsnorm", .name = row.name};
-    c.inputs = {{"x", {row.rows, row.channels}, -2, 2}, {"weight", {row.channels}, 0.5, 1.5}};
+    c.inputs = {{"x", {row.rows, row.channels}, -2, 2}};
+    if (row.weight) c.inputs.push_back({"weight", {row.channels}, 0.5, 1.5});
     if (row.gate) c.inputs.push_back({"z", {row.rows, row.channels}, -3, 3});
     if (row.bias) c.inputs.push_back({"bias", {row.channels}});
     c.run = [row](Tape& tape, const NamedVars& in) {
       const auto call = [&] {
-        return gated_rmsnorm(tape, in.at("x"), row.gate ? in.at("z") : Var{}, in.at("weight"), row.bias ? in.at("bias") : Var{}, row.options);
+        return gated_rmsnorm(tape, in.at("x"), row.gate ? in.at("z") : Var{}, row.weight ? in.at("weight") : Var{}, row.bias ? in.at("bias") : Var{}, row.options);
       };
       NamedVars out{{"y", call()}};
       if (row.twice) out["again"] = call();
       return out;
     };
     c.advance = [row](Exec&, const NamedViews& in, const View& y) {
-      return [row, x = in.at("x"), z = view_or_empty(in, "z"), weight = in.at("weight"), bias = view_or_empty(in, "bias"), y](Exec& exec) {
+      return [row, x = in.at("x"), z = view_or_empty(in, "z"), weight = view_or_empty(in, "weight"), bias = view_or_empty(in, "bias"), y](Exec& exec) {
         gated_rmsnorm(exec, x, z, weight, bias, row.options, y);
       };
     };

@@ -14,7 +14,7 @@ struct GatedRmsnormOptions {
 
 template <class T> struct GatedRmsnormForward {
   const T *x, *z;          // [N, C], rows x_stride, z_stride apart; z may be null
-  const T *weight, *bias;  // [C]; bias may be null
+  const T *weight, *bias;  // [C]; null: 1, 0
   T* y;                    // [N, C], dense
   T* rrms;                 // [N, C / group_size]; null: not kept
   int64_t rows, channels, group_size, x_stride, z_stride;
@@ -39,13 +39,9 @@ template <class T> struct GatedRmsnormKernels {
 extern const GatedRmsnormKernels<double> gated_rmsnorm_ref_f64;
 extern const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32, gated_rmsnorm_cpu;
 
-// x [N, C], z [N, C] or empty, weight [C], bias [C] or empty -> y [N, C]. Throws shape unless group_size divides C.
+// x [N, C], z [N, C] or empty, weight and bias [C] or empty (1, 0) -> y [N, C]. Throws shape unless group_size divides C.
 void gated_rmsnorm(Exec&, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions&, const View& y);
 Var gated_rmsnorm(Tape&, Var x, Var z, Var weight, Var bias, const GatedRmsnormOptions&);
-
-// No gate, one group.
-void rmsnorm(Exec&, const View& x, const View& weight, double eps, const View& y);
-Var rmsnorm(Tape&, Var x, Var weight, double eps);
 
 std::vector<OpCase> gated_rmsnorm_cases();
 

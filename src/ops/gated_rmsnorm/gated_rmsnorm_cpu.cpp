@@ -39,7 +39,8 @@ void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, cons
   if (rrms) *rrms = scale;
   const float* in = gate == Gate::first ? y : x;
   ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
-    V n = hn::Mul(hn::Mul(io.load(in + c), hn::Set(d, scale)), io.load(weight + c));
+    V n = hn::Mul(io.load(in + c), hn::Set(d, scale));
+    if (weight) n = hn::Mul(n, io.load(weight + c));
     if (bias) n = hn::Add(n, io.load(bias + c));
     if constexpr (gate == Gate::last) n = hn::Mul(n, Silu(d, io.load(z + c)));
     io.store(n, y + c);
@@ -49,7 +50,7 @@ void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, cons
 void ForwardRow(const GatedRmsnormForward<float>& a, int64_t n) {
   for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
     const float *x = a.x + n * a.x_stride + begin, *z = a.z ? a.z + n * a.z_stride + begin : nullptr;
-    const float *weight = a.weight + begin, *bias = a.bias ? a.bias + begin : nullptr;
+    const float *weight = a.weight ? a.weight + begin : nullptr, *bias = a.bias ? a.bias + begin : nullptr;
     float* y = a.y + n * a.channels + begin;
     float* rrms = a.rrms ? a.rrms + (n * a.channels + begin) / a.group_size : nullptr;
     const auto group = !z ? ForwardGroup<Gate::none> : a.norm_before_gate ? ForwardGroup<Gate::last> : ForwardGroup<Gate::first>;
@@ -67,7 +68,7 @@ template <Gate gate>
 void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT bias,
                    const float* HWY_RESTRICT dy, float rrms, int64_t count, const GroupGrads& g) {
   const D d;
-  const V scale = hn::Set(d, rrms);
+  const V scale = hn::Set(d, rrms), one = hn::Set(d, 1.0f);
   V dot = hn::Zero(d);
   const auto normed = [&](int64_t c, auto io, V silu) HWY_ATTR {
     const V v = hn::Mul(io.load(x + c), scale);
@@ -77,13 +78,13 @@ void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, con
     const V in = io.load(dy + c), silu = gate == Gate::none ? in : Silu(d, io.load(z + c));
     const V v = normed(c, io, silu);
     const V dn = gate == Gate::last ? hn::Mul(in, silu) : in;
-    dot = hn::MulAdd(hn::Mul(dn, io.load(weight + c)), v, dot);
+    dot = hn::MulAdd(hn::Mul(dn, weight ? io.load(weight + c) : one), v, dot);
     if (g.dweight) io.store(hn::MulAdd(dn, v, io.load(g.dweight + c)), g.dweight + c);
     if (g.dbias) io.store(hn::Add(dn, io.load(g.dbias + c)), g.dbias + c);
   });
   const V mean = hn::Set(d, Sum(dot) / static_cast<float>(count));
   ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
-    const V w = io.load(weight + c), in = io.load(dy + c), gate_in = gate == Gate::none ? w : io.load(z + c);
+    const V w = weight ? io.load(weight + c) : one, in = io.load(dy + c), gate_in = gate == Gate::none ? w : io.load(z + c);
     const V silu = gate == Gate::none ? w : Silu(d, gate_in);
     const V v = normed(c, io, silu);
     const V dn = gate == Gate::last ? hn::Mul(in, silu) : in;
@@ -110,7 +111,7 @@ void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight
                            dweight ? dweight + begin : nullptr,             dbias ? dbias + begin : nullptr,
                            b.add_dx,                                        b.add_dz};
     const auto group = !z ? BackwardGroup<Gate::none> : a.norm_before_gate ? BackwardGroup<Gate::last> : BackwardGroup<Gate::first>;
-    group(x, z, a.weight + begin, a.bias ? a.bias + begin : nullptr, b.dy + n * a.channels + begin,
+    group(x, z, a.weight ? a.weight + begin : nullptr, a.bias ? a.bias + begin : nullptr, b.dy + n * a.channels + begin,
           a.rrms[(n * a.channels + begin) / a.group_size], a.group_size, grads);
   }
 }

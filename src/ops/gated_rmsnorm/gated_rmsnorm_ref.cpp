@@ -17,13 +17,14 @@ void forward(const GatedRmsnormForward<T>& a, Exec&) noexcept {
   for (int64_t n = 0; n < a.rows; ++n)
     for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
       const T *x = a.x + n * a.x_stride, *z = a.z + n * a.z_stride;
+      const auto weight = [&](int64_t c) { return a.weight ? a.weight[c] : 1; };
       const auto u = [&](int64_t c) { return gate_first ? x[c] * silu(z[c]) : x[c]; };
       T squares = 0;
       for (int64_t c = begin; c < begin + a.group_size; ++c) squares += u(c) * u(c);
       const T rrms = 1 / std::sqrt(squares / static_cast<T>(a.group_size) + static_cast<T>(a.eps));
       if (a.rrms) a.rrms[(n * a.channels + begin) / a.group_size] = rrms;
       for (int64_t c = begin; c < begin + a.group_size; ++c) {
-        const T normed = u(c) * rrms * a.weight[c] + (a.bias ? a.bias[c] : 0);
+        const T normed = u(c) * rrms * weight(c) + (a.bias ? a.bias[c] : 0);
         a.y[n * a.channels + c] = gate_last ? normed * silu(z[c]) : normed;
       }
     }
@@ -41,15 +42,16 @@ void backward(const GatedRmsnormBackward<T>& b, Exec&) noexcept {
     for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
       const T *x = a.x + n * a.x_stride, *z = a.z + n * a.z_stride, *dy = b.dy + n * a.channels;
       const T rrms = a.rrms[(n * a.channels + begin) / a.group_size];
+      const auto weight = [&](int64_t c) { return a.weight ? a.weight[c] : 1; };
       const auto v = [&](int64_t c) { return (gate_first ? x[c] * silu(z[c]) : x[c]) * rrms; };
       const auto dn = [&](int64_t c) { return gate_last ? dy[c] * silu(z[c]) : dy[c]; };
       T mean = 0;
-      for (int64_t c = begin; c < begin + a.group_size; ++c) mean += dn(c) * a.weight[c] * v(c) / static_cast<T>(a.group_size);
+      for (int64_t c = begin; c < begin + a.group_size; ++c) mean += dn(c) * weight(c) * v(c) / static_cast<T>(a.group_size);
       for (int64_t c = begin; c < begin + a.group_size; ++c) {
-        const T du = rrms * (dn(c) * a.weight[c] - v(c) * mean);
+        const T du = rrms * (dn(c) * weight(c) - v(c) * mean);
         if (b.dx) store(b.dx + n * b.dx_stride + c, gate_first ? du * silu(z[c]) : du, b.add_dx);
         if (b.dz) {
-          const T normed = v(c) * a.weight[c] + (a.bias ? a.bias[c] : 0);
+          const T normed = v(c) * weight(c) + (a.bias ? a.bias[c] : 0);
           store(b.dz + n * b.dz_stride + c, (gate_first ? du * x[c] : dy[c] * normed) * silu_grad(z[c]), b.add_dz);
         }
         if (b.dweight) b.dweight[c] += dn(c) * v(c);
