@@ -424,6 +424,26 @@ TEST(Sampler, BadOptionsAndLogits) {
   EXPECT_THROW(Sampler()(std::vector<float>{1, std::nanf(""), 2}), Error);
 }
 
+// A folder that was written before there were blocks, format_version 1: it reads a text as it did then (the cost is that program's).
+TEST(Models, AFolderOfAnEarlierVersionLoads) {
+  const Model model = Model::load(STATERA_SOURCE_DIR "/tests/old/model", Device::cpu({.threads = 1}));
+  EXPECT_EQ(model.config().format_version, 1);
+  uint32_t x = 1;
+  std::string lines;
+  while (lines.size() < 3000) lines += (lines.empty() ? "line " : "\nline ") + std::to_string((x = x * 1664525 + 1013904223) >> 22) + " of the text";
+  lines.resize(3000);
+  Session session(model, {.warn = [](const std::string&) {}});
+  double nats = 0;
+  for (const float cost : session.score(ids(lines))) nats += static_cast<double>(cost) / 3000;
+  EXPECT_NEAR(nats, 0.33711063496, 1e-6);
+  GenerateOptions options;
+  options.max_bytes = 44;
+  options.temperature = 0;
+  options.raw = true;
+  options.warn = [](const std::string&) {};
+  EXPECT_EQ(generate(model, "line 5", options), "00 of the text\nline 1000 of the text\nline 10");
+}
+
 TEST(Generate, StopsAndStreams) {
   Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
   model.init(1);
