@@ -16,6 +16,7 @@ struct Tokens {
 struct Batch {
   const Tokens& inputs;
   std::span<const int32_t> targets;  // [N] the id to predict; -1: not counted
+  int64_t bytes = -1;                // that the counted targets stand for; negative: one for each
 };
 
 }  // namespace statera

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "ops/cross_entropy/cross_entropy.hpp"
+#include "statera/loss.hpp"
 
 namespace statera {
 
@@ -25,16 +26,19 @@ HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& dat
   const InFp32 as_a_session(tape);
   HeldOut result;
   double nats = 0;
+  int64_t bytes_of_them = 0;
   for (int64_t i = 0; i < count; ++i) {
     const Batch batch = data.held_out((2 * i + 1) * data.held_out_batches / (2 * count));  // the middle of its stretch
     tape.reset();
     const Tape::NoGrad no_grad(tape);
     Exec exec = tape.exec();
     nats += cross_entropy(exec, tape.value(model.forward(tape, batch.inputs)), batch.targets, {});
-    result.positions += std::count_if(batch.targets.begin(), batch.targets.end(), [](int32_t t) { return t >= 0; });
+    const int64_t counted = counted_targets(batch.targets);
+    result.positions += counted;
+    bytes_of_them += batch.bytes >= 0 ? batch.bytes : counted;
   }
   tape.reset();
-  result.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(std::max<int64_t>(1, result.positions));
+  result.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(std::max<int64_t>(1, bytes_of_them));
   return result;
 }
 

@@ -5,8 +5,8 @@
 namespace statera {
 
 struct HeldOut {
-  double bits_per_byte = 0;
-  int64_t positions = 0;
+  double bits_per_byte = 0;  // of the bytes that the targets stand for
+  int64_t positions = 0;     // counted targets
 };
 
 // Batches spread evenly over the text, each the middle of its stretch, all if they are no more than about `bytes`: the same ones in every

@@ -46,6 +46,25 @@ namespace {
 namespace fs = std::filesystem;
 using namespace test;
 
+TEST(Trainer, BitsPerByteDivideByTheBytesThatTargetsStandFor) {
+  const TrainOptions options = short_run();
+  const auto held_out = [&](int64_t bytes_of_a_target) {
+    const Folder folder;
+    Model model = small_model();
+    TrainingData data = data_for(options);
+    data.held_out = [of = data.held_out, bytes_of_a_target](int64_t i) {
+      Batch batch = of(i);
+      if (bytes_of_a_target > 0) batch.bytes = bytes_of_a_target * static_cast<int64_t>(batch.targets.size());
+      return batch;
+    };
+    return train(model, data, options, {.out = folder.path});
+  };
+  const TrainResult bytes = held_out(0), same = held_out(1), tokens = held_out(4);
+  EXPECT_EQ(same.held_out, bytes.held_out);
+  EXPECT_EQ(tokens.held_out, bytes.held_out / 4);
+  EXPECT_EQ(tokens.held_out_positions, bytes.held_out_positions);
+}
+
 void resume_equals_uncut(TrainOptions options) {
   const Folder uncut, cut;
   const std::string expected = weights_after(options, uncut.path);

@@ -1,4 +1,7 @@
 // statera train through the program: what a user meets, and what a killed run leaves.
+#include <algorithm>
+#include <filesystem>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
@@ -38,6 +41,35 @@ TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
     EXPECT_TRUE(std::filesystem::exists(path(std::string("out/text/") + file))) << file;
   EXPECT_NE(ran.err.find("forecast: "), std::string::npos);
   EXPECT_EQ(ran.err.find('\r'), std::string::npos);  // no terminal: plain lines
+}
+
+// A figure in bits per byte is worth as much as its bytes: of several files, with spaces, line ends and bytes that are no text, each counts once.
+TEST_F(Train, EveryPathCountsEachByteOnce) {
+  std::filesystem::create_directory(path("d"));
+  const std::string odd = std::string("  two  spaces\r\n\n\ttab \0 zero \xff\xfe", 36) + "\xc3\xa4 ";
+  int64_t total = 0;
+  for (int i = 0; i < 40; ++i) {
+    std::string file;
+    for (int j = 0; j <= i; ++j) file += odd + std::to_string(i * j);
+    write("d/" + std::to_string(i), file);
+    total += std::ssize(file);
+  }
+  const Ran trained = run("train d --config config.json --length 32 --batch 4 --steps 10 --json --out m");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const auto json = nlohmann::json::parse(trained.out);
+  const int64_t held_out = json["held_out_bytes"];
+  EXPECT_EQ(held_out, (total + 9) / 10);
+  EXPECT_EQ(json["held_out_positions"], held_out);
+  const Ran scored = run("score m d --per-byte table.tsv --json");
+  ASSERT_EQ(scored.code, 0) << scored.err;
+  EXPECT_EQ(nlohmann::json::parse(scored.out)["bytes"], total);
+  const std::string table = read("table.tsv");
+  EXPECT_EQ(std::ranges::count(table, '\n'), total + 1) << "a line of names, and one for each byte";
+  const Ran compared = run("compare d --candidates config.json --length 32 --batch 4 --learning-rates 1 --noise-share 0 --budget 8s --out c --json");
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  const auto data = nlohmann::json::parse(compared.out)["data"];
+  EXPECT_EQ(data["bytes"], total);
+  EXPECT_EQ(data["train_bytes"].get<int64_t>() + data["validation_bytes"].get<int64_t>() + data["held_out_bytes"].get<int64_t>(), total) << data;
 }
 
 TEST_F(Train, PrecisionIsChosenKeptAndSaid) {
