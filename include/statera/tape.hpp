@@ -147,6 +147,9 @@ class Tape {
 
  private:
   friend class GradSink;
+  friend void checkpoint_erased(Tape&, std::span<const Var> inputs, std::span<Var> outputs, const void* segment, size_t segment_bytes,
+                                void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>));
+  void record_segment(void* segment, void (*run)(void*, Tape&));  // of the last operation: runs on the child, with a record
   void* add_op(const char* op, std::span<const Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
   void* add_forward(size_t closure_bytes, void (*call)(void*, Tape&));  // of the last operation
   void make_again(int32_t id) const;

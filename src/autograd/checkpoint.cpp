@@ -2,6 +2,7 @@
 // tape's child and is forgotten; backward runs it there again, with a record, and hands the gradients of its inputs to the parent.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/arena.hpp"
 #include "core/check.hpp"
@@ -24,7 +25,8 @@ std::span<T> array(Arena& memory, size_t count) {
   return {values, count};
 }
 
-void recompute(Tape& tape, const Segment& segment) {
+// Runs the segment on the child, with a record; the inputs and outputs there.
+std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment& segment) {
   Tape& child = tape.child();
   const std::span<Var> in = array<Var>(child.memory(), segment.inputs.size()), out = array<Var>(child.memory(), segment.outputs.size());
   for (size_t i = 0; i < in.size(); ++i) {
@@ -32,6 +34,12 @@ void recompute(Tape& tape, const Segment& segment) {
     in[i] = !var ? Var() : tape.needs_grad(var) ? child.input(tape.value(var)) : child.constant(tape.value(var));
   }
   segment.call(segment.function, child, in, out);
+  return {in, out};
+}
+
+void recompute(Tape& tape, const Segment& segment) {
+  Tape& child = tape.child();
+  const auto [in, out] = run_on_child(tape, segment);
   // An input that others have read too goes on from their gradient, so that the sum has the order that it has without checkpointing.
   const std::span<Var> roots = array<Var>(child.memory(), out.size() + in.size());
   const std::span<View> grads = array<View>(child.memory(), roots.size());
@@ -72,6 +80,7 @@ void checkpoint_erased(Tape& tape, std::span<const Var> inputs, std::span<Var> o
   }
   child.reset();
   tape.record("checkpoint", std::span<const Var>(outputs), [segment](Tape& t) { recompute(t, *segment); });
+  tape.record_segment(segment, [](void* s, Tape& t) { run_on_child(t, *static_cast<const Segment*>(s)); });
 }
 
 }  // namespace statera

@@ -31,6 +31,8 @@ struct Op {
   bool recorded;                          // false: nothing is kept for backward, so nobody needs its values when forward is done with them
   void* forward = nullptr;                // null: its values cannot be made again
   void (*call_forward)(void*, Tape&) = nullptr;
+  void* segment = nullptr;                // of a checkpoint: what to run again on the child to see where in it a value was made
+  void (*run_segment)(void*, Tape&) = nullptr;
 };
 
 template <class T>
@@ -385,9 +387,21 @@ std::string Tape::first_non_finite() const {
       if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten)) bad = first_bad_value(value({id}));
     for (Node& node : s.nodes)
       if (node.made_again) s.release(node);  // one after the other, not all at once
-    if (bad != 0) return s.place(op) + ": " + name_number(bad);
+    if (bad == 0) continue;
+    std::string inside;
+    if (op.segment) {
+      op.run_segment(op.segment, const_cast<Tape&>(*this));
+      inside = s.child->first_non_finite();
+      s.child->reset();
+    }
+    return inside.empty() ? s.place(op) + ": " + name_number(bad) : inside;
   }
   return {};
+}
+
+void Tape::record_segment(void* segment, void (*run)(void*, Tape&)) {
+  state_->ops.back().segment = segment;
+  state_->ops.back().run_segment = run;
 }
 
 void Tape::check_gradients(bool on) {

@@ -264,6 +264,26 @@ TEST(Tape, NamesTheFirstValueThatIsNotFinite) {
   EXPECT_EQ(tape.first_non_finite(), "[mul] head: nan");
 }
 
+TEST(Tape, NamesTheFirstBadValueInsideACheckpoint) {
+  const Tensor x = numbers(3, 1), bad = numbers(3, 1);
+  bad.as<double>()[1] = std::numeric_limits<double>::infinity();
+  Tape tape(one_thread());
+  Var a = tape.input(x), out;
+  const View factor = bad;
+  const Tape::Scope layers(tape, "layers.3");
+  checkpoint(tape, std::span(&a, 1), std::span(&out, 1), [factor](Tape& inner, std::span<const Var> i, std::span<Var> o) {
+    const Tape::Scope first(inner, "layers.3.mixer");
+    const Var finite = mul(inner, i[0], i[0]);
+    const Tape::Scope second(inner, "out_proj");
+    o[0] = mul(inner, mul(inner, finite, inner.constant(factor)), i[0]);
+  });
+  sum(tape, out);
+  EXPECT_EQ(tape.first_non_finite(), "[mul] layers.3.mixer.out_proj: inf");
+  EXPECT_EQ(tape.first_non_finite(), "[mul] layers.3.mixer.out_proj: inf");
+  copy(x, bad);
+  EXPECT_EQ(tape.first_non_finite(), "[checkpoint] layers.3: inf") << "made by what is no longer there";
+}
+
 // its value is fine, its gradient is not
 Var bad_backward(Tape& tape, Var a) {
   const Var out = tape.make(DType::f64, tape.value(a).shape, tape.needs_grad(a));

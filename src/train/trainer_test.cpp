@@ -491,13 +491,17 @@ TEST(Trainer, AnAccumulatedStepHasTheMeanLoss) {
 }
 
 TEST(Trainer, NamesWhereTheFirstBadValueWasMade) {
-  const Folder folder;
-  Model model = small_model();
-  for (Parameter* p : model.parameters())
-    if (p->name.find("layers.1") != std::string::npos && p->shape.rank() == 2) p->value.as<float>()[5] = std::numeric_limits<float>::infinity();
-  const std::string error = error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path}); }, ErrorCode::numeric);
-  EXPECT_NE(error.find("step 1"), std::string::npos) << error;
-  EXPECT_NE(error.find("[matmul] layers.1"), std::string::npos) << error;
+  for (const bool checkpointed : {false, true}) {
+    const Folder folder;
+    Model model = small_model();
+    for (Parameter* p : model.parameters())
+      if (p->name.find("layers.1") != std::string::npos && p->shape.rank() == 2) p->value.as<float>()[5] = std::numeric_limits<float>::infinity();
+    TrainOptions options = short_run();
+    options.checkpoint_activations = checkpointed;
+    const std::string error = error_of([&] { train(model, data_for(options), options, {.out = folder.path}); }, ErrorCode::numeric);
+    EXPECT_NE(error.find("step 1"), std::string::npos) << error;
+    EXPECT_NE(error.find("[matmul] layers.1"), std::string::npos) << error;
+  }
 }
 
 TEST(Trainer, Bf16IsNotForDouble) {
