@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <deque>
+#include <functional>
 #include <limits>
+#include <numeric>
 
 #include "core/arena.hpp"
 #include "core/check.hpp"
@@ -38,12 +40,14 @@ struct Session::Impl {
     return std::make_shared<const Snapshot::Data>(Snapshot::Data{state, logits, position, 0});
   }
 
+  Exec exec(Arena& memory) const { return {model->device().pool(), memory, model->device().kernels()}; }
+
   // Runs rows through the model; `out` as LanguageModel::advance wants it.
   void advance(std::span<const int32_t> ids, const View& out) {
     const int32_t offsets[] = {0, static_cast<int32_t>(ids.size())};
     const int64_t start[] = {state.position()};
     State* one = &state;
-    AdvancePass pass{.exec = {model->device().pool(), scratch, model->device().kernels()}, .max_keys = model->config().context, .states = {&one, 1}};
+    AdvancePass pass{.exec = exec(scratch), .max_keys = model->config().context, .states = {&one, 1}};
     model->layers().advance(pass, ids, {offsets, start}, out);
   }
 
@@ -52,12 +56,19 @@ struct Session::Impl {
     copy(row, View(logits.data(), DType::f32, row.shape));
   }
 
+  // Whether these may be read, before anything is, so that what does not fit changes nothing.
+  void check(std::span<const int32_t> ids) const {
+    const int64_t vocab = model->config().vocab_size;
+    for (int32_t id : ids) require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
+    const int64_t most = model->config().learned_positions, begin = state.position() == 0 && model->config().begin ? 1 : 0;
+    const int64_t end = state.position() + begin + static_cast<int64_t>(ids.size());
+    require(most == 0 || end <= most, ErrorCode::config, "[session] ", end, " positions are more than the ", most, " of learned_positions; start a new session");
+  }
+
   // Reads ids in slices; the logits of the last one are kept. `begin` is not among the ids.
   void read(std::span<const int32_t> ids) {
     const int64_t vocab = model->config().vocab_size;
-    for (int32_t id : ids)
-      require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
-    require_room(ids.size());
+    check(ids);
     start_if_new();
     while (!ids.empty()) {
       const auto slice = static_cast<size_t>(slice_rows - state.position() % slice_rows);
@@ -67,6 +78,7 @@ struct Session::Impl {
       advance(ids.first(static_cast<size_t>(n)), row);
       read_row(row);
       moved(ids.first(static_cast<size_t>(n)));
+      warn_if_past_context();
       ids = ids.subspan(static_cast<size_t>(n));
     }
   }
@@ -77,28 +89,67 @@ struct Session::Impl {
     return static_cast<size_t>(options.rewind_every - position % options.rewind_every);
   }
 
-  // Before anything is read, so that what does not fit changes nothing.
-  void require_room(size_t more) const {
-    const int64_t most = model->config().learned_positions, begin = state.position() == 0 && model->config().begin ? 1 : 0;
-    const int64_t end = state.position() + begin + static_cast<int64_t>(more);
-    require(most == 0 || end <= most, ErrorCode::config, "[session] ", end, " positions are more than the ", most, " of learned_positions; start a new session");
+  // One id for each of several sessions of one model, in one call; the scratch memory is the first one's. They have not moved() yet.
+  static void read_together(std::span<Impl* const> sessions, std::span<const int32_t> ids) {
+    const Impl& first = *sessions.front();
+    Arena& scratch = sessions.front()->scratch;
+    const ArenaScope scope(scratch);
+    const auto n = static_cast<int64_t>(sessions.size());
+    auto* offsets = scratch.allocate_array<int32_t>(n + 1);
+    auto* start = scratch.allocate_array<int64_t>(n);
+    auto* states = scratch.allocate_array<State*>(n);
+    std::iota(offsets, offsets + n + 1, 0);
+    for (size_t s = 0; s < sessions.size(); ++s) {
+      states[s] = &sessions[s]->state;
+      start[s] = states[s]->position();
+    }
+    const View rows = scratch.allocate(first.model->dtype(), {n, first.model->config().vocab_size});
+    AdvancePass pass{.exec = first.exec(scratch), .max_keys = first.model->config().context, .states = {states, sessions.size()}};
+    first.model->layers().advance(pass, ids, {{offsets, sessions.size() + 1}, {start, sessions.size()}}, rows);
+    for (int64_t s = 0; s < n; ++s) sessions[static_cast<size_t>(s)]->read_row(rows.row_range(s, 1));
   }
 
-  void start_if_new() {
-    if (state.position() > 0 || !model->config().begin) return;
+  // Throws shape if two of them are one.
+  static void check_distinct(std::span<Impl* const> sessions) {
+    Arena& scratch = sessions.front()->scratch;
     const ArenaScope scope(scratch);
-    const View row = scratch.allocate(model->dtype(), {1, model->config().vocab_size});
-    const int32_t begin = static_cast<int32_t>(model->config().vocab_size);
-    advance({&begin, 1}, row);
-    read_row(row);
+    auto* sorted = scratch.allocate_array<Impl*>(static_cast<int64_t>(sessions.size()));
+    Impl** const end = std::copy(sessions.begin(), sessions.end(), sorted);
+    std::sort(sorted, end, std::less<Impl*>());
+    Impl** const twice = std::adjacent_find(sorted, end);
+    if (twice == end) return;
+    const auto first = std::find(sessions.begin(), sessions.end(), *twice), second = std::find(first + 1, sessions.end(), *twice);
+    fail(ErrorCode::shape, "[session] number ", first - sessions.begin(), " and number ", second - sessions.begin(),
+         " of the sessions to advance are one session, which reads one id in a call; take a fork, or a second call");
+  }
+
+  // Those that stand at the start of a model with `begin` read it.
+  static void start_if_new(std::span<Impl* const> sessions) {
+    const ModelConfig& config = sessions.front()->model->config();
+    if (!config.begin) return;
+    Arena& scratch = sessions.front()->scratch;
+    const ArenaScope scope(scratch);
+    auto* fresh = scratch.allocate_array<Impl*>(static_cast<int64_t>(sessions.size()));
+    Impl** end = std::copy_if(sessions.begin(), sessions.end(), fresh, [](const Impl* session) { return session->state.position() == 0; });
+    const auto n = static_cast<size_t>(end - fresh);
+    auto* ids = scratch.allocate_array<int32_t>(static_cast<int64_t>(n));
+    std::fill_n(ids, n, static_cast<int32_t>(config.vocab_size));
+    if (n > 0) read_together({fresh, n}, {ids, n});
+  }
+  void start_if_new() {
+    Impl* self = this;
+    start_if_new({&self, 1});
   }
 
   void moved(std::span<const int32_t> ids) {
     position += static_cast<int64_t>(ids.size());
-    if (options.rewind_bytes > 0) {
-      history.insert(history.end(), ids.begin(), ids.end());
-      if (position % options.rewind_every == 0) keep_snapshot();
-    }
+    if (options.rewind_bytes == 0) return;
+    history.insert(history.end(), ids.begin(), ids.end());
+    if (position % options.rewind_every == 0) keep_snapshot();
+  }
+
+  // Behind everything that moves the session, since the caller's function may throw.
+  void warn_if_past_context() {
     const int64_t context = model->config().context;
     if (warned || context == 0 || state.position() <= context) return;
     warned = true;
@@ -157,8 +208,33 @@ std::span<const float> Session::prefill(std::span<const int32_t> ids) {
 }
 
 std::span<const float> Session::step(int32_t id) {
-  impl_->read({&id, 1});
+  Session* self = this;
+  advance({&self, 1}, {&id, 1});
   return impl_->logits;
+}
+
+void Session::advance(std::span<Session* const> sessions, std::span<const int32_t> ids) {
+  require(sessions.size() == ids.size(), ErrorCode::shape, "[session] ", sessions.size(), " sessions to advance, but ", ids.size(),
+          " ids; each session reads one");
+  if (sessions.empty()) return;
+  for (size_t s = 0; s < sessions.size(); ++s)
+    require(sessions[s] && sessions[s]->impl_, ErrorCode::shape, "[session] number ", s, " of the sessions to advance is ",
+            sessions[s] ? "one that was moved from" : "null", "; expected a session");
+  Impl& first = *sessions.front()->impl_;
+  const ArenaScope scope(first.scratch);
+  auto* impls = first.scratch.allocate_array<Impl*>(static_cast<int64_t>(sessions.size()));
+  const std::span<Impl* const> all(impls, sessions.size());
+  for (size_t s = 0; s < sessions.size(); ++s) {
+    impls[s] = sessions[s]->impl_.get();
+    require(&impls[s]->model->layers() == &first.model->layers(), ErrorCode::config, "[session] number ", s,
+            " of the sessions to advance is of another model than number 0; advance the sessions of each model in a call of their own");
+  }
+  Impl::check_distinct(all);
+  for (size_t s = 0; s < all.size(); ++s) all[s]->check(ids.subspan(s, 1));
+  Impl::start_if_new(all);
+  Impl::read_together(all, ids);
+  for (size_t s = 0; s < all.size(); ++s) all[s]->moved(ids.subspan(s, 1));
+  for (Impl* session : all) session->warn_if_past_context();
 }
 
 std::span<const float> Session::logits() const { return impl_->logits; }
@@ -166,15 +242,14 @@ std::span<const float> Session::logits() const { return impl_->logits; }
 std::vector<float> Session::score(std::span<const int32_t> ids) {
   Impl& s = *impl_;
   const int64_t vocab = s.model->config().vocab_size;
-  for (int32_t id : ids) require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
+  s.check(ids);
   std::vector<float> costs(ids.size());
   if (ids.empty()) return costs;
-  s.require_room(ids.size());
   s.start_if_new();
   const auto cost = [&](const View& logits, std::span<const int32_t> targets, float* out) {
     const ArenaScope scope(s.scratch);
     const View nll = s.scratch.allocate(logits.dtype, {logits.rows()});
-    Exec exec{s.model->device().pool(), s.scratch, s.model->device().kernels()};
+    Exec exec = s.exec(s.scratch);
     cross_entropy(exec, logits, targets, nll);
     copy(nll, View(out, DType::f32, nll.shape));
   };
@@ -189,6 +264,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
     if (next > 0) cost(logits.row_range(0, static_cast<int64_t>(next)), ids.subspan(done + 1, next), costs.data() + done + 1);
     s.read_row(logits.row_range(static_cast<int64_t>(n) - 1, 1));
     s.moved(ids.subspan(done, n));
+    s.warn_if_past_context();
     done += n;
   }
   return costs;

@@ -13,6 +13,7 @@
 #include "statera/error.hpp"
 #include "statera/model.hpp"
 #include "support/file_tensors.hpp"
+#include "support/preset.hpp"
 #include "support/tolerance.hpp"
 
 namespace statera::test {
@@ -62,7 +63,7 @@ class QuantisedModel : public testing::TestWithParam<Kind> {};
 TEST_P(QuantisedModel, IsTheSameMadeLoadedAndSaved) {
   const auto& [preset, format] = GetParam();
   const std::string plain = temporary(preset + "_f32"), small = temporary(preset + "_small");
-  Model trained(ModelConfig::load(preset), Device::cpu({.threads = 1}));
+  Model trained(test::preset(preset), Device::cpu({.threads = 1}));
   trained.init(5);
   trained.save(plain);
   const Model loaded = load(plain, format);
@@ -72,7 +73,7 @@ TEST_P(QuantisedModel, IsTheSameMadeLoadedAndSaved) {
   EXPECT_NE(expected, exact);
   EXPECT_LT(relative_l2(expected, exact), relative_l2(std::vector<double>(exact.size()), exact));  // nearer to the model than nothing is
 
-  Model made(ModelConfig::load(preset), Device::cpu({.threads = 2}), {.training = false, .weights = format});
+  Model made(test::preset(preset), Device::cpu({.threads = 2}), {.training = false, .weights = format});
   made.init(5);
   EXPECT_EQ(logits(made), expected);
 
@@ -88,7 +89,7 @@ TEST_P(QuantisedModel, IsTheSameMadeLoadedAndSaved) {
 
 TEST_P(QuantisedModel, TheBatchAndTheCutChangeNoLogit) {
   const auto& [preset, format] = GetParam();
-  Model model(ModelConfig::load(preset), Device::cpu({.threads = 2}), {.training = false, .weights = format});
+  Model model(test::preset(preset), Device::cpu({.threads = 2}), {.training = false, .weights = format});
   model.init(4);
   Arena scratch;
   const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states, const View& logits) {
