@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the include graph to the design: which room may see which, and who may see SIMD or a mixer's name.
+"""Holds the include graph to the design: which room may see which, who may see SIMD or a mixer's name, and who may
+write to standard output and error.
 
 usage: include_graph.py [ROOT]      one line a violation; exit 1 if there is any
 """
@@ -26,6 +27,11 @@ TEST_ENDS = ("_test.cpp", "_fuzz.cpp", "_fuzz.hpp")
 MAX_LINES = 600
 # printf's and strtod's numbers have the point of the host program's locale: src/text/number.hpp writes and reads them instead.
 LOCALE_NUMBER = re.compile(r'"[^"\n]*%[-+#0-9.*]*[aefgAEFG][^"\n]*"|\b(?:strto(?:d|f|ld)|sto(?:d|f|ld)|atof|setprecision)\b(?=\()')
+
+# What writes to the standard output or error of the program that the library is a part of: it may do so, src/ and include/ may not.
+STANDARD_STREAM = re.compile(r"(?<!/)\b(?:std(?:out|err)|cout|cerr|clog)\b"
+                             r"|\b(?:v?[fd]?printf|f?put[cs]|putchar|perror|psignal|assert|HWY_(?:ABORT|D?ASSERT(?:_M)?|WARN))\s*\("
+                             r"|\bwrite\s*\(\s*(?:[12]|STD(?:OUT|ERR)_FILENO)\s*,")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 REGISTRY = "src/mixers/registry.cpp"
@@ -111,6 +117,17 @@ class Graph:
         if path.endswith("_cpu.cpp") and re.search(r"namespace statera::HWY_NAMESPACE \{\n(?!namespace \{)", text):
             self.report(path, "kernels outside an unnamed namespace: two files with a function of one name and signature would share one of them")
 
+    def check_quiet(self):
+        library = {path: text for path, text in self.files.items()
+                   if path.startswith(("src/", "include/")) and path.endswith((".cpp", ".hpp", ".h")) and not path.endswith(TEST_ENDS)}
+        for top in ("src/", "include/"):
+            if not any(path.startswith(top) for path in library):
+                self.report(top, "no file found in it, so none can be searched for writes to standard output and error")
+        for path, text in library.items():
+            for number, line in enumerate(text.split("\n"), 1):
+                if match := STANDARD_STREAM.search(line.split("//")[0]):
+                    self.report(f"{path}:{number}", f"the library writes to standard output or error ('{match.group()}'); give the program a callback, or throw")
+
     def check_cycles(self):
         state = {}
 
@@ -144,6 +161,7 @@ class Graph:
             self.check_file(path, text)
         self.check_cycles()
         self.check_names()
+        self.check_quiet()
         return sorted(set(self.found))
 
 

@@ -25,8 +25,10 @@ SOUND = {
     "src/mixers/mamba2/mamba2.hpp": '#include "nn/linear.hpp"\n',
     "src/mixers/attention/attention.hpp": "",
     "src/nn/linear.hpp": '#include "ops/matmul/matmul.hpp"\n',
-    "src/models/block.cpp": '#include "nn/linear.hpp"\n// a mixer, whatever its name\n',
-    "src/models/block_test.cpp": '#include "support/near.hpp"\nconst char* config = "mamba2";\n',
+    "src/models/block.cpp": '#include "nn/linear.hpp"\n// a mixer, whatever its name; nothing for std::cerr\n'
+                            'const char* path = "/dev/stdout"; std::snprintf(text, 9, "%d", n); file.write(2); static_assert(true);\n',
+    "src/models/block_test.cpp": '#include "support/near.hpp"\nconst char* config = "mamba2"; perror(config);\n',
+    "apps/statera/main.cpp": "std::printf(line);\n",
     "tests/support/near.hpp": "",
 }
 
@@ -47,6 +49,13 @@ PLANTED = {
     "outside an unnamed namespace": ("src/ops/ssd/ssd_cpu.cpp", "namespace statera::HWY_NAMESPACE {\nvoid Transpose();\n"),
     "depends on the locale": ("src/models/block.cpp", 'const char* format = "%s: %+.3f";\n'),
     "block.cpp:1: a number": ("src/models/block.cpp", "double x = std::strtod(text, nullptr);\n"),
+    "block.cpp:2: the library writes to standard output or error ('stderr')": ("src/models/block.cpp", '\nstd::fputws(L"slow", stderr);\n'),
+    "('cerr')": ("include/statera/tensor.hpp", '  std::cerr << "slow" << std::endl;  // says so\n'),
+    "('perror(')": ("src/io/file.hpp", 'perror(path);\n'),
+    "('printf(')": ("src/models/block.cpp", 'std::printf("%s", text);\n'),
+    "('assert(')": ("src/models/block.cpp", "static_assert(true); assert(good);\n"),
+    "('HWY_ASSERT(')": ("src/ops/ssd/ssd_cpu.cpp", "HWY_ASSERT(n > 0);\n"),
+    "('write(2,')": ("src/models/block.cpp", "::write(2, text, size);\n"),
     "601 lines": ("src/models/block.cpp", "\n" * 601),
     "has no rank": ("src/attic/old.cpp", ""),
 }
@@ -66,6 +75,11 @@ class IncludeGraph(unittest.TestCase):
             with self.subTest(expected):
                 files = SOUND | dict(zip(edit[::2], edit[1::2]))
                 self.assertTrue(any(expected in found for found in violations(files)), violations(files))
+
+    def test_nothing_to_search_is_a_violation(self):
+        for gone in ("src/", "include/"):
+            found = violations({path: text for path, text in SOUND.items() if not path.startswith(gone)})
+            self.assertTrue(any(violation.startswith(gone + ": no file found") for violation in found), found)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ namespace statera {
 struct SessionOptions {
   size_t rewind_bytes = size_t{16} << 20;  // memory for snapshots to rewind to; 0: rewind only to the start
   int64_t rewind_every = 256;              // positions between them
-  // Called once with a line of text when the stream passes the context that the model was trained with. Null: standard error.
+  // Called once with a line of text when the stream passes the context that the model was trained with. Null: nobody is told.
   std::function<void(const std::string&)> warn;
 };
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
+
+#include "core/check.hpp"
 
 namespace statera {
 
@@ -58,13 +58,10 @@ View Arena::allocate(DType dtype, const Shape& shape) {
 
 Arena::Mark Arena::mark() const { return {block_, used_, total_}; }
 
-void Arena::check_sentinels() const {
+void Arena::check_sentinels() const noexcept {  // only under poison, in tests
   for (const Guard& guard : guards_)
     for (const std::byte* byte = guard.begin; byte < guard.end; ++byte)
-      if (*byte != std::byte{sentinel}) {
-        std::fprintf(stderr, "[arena] a kernel wrote behind its output\n");
-        std::abort();  // only under poison, in tests: release() runs in destructors and cannot throw
-      }
+      require(*byte == std::byte{sentinel}, ErrorCode::numeric, "[arena] a kernel wrote behind its output");
 }
 
 void Arena::release(const Mark& mark) {

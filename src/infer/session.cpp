@@ -1,7 +1,6 @@
 #include "statera/session.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <deque>
 #include <functional>
 #include <limits>
@@ -153,10 +152,10 @@ struct Session::Impl {
     const int64_t context = model->config().context;
     if (warned || context == 0 || state.position() <= context) return;
     warned = true;
+    if (!options.warn) return;
     std::string line = "the stream has passed the " + std::to_string(context) + " positions that the model was trained with";
     if (state.grows()) line += "; layers that keep keys and values now see the last " + std::to_string(context);
-    if (options.warn) options.warn(line);
-    else std::fprintf(stderr, "statera: %s\n", line.c_str());
+    options.warn(line);
   }
 
   void keep_snapshot() {

@@ -111,6 +111,18 @@ TEST(SessionBatch, AWarningThatThrowsStopsNoSession) {
   EXPECT_EQ(copy_of(second.logits()), copy_of(twin.step('c')));
 }
 
+// Whether there is a function to warn or none, the library itself writes nothing.
+TEST(Session, PassesTheContextWithoutAWord) {
+  const Model model = model_of(test::preset("tiny-attention"), 1);
+  testing::internal::CaptureStderr();
+  testing::internal::CaptureStdout();
+  Session(model).prefill(std::string(context + 1, 'a'));
+  int warnings = 0;
+  Session(model, {.warn = [&](const std::string& line) { warnings += line.find("48 positions") != line.npos; }}).prefill(std::string(context + 1, 'a'));
+  EXPECT_EQ(testing::internal::GetCapturedStderr() + testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(warnings, 1);
+}
+
 TEST(SessionBatch, WhatIsRefusedChangesNoSession) {
   const Model model = model_of(test::preset("tiny-hybrid"), 1), same = model_of(test::preset("tiny-hybrid"), 1);
   Session a(model), b(model), fresh(model), stranger(same), gone(model);

@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!file || std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size() || std::fclose(file) != 0) std::abort();
   try {
     const Snapshot snapshot = Snapshot::load(path, model);
-    Session session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}});
+    Session session(model, {.rewind_bytes = 0});
     session.restore(snapshot);
     const std::string text(100, 'x');  // more than what is left of any block of positions
     session.prefill(text);

@@ -4,7 +4,7 @@
 
 extern "C" int plugin_generate(const char* folder, char* text, int size) {
   const auto model = statera::Model::load(folder);
-  const std::string all = statera::generate(model, "ROMEO:", {.max_bytes = size - 1, .seed = 1, .warn = [](const std::string&) {}});
+  const std::string all = statera::generate(model, "ROMEO:", {.max_bytes = size - 1, .seed = 1});
   std::memcpy(text, all.c_str(), all.size() + 1);
   return static_cast<int>(all.size());
 }

@@ -155,7 +155,7 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   const auto evaluation = Clock::now();
   measure_held_out(tape, model, data, options, 1);
   visit.evaluations.push_back(since(evaluation));
-  Session session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}});
+  Session session(model, {.rewind_bytes = 0});
   const std::span<const uint8_t> text = longest_document(parts.held_out);
   const std::vector<int32_t> ids = ids_of(text.first(std::min<size_t>(prefill_bytes, text.size())));
   session.prefill(ids);

@@ -30,7 +30,7 @@ std::vector<PositionCost> mean(std::vector<PositionCost> buckets) {
 std::vector<PositionCost> by_position(const Model& model, const ByteSource& source, int64_t longest, int64_t max_bytes, const std::function<bool()>& stop) {
   constexpr int64_t shortest = 256;
   std::vector<PositionCost> buckets;
-  Session session = quiet_session(model);
+  Session session(model, {.rewind_bytes = 0});
   const int64_t first = std::clamp<int64_t>(longest, 1, source.bytes());
   for (int64_t length = first; length == first || length >= shortest; length /= 4) {
     const int64_t windows = std::max<int64_t>(1, max_bytes / 4 / length);

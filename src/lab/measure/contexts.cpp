@@ -59,7 +59,7 @@ std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, con
   for (int round = 0; round < rounds + 1; ++round)
     for (size_t m = 0; m < models.size(); ++m) {
       if (stop && stop()) return {};
-      Session session = quiet_session(*models[m]);
+      Session session(*models[m], {.rewind_bytes = 0});
       double begin = clock_seconds();
       session.prefill(all);
       const double filled = (clock_seconds() - begin) / static_cast<double>(all.size());

@@ -30,7 +30,7 @@ Window window(std::span<const uint8_t> document, size_t begin, size_t end) {
 std::vector<float> learning_cost(Model& model, const ByteSource& source, int64_t max_bytes, const LearningOptions& options, const std::function<bool()>& stop) {
   AdamW optimizer(model.parameters(), {.lr = options.lr, .weight_decay = 0}, model.device());
   Tape tape(model.device());
-  Session session = quiet_session(model);
+  Session session(model, {.rewind_bytes = 0});
   std::vector<float> all;
   auto left = static_cast<size_t>(std::max<int64_t>(0, max_bytes));
   for (int64_t d = 0; d < source.documents() && left > 0; ++d) {

@@ -42,7 +42,7 @@ TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
   const std::string one = text(700), two = text(300, 9);
   const std::vector<float> nats = stream_cost(model, source({one, two}), 900);
   ASSERT_EQ(nats.size(), 900u);
-  Session session = quiet_session(model);
+  Session session(model, {.rewind_bytes = 0});
   const std::vector<float> second = session.score(ids_of(std::span(reinterpret_cast<const uint8_t*>(two.data()), 200)));
   for (size_t i = 0; i < second.size(); ++i) EXPECT_EQ(nats[700 + i], second[i]) << i;
 }

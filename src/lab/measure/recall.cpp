@@ -14,7 +14,7 @@ using Bytes = std::span<const uint8_t>;
 
 // Bits per byte of `passage` at each distance, in a stream that begins with `first` and goes on with `filler`.
 std::vector<double> costs_at(const Model& model, Bytes first, Bytes filler, Bytes passage, const std::vector<int64_t>& distances) {
-  Session stream = quiet_session(model);
+  Session stream(model, {.rewind_bytes = 0});
   stream.prefill(ids_of(first));
   std::vector<double> costs;
   size_t read = 0;

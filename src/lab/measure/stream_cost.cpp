@@ -13,8 +13,6 @@ std::span<const uint8_t> longest_document(const ByteSource& source) {
   return longest;
 }
 
-Session quiet_session(const Model& model) { return Session(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}}); }
-
 void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink) {
   constexpr size_t piece = size_t{16} << 10;  // about a second of a slow model: how soon a stop is heard
   auto left = static_cast<size_t>(std::max<int64_t>(0, max_bytes));
@@ -31,7 +29,7 @@ void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes,
 
 std::vector<float> stream_cost(const Model& model, const ByteSource& source, int64_t max_bytes, const std::function<bool()>& stop) {
   std::vector<float> all;
-  Session session = quiet_session(model);
+  Session session(model, {.rewind_bytes = 0});
   stream_costs(session, source, max_bytes, [&](std::span<const uint8_t>, const std::vector<float>& nats) {
     all.insert(all.end(), nats.begin(), nats.end());
     return !(stop && stop());

@@ -23,6 +23,5 @@ std::vector<float> stream_cost(const Model& model, const ByteSource& source, int
 
 std::span<const uint8_t> longest_document(const ByteSource& source);
 std::vector<int32_t> ids_of(std::span<const uint8_t> bytes);
-Session quiet_session(const Model& model);  // keeps no history to rewind into, warns nobody
 
 }  // namespace statera
