@@ -5,6 +5,7 @@
 
 #include "conformance/mixer_run.hpp"
 #include "statera/config.hpp"
+#include "support/preset.hpp"
 
 namespace statera::test {
 
@@ -18,7 +19,7 @@ inline std::vector<ModelCase> model_cases() {
   std::vector<ModelCase> cases;
   for (std::string name : ModelConfig::presets()) {
     if (!name.starts_with("tiny-")) continue;
-    ModelConfig config = ModelConfig::load(name);
+    ModelConfig config = preset(name);
     for (char& c : name)
       if (c == '-') c = '_';
     cases.push_back({name, std::move(config)});
