@@ -16,7 +16,8 @@ namespace statera {
 
 struct SessionOptions {
   size_t rewind_bytes = size_t{16} << 20;  // memory for snapshots to rewind to; 0: rewind only to the start
-  int64_t rewind_every = 256;              // positions between them
+  // Positions between them, `begin` counted; 0: about 256, at common borders of the layers' chunks, where stopping to keep one changes no bit.
+  int64_t rewind_every = 0;
   // Called once with a line of text when the stream passes the context that the model was trained with. Null: nobody is told.
   std::function<void(const std::string&)> warn;
 };

@@ -15,9 +15,9 @@
 namespace statera {
 
 namespace {
-// A long prompt is read in slices, so that scratch memory does not grow with it; a multiple of every chunk size, so that the cut
-// changes no bit.
-constexpr int64_t slice_rows = 512;
+// A long prompt is read in slices of about so many positions, so that scratch memory does not grow with it.
+constexpr int64_t most_of_a_slice = 512;
+constexpr int64_t usual_rewind = 256;
 }  // namespace
 
 struct Session::Impl {
@@ -38,6 +38,15 @@ struct Session::Impl {
   std::shared_ptr<const Snapshot::Data> data() const {
     return std::make_shared<const Snapshot::Data>(Snapshot::Data{state, logits, position, 0});
   }
+
+  // Positions to the end of the slice. Slices end where all chunks of the model do, so that the cut changes no bit.
+  size_t rest_of_slice() const {
+    const int64_t slice = on_grid(most_of_a_slice);
+    return static_cast<size_t>(slice - state.position() % slice);
+  }
+  // About so many positions: the largest multiple of the grid that is no more, or the grid.
+  int64_t on_grid(int64_t positions) const { return state.layout().grid * std::max<int64_t>(1, positions / state.layout().grid); }
+  int64_t rewind_every() const { return options.rewind_every > 0 ? options.rewind_every : on_grid(usual_rewind); }
 
   Exec exec(Arena& memory) const { return {model->device().pool(), memory, model->device().kernels()}; }
 
@@ -70,8 +79,7 @@ struct Session::Impl {
     check(ids);
     start_if_new();
     while (!ids.empty()) {
-      const auto slice = static_cast<size_t>(slice_rows - state.position() % slice_rows);
-      const auto n = static_cast<int64_t>(std::min({ids.size(), slice, until_kept()}));
+      const auto n = static_cast<int64_t>(std::min({ids.size(), rest_of_slice(), until_kept()}));
       const ArenaScope scope(scratch);
       const View row = scratch.allocate(model->dtype(), {1, vocab});
       advance(ids.first(static_cast<size_t>(n)), row);
@@ -85,7 +93,7 @@ struct Session::Impl {
   // How many ids may be read before the next snapshot for rewind() is due.
   size_t until_kept() const {
     if (options.rewind_bytes == 0) return std::numeric_limits<size_t>::max();
-    return static_cast<size_t>(options.rewind_every - position % options.rewind_every);
+    return static_cast<size_t>(rewind_every() - state.position() % rewind_every());
   }
 
   // One id for each of several sessions of one model, in one call; the scratch memory is the first one's. They have not moved() yet.
@@ -144,7 +152,7 @@ struct Session::Impl {
     position += static_cast<int64_t>(ids.size());
     if (options.rewind_bytes == 0) return;
     history.insert(history.end(), ids.begin(), ids.end());
-    if (position % options.rewind_every == 0) keep_snapshot();
+    if (state.position() % rewind_every() == 0) keep_snapshot();
   }
 
   // Behind everything that moves the session, since the caller's function may throw.
@@ -185,7 +193,7 @@ struct Session::Impl {
 };
 
 Session::Session(const Model& model, SessionOptions options) : impl_(std::make_unique<Impl>(model, std::move(options))) {
-  require(impl_->options.rewind_every > 0, ErrorCode::config, "[session] rewind_every ", impl_->options.rewind_every, " is not at least 1");
+  require(impl_->options.rewind_every >= 0, ErrorCode::config, "[session] rewind_every ", impl_->options.rewind_every, " is not 0 or more");
 }
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::~Session() = default;
@@ -254,8 +262,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
   };
   if (!s.logits.empty()) cost(View(s.logits.data(), DType::f32, {1, vocab}), ids.first(1), costs.data());
   for (size_t done = 0; done < ids.size();) {
-    auto n = static_cast<size_t>(slice_rows - s.state.position() % slice_rows);
-    n = std::min({n, ids.size() - done, s.until_kept()});
+    const size_t n = std::min({s.rest_of_slice(), ids.size() - done, s.until_kept()});
     const ArenaScope scope(s.scratch);
     const View logits = s.scratch.allocate(s.model->dtype(), {static_cast<int64_t>(n), vocab});
     s.advance(ids.subspan(done, n), logits);

@@ -40,7 +40,7 @@ Model model_of(const ModelConfig& config, int threads, WeightFormat weights = We
 struct Several {
   explicit Several(const Model& model) {
     const SessionOptions options{.rewind_bytes = size_t{256} << 20, .rewind_every = 16, .warn = [](const std::string&) {}};
-    for (const size_t read : {0, 3, 130, 0, 63, 47}) {
+    for (const size_t read : {0, 3, 130, 0, 62, 46}) {
       sessions.push_back(std::make_unique<Session>(model, options));
       if (read > 0) sessions.back()->prefill(text.substr(0, read));
     }

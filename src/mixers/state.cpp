@@ -1,6 +1,7 @@
 #include "mixers/state.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/check.hpp"
 
@@ -11,6 +12,14 @@ void make_own(std::shared_ptr<Tensor>& tensor) {
   if (tensor.use_count() > 1) tensor = std::make_shared<Tensor>(tensor->clone());
 }
 }  // namespace
+
+void SlotScope::chunked(int64_t positions) const {
+  if (every_ == 0) return;
+  const int64_t grid = std::lcm(layout_.grid, positions * every_);
+  require(grid <= State::most_grid, ErrorCode::config, "chunks of ", positions, " positions", every_ > 1 ? " of an inner stack" : "", " and those of other layers end together only every ", grid,
+          " positions, more than ", State::most_grid, "; take powers of 2");
+  layout_.grid = grid;
+}
 
 State::State(std::shared_ptr<const StateLayout> layout, DType dtype)
     : layout_(std::move(layout)), dtype_(dtype), positions_(layout_->clocks, 0), slots_(layout_->slots.size()) {

@@ -30,27 +30,35 @@ struct StateSlot {
 struct StateLayout {
   std::vector<StateSlot> slots;
   size_t clocks = 1;
+  int64_t grid = 1;  // positions of the model after which all its mixers are at a border of their chunks, so that a cut there changes no bit
 };
 
 // Where a mixer declares its slots: the layout, the prefix of its names, its clock.
 class SlotScope {
  public:
-  explicit SlotScope(StateLayout& layout, std::string prefix = "", size_t clock = 0) : layout_(layout), prefix_(std::move(prefix)), clock_(clock) {}
+  explicit SlotScope(StateLayout& layout, std::string prefix = "", size_t clock = 0, int64_t every = 1)
+      : layout_(layout), prefix_(std::move(prefix)), clock_(clock), every_(every) {}
   void fixed(const std::string& name, const Shape& shape) { layout_.slots.push_back({prefix_ + name, shape, false, 0, clock_}); }
   void growing(const std::string& name, const Shape& block, int64_t window) { layout_.slots.push_back({prefix_ + name, block, true, window, clock_}); }
-  SlotScope inner(const std::string& name) const { return SlotScope(layout_, prefix_ + name + ".", clock_); }   // of a part
-  SlotScope with_clock() const { return SlotScope(layout_, prefix_, layout_.clocks++); }                       // of a part that advances by itself
+  SlotScope inner(const std::string& name) const { return SlotScope(layout_, prefix_ + name + ".", clock_, every_); }  // of a part
+  // Of a part that advances by itself: by one position in `every` of those around it; 0: how often is not known before.
+  SlotScope with_clock(int64_t every) const { return SlotScope(layout_, prefix_, layout_.clocks++, every_ * every); }
+  // The mixer takes so many positions at a time, from the start of the sequence on, and a cut within them changes bits. Throws config if the chunks
+  // of a model have no common border within State::most_grid positions.
+  void chunked(int64_t positions) const;
   size_t clock() const { return clock_; }
 
  private:
   StateLayout& layout_;
   std::string prefix_;
   size_t clock_;
+  int64_t every_;
 };
 
 class State {
  public:
   static constexpr int64_t block_positions = 64;
+  static constexpr int64_t most_grid = 1 << 14;
 
   State(std::shared_ptr<const StateLayout> layout, DType dtype);
   State(const State&) = default;  // shares every tensor

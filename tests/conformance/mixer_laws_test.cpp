@@ -75,7 +75,7 @@ TEST_P(MixerLaws, AdvanceIsForward) {
 // Law 3, the part about bits: a split on the chunk grid changes none.
 TEST_P(MixerLaws, SplitOnTheChunkGridChangesNoBit) {
   const MixerUnderTest m(GetParam(), DType::f32);
-  const int64_t grid = GetParam().grid;
+  const int64_t grid = std::max<int64_t>(m.layout().grid, 8);
   const Tensor x = m.input(3 * grid + 8, 6);
   State whole = m.state(), parts = m.state();
   const std::vector<double> y = m.advance_one(fast, x, whole);

@@ -1,6 +1,5 @@
 // Runs one mixer, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder: src/mixers/*/cases.json, and
-// tests/bodies/*/cases.json of mixers that only tests have; an array of {"name", "d_model", "block"}
-// and for a mixer with an inner stack "grid".
+// tests/bodies/*/cases.json of mixers that only tests have; an array of {"name", "d_model", "block"}.
 #pragma once
 #include <algorithm>
 #include <filesystem>
@@ -17,7 +16,6 @@ namespace statera::test {
 struct MixerCase {
   std::string type, name, block;
   int64_t d_model;
-  int64_t grid = 64;  // positions after which it stands on all its chunk grids, those of inner stacks too
 };
 
 inline std::vector<MixerCase> mixer_cases() {
@@ -29,7 +27,7 @@ inline std::vector<MixerCase> mixer_cases() {
       std::ifstream file(path);
       std::stringstream text;
       text << file.rdbuf();
-      for (const auto& c : parse_json(text.str(), path)) cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), c["d_model"].template get<int64_t>(), c.value("grid", int64_t{64})});
+      for (const auto& c : parse_json(text.str(), path)) cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), c["d_model"].template get<int64_t>()});
     }
   std::ranges::sort(cases, {}, [](const MixerCase& c) { return c.type + " " + c.name; });
   return cases;
@@ -74,6 +72,7 @@ class MixerUnderTest {
   }
 
   const Mixer& mixer() const { return *mixer_; }
+  const StateLayout& layout() const { return *layout_; }
   const std::vector<Parameter*>& parameters() const { return parameters_; }
   int64_t widest() const { return widest_; }
   static double get(const Parameter& p, int64_t i) {

@@ -135,6 +135,7 @@ void Mamba2::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
 void Mamba2::declare(SlotScope slots) const {
   slots.fixed("conv_state", {config_.d_conv - 1, conv_dim_});
   slots.fixed("ssm_state", {n_heads_, config_.headdim, config_.d_state});
+  slots.chunked(config_.chunk_size);
 }
 
 void Mamba2::visit_parameters(ParameterVisitor& visitor) {

@@ -77,7 +77,7 @@ class EveryThird : public Mixer {
     fill_zero(y);
     for (int64_t i = 0; i < inner.rows(); ++i) copy(inner.row_range(i, 1), y.row_range(thirds.inner_to_outer[static_cast<size_t>(i)], 1));
   }
-  void declare(SlotScope slots) const override { stack_->declare(slots.with_clock()); }
+  void declare(SlotScope slots) const override { stack_->declare(slots.with_clock(every)); }
   void visit_parameters(ParameterVisitor& visitor) override { stack_->visit_parameters(visitor); }
   Cost cost(Pass pass, int64_t length, int64_t context) const override {
     Cost cost = stack_->cost(pass, inner_positions(length), inner_positions(context));
