@@ -5,6 +5,7 @@
 // is done with and that is cheap to make again can be forgotten, and is made again when backward asks for it.
 // Not thread safe: one tape, one thread; the kernels inside use the device's pool.
 #pragma once
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <new>
@@ -23,9 +24,11 @@ class Tape;
 struct Exec;
 struct Rows;
 
-// A value on a tape, by number; valid until the tape's reset().
+// A value on a tape, by number; valid until the tape's reset(). A library that is built without NDEBUG (not the release preset) throws unsupported for one
+// that is used later, or on another tape.
 struct Var {
   int32_t id = -1;
+  uint32_t stamp = 0;  // of its tape since the last reset(), for that check alone; 0 under NDEBUG, so that both builds have one layout
   explicit operator bool() const { return id >= 0; }
 };
 

@@ -1,6 +1,7 @@
 #include "statera/tape.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <vector>
 
@@ -67,6 +68,19 @@ double first_bad_value(const View& v) {
   return 0;
 }
 
+#ifdef NDEBUG
+constexpr bool stamps = false;
+#else
+constexpr bool stamps = true;
+#endif
+
+// Another one for every tape and after every reset(), so that a Var of neither is known by it.
+uint32_t next_stamp() {
+  if constexpr (!stamps) return 0;
+  static std::atomic<uint32_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 std::string name_number(double bad) { return std::isnan(bad) ? "nan" : bad > 0 ? "inf" : "-inf"; }
 }  // namespace
 
@@ -83,7 +97,16 @@ struct Tape::State {
   bool recording = true, check = false;
   std::unique_ptr<Tape> child;
 
-  Node& node(Var var) { return nodes.at(static_cast<size_t>(var.id)); }
+  uint32_t stamp = next_stamp();
+
+  Node& node(Var var) {
+    if constexpr (stamps)
+      require(var.stamp == stamp, ErrorCode::unsupported, "[tape] ", var ? "a Var of another tape, or from before reset()" : "a Var that stands for no value",
+              "; use one that this tape has made since its last reset");
+    return nodes.at(static_cast<size_t>(var.id));
+  }
+  Var var(int32_t id) const { return {id, stamp}; }
+  Var newest() const { return var(static_cast<int32_t>(nodes.size()) - 1); }
   View take(Arena& arena, const Shape& shape, DType dtype);
   void give_back(const View& view);
   void release(Node& node);
@@ -126,7 +149,7 @@ void Tape::State::release(Node& node) {
 
 Var Tape::leaf(const View& value, const View& grad) {
   state_->nodes.push_back({value, grad, !grad.empty() && state_->recording, true});
-  return {static_cast<int32_t>(state_->nodes.size()) - 1};
+  return state_->newest();
 }
 
 Var Tape::constant(const View& value) { return leaf(value, {}); }
@@ -146,12 +169,12 @@ Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
       other.overlaps = part.overlaps = true;
   }
   state_->nodes.push_back(part);
-  return {static_cast<int32_t>(state_->nodes.size()) - 1};
+  return state_->newest();
 }
 
 View Tape::value(Var var) const {
   const Node& node = state_->node(var);
-  if (node.whole >= 0) return value({node.whole}).columns(node.first_column, node.value.cols());
+  if (node.whole >= 0) return value(state_->var(node.whole)).columns(node.first_column, node.value.cols());
   if (node.forgotten) make_again(var.id);
   return node.value;
 }
@@ -199,7 +222,7 @@ double Tape::item(Var var) const {
 
 Var Tape::make(DType dtype, const Shape& shape, bool needs_grad) {
   state_->nodes.push_back({state_->take(state_->values, shape, dtype), {}, needs_grad && state_->recording, false});
-  return {static_cast<int32_t>(state_->nodes.size()) - 1};
+  return state_->newest();
 }
 
 bool Tape::needs_grad(Var var) const { return state_->node(var).needs_grad; }
@@ -331,6 +354,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
 
 void Tape::reset() {
   State& s = *state_;
+  s.stamp = next_stamp();
   s.nodes.clear();
   s.ops.clear();
   s.op_outputs.clear();
@@ -384,7 +408,7 @@ std::string Tape::first_non_finite() const {
   for (const Op& op : s.ops) {
     double bad = 0;
     for (int32_t id : s.outputs(op))
-      if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten)) bad = first_bad_value(value({id}));
+      if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten)) bad = first_bad_value(value(s.var(id)));
     for (Node& node : s.nodes)
       if (node.made_again) s.release(node);  // one after the other, not all at once
     if (bad == 0) continue;

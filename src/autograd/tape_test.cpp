@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <limits>
 #include <new>
 #include <span>
@@ -352,6 +353,45 @@ TEST(Tape, APrecisionHoldsForTheTapeOfRecomputedSegmentsToo) {
   tape.set_precision(Precision::bf16);
   EXPECT_EQ(tape.exec().precision, Precision::bf16);
   EXPECT_EQ(tape.child().exec().precision, Precision::bf16);
+}
+
+// What would otherwise be another value, since the number of a Var means something on every tape.
+TEST(Tape, AVarFromBeforeResetOrOfAnotherTapeIsAnError) {
+#ifdef NDEBUG
+  GTEST_SKIP() << "built with NDEBUG: a Var is not checked";
+#endif
+  const Device device = Device::cpu({.threads = 1});
+  Tape tape(device), other(device);
+  double numbers[] = {3, 4};
+  const View value(numbers, DType::f64, {1, 1}), gradient(numbers + 1, DType::f64, {1, 1});
+  const auto is_refused = [&](Tape& on, Var var) {
+    const std::function<void()> uses[] = {[&] { on.value(var); }, [&] { on.item(var); }, [&] { on.needs_grad(var); }, [&] { on.grad(var); },
+                                          [&] { on.target(var); }, [&] { on.columns(var, 0, 1); }, [&] { on.can_forget(var); }, [&] { on.forget(var); },
+                                          [&] { on.backward(var); }, [&] { mul(on, var, var); }, [&] { on.record("op", {var}, [](Tape&) {}); },
+                                          [&] { const GradSink sink(on, var); }};
+    for (const auto& use : uses) {
+      try {
+        use();
+        ADD_FAILURE() << "no error: use " << &use - uses;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::unsupported);
+        EXPECT_NE(std::string(error.what()).find("a Var of another tape, or from before reset()"), std::string::npos) << error.what();
+      }
+    }
+  };
+  const Var before = tape.leaf(value, gradient), elsewhere = other.leaf(value, gradient);
+  EXPECT_EQ(tape.item(before), 3);
+  EXPECT_EQ(before.id, elsewhere.id);
+  is_refused(tape, elsewhere);
+  is_refused(tape.child(), before);
+  tape.reset();
+  is_refused(tape, before);
+  const Var now = tape.leaf(value, gradient);
+  EXPECT_EQ(now.id, before.id);
+  EXPECT_EQ(tape.item(now), 3);
+  is_refused(tape, before);
+  EXPECT_EQ(other.item(elsewhere), 3) << "the reset of one tape is none of another";
+  EXPECT_THROW(tape.value(Var()), Error);
 }
 
 }  // namespace
