@@ -1,7 +1,8 @@
 // A language model over bytes or ids: embedding, pre-norm blocks of a sequence mixer and an MLP, a norm, logits.
 //
 // Thread safety: const calls from several threads are safe, each with its own tape or session. Training changes the parameters and
-// is for one thread. A Model owns its parameters; sessions and tapes borrow them and must not outlive it.
+// is for one thread. A Model is a handle: copies share one config and one set of weights, which live as long as any of them. A session has a handle of
+// its own; tapes and optimizers borrow the parameters, so one handle must outlive them.
 #pragma once
 #include <memory>
 #include <optional>
@@ -41,9 +42,6 @@ class Model {
   // Throws config for an impossible config, device if the parameters need more memory than is free, unsupported for training or dtype f64
   // with weights in int8 or int4.
   explicit Model(ModelConfig config, Device device = Device::best(), ModelOptions options = {});
-  ~Model();
-  Model(Model&&) noexcept;
-  Model& operator=(Model&&) noexcept;
 
   void init(uint64_t seed);  // the same seed gives the same weights everywhere
 
@@ -71,8 +69,7 @@ class Model {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // null: moved from
 };
-
 
 }  // namespace statera

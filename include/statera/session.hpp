@@ -1,6 +1,6 @@
 // A stream through a model: it carries the state of one sequence and gives the logits of the next id.
 //
-// Not thread safe; sessions over one Model may run in several threads. A Session borrows its Model.
+// Not thread safe; sessions over one Model may run in several threads. A Session shares the weights of its Model and keeps them alive.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -22,9 +22,9 @@ constexpr int64_t usual_rewind = 256;
 
 struct Session::Impl {
   Impl(const Model& model, SessionOptions options)
-      : model(&model), options(std::move(options)), state(model.layers().new_state(model.dtype())) {}
+      : model(model), options(std::move(options)), state(model.layers().new_state(model.dtype())) {}
 
-  const Model* model;
+  Model model;
   SessionOptions options;
   State state;
   std::vector<float> logits;
@@ -48,15 +48,15 @@ struct Session::Impl {
   int64_t on_grid(int64_t positions) const { return state.layout().grid * std::max<int64_t>(1, positions / state.layout().grid); }
   int64_t rewind_every() const { return options.rewind_every > 0 ? options.rewind_every : on_grid(usual_rewind); }
 
-  Exec exec(Arena& memory) const { return {model->device().pool(), memory, model->device().kernels()}; }
+  Exec exec(Arena& memory) const { return {model.device().pool(), memory, model.device().kernels()}; }
 
   // Runs rows through the model; `out` as LanguageModel::advance wants it.
   void advance(std::span<const int32_t> ids, const View& out) {
     const int32_t offsets[] = {0, static_cast<int32_t>(ids.size())};
     const int64_t start[] = {state.position()};
     State* one = &state;
-    AdvancePass pass{.exec = exec(scratch), .max_keys = model->config().context, .states = {&one, 1}};
-    model->layers().advance(pass, ids, {offsets, start}, out);
+    AdvancePass pass{.exec = exec(scratch), .max_keys = model.config().context, .states = {&one, 1}};
+    model.layers().advance(pass, ids, {offsets, start}, out);
   }
 
   void read_row(const View& row) {
@@ -66,22 +66,22 @@ struct Session::Impl {
 
   // Whether these may be read, before anything is, so that what does not fit changes nothing.
   void check(std::span<const int32_t> ids) const {
-    const int64_t vocab = model->config().vocab_size;
+    const int64_t vocab = model.config().vocab_size;
     for (int32_t id : ids) require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
-    const int64_t most = model->config().learned_positions, begin = state.position() == 0 && model->config().begin ? 1 : 0;
+    const int64_t most = model.config().learned_positions, begin = state.position() == 0 && model.config().begin ? 1 : 0;
     const int64_t end = state.position() + begin + static_cast<int64_t>(ids.size());
     require(most == 0 || end <= most, ErrorCode::config, "[session] ", end, " positions are more than the ", most, " of learned_positions; start a new session");
   }
 
   // Reads ids in slices; the logits of the last one are kept. `begin` is not among the ids.
   void read(std::span<const int32_t> ids) {
-    const int64_t vocab = model->config().vocab_size;
+    const int64_t vocab = model.config().vocab_size;
     check(ids);
     start_if_new();
     while (!ids.empty()) {
       const auto n = static_cast<int64_t>(std::min({ids.size(), rest_of_slice(), until_kept()}));
       const ArenaScope scope(scratch);
-      const View row = scratch.allocate(model->dtype(), {1, vocab});
+      const View row = scratch.allocate(model.dtype(), {1, vocab});
       advance(ids.first(static_cast<size_t>(n)), row);
       read_row(row);
       moved(ids.first(static_cast<size_t>(n)));
@@ -110,9 +110,9 @@ struct Session::Impl {
       states[s] = &sessions[s]->state;
       start[s] = states[s]->position();
     }
-    const View rows = scratch.allocate(first.model->dtype(), {n, first.model->config().vocab_size});
-    AdvancePass pass{.exec = first.exec(scratch), .max_keys = first.model->config().context, .states = {states, sessions.size()}};
-    first.model->layers().advance(pass, ids, {{offsets, sessions.size() + 1}, {start, sessions.size()}}, rows);
+    const View rows = scratch.allocate(first.model.dtype(), {n, first.model.config().vocab_size});
+    AdvancePass pass{.exec = first.exec(scratch), .max_keys = first.model.config().context, .states = {states, sessions.size()}};
+    first.model.layers().advance(pass, ids, {{offsets, sessions.size() + 1}, {start, sessions.size()}}, rows);
     for (int64_t s = 0; s < n; ++s) sessions[static_cast<size_t>(s)]->read_row(rows.row_range(s, 1));
   }
 
@@ -132,7 +132,7 @@ struct Session::Impl {
 
   // Those that stand at the start of a model with `begin` read it.
   static void start_if_new(std::span<Impl* const> sessions) {
-    const ModelConfig& config = sessions.front()->model->config();
+    const ModelConfig& config = sessions.front()->model.config();
     if (!config.begin) return;
     Arena& scratch = sessions.front()->scratch;
     const ArenaScope scope(scratch);
@@ -157,7 +157,7 @@ struct Session::Impl {
 
   // Behind everything that moves the session, since the caller's function may throw.
   void warn_if_past_context() {
-    const int64_t context = model->config().context;
+    const int64_t context = model.config().context;
     if (warned || context == 0 || state.position() <= context) return;
     warned = true;
     if (!options.warn) return;
@@ -201,7 +201,7 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 std::span<const float> Session::prefill(std::string_view text) {
-  const int64_t vocab = impl_->model->config().vocab_size;
+  const int64_t vocab = impl_->model.config().vocab_size;
   require(vocab == 256, ErrorCode::config, "[session] the model reads ", vocab, " ids, not bytes; give prefill ids instead of text");
   std::vector<int32_t> ids(text.size());
   std::transform(text.begin(), text.end(), ids.begin(), [](char c) { return static_cast<unsigned char>(c); });
@@ -233,7 +233,7 @@ void Session::advance(std::span<Session* const> sessions, std::span<const int32_
   const std::span<Impl* const> all(impls, sessions.size());
   for (size_t s = 0; s < sessions.size(); ++s) {
     impls[s] = sessions[s]->impl_.get();
-    require(&impls[s]->model->layers() == &first.model->layers(), ErrorCode::config, "[session] number ", s,
+    require(&impls[s]->model.layers() == &first.model.layers(), ErrorCode::config, "[session] number ", s,
             " of the sessions to advance is of another model than number 0; advance the sessions of each model in a call of their own");
   }
   Impl::check_distinct(all);
@@ -248,7 +248,7 @@ std::span<const float> Session::logits() const { return impl_->logits; }
 
 std::vector<float> Session::score(std::span<const int32_t> ids) {
   Impl& s = *impl_;
-  const int64_t vocab = s.model->config().vocab_size;
+  const int64_t vocab = s.model.config().vocab_size;
   s.check(ids);
   std::vector<float> costs(ids.size());
   if (ids.empty()) return costs;
@@ -264,7 +264,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
   for (size_t done = 0; done < ids.size();) {
     const size_t n = std::min({s.rest_of_slice(), ids.size() - done, s.until_kept()});
     const ArenaScope scope(s.scratch);
-    const View logits = s.scratch.allocate(s.model->dtype(), {static_cast<int64_t>(n), vocab});
+    const View logits = s.scratch.allocate(s.model.dtype(), {static_cast<int64_t>(n), vocab});
     s.advance(ids.subspan(done, n), logits);
     const size_t next = std::min(n, ids.size() - done - 1);
     if (next > 0) cost(logits.row_range(0, static_cast<int64_t>(next)), ids.subspan(done + 1, next), costs.data() + done + 1);
@@ -280,7 +280,7 @@ int64_t Session::position() const { return impl_->position; }
 size_t Session::state_bytes() const { return impl_->state.bytes(); }
 
 Session Session::fork() const {
-  auto copy = std::make_unique<Impl>(*impl_->model, impl_->options);
+  auto copy = std::make_unique<Impl>(impl_->model, impl_->options);
   copy->state = impl_->state;
   copy->logits = impl_->logits;
   copy->position = impl_->position;
@@ -291,13 +291,13 @@ Session Session::fork() const {
 
 Snapshot Session::snapshot() const {
   Snapshot snapshot;
-  snapshot.data_ = std::make_shared<const Snapshot::Data>(Snapshot::Data{impl_->state, impl_->logits, impl_->position, impl_->model->fingerprint()});
+  snapshot.data_ = std::make_shared<const Snapshot::Data>(Snapshot::Data{impl_->state, impl_->logits, impl_->position, impl_->model.fingerprint()});
   return snapshot;
 }
 
 void Session::restore(const Snapshot& snapshot) {
   require(snapshot.data_->state.same_layout(impl_->state), ErrorCode::config, "[session] the snapshot is of a model of another shape");
-  require(snapshot.data_->model == impl_->model->fingerprint(), ErrorCode::config,
+  require(snapshot.data_->model == impl_->model.fingerprint(), ErrorCode::config,
           "[session] the snapshot is of another model, or of other weights of this one");
   impl_->set(*snapshot.data_);
   impl_->forget_history();

@@ -138,10 +138,6 @@ Model::Model(ModelConfig config, Device device, ModelOptions options)
     if (!impl_->quantised(*p)) p->allocate(options.dtype, options.training);
 }
 
-Model::~Model() = default;
-Model::Model(Model&&) noexcept = default;
-Model& Model::operator=(Model&&) noexcept = default;
-
 void Model::init(uint64_t seed) {
   for (Parameter* p : impl_->parameters) {
     if (impl_->quantised(*p)) p->value = Tensor(DType::f32, p->shape);

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <memory>
+#include <utility>
 
 #include "models/language_model.hpp"
 #include "statera/loss.hpp"
@@ -142,6 +144,26 @@ TEST(TrainingPass, TheFirstValueThatIsNotFiniteIsNamed) {
     EXPECT_EQ(error.code(), ErrorCode::numeric);
     EXPECT_NE(std::string(error.what()).find("layers.1.mixer"), std::string::npos) << error.what();
   }
+}
+
+// A Model is a handle: its weights stay where they are when the object is moved or copied.
+TEST(Model, ATapeAndAnOptimizerGoOnWhenTheObjectIsMoved) {
+  const Batch b = batch_of({6, 3}, 9, 1);
+  const auto train = [&](bool move) {
+    auto model = std::make_unique<Model>(small_model(mamba2));
+    model->init(3);
+    const uint64_t before = model->fingerprint();
+    Tape tape(model->device());
+    AdamW optimizer(model->parameters());
+    const Var loss = cross_entropy(tape, model->forward(tape, b.tokens), b.targets);
+    const Model other = move ? std::move(*model) : *model;
+    model.reset();
+    tape.backward(loss);
+    optimizer.step();
+    EXPECT_NE(other.fingerprint(), before);
+    return other.fingerprint();
+  };
+  EXPECT_EQ(train(true), train(false));
 }
 
 }  // namespace
