@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
@@ -13,6 +14,7 @@
 #include "io/json.hpp"
 #include "io/printable.hpp"
 #include "models/language_model.hpp"
+#include "models/model_files.hpp"
 #include "statera/model.hpp"
 #include "verbs.hpp"
 
@@ -47,8 +49,26 @@ struct Collect : ParameterVisitor {
 
 constexpr int64_t contexts[] = {256, 1024, 4096, 16384, 65536};
 
-void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters, int64_t count) {
+nlohmann::ordered_json json_of(const WeightsHeader& weights) {
+  return {{"format", weights.format.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(weights.format)},
+          {"weights", name_of(weights.weights)},
+          {"tensors", weights.tensors},
+          {"bytes", weights.bytes},
+          {"element_types", weights.types}};
+}
+
+void print_weights(const WeightsHeader& weights) {
+  std::string types;
+  for (const auto& [name, count] : weights.types) types += (types.empty() ? "" : ", ") + std::to_string(count) + " " + name;
+  std::printf("weights: %s, in %s, %lld tensors (%s), %s\n", weights.format.empty() ? "of another program" : ("format " + weights.format).c_str(),
+              std::string(name_of(weights.weights)).c_str(), static_cast<long long>(weights.tensors), types.c_str(),
+              bytes_text(static_cast<double>(weights.bytes)).c_str());
+}
+
+void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters, int64_t count,
+                const std::optional<WeightsHeader>& weights) {
   nlohmann::ordered_json out = {{"model", flags.model}, {"config", parse_ordered_json(config.json(), flags.model)}, {"parameters", count}};
+  if (weights) out["weights"] = json_of(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);
   out["flops_per_byte"] = {{"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
   for (int64_t context : contexts) out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;
@@ -85,13 +105,16 @@ void run(const Flags& flags) {
   model.visit_parameters(parameters);
   int64_t count = 0;
   for (const Parameter* p : parameters.all) count += p->elements();
-  if (flags.json) return print_json(flags, config, model, parameters, count);
+  std::optional<WeightsHeader> weights;
+  if (config.where != flags.model) weights = read_weights_header(flags.model, model);  // of a folder; a preset and a file are named there
+  if (flags.json) return print_json(flags, config, model, parameters, count, weights);
   std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", printable(flags.model).c_str(), count_text(static_cast<double>(count)).c_str(),
               static_cast<long long>(config.d_model), printable(config.layers).c_str(),
               config.mlp.empty() ? "" : (", mlp " + printable(config.mlp)).c_str());
   for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
   for (const auto& [name, block] : config.blocks) std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
+  if (weights) print_weights(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);
   std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s a step\n", static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),
               count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
@@ -106,7 +129,7 @@ void run(const Flags& flags) {
 
 void add_info(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("info", "shapes, parameters, FLOPs and bytes of state of a model or preset");
+  CLI::App* verb = app.add_subcommand("info", "shapes, parameters, FLOPs and bytes of state of a model or preset, and whether a model's weights are those of its config");
   verb->add_option("MODEL", flags->model, "a model folder, a JSON config or a preset's name; none: the list of presets");
   verb->add_flag("--tensors", flags->tensors, "every parameter with its shape");
   verb->add_flag("--presets", flags->list, "the names of the presets");

@@ -31,9 +31,11 @@ struct FileTensor {
 // holds. The values themselves are not looked at. Only the header is in memory; whoever wants a tensor checks its shape and then reads it.
 class SafetensorsFile {
  public:
+  enum class Check { all, header };  // header: no data are read, so a checksum is not compared
+
   // Throws io for a file that is missing or breaks the format, unsupported for an element type or a rank that the engine lacks;
   // one line with the file, the tensor and what was expected.
-  static SafetensorsFile open(const std::string& path);
+  static SafetensorsFile open(const std::string& path, Check check = Check::all);
 
   const std::string& path() const { return file_.path(); }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }  // without the checksum

@@ -59,47 +59,49 @@ struct Collect : ParameterVisitor {
 // What a quantised matrix is called on disk: its values have the name of the parameter.
 std::string scales_name(const Parameter& p) { return p.name + ".scales"; }
 
-// One tensor of a file, which must have a certain shape.
-struct Saved {
-  const SafetensorsFile& file;
-  std::set<std::string> known = {};
+// The tensors of a file that make one parameter: checked, not read.
+struct SavedParameter {
+  const FileTensor *values, *scales;  // scales: null, unless the values are whole numbers
+};
 
-  const FileTensor& take(const std::string& name, const Shape& shape) {
+// By parameter, for weights that are saved in `saved`. Every tensor of the file belongs to one. Throws io, unsupported.
+std::vector<SavedParameter> match_tensors(const SafetensorsFile& file, WeightFormat saved, std::span<Parameter* const> parameters) {
+  std::set<std::string_view> known;
+  const auto take = [&](const std::string& name, const Shape& shape) {
     const FileTensor* found = file.find(name);
     require(found, ErrorCode::io, file.path(), ": ", name, ": missing, though config.json asks for it");
     require(found->shape == shape, ErrorCode::io, file.path(), ": ", name, ": shape ", found->shape, ", but config.json asks for ", shape);
-    known.insert(name);
-    return *found;
+    known.insert(found->name);
+    return found;
+  };
+  const auto take_as = [&](const std::string& name, const Shape& shape, DType wanted) {
+    const FileTensor* found = take(name, shape);
+    require(found->dtype == wanted, ErrorCode::io, file.path(), ": ", name, ": dtype ", name_of(found->dtype), "; expected ", name_of(wanted),
+            " of weights in ", name_of(saved));
+    return found;
+  };
+  std::vector<SavedParameter> all;
+  for (const Parameter* p : parameters) {
+    if (const WeightFormat format = format_for(*p, saved); format != WeightFormat::f32) {
+      const FileTensor* values = take_as(p->name, QuantisedMatrix::values_shape(format, p->shape), QuantisedMatrix::values_dtype(format));
+      all.push_back({values, take_as(scales_name(*p), QuantisedMatrix::scales_shape(p->shape), DType::f32)});
+      continue;
+    }
+    const FileTensor* values = take(p->name, p->shape);
+    require(values->dtype == DType::f32 || values->dtype == DType::f64, ErrorCode::unsupported, file.path(), ": ", p->name, ": dtype ",
+            name_of(values->dtype), "; expected f32 or f64");
+    all.push_back({values, nullptr});
   }
-  // f32 or f64
-  Tensor floats(const std::string& name, const Shape& shape) {
-    const FileTensor& t = take(name, shape);
-    require(t.dtype == DType::f32 || t.dtype == DType::f64, ErrorCode::unsupported, file.path(), ": ", name, ": dtype ", name_of(t.dtype),
-            "; expected f32 or f64");
-    return file.read_finite(t);
-  }
-  void quantised(ThreadPool& pool, const Parameter& p, WeightFormat format) {
-    const auto expect = [&](const std::string& name, const Shape& shape, DType wanted) -> const FileTensor& {
-      const FileTensor& t = take(name, shape);
-      require(t.dtype == wanted, ErrorCode::io, file.path(), ": ", name, ": dtype ", name_of(t.dtype), "; expected ", name_of(wanted), " of weights in ",
-              name_of(format));
-      return t;
-    };
-    const Tensor values = file.read(expect(p.name, QuantisedMatrix::values_shape(format, p.shape), QuantisedMatrix::values_dtype(format))),
-                 scales = file.read_finite(expect(scales_name(p), QuantisedMatrix::scales_shape(p.shape), DType::f32));
-    p.weight->set(pool, {format, values, scales}, p.shape[1]);
-  }
-  void check_all_known() const {
-    for (const FileTensor& tensor : file.tensors())
-      require(known.count(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name, ": unexpected; config.json has no such parameter");
-  }
-};
+  for (const FileTensor& tensor : file.tensors())
+    require(known.contains(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name, ": unexpected; config.json has no such parameter");
+  return all;
+}
 
 constexpr const char *format_1 = "statera", *format = "statera 2";  // with a checksum
 
 // Throws io for a file of ours that is damaged, config for one of a format that is not known here. Others' files may say anything.
-SafetensorsFile open_weights(const std::string& folder) {
-  SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors");
+SafetensorsFile open_weights(const std::string& folder, SafetensorsFile::Check check = SafetensorsFile::Check::all) {
+  SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors", check);
   const auto found = file.metadata().find("format");
   if (found == file.metadata().end() || !found->second.starts_with(format_1) || found->second == format_1) return file;
   require(found->second == format, ErrorCode::config, "format ", in_quotes(found->second), " is not known to this version of statera, which reads up to '",
@@ -115,6 +117,13 @@ std::string config_fingerprint(const JsonText& config) {
   Checksum sum;
   sum.add(plain.data(), plain.size());
   return fingerprint_text(sum.value());
+}
+
+// Throws io if the weights were saved with another config than the one beside them.
+void check_config(const SafetensorsFile& file, const JsonText& config) {
+  const auto saved_with = file.metadata().find(config_key);
+  require(saved_with == file.metadata().end() || saved_with->second == config_fingerprint(config), ErrorCode::io, config.where,
+          ": is not the config that the weights beside it were saved with; put that one back, or try again if the model is being written just now");
 }
 
 WeightFormat format_of(const SafetensorsFile& file) {
@@ -162,32 +171,51 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   options.weights = wanted;
   Model model(std::move(config), std::move(device), options);
   ThreadPool& pool = model.device().pool();
-  Saved tensors{file};
-  for (Parameter* p : model.impl_->parameters) {
-    if (!model.impl_->quantised(*p)) {
-      copy(tensors.floats(p->name, p->shape), p->value);
-      p->changed();
-    } else if (saved == WeightFormat::f32) {
-      Tensor matrix = tensors.floats(p->name, p->shape);
-      if (matrix.dtype() != DType::f32) {
-        Tensor rounded(DType::f32, p->shape);
-        copy(matrix, rounded);
-        matrix = std::move(rounded);
-      }
-      p->weight->quantise(pool, matrix, model.impl_->format(*p));
-    } else {
-      tensors.quantised(pool, *p, model.impl_->format(*p));
+  const std::vector<Parameter*>& parameters = model.impl_->parameters;
+  const std::vector<SavedParameter> tensors = match_tensors(file, saved, parameters);
+  check_config(file, text);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    Parameter& p = *parameters[i];
+    const auto& [values, scales] = tensors[i];
+    if (scales) {
+      p.weight->set(pool, {model.impl_->format(p), file.read(*values), file.read_finite(*scales)}, p.shape[1]);
+      continue;
     }
+    Tensor read = file.read_finite(*values);
+    if (!model.impl_->quantised(p)) {
+      copy(read, p.value);
+      p.changed();
+      continue;
+    }
+    if (read.dtype() != DType::f32) {
+      Tensor rounded(DType::f32, p.shape);
+      copy(read, rounded);
+      read = std::move(rounded);
+    }
+    p.weight->quantise(pool, read, model.impl_->format(p));
   }
-  tensors.check_all_known();
-  const auto saved_with = file.metadata().find(config_key);
-  require(saved_with == file.metadata().end() || saved_with->second == config_fingerprint(text), ErrorCode::io, text.where,
-          ": is not the config that the weights beside it were saved with; put that one back, or try again if the model is being written just now");
   if (wanted != WeightFormat::f32) model.layers().output().quantise_tied(pool);
   return model;
 }
 
 WeightFormat Model::saved_weights(const std::string& folder) { return format_of(open_weights(folder)); }
+
+WeightsHeader read_weights_header(const std::string& folder, LanguageModel& layers) {
+  const SafetensorsFile file = open_weights(folder, SafetensorsFile::Check::header);
+  std::vector<Parameter*> parameters;
+  Collect collect(parameters);
+  layers.visit_parameters(collect);
+  WeightsHeader header{.weights = format_of(file)};
+  match_tensors(file, header.weights, parameters);
+  check_config(file, read_config(folder));
+  if (const auto found = file.metadata().find("format"); found != file.metadata().end() && found->second.starts_with(format_1)) header.format = found->second;
+  for (const FileTensor& tensor : file.tensors()) {
+    ++header.types[std::string(name_of(tensor.dtype))];
+    ++header.tensors;
+    header.bytes += static_cast<int64_t>(tensor.bytes());
+  }
+  return header;
+}
 
 namespace {
 // All parameters by their names, as they stand in a file; `unpacked` keeps what is not kept in that form.

@@ -208,6 +208,32 @@ TEST_F(Verbs, InfoShowsModelsAndPresets) {
   fails("info small-hybird", 1, "small-hybrid");
 }
 
+// The header of the weights is read, their values are not.
+TEST_F(Verbs, InfoTellsOfTheWeights) {
+  const json f32 = good("info m --json")["weights"];
+  EXPECT_EQ(f32["format"], "statera 2");
+  EXPECT_EQ(f32["weights"], "f32");
+  EXPECT_EQ(f32["tensors"], good("info m --json --tensors")["tensors"].size());
+  EXPECT_EQ(f32["bytes"], 4 * good("info m --json")["parameters"].get<int64_t>());
+  EXPECT_EQ(f32["element_types"], json({{"f32", f32["tensors"]}}));
+  EXPECT_NE(run("info m").out.find("weights: format statera 2, in f32, " + f32["tensors"].dump() + " tensors (" + f32["tensors"].dump() + " f32), "), std::string::npos);
+  EXPECT_FALSE(good("info tiny-mamba2 --json").contains("weights"));
+  EXPECT_FALSE(good("info m/config.json --json").contains("weights"));
+
+  ASSERT_EQ(run("convert m --weights int8 --out small").code, 0);
+  const json int8 = good("info small --json")["weights"];
+  EXPECT_EQ(int8["weights"], "int8");
+  EXPECT_GT(int8["element_types"]["i8"], 0);
+  EXPECT_EQ(int8["tensors"], int8["element_types"]["i8"].get<int64_t>() + int8["element_types"]["f32"].get<int64_t>());
+  EXPECT_LT(int8["bytes"], f32["bytes"]);
+
+  std::string changed = read("m/model.safetensors");
+  changed.back() = static_cast<char>(changed.back() ^ 1);
+  write("m/model.safetensors", changed);
+  fails("score m text.txt", 1, "checksum");
+  EXPECT_EQ(good("info m --json")["weights"], f32) << "values are not read";
+}
+
 TEST_F(Verbs, InfoListsEveryKeyOfAConfig) {
   const json keys = good("info --keys --json");
   const json config = good("info m --json")["config"];
@@ -220,9 +246,10 @@ TEST_F(Verbs, InfoListsEveryKeyOfAConfig) {
 
 TEST_F(Verbs, BadModelsGetOneClearLine) {
   const std::string weights = read("m/model.safetensors"), config = read("m/config.json");
-  const auto all_fail = [&](const std::string& part) {
+  const auto all_fail = [&](const std::string& part, bool of_values = false) {
     fails("generate m", 1, part);
     fails("score m text.txt", 1, part);
+    if (!of_values) fails("info m", 1, part);
     fails("train text.txt --init m --out other --steps 2", 1, part);
     EXPECT_FALSE(std::filesystem::exists(path("other")));
     write("m/model.safetensors", weights);
@@ -238,15 +265,29 @@ TEST_F(Verbs, BadModelsGetOneClearLine) {
   const float nan = std::nanf("");
   std::memcpy(changed.data() + changed.size() - 4, &nan, 4);
   write("m/model.safetensors", changed);
-  all_fail("checksum");
+  all_fail("checksum", true);
   changed.replace(changed.find("statera_checksum"), 7, "another");  // as another program might write it
   changed.replace(changed.find("statera 2"), 7, "another");
   write("m/model.safetensors", changed);
-  all_fail("not finite");
+  all_fail("not finite", true);
   changed = config;
   changed.replace(changed.find("\"layers\": \"m\""), 13, "\"layers\": \"m3\"");
   write("m/config.json", changed);
   all_fail("missing");
+  changed = config;
+  changed.replace(changed.find("\"tied\": true"), 12, "\"tied\": false");
+  write("m/config.json", changed);
+  all_fail("output.weight: missing");
+  std::filesystem::remove(path("m/model.safetensors"));
+  all_fail("model.safetensors");
+  changed = config;
+  changed.replace(changed.find("\"begin\": true"), 13, "\"begin\": false");
+  write("m/config.json", changed);
+  all_fail("embedding.weight: shape [257, ");
+  changed = config;
+  changed.insert(changed.find("\"headdim\""), "\"conv_bias\": false, ");
+  write("m/config.json", changed);
+  all_fail("conv1d.bias: unexpected");
   write("m/config.json", "{");
   all_fail("config.json");
   std::filesystem::remove(path("m/config.json"));
