@@ -32,10 +32,10 @@ double evaluate(const Model& model, const ByteSource& held_out) {
   double nats = 0;
   int64_t count = 0;
   for (int64_t i = 0; i < stream.steps(); ++i) {
-    const auto [inputs, targets] = stream.next();
+    const Batch read = stream.next();
     const Tape::NoGrad forward_only(tape);
-    const auto n = static_cast<int64_t>(targets.size());
-    nats += tape.item(cross_entropy(tape, model.forward(tape, inputs), targets)) * static_cast<double>(n);
+    const auto n = static_cast<int64_t>(read.targets.size());
+    nats += tape.item(cross_entropy(tape, model.forward(tape, read.inputs), read.targets)) * static_cast<double>(n);
     count += n;
     tape.reset();
   }
@@ -49,8 +49,8 @@ double run(const Candidate& candidate, const ByteSource& train, const ByteSource
   ByteStream stream(train, {.batch = batch, .length = context, .seed = seed, .begin_every = 0});
   Tape tape(model.device());
   for (int64_t step = 0; step < steps; ++step) {
-    const auto [inputs, targets] = stream.next();
-    const TrainingLoss loss = training_pass(model, tape, inputs, targets);
+    const Batch read = stream.next();
+    const TrainingLoss loss = training_pass(model, tape, read.inputs, read.targets);
     if (step % 500 == 0) std::fprintf(log, "  step %lld: %.3f\n", static_cast<long long>(step), loss.loss);
     optimizer.step(cosine(step, steps, warmup));
     tape.reset();

@@ -4,6 +4,7 @@
 packages_build="g++ cmake ninja-build python3 libhwy-dev nlohmann-json3-dev libcli11-dev libarchive-dev liblzma-dev libsqlite3-dev zlib1g-dev libjs-chart.js libgtest-dev"
 packages_test="chromium chromium-driver python3-selenium locales"   # the page of a report in a browser; locales with a comma
 packages_full="clang libclang-rt-dev valgrind"   # libFuzzer; counting instructions
+packages_arm="g++-aarch64-linux-gnu qemu-user libhwy-dev:arm64 libgtest-dev:arm64"   # to compile for ARM on another machine, and to run that
 
 install_packages() {
   local set list package missing=() as_root=()
@@ -23,6 +24,7 @@ install_packages() {
     as_root=(sudo)
   fi
   echo "installing ${missing[*]}"
+  if [[ "${missing[*]}" == *:arm64* ]]; then "${as_root[@]}" dpkg --add-architecture arm64 || return 1; fi
   local log; log=$(mktemp)
   if ! { "${as_root[@]}" apt-get update -qq &&
          "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then

@@ -21,14 +21,36 @@ namespace hn = hwy::HWY_NAMESPACE;
 using LanesTag = hn::ScalableTag<float>;
 using LanesVec = hn::Vec<LanesTag>;
 
+// The first lanes of a vector, as many as the mask has, and nothing behind them. NEON has no masked accesses: Highway reads and writes whole vectors
+// there, and with them what another thread is writing.
+template <class D, class M = hn::Mask<D>>
+HWY_INLINE hn::Vec<D> LoadPart(D d, M mask, const float* p) {
+  if constexpr (HWY_ARCH_ARM) {
+    HWY_ALIGN float lanes[hn::MaxLanes(d)] = {};
+    for (size_t i = 0, count = hn::CountTrue(d, mask); i < count; ++i) lanes[i] = p[i];
+    return hn::Load(d, lanes);
+  }
+  return hn::MaskedLoad(mask, d, p);
+}
+template <class D, class V = hn::Vec<D>, class M = hn::Mask<D>>
+HWY_INLINE void StorePart(V v, D d, M mask, float* p) {
+  if constexpr (HWY_ARCH_ARM) {
+    HWY_ALIGN float lanes[hn::MaxLanes(d)];
+    hn::Store(v, d, lanes);
+    for (size_t i = 0, count = hn::CountTrue(d, mask); i < count; ++i) p[i] = lanes[i];
+  } else {
+    hn::BlendedStore(v, mask, d, p);
+  }
+}
+
 struct WholeVector {
   HWY_INLINE LanesVec load(const float* p) const { return hn::LoadU(LanesTag(), p); }
   HWY_INLINE void store(LanesVec v, float* p) const { hn::StoreU(v, LanesTag(), p); }
 };
 struct PartOfVector {
   hn::Mask<LanesTag> mask;
-  HWY_INLINE LanesVec load(const float* p) const { return hn::MaskedLoad(mask, LanesTag(), p); }
-  HWY_INLINE void store(LanesVec v, float* p) const { hn::BlendedStore(v, mask, LanesTag(), p); }
+  HWY_INLINE LanesVec load(const float* p) const { return LoadPart(LanesTag(), mask, p); }
+  HWY_INLINE void store(LanesVec v, float* p) const { StorePart(v, LanesTag(), mask, p); }
 };
 
 template <class F>

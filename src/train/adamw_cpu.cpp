@@ -4,6 +4,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "train/adamw_cpu.cpp"
 #include "core/simd.hpp"
+#include "core/lanes-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
@@ -49,12 +50,12 @@ void Update(const AdamWUpdate<float>& a) {
   }
   if (i == a.count) return;
   const auto mask = hn::FirstN(d, static_cast<size_t>(a.count - i));
-  auto weight = hn::MaskedLoad(mask, d, a.weight + i), mean = hn::MaskedLoad(mask, d, a.mean + i), square = hn::MaskedLoad(mask, d, a.square + i);
-  UpdateLanes(d, a, hn::MaskedLoad(mask, d, a.grad + i), weight, mean, square);
-  hn::BlendedStore(weight, mask, d, a.weight + i);
-  hn::BlendedStore(mean, mask, d, a.mean + i);
-  hn::BlendedStore(square, mask, d, a.square + i);
-  hn::BlendedStore(hn::Zero(d), mask, d, a.grad + i);
+  auto weight = LoadPart(d, mask, a.weight + i), mean = LoadPart(d, mask, a.mean + i), square = LoadPart(d, mask, a.square + i);
+  UpdateLanes(d, a, LoadPart(d, mask, a.grad + i), weight, mean, square);
+  StorePart(weight, d, mask, a.weight + i);
+  StorePart(mean, d, mask, a.mean + i);
+  StorePart(square, d, mask, a.square + i);
+  StorePart(hn::Zero(d), d, mask, a.grad + i);
 }
 
 }  // namespace

@@ -88,8 +88,8 @@ HWY_INLINE void ScaleTo(const float* from, float by, float* to, int64_t n) {
   const auto factor = hn::Set(d, by);
   for (int64_t i = 0; i < n; i += tile_lanes) {
     const auto mask = hn::FirstN(d, static_cast<size_t>(n - i));
-    const auto v = hn::MaskedLoad(mask, d, from + i);
-    hn::BlendedStore(accumulate ? hn::MulAdd(v, factor, hn::MaskedLoad(mask, d, to + i)) : hn::Mul(v, factor), mask, d, to + i);
+    const auto v = LoadPart(d, mask, from + i);
+    StorePart(accumulate ? hn::MulAdd(v, factor, LoadPart(d, mask, to + i)) : hn::Mul(v, factor), d, mask, to + i);
   }
 }
 
@@ -98,7 +98,7 @@ HWY_INLINE float Dot(const float* a, const float* b, int64_t n) {
   auto sum = hn::Zero(d);
   for (int64_t i = 0; i < n; i += tile_lanes) {
     const auto mask = hn::FirstN(d, static_cast<size_t>(n - i));
-    sum = hn::MulAdd(hn::MaskedLoad(mask, d, a + i), hn::MaskedLoad(mask, d, b + i), sum);
+    sum = hn::MulAdd(LoadPart(d, mask, a + i), LoadPart(d, mask, b + i), sum);
   }
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }

@@ -6,6 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/cross_entropy/cross_entropy_cpu.cpp"
 #include "core/simd.hpp"
+#include "core/lanes-inl.hpp"
 #include "core/math-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,7 +24,7 @@ float LogSumExp(const float* HWY_RESTRICT row, int64_t vocab) {
   for (; v + lanes <= vocab; v += lanes) sum = hn::Add(sum, Exp(d, hn::Sub(hn::LoadU(d, row + v), m)));
   if (v < vocab) {
     const auto mask = hn::FirstN(d, static_cast<size_t>(vocab - v));
-    sum = hn::Add(sum, hn::IfThenElseZero(mask, Exp(d, hn::Sub(hn::MaskedLoad(mask, d, row + v), m))));
+    sum = hn::Add(sum, hn::IfThenElseZero(mask, Exp(d, hn::Sub(LoadPart(d, mask, row + v), m))));
   }
   return most + std::log(hn::GetLane(hn::SumOfLanes(d, sum)));
 }
@@ -36,7 +37,7 @@ void GradRow(const float* HWY_RESTRICT row, float log_sum, int32_t target, float
   for (; v + lanes <= vocab; v += lanes) hn::StoreU(hn::Mul(s, Exp(d, hn::Sub(hn::LoadU(d, row + v), l))), d, drow + v);
   if (v < vocab) {
     const auto mask = hn::FirstN(d, static_cast<size_t>(vocab - v));
-    hn::BlendedStore(hn::Mul(s, Exp(d, hn::Sub(hn::MaskedLoad(mask, d, row + v), l))), mask, d, drow + v);
+    StorePart(hn::Mul(s, Exp(d, hn::Sub(LoadPart(d, mask, row + v), l))), d, mask, drow + v);
   }
   if (target >= 0) drow[target] -= scale;
 }

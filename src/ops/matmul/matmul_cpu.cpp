@@ -34,7 +34,7 @@ HWY_NOINLINE void RowByPanels(const RowArgs& args) {
   const auto mask = hn::FirstN(d, static_cast<size_t>(t.rest - (tail - 1) * tile_lanes));
   const auto load = [&](int v) HWY_ATTR {
     const float* c = t.c + v * tile_lanes;
-    return tail > 0 && v == whole + tail - 1 ? hn::MaskedLoad(mask, d, c) : hn::LoadU(d, c);
+    return tail > 0 && v == whole + tail - 1 ? LoadPart(d, mask, c) : hn::LoadU(d, c);
   };
   hn::Vec<TileTag> acc[whole + tail];
 #pragma GCC unroll 24
@@ -53,7 +53,7 @@ HWY_NOINLINE void RowByPanels(const RowArgs& args) {
 #pragma GCC unroll 12
   for (int v = 0; v < tail; ++v) {
     float* c = t.c + (whole + v) * tile_lanes;
-    if (v == tail - 1) hn::BlendedStore(acc[whole + v], mask, d, c);
+    if (v == tail - 1) StorePart(acc[whole + v], d, mask, c);
     else hn::StoreU(acc[whole + v], d, c);
   }
 }

@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "hwy/cache_control.h"
+#include "core/lanes-inl.hpp"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -79,7 +80,7 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
   using V = TileV;
   const auto mask = hn::FirstN(d, static_cast<size_t>(last));
   const auto load = [&](const float* p, int v)
-                        HWY_ATTR { return masked && v == vectors - 1 ? hn::MaskedLoad(mask, d, p) : hn::LoadU(d, p); };
+                        HWY_ATTR { return masked && v == vectors - 1 ? LoadPart(d, mask, p) : hn::LoadU(d, p); };
   V acc[rows][vectors];
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i)
@@ -120,7 +121,7 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
     for (int v = 0; v < vectors; ++v) {
       float* c = t.c + i * t.ldc + v * tile_lanes;
       if (masked && v == vectors - 1)
-        hn::BlendedStore(acc[i][v], mask, d, c);
+        StorePart(acc[i][v], d, mask, c);
       else
         hn::StoreU(acc[i][v], d, c);
     }

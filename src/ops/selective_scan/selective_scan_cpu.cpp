@@ -103,13 +103,10 @@ struct Step {
 template <class IO>
 HWY_INLINE Step LoadStep(const ScanBlock& k, int64_t row, int64_t channel, LanesVec bias, IO io) {
   const auto& a = *k.a;
-  Step at;
   const LanesVec raw = hn::Add(io.load(a.delta + row * a.delta_stride + channel), bias);
-  at.slope = hn::Set(LanesTag(), 1.0f);
-  at.dt = a.delta_softplus ? Softplus(LanesTag(), raw, at.slope) : raw;
-  at.u = io.load(a.u + row * a.u_stride + channel);
-  at.dtu = hn::Mul(at.dt, at.u);
-  return at;
+  LanesVec slope = hn::Set(LanesTag(), 1.0f);
+  const LanesVec dt = a.delta_softplus ? Softplus(LanesTag(), raw, slope) : raw, u = io.load(a.u + row * a.u_stride + channel);
+  return {dt, u, hn::Mul(dt, u), slope};
 }
 HWY_INLINE const float* RowOfB(const ScanBlock& k, int64_t row) { return k.a->B + row * k.a->B_stride + k.group * k.a->d_state; }
 HWY_INLINE const float* RowOfC(const ScanBlock& k, int64_t row) { return k.a->C + row * k.a->C_stride + k.group * k.a->d_state; }

@@ -36,12 +36,9 @@ HWY_INLINE SsdStep StepOf(const SsdForward<float>& f, V raw, V A) {
   const D d;
   const V low = hn::Set(d, f.dt_min), high = hn::Set(d, f.dt_max), free = f.dt_softplus ? Softplus(d, raw) : raw;
   const auto outside = hn::Or(hn::Lt(free, low), hn::Gt(free, high));
-  SsdStep s;
-  s.dt = hn::IfThenElse(outside, hn::IfThenElse(hn::Lt(free, low), low, high), free);  // a NaN stays one
-  s.slope = hn::IfThenZeroElse(outside, f.dt_softplus ? Sigmoid(d, raw) : hn::Set(d, 1.0f));
-  s.a = hn::Mul(s.dt, A);
-  s.decay = Exp(d, s.a);
-  return s;
+  const V dt = hn::IfThenElse(outside, hn::IfThenElse(hn::Lt(free, low), low, high), free);  // a NaN stays one
+  const V slope = hn::IfThenZeroElse(outside, f.dt_softplus ? Sigmoid(d, raw) : hn::Set(d, 1.0f)), a = hn::Mul(dt, A);
+  return {dt, slope, a, Exp(d, a)};
 }
 
 inline void FindSkip(const SsdForward<float>& f, int64_t h, float* skip) {
