@@ -4,6 +4,7 @@
 // is for one thread. A Model is a handle: copies share one config and one set of weights, which live as long as any of them. A session has a handle of
 // its own; tapes and optimizers borrow the parameters, so one handle must outlive them.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,12 +14,12 @@
 #include "statera/device.hpp"
 #include "statera/parameter.hpp"
 #include "statera/tape.hpp"
+#include "statera/tensor.hpp"
 #include "statera/tokens.hpp"
 
 namespace statera {
 
 class LanguageModel;
-struct CarriedState;
 
 struct ModelOptions {
   DType dtype = DType::f32;  // or f64: the whole model on reference kernels
@@ -26,6 +27,14 @@ struct ModelOptions {
   // The matrices of the layers, and the output, in int8 at the fewest; the embedding and what is no matrix stay f32. Unset: as the folder has
   // them, f32 in a new model. int8 and int4 are for inference alone.
   std::optional<WeightFormat> weights = {};
+};
+
+// The states at which a training batch ended, detached from its tape: the start of the next batch of the same lanes.
+struct CarriedState {
+  std::vector<Tensor> slots;       // by slot of the model's state, [S, ...] each; empty: zeros for all
+  std::vector<int64_t> positions;  // [clocks * S] that the inner stacks have read; of clock 0 unused
+  bool empty() const { return slots.empty(); }
+  void clear() { *this = {}; }
 };
 
 struct ForwardOptions {

@@ -10,7 +10,6 @@
 namespace statera {
 
 class Random;
-class Weight;
 
 // The initial value of element `index`, from the parameter's own stream of random numbers (its name and the seed).
 using Init = std::function<double(const Random&, uint64_t index)>;
@@ -31,14 +30,12 @@ struct Parameter {
   double lr_scale = 1;               // factor of the learning rate; 0: rests
   std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: one part
 
-  Tensor value, grad;                // empty until Model allocates them; grad only in training
+  Tensor value, grad;                // empty until Model allocates them; grad only in training; value too where the matrix is kept in 8 or 4 bits
   std::atomic<uint64_t> version{0};  // raised whenever value changes, so that packed copies know they are stale
-  std::function<void()> allocated;   // called after value and grad exist: Linear binds its packed weight here
-  Weight* weight = nullptr;          // what may keep the matrix in 8 or 4 bits instead (value is empty then); null: nothing may
-  WeightFormat fewest = WeightFormat::int4;  // bits that it may be kept in: int8 where int4 would cost too much
 
   Parameter(std::string name, const Shape& shape, Init init, bool decay = false)
       : name(std::move(name)), shape(shape), init(std::move(init)), decay(decay) {}
+  virtual ~Parameter() = default;
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
 
@@ -46,6 +43,9 @@ struct Parameter {
   void initialise(uint64_t seed);
   void changed() { version.fetch_add(1); }
   int64_t elements() const { return shape.elements(); }
+
+ private:
+  virtual void allocated() {}  // value and grad are there: for the engine's own kinds
 };
 
 struct ParameterVisitor {

@@ -5,7 +5,6 @@
 #include <span>
 #include <vector>
 
-#include "models/carried_state.hpp"
 #include "models/stack.hpp"
 #include "models/token_ends.hpp"
 #include "statera/model.hpp"

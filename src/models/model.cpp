@@ -15,14 +15,10 @@
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
 #include "models/model_files.hpp"
+#include "nn/bound_parameter.hpp"
 #include "ops/matmul/weight.hpp"
 
 namespace statera {
-
-namespace {
-// How a model whose weights are kept in `weights` keeps this one.
-WeightFormat format_for(const Parameter& p, WeightFormat weights) { return p.weight ? std::min(weights, p.fewest) : WeightFormat::f32; }
-}  // namespace
 
 struct Model::Impl {
   ModelConfig config;
@@ -152,7 +148,7 @@ void Model::init(uint64_t seed) {
     if (impl_->quantised(*p)) p->value = Tensor(DType::f32, p->shape);
     p->initialise(seed);
     if (!impl_->quantised(*p)) continue;
-    p->weight->quantise(impl_->device.pool(), p->value, impl_->format(*p));
+    weight_of(*p)->quantise(impl_->device.pool(), p->value, impl_->format(*p));
     p->value = Tensor();
   }
   if (weights() != WeightFormat::f32) layers().output().quantise_tied(impl_->device.pool());
@@ -178,7 +174,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
     Parameter& p = *parameters[i];
     const auto& [values, scales] = tensors[i];
     if (scales) {
-      p.weight->set(pool, {model.impl_->format(p), file.read(*values), file.read_finite(*scales)}, p.shape[1]);
+      weight_of(p)->set(pool, {model.impl_->format(p), file.read(*values), file.read_finite(*scales)}, p.shape[1]);
       continue;
     }
     Tensor read = file.read_finite(*values);
@@ -192,7 +188,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
       copy(read, rounded);
       read = std::move(rounded);
     }
-    p.weight->quantise(pool, read, model.impl_->format(p));
+    weight_of(p)->quantise(pool, read, model.impl_->format(p));
   }
   if (wanted != WeightFormat::f32) model.layers().output().quantise_tied(pool);
   return model;
@@ -229,7 +225,7 @@ std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& un
     }
     const QuantisedMatrix m{format, unpacked.emplace_back(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, p->shape)),
                             unpacked.emplace_back(DType::f32, QuantisedMatrix::scales_shape(p->shape))};
-    p->weight->quantised().unpack(m);
+    weight_of(*p)->quantised().unpack(m);
     tensors.push_back({p->name, m.values});
     tensors.push_back({scales_name(*p), m.scales});
   }

@@ -53,7 +53,7 @@ void TokenInput::visit_parameters(ParameterVisitor& visitor) {
 
 // --- behind it ---
 
-TokenOutput::TokenOutput(const ModelConfig& config, Parameter& embedding)
+TokenOutput::TokenOutput(const ModelConfig& config, BoundParameter& embedding)
     : embedding_(embedding),
       vocab_(config.vocab_size),
       scale_(config.logit_scale),
@@ -61,7 +61,7 @@ TokenOutput::TokenOutput(const ModelConfig& config, Parameter& embedding)
       norm_("norm", config.d_model, config.norm_eps, *norm_named(config.norm, "norm", config.where)) {
   if (!config.tied) own_ = std::make_unique<Linear>("output", config.d_model, vocab_, LinearOptions{.fewest = output_fewest});
   else
-    embedding_.allocated = [this] {
+    embedding_.bind = [this] {
       const View grad = embedding_.grad;
       tied_.bind(embedding_.value.view().row_range(0, vocab_), grad.empty() ? grad : grad.row_range(0, vocab_), &embedding_.version);
     };

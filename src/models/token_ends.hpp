@@ -21,13 +21,13 @@ class TokenInput {
   Var forward(Tape& tape, std::span<const int32_t> ids, const Rows& rows, const Dropout& dropout) const;
   void advance(Exec& exec, std::span<const int32_t> ids, const Rows& rows, const View& x) const;
   void visit_parameters(ParameterVisitor& visitor);
-  Parameter& table() { return embedding_; }
+  BoundParameter& table() { return embedding_; }
   DType dtype() const { return embedding_.value.dtype(); }
 
  private:
   std::span<const int32_t> positions(Arena& memory, const Rows& rows) const;
 
-  Parameter embedding_;                 // [vocab_size + begin, d_model]
+  BoundParameter embedding_;            // [vocab_size + begin, d_model]
   std::optional<Parameter> positions_;  // [learned_positions, d_model]
   double scale_;
 };
@@ -36,7 +36,7 @@ class TokenInput {
 class TokenOutput {
  public:
   // A tied output sees the first vocab_size rows of `embedding`, which outlives it.
-  TokenOutput(const ModelConfig& config, Parameter& embedding);
+  TokenOutput(const ModelConfig& config, BoundParameter& embedding);
 
   Var forward(Tape& tape, Var x) const;
   void advance(Exec& exec, const View& x, const View& logits) const;
@@ -47,7 +47,7 @@ class TokenOutput {
   double tied_bytes() const;  // of a tied output as it is kept for products; 0: the output is a parameter of its own
 
  private:
-  Parameter& embedding_;
+  BoundParameter& embedding_;
   int64_t vocab_;
   double scale_, cap_;
   Norm norm_;

@@ -10,6 +10,7 @@
 #include "core/arena.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
+#include "nn/bound_parameter.hpp"
 #include "statera/error.hpp"
 #include "statera/model.hpp"
 #include "support/file_tensors.hpp"
@@ -135,7 +136,7 @@ TEST(QuantisedOutput, IsInInt8InBothFormats) {
     Model model(config);
     model.init(3);
     for (Parameter* p : model.parameters())
-      if (p->weight && p->fewest == WeightFormat::int4) fill_zero(p->value);  // so that the output alone makes a difference
+      if (format_for(*p, WeightFormat::int4) == WeightFormat::int4) fill_zero(p->value);  // so that the output alone makes a difference
     model.save(folder);
     const Model int4 = load(folder, WeightFormat::int4);
     EXPECT_EQ(logits(int4), logits(load(folder, WeightFormat::int8)));
@@ -193,7 +194,7 @@ TEST(QuantisedFiles, BadOnesAreNamed) {
   model.init(1);
   model.save(folder);
   const std::vector<Parameter*> all = model.parameters();
-  const Parameter& p = **std::find_if(all.begin(), all.end(), [](const Parameter* q) { return q->weight != nullptr; });
+  const Parameter& p = **std::find_if(all.begin(), all.end(), [](const Parameter* q) { return weight_of(*q) != nullptr; });
   const std::string values = p.name, scales = p.name + ".scales";
   const std::string good_path = folder + "/good.safetensors";
   std::filesystem::rename(path, good_path);

@@ -11,7 +11,7 @@ Linear::Linear(const std::string& name, int64_t in, int64_t out, LinearOptions o
   if (options.bias) bias_.emplace(name + ".bias", Shape{out}, options.bias_init ? options.bias_init : init_constant(0));
   weight_.weight = &packed_;
   weight_.fewest = options.fewest;
-  weight_.allocated = [this] { packed_.bind(weight_.value, weight_.grad, &weight_.version); };
+  weight_.bind = [this] { packed_.bind(weight_.value, weight_.grad, &weight_.version); };
 }
 
 Var Linear::operator()(Tape& tape, Var x) const {

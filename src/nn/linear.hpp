@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "nn/bound_parameter.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "statera/parameter.hpp"
 
@@ -29,7 +30,7 @@ class Linear {
   double flops() const { return 2.0 * static_cast<double>(weight_.elements()); }  // of one row
 
  private:
-  Parameter weight_;
+  BoundParameter weight_;
   std::optional<Parameter> bias_;
   Weight packed_;
 };

@@ -18,7 +18,7 @@ void Parameter::allocate(DType dtype, bool with_grad) {
   value = Tensor(dtype, shape);
   grad = with_grad ? Tensor(dtype, shape) : Tensor();
   changed();
-  if (allocated) allocated();
+  allocated();
 }
 
 void Parameter::initialise(uint64_t seed) {

@@ -1,6 +1,6 @@
 // Truncated backpropagation through time: what the lanes of one batch hand to those of the next.
 #pragma once
-#include "models/carried_state.hpp"
+#include "statera/model.hpp"
 #include "statera/tokens.hpp"
 
 namespace statera {

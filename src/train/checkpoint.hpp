@@ -6,7 +6,7 @@
 
 #include "core/fields.hpp"
 #include "io/output_folder.hpp"
-#include "models/carried_state.hpp"
+#include "statera/model.hpp"
 #include "statera/train.hpp"
 
 namespace statera {

@@ -62,7 +62,7 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
       dt_bias_(place.scope + ".dt_proj.bias", {d_inner_}, inverse_softplus(config_)),
       A_log_(place.scope + ".A_log", {d_inner_, config_.d_state}, log_of_counting(config_.d_state)),
       D_(place.scope + ".D", {d_inner_}, init_constant(1)) {
-  A_log_.allocated = [this] { A_.bind(A_log_.value, &A_log_.version); };
+  A_log_.bind = [this] { A_.bind(A_log_.value, &A_log_.version); };
 }
 
 namespace {
@@ -137,7 +137,7 @@ void Mamba1::visit_parameters(ParameterVisitor& visitor) {
   if (config_.conv_bias) visitor.visit(conv_bias_);
   x_proj_.visit(visitor);
   dt_proj_.visit(visitor);
-  for (Parameter* p : {&dt_bias_, &A_log_, &D_}) visitor.visit(*p);
+  for (Parameter* p : std::initializer_list<Parameter*>{&dt_bias_, &A_log_, &D_}) visitor.visit(*p);
   out_proj_.visit(visitor);
 }
 

@@ -40,7 +40,9 @@ class Mamba1 : public Mixer {
   Mamba1Config config_;
   int64_t d_inner_;
   Linear in_proj_, x_proj_, dt_proj_, out_proj_;
-  Parameter conv_weight_, conv_bias_, dt_bias_, A_log_, D_;
+  Parameter conv_weight_, conv_bias_, dt_bias_;
+  BoundParameter A_log_;
+  Parameter D_;
   ScanA A_;
 };
 
