@@ -36,10 +36,14 @@ std::string folder_in(const std::string& name) {
   return slash == name.npos ? "" : name.substr(0, slash);
 }
 
-// The names that FOLDER/statera.json lists; nothing if there is no such file, or if it is no list of ours. Throws io for one that this user
-// may not read: it says what is whose.
-std::optional<Names> listed(const std::string& folder) {
-  const std::string path = folder + "/" + list_name;
+constexpr int list_version = 1;
+
+std::string list_text(const Names& names) {
+  return nlohmann::ordered_json({{"format_version", list_version}, {list_key, names}}).dump(1) + "\n";
+}
+
+// What stands in FOLDER/statera.json; nothing if there is no such file. Throws io for one that this user may not read: it says what is whose.
+std::optional<std::string> list_in(const std::string& path) {
   struct stat found;
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   const int error = errno;
@@ -53,14 +57,30 @@ std::optional<Names> listed(const std::string& folder) {
     text.resize(got < 0 ? 0 : static_cast<size_t>(got));
   }
   ::close(file);
+  return text;
+}
+
+// The names that FOLDER/statera.json lists; nothing if there is no such file, or if it is no list of ours. Throws io for one that cannot be
+// read, and for one of a newer version, which may say more.
+std::optional<Names> listed(const std::string& folder) {
+  const std::string path = folder + "/" + list_name;
+  const std::optional<std::string> text = list_in(path);
+  if (!text) return {};
+  int64_t version = list_version;
+  Names names;
   try {
-    const nlohmann::json list = parse_json(text, path);
+    const nlohmann::json list = parse_json(*text, path);
     if (!list.is_object() || !list.contains(list_key)) return {};
-    return list.at(list_key).get<Names>();
-  } catch (const Error&) {
+    version = list.at("format_version").get<int64_t>();
+    if (version <= list_version) names = list.at(list_key).get<Names>();
+  } catch (const Error&) {  // somebody else's file of that name
+    return {};
   } catch (const nlohmann::json::exception&) {
+    return {};
   }
-  return {};  // somebody else's file of that name
+  require(version <= list_version, ErrorCode::io, path, ": format_version ", version, ", this program reads ", list_version,
+          "; it lists the files that a newer statera wrote: take that one, or another folder");
+  return names;
 }
 
 // What stands in a lock: "process 12 on host", and in a line of its own the mark of the partial files of that process.
@@ -132,9 +152,11 @@ void refuse_inside_of_another(const std::string& path) {
   fs::path at = fs::weakly_canonical(fs::absolute(path, ignored), ignored);
   for (fs::path above = at.parent_path(); above != at; at = above, above = at.parent_path()) {
     const std::string below = at.filename().string();
-    for (const std::string& name : listed(above.string()).value_or(Names()))
-      require(folder_in(name) != below || (name == below + "/" && held_here(above.string())), ErrorCode::io, path, ": belongs to the ",
-              name == below + "/" ? "comparison" : "model", " in ", above.string(), ", which writes ", name,
+    const Names names = listed(above.string()).value_or(Names());
+    const bool folders = std::ranges::any_of(names, [](const std::string& name) { return name.ends_with('/'); });
+    for (const std::string& name : names)
+      require((folder_in(name) != below && name != below) || (name == below + "/" && held_here(above.string())), ErrorCode::io, path,
+              ": belongs to the ", folders ? "comparison" : "model", " in ", above.string(), ", which writes ", name,
               " there; choose another folder with --out");
   }
 }
@@ -302,15 +324,18 @@ void OutputFolder::claim() {
   for (const std::string& name : files_.names)
     check_name(name, contains(ours, name) ? known || says(name) || is_empty(name) : !before && known && (says(name) || !contains(files_.known_by, name)));
   for (const std::string& folder : files_.folders) check_folder(folder, before ? contains(ours, folder + "/") : known);
+  // Whether all can be written is seen before the first is.
+  for (const std::string& name : files_.names)
+    if (name != files_.link && (folder_in(name).empty() || is_there(folder_in(name)))) AtomicFile{at(name)};
   for (const std::string& name : files_.names)
     if (!contains(ours, name)) ours.push_back(name);
   for (const std::string& folder : files_.folders)
     if (!contains(ours, folder + "/")) ours.push_back(folder + "/");
-  if (!before || ours.size() != before->size())
-    write_file(at(list_name), nlohmann::ordered_json({{"format_version", 1}, {list_key, ours}}).dump(1) + "\n");
-  // Whether all can be written is seen before the first is.
-  for (const std::string& name : files_.names)
-    if (name != files_.link && (folder_in(name).empty() || is_there(folder_in(name)))) AtomicFile{at(name)};
+  if (!before || ours.size() != before->size()) {
+    list_before_ = before ? list_in(list) : std::nullopt;
+    write_file(at(list_name), list_text(ours));
+  }
+  claimed_ = true;  // until here nothing was changed
 }
 
 // Throws if what stands there must not be replaced.
@@ -343,14 +368,19 @@ void OutputFolder::check_folder(const std::string& name, bool ours) const {
 void OutputFolder::remove_partial_files(const Names& names) {
   if (mark_before_.empty()) return;
   ::unlinkat(folder_, partial_path(list_name, mark_before_).c_str(), 0);
-  for (const std::string& name : names) ::unlinkat(folder_, partial_path(name, mark_before_).c_str(), 0);
+  for (const Names* all : {&names, &std::as_const(files_.names)})  // it may have been killed before it wrote its list
+    for (const std::string& name : *all) ::unlinkat(folder_, partial_path(name, mark_before_).c_str(), 0);
 }
 
+// Where nothing was written, a list that was made longer is as it was, and one that names nothing which is there goes.
 void OutputFolder::tidy() {
-  const std::optional<Names> ours = in_place() ? listed(path_) : std::nullopt;
   const auto is_file_there = [&](const std::string& name) { return !name.ends_with('/') && is_there(name); };
-  if (!ours || std::any_of(ours->begin(), ours->end(), is_file_there)) return;
-  ::unlinkat(folder_, list_name, 0);
+  if (!claimed_ || std::ranges::any_of(files_.names, is_file_there)) return;
+  try {
+    if (list_before_) write_file(at(list_name), *list_before_);
+    else if (const auto ours = in_place() ? listed(path_) : std::nullopt; ours && std::ranges::none_of(*ours, is_file_there)) ::unlinkat(folder_, list_name, 0);
+  } catch (const Error&) {  // of a full disk: the list names files that are not there, which harms nobody, and a destructor calls this
+  }
 }
 
 // Makes a folder between, or sees that it is still the one it was.
@@ -437,6 +467,7 @@ void OutputFolder::remove(const std::string& path, const OutputFiles& files) {
   if (!fs::is_directory(path, ignored)) return;
   OutputFolder folder(path, files);
   for (const std::string& name : files.names) folder.remove(name);
+  folder.list_before_.reset();
   folder.made_.insert(folder.made_.begin(), folder.path_);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +86,8 @@ class OutputFolder {
   std::vector<std::string> made_, made_below_;  // folders, outermost first; those between
   std::map<std::string, Identity> between_;     // folders between, by their names
   std::string mark_, mark_before_;              // of partial files: of this writer, and of one that was killed
+  std::optional<std::string> list_before_;      // the text of the list, where this writer made it longer
+  bool claimed_ = false;
   int folder_ = -1, lock_ = -1;
 };
 

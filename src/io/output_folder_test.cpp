@@ -270,9 +270,9 @@ TEST_F(OutputFolders, WithoutItsLockNothingIsWritten) {
 TEST_F(OutputFolders, AFolderOfAnotherWriterIsRefused) {
   OutputFolder folder(path("run"), files);
   fs::create_directory_symlink("run", path("link"));
-  for (const char* inside : {"run/last", "link/last", "run/./x/../last", "run/last/below/it"}) {
+  for (const char* inside : {"run/last", "link/last", "run/./x/../last", "run/last/below/it", "run/winner", "run/winner/below"}) {
     const auto before = all();
-    EXPECT_NE(error(path(inside)).find("belongs to the model in"), std::string::npos) << inside << error(path(inside));
+    EXPECT_NE(error(path(inside)).find("belongs to the comparison in"), std::string::npos) << inside << error(path(inside));
     EXPECT_EQ(all(), before);
   }
   EXPECT_EQ(error(path("run/mine")), "");
@@ -383,6 +383,35 @@ TEST_F(OutputFolders, TheListAloneIsNoProof) {
   waitpid(child, nullptr, 0);
   put("killed/config.json");
   EXPECT_NE(error(path("killed")).find("config.json: was not written by statera"), std::string::npos) << error(path("killed"));
+}
+
+TEST_F(OutputFolders, ARefusalChangesNoList) {
+  const auto text = [&] {
+    std::ifstream file(path("statera.json"));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto put_list = [&](const std::string& list) { std::ofstream(path("statera.json")) << list; };
+  write_safetensors(path("model.safetensors"), {}, {{"format", "statera"}});
+  const std::string none = R"({"format_version": 1, "files_of_statera": []})";
+  put_list(none);
+  EXPECT_NE(error(path()).find("model.safetensors: was not written by statera"), std::string::npos) << error(path());
+  EXPECT_EQ(text(), none);
+  const OutputFiles others{.names = {"report.html"}, .known_by = {"report.html"}, .link = {}};
+  OutputFolder::check(path(), others);  // by a writer who writes nothing
+  EXPECT_EQ(text(), none);
+  EXPECT_NE(error(path()), "");
+  { write_file(OutputFolder(path(), others).at("report.html"), "x"); }
+  EXPECT_NE(text().find("report.html"), std::string::npos) << text();
+  fs::remove(path("report.html"));
+  for (const char* newer : {R"({"format_version": 99, "files_of_statera": ["model.safetensors"], "more": 1})", R"({"format_version": 2, "files_of_statera": []})"}) {
+    put_list(newer);
+    EXPECT_NE(error(path()).find("statera.json: format_version "), std::string::npos) << error(path());
+    EXPECT_NE(error(path("models/a")).find("this program reads 1"), std::string::npos) << error(path("models/a"));
+    EXPECT_THROW(own_files(path()), Error);
+    EXPECT_EQ(text(), newer);
+  }
+  put_list(R"({"files_of_statera": []})");
+  EXPECT_NE(error(path()).find("statera.json: is no list of files that statera wrote"), std::string::npos) << error(path());
 }
 
 TEST_F(OutputFolders, AListThatCannotBeReadIsAnError) {

@@ -54,6 +54,22 @@ TEST_F(Outputs, AFolderThatIsNotOursIsRefused) {
   EXPECT_TRUE(fs::is_empty(path("c")));
 }
 
+TEST_F(Outputs, ARefusalChangesNothing) {
+  train_model();
+  const std::string weights = read("m/model.safetensors");
+  for (const auto& [list, why] : {std::pair(R"({"format_version":99,"files_of_statera":[]})", "m/statera.json: format_version 99, this program reads 1"),
+                                  {R"({"format_version":1,"files_of_statera":[]})", "was not written by statera"}}) {
+    write("m/statera.json", list);
+    for (int again = 0; again < 2; ++again) {
+      for (const char* how : {"", "--overwrite", "--resume"}) fails(train("m") + how, 1, how[0] == '-' ? why : "m");
+      fails("convert m --weights int8 --out m", 1, "m");
+      fails("compare nowhere.txt --out m", 1, "");  // which would not touch the model
+    }
+    EXPECT_EQ(read("m/statera.json"), list);
+    EXPECT_TRUE(read("m/model.safetensors") == weights);
+  }
+}
+
 TEST_F(Outputs, AModelThatComparePutsNowhereStays) {
   train_model();
   fs::create_directories(path("q/models/c"));
