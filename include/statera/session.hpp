@@ -58,6 +58,7 @@ class Session {
   std::span<const float> logits() const;  // the last ones; empty at the start
 
   // Reads ids and returns what each cost: -log p(id | all before), in nats. Without `begin` the first id of a stream costs 0.
+  // Throws numeric if a cost is not finite.
   std::vector<float> score(std::span<const int32_t> ids);
 
   int64_t position() const;      // ids that were read, `begin` not counted

@@ -1,6 +1,7 @@
 #include "statera/session.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <functional>
 #include <limits>
@@ -253,6 +254,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
   std::vector<float> costs(ids.size());
   if (ids.empty()) return costs;
   s.start_if_new();
+  const int64_t begin = s.position;
   const auto cost = [&](const View& logits, std::span<const int32_t> targets, float* out) {
     const ArenaScope scope(s.scratch);
     const View nll = s.scratch.allocate(logits.dtype, {logits.rows()});
@@ -273,6 +275,9 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
     s.warn_if_past_context();
     done += n;
   }
+  const auto bad = std::find_if_not(costs.begin(), costs.end(), [](float nats) { return std::isfinite(nats); });
+  require(bad == costs.end(), ErrorCode::numeric, "[session] what the id at position ", begin + (bad - costs.begin()), " costs is not finite: the model's weights are "
+          "too large to compute with");
   return costs;
 }
 

@@ -280,6 +280,7 @@ class Trainer {
     if (!best) load_best(run_.out, model_, state_);
     try {
       const HeldOut held_out = measure_held_out(tape_, model_, until_abandoned(), options_, options_.final_bytes);
+      if (!std::isfinite(held_out.bits_per_byte)) diverged("the cost of the held-out text is not finite");
       TrainResult r = result(true);
       r.held_out = held_out.bits_per_byte;
       r.held_out_positions = held_out.positions;

@@ -1,6 +1,7 @@
 #include "lab/measure/filler.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "core/check.hpp"
@@ -88,6 +89,7 @@ double noise_cost(const Model& model, const ByteSource& source, int64_t growth, 
     bytes += std::count_if(batch.targets.begin(), batch.targets.end(), [](int32_t t) { return t >= 0; });
     tape.reset();
   }
+  require(std::isfinite(nats), ErrorCode::numeric, "[filler] what the held-out text with fillers costs is not finite: the model's weights are too large to compute with");
   return bytes > 0 ? nats / static_cast<double>(bytes) : std::numeric_limits<double>::quiet_NaN();
 }
 

@@ -37,6 +37,28 @@ std::string text(size_t bytes, uint32_t seed = 1) {
 
 ByteSource source(const std::vector<std::string>& documents) { return ByteSource::from_memory(documents); }
 
+// Of finite weights that are too large to compute with.
+TEST(Measures, ACostThatIsNotFiniteIsAnError) {
+  Model model = small();
+  for (Parameter* p : model.parameters()) {
+    std::fill_n(p->value.as<float>(), p->shape.elements(), 1e30f);
+    p->changed();
+  }
+  const ByteSource data = source({text(3000)});
+  const auto numeric = [](const auto& measure) {
+    try {
+      measure();
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::numeric;
+    }
+    return false;
+  };
+  EXPECT_TRUE(numeric([&] { stream_cost(model, data, 3000); }));
+  EXPECT_TRUE(numeric([&] { by_position(model, data, 1024, 4096); }));
+  EXPECT_TRUE(numeric([&] { recall(model, data, 2); }));
+  EXPECT_TRUE(numeric([&] { noise_cost(model, data, 2, 32, 256); }));
+}
+
 TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
   const Model model = small();
   const std::string one = text(700), two = text(300, 9);
