@@ -34,8 +34,8 @@ class SafetensorsFile {
   enum class Check { all, header };  // header: no data are read, so a checksum is not compared
 
   // Throws io for a file that is missing or breaks the format, unsupported for an element type or a rank that the engine lacks;
-  // one line with the file, the tensor and what was expected.
-  static SafetensorsFile open(const std::string& path, Check check = Check::all);
+  // one line with the file, the tensor and what was expected. `by_hand`, " (...)", ends the line about a wrong checksum.
+  static SafetensorsFile open(const std::string& path, Check check = Check::all, const std::string& by_hand = "");
 
   const std::string& path() const { return file_.path(); }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }  // without the checksum

@@ -97,7 +97,8 @@ constexpr const char *format_1 = "statera", *format = "statera 2";  // with a ch
 
 // Throws io for a file of ours that is damaged, config for one of a format that is not known here. Others' files may say anything.
 SafetensorsFile open_weights(const std::string& folder, SafetensorsFile::Check check = SafetensorsFile::Check::all) {
-  SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors", check);
+  SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors", check,
+                                               " (where another program changed it on purpose, leave 'statera_checksum' and 'format' out of its metadata)");
   const auto found = file.metadata().find("format");
   if (found == file.metadata().end() || !found->second.starts_with(format_1) || found->second == format_1) return file;
   require(found->second == format, ErrorCode::config, "format ", in_quotes(found->second), " is not known to this version of statera, which reads up to '",
