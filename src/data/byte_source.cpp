@@ -36,6 +36,7 @@ class Walk {
   }
   std::vector<std::string> files;
   int64_t hidden = 0;                       // files and folders; not those inside of such a folder
+  int64_t again = 0;                        // further names, links of either kind, of what is read already
   std::map<std::string, int64_t> left_out;  // how many files, by the folder of their list, or else by the one that they stand in
 
  private:
@@ -52,22 +53,28 @@ class Walk {
 
   void enter(const std::string& folder) {
     namespace fs = std::filesystem;
-    if (!seen_.insert(identity(folder)).second) return;
+    if (!seen_.insert(identity(folder)).second) {
+      ++again;
+      return;
+    }
     for (const std::string& name : own_files(folder)) written_.emplace((fs::path(folder) / name).string(), folder);
     std::error_code error, ignored;
-    for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) {
-      const std::string path = it->path().string();
-      if (it->path().filename().string().starts_with('.')) {
-        if (!written_.contains(path)) ++hidden;
+    std::set<fs::directory_entry> entries;  // in the order of their names: of several names of one file the first is read
+    for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) entries.insert(*it);
+    for (const fs::directory_entry& entry : entries) {
+      const std::string path = entry.path().string();
+      if (entry.path().filename().string().starts_with('.')) {
+        if (!written_.contains(path) && !is_being_written(path)) ++hidden;
         continue;
       }
       if (const auto list = written_.find(path); list != written_.end()) {
-        if (!it->is_regular_file(ignored)) continue;
+        if (!entry.is_regular_file(ignored)) continue;
         seen_.insert(identity(path));  // not by the name of a link either
         ++left_out[list->second];
-      } else if (it->is_symlink(error)) links_.insert(path);
-      else if (it->is_directory(error)) enter(path);
+      } else if (entry.is_symlink(error)) links_.insert(path);
+      else if (entry.is_directory(error)) enter(path);
       else add(path);
+      if (error) break;
     }
     require(!error, ErrorCode::io, "[data] cannot read the folder ", printable(folder), ": ", error.message());
   }
@@ -75,13 +82,14 @@ class Walk {
   void follow(const std::string& link) {
     std::error_code ignored;
     if (std::filesystem::is_directory(link, ignored)) enter(link);
-    else if (!seen_.contains(identity(link))) add(link);
+    else add(link);
   }
 
   void add(const std::string& path) {
+    const Identity found = identity(path);
     check_kind(path);
-    seen_.insert(identity(path));
-    if (says_it_is_ours(path)) ++left_out[std::filesystem::path(path).parent_path().string()];
+    if (!seen_.insert(found).second) ++again;
+    else if (says_it_is_ours(path) || is_named_output(path)) ++left_out[std::filesystem::path(path).parent_path().string()];
     else files.push_back(path);
   }
 
@@ -172,6 +180,8 @@ struct ByteSource::Reader {
         left_out.push_back(printable(path) + ": " + std::to_string(walk.hidden) + (walk.hidden == 1 ? " hidden file or folder is" : " hidden files and folders are") + " left out");
       for (const auto& [folder, files] : walk.left_out)
         left_out.push_back(printable(folder) + ": " + std::to_string(files) + (files == 1 ? " file that statera wrote is" : " files that statera wrote are") + " left out");
+      if (walk.again > 0)
+        left_out.push_back(printable(path) + ": " + std::to_string(walk.again) + (walk.again == 1 ? " other name (a link) of what is read already is" : " other names (links) of what is read already are") + " left out");
       for (const std::string& name : walk.files) file(name);
       need_bytes("the folder " + printable(path), " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or "
                  "name another");

@@ -122,6 +122,33 @@ TEST_F(ByteSourceTest, WhatIsOursIsKnownByWhatItHolds) {
   EXPECT_EQ(source.left_out(), (std::vector<std::string>{d + "/run: 3 files that statera wrote are left out", d + "/run/last: 1 file that statera wrote is left out"}));
 }
 
+TEST_F(ByteSourceTest, AFileWithSeveralNamesIsReadOnce) {
+  write("h/b.txt", "text");
+  fs::create_hard_link(folder / "h/b.txt", folder / "h/c.txt");
+  fs::create_hard_link(folder / "h/b.txt", folder / "h/a.txt");
+  write("h/d.txt", " and more");
+  const std::string h = (folder / "h").string();
+  const ByteSource source(h);
+  ASSERT_EQ(source.documents(), 2);
+  EXPECT_EQ(text(source.document(0)) + text(source.document(1)), "text and more");
+  EXPECT_EQ(source.left_out(), std::vector<std::string>{h + ": 2 other names (links) of what is read already are left out"});
+  for (const char* name : {"a.txt", "c.txt"}) fs::remove(folder / "h" / name);
+  fs::create_symlink("b.txt", folder / "h/a.txt");
+  EXPECT_EQ(ByteSource(h).documents(), 2);
+  EXPECT_EQ(ByteSource(h).left_out(), std::vector<std::string>{h + ": 1 other name (a link) of what is read already is left out"});
+}
+
+TEST_F(ByteSourceTest, WhatAUserNamedAsOutputIsNoData) {
+  write("o/a.txt", "text");
+  write("o/costs.tsv", "position\tbyte\tbits\n0\t108\t6.5\n");
+  write("o/bench.json", "{\n  \"statera\": \"1.0\",\n  \"commit\": \"x\",\n  \"command\": \"statera bench --out o/bench.json\"\n}\n");
+  write("o/own.tsv", "position\tbyte\tbits\n");
+  write("o/own.json", "{\n  \"statera\": \"1.0\"}");
+  const std::string o = (folder / "o").string();
+  EXPECT_EQ(ByteSource(o).documents(), 3);
+  EXPECT_EQ(ByteSource(o).left_out(), std::vector<std::string>{o + ": 2 files that statera wrote are left out"});
+}
+
 // Whatever they are packed in: the same bytes as those that were there when reading was cut.
 TEST_F(ByteSourceTest, SoManyBytesAreReadAndNoMore) {
   const std::string long_one = digits();

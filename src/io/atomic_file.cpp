@@ -18,6 +18,7 @@
 #include "core/inputs.hpp"
 #include "io/output_folder.hpp"
 #include "io/safetensors.hpp"
+#include "io/written_by.hpp"
 
 namespace statera {
 
@@ -34,6 +35,28 @@ const char* mend(int error) {
 
 // "a/b" -> "a/"; "b" -> "".
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+// What a killed process left beside its file: no living one holds it, it has no other name, and it is empty or says that statera wrote it.
+bool is_left_over(int folder, const std::string& name, int file) {
+  struct stat opened, named;
+  if (::flock(file, LOCK_EX | LOCK_NB) != 0 || ::fstat(file, &opened) != 0 || !S_ISREG(opened.st_mode) || opened.st_nlink != 1 ||
+      ::fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(opened, named))
+    return false;
+  const std::string path = "/proc/self/fd/" + std::to_string(file);
+  return opened.st_size == 0 || says_it_is_ours(path) || is_named_output(path);
+}
+
+template <class Numbered>
+void remove_left_over(int folder, const Numbered& numbered) {
+  for (int i = 1; i <= 1000; ++i) {
+    const std::string name = numbered(i);
+    const int file = ::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (file < 0 && errno == ENOENT) return;
+    if (file < 0) continue;
+    if (is_left_over(folder, name, file)) ::unlinkat(folder, name.c_str(), 0);
+    ::close(file);
+  }
+}
 
 // N for /proc/self/fd/N, whatever the folder is called on the way there; -1 for any other name.
 int own_descriptor(const std::string& path) {
@@ -112,8 +135,10 @@ void AtomicFile::open_beside(const std::string& target) {
   beside_ = above_standard(::openat(place_.folder, folder.empty() ? "." : folder.c_str(), flags));
   if (beside_ < 0) fail_with("create", errno);
   const std::string name = target.substr(folder_of(target).size());
+  const auto numbered = [&](int i) { return partial_path(name, place_.mark + (i == 1 ? "" : std::to_string(i))); };
+  if (!place_.held()) remove_left_over(beside_, numbered);
   for (int i = 1; file_ < 0; ++i) {  // under a name that nobody has: what stands there may be the user's
-    const std::string partial = partial_path(name, place_.mark + (i == 1 ? "" : std::to_string(i)));
+    const std::string partial = numbered(i);
     file_ = above_standard(::openat(beside_, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file_ >= 0) partial_ = partial;
     else if (errno != EEXIST || i == 1000) fail_with("create", errno);

@@ -39,7 +39,7 @@ struct OutputPlace {
 // /dev/fd/3) and a file that standard output or error goes to already, each at the place where the descriptor stands. In a folder that is
 // held, only a plain file is replaced. A folder, a block device and a file without the right to write are refused. Errors are Error(io) with
 // the path and the mend, and all but those of a disk that is full are thrown by the constructor, before any work. A second writer of the same
-// path is refused while the first one lives. What a killed process left beside the path is let alone: it cannot be told from a user's file.
+// path is refused while the first one lives. What a killed process left beside the path is removed where it says that it is ours.
 // Outside of a held folder, a file of a model or a comparison is refused, and one that this process has read (core/inputs.hpp), by the
 // constructor and, for what is read later, before the first byte is written and before the file is replaced.
 class AtomicFile {

@@ -1,15 +1,19 @@
 #include "io/written_by.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <string_view>
 
 #include "core/check.hpp"
+#include "io/atomic_file.hpp"
 #include "io/json.hpp"
 
 namespace statera {
@@ -21,6 +25,10 @@ constexpr size_t head_bytes = 4096, most_header = size_t{16} << 20;
 struct Words {
   std::string_view name, begin;
   std::array<std::string_view, 2> words;
+};
+constexpr Words known_outputs[] = {
+    {"", "position\tbyte\tbits\n0\t", {"", ""}},
+    {"", "{\n  \"statera\": \"", {"\"commit\": ", "\"command\": \"statera bench"}},
 };
 constexpr Words known[] = {
     {"", "SQLite format 3", {"CREATE TABLE facts", "CREATE TABLE trials"}},
@@ -37,6 +45,35 @@ bool fits(const Words& of, std::string_view name, std::string_view head) {
          std::ranges::all_of(of.words, [&](std::string_view word) { return head.find(word) != head.npos; });
 }
 
+class Head {
+ public:
+  explicit Head(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+    if (file_ >= 0) head_ = bytes(head_bytes, 0);
+  }
+  ~Head() {
+    if (file_ >= 0) ::close(file_);
+  }
+  Head(const Head&) = delete;
+  Head& operator=(const Head&) = delete;
+
+  const std::string& text() const { return head_; }
+  bool fits_one(std::span<const Words> of) const {
+    const std::string name = std::filesystem::path(path_).filename().string();
+    return std::ranges::any_of(of, [&](const Words& words) { return fits(words, name, head_); });
+  }
+  std::string bytes(size_t most, off_t at) const {
+    std::string text(most, '\0');
+    const ssize_t got = ::pread(file_, text.data(), text.size(), at);
+    text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+    return text;
+  }
+
+ private:
+  const std::string& path_;
+  const int file_;
+  std::string head_;
+};
+
 // Not one byte of the tensors is read, so a damaged file of ours is ours too.
 bool is_tensors_of_ours(const std::string& header, const std::string& path) {
   try {
@@ -51,23 +88,23 @@ bool is_tensors_of_ours(const std::string& header, const std::string& path) {
 }  // namespace
 
 bool says_it_is_ours(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file < 0) return false;
-  const auto bytes = [file](size_t most, off_t at) {
-    std::string text(most, '\0');
-    const ssize_t got = ::pread(file, text.data(), text.size(), at);
-    text.resize(got < 0 ? 0 : static_cast<size_t>(got));
-    return text;
-  };
-  const std::string head = bytes(head_bytes, 0), name = std::filesystem::path(path).filename().string();
+  const Head head(path);
+  if (head.fits_one(known)) return true;
   uint64_t header = 0;
-  bool ours = std::ranges::any_of(known, [&](const Words& of) { return fits(of, name, head); });
-  if (!ours && head.size() > sizeof(header) && head[sizeof(header)] == '{') {
-    std::memcpy(&header, head.data(), sizeof(header));
-    ours = header <= most_header && is_tensors_of_ours(bytes(static_cast<size_t>(header), sizeof(header)), path);
-  }
+  if (head.text().size() <= sizeof(header) || head.text()[sizeof(header)] != '{') return false;
+  std::memcpy(&header, head.text().data(), sizeof(header));
+  return header <= most_header && is_tensors_of_ours(head.bytes(static_cast<size_t>(header), sizeof(header)), path);
+}
+
+bool is_named_output(const std::string& path) { return Head(path).fits_one(known_outputs); }
+
+bool is_being_written(const std::string& path) {
+  if (!path.ends_with(partial_path("").substr(1))) return false;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  if (file < 0) return false;
+  const bool locked = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(file);
-  return ours;
+  return locked;
 }
 
 }  // namespace statera

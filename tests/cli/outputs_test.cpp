@@ -274,6 +274,51 @@ TEST_F(Outputs, APipeThatNobodyReadsIsLeft) {
   EXPECT_EQ(ran.code, 130) << ran.err;
 }
 
+TEST_F(Outputs, TablesOfOursAreNoData) {
+  train_model();
+  fs::create_directory(path("d"));
+  fs::copy_file(path("text.txt"), path("d/text.txt"));
+  const auto size = read("text.txt").size();
+  for (int again = 0; again < 2; ++again) {  // the table may be made again
+    const Ran ran = run("score m d --per-byte d/out.tsv --json");
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(nlohmann::json::parse(ran.out)["bytes"], size);
+    EXPECT_EQ(ran.err.find("d: 1 file that statera wrote is left out\n") == std::string::npos, again == 0) << ran.err;
+    EXPECT_EQ(ran.err.find("hidden"), std::string::npos) << ran.err;  // its own partial file
+  }
+  ASSERT_EQ(run("bench --start config.json --length 32 --threads 1 --out d/b.json").code, 0) << read("err.txt");
+  ASSERT_EQ(run("bench --start config.json --length 32 --threads 1 --out d/b.json").code, 0) << read("err.txt");
+  const Ran ran = run("score m d --json");
+  EXPECT_EQ(nlohmann::json::parse(ran.out)["bytes"], size);
+  EXPECT_NE(ran.err.find("d: 2 files that statera wrote are left out\n"), std::string::npos) << ran.err;
+}
+
+TEST_F(Outputs, WhatAKilledScoreLeftIsRemoved) {
+  train_model();
+  fs::create_directory(path("t"));
+  std::string large;
+  while (large.size() < 30'000'000) large += read("text.txt");
+  write("large.txt", large);
+  EXPECT_EQ(run_and_signal("score m large.txt --threads 1 --per-byte t/costs.tsv", "t/.costs.tsv.statera-partial", SIGKILL, 700).code, 128 + SIGKILL);
+  ASSERT_GT(fs::file_size(path("t/.costs.tsv.statera-partial")), 0u);
+  fs::copy_file(path("t/.costs.tsv.statera-partial"), path("t/.costs.tsv.2.statera-partial"));
+  write("t/.costs.tsv.3.statera-partial", "mine");
+  EXPECT_EQ(run("score m text.txt --per-byte t/costs.tsv").code, 0) << read("err.txt");
+  EXPECT_EQ(std::distance(fs::directory_iterator(path("t")), {}), 2);
+  EXPECT_EQ(read("t/.costs.tsv.3.statera-partial"), "mine");
+}
+
+// One Ctrl-C may reach it twice, through a program that passes it on.
+TEST_F(Outputs, ASignalThatComesTwiceAtOnceIsOne) {
+  const pid_t child = start(train("m", 1000000), "m/checkpoint/state.safetensors", "out.txt", "err.txt");
+  for (const int signal : {SIGINT, SIGINT, SIGHUP}) {
+    kill(child, signal);
+    usleep(5'000);
+  }
+  EXPECT_EQ(end(child, SIGINT), 130) << read("err.txt");
+  EXPECT_TRUE(fs::exists(path("m/last/model.safetensors")));
+}
+
 TEST_F(Outputs, ItsOwnOutputIsNoDataBesideTheUsers) {
   fs::create_directory(path("n"));
   fs::copy_file(path("text.txt"), path("n/text.txt"));
