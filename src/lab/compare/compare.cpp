@@ -172,7 +172,9 @@ void Comparison::enter(const std::vector<Candidate>& wanted) {
               "'; rename the file, or choose another folder with --out");
   }
   check_free(fresh);
-  if (const auto kept = store_.fact("amounts")) {
+  const auto kept = store_.fact("amounts");
+  if (!kept && !entries_.empty()) damaged(store_path(run_.out), "it has candidates and no amounts");
+  if (kept) {
     read_fields({*kept, store_path(run_.out)}, amounts_);
     if (const std::string wrong = amounts_.wrong(); !wrong.empty()) damaged(store_path(run_.out), "amounts: " + wrong);
   }

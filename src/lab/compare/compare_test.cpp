@@ -30,14 +30,14 @@ class ComparedRows : public testing::Test {
   }
 
   // What comparing says of a database with this row; "" if it goes on to where it is stopped.
-  std::string said(const std::string& name, const Json& value, Amounts amounts = {.train = 1, .validation_bytes = 64, .judged_bytes = 4096}) const {
+  std::string said(const std::string& name, const Json& value, Amounts amounts = {.train = 1, .validation_bytes = 64, .judged_bytes = 4096}, bool with_amounts = true) const {
     const std::string out = folder + "/c";
     fs::remove_all(out);
     fs::create_directory(out);
     {
       Store store(out + "/compare.sqlite");
       store.keep_candidate(name, json_text(value));
-      store.keep_fact("amounts", write_fields(amounts));
+      if (with_amounts) store.keep_fact("amounts", write_fields(amounts));
     }
     std::string text;
     for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
@@ -61,6 +61,10 @@ class ComparedRows : public testing::Test {
 };
 
 TEST_F(ComparedRows, AreReadIfTheyAreGood) { EXPECT_EQ(said("mamba2", row()), ""); }
+
+TEST_F(ComparedRows, CandidatesWithoutAmountsAreDamage) {
+  EXPECT_NE(said("m", row(), {}, false).find("compare.sqlite is damaged (it has candidates and no amounts)"), std::string::npos);
+}
 
 TEST_F(ComparedRows, ANameIsAFolderOfItsOwn) {
   for (const char* name : {"", ".", "..", "../../evil", "a/b", "/tmp/evil"})

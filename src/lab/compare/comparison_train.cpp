@@ -156,6 +156,7 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
     const double weights = static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
     value->emplace("memory", Json({{"train_bytes", training_bytes(model, data.data(), o)}, {"weight_bytes", weights}}));
     value->emplace("weights", statera::fingerprint_text(model.fingerprint()));
+    store_.drop_costs(entry.candidate.name, seed);  // of the weights that were there before
     keep(entry, "train", variant, *value);
   }
   if (value->contains("error")) return;

@@ -1,6 +1,7 @@
 // The trials of a comparison in DIR/compare.sqlite (SQLite): what is done is kept, so that a run that was cut goes on and a later call with
 // more candidates adds to it. Tables: facts(name, value), candidates(name, value), trials(candidate, kind, variant, value),
-// costs(candidate, seed, nats); values are JSON objects, nats are little-endian floats, one a held-out byte.
+// costs(candidate, seed, nats); values are JSON objects, nats are little-endian floats, one a held-out byte. Each row has a checksum of all
+// that stands in it, so that a row which somebody changed is not believed.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,8 +13,8 @@
 
 namespace statera {
 
-// Every write is durable when the call returns. Throws io, naming the file, if it cannot be opened, read or written, and config if another
-// version made it. One thread.
+// Every write is durable when the call returns. Throws io, naming the file, if it cannot be opened, read or written, lacks a table or has a row
+// with a wrong checksum, and config if another version made it. A file of version 5, without checksums, gets them when it is opened. One thread.
 class Store {
  public:
   // `before_write` is called before every write, and may throw.
@@ -34,10 +35,14 @@ class Store {
 
   std::vector<float> costs(const std::string& candidate, int64_t seed) const;  // empty if there are none
   void keep_costs(const std::string& candidate, int64_t seed, const std::vector<float>& nats);
+  void drop_costs(const std::string& candidate, int64_t seed);  // of weights that are gone
 
  private:
   struct Statement;
   void write(Statement& statement);
+  void run(const char* commands);
+  void require_tables();
+  std::string version_there() const;
   std::string path_;
   std::function<void()> before_write_;
   struct Close {
