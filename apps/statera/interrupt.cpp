@@ -1,17 +1,34 @@
 #include "interrupt.hpp"
 
+#include <time.h>
+
+#include <atomic>
+#include <cstdint>
+
 namespace statera::cli {
 
 namespace {
-volatile sig_atomic_t stop_asked = 0;
-void ask(int) { stop_asked = 1; }
+std::atomic<int64_t> first_asked = 0;  // nanoseconds of the monotonic clock; 0: not yet
+static_assert(std::atomic<int64_t>::is_always_lock_free);
+
+// One Ctrl-C may come twice at once: from the terminal, and from a program that passes it on.
+void ask(int signal) {
+  constexpr int64_t apart = 500'000'000;
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t time = int64_t{1'000'000'000} * now.tv_sec + now.tv_nsec;
+  int64_t first = 0;
+  if (first_asked.compare_exchange_strong(first, time) || time - first < apart) return;
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);  // comes when this has returned
+}
 }  // namespace
 
 Interrupt::Interrupt() {
-  stop_asked = 0;
+  first_asked = 0;
   struct sigaction action = {};
   action.sa_handler = ask;
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   const auto take = [&](int signal, struct sigaction& before) {
     sigaction(signal, &action, &before);
@@ -28,6 +45,6 @@ Interrupt::~Interrupt() {
   sigaction(SIGHUP, &before_hup_, nullptr);
 }
 
-bool Interrupt::asked() { return stop_asked != 0; }
+bool Interrupt::asked() { return first_asked != 0; }
 
 }  // namespace statera::cli

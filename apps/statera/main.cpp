@@ -47,7 +47,7 @@ int run(int argc, char** argv) {
       app.exit(error);
       return finish();
     }
-    say(with_hint(cli::without_marks(error.what())) + " (see " + verb() + " --help)");
+    say(with_hint(cli::plain_message(app, argc, argv, cli::without_marks(error.what()))) + " (see " + verb() + " --help)");
     return 2;
   } catch (const statera::cli::UsageError& error) {
     say(error.what());

@@ -1,5 +1,9 @@
 // statera report DIR: makes the page of a comparison again from its report.json.
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 #include <CLI/Option.hpp>
@@ -22,13 +26,14 @@ struct Flags {
 
 void run(const Flags& flags) {
   const nlohmann::ordered_json report = read_report(flags.folder);
-  write_page(json_text(report), flags.folder);
-  if (flags.json) {
-    std::printf("%s\n", json_text(report).c_str());
+  if (flags.json) std::printf("%s\n", json_text(report).c_str());
+  else print_report(report);
+  if (access(flags.folder.c_str(), W_OK) != 0) {
+    std::fprintf(stderr, "statera report: %s: cannot be written to (%s): the page was not made again\n", printable(flags.folder).c_str(), std::strerror(errno));
     return;
   }
-  print_report(report);
-  std::printf("the page: %s/report.html\n", printable(flags.folder).c_str());
+  write_page(json_text(report), flags.folder);
+  if (!flags.json) std::printf("the page: %s/report.html\n", printable(flags.folder).c_str());
 }
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
@@ -38,8 +39,9 @@ std::string unmarked(std::string word) {
 std::string read_whole_number(const std::string& text, int64_t least, int64_t& value) {
   const char* end = text.data() + text.size();
   const auto [read, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc() && read == end && value >= least) return {};
-  return "'" + text + "' is no whole number from " + std::to_string(least) + " to 2^63 - 1";
+  if (error == std::errc::result_out_of_range && read == end) return "'" + text + "' does not fit a whole number of 64 bits";
+  if (error != std::errc() || read != end) return "'" + text + "' is no whole number";
+  return value >= least ? "" : "'" + text + "' is less than " + std::to_string(least);
 }
 
 // What is wrong with the value of an option of this type; a good one is left in its plain form.
@@ -56,6 +58,7 @@ std::string check_value(const std::string& type, std::string& text) {
     const auto [read, error] = std::from_chars(text.data(), end, value);
     if (error != std::errc() || read != end) return "'" + text + "' is no number";
     if (!std::isfinite(value)) return "'" + text + "' is no finite number";
+    if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) return "'" + text + "' is too large";
   }
   if (type.starts_with("TEXT") && text.empty()) return "'' is empty; give a value, or leave it out";
   if (type.empty() && text.empty()) return "'' is neither true nor false";  // of a flag
@@ -133,6 +136,25 @@ std::string several_values_hint(const CLI::App& verb, int argc, char** argv, con
     return "; several values are given as " + flag + " " + value + " " + flag + " " + word;
   }
   return {};
+}
+
+std::string plain_message(const CLI::App& app, int argc, char** argv, std::string message) {
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty() && argc > 1 && argv[1][0] != '-') {
+    std::string verbs;
+    for (const CLI::App* verb : app.get_subcommands({})) verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+    return "no verb '" + std::string(argv[1]) + "'; the verbs: " + verbs;
+  }
+  std::error_code ignored;
+  for (int i = 2; !chosen.empty() && i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    const std::string word = argv[i], flag = word.substr(0, word.find('='));
+    if (word.size() > 1 && word.starts_with('-') && !chosen.front()->get_option_no_throw(flag) && std::filesystem::exists(word, ignored))
+      return word + " is no option; for a file of that name write ./" + word;
+  }
+  constexpr std::string_view at_most_once = ": At Most 1 required but received ";
+  if (const size_t at = message.find(at_most_once); at != message.npos)
+    return message.substr(0, at) + " is given " + message.substr(at + at_most_once.size()) + " times; give it once";
+  return message;
 }
 
 std::string without_foreign_advice(const CLI::App& verb, std::string message) {

@@ -28,6 +28,10 @@ CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<int64
 // or is what the message ends with. "" otherwise.
 std::string several_values_hint(const CLI::App& verb, int argc, char** argv, const std::string& message);
 
+// What CLI11 says of a command line that it cannot parse, in plain words where there are some: a verb that is none, a file whose name begins like
+// an option, an option that is given twice.
+std::string plain_message(const CLI::App& app, int argc, char** argv, std::string message);
+
 // The message without a last advice that ends with a flag which the verb does not have: the library does not know which verb it works for.
 std::string without_foreign_advice(const CLI::App& verb, std::string message);
 

@@ -192,9 +192,11 @@ OutputFolder::~OutputFolder() {
 }
 
 void OutputFolder::make(const std::string& folder) {
-  std::error_code error;
+  std::error_code error, ignored;
   Names missing;
   for (fs::path at = folder; !at.empty() && !fs::exists(at, error) && !error; at = at.parent_path()) missing.push_back(at.string());
+  for (const std::string& at : missing)
+    require(!fs::is_symlink(fs::symlink_status(at, ignored)), ErrorCode::io, at, ": is a link that leads nowhere; make the folder that it names, or choose another one with --out");
   for (auto at = missing.rbegin(); at != missing.rend() && !error; ++at)
     if (fs::create_directory(*at, error)) {
       made_.push_back(*at);

@@ -254,7 +254,7 @@ double checkpoint_bytes(const Model& model) {
 namespace {
 void require_of_best(bool good, const std::string& out, const RunState& state, const char* why) {
   require(good, ErrorCode::io, out, ": the best weights of this run, of step ", state.best_step, ", are not there (", why, "); put them back, or take those of its "
-          "last step from ", out, "/last, or remove ", out, " and train afresh");
+          "last step from ", out, "/last, or train afresh with --overwrite");
 }
 }  // namespace
 

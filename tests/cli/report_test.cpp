@@ -29,6 +29,23 @@ TEST_F(ReportVerb, MakesThePageAgainAndPrintsTheTable) {
   EXPECT_EQ(read("out/report.html"), page);
 }
 
+TEST_F(ReportVerb, AFolderThatCannotBeWrittenToIsReadAllTheSame) {
+  write("out/report.json", fixture_text());
+  namespace fs = std::filesystem;
+  const fs::perms readable = fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec;
+  fs::permissions(path("out"), readable);
+  fs::permissions(path("."), readable);
+  const std::string nobody = geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups" : "";  // root may write everywhere
+  const Ran table = run("report out", nobody), object = run("report out --json", nobody);
+  for (const Ran& ran : {table, object}) {
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_NE(ran.err.find("statera report: out: cannot be written to ("), std::string::npos) << ran.err;
+  }
+  EXPECT_NE(table.out.find("\n* hybrid "), std::string::npos) << table.out;
+  EXPECT_EQ(json::parse(object.out), json::parse(fixture_text()));
+  for (const char* folder : {"out", "."}) fs::permissions(path(folder), fs::perms::owner_all);
+}
+
 TEST_F(ReportVerb, BadReports) {
   fails("report nowhere", 1, "nowhere: no folder");
   fails("report out", 1, "out/report.json: no such file");

@@ -1,6 +1,7 @@
 // generate, score and info through the program; what all verbs have in common; models that cannot be used.
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 #include <vector>
 
@@ -297,6 +298,51 @@ TEST_F(Verbs, BadModelsGetOneClearLine) {
   fails("generate", 2, "MODEL");
   fails("score m", 2, "FILE");
   fails("score m nowhere.txt", 1, "nowhere.txt");
+}
+
+// Finite, so they load; what is computed with them is not.
+TEST_F(Verbs, WeightsTooLargeToComputeWithAreAnError) {
+  std::string huge = read("m/model.safetensors");
+  for (const auto& [ours, other] : {std::pair<std::string, std::string>("\"statera ", "\"another "), {"statera_checksum", "another_checksum"}})
+    huge.replace(huge.find(ours), ours.size(), other);
+  uint64_t header = 0;
+  std::memcpy(&header, huge.data(), sizeof(header));
+  const float large = 1e30f;
+  for (size_t at = sizeof(header) + header; at < huge.size(); at += sizeof(large)) std::memcpy(huge.data() + at, &large, sizeof(large));
+  write("m/model.safetensors", huge);
+  for (const char* how : {"", "--json", "--per-byte costs.tsv", "--weights int8"})
+    fails("score m text.txt " + std::string(how), 1, "[session] what the id at position 0 costs is not finite");
+  EXPECT_FALSE(std::filesystem::exists(path("costs.tsv")));
+}
+
+TEST_F(Verbs, AdviceAboutADamagedFileHolds) {
+  std::string changed = read("m/model.safetensors");
+  changed.back() = static_cast<char>(changed.back() ^ 1);
+  write("m/model.safetensors", changed);
+  fails("score m text.txt", 1, "leave 'statera_checksum' and 'format' out of its metadata");
+  for (const std::string key : {"statera_checksum", "format"}) changed.replace(changed.find("\"" + key + "\":") + 1, 1, "_");
+  write("m/model.safetensors", changed);
+  EXPECT_EQ(run("score m text.txt").code, 0) << read("err.txt");
+  std::string checkpoint = read("m/checkpoint/state.safetensors");
+  checkpoint.back() = static_cast<char>(checkpoint.back() ^ 1);
+  write("m/checkpoint/state.safetensors", checkpoint);
+  fails("train text.txt --config config.json --steps 50 --length 32 --batch 4 --no-baselines --out m --resume", 1, "it is damaged; take an earlier copy, or make it again");
+  EXPECT_EQ(read("err.txt").find("metadata"), std::string::npos) << read("err.txt");
+}
+
+TEST_F(Verbs, WrongUseIsSaidPlainly) {
+  write("-dash", read("text.txt"));
+  fails("score m -dash", 2, "-dash is no option; for a file of that name write ./-dash");
+  EXPECT_EQ(run("score m ./-dash").code, 0);
+  fails("frob", 2, "no verb 'frob'; the verbs: compare, report, train, ");
+  fails("train text.txt --steps 1 --steps 2", 2, "--steps is given 2 times; give it once");
+  fails("train text.txt --steps x", 2, "--steps: 'x' is no whole number");
+  EXPECT_EQ(read("err.txt").find("2^63"), std::string::npos);
+  fails("train text.txt --steps 99999999999999999999", 2, "'99999999999999999999' does not fit a whole number of 64 bits");
+  fails("generate m --temperature 1e40", 2, "'1e40' is too large");
+  std::filesystem::create_symlink("nowhere", path("dang"));
+  fails("train text.txt --out dang", 1, "dang: is a link that leads nowhere");
+  fails("train text.txt --out dang/below", 1, "dang: is a link that leads nowhere");
 }
 
 TEST_F(Verbs, BadSamplingFlagsAreNamed) {
