@@ -13,6 +13,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <optional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -41,6 +42,7 @@ struct Case {
   std::string stage, data, kind, size;
   int64_t steps = 0, search_steps = 0, batch = 0, length = 0, seeds = 1;
   std::vector<double> rates;
+  double behind = std::numeric_limits<double>::infinity();  // bits: how far a rate may be behind the best before the sweep ends on its side
 
   std::string preset() const { return size + "-" + kind; }
   std::string place() const { return stage + " " + data; }  // in the store
@@ -58,6 +60,7 @@ std::vector<Case> cases(const Json& plan, const std::string& only) {
       for (const auto& [kind, steps] : stage.at("steps").items()) {
         Case c{.stage = name, .data = data, .kind = kind, .size = stage.at("size"), .steps = steps, .search_steps = stage.at("search_steps").at(kind),
                .batch = stage.at("batch"), .length = stage.at("length"), .seeds = stage.at("seeds"), .rates = {}};
+        if (stage.contains("behind")) c.behind = stage.at("behind");
         for (double lr = stage.at("lowest_rate"); c.rates.size() < 7; lr *= 2) c.rates.push_back(lr);
         all.push_back(c);
       }
@@ -66,6 +69,41 @@ std::vector<Case> cases(const Json& plan, const std::string& only) {
 }
 
 RatePrior prior_of(const Case& c) { return rate_prior(ModelConfig::load(c.preset()), c.steps, c.search_steps, c.batch * c.length); }
+
+// The sweep of a case: from the rate next to the prior's outwards, one step down and one up in turn, on each side to the end or to a rate that is too
+// far behind. `cost(lr)` gives bits, or nothing if they are not known; then the sweep is not whole, and there is nothing.
+template <class Cost>
+std::optional<std::vector<TriedRate>> sweep(const Case& c, const Cost& cost) {
+  const double usual = std::log2(prior_of(c).lr);
+  const auto nearest = std::ranges::min_element(c.rates, {}, [&](double lr) { return std::abs(std::log2(lr) - usual); });
+  const auto start = static_cast<size_t>(nearest - c.rates.begin());
+  size_t low = start, high = start;
+  std::map<size_t, double> known;
+  double best = std::numeric_limits<double>::infinity();
+  const auto take = [&](size_t i) {
+    const std::optional<double> bits = cost(c.rates[i]);
+    if (bits) known[i] = *bits, best = std::min(best, *bits);
+    return bits.has_value();
+  };
+  const auto goes_on = [&](size_t i) { return i == start || high - low < 2 || !(known.at(i) > best + c.behind); };
+  if (!take(start)) return {};
+  for (bool more = true; more;) {
+    more = false;
+    if (low > 0 && goes_on(low)) {
+      if (!take(--low)) return {};
+      more = true;
+    }
+    if (high + 1 < c.rates.size() && goes_on(high)) {
+      if (!take(++high)) return {};
+      more = true;
+    }
+  }
+  std::vector<TriedRate> grid;
+  for (const auto& [i, bits] : known) grid.push_back({c.rates[i], bits});
+  return grid;
+}
+
+double held_out(const Json& value) { return value.contains("error") ? std::numeric_limits<double>::infinity() : value.at("held_out").get<double>(); }
 
 // One training as compare does it; {"bits_per_byte" on validation text, "held_out"} or {"error"}.
 Json train_once(const Case& c, const Parts& parts, double lr, int64_t steps, int64_t seed, bool judge) {
@@ -103,7 +141,7 @@ void run_case(const Case& c, const std::string& folder, Store& store) {
     const NgramCost counts = ngram_cost(parts.train, parts.held_out.part(0, std::min(judged_bytes, parts.held_out.bytes())), {.max_order = 1});
     store.keep_fact("plateau " + c.data, number_text(counts.bits_per_byte.back()));
   }
-  for (const double lr : c.rates) kept(lr, c.steps, 1, true);
+  sweep(c, [&](double lr) { return std::optional(held_out(kept(lr, c.steps, 1, true))); });
   const RatePrior prior = prior_of(c);
   std::vector<TriedRate> tried;
   while (c.search_steps >= least_search_steps && std::ssize(tried) < settings.learning_rates) {
@@ -131,19 +169,18 @@ struct Swept {
   }
 };
 
-double held_out(const Json& value) { return value.contains("error") ? std::numeric_limits<double>::infinity() : value.at("held_out").get<double>(); }
-
 bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swept& swept) {
   swept.c = c;
   for (const auto& store : stores) {
     const auto plateau = store->fact("plateau " + c.data);
     if (!plateau) continue;
     const auto get = [&](double lr, int64_t steps, int64_t seed) { return store->trial(c.preset(), c.place(), variant(lr, steps, seed)); };
-    std::vector<TriedRate> grid;
-    for (const double lr : c.rates)
-      if (const auto value = get(lr, c.steps, 1)) grid.push_back({lr, held_out(Json::parse(*value))});
-    if (grid.size() < c.rates.size()) continue;
-    swept.grid = grid;
+    const auto whole = sweep(c, [&](double lr) {
+      const auto value = get(lr, c.steps, 1);
+      return value ? std::optional(held_out(Json::parse(*value))) : std::nullopt;
+    });
+    if (!whole) continue;
+    const std::vector<TriedRate>& grid = swept.grid = *whole;
     swept.plateau = std::stod(*plateau);
     const RatePrior prior = prior_of(c);
     for (std::vector<TriedRate>& tried = swept.tried; c.search_steps >= least_search_steps && std::ssize(tried) < CompareSettings().learning_rates;) {
