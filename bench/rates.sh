@@ -2,15 +2,17 @@
 # How much the learning rate that `compare` chooses loses to the best of a full sweep (factors of two over a range of 64), on six kinds of data.
 # usage: bench/rates.sh ENGLISH JAPANESE GENOME.fa SOUND.wav XML LOG... [-- STAGE...]     .xz is unpacked; STAGE: 3m, 10m, 30m (default: all)
 #        bench/rates.sh --report                                                          the tables of what is done
-# bench/rates.json has the steps of each stage: what `compare --budget STAGE` of four candidates gives. Every training is kept in out/rates/*.sqlite, so
+# bench/rates.json has the steps of each stage: what `compare --budget STAGE` of four candidates gives. Every training is kept in out/rates/*.sqlite
+# (bench/rates has those so far; two cores go on from there), so
 # the same call goes on after an interruption, and another way to choose is judged without training again. The sweeps of 3m go through all rates; those
 # of 10m and 30m go outwards from the usual rate until one on each side is 0.05 bits behind. About eight hours on two cores in all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source bench/raw_bytes.sh
 out=out/rates
-report() { build/release/bin/rates bench/rates.json --report $out/part-*.sqlite; }
-[ $# -ge 1 ] || { sed -n '2,7s/^# //p' "$0"; exit 2; }
+kept=bench/rates   # what was trained so far, by two parts
+report() { local from=$out; [ -e $out/part-0.sqlite ] || from=$kept; build/release/bin/rates bench/rates.json --report $from/part-*.sqlite; }
+[ $# -ge 1 ] || { sed -n '2,8s/^# //p' "$0"; exit 2; }
 cmake --preset release -DSTATERA_BENCH=ON >/dev/null
 cmake --build build/release --target rates >&2
 if [ "$1" = --report ]; then report; exit; fi
@@ -33,6 +35,7 @@ if [ ! -e $out/data/logs ]; then  # lines of all logs in turn, so that the last 
   rm $out/log-*; mv $out/data/logs.new $out/data/logs
 fi
 parts=$(nproc)
+if [ "$parts" = 2 ] && [ ! -e $out/part-0.sqlite ]; then cp $kept/part-*.sqlite $out/; fi
 for stage in "${stages[@]}"; do
   pids=()
   for ((part = 0; part < parts; part++)); do

@@ -248,7 +248,7 @@ void add_part(CLI::App& verb, const char* name, Part& part, const char* help) {
 void add_bench(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
-  CLI::App& verb = *app.add_subcommand("bench", "what this machine can do, and how near the engine comes");
+  CLI::App& verb = *app.add_subcommand("bench", "measure this machine and how close the engine comes to its limits");
   verb.add_flag("--roof", f.roof, "peak of fp32 and bf16 arithmetic, bandwidth of memory and caches");
   verb.add_flag("--ops", f.ops, "every operation at published shapes: forward, backward, step");
   add_part(verb, "--train", f.train, "training steps, optimizer included: positions a second and memory, by length");

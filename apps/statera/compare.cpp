@@ -115,23 +115,23 @@ void run(const Flags& f) {
 
 void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("FILE", f.files, "files or folders; - is the standard input; gzip, xz and zstd are unpacked")->required();
-  add_list(verb, "--candidates", f.candidates, "kinds of presets, presets, or JSON files")->default_str("mamba2,attention,hybrid");
-  verb.add_option("--size", f.size, "of the presets: tiny, small or base (default: by the size of the data and the budget)");
-  verb.add_option("--budget", f.budget, "time for everything, as 90s, 10m or 1h30m (default: 5m); reading gets half at most");
-  verb.add_option("--match", f.match, "what each candidate gets equally much of (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
-  verb.add_option("--seeds", f.seeds, "trainings of each candidate (default: 1)");
+  add_list(verb, "--candidates", f.candidates, "what to compare: kinds of presets (mamba2), presets (small-mamba2) or JSON configs")->default_str("mamba2,attention,hybrid");
+  verb.add_option("--size", f.size, "size of the presets: tiny, small or base (default: by the size of the data and the budget)");
+  verb.add_option("--budget", f.budget, "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
+  verb.add_option("--match", f.match, "what is equal for all candidates (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
+  verb.add_option("--seeds", f.seeds, "trainings per candidate, with different seeds (default: 1)");
   verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");
-  verb.add_option("--batch", f.batch, "sequences in a batch at the shortest length (default: 2, 4 or 8, by the size)");
-  verb.add_option("--length", f.lengths, "bytes of a sequence; with several, as in 512,2048,8192, each candidate is trained at each (default: 512 to 2048, by the budget)");
-  verb.add_option("--precision", f.precision, "of matrix products in training: fp32; bf16, faster where the CPU multiplies it (default: fp32)")
+  verb.add_option("--batch", f.batch, "sequences per batch, at the shortest length (default: 2, 4 or 8, by the size)");
+  verb.add_option("--length", f.lengths, "bytes per sequence; with several, as in 512,2048,8192, each candidate is trained at each (default: 512 to 2048, by the budget)");
+  verb.add_option("--precision", f.precision, "precision of matrix products in training: fp32; bf16, faster on CPUs that support it (default: fp32)")
       ->check(CLI::IsMember(precision_names()));
-  verb.add_option("--weight-decay", f.weight_decay, "of matrices in training (default: 0.1)");
-  verb.add_option("--dropout", f.dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training (default: 0)");
-  verb.add_option("--held-out-bytes", f.held_out_bytes, "the last bytes of the data, to judge on (default: a tenth)");
-  verb.add_option("--learning-rates", f.learning_rates, "tried for each candidate, around the usual one (default: 3)");
-  verb.add_option("--search-share", f.search_share, "of the budget for the search for learning rates (default: 0.15)");
-  verb.add_option("--noise-share", f.noise_share, "of the budget for training with fillers in the stream; 0: no such measure (default: 0.08)");
-  verb.add_option("--threads", f.threads, "threads (default: all cores)");
+  verb.add_option("--weight-decay", f.weight_decay, "weight decay of matrices (default: 0.1)");
+  verb.add_option("--dropout", f.dropout, "dropout probability of the embedding and of the output of each mixer and MLP (default: 0)");
+  verb.add_option("--held-out-bytes", f.held_out_bytes, "number of bytes to judge on, from the end of the data (default: a tenth)");
+  verb.add_option("--learning-rates", f.learning_rates, "learning rates to try per candidate (default: 3)");
+  verb.add_option("--search-share", f.search_share, "share of the budget for the search for learning rates (default: 0.15)");
+  verb.add_option("--noise-share", f.noise_share, "share of the budget for the test with filler bytes in the stream; 0: no such test (default: 0.08)");
+  verb.add_option("--threads", f.threads, "number of threads (default: all cores)");
   verb.add_flag("--json", f.json, "print the report as one JSON object");
 }
 
@@ -139,7 +139,7 @@ void add_flags(CLI::App& verb, Flags& f) {
 
 void add_compare(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& verb = *app.add_subcommand("compare", "which model fits these data and this budget: trains, measures, recommends");
+  CLI::App& verb = *app.add_subcommand("compare", "find the model that fits your data and budget: train, measure, recommend");
   verb.footer(examples);
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });

@@ -43,7 +43,7 @@ void run(const Flags& flags) {
 
 void add_convert(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("convert", "a model with its weights in another format, in a folder of its own");
+  CLI::App* verb = app.add_subcommand("convert", "write a model with its weights in another format");
   verb->add_option("MODEL", flags->model, "a model folder")->required();
   verb->add_option("--out", flags->out, "the new folder")->required();
   add_weights(*verb, flags->weights)->required();

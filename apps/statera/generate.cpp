@@ -82,21 +82,21 @@ void run(Flags& flags) {
 
 void add_generate(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("generate", "stream text from a model");
+  CLI::App* verb = app.add_subcommand("generate", "generate text with a model");
   GenerateOptions& s = flags->sampling;
   verb->add_option("MODEL", flags->model, "a model folder")->required();
-  verb->add_option("--prompt", flags->prompt, "text to go on from; - reads standard input")->type_name("BYTES");  // may be none
-  verb->add_option("--max-bytes", s.max_bytes, "how many bytes of text, at most")->capture_default_str();
-  verb->add_option("--temperature", s.temperature, "0: always the likeliest byte")->capture_default_str();
-  verb->add_option("--top-k", s.top_k, "only the k likeliest bytes; 0: all")->capture_default_str();
-  verb->add_option("--top-p", s.top_p, "the fewest likeliest bytes with this probability")->capture_default_str();
-  verb->add_option("--min-p", s.min_p, "at least this share of the likeliest byte's probability")->capture_default_str();
-  verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1: recent bytes become less likely")->capture_default_str();
+  verb->add_option("--prompt", flags->prompt, "text to continue; - reads standard input")->type_name("BYTES");  // may be none
+  verb->add_option("--max-bytes", s.max_bytes, "maximum length of the text, in bytes")->capture_default_str();
+  verb->add_option("--temperature", s.temperature, "sampling temperature; 0: always the most likely byte")->capture_default_str();
+  verb->add_option("--top-k", s.top_k, "sample from the k most likely bytes; 0: all")->capture_default_str();
+  verb->add_option("--top-p", s.top_p, "sample from the fewest bytes whose probabilities add up to this")->capture_default_str();
+  verb->add_option("--min-p", s.min_p, "drop bytes below this share of the highest probability")->capture_default_str();
+  verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1 makes recent bytes less likely")->capture_default_str();
   verb->add_option("--stop", s.stop, "end before this text, where \\n, \\t and \\\\ are a line end, a tab and a backslash; may be given several times");
-  verb->add_option("--seed", s.seed, "the same seed gives the same text")->capture_default_str();
-  verb->add_flag("--raw", s.raw, "bytes as they come, not only whole UTF-8 characters");
+  verb->add_option("--seed", s.seed, "random seed; the same seed gives the same text")->capture_default_str();
+  verb->add_flag("--raw", s.raw, "print bytes as they come, not only whole UTF-8 characters");
   add_weights(*verb, flags->weights);
-  verb->add_option("--threads", flags->threads, "0: all cores")->capture_default_str();
+  verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object at the end instead of streaming");
   verb->footer("Examples:\n  statera generate out/shakespeare --prompt \"ROMEO:\" --max-bytes 400\n"
                "  echo -n \"It was\" | statera generate out/book --prompt - --temperature 0.6 --top-p 0.9\n"

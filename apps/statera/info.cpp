@@ -129,7 +129,7 @@ void run(const Flags& flags) {
 
 void add_info(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("info", "shapes, parameters, FLOPs and bytes of state of a model or preset, and whether a model's weights are those of its config");
+  CLI::App* verb = app.add_subcommand("info", "show the shapes, parameters, FLOPs and state size of a model or preset; check a model's weights against its config");
   verb->add_option("MODEL", flags->model, "a model folder, a JSON config or a preset's name; none: the list of presets");
   verb->add_flag("--tensors", flags->tensors, "every parameter with its shape");
   verb->add_flag("--presets", flags->list, "the names of the presets");

@@ -39,7 +39,7 @@ void run(const Flags& flags) {
 
 void add_report(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("report", "makes the page of a comparison again and prints its table");
+  CLI::App* verb = app.add_subcommand("report", "print the table of a comparison and write its page again");
   verb->add_option("DIR", flags->folder, "the folder that statera compare wrote: DIR/report.json is read, DIR/report.html written")->required();
   verb->add_flag("--json", flags->json, "print the report as one JSON object instead of the table");
   verb->footer("Examples:\n  statera report out/book-compare\n  statera report out/book-compare --json");

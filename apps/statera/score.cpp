@@ -154,12 +154,12 @@ void run(const Flags& flags) {
 
 void add_score(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("score", "bits per byte of a file under a model");
+  CLI::App* verb = app.add_subcommand("score", "measure the bits per byte of a file under a model");
   verb->add_option("MODEL", flags->model, "a model folder")->required();
   verb->add_option("FILE", flags->file, "a file or folder; - reads standard input; gzip, xz and zstd are unpacked")->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
   add_weights(*verb, flags->weights);
-  verb->add_option("--threads", flags->threads, "0: all cores")->capture_default_str();
+  verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer("The file is one stream from its beginning; the state is carried through all of it.\n"
                "Examples:\n  statera score out/shakespeare hamlet.txt\n  statera score out/logs today.log.xz --per-byte costs.tsv\n"

@@ -208,33 +208,33 @@ void run(const Flags& f) {
 void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("FILE", f.files, "files or folders to train on; - is the standard input; gzip, xz and zstd are unpacked")->required();
   auto* config = verb.add_option("--config", f.config, "a preset's name or a JSON file (default: by the size of the data and the budget)");
-  verb.add_option("--init", f.init, "go on from the weights of a trained model")->excludes(config);
+  verb.add_option("--init", f.init, "start from the weights of a trained model")->excludes(config);
   verb.add_option("--out", f.out, "folder for the model (default: out/NAME)");
-  auto* budget = verb.add_option("--budget", f.budget, "time for everything from reading, which gets half, to the baselines, as 90s, 10m or 1h30m (default: 5m)");
-  verb.add_option("--steps", f.steps, "steps of the optimizer instead of a budget")->excludes(budget);
-  auto* resume = verb.add_flag("--resume", f.resume, "go on from the checkpoint; without one, start afresh");
-  verb.add_flag("--overwrite", f.overwrite, "replace what is in the folder")->excludes(resume);
-  verb.add_option("--seed", f.seed, "of weights, batches and dropout (default: 0)");
-  verb.add_option("--threads", f.threads, "threads; the same bits for any number (default: all cores)");
-  verb.add_option("--lr", f.lr, "highest learning rate (default: by the size of the model)");
-  verb.add_option("--batch", f.batch, "sequences in a batch (default: 4 or 8, by the size of the model)");
-  verb.add_option("--length", f.length, "bytes of a sequence (default: 256 or 512)");
-  verb.add_option("--accumulate", f.accumulate, "batches to one step (default: 1)");
-  verb.add_option("--schedule", f.schedule, "cosine, or wsd: warm-up, stable, decay (default: cosine)")->check(CLI::IsMember({"cosine", "wsd"}));
-  verb.add_option("--warmup", f.warmup, "steps of rising learning rate (default: 5 %, at most 200)");
-  verb.add_option("--weight-decay", f.weight_decay, "of matrices (default: 0.1)");
-  verb.add_option("--dropout", f.dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training (default: 0)");
-  verb.add_option("--clip", f.clip, "largest norm of the gradient; 0: none (default: 1)");
-  verb.add_flag("--carry", f.carry, "start each sequence from the state at which the one before it in the text ended");
+  auto* budget = verb.add_option("--budget", f.budget, "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
+  verb.add_option("--steps", f.steps, "number of optimizer steps, instead of a budget")->excludes(budget);
+  auto* resume = verb.add_flag("--resume", f.resume, "continue from the checkpoint; without one, start from the beginning");
+  verb.add_flag("--overwrite", f.overwrite, "replace the model in the folder")->excludes(resume);
+  verb.add_option("--seed", f.seed, "random seed of weights, batches and dropout (default: 0)");
+  verb.add_option("--threads", f.threads, "number of threads; the result does not depend on it (default: all cores)");
+  verb.add_option("--lr", f.lr, "peak learning rate (default: by the size of the model)");
+  verb.add_option("--batch", f.batch, "sequences per batch (default: 4 or 8, by the size of the model)");
+  verb.add_option("--length", f.length, "bytes per sequence (default: 256 or 512)");
+  verb.add_option("--accumulate", f.accumulate, "batches per optimizer step (default: 1)");
+  verb.add_option("--schedule", f.schedule, "schedule of the learning rate: cosine, or wsd (warm-up, stable, decay) (default: cosine)")->check(CLI::IsMember({"cosine", "wsd"}));
+  verb.add_option("--warmup", f.warmup, "warm-up steps (default: 5 %, at most 200)");
+  verb.add_option("--weight-decay", f.weight_decay, "weight decay of matrices (default: 0.1)");
+  verb.add_option("--dropout", f.dropout, "dropout probability of the embedding and of the output of each mixer and MLP (default: 0)");
+  verb.add_option("--clip", f.clip, "clip the gradient to this norm; 0: no clipping (default: 1)");
+  verb.add_flag("--carry", f.carry, "carry the state from each sequence to the one that follows it in the text");
   std::vector<std::string> precisions = precision_names();
   precisions.emplace_back("auto");
-  verb.add_option("--precision", f.precision, "of matrix products: fp32; bf16, faster where the CPU multiplies it; auto, by measurement (default: fp32)")
+  verb.add_option("--precision", f.precision, "precision of matrix products: fp32; bf16, faster on CPUs that support it; auto: whichever is faster here (default: fp32)")
       ->check(CLI::IsMember(precisions));
-  verb.add_flag("--checkpoint-activations", f.checkpoint_activations, "less memory, a third more time");
-  verb.add_option("--val-fraction", f.val_fraction, "the last part of the data, held out (default: 0.1)")->check(CLI::Range(1e-6, 0.9));
-  verb.add_option("--evaluate-every", f.evaluate_every, "steps (default: twenty times in the run)");
-  verb.add_option("--checkpoint-every", f.checkpoint_seconds, "seconds (default: 2, or 30 in runs of more than ten minutes)");
-  verb.add_flag("--no-baselines", f.no_baselines, "no n-gram models, PPMd and xz beside the result");
+  verb.add_flag("--checkpoint-activations", f.checkpoint_activations, "recompute activations in the backward pass: less memory, a third more time");
+  verb.add_option("--val-fraction", f.val_fraction, "share of the data to hold out, from their end (default: 0.1)")->check(CLI::Range(1e-6, 0.9));
+  verb.add_option("--evaluate-every", f.evaluate_every, "steps between evaluations (default: a twentieth of the run)");
+  verb.add_option("--checkpoint-every", f.checkpoint_seconds, "seconds between checkpoints (default: 2, or 30 in runs of more than ten minutes)");
+  verb.add_flag("--no-baselines", f.no_baselines, "do not measure n-grams, PPMd and xz");
   verb.add_flag("--json", f.json, "print the result as one JSON object");
 }
 
@@ -242,7 +242,7 @@ void add_flags(CLI::App& verb, Flags& f) {
 
 void add_train(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& verb = *app.add_subcommand("train", "a model on the bytes of files, beside what n-gram models, PPMd and xz make of them");
+  CLI::App& verb = *app.add_subcommand("train", "train a model on the bytes of files; n-grams, PPMd and xz are measured beside it");
   verb.footer(examples);
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });

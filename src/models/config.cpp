@@ -64,22 +64,22 @@ std::string preset_names() {
 void ModelConfig::visit(FieldVisitor& v) {
   v.field("format_version", format_version, "version of this format");
   v.field("d_model", d_model, "width of the residual stream");
-  v.field("vocab_size", vocab_size, "ids that are predicted; 256 for bytes");
-  v.field("begin", begin, "one more input id that stands before a document");
-  v.field("tied", tied, "the output matrix is the embedding");
-  v.field("norm_eps", norm_eps, "epsilon of the RMS norms");
-  v.field("residual_init", residual_init, "how outputs of mixers and MLPs start: scaled (by 1 / sqrt of their number), plain or zero");
-  v.field("context", context, "positions that training saw at once; 0: not trained");
-  v.field("layers", layers, "names of mixers with counts, as in \"m3 A m3 A\"");
+  v.field("vocab_size", vocab_size, "size of the vocabulary; 256 for bytes");
+  v.field("begin", begin, "adds one input id that stands before each document");
+  v.field("tied", tied, "the output layer shares its weights with the embedding");
+  v.field("norm_eps", norm_eps, "epsilon of the norms");
+  v.field("residual_init", residual_init, "initial output projections of mixers and MLPs: scaled (by 1 / sqrt of their number), plain or zero");
+  v.field("context", context, "sequence length in training; 0: not trained yet");
+  v.field("layers", layers, "order of the layers: names of mixers with counts, as in \"m3 A m3 A\"");
   visit_added(v);
 }
 
 void ModelConfig::visit_added(FieldVisitor& v) {
-  v.field("norm", norm, "kind of the norms of mixers, MLPs and the output: rms, rms_plain (no weight), layer, layer_no_bias or layer_plain (no weight, no bias)");
-  v.field("learned_positions", learned_positions, "rows of a table of learned positions that is added to the embedding; 0: none");
-  v.field("embedding_scale", embedding_scale, "factor of the embedding");
-  v.field("logit_scale", logit_scale, "factor of the logits");
-  v.field("logit_softcap", logit_softcap, "c of c tanh(logits / c); 0: no cap");
+  v.field("norm", norm, "norm before each mixer, each MLP and the output: rms, rms_plain (no weight), layer, layer_no_bias or layer_plain (no weight, no bias)");
+  v.field("learned_positions", learned_positions, "number of learned position embeddings; 0: none");
+  v.field("embedding_scale", embedding_scale, "the embedding is multiplied by this");
+  v.field("logit_scale", logit_scale, "the logits are multiplied by this");
+  v.field("logit_softcap", logit_softcap, "soft cap c of the logits, c tanh(logits / c); 0: none");
 }
 
 void ModelConfig::visit_keys(KeyVisitor& v) {

@@ -25,17 +25,17 @@ struct SublayerConfig {
   std::string mixer;              // its JSON object
 
   void visit(FieldVisitor& v) {
-    v.field("name", name, "name of the sublayer's parameters: layers.3.NAME.in_proj.weight");
+    v.field("name", name, "name of the sublayer, used in the names of its parameters: layers.3.NAME.in_proj.weight");
     v.field("norm", norm, "norm before the mixer: rms, rms_plain (no weight), layer, layer_no_bias, layer_plain (no weight, no bias) or none");
-    v.field("norm_name", norm_name, "name of the norm's parameters; empty: NAME_norm");
-    v.field("post_norm", post_norm, "norm behind the mixer, of the same kinds");
-    v.field("input", input, "what the norm reads: stream (the residual stream), or block (what came into the block: a parallel sublayer)");
-    v.field("with", with, "name of a side value that is joined to the input, as the embedding in Zamba; empty: none");
-    v.field("residual", residual, "what the result is added to: stream, normed (the input behind its norm) or none");
-    v.field("residual_scale", residual_scale, "factor of what the result is added to");
-    v.field("scale", scale, "factor of the result");
-    v.field("low_rank", low_rank, "rank of a product of two matrices that is added to the mixer, as in LoRA; 0: none");
-    v.field("lr_scale", lr_scale, "factor of the learning rate of the sublayer's parameters; 0: they rest");
+    v.field("norm_name", norm_name, "name of the norm, used in the names of its parameters; empty: NAME_norm");
+    v.field("post_norm", post_norm, "norm after the mixer; the same values as norm");
+    v.field("input", input, "input of the sublayer: stream (the residual stream) or block (the input of the block, for parallel sublayers)");
+    v.field("with", with, "name of a side value that is concatenated to the input, as the embedding in Zamba; empty: none");
+    v.field("residual", residual, "what the output is added to: stream, normed (the input after its norm) or none");
+    v.field("residual_scale", residual_scale, "the residual is multiplied by this");
+    v.field("scale", scale, "the output is multiplied by this");
+    v.field("low_rank", low_rank, "rank of a low-rank adapter (LoRA) in parallel to the mixer; 0: none");
+    v.field("lr_scale", lr_scale, "the learning rate of the sublayer's parameters is multiplied by this; 0 freezes them");
   }
 };
 

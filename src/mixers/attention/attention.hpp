@@ -18,18 +18,18 @@ struct AttentionConfig {
   double norm_eps = 1e-5;
 
   void visit(FieldVisitor& v) {
-    v.field("n_heads", n_heads, "query heads");
-    v.field("n_kv_heads", n_kv_heads, "key and value heads, a divisor of n_heads; 0: n_heads");
-    v.field("headdim", headdim, "channels of a head; 0: d_model / n_heads");
-    v.field("rope", rope, "rotary positions; false: none at all");
+    v.field("n_heads", n_heads, "number of query heads");
+    v.field("n_kv_heads", n_kv_heads, "number of key and value heads, a divisor of n_heads; 0: n_heads");
+    v.field("headdim", headdim, "channels per head; 0: d_model / n_heads");
+    v.field("rope", rope, "rotary position embeddings (RoPE); false: no positions");
     v.field("rope_theta", rope_theta, "base of the rotary frequencies");
-    v.field("rotary_dim", rotary_dim, "leading channels of a head that turn; 0: headdim");
-    v.field("rope_interleaved", rope_interleaved, "neighbouring channels turn together, not the two halves");
-    v.field("window", window, "positions that a query sees, its own included; 0: all");
-    v.field("qk_norm", qk_norm, "RMS norm of each head of q and k, with learned weights, before they turn");
+    v.field("rotary_dim", rotary_dim, "channels per head that RoPE rotates, from the first on; 0: headdim");
+    v.field("rope_interleaved", rope_interleaved, "RoPE rotates pairs of neighbouring channels instead of pairs from the two halves");
+    v.field("window", window, "sliding window: positions that a query sees, its own included; 0: all");
+    v.field("qk_norm", qk_norm, "RMS norm per head of q and k, with learned weights, before RoPE");
     v.field("norm_eps", norm_eps, "epsilon of qk_norm");
-    v.field("d_conv", d_conv, "taps of a short convolution over q, k and v; 0: none");
-    v.field("bias", bias, "biases of the projections");
+    v.field("d_conv", d_conv, "width of a short causal convolution over q, k and v; 0: none");
+    v.field("bias", bias, "the projections have biases");
   }
   // Fills in what was left 0. Throws config.
   static AttentionConfig read(const JsonText& block, int64_t d_model);

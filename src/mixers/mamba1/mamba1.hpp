@@ -13,15 +13,15 @@ struct Mamba1Config {
   bool conv_bias = true, bias = false;
 
   void visit(FieldVisitor& v) {
-    v.field("d_state", d_state, "states of a channel");
-    v.field("d_conv", d_conv, "taps of the convolution");
-    v.field("expand", expand, "d_inner / d_model");
-    v.field("dt_rank", dt_rank, "rank of the step sizes; 0: d_model / 16, rounded up");
-    v.field("dt_min", dt_min, "initial step sizes are log-uniform from dt_min");
-    v.field("dt_max", dt_max, "to dt_max");
-    v.field("dt_init_floor", dt_init_floor, "least initial step size, below which dt_min does not reach");
-    v.field("conv_bias", conv_bias, "bias of the convolution");
-    v.field("bias", bias, "biases of in_proj and out_proj");
+    v.field("d_state", d_state, "state size per channel");
+    v.field("d_conv", d_conv, "width of the causal convolution");
+    v.field("expand", expand, "inner width divided by d_model");
+    v.field("dt_rank", dt_rank, "rank of the projection to the step sizes; 0: d_model / 16, rounded up");
+    v.field("dt_min", dt_min, "smallest initial step size");
+    v.field("dt_max", dt_max, "largest initial step size");
+    v.field("dt_init_floor", dt_init_floor, "lower bound of the initial step sizes, whatever dt_min is");
+    v.field("conv_bias", conv_bias, "the convolution has a bias");
+    v.field("bias", bias, "in_proj and out_proj have biases");
   }
   // Fills in what was left 0. Throws config.
   static Mamba1Config read(const JsonText& block, int64_t d_model);

@@ -20,24 +20,24 @@ struct Mamba2Config {
   bool norm_before_gate = false, conv_bias = true, bias = false;
 
   void visit(FieldVisitor& v) {
-    v.field("d_state", d_state, "channels of the state for each channel of a head");
-    v.field("d_conv", d_conv, "taps of the convolution");
-    v.field("expand", expand, "d_inner / d_model");
-    v.field("headdim", headdim, "channels of a head, a divisor of d_inner");
-    v.field("n_groups", n_groups, "groups of heads that share B and C");
-    v.field("chunk_size", chunk_size, "positions of a chunk; changes speed and rounding only");
-    v.field("dt_min", dt_min, "initial step sizes are log-uniform from dt_min");
-    v.field("dt_max", dt_max, "to dt_max");
-    v.field("dt_init_floor", dt_init_floor, "least initial step size, below which dt_min does not reach");
-    v.field("dt_limit_min", dt_limit_min, "step sizes are clamped to at least dt_limit_min");
-    v.field("dt_limit_max", dt_limit_max, "and at most dt_limit_max");
-    v.field("A_init_min", A_init_min, "initial decay rates lie between A_init_min");
-    v.field("A_init_max", A_init_max, "and A_init_max");
-    v.field("norm_eps", norm_eps, "epsilon of the gated norm");
-    v.field("norm_groups", norm_groups, "groups of channels that the gated norm spans; 0: n_groups");
-    v.field("norm_before_gate", norm_before_gate, "norm(y) silu(z) instead of norm(y silu(z))");
-    v.field("conv_bias", conv_bias, "bias of the convolution");
-    v.field("bias", bias, "biases of the projections");
+    v.field("d_state", d_state, "state size per channel");
+    v.field("d_conv", d_conv, "width of the causal convolution");
+    v.field("expand", expand, "inner width divided by d_model");
+    v.field("headdim", headdim, "channels per head, a divisor of the inner width");
+    v.field("n_groups", n_groups, "number of groups of heads that share B and C");
+    v.field("chunk_size", chunk_size, "positions per chunk of the scan; changes speed and rounding only");
+    v.field("dt_min", dt_min, "smallest initial step size");
+    v.field("dt_max", dt_max, "largest initial step size");
+    v.field("dt_init_floor", dt_init_floor, "lower bound of the initial step sizes, whatever dt_min is");
+    v.field("dt_limit_min", dt_limit_min, "lower clamp of the step sizes");
+    v.field("dt_limit_max", dt_limit_max, "upper clamp of the step sizes");
+    v.field("A_init_min", A_init_min, "smallest initial decay rate -A");
+    v.field("A_init_max", A_init_max, "largest initial decay rate -A");
+    v.field("norm_eps", norm_eps, "epsilon of the gated RMS norm");
+    v.field("norm_groups", norm_groups, "number of groups that the gated RMS norm is taken over; 0: n_groups");
+    v.field("norm_before_gate", norm_before_gate, "normalises before the gate, norm(y) silu(z), instead of after it, norm(y silu(z))");
+    v.field("conv_bias", conv_bias, "the convolution has a bias");
+    v.field("bias", bias, "the projections have biases");
   }
   // Throws config.
   static Mamba2Config read(const JsonText& block, int64_t d_model);

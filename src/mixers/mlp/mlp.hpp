@@ -15,16 +15,16 @@ struct MlpConfig {
   bool gated = false, bias = false;
 
   void visit(FieldVisitor& v) {
-    v.field("d_ff", d_ff, "hidden width");
-    v.field("activation", activation, "silu, gelu, gelu_tanh, relu, squared_relu, tanh or sigmoid");
-    v.field("gated", gated, "the activation is the gate of another value of width d_ff");
-    v.field("bias", bias, "both products add a bias");
+    v.field("d_ff", d_ff, "hidden width of the MLP");
+    v.field("activation", activation, "activation function: silu, gelu, gelu_tanh, relu, squared_relu, tanh or sigmoid");
+    v.field("gated", gated, "gated MLP (GLU): the activation of one projection is multiplied by another projection");
+    v.field("bias", bias, "both projections have biases");
   }
 };
 
 struct SwigluConfig {
   int64_t d_ff = 0;
-  void visit(FieldVisitor& v) { v.field("d_ff", d_ff, "hidden width"); }
+  void visit(FieldVisitor& v) { v.field("d_ff", d_ff, "hidden width of the MLP"); }
 };
 
 class Mlp : public Mixer {
