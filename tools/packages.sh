@@ -7,11 +7,14 @@ packages_full="clang libclang-rt-dev valgrind"   # libFuzzer; counting instructi
 packages_arm="g++-aarch64-linux-gnu qemu-user libhwy-dev:arm64 libgtest-dev:arm64"   # to compile for ARM on another machine, and to run that
 
 install_packages() {
-  local set list package missing=() as_root=()
+  local set list package installed want native missing=() as_root=()
+  native=$(dpkg --print-architecture 2>/dev/null)
   for set in "$@"; do
     list="packages_$set"
     for package in ${!list}; do
-      [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+      installed=" $(dpkg-query -W -f='${Architecture}:${db:Status-Status} ' "$package" 2>/dev/null)"
+      [[ $package == *:* ]] && want=${package#*:} || want=$native   # of a package for two machines, each has a status
+      [[ "$installed" == *" $want:installed "* || "$installed" == *" all:installed "* ]] || missing+=("$package")
     done
   done
   [ ${#missing[@]} -gt 0 ] || return 0
