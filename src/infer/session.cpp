@@ -69,9 +69,8 @@ struct Session::Impl {
   void check(std::span<const int32_t> ids) const {
     const int64_t vocab = model.config().vocab_size;
     for (int32_t id : ids) require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
-    const int64_t most = model.config().learned_positions, begin = state.position() == 0 && model.config().begin ? 1 : 0;
-    const int64_t end = state.position() + begin + static_cast<int64_t>(ids.size());
-    require(most == 0 || end <= most, ErrorCode::config, "[session] ", end, " positions are more than the ", most, " of learned_positions; start a new session");
+    const int64_t begin = state.position() == 0 && model.config().begin ? 1 : 0;
+    model.layers().input().require_positions(state.position() + begin + static_cast<int64_t>(ids.size()));
   }
 
   // Reads ids in slices; the logits of the last one are kept. `begin` is not among the ids.

@@ -35,6 +35,7 @@ class LanguageModel {
   State new_state(DType dtype) const { return State(layout_, dtype); }
   const StateLayout& layout() const { return *layout_; }
 
+  const TokenInput& input() const { return input_; }
   const TokenOutput& output() const { return output_; }
   TokenOutput& output() { return output_; }
   void visit_parameters(ParameterVisitor& visitor);

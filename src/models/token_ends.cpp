@@ -19,12 +19,17 @@ TokenInput::TokenInput(const ModelConfig& config)
   if (config.learned_positions > 0) positions_.emplace("positions.weight", Shape{config.learned_positions, config.d_model}, init_normal(0.02));
 }
 
+void TokenInput::require_positions(int64_t count) const {
+  require(!positions_ || count <= positions_->shape[0], ErrorCode::config, "[model] ", count, " positions are more than the ",
+          positions_ ? positions_->shape[0] : 0, " of learned_positions; cut the sequence there, or start a new session");
+}
+
 std::span<const int32_t> TokenInput::positions(Arena& memory, const Rows& rows) const {
-  const int64_t count = rows.offsets.back(), most = positions_->shape[0];
+  const int64_t count = rows.offsets.back();
   auto* all = memory.allocate_array<int32_t>(count);
   for (int64_t s = 0; s < rows.sequences(); ++s) {
-    const int64_t start = rows.start[static_cast<size_t>(s)], end = start + rows.length(s);
-    require(end <= most, ErrorCode::config, "[model] ", end, " positions are more than the ", most, " of learned_positions; cut the sequence there");
+    const int64_t start = rows.start[static_cast<size_t>(s)];
+    require_positions(start + rows.length(s));
     for (int64_t i = 0; i < rows.length(s); ++i) all[rows.begin(s) + i] = static_cast<int32_t>(start + i);
   }
   return {all, static_cast<size_t>(count)};

@@ -17,7 +17,9 @@ class TokenInput {
  public:
   explicit TokenInput(const ModelConfig& config);
 
-  // Throws config for a position behind the last learned one.
+  // Throws config if there are learned positions, and fewer than `count`.
+  void require_positions(int64_t count) const;
+  // Throws as require_positions does.
   Var forward(Tape& tape, std::span<const int32_t> ids, const Rows& rows, const Dropout& dropout) const;
   void advance(Exec& exec, std::span<const int32_t> ids, const Rows& rows, const View& x) const;
   void visit_parameters(ParameterVisitor& visitor);
