@@ -1,5 +1,6 @@
-// The public character-level setting on tinyshakespeare: 4 layers of attention (4 heads, d_model 128), context 64, batch 12, 2,000 steps,
-// no dropout; the SSMs get no more parameters. Nats per character over the whole last tenth of the text, every position of windows of 64.
+// The public character-level setting on tinyshakespeare: 4 layers of attention (4 heads, d_model 128), context 64,
+// batch 12, 2,000 steps, no dropout; the SSMs get no more parameters. Nats per character over the whole last tenth of
+// the text, every position of windows of 64.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -20,7 +21,9 @@ struct Candidate {
   float lr;
 };
 const Candidate candidates[] = {
-    {"attention", R"({"d_model": 128, "mixers": {"A": {"type": "attention", "n_heads": 4}}, "mlp": {"d_ff": 352}, "layers": "A4"})", 1e-3f},
+    {"attention",
+     R"({"d_model": 128, "mixers": {"A": {"type": "attention", "n_heads": 4}}, "mlp": {"d_ff": 352}, "layers": "A4"})",
+     1e-3f},
     {"mamba1", R"({"d_model": 128, "mixers": {"m": {"type": "mamba1"}}, "layers": "m6"})", 3e-3f},
     {"mamba2", R"({"d_model": 128, "mixers": {"m": {"type": "mamba2"}}, "layers": "m6"})", 3e-3f},
 };
@@ -56,8 +59,8 @@ double run(const Candidate& candidate, const ByteSource& train, const ByteSource
     tape.reset();
   }
   const double nats = evaluate(model, held_out);
-  std::fprintf(log, "%s, %lld parameters, seed %llu: %.4f nats per character\n", candidate.name, static_cast<long long>(model.parameter_count()),
-               static_cast<unsigned long long>(seed), nats);
+  std::fprintf(log, "%s, %lld parameters, seed %llu: %.4f nats per character\n", candidate.name,
+               static_cast<long long>(model.parameter_count()), static_cast<unsigned long long>(seed), nats);
   std::fflush(log);
   return nats;
 }
@@ -70,10 +73,14 @@ int main(int argc, char** argv) try {
   uint64_t seeds = 3;
   bool json = false;
   for (int i = 2; i < argc; ++i) {
-    if (!std::strcmp(argv[i], "--json")) json = true;
-    else if (!std::strcmp(argv[i], "--seeds") && i + 1 < argc) seeds = std::stoul(argv[++i]);
-    else if (!std::strcmp(argv[i], "--only") && i + 1 < argc) only = argv[++i];
-    else return std::fprintf(stderr, "char_lm: unknown flag %s\n", argv[i]), 2;
+    if (!std::strcmp(argv[i], "--json"))
+      json = true;
+    else if (!std::strcmp(argv[i], "--seeds") && i + 1 < argc)
+      seeds = std::stoul(argv[++i]);
+    else if (!std::strcmp(argv[i], "--only") && i + 1 < argc)
+      only = argv[++i];
+    else
+      return std::fprintf(stderr, "char_lm: unknown flag %s\n", argv[i]), 2;
   }
   const auto [train, held_out] = ByteSource(file).split(0.1);
   std::string result = "{";
@@ -82,7 +89,8 @@ int main(int argc, char** argv) try {
     double sum = 0;
     for (uint64_t seed = 1; seed <= seeds; ++seed) sum += run(candidate, train, held_out, seed, json ? stderr : stdout);
     char text[64];
-    std::snprintf(text, sizeof text, "%s\"%s\": %.4f", result.size() > 1 ? ", " : "", candidate.name, sum / static_cast<double>(seeds));
+    std::snprintf(text, sizeof text, "%s\"%s\": %.4f", result.size() > 1 ? ", " : "", candidate.name,
+                  sum / static_cast<double>(seeds));
     result += text;
   }
   std::printf("%s}\n", result.c_str());

@@ -1,5 +1,6 @@
-// Our matrix products beside oneDNN's, in fp32, interleaved: one markdown table with the rate of each and the share of the roof.
-// Both have their weights packed before the clock starts (oneDNN: format_tag::any); dW reads activations as they are.
+// Our matrix products beside oneDNN's, in fp32, interleaved: one markdown table with the rate of each and the share of
+// the roof. Both have their weights packed before the clock starts (oneDNN: format_tag::any); dW reads activations as
+// they are.
 //   bench_matmul_onednn [seconds a cell] [largest number of threads]
 #include <omp.h>
 #include <time.h>
@@ -28,12 +29,14 @@ struct Problem {
 };
 
 constexpr Problem problems[] = {
-    {"base, up", 2048, 384, 1536},   {"base, in", 2048, 384, 768},    {"base, down", 2048, 768, 384},    {"small, up", 2048, 192, 768},
-    {"small, down", 2048, 384, 192}, {"base, M = 64", 64, 384, 1536}, {"base, M = 16", 16, 384, 1536},   {"base, M = 4", 4, 384, 1536},
-    {"base, M = 1", 1, 384, 1536},   {"large, M = 1", 1, 2048, 8192}, {"large, M = 16", 16, 2048, 8192},
+    {"base, up", 2048, 384, 1536},   {"base, in", 2048, 384, 768},      {"base, down", 2048, 768, 384},
+    {"small, up", 2048, 192, 768},   {"small, down", 2048, 384, 192},   {"base, M = 64", 64, 384, 1536},
+    {"base, M = 16", 16, 384, 1536}, {"base, M = 4", 4, 384, 1536},     {"base, M = 1", 1, 384, 1536},
+    {"large, M = 1", 1, 2048, 8192}, {"large, M = 16", 16, 2048, 8192},
 };
 
-// One thread is timed by what it computed, so that a busy machine tells the truth too; several by the clock on the wall.
+// One thread is timed by what it computed, so that a busy machine tells the truth too; several by the clock on the
+// wall.
 clockid_t timer = CLOCK_MONOTONIC;
 
 double now() {
@@ -51,14 +54,16 @@ double seconds_of(const std::function<void()>& f, int repeats) {
 Tensor random_tensor(uint64_t stream, const Shape& shape) {
   const Random random(1, stream);
   Tensor t(DType::f32, shape);
-  for (int64_t i = 0; i < shape.elements(); ++i) t.as<float>()[i] = static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
+  for (int64_t i = 0; i < shape.elements(); ++i)
+    t.as<float>()[i] = static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
   return t;
 }
 
 // dst = src weights, with strides; a packed copy of the weights if oneDNN wants one and `pack`.
 class OneDnn {
  public:
-  OneDnn(int64_t m, int64_t n, int64_t k, float* src, bool src_transposed, float* weights, bool weights_transposed, bool pack, float* dst) {
+  OneDnn(int64_t m, int64_t n, int64_t k, float* src, bool src_transposed, float* weights, bool weights_transposed,
+         bool pack, float* dst) {
     using dnnl::memory;
     using tag = memory::format_tag;
     const auto f32 = memory::data_type::f32;
@@ -96,7 +101,8 @@ struct Rates {
 Rates compare(double flops, double budget, const std::function<void()>& ours, const std::function<void()>& theirs) {
   const double once = std::max(1e-7, std::min(seconds_of(ours, 2), seconds_of(theirs, 2)));
   const int repeats = std::max(1, static_cast<int>(0.004 / once));
-  const auto pause = std::chrono::milliseconds(10);  // OpenMP's threads spin on for a while, which is not our time to pay
+  // OpenMP's threads spin on for a while, which is not our time to pay
+  const auto pause = std::chrono::milliseconds(10);
   Rates best;
   for (double spent = 0; spent < budget;) {
     std::this_thread::sleep_for(pause);
@@ -117,21 +123,23 @@ double peak(ThreadPool& pool) {
   for (int round = 0; round < 5; ++round) {
     constexpr int64_t iterations = 2000000;
     const double flops = run_fma_chains(1) * static_cast<double>(iterations) * pool.size();
-    const double time = seconds_of([&] { pool.run(pool.size(), [&](int64_t, int) { run_fma_chains(iterations); }); }, 1);
+    const double time =
+        seconds_of([&] { pool.run(pool.size(), [&](int64_t, int) { run_fma_chains(iterations); }); }, 1);
     best = std::max(best, flops / time * 1e-9);
   }
   return best;
 }
 
 void print_row(const Problem& p, const char* product, const Rates& r, double roof) {
-  std::printf("| %s | %lld x %lld x %lld | %s | %.1f | %.1f | %.0f %% | %.0f %% |\n", p.name, static_cast<long long>(p.rows),
-              static_cast<long long>(p.in), static_cast<long long>(p.out), product, r.ours, r.theirs, 100 * r.ours / r.theirs,
-              100 * r.ours / roof);
+  std::printf("| %s | %lld x %lld x %lld | %s | %.1f | %.1f | %.0f %% | %.0f %% |\n", p.name,
+              static_cast<long long>(p.rows), static_cast<long long>(p.in), static_cast<long long>(p.out), product,
+              r.ours, r.theirs, 100 * r.ours / r.theirs, 100 * r.ours / roof);
   std::fflush(stdout);
 }
 
 void run_problem(const Problem& p, Exec& exec, double budget, double roof) {
-  const Tensor x = random_tensor(1, {p.rows, p.in}), w = random_tensor(2, {p.out, p.in}), dy = random_tensor(3, {p.rows, p.out});
+  const Tensor x = random_tensor(1, {p.rows, p.in}), w = random_tensor(2, {p.out, p.in}),
+               dy = random_tensor(3, {p.rows, p.out});
   const Tensor y(DType::f32, {p.rows, p.out}), dx(DType::f32, {p.rows, p.in}), dw(DType::f32, {p.out, p.in});
   const double flops = 2.0 * static_cast<double>(p.rows * p.in * p.out);
   Weight weight;
@@ -197,7 +205,9 @@ int main(int argc, char** argv) {
     Exec exec{device.pool(), scratch, device.kernels()};
     const double roof = peak(device.pool());
     std::printf("\n%s; fp32 peak %.0f GFLOP/s\n\n", device.description().c_str(), roof);
-    std::printf("| shape | N x in x out | product | ours, GFLOP/s | oneDNN | ratio | of the peak |\n|---|---|---|---|---|---|---|\n");
+    std::printf(
+        "| shape | N x in x out | product | ours, GFLOP/s | oneDNN | ratio | of the peak "
+        "|\n|---|---|---|---|---|---|---|\n");
     for (const Problem& problem : problems) run_problem(problem, exec, budget, roof);
   }
 }

@@ -1,5 +1,6 @@
-// Our PPMd beside another's sizes. usage: ppmd_golden TABLE FOLDER     TABLE: file,first_bytes,order,memory_bytes,code_bytes[,...] with a line
-// of names first, files in FOLDER. Prints a line a row; exit 1 if one differs by more than 0.1 %.
+// Our PPMd beside another's sizes. usage: ppmd_golden TABLE FOLDER     TABLE:
+// file,first_bytes,order,memory_bytes,code_bytes[,...] with a line of names first, files in FOLDER. Prints a line a
+// row; exit 1 if one differs by more than 0.1 %.
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -22,8 +23,10 @@ double difference(const Row& row, const std::string& folder) {
   statera::Ppmd model({.order = std::stoi(row.order), .memory = std::stoll(row.memory)});
   double nats = 0;
   for (const uint8_t byte : text.document(0)) nats += model.code(byte);
-  const double bytes = nats / std::numbers::ln2 / 8, expected = std::stod(row.expected), percent = 100 * (bytes / expected - 1);
-  std::printf("%-42s %8s bytes, order %2s: %9.0f here, %9.0f there, %+.4f %%\n", row.file.c_str(), row.bytes.c_str(), row.order.c_str(), bytes, expected, percent);
+  const double bytes = nats / std::numbers::ln2 / 8, expected = std::stod(row.expected),
+               percent = 100 * (bytes / expected - 1);
+  std::printf("%-42s %8s bytes, order %2s: %9.0f here, %9.0f there, %+.4f %%\n", row.file.c_str(), row.bytes.c_str(),
+              row.order.c_str(), bytes, expected, percent);
   return std::abs(percent);
 }
 
@@ -36,7 +39,8 @@ int check(const std::string& table, const std::string& folder) {
   for (; std::getline(in, line); ++rows) {
     std::istringstream cells(line);
     Row row;
-    for (std::string* cell : {&row.file, &row.bytes, &row.order, &row.memory, &row.expected}) std::getline(cells, *cell, ',');
+    for (std::string* cell : {&row.file, &row.bytes, &row.order, &row.memory, &row.expected})
+      std::getline(cells, *cell, ',');
     worst = std::max(worst, difference(row, folder));
   }
   std::printf("%d rows, the largest difference is %.4f %%\n", rows, worst);

@@ -1,10 +1,12 @@
-// How much the rate that `compare` chooses loses to the best of a full sweep: the regret, case by case. See bench/rates.sh.
+// How much the rate that `compare` chooses loses to the best of a full sweep: the regret, case by case. See
+// bench/rates.sh.
 //
-//   rates PLAN.json FOLDER STORE [--stage NAME] [--part K/N]    runs what is missing in every N-th case, from the K-th on, and keeps it in STORE
-//   rates PLAN.json --report STORE...                           the tables, from what is kept
+//   rates PLAN.json FOLDER STORE [--stage NAME] [--part K/N]    runs what is missing in every N-th case, from the K-th
+//   on, and keeps it in STORE rates PLAN.json --report STORE...                           the tables, from what is kept
 //
-// A case is a stage (steps of a training and of a trial for each kind), a data set (FOLDER/NAME) and a kind of preset. Everything but the rate is as in
-// `compare`: parts of the data, batches, schedule, weights of the best step, held-out bytes read as one stream.
+// A case is a stage (steps of a training and of a trial for each kind), a data set (FOLDER/NAME) and a kind of preset.
+// Everything but the rate is as in `compare`: parts of the data, batches, schedule, weights of the best step, held-out
+// bytes read as one stream.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -42,7 +44,8 @@ struct Case {
   std::string stage, data, kind, size;
   int64_t steps = 0, search_steps = 0, batch = 0, length = 0, seeds = 1;
   std::vector<double> rates;
-  double behind = std::numeric_limits<double>::infinity();  // bits: how far a rate may be behind the best before the sweep ends on its side
+  // bits: how far a rate may be behind the best before the sweep ends on its side
+  double behind = std::numeric_limits<double>::infinity();
 
   std::string preset() const { return size + "-" + kind; }
   std::string place() const { return stage + " " + data; }  // in the store
@@ -58,8 +61,16 @@ std::vector<Case> cases(const Json& plan, const std::string& only) {
     if (!only.empty() && only != name) continue;
     for (const std::string data : stage.at("data"))
       for (const auto& [kind, steps] : stage.at("steps").items()) {
-        Case c{.stage = name, .data = data, .kind = kind, .size = stage.at("size"), .steps = steps, .search_steps = stage.at("search_steps").at(kind),
-               .batch = stage.at("batch"), .length = stage.at("length"), .seeds = stage.at("seeds"), .rates = {}};
+        Case c{.stage = name,
+               .data = data,
+               .kind = kind,
+               .size = stage.at("size"),
+               .steps = steps,
+               .search_steps = stage.at("search_steps").at(kind),
+               .batch = stage.at("batch"),
+               .length = stage.at("length"),
+               .seeds = stage.at("seeds"),
+               .rates = {}};
         if (stage.contains("behind")) c.behind = stage.at("behind");
         for (double lr = stage.at("lowest_rate"); c.rates.size() < 7; lr *= 2) c.rates.push_back(lr);
         all.push_back(c);
@@ -68,14 +79,18 @@ std::vector<Case> cases(const Json& plan, const std::string& only) {
   return all;
 }
 
-RatePrior prior_of(const Case& c) { return rate_prior(ModelConfig::load(c.preset()), c.steps, c.search_steps, c.batch * c.length); }
+RatePrior prior_of(const Case& c) {
+  return rate_prior(ModelConfig::load(c.preset()), c.steps, c.search_steps, c.batch * c.length);
+}
 
-// The sweep of a case: from the rate next to the prior's outwards, one step down and one up in turn, on each side to the end or to a rate that is too
-// far behind. `cost(lr)` gives bits, or nothing if they are not known; then the sweep is not whole, and there is nothing.
+// The sweep of a case: from the rate next to the prior's outwards, one step down and one up in turn, on each side to
+// the end or to a rate that is too far behind. `cost(lr)` gives bits, or nothing if they are not known; then the sweep
+// is not whole, and there is nothing.
 template <class Cost>
 std::optional<std::vector<TriedRate>> sweep(const Case& c, const Cost& cost) {
   const double usual = std::log2(prior_of(c).lr);
-  const auto nearest = std::ranges::min_element(c.rates, {}, [&](double lr) { return std::abs(std::log2(lr) - usual); });
+  const auto nearest =
+      std::ranges::min_element(c.rates, {}, [&](double lr) { return std::abs(std::log2(lr) - usual); });
   const auto start = static_cast<size_t>(nearest - c.rates.begin());
   size_t low = start, high = start;
   std::map<size_t, double> known;
@@ -103,7 +118,9 @@ std::optional<std::vector<TriedRate>> sweep(const Case& c, const Cost& cost) {
   return grid;
 }
 
-double held_out(const Json& value) { return value.contains("error") ? std::numeric_limits<double>::infinity() : value.at("held_out").get<double>(); }
+double held_out(const Json& value) {
+  return value.contains("error") ? std::numeric_limits<double>::infinity() : value.at("held_out").get<double>();
+}
 
 // One training as compare does it; {"bits_per_byte" on validation text, "held_out"} or {"error"}.
 Json train_once(const Case& c, const Parts& parts, double lr, int64_t steps, int64_t seed, bool judge) {
@@ -112,11 +129,17 @@ Json train_once(const Case& c, const Parts& parts, double lr, int64_t steps, int
   Model model(config, Device::cpu({.threads = 1}));
   model.init(static_cast<uint64_t>(seed));
   const CompareSettings usual;
-  TrainOptions o{.steps = steps, .batch = c.batch, .length = c.length, .lr = static_cast<float>(lr), .weight_decay = usual.weight_decay, .seed = seed};
+  TrainOptions o{.steps = steps,
+                 .batch = c.batch,
+                 .length = c.length,
+                 .lr = static_cast<float>(lr),
+                 .weight_decay = usual.weight_decay,
+                 .seed = seed};
   o.evaluate_every = judge ? std::max<int64_t>(1, (steps + evaluations - 1) / evaluations) : steps;
   o.evaluate_bytes = o.final_bytes = validation_bytes;
   ByteTraining data(parts.train, parts.validation, o);
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("statera-rates-" + std::to_string(getpid()));
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("statera-rates-" + std::to_string(getpid()));
   Json value = *run_trial(model, data.data(), {.folder = folder.string(), .options = o, .stop = {}, .progress = {}});
   std::filesystem::remove_all(folder);
   if (judge && !value.contains("error")) value["held_out"] = bits(stream_cost(model, parts.held_out, judged_bytes));
@@ -134,11 +157,14 @@ void run_case(const Case& c, const std::string& folder, Store& store) {
     const Json value = train_once(c, parts, lr, steps, seed, judge);
     store.keep_trial(c.preset(), c.place(), name, value.dump());
     std::fprintf(stderr, "%s %s %s: %s\n", c.place().c_str(), c.preset().c_str(), name.c_str(),
-                 value.contains("error") ? "failed" : number_text(value.value("held_out", value.at("bits_per_byte").get<double>())).c_str());
+                 value.contains("error")
+                     ? "failed"
+                     : number_text(value.value("held_out", value.at("bits_per_byte").get<double>())).c_str());
     return value;
   };
   if (!store.fact("plateau " + c.data)) {
-    const NgramCost counts = ngram_cost(parts.train, parts.held_out.part(0, std::min(judged_bytes, parts.held_out.bytes())), {.max_order = 1});
+    const NgramCost counts = ngram_cost(
+        parts.train, parts.held_out.part(0, std::min(judged_bytes, parts.held_out.bytes())), {.max_order = 1});
     store.keep_fact("plateau " + c.data, number_text(counts.bits_per_byte.back()));
   }
   sweep(c, [&](double lr) { return std::optional(held_out(kept(lr, c.steps, 1, true))); });
@@ -147,7 +173,8 @@ void run_case(const Case& c, const std::string& folder, Store& store) {
   while (c.search_steps >= least_search_steps && std::ssize(tried) < settings.learning_rates) {
     const double lr = next_rate(tried, prior);
     const Json value = kept(lr, c.search_steps, 1, false);
-    tried.push_back({lr, value.contains("error") ? std::numeric_limits<double>::infinity() : value.at("bits_per_byte").get<double>()});
+    tried.push_back({lr, value.contains("error") ? std::numeric_limits<double>::infinity()
+                                                 : value.at("bits_per_byte").get<double>()});
     std::ranges::sort(tried, {}, &TriedRate::lr);
   }
   const double chosen = choose_rate(tried, prior, std::stod(*store.fact("plateau " + c.data))).lr;
@@ -158,13 +185,15 @@ void run_case(const Case& c, const std::string& folder, Store& store) {
 struct Swept {
   Case c;
   std::vector<TriedRate> grid, tried;
-  double plateau = 0, best = std::numeric_limits<double>::infinity(), best_lr = 0, bottom = 0;  // bottom: of a parabola through the best and its neighbours
+  // bottom: of a parabola through the best and its neighbours
+  double plateau = 0, best = std::numeric_limits<double>::infinity(), best_lr = 0, bottom = 0;
   std::vector<std::pair<double, std::vector<double>>> by_seed;  // rate, bits of its seeds
 
   double at(double lr) const {  // between the rates of the grid: a parabola in octaves through the nearest three
     size_t i = 1;
     while (i + 2 < grid.size() && std::log2(lr / grid[i].lr) > 0.5) ++i;
-    const double x = std::log2(lr / grid[i].lr), a = grid[i - 1].bits_per_byte, b = grid[i].bits_per_byte, d = grid[i + 1].bits_per_byte;
+    const double x = std::log2(lr / grid[i].lr), a = grid[i - 1].bits_per_byte, b = grid[i].bits_per_byte,
+                 d = grid[i + 1].bits_per_byte;
     return std::isfinite(a) && std::isfinite(d) ? b + (d - a) / 2 * x + (a + d - 2 * b) / 2 * x * x : b;
   }
 };
@@ -174,7 +203,9 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
   for (const auto& store : stores) {
     const auto plateau = store->fact("plateau " + c.data);
     if (!plateau) continue;
-    const auto get = [&](double lr, int64_t steps, int64_t seed) { return store->trial(c.preset(), c.place(), variant(lr, steps, seed)); };
+    const auto get = [&](double lr, int64_t steps, int64_t seed) {
+      return store->trial(c.preset(), c.place(), variant(lr, steps, seed));
+    };
     const auto whole = sweep(c, [&](double lr) {
       const auto value = get(lr, c.steps, 1);
       return value ? std::optional(held_out(Json::parse(*value))) : std::nullopt;
@@ -183,12 +214,14 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
     const std::vector<TriedRate>& grid = swept.grid = *whole;
     swept.plateau = std::stod(*plateau);
     const RatePrior prior = prior_of(c);
-    for (std::vector<TriedRate>& tried = swept.tried; c.search_steps >= least_search_steps && std::ssize(tried) < CompareSettings().learning_rates;) {
+    for (std::vector<TriedRate>& tried = swept.tried;
+         c.search_steps >= least_search_steps && std::ssize(tried) < CompareSettings().learning_rates;) {
       const double lr = next_rate(tried, prior);
       const auto value = get(lr, c.search_steps, 1);
       if (!value) break;
       const Json json = Json::parse(*value);
-      tried.push_back({lr, json.contains("error") ? std::numeric_limits<double>::infinity() : json.at("bits_per_byte").get<double>()});
+      tried.push_back({lr, json.contains("error") ? std::numeric_limits<double>::infinity()
+                                                  : json.at("bits_per_byte").get<double>()});
       std::ranges::sort(tried, {}, &TriedRate::lr);
     }
     const double chosen = choose_rate(swept.tried, prior, swept.plateau).lr;
@@ -201,7 +234,8 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
     const auto at = std::ranges::find(grid, swept.best_lr, &TriedRate::lr) - grid.begin();
     const auto i = static_cast<size_t>(std::clamp<std::ptrdiff_t>(at, 1, std::ssize(grid) - 2));
     const double a = grid[i - 1].bits_per_byte, b = grid[i].bits_per_byte, d = grid[i + 1].bits_per_byte;
-    swept.bottom = std::log2(grid[i].lr) + (a + d > 2 * b && std::isfinite(a + d) ? std::clamp((a - d) / 2 / (a + d - 2 * b), -1.0, 1.0) : 0);
+    swept.bottom = std::log2(grid[i].lr) +
+                   (a + d > 2 * b && std::isfinite(a + d) ? std::clamp((a - d) / 2 / (a + d - 2 * b), -1.0, 1.0) : 0);
     return true;
   }
   return false;
@@ -214,53 +248,70 @@ double deviation(const std::vector<double>& values) {
   return values.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
-// The prior of a case as the sweeps on other data sets would have it: the mean of their best rates at the same stage and kind.
+// The prior of a case as the sweeps on other data sets would have it: the mean of their best rates at the same stage
+// and kind.
 RatePrior without_this(const Swept& one, const std::vector<Swept>& all) {
   const RatePrior shipped = prior_of(one.c);
   double mean = 0, n = 0;
   for (const Swept& other : all)
-    if (other.c.stage == one.c.stage && other.c.kind == one.c.kind && other.c.data != one.c.data) mean += other.bottom, ++n;
+    if (other.c.stage == one.c.stage && other.c.kind == one.c.kind && other.c.data != one.c.data)
+      mean += other.bottom, ++n;
   if (n == 0) return shipped;
   const double lr = std::exp2(mean / n);
   return {.lr = lr, .search_lr = lr * shipped.search_lr / shipped.lr, .octaves = shipped.octaves};
 }
 
 void report(const std::vector<Swept>& all) {
-  std::printf("| stage | data | kind | best of the sweep | prior | chosen | its bits | regret | regret without this data | doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+  std::printf(
+      "| stage | data | kind | best of the sweep | prior | chosen | its bits | regret | regret without this data | "
+      "doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
   std::map<std::string, std::vector<double>> shipped, unseen;
   std::vector<double> deviations;
   for (const Swept& s : all) {
     const RatePrior prior = prior_of(s.c);
-    const RateChoice choice = choose_rate(s.tried, prior, s.plateau), blind = choose_rate(s.tried, without_this(s, all), s.plateau);
+    const RateChoice choice = choose_rate(s.tried, prior, s.plateau),
+                     blind = choose_rate(s.tried, without_this(s, all), s.plateau);
     const bool exact = !s.by_seed.empty();
-    const double chosen = exact ? s.by_seed.front().second.front() : s.at(choice.lr), best = std::min(s.best, exact ? chosen : s.best);
+    const double chosen = exact ? s.by_seed.front().second.front() : s.at(choice.lr),
+                 best = std::min(s.best, exact ? chosen : s.best);
     const double regret = chosen - best, regret_unseen = std::max(0.0, s.at(blind.lr) - best);
     const double spread = exact ? deviation(s.by_seed.front().second) : 0;
     if (exact && s.by_seed.front().second.size() > 1) deviations.push_back(spread);
-    std::printf("| %s | %s | %s | %.4f at %s | %.2g | %s | %.4f | %.4f | %.4f | %.4f | %.4f |\n", s.c.stage.c_str(), s.c.data.c_str(), s.c.kind.c_str(), s.best,
-                number_text(s.best_lr).c_str(), prior.lr, number_text(choice.lr).c_str(), chosen, regret, regret_unseen, choice.doubt, spread);
+    std::printf("| %s | %s | %s | %.4f at %s | %.2g | %s | %.4f | %.4f | %.4f | %.4f | %.4f |\n", s.c.stage.c_str(),
+                s.c.data.c_str(), s.c.kind.c_str(), s.best, number_text(s.best_lr).c_str(), prior.lr,
+                number_text(choice.lr).c_str(), chosen, regret, regret_unseen, choice.doubt, spread);
     shipped[s.c.stage].push_back(regret);
     unseen[s.c.stage].push_back(regret_unseen);
   }
   for (const auto& [stage, regrets] : shipped) {
-    const auto mean = [](const std::vector<double>& v) { double sum = 0; for (double x : v) sum += x; return sum / static_cast<double>(v.size()); };
-    std::printf("\n%s: %zu cases, regret %.4f on average, %.4f at most; with a prior that has not seen the data %.4f and %.4f\n", stage.c_str(), regrets.size(), mean(regrets),
-                *std::ranges::max_element(regrets), mean(unseen[stage]), *std::ranges::max_element(unseen[stage]));
+    const auto mean = [](const std::vector<double>& v) {
+      double sum = 0;
+      for (double x : v) sum += x;
+      return sum / static_cast<double>(v.size());
+    };
+    std::printf(
+        "\n%s: %zu cases, regret %.4f on average, %.4f at most; with a prior that has not seen the data %.4f and "
+        "%.4f\n",
+        stage.c_str(), regrets.size(), mean(regrets), *std::ranges::max_element(regrets), mean(unseen[stage]),
+        *std::ranges::max_element(unseen[stage]));
   }
   double squares = 0;
   for (double d : deviations) squares += d * d / static_cast<double>(deviations.size());
-  if (!deviations.empty()) std::printf("\nstandard deviation between seeds: %.4f (%zu cases)\n", std::sqrt(squares), deviations.size());
+  if (!deviations.empty())
+    std::printf("\nstandard deviation between seeds: %.4f (%zu cases)\n", std::sqrt(squares), deviations.size());
 }
 
 // The best rates, for the rows of src/mixers/*/rates.json.
 void print_best(const std::vector<Swept>& all) {
   std::map<std::string, std::pair<double, std::vector<double>>> by;
-  for (const Swept& s : all) by[s.c.stage + " " + s.c.preset() + ", " + std::to_string(s.c.steps) + " steps"].second.push_back(s.bottom);
+  for (const Swept& s : all)
+    by[s.c.stage + " " + s.c.preset() + ", " + std::to_string(s.c.steps) + " steps"].second.push_back(s.bottom);
   std::printf("\n");
   for (const auto& [name, value] : by) {
     double mean = 0;
     for (double b : value.second) mean += b / static_cast<double>(value.second.size());
-    std::printf("%s: best rate %.3g, %.2f octaves from data set to data set\n", name.c_str(), std::exp2(mean), deviation(value.second));
+    std::printf("%s: best rate %.3g, %.2f octaves from data set to data set\n", name.c_str(), std::exp2(mean),
+                deviation(value.second));
   }
 }
 
@@ -273,7 +324,11 @@ Json read_plan(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc < 4) return std::fprintf(stderr, "usage: rates PLAN.json FOLDER STORE [--stage NAME] [--part K/N], or rates PLAN.json --report STORE...\n"), 2;
+  if (argc < 4)
+    return std::fprintf(stderr,
+                        "usage: rates PLAN.json FOLDER STORE [--stage NAME] [--part K/N], or rates PLAN.json --report "
+                        "STORE...\n"),
+           2;
   const Json plan = read_plan(argv[1]);
   if (!std::strcmp(argv[2], "--report")) {
     std::vector<std::unique_ptr<Store>> stores;
@@ -289,9 +344,12 @@ int main(int argc, char** argv) try {
   std::string stage;
   size_t part = 0, parts = 1;
   for (int i = 4; i + 1 < argc; i += 2) {
-    if (!std::strcmp(argv[i], "--stage")) stage = argv[i + 1];
-    else if (!std::strcmp(argv[i], "--part") && std::sscanf(argv[i + 1], "%zu/%zu", &part, &parts) == 2 && part < parts) continue;
-    else return std::fprintf(stderr, "rates: unknown flag %s\n", argv[i]), 2;
+    if (!std::strcmp(argv[i], "--stage"))
+      stage = argv[i + 1];
+    else if (!std::strcmp(argv[i], "--part") && std::sscanf(argv[i + 1], "%zu/%zu", &part, &parts) == 2 && part < parts)
+      continue;
+    else
+      return std::fprintf(stderr, "rates: unknown flag %s\n", argv[i]), 2;
   }
   Store store(argv[3]);
   const std::vector<Case> all = cases(plan, stage);

@@ -1,4 +1,5 @@
-// statera bench: the roof of this machine and how near the engine comes: operations, training, inference, streams, the start of a process.
+// statera bench: the roof of this machine and how near the engine comes: operations, training, inference, streams, the
+// start of a process.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -33,9 +34,11 @@ using Json = nlohmann::ordered_json;
 using Names = Words;
 using Numbers = std::vector<int64_t>;
 
-const Names usual_models = {"small-attention", "small-mamba1", "small-mamba2", "base-attention", "base-mamba1", "base-mamba2"};
+const Names usual_models = {"small-attention", "small-mamba1", "small-mamba2",
+                            "base-attention",  "base-mamba1",  "base-mamba2"};
 constexpr const char* usual_model = "small-mamba2";  // of what takes one
-const Numbers usual_lengths = {256, 1024, 4096, 16384}, usual_contexts = {256, 4096, 65536, 1048576}, usual_batches = {1, 8, 64};
+const Numbers usual_lengths = {256, 1024, 4096, 16384}, usual_contexts = {256, 4096, 65536, 1048576},
+              usual_batches = {1, 8, 64};
 constexpr double usual_budget = 300;
 constexpr int64_t most_positions = int64_t{1} << 24, most_context = int64_t{1} << 40, most_batch = 4096;
 
@@ -56,7 +59,8 @@ struct Flags {
 };
 
 constexpr const char* footer =
-    "A part may name its models; --config names them for all. Without a choice: all parts, in at most five minutes; what its time\n"
+    "A part may name its models; --config names them for all. Without a choice: all parts, in at most five minutes; "
+    "what its time\n"
     "or the memory does not allow is left out and listed. Shares are of a peak that is measured beside the figure.\n\n"
     "Examples:\n"
     "  statera bench                                            everything, in five minutes\n"
@@ -86,7 +90,8 @@ Numbers sorted(Numbers numbers) {
 void check(const Flags& f) {
   const auto within = [](const Numbers& numbers, int64_t most, const std::string& flag) {
     for (int64_t n : numbers)
-      if (n < 1 || n > most) throw UsageError(flag + " " + std::to_string(n) + " is not in 1 to " + std::to_string(most));
+      if (n < 1 || n > most)
+        throw UsageError(flag + " " + std::to_string(n) + " is not in 1 to " + std::to_string(most));
   };
   within(f.lengths, f.train.chosen || f.start.chosen ? most_positions : most_context, "--length");
   within(f.batches, most_batch, "--batch");
@@ -95,15 +100,16 @@ void check(const Flags& f) {
     for (int64_t length : f.lengths)
       for (int64_t batch : f.batches)
         if (length * batch > most_positions)
-          throw UsageError("--batch " + std::to_string(batch) + " x --length " + std::to_string(length) + " is more than " +
-                           std::to_string(most_positions) + " positions in a training step");
+          throw UsageError("--batch " + std::to_string(batch) + " x --length " + std::to_string(length) +
+                           " is more than " + std::to_string(most_positions) + " positions in a training step");
   if (f.start.models.size() > 1) throw UsageError("--start takes one model: a process starts once");
   if (!f.weights.empty() && !f.infer.chosen) throw UsageError("--weights goes with --infer");
   if (f.precisions != Names{"fp32"} && !f.train.chosen) throw UsageError("--precision goes with --train");
   if (f.checkpoint && !f.train.chosen) throw UsageError("--checkpoint goes with --train");
 }
 
-// The configs are read once before the output is opened, so that it is none of them, and that all are good is seen before the first measurement.
+// The configs are read once before the output is opened, so that it is none of them, and that all are good is seen
+// before the first measurement.
 void read_configs(const Flags& f) {
   for (const Names* names : {&f.config, &f.train.models, &f.infer.models, &f.stream.models, &f.start.models})
     for (const std::string& model : *names) static_cast<void>(ModelConfig::load(model));
@@ -119,10 +125,12 @@ class Bench {
     for (int64_t threads : f.threads.empty() ? Numbers{0} : sorted(f.threads))
       devices_.push_back(make_device(static_cast<int>(std::clamp<int64_t>(threads, -1, 1 << 20))));
     const Machine machine = this_machine();
-    report_ = {{"statera", STATERA_VERSION}, {"commit", STATERA_COMMIT}, {"command", command_text()}, {"date", date_text()}};
+    report_ = {
+        {"statera", STATERA_VERSION}, {"commit", STATERA_COMMIT}, {"command", command_text()}, {"date", date_text()}};
     report_["machine"] = json_of_row(machine);
     report_["machine"]["instruction_set"] = instruction_set();
-    report_["settings"] = {{"threads", Json::array()}, {"budget_seconds", f.budget ? parse_seconds(*f.budget, "--budget") : 0}};
+    report_["settings"] = {{"threads", Json::array()},
+                           {"budget_seconds", f.budget ? parse_seconds(*f.budget, "--budget") : 0}};
     for (const Device& device : devices_) report_["settings"]["threads"].push_back(device.threads());
   }
 
@@ -136,10 +144,11 @@ class Bench {
       double weight;
       void (Bench::*measure)();
     };
-    const Timed parts[] = {{f.ops, 15, &Bench::operations},
-                           {f.stream.chosen, 3, &Bench::streams},
-                           {f.train.chosen, 45, &Bench::training},  // before inference, whose freed states would blur the peak of memory
-                           {f.infer.chosen, 30, &Bench::inference}};
+    const Timed parts[] = {
+        {f.ops, 15, &Bench::operations},
+        {f.stream.chosen, 3, &Bench::streams},
+        {f.train.chosen, 45, &Bench::training},  // before inference, whose freed states would blur the peak of memory
+        {f.infer.chosen, 30, &Bench::inference}};
     double all = 5, done = 0;  // the rest is for what ends late
     for (const Timed& part : parts) all += part.chosen ? part.weight : 0;
     for (const Timed& part : parts) {
@@ -159,7 +168,8 @@ class Bench {
   Numbers lengths(const Numbers& usual) const { return f.lengths.empty() ? usual : sorted(f.lengths); }
 
   void start() {
-    const int64_t batch = f.batches.empty() ? 1 : f.batches.front(), length = f.lengths.empty() ? 1024 : f.lengths.front();
+    const int64_t batch = f.batches.empty() ? 1 : f.batches.front(),
+                  length = f.lengths.empty() ? 1024 : f.lengths.front();
     const StartCost cost = measure_start(models(f.start, {usual_model}).front(), batch, length, devices_.front());
     report_["start"] = json_of_row(cost);
   }
@@ -183,8 +193,9 @@ class Bench {
   }
 
   void inference() {
-    const InferencePlan plan{models(f.infer, usual_models), lengths(usual_contexts), f.batches.empty() ? usual_batches : sorted(f.batches),
-                             devices_, f.weights.empty() ? std::vector{WeightFormat::f32} : f.weights};
+    const InferencePlan plan{models(f.infer, usual_models), lengths(usual_contexts),
+                             f.batches.empty() ? usual_batches : sorted(f.batches), devices_,
+                             f.weights.empty() ? std::vector{WeightFormat::f32} : f.weights};
     report_["settings"]["inference"] = {
         {"models", plan.models}, {"contexts", plan.contexts}, {"batches", plan.batches}, {"weights", Json::array()}};
     for (WeightFormat weights : plan.weights) report_["settings"]["inference"]["weights"].push_back(name_of(weights));
@@ -196,7 +207,8 @@ class Bench {
     for (const Precision precision : precisions)
       if (std::ranges::count(f.precisions, name_of(precision)) > 0)
         for (const Device& device : devices_) devices.push_back(device.with(precision));
-    const TrainingPlan plan{models(f.train, usual_models), lengths(usual_lengths), sorted(f.batches), devices, f.checkpoint};
+    const TrainingPlan plan{models(f.train, usual_models), lengths(usual_lengths), sorted(f.batches), devices,
+                            f.checkpoint};
     report_["settings"]["training"] = {
         {"models", plan.models}, {"lengths", plan.lengths}, {"batches", plan.batches}, {"checkpoint", plan.checkpoint}};
     report_["training"] = json_of(measure_training(plan, terms_));
@@ -241,7 +253,10 @@ void add_part(CLI::App& verb, const char* name, Part& part, const char* help) {
     part.models = names;
     std::erase(part.models, "");  // of the flag alone
   };
-  add_list(verb, name, take, help)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name("MODEL,MODEL");
+  add_list(verb, name, take, help)
+      ->expected(0, 1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("MODEL,MODEL");
 }
 }  // namespace
 
@@ -266,12 +281,15 @@ void add_bench(CLI::App& app) {
   const auto read_precisions = [&f](const Names& names) {
     f.precisions = names;
     for (std::string& name : f.precisions)
-      if (const std::string wrong = CLI::IsMember(precision_names())(name); !wrong.empty()) throw UsageError("--precision: " + wrong);
+      if (const std::string wrong = CLI::IsMember(precision_names())(name); !wrong.empty())
+        throw UsageError("--precision: " + wrong);
   };
-  add_list(verb, "--precision", read_precisions, "training: of matrix products, fp32, bf16; more than one in turn (default: fp32)");
+  add_list(verb, "--precision", read_precisions,
+           "training: of matrix products, fp32, bf16; more than one in turn (default: fp32)");
   verb.add_flag("--checkpoint", f.checkpoint, "training: activation checkpointing");
   verb.add_option("--bytes", f.bytes, "how far a stream goes")->capture_default_str();
-  verb.add_option("--budget", f.budget, "time for all, as 90s or 10m (default: 5m without a choice of parts, else as long as it takes)");
+  verb.add_option("--budget", f.budget,
+                  "time for all, as 90s or 10m (default: 5m without a choice of parts, else as long as it takes)");
   verb.add_option("--out", f.out, "write the JSON object to this file too");
   verb.add_flag("--json", f.json, "print one JSON object");
   verb.footer(footer);

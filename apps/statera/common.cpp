@@ -21,13 +21,16 @@ namespace {
 const auto program_start = std::chrono::steady_clock::now();
 }
 
-double seconds_since_start() { return std::chrono::duration<double>(std::chrono::steady_clock::now() - program_start).count(); }
+double seconds_since_start() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - program_start).count();
+}
 
 bool is_terminal(int fd) { return isatty(fd) == 1; }
 
 std::string read_all_stdin() {
   if (is_terminal(0)) throw UsageError("'-' reads from standard input, which is a terminal; pipe something in");
-  const ByteBuffer text = read_plain(0, "the standard input", static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)));
+  const ByteBuffer text =
+      read_plain(0, "the standard input", static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)));
   return {text.bytes().begin(), text.bytes().end()};
 }
 
@@ -40,26 +43,35 @@ void check_named_file(const std::string& flag, const std::string& path) {
 }
 
 void check_named_folder(const std::string& flag, const std::string& path) {
-  if (path == "-") throw UsageError(flag + " - would be a folder that is called '-', and a folder cannot go to standard output; give it a name");
+  if (path == "-")
+    throw UsageError(
+        flag + " - would be a folder that is called '-', and a folder cannot go to standard output; give it a name");
 }
 
 ReadOptions reading_within(double budget, int64_t cut_bytes) {
   ReadOptions options;
   options.often = stop_if_asked;
-  if (cut_bytes > 0) options.bytes = cut_bytes;
-  else if (budget > 0) options.seconds = budget / 2;
+  if (cut_bytes > 0)
+    options.bytes = cut_bytes;
+  else if (budget > 0)
+    options.seconds = budget / 2;
   return options;
 }
 
 std::vector<std::string> left_out_lines(const ByteSource& source, double budget, bool again) {
   constexpr size_t most = 5;
-  std::vector<std::string> lines(source.left_out().begin(), source.left_out().begin() + static_cast<std::ptrdiff_t>(std::min(most, source.left_out().size())));
-  if (source.left_out().size() > most) lines.push_back("the same in " + std::to_string(source.left_out().size() - most) + " more folders");
+  std::vector<std::string> lines(
+      source.left_out().begin(),
+      source.left_out().begin() + static_cast<std::ptrdiff_t>(std::min(most, source.left_out().size())));
+  if (source.left_out().size() > most)
+    lines.push_back("the same in " + std::to_string(source.left_out().size() - most) + " more folders");
   if (!source.cut().empty() && again)
-    lines.push_back("of " + source.cut() + " no more is read than before: the first " + bytes_text(static_cast<double>(source.bytes())) + " are all that is used");
+    lines.push_back("of " + source.cut() + " no more is read than before: the first " +
+                    bytes_text(static_cast<double>(source.bytes())) + " are all that is used");
   else if (!source.cut().empty())
-    lines.push_back("half of the budget of " + seconds_text(budget) + " was over while " + source.cut() + " was read: the first " +
-                    bytes_text(static_cast<double>(source.bytes())) + " are all that is used; a longer --budget reads more");
+    lines.push_back("half of the budget of " + seconds_text(budget) + " was over while " + source.cut() +
+                    " was read: the first " + bytes_text(static_cast<double>(source.bytes())) +
+                    " are all that is used; a longer --budget reads more");
   return lines;
 }
 
@@ -77,7 +89,8 @@ double parse_seconds(const std::string& text, const std::string& flag) {
     if (good) rest.remove_prefix(std::min(rest.size(), number->length + 1));
   }
   if (!good || !(total > 0) || !(total <= year))
-    throw UsageError(flag + " '" + text + "' is no span of time above 0 and up to a year; write it as 90s, 10m or 1h30m");
+    throw UsageError(flag + " '" + text +
+                     "' is no span of time above 0 and up to a year; write it as 90s, 10m or 1h30m");
   return total;
 }
 
@@ -101,7 +114,9 @@ void remember_command(int argc, char** argv) {
   command() = "statera";
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    const bool plain = !word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+") == std::string::npos;
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+") ==
+                                            std::string::npos;
     std::string quoted = "'";
     for (char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     command() += " " + (plain ? word : quoted + "'");
@@ -137,7 +152,8 @@ WeightFormat parse_weights(const std::string& name) {
 
 CLI::Option* add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
   const auto read = [&weights](const std::string& name) { weights = parse_weights(name); };
-  return verb.add_option_function<std::string>("--weights", read, "keep the weights of the layers as " + weights_text() + " (default: as in the folder)");
+  return verb.add_option_function<std::string>(
+      "--weights", read, "keep the weights of the layers as " + weights_text() + " (default: as in the folder)");
 }
 
 }  // namespace statera::cli

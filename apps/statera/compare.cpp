@@ -47,10 +47,13 @@ constexpr const char* examples =
     "  statera compare genome.fa.xz --size small --candidates hybrid-7  adds one to those that are done\n"
     "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
     "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
-    "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial in compare.sqlite.\n"
+    "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial "
+    "in compare.sqlite.\n"
     "Ctrl-C makes a report of what is done; the same command goes on. The exit status is 130 then.";
 
-double budget_from(const Flags& f, const CompareSettings& before) { return f.budget ? parse_seconds(*f.budget, "--budget") : before.budget; }
+double budget_from(const Flags& f, const CompareSettings& before) {
+  return f.budget ? parse_seconds(*f.budget, "--budget") : before.budget;
+}
 
 // What the flags say, upon what the folder says; the size decides what neither does.
 CompareSettings settings_from(const Flags& f, const std::optional<SavedComparison>& saved, int64_t bytes) {
@@ -86,24 +89,35 @@ void run(const Flags& f) {
   OutputFolder::check(out, comparison_files());
   const std::optional<SavedComparison> saved = saved_comparison(out);
   const int64_t cut_bytes = saved ? saved->cut_bytes : 0;
-  const ByteSource source(std::span<const std::string>(f.files), reading_within(budget_from(f, saved ? saved->settings : CompareSettings()), cut_bytes));
+  const ByteSource source(std::span<const std::string>(f.files),
+                          reading_within(budget_from(f, saved ? saved->settings : CompareSettings()), cut_bytes));
   const CompareSettings settings = settings_from(f, saved, source.bytes());
   const std::vector<Candidate> candidates = find_candidates(f.candidates, settings.size);
 
   nlohmann::ordered_json report;
   {
     CompareProgress progress;
-    progress.note("comparing " + std::to_string(candidates.size()) + (candidates.size() == 1 ? " candidate on " : " candidates on ") + bytes_text(static_cast<double>(source.bytes())) + " in about " +
-                  seconds_text(settings.budget) + "; Ctrl-C keeps what is done");
+    progress.note("comparing " + std::to_string(candidates.size()) +
+                  (candidates.size() == 1 ? " candidate on " : " candidates on ") +
+                  bytes_text(static_cast<double>(source.bytes())) + " in about " + seconds_text(settings.budget) +
+                  "; Ctrl-C keeps what is done");
     for (const std::string& line : left_out_lines(source, settings.budget, cut_bytes > 0)) progress.note(line);
     const Interrupt interrupt;
-    CompareRun how{.out = out, .version = STATERA_VERSION, .commit = STATERA_COMMIT, .command = command_text(), .spent = seconds_since_start(), .stop = Interrupt::asked, .note = {}, .status = {}};
+    CompareRun how{.out = out,
+                   .version = STATERA_VERSION,
+                   .commit = STATERA_COMMIT,
+                   .command = command_text(),
+                   .spent = seconds_since_start(),
+                   .stop = Interrupt::asked,
+                   .note = {},
+                   .status = {}};
     how.status = [&](const CompareStatus& status) { progress.show(status); };
     report = compare(source, candidates, settings, make_device(f.threads), how);
     progress.finish();
   }
   write_page(json_text(report), out);
-  if (f.json) std::printf("%s\n", json_text(report).c_str());
+  if (f.json)
+    std::printf("%s\n", json_text(report).c_str());
   else {
     print_report(report);
     std::printf("the page: %s/report.html   the models: %s/models/\n", printable(out).c_str(), printable(out).c_str());
@@ -114,23 +128,36 @@ void run(const Flags& f) {
 }
 
 void add_flags(CLI::App& verb, Flags& f) {
-  verb.add_option("FILE", f.files, "files or folders; - is the standard input; gzip, xz and zstd are unpacked")->required();
-  add_list(verb, "--candidates", f.candidates, "what to compare: kinds of presets (mamba2), presets (small-mamba2) or JSON configs")->default_str("mamba2,attention,hybrid");
-  verb.add_option("--size", f.size, "size of the presets: tiny, small or base (default: by the size of the data and the budget)");
+  verb.add_option("FILE", f.files, "files or folders; - is the standard input; gzip, xz and zstd are unpacked")
+      ->required();
+  add_list(verb, "--candidates", f.candidates,
+           "what to compare: kinds of presets (mamba2), presets (small-mamba2) or JSON configs")
+      ->default_str("mamba2,attention,hybrid");
+  verb.add_option("--size", f.size,
+                  "size of the presets: tiny, small or base (default: by the size of the data and the budget)");
   verb.add_option("--budget", f.budget, "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
-  verb.add_option("--match", f.match, "what is equal for all candidates (default: time)")->check(CLI::IsMember({"time", "flops", "params"}));
+  verb.add_option("--match", f.match, "what is equal for all candidates (default: time)")
+      ->check(CLI::IsMember({"time", "flops", "params"}));
   verb.add_option("--seeds", f.seeds, "trainings per candidate, with different seeds (default: 1)");
   verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");
   verb.add_option("--batch", f.batch, "sequences per batch, at the shortest length (default: 2, 4 or 8, by the size)");
-  verb.add_option("--length", f.lengths, "bytes per sequence; with several, as in 512,2048,8192, each candidate is trained at each (default: 512 to 2048, by the budget)");
-  verb.add_option("--precision", f.precision, "precision of matrix products in training: fp32; bf16, faster on CPUs that support it (default: fp32)")
+  verb.add_option("--length", f.lengths,
+                  "bytes per sequence; with several, as in 512,2048,8192, each candidate is trained at each (default: "
+                  "512 to 2048, by the budget)");
+  verb.add_option(
+          "--precision", f.precision,
+          "precision of matrix products in training: fp32; bf16, faster on CPUs that support it (default: fp32)")
       ->check(CLI::IsMember(precision_names()));
   verb.add_option("--weight-decay", f.weight_decay, "weight decay of matrices (default: 0.1)");
-  verb.add_option("--dropout", f.dropout, "dropout probability of the embedding and of the output of each mixer and MLP (default: 0)");
-  verb.add_option("--held-out-bytes", f.held_out_bytes, "number of bytes to judge on, from the end of the data (default: a tenth)");
+  verb.add_option("--dropout", f.dropout,
+                  "dropout probability of the embedding and of the output of each mixer and MLP (default: 0)");
+  verb.add_option("--held-out-bytes", f.held_out_bytes,
+                  "number of bytes to judge on, from the end of the data (default: a tenth)");
   verb.add_option("--learning-rates", f.learning_rates, "learning rates to try per candidate (default: 3)");
-  verb.add_option("--search-share", f.search_share, "share of the budget for the search for learning rates (default: 0.15)");
-  verb.add_option("--noise-share", f.noise_share, "share of the budget for the test with filler bytes in the stream; 0: no such test (default: 0.08)");
+  verb.add_option("--search-share", f.search_share,
+                  "share of the budget for the search for learning rates (default: 0.15)");
+  verb.add_option("--noise-share", f.noise_share,
+                  "share of the budget for the test with filler bytes in the stream; 0: no such test (default: 0.08)");
   verb.add_option("--threads", f.threads, "number of threads (default: all cores)");
   verb.add_flag("--json", f.json, "print the report as one JSON object");
 }
@@ -139,7 +166,8 @@ void add_flags(CLI::App& verb, Flags& f) {
 
 void add_compare(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& verb = *app.add_subcommand("compare", "find the model that fits your data and budget: train, measure, recommend");
+  CLI::App& verb =
+      *app.add_subcommand("compare", "find the model that fits your data and budget: train, measure, recommend");
   verb.footer(examples);
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });

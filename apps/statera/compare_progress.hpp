@@ -1,5 +1,5 @@
-// Where a comparison is, on standard error: on a terminal a line for each candidate that is written over and over, and one with the leader and
-// the time left; elsewhere a line whenever a candidate enters a new stage.
+// Where a comparison is, on standard error: on a terminal a line for each candidate that is written over and over, and
+// one with the leader and the time left; elsewhere a line whenever a candidate enters a new stage.
 #pragma once
 #include <map>
 #include <string>
@@ -22,7 +22,8 @@ class CompareProgress {
 
  private:
   LiveLines lines_;
-  std::map<std::string, std::string> stages_;  // the last that was printed of each candidate, where there is no terminal
+  // the last that was printed of each candidate, where there is no terminal
+  std::map<std::string, std::string> stages_;
 };
 
 }  // namespace statera::cli

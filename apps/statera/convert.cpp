@@ -34,10 +34,15 @@ void run(const Flags& flags) {
   out.check_place();
   const std::string weights(name_of(model.weights()));
   if (flags.json)
-    std::printf("%s\n", json_text(nlohmann::json({{"model", flags.model}, {"out", flags.out}, {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}})).c_str());
+    std::printf("%s\n", json_text(nlohmann::json({{"model", flags.model},
+                                                  {"out", flags.out},
+                                                  {"weights", weights},
+                                                  {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}}))
+                            .c_str());
   else
-    std::printf("%s of weights in %s: the model is in %s; try: statera generate %s\n", bytes_text(model.weight_bytes()).c_str(), weights.c_str(),
-                printable(flags.out).c_str(), printable(flags.out).c_str());
+    std::printf("%s of weights in %s: the model is in %s; try: statera generate %s\n",
+                bytes_text(model.weight_bytes()).c_str(), weights.c_str(), printable(flags.out).c_str(),
+                printable(flags.out).c_str());
 }
 }  // namespace
 
@@ -48,8 +53,9 @@ void add_convert(CLI::App& app) {
   verb->add_option("--out", flags->out, "the new folder")->required();
   add_weights(*verb, flags->weights)->required();
   verb->add_flag("--json", flags->json, "print one JSON object");
-  verb->footer("int8 and int4 are for inference: they are made from f32, and nothing is made from them.\n"
-               "Examples:\n  statera convert out/book --weights int8 --out out/book-int8");
+  verb->footer(
+      "int8 and int4 are for inference: they are made from f32, and nothing is made from them.\n"
+      "Examples:\n  statera convert out/book --weights int8 --out out/book-int8");
   verb->callback([flags] { run(*flags); });
 }
 

@@ -40,7 +40,8 @@ std::string unescaped(const std::string& text) {
 }
 
 bool same_file(int one, int other) {
-  struct stat a{}, b{};
+  struct stat a {
+  }, b{};
   return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
@@ -59,8 +60,10 @@ struct Ending {
 void run(Flags& flags) {
   for (std::string& stop : flags.sampling.stop) stop = unescaped(stop);
   if (flags.prompt == "-") flags.prompt = read_all_stdin();
-  if (flags.sampling.max_bytes < 1) throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
-  const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
+  if (flags.sampling.max_bytes < 1)
+    throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
+  const Model model =
+      Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const Interrupt interrupt;  // a second Ctrl-C ends at once
   Ending ending;
   flags.sampling.warn = [&](const std::string& line) { ending.warnings.push_back(line); };
@@ -75,7 +78,11 @@ void run(Flags& flags) {
     return written && !Interrupt::asked();
   });
   if (flags.json)
-    std::printf("%s\n", json_text(nlohmann::json({{"prompt", flags.prompt}, {"text", text}, {"bytes", text.size()}, {"seed", flags.sampling.seed}})).c_str());
+    std::printf("%s\n", json_text(nlohmann::json({{"prompt", flags.prompt},
+                                                  {"text", text},
+                                                  {"bytes", text.size()},
+                                                  {"seed", flags.sampling.seed}}))
+                            .c_str());
   if (Interrupt::asked()) throw Interrupted();
 }
 }  // namespace
@@ -85,22 +92,29 @@ void add_generate(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("generate", "generate text with a model");
   GenerateOptions& s = flags->sampling;
   verb->add_option("MODEL", flags->model, "a model folder")->required();
-  verb->add_option("--prompt", flags->prompt, "text to continue; - reads standard input")->type_name("BYTES");  // may be none
+  // may be none
+  verb->add_option("--prompt", flags->prompt, "text to continue; - reads standard input")->type_name("BYTES");
   verb->add_option("--max-bytes", s.max_bytes, "maximum length of the text, in bytes")->capture_default_str();
-  verb->add_option("--temperature", s.temperature, "sampling temperature; 0: always the most likely byte")->capture_default_str();
+  verb->add_option("--temperature", s.temperature, "sampling temperature; 0: always the most likely byte")
+      ->capture_default_str();
   verb->add_option("--top-k", s.top_k, "sample from the k most likely bytes; 0: all")->capture_default_str();
-  verb->add_option("--top-p", s.top_p, "sample from the fewest bytes whose probabilities add up to this")->capture_default_str();
+  verb->add_option("--top-p", s.top_p, "sample from the fewest bytes whose probabilities add up to this")
+      ->capture_default_str();
   verb->add_option("--min-p", s.min_p, "drop bytes below this share of the highest probability")->capture_default_str();
-  verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1 makes recent bytes less likely")->capture_default_str();
-  verb->add_option("--stop", s.stop, "end before this text, where \\n, \\t and \\\\ are a line end, a tab and a backslash; may be given several times");
+  verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1 makes recent bytes less likely")
+      ->capture_default_str();
+  verb->add_option("--stop", s.stop,
+                   "end before this text, where \\n, \\t and \\\\ are a line end, a tab and a backslash; may be given "
+                   "several times");
   verb->add_option("--seed", s.seed, "random seed; the same seed gives the same text")->capture_default_str();
   verb->add_flag("--raw", s.raw, "print bytes as they come, not only whole UTF-8 characters");
   add_weights(*verb, flags->weights);
   verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object at the end instead of streaming");
-  verb->footer("Examples:\n  statera generate out/shakespeare --prompt \"ROMEO:\" --max-bytes 400\n"
-               "  echo -n \"It was\" | statera generate out/book --prompt - --temperature 0.6 --top-p 0.9\n"
-               "  statera generate out/book --stop \"\\n\\n\" --seed 7");
+  verb->footer(
+      "Examples:\n  statera generate out/shakespeare --prompt \"ROMEO:\" --max-bytes 400\n"
+      "  echo -n \"It was\" | statera generate out/book --prompt - --temperature 0.6 --top-p 0.9\n"
+      "  statera generate out/book --stop \"\\n\\n\" --seed 7");
   verb->callback([flags] { run(*flags); });
 }
 

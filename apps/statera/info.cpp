@@ -32,7 +32,9 @@ struct PrintKeys : KeyVisitor {
   nlohmann::ordered_json objects;
   std::string where;
   void object(const std::string& name) override { where = name; }
-  void add(const char* name, const nlohmann::json& value, const char* help) { objects[where][name] = {{"default", value}, {"help", help}}; }
+  void add(const char* name, const nlohmann::json& value, const char* help) {
+    objects[where][name] = {{"default", value}, {"help", help}};
+  }
   void field(const char* name, int64_t& value, const char* help) override { add(name, value, help); }
   void field(const char* name, double& value, const char* help) override {
     add(name, std::isinf(value) ? nlohmann::json("inf") : nlohmann::json(value), help);
@@ -59,21 +61,27 @@ nlohmann::ordered_json json_of(const WeightsHeader& weights) {
 
 void print_weights(const WeightsHeader& weights) {
   std::string types;
-  for (const auto& [name, count] : weights.types) types += (types.empty() ? "" : ", ") + std::to_string(count) + " " + name;
-  std::printf("weights: %s, in %s, %lld tensors (%s), %s\n", weights.format.empty() ? "of another program" : ("format " + weights.format).c_str(),
+  for (const auto& [name, count] : weights.types)
+    types += (types.empty() ? "" : ", ") + std::to_string(count) + " " + name;
+  std::printf("weights: %s, in %s, %lld tensors (%s), %s\n",
+              weights.format.empty() ? "of another program" : ("format " + weights.format).c_str(),
               std::string(name_of(weights.weights)).c_str(), static_cast<long long>(weights.tensors), types.c_str(),
               bytes_text(static_cast<double>(weights.bytes)).c_str());
 }
 
-void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters, int64_t count,
-                const std::optional<WeightsHeader>& weights) {
-  nlohmann::ordered_json out = {{"model", flags.model}, {"config", parse_ordered_json(config.json(), flags.model)}, {"parameters", count}};
+void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters,
+                int64_t count, const std::optional<WeightsHeader>& weights) {
+  nlohmann::ordered_json out = {
+      {"model", flags.model}, {"config", parse_ordered_json(config.json(), flags.model)}, {"parameters", count}};
   if (weights) out["weights"] = json_of(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);
-  out["flops_per_byte"] = {{"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
-  for (int64_t context : contexts) out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;
+  out["flops_per_byte"] = {
+      {"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
+  for (int64_t context : contexts)
+    out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;
   if (flags.tensors)
-    for (const Parameter* p : parameters.all) out["tensors"][p->name] = std::vector<int64_t>(p->shape.begin(), p->shape.end());
+    for (const Parameter* p : parameters.all)
+      out["tensors"][p->name] = std::vector<int64_t>(p->shape.begin(), p->shape.end());
   std::printf("%s\n", json_text(out, 2).c_str());
 }
 
@@ -87,14 +95,16 @@ void print_keys(const Flags& flags) {
   for (const auto& [where, fields] : keys.objects.items()) {
     std::printf("%s\n", where.c_str());
     for (const auto& [name, key] : fields.items())
-      std::printf("  %-18s %-10s %s\n", name.c_str(), key["default"].dump().c_str(), key["help"].get_ref<const std::string&>().c_str());
+      std::printf("  %-18s %-10s %s\n", name.c_str(), key["default"].dump().c_str(),
+                  key["help"].get_ref<const std::string&>().c_str());
   }
 }
 
 void run(const Flags& flags) {
   if (flags.keys) return print_keys(flags);
   if (flags.list || flags.model.empty()) {
-    if (flags.json) std::printf("%s\n", nlohmann::json({{"presets", ModelConfig::presets()}}).dump().c_str());
+    if (flags.json)
+      std::printf("%s\n", nlohmann::json({{"presets", ModelConfig::presets()}}).dump().c_str());
     else
       for (const std::string& name : ModelConfig::presets()) std::printf("%s\n", name.c_str());
     return;
@@ -106,21 +116,26 @@ void run(const Flags& flags) {
   int64_t count = 0;
   for (const Parameter* p : parameters.all) count += p->elements();
   std::optional<WeightsHeader> weights;
-  if (config.where != flags.model) weights = read_weights_header(flags.model, model);  // of a folder; a preset and a file are named there
+  // of a folder; a preset and a file are named there
+  if (config.where != flags.model) weights = read_weights_header(flags.model, model);
   if (flags.json) return print_json(flags, config, model, parameters, count, weights);
-  std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", printable(flags.model).c_str(), count_text(static_cast<double>(count)).c_str(),
-              static_cast<long long>(config.d_model), printable(config.layers).c_str(),
-              config.mlp.empty() ? "" : (", mlp " + printable(config.mlp)).c_str());
-  for (const auto& [name, block] : config.mixers) std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
-  for (const auto& [name, block] : config.blocks) std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
+  std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", printable(flags.model).c_str(),
+              count_text(static_cast<double>(count)).c_str(), static_cast<long long>(config.d_model),
+              printable(config.layers).c_str(), config.mlp.empty() ? "" : (", mlp " + printable(config.mlp)).c_str());
+  for (const auto& [name, block] : config.mixers)
+    std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
+  for (const auto& [name, block] : config.blocks)
+    std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
   if (weights) print_weights(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);
-  std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s a step\n", static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),
+  std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s a step\n",
+              static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),
               count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
   std::printf("bytes of state by context:");
   for (int64_t context : contexts)
-    std::printf("  %lld: %s", static_cast<long long>(context), bytes_text(model.cost(context, context).state_bytes).c_str());
+    std::printf("  %lld: %s", static_cast<long long>(context),
+                bytes_text(model.cost(context, context).state_bytes).c_str());
   std::printf("\n");
   if (flags.tensors)
     for (const Parameter* p : parameters.all) std::printf("  %-44s %s\n", p->name.c_str(), p->shape.str().c_str());
@@ -129,14 +144,21 @@ void run(const Flags& flags) {
 
 void add_info(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("info", "show the shapes, parameters, FLOPs and state size of a model or preset; check a model's weights against its config");
-  verb->add_option("MODEL", flags->model, "a model folder, a JSON config or a preset's name; none: the list of presets");
+  CLI::App* verb = app.add_subcommand("info",
+                                      "show the shapes, parameters, FLOPs and state size of a model or preset; check a "
+                                      "model's weights against its config");
+  verb->add_option("MODEL", flags->model,
+                   "a model folder, a JSON config or a preset's name; none: the list of presets");
   verb->add_flag("--tensors", flags->tensors, "every parameter with its shape");
   verb->add_flag("--presets", flags->list, "the names of the presets");
   verb->add_flag("--keys", flags->keys, "every key that a config may have, its default and its meaning");
-  verb->add_option("--length", flags->length, "bytes of the sequence that the FLOPs are counted for")->capture_default_str()->check(CLI::Range(1, 1 << 24));
+  verb->add_option("--length", flags->length, "bytes of the sequence that the FLOPs are counted for")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 24));
   verb->add_flag("--json", flags->json, "print one JSON object");
-  verb->footer("Examples:\n  statera info small-hybrid\n  statera info out/shakespeare --tensors\n  statera info --keys\n  statera info");
+  verb->footer(
+      "Examples:\n  statera info small-hybrid\n  statera info out/shakespeare --tensors\n  statera info --keys\n  "
+      "statera info");
   verb->callback([flags] { run(*flags); });
 }
 

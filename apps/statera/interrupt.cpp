@@ -32,7 +32,8 @@ Interrupt::Interrupt() {
   sigemptyset(&action.sa_mask);
   const auto take = [&](int signal, struct sigaction& before) {
     sigaction(signal, &action, &before);
-    if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);  // nohup, or a shell that runs this behind others: not meant for it
+    // nohup, or a shell that runs this behind others: not meant for it
+    if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);
   };
   take(SIGINT, before_int_);
   take(SIGTERM, before_term_);

@@ -33,8 +33,9 @@ LiveLines::~LiveLines() { keep(); }
 // The last column stays free: behind a character in it a terminal may or may not have begun the next row.
 size_t LiveLines::columns() const { return terminal_ ? size_of(out_).columns - 1 : std::numeric_limits<size_t>::max(); }
 
-// What moves the cursor to where the block begins. If the terminal has become narrower than a line of it, that may have been broken into several
-// rows or not, by the kind of terminal; then only the cursor's own row is surely ours, and the block begins anew there.
+// What moves the cursor to where the block begins. If the terminal has become narrower than a line of it, that may have
+// been broken into several rows or not, by the kind of terminal; then only the cursor's own row is surely ours, and the
+// block begins anew there.
 std::string LiveLines::to_top() {
   if (drawn_ == 0) return {};
   const Size size = size_of(out_);

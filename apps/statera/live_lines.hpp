@@ -1,5 +1,6 @@
-// Lines at the bottom of a terminal that are written over and over: progress. Each is cut to the terminal's width, as it is at that moment.
-// Where the stream is no terminal every line that is set is printed as a line of its own, so whoever sets them decides how often.
+// Lines at the bottom of a terminal that are written over and over: progress. Each is cut to the terminal's width, as
+// it is at that moment. Where the stream is no terminal every line that is set is printed as a line of its own, so
+// whoever sets them decides how often.
 #pragma once
 #include <cstdio>
 #include <string>
@@ -15,7 +16,7 @@ class LiveLines {
   LiveLines& operator=(const LiveLines&) = delete;
 
   bool terminal() const { return terminal_; }
-  size_t columns() const;                          // room in a line now; the largest number where there is no terminal
+  size_t columns() const;                           // room in a line now; the largest number where there is no terminal
   void set(size_t index, const std::string& line);  // the lines before it that were never set are empty
   void print(const std::string& line);              // a line that stays, above the block
   void keep();                                      // leaves the block as it stands; what comes next stands below it
@@ -29,7 +30,8 @@ class LiveLines {
   std::FILE* out_;
   const bool terminal_;
   std::vector<std::string> lines_;
-  size_t drawn_ = 0, widest_ = 0;  // lines on the terminal, and columns of the widest; the cursor stands behind the last
+  // lines on the terminal, and columns of the widest; the cursor stands behind the last
+  size_t drawn_ = 0, widest_ = 0;
 };
 
 }  // namespace statera::cli

@@ -1,4 +1,5 @@
-// statera VERB ...: parses, runs the verb, turns what was thrown into one line and an exit status: 0 good, 1 failed, 2 wrong use.
+// statera VERB ...: parses, runs the verb, turns what was thrown into one line and an exit status: 0 good, 1 failed, 2
+// wrong use.
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -17,18 +18,24 @@
 namespace {
 
 int run(int argc, char** argv) {
-  CLI::App app{"Statera trains, compares and runs sequence models on raw bytes: state-space models, Transformers and hybrids.", "statera"};
+  CLI::App app{
+      "Statera trains, compares and runs sequence models on raw bytes: state-space models, Transformers and hybrids.",
+      "statera"};
   app.set_version_flag("--version", STATERA_VERSION);
   app.require_subcommand(1);
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
   namespace cli = statera::cli;
-  for (auto add : {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info, cli::add_convert, cli::add_bench}) add(app);
+  for (auto add : {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info,
+                   cli::add_convert, cli::add_bench})
+    add(app);
   cli::read_values_as_typed(app);
   const auto verb = [&] {
     const auto chosen = app.get_subcommands();
     return chosen.empty() ? std::string("statera") : "statera " + chosen.front()->get_name();
   };
-  const auto say = [&](const std::string& what) { std::fprintf(stderr, "%s: %s\n", verb().c_str(), statera::printable(what).c_str()); };
+  const auto say = [&](const std::string& what) {
+    std::fprintf(stderr, "%s: %s\n", verb().c_str(), statera::printable(what).c_str());
+  };
   const auto with_hint = [&](const std::string& message) {
     const auto chosen = app.get_subcommands();
     return message + (chosen.empty() ? "" : cli::several_values_hint(*chosen.front(), argc, argv, message));
@@ -47,7 +54,8 @@ int run(int argc, char** argv) {
       app.exit(error);
       return finish();
     }
-    say(with_hint(cli::plain_message(app, argc, argv, cli::without_marks(error.what()))) + " (see " + verb() + " --help)");
+    say(with_hint(cli::plain_message(app, argc, argv, cli::without_marks(error.what()))) + " (see " + verb() +
+        " --help)");
     return 2;
   } catch (const statera::cli::UsageError& error) {
     say(error.what());
@@ -58,9 +66,11 @@ int run(int argc, char** argv) {
     say("out of memory; free some, or take a smaller model, batch or length");
     return 1;
   } catch (const statera::Error& error) {
-    if (dynamic_cast<const statera::ReaderHasGone*>(&error) != nullptr && statera::cli::reader_has_gone()) return 128 + SIGPIPE;  // `--per-byte /dev/stdout | head`
+    if (dynamic_cast<const statera::ReaderHasGone*>(&error) != nullptr && statera::cli::reader_has_gone())
+      return 128 + SIGPIPE;  // `--per-byte /dev/stdout | head`
     const auto chosen = app.get_subcommands();
-    const std::string message = chosen.empty() ? error.what() : cli::without_foreign_advice(*chosen.front(), error.what());
+    const std::string message =
+        chosen.empty() ? error.what() : cli::without_foreign_advice(*chosen.front(), error.what());
     say(error.code() == statera::ErrorCode::io ? with_hint(message) : message);
     return 1;
   } catch (const std::exception& error) {
@@ -74,7 +84,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (!statera::cli::ensure_standard_descriptors()) return 1;
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of writing, as a full disk is
-  std::signal(SIGPIPE, SIG_IGN);  // so is a pipe without a reader; a `tee` that dies of Ctrl-C must not end a training before it has saved
+  // so is a pipe without a reader; a `tee` that dies of Ctrl-C must not end a training before it has saved
+  std::signal(SIGPIPE, SIG_IGN);
   statera::cli::remember_command(argc, argv);
   return run(argc, argv);
 }

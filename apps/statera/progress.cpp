@@ -15,7 +15,8 @@ std::string progress_line(const TrainProgress& p, double held_out, const char* m
     std::string text;
     int weight;  // the lightest goes first
   };
-  std::vector<Part> parts = {{"step " + std::to_string(p.step) + "/" + std::to_string(p.steps), 5}, {"  loss " + fixed(p.loss, 3), 0},
+  std::vector<Part> parts = {{"step " + std::to_string(p.step) + "/" + std::to_string(p.steps), 5},
+                             {"  loss " + fixed(p.loss, 3), 0},
                              {"  bits per byte " + fixed(p.bits_per_byte, 3), 2}};
   if (!std::isnan(held_out)) parts.push_back({std::string(", ") + measured + " " + fixed(held_out, 3), 3});
   parts.push_back({"  " + bytes_text(p.bytes_per_second) + "/s", 1});
@@ -28,7 +29,8 @@ std::string progress_line(const TrainProgress& p, double held_out, const char* m
   }
 }
 
-Progress::Progress(const char* measured) : measured_(measured), held_out_(std::nan("")), shown_(Clock::now() - std::chrono::hours(1)) {}
+Progress::Progress(const char* measured)
+    : measured_(measured), held_out_(std::nan("")), shown_(Clock::now() - std::chrono::hours(1)) {}
 
 void Progress::show(const TrainProgress& p) {
   const bool measured = !std::isnan(p.held_out);

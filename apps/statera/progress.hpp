@@ -1,4 +1,5 @@
-// Progress of a training run on standard error: one line that is written over and over on a terminal, a line now and then elsewhere.
+// Progress of a training run on standard error: one line that is written over and over on a terminal, a line now and
+// then elsewhere.
 #pragma once
 #include <chrono>
 #include <string>
@@ -8,8 +9,8 @@
 
 namespace statera::cli {
 
-// What a line of at most `columns` says of a training run: what matters least is left out first. `held_out`: the last measurement, NaN: none
-// yet; `measured`: the name of what it was taken on.
+// What a line of at most `columns` says of a training run: what matters least is left out first. `held_out`: the last
+// measurement, NaN: none yet; `measured`: the name of what it was taken on.
 std::string progress_line(const TrainProgress&, double held_out, const char* measured, size_t columns);
 
 class Progress {

@@ -26,10 +26,13 @@ struct Flags {
 
 void run(const Flags& flags) {
   const nlohmann::ordered_json report = read_report(flags.folder);
-  if (flags.json) std::printf("%s\n", json_text(report).c_str());
-  else print_report(report);
+  if (flags.json)
+    std::printf("%s\n", json_text(report).c_str());
+  else
+    print_report(report);
   if (access(flags.folder.c_str(), W_OK) != 0) {
-    std::fprintf(stderr, "statera report: %s: cannot be written to (%s): the page was not made again\n", printable(flags.folder).c_str(), std::strerror(errno));
+    std::fprintf(stderr, "statera report: %s: cannot be written to (%s): the page was not made again\n",
+                 printable(flags.folder).c_str(), std::strerror(errno));
     return;
   }
   write_page(json_text(report), flags.folder);
@@ -40,7 +43,9 @@ void run(const Flags& flags) {
 void add_report(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("report", "print the table of a comparison and write its page again");
-  verb->add_option("DIR", flags->folder, "the folder that statera compare wrote: DIR/report.json is read, DIR/report.html written")->required();
+  verb->add_option("DIR", flags->folder,
+                   "the folder that statera compare wrote: DIR/report.json is read, DIR/report.html written")
+      ->required();
   verb->add_flag("--json", flags->json, "print the report as one JSON object instead of the table");
   verb->footer("Examples:\n  statera report out/book-compare\n  statera report out/book-compare --json");
   verb->callback([flags] { run(*flags); });

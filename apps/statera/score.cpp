@@ -66,7 +66,8 @@ class Table {
 // Sums what the bytes cost, writes each one's cost where that is asked for, and shows how far it is.
 class Costs {
  public:
-  Costs(const Flags& flags, Table* table, int64_t total) : table_(table), total_(total), progress_(lines_.terminal() && !flags.json) {}
+  Costs(const Flags& flags, Table* table, int64_t total)
+      : table_(table), total_(total), progress_(lines_.terminal() && !flags.json) {}
   void add(std::span<const uint8_t> bytes, const std::vector<float>& nats) {
     for (size_t i = 0; i < bytes.size(); ++i) {
       const double bits = static_cast<double>(nats[i]) / std::numbers::ln2;
@@ -74,12 +75,15 @@ class Costs {
       bits_ += bits;
       ++n_;
     }
-    if (progress_) lines_.set(0, std::to_string(n_) + " of " + std::to_string(total_) + " bytes, " + fixed(per_byte(), 4) + " bits per byte");
+    if (progress_)
+      lines_.set(0, std::to_string(n_) + " of " + std::to_string(total_) + " bytes, " + fixed(per_byte(), 4) +
+                        " bits per byte");
   }
   void warn(const std::string& line) { lines_.print("statera score: " + line); }
   void stopped() {
     lines_.clear();
-    lines_.print("stopped after " + std::to_string(n_) + " of " + std::to_string(total_) + " bytes, without a result" + (table_ ? " and without a table" : ""));
+    lines_.print("stopped after " + std::to_string(n_) + " of " + std::to_string(total_) + " bytes, without a result" +
+                 (table_ ? " and without a table" : ""));
   }
   void finish() {
     lines_.clear();
@@ -97,7 +101,8 @@ class Costs {
 
 // Bits per byte. `first`: of the model that was asked for; not that of a comparison.
 double score(const Model& model, const ByteSource& source, const Flags& flags, bool first, Table* table) {
-  if (model.config().vocab_size != 256) throw Error(ErrorCode::unsupported, flags.model + ": the vocabulary is not the 256 bytes");
+  if (model.config().vocab_size != 256)
+    throw Error(ErrorCode::unsupported, flags.model + ": the vocabulary is not the 256 bytes");
   Costs costs(flags, table, source.bytes());
   const auto warn = [&](const std::string& line) {
     if (first) costs.warn(line);
@@ -117,7 +122,8 @@ double score(const Model& model, const ByteSource& source, const Flags& flags, b
 
 // The same file under f32 weights, if the folder has them and others were asked for.
 std::optional<double> score_f32(const Model& model, const ByteSource& source, const Flags& flags) {
-  if (!flags.weights || model.weights() == WeightFormat::f32 || Model::saved_weights(flags.model) != WeightFormat::f32) return {};
+  if (!flags.weights || model.weights() == WeightFormat::f32 || Model::saved_weights(flags.model) != WeightFormat::f32)
+    return {};
   return score(Model::load(flags.model, model.device()), source, flags, false, nullptr);
 }
 
@@ -128,27 +134,31 @@ void run(const Flags& flags) {
     check_named_file("--per-byte", flags.per_byte);
     table.emplace(flags.per_byte);
   }
-  const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
+  const Model model =
+      Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const ByteSource source(flags.file, reading_within(0));
   for (const std::string& line : left_out_lines(source)) std::fprintf(stderr, "statera score: %s\n", line.c_str());
-  const double bits = score(model, source, flags, true, table ? &*table : nullptr), n = static_cast<double>(source.bytes());
+  const double bits = score(model, source, flags, true, table ? &*table : nullptr),
+               n = static_cast<double>(source.bytes());
   const std::optional<double> f32 = score_f32(model, source, flags);
   const std::string weights(name_of(model.weights()));
   if (flags.json) {
-    nlohmann::json out = {{"file", flags.file}, {"bytes", source.bytes()}, {"bits_per_byte", bits}, {"nats_per_byte", bits * std::numbers::ln2},
-                          {"weights", weights}, {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}};
+    nlohmann::json out = {{"file", flags.file},    {"bytes", source.bytes()},
+                          {"bits_per_byte", bits}, {"nats_per_byte", bits * std::numbers::ln2},
+                          {"weights", weights},    {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}};
     if (f32) out["f32_bits_per_byte"] = *f32, out["loss_bits_per_byte"] = bits - *f32;
     std::printf("%s\n", json_text(out).c_str());
     return;
   }
-  std::printf("%s bits per byte over %lld bytes: %s instead of %s\n", fixed(bits, 4).c_str(), static_cast<long long>(source.bytes()), bytes_text(bits * n / 8).c_str(),
-              bytes_text(n).c_str());
-  if (f32) std::printf("that is with weights in %s, %s of them; in f32: %s bits per byte, so %s costs %s\n", weights.c_str(),
-                       bytes_text(model.weight_bytes()).c_str(), fixed(*f32, 4).c_str(), weights.c_str(),
-                       ((bits < *f32 ? "" : "+") + fixed(bits - *f32, 4)).c_str());
+  std::printf("%s bits per byte over %lld bytes: %s instead of %s\n", fixed(bits, 4).c_str(),
+              static_cast<long long>(source.bytes()), bytes_text(bits * n / 8).c_str(), bytes_text(n).c_str());
+  if (f32)
+    std::printf("that is with weights in %s, %s of them; in f32: %s bits per byte, so %s costs %s\n", weights.c_str(),
+                bytes_text(model.weight_bytes()).c_str(), fixed(*f32, 4).c_str(), weights.c_str(),
+                ((bits < *f32 ? "" : "+") + fixed(bits - *f32, 4)).c_str());
   else if (model.weights() != WeightFormat::f32)
-    std::printf("that is with weights in %s, %s of them, as they were saved: there is no f32 to compare with\n", weights.c_str(),
-                bytes_text(model.weight_bytes()).c_str());
+    std::printf("that is with weights in %s, %s of them, as they were saved: there is no f32 to compare with\n",
+                weights.c_str(), bytes_text(model.weight_bytes()).c_str());
 }
 }  // namespace
 
@@ -156,14 +166,17 @@ void add_score(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("score", "measure the bits per byte of a file under a model");
   verb->add_option("MODEL", flags->model, "a model folder")->required();
-  verb->add_option("FILE", flags->file, "a file or folder; - reads standard input; gzip, xz and zstd are unpacked")->required();
+  verb->add_option("FILE", flags->file, "a file or folder; - reads standard input; gzip, xz and zstd are unpacked")
+      ->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
   add_weights(*verb, flags->weights);
   verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object");
-  verb->footer("The file is one stream from its beginning; the state is carried through all of it.\n"
-               "Examples:\n  statera score out/shakespeare hamlet.txt\n  statera score out/logs today.log.xz --per-byte costs.tsv\n"
-               "  statera score out/shakespeare hamlet.txt --weights int8        what 8 bits cost");
+  verb->footer(
+      "The file is one stream from its beginning; the state is carried through all of it.\n"
+      "Examples:\n  statera score out/shakespeare hamlet.txt\n  statera score out/logs today.log.xz --per-byte "
+      "costs.tsv\n"
+      "  statera score out/shakespeare hamlet.txt --weights int8        what 8 bits cost");
   verb->callback([flags] { run(*flags); });
 }
 

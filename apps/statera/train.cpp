@@ -34,7 +34,8 @@ struct Flags {
   std::optional<float> lr, weight_decay, dropout, clip;
   double val_fraction = 0.1, checkpoint_seconds = 0;
   int threads = 0;
-  bool resume = false, overwrite = false, carry = false, checkpoint_activations = false, no_baselines = false, json = false;
+  bool resume = false, overwrite = false, carry = false, checkpoint_activations = false, no_baselines = false,
+       json = false;
 };
 
 constexpr const char* examples =
@@ -44,7 +45,8 @@ constexpr const char* examples =
     "  statera train book.txt --budget 2h --resume             go on after an interruption, bit for bit\n"
     "  statera train poems.txt --init out/book --out out/poems go on from a trained model\n"
     "  xzcat dump.xz | statera train - --out out/dump --steps 5000\n\n"
-    "The folder holds the best weights; last/ the last ones; checkpoint/ what --resume needs; metrics.jsonl a line for each step.\n"
+    "The folder holds the best weights; last/ the last ones; checkpoint/ what --resume needs; metrics.jsonl a line for "
+    "each step.\n"
     "Ctrl-C saves; the exit status is 130 then.";
 
 // Lets the model decide what no flag does.
@@ -86,8 +88,10 @@ TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
 
 void print_row(const Baseline& row) {
   std::printf("  %-24s  ", row.name.c_str());
-  if (row.bits_per_byte) std::printf("%6s", fixed(*row.bits_per_byte, 3).c_str());
-  else std::printf("not finished: the time was up");
+  if (row.bits_per_byte)
+    std::printf("%6s", fixed(*row.bits_per_byte, 3).c_str());
+  else
+    std::printf("not finished: the time was up");
   if (row.bits_per_byte && row.learns) std::printf("  learns as it reads");
   if (!row.learned.empty()) std::printf("%s%s", row.learns ? ", " : "  ", row.learned.c_str());
   std::printf("\n");
@@ -99,7 +103,9 @@ void print_table(const std::string& out, const TrainResult& result, int64_t held
     std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_positions),
                 static_cast<long long>(held_out_bytes));
   std::printf("\n  %-24s  %6s\n", "this model", fixed(result.held_out, 3).c_str());
-  if (result.best_step > 0 && result.best_step < result.step) std::printf("  (its best step on these data, %lld of %lld)\n", static_cast<long long>(result.best_step), static_cast<long long>(result.step));
+  if (result.best_step > 0 && result.best_step < result.step)
+    std::printf("  (its best step on these data, %lld of %lld)\n", static_cast<long long>(result.best_step),
+                static_cast<long long>(result.step));
   if (b) {
     for (const Baseline& row : b->rows) print_row(row);
     if (!b->note.empty()) std::printf("  %s\n", b->note.c_str());
@@ -107,9 +113,17 @@ void print_table(const std::string& out, const TrainResult& result, int64_t held
   std::printf("the model is in %s; try: statera generate %s\n", printable(out).c_str(), printable(out).c_str());
 }
 
-void print_json(const std::string& out, const Model& model, const TrainResult& r, int64_t held_out_bytes, const Baselines* b) {
-  nlohmann::ordered_json json = {{"model", out}, {"finished", r.finished}, {"parameters", model.parameter_count()}, {"precision", r.options.precision}, {"steps", r.options.steps},
-                                 {"step", r.step}, {"best_step", r.best_step}, {"loss", r.loss}, {"seconds", r.seconds}};
+void print_json(const std::string& out, const Model& model, const TrainResult& r, int64_t held_out_bytes,
+                const Baselines* b) {
+  nlohmann::ordered_json json = {{"model", out},
+                                 {"finished", r.finished},
+                                 {"parameters", model.parameter_count()},
+                                 {"precision", r.options.precision},
+                                 {"steps", r.options.steps},
+                                 {"step", r.step},
+                                 {"best_step", r.best_step},
+                                 {"loss", r.loss},
+                                 {"seconds", r.seconds}};
   if (r.finished) {
     json["held_out_bits_per_byte"] = r.held_out;
     json["held_out_positions"] = r.held_out_positions;
@@ -126,7 +140,7 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
 Model make_model(const Flags& f, const TrainOptions& options, const std::string& saved_config, int64_t bytes) {
   const Device device = make_device(f.threads);
   if (!f.init.empty() && saved_config.empty()) return Model::load(f.init, device, {.training = true});
-  ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
+  ModelConfig config = !f.config.empty()       ? ModelConfig::load(f.config)
                        : !saved_config.empty() ? ModelConfig::parse(saved_config, "the checkpoint")
                                                : ModelConfig::load(usual_size(bytes, options.budget) + "-mamba2");
   config.context = 0;
@@ -136,14 +150,18 @@ Model make_model(const Flags& f, const TrainOptions& options, const std::string&
 }
 
 void check_bytes_model(const ModelConfig& config) {
-  require(config.begin && config.vocab_size == begin_id, ErrorCode::config, "the config has vocab_size ", config.vocab_size,
-          config.begin ? "" : " and no begin", "; statera train reads bytes and needs vocab_size 256 with \"begin\": true");
+  require(config.begin && config.vocab_size == begin_id, ErrorCode::config, "the config has vocab_size ",
+          config.vocab_size, config.begin ? "" : " and no begin",
+          "; statera train reads bytes and needs vocab_size 256 with \"begin\": true");
 }
 
 // What baselines may take: a share of the budget, or a minute beside a number of steps.
-double most_baselines_seconds(const TrainOptions& options) { return options.budget > 0 ? baseline_share * options.budget : 60; }
+double most_baselines_seconds(const TrainOptions& options) {
+  return options.budget > 0 ? baseline_share * options.budget : 60;
+}
 
-double baselines_seconds(const Flags& f, const TrainOptions& options, const ByteSource& train, const ByteSource& held_out) {
+double baselines_seconds(const Flags& f, const TrainOptions& options, const ByteSource& train,
+                         const ByteSource& held_out) {
   return f.no_baselines ? 0 : baseline_seconds(train.bytes(), held_out.bytes(), most_baselines_seconds(options));
 }
 
@@ -157,14 +175,20 @@ BaselineOptions baseline_options(const TrainOptions& options, const TrainRun& ho
 void run(const Flags& f) {
   check_named_folder("--out", f.out);
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) : f.out;
-  TrainRun how{.out = out, .resume = f.resume, .overwrite = f.overwrite, .checkpoint_seconds = f.checkpoint_seconds, .stop = Interrupt::asked, .abandon = Interrupt::asked};
+  TrainRun how{.out = out,
+               .resume = f.resume,
+               .overwrite = f.overwrite,
+               .checkpoint_seconds = f.checkpoint_seconds,
+               .stop = Interrupt::asked,
+               .abandon = Interrupt::asked};
   const Interrupt interrupt;
   OutputFolder folder = claim_folder(how);  // to the end: what is read here comes from this folder, and goes into it
   const std::optional<SavedRun> saved = f.resume ? saved_run(out) : std::nullopt;
   TrainOptions options = options_from(f, saved ? saved->options : TrainOptions(), saved.has_value());
 
   const bool timed = options.budget > 0 && options.steps == 0;
-  const ByteSource source(std::span<const std::string>(f.files), reading_within(timed ? options.budget : 0, saved ? saved->cut_bytes : 0));
+  const ByteSource source(std::span<const std::string>(f.files),
+                          reading_within(timed ? options.budget : 0, saved ? saved->cut_bytes : 0));
   check_apart(source, out, run_files());
   Model model = make_model(f, options, saved ? saved->config : "", source.bytes());
   check_bytes_model(model.config());
@@ -173,14 +197,17 @@ void run(const Flags& f) {
   ByteTraining streams(for_training, held_out, options);
 
   Progress progress;
-  progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " + bytes_text(static_cast<double>(for_training.bytes())) +
-                " to train on, " + bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
-  for (const std::string& line : left_out_lines(source, options.budget, saved && saved->cut_bytes > 0)) progress.note(line);
+  progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " +
+                bytes_text(static_cast<double>(for_training.bytes())) + " to train on, " +
+                bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
+  for (const std::string& line : left_out_lines(source, options.budget, saved && saved->cut_bytes > 0))
+    progress.note(line);
   const double promised = baselines_seconds(f, options, for_training, held_out);
   if (timed) {
     how.elsewhere = seconds_since_start() + promised;
     if (source.cut().empty() && seconds_since_start() > options.budget / 2)
-      progress.note("reading the data took " + seconds_text(seconds_since_start()) + " of the budget of " + seconds_text(options.budget));
+      progress.note("reading the data took " + seconds_text(seconds_since_start()) + " of the budget of " +
+                    seconds_text(options.budget));
   }
   how.progress = [&](const TrainProgress& p) { progress.show(p); };
   how.note = [&](const std::string& line) { progress.note(line); };
@@ -193,26 +220,35 @@ void run(const Flags& f) {
     progress.note("n-gram models, PPMd and xz on the same data");
     beside = baselines(for_training, held_out, baseline_options(options, how, promised));
   }
-  if (f.json) print_json(out, model, result, held_out.bytes(), beside ? &*beside : nullptr);
-  else if (result.finished) print_table(out, result, held_out.bytes(), beside ? &*beside : nullptr);
+  if (f.json)
+    print_json(out, model, result, held_out.bytes(), beside ? &*beside : nullptr);
+  else if (result.finished)
+    print_table(out, result, held_out.bytes(), beside ? &*beside : nullptr);
   if (result.finished) {
     if (Interrupt::asked()) throw Interrupted();
     return;
   }
-  if (result.step == 0) progress.note("stopped before the first step, with nothing saved; the same command begins anew");
-  else progress.note("stopped and saved at step " + std::to_string(result.step) + " of " + std::to_string(result.options.steps) +
-                "; the same command with --resume goes on");
+  if (result.step == 0)
+    progress.note("stopped before the first step, with nothing saved; the same command begins anew");
+  else
+    progress.note("stopped and saved at step " + std::to_string(result.step) + " of " +
+                  std::to_string(result.options.steps) + "; the same command with --resume goes on");
   throw Interrupted();
 }
 
 void add_flags(CLI::App& verb, Flags& f) {
-  verb.add_option("FILE", f.files, "files or folders to train on; - is the standard input; gzip, xz and zstd are unpacked")->required();
-  auto* config = verb.add_option("--config", f.config, "a preset's name or a JSON file (default: by the size of the data and the budget)");
+  verb.add_option("FILE", f.files,
+                  "files or folders to train on; - is the standard input; gzip, xz and zstd are unpacked")
+      ->required();
+  auto* config = verb.add_option("--config", f.config,
+                                 "a preset's name or a JSON file (default: by the size of the data and the budget)");
   verb.add_option("--init", f.init, "start from the weights of a trained model")->excludes(config);
   verb.add_option("--out", f.out, "folder for the model (default: out/NAME)");
-  auto* budget = verb.add_option("--budget", f.budget, "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
+  auto* budget = verb.add_option("--budget", f.budget,
+                                 "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
   verb.add_option("--steps", f.steps, "number of optimizer steps, instead of a budget")->excludes(budget);
-  auto* resume = verb.add_flag("--resume", f.resume, "continue from the checkpoint; without one, start from the beginning");
+  auto* resume =
+      verb.add_flag("--resume", f.resume, "continue from the checkpoint; without one, start from the beginning");
   verb.add_flag("--overwrite", f.overwrite, "replace the model in the folder")->excludes(resume);
   verb.add_option("--seed", f.seed, "random seed of weights, batches and dropout (default: 0)");
   verb.add_option("--threads", f.threads, "number of threads; the result does not depend on it (default: all cores)");
@@ -220,20 +256,28 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--batch", f.batch, "sequences per batch (default: 4 or 8, by the size of the model)");
   verb.add_option("--length", f.length, "bytes per sequence (default: 256 or 512)");
   verb.add_option("--accumulate", f.accumulate, "batches per optimizer step (default: 1)");
-  verb.add_option("--schedule", f.schedule, "schedule of the learning rate: cosine, or wsd (warm-up, stable, decay) (default: cosine)")->check(CLI::IsMember({"cosine", "wsd"}));
+  verb.add_option("--schedule", f.schedule,
+                  "schedule of the learning rate: cosine, or wsd (warm-up, stable, decay) (default: cosine)")
+      ->check(CLI::IsMember({"cosine", "wsd"}));
   verb.add_option("--warmup", f.warmup, "warm-up steps (default: 5 %, at most 200)");
   verb.add_option("--weight-decay", f.weight_decay, "weight decay of matrices (default: 0.1)");
-  verb.add_option("--dropout", f.dropout, "dropout probability of the embedding and of the output of each mixer and MLP (default: 0)");
+  verb.add_option("--dropout", f.dropout,
+                  "dropout probability of the embedding and of the output of each mixer and MLP (default: 0)");
   verb.add_option("--clip", f.clip, "clip the gradient to this norm; 0: no clipping (default: 1)");
   verb.add_flag("--carry", f.carry, "carry the state from each sequence to the one that follows it in the text");
   std::vector<std::string> precisions = precision_names();
   precisions.emplace_back("auto");
-  verb.add_option("--precision", f.precision, "precision of matrix products: fp32; bf16, faster on CPUs that support it; auto: whichever is faster here (default: fp32)")
+  verb.add_option("--precision", f.precision,
+                  "precision of matrix products: fp32; bf16, faster on CPUs that support it; auto: whichever is faster "
+                  "here (default: fp32)")
       ->check(CLI::IsMember(precisions));
-  verb.add_flag("--checkpoint-activations", f.checkpoint_activations, "recompute activations in the backward pass: less memory, a third more time");
-  verb.add_option("--val-fraction", f.val_fraction, "share of the data to hold out, from their end (default: 0.1)")->check(CLI::Range(1e-6, 0.9));
+  verb.add_flag("--checkpoint-activations", f.checkpoint_activations,
+                "recompute activations in the backward pass: less memory, a third more time");
+  verb.add_option("--val-fraction", f.val_fraction, "share of the data to hold out, from their end (default: 0.1)")
+      ->check(CLI::Range(1e-6, 0.9));
   verb.add_option("--evaluate-every", f.evaluate_every, "steps between evaluations (default: a twentieth of the run)");
-  verb.add_option("--checkpoint-every", f.checkpoint_seconds, "seconds between checkpoints (default: 2, or 30 in runs of more than ten minutes)");
+  verb.add_option("--checkpoint-every", f.checkpoint_seconds,
+                  "seconds between checkpoints (default: 2, or 30 in runs of more than ten minutes)");
   verb.add_flag("--no-baselines", f.no_baselines, "do not measure n-grams, PPMd and xz");
   verb.add_flag("--json", f.json, "print the result as one JSON object");
 }
@@ -242,7 +286,8 @@ void add_flags(CLI::App& verb, Flags& f) {
 
 void add_train(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App& verb = *app.add_subcommand("train", "train a model on the bytes of files; n-grams, PPMd and xz are measured beside it");
+  CLI::App& verb =
+      *app.add_subcommand("train", "train a model on the bytes of files; n-grams, PPMd and xz are measured beside it");
   verb.footer(examples);
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });

@@ -24,8 +24,10 @@ size_t value_of_flag(const std::string& word) {
 
 std::string marked(std::string word) {
   const size_t value = value_of_flag(word);
-  if (value != word.npos) word.insert(value, 1, mark);
-  else if (word.starts_with('[') || word.starts_with(mark)) word.insert(0, 1, mark);
+  if (value != word.npos)
+    word.insert(value, 1, mark);
+  else if (word.starts_with('[') || word.starts_with(mark))
+    word.insert(0, 1, mark);
   return word;
 }
 
@@ -39,7 +41,8 @@ std::string unmarked(std::string word) {
 std::string read_whole_number(const std::string& text, int64_t least, int64_t& value) {
   const char* end = text.data() + text.size();
   const auto [read, error] = std::from_chars(text.data(), end, value);
-  if (error == std::errc::result_out_of_range && read == end) return "'" + text + "' does not fit a whole number of 64 bits";
+  if (error == std::errc::result_out_of_range && read == end)
+    return "'" + text + "' does not fit a whole number of 64 bits";
   if (error != std::errc() || read != end) return "'" + text + "' is no whole number";
   return value >= least ? "" : "'" + text + "' is less than " + std::to_string(least);
 }
@@ -66,16 +69,21 @@ std::string check_value(const std::string& type, std::string& text) {
 }
 
 bool takes_several(const CLI::Option& option) {
-  return !option.get_positional() && (option.get_items_expected_max() > 1 || option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll);
+  return !option.get_positional() &&
+         (option.get_items_expected_max() > 1 || option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll);
 }
 
 Words split(const std::string& list, const std::string& flag) {
-  if (list.empty()) return {list};  // of a flag that may stand alone, or an empty word, which means nothing to whoever takes it
+  // of a flag that may stand alone, or an empty word, which means nothing to whoever takes it
+  if (list.empty()) return {list};
   Words parts(1);
   for (const char c : list)
-    if (c == ',') parts.emplace_back();
-    else parts.back() += c;
-  if (std::ranges::any_of(parts, &std::string::empty)) throw UsageError(flag + " '" + list + "' has an empty part; write a list as a,b");
+    if (c == ',')
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  if (std::ranges::any_of(parts, &std::string::empty))
+    throw UsageError(flag + " '" + list + "' has an empty part; write a list as a,b");
   return parts;
 }
 }  // namespace
@@ -91,10 +99,12 @@ void read_values_as_typed(CLI::App& app) {
     for (CLI::Option* option : verb->get_options()) {
       if (!option->get_positional()) option->allow_extra_args(false);
       const std::string with_checks = option->get_type_name(), type = with_checks.substr(0, with_checks.find(':'));
-      option->transform(CLI::Validator([type](std::string& text) {
-        text = unmarked(text);
-        return check_value(type, text);
-      }, ""));
+      option->transform(CLI::Validator(
+          [type](std::string& text) {
+            text = unmarked(text);
+            return check_value(type, text);
+          },
+          ""));
     }
 }
 
@@ -103,7 +113,8 @@ std::string without_marks(std::string message) {
   return message;
 }
 
-CLI::Option* add_list(CLI::App& verb, const std::string& name, const std::function<void(const Words&)>& take, const std::string& help) {
+CLI::Option* add_list(CLI::App& verb, const std::string& name, const std::function<void(const Words&)>& take,
+                      const std::string& help) {
   const auto read = [name, take](const Words& lists) {
     Words all;
     for (const std::string& list : lists)
@@ -114,14 +125,16 @@ CLI::Option* add_list(CLI::App& verb, const std::string& name, const std::functi
 }
 
 CLI::Option* add_list(CLI::App& verb, const std::string& name, Words& values, const std::string& help) {
-  return add_list(verb, name, [&values](const Words& all) { values = all; }, help);
+  return add_list(
+      verb, name, [&values](const Words& all) { values = all; }, help);
 }
 
 CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<int64_t>& values, const std::string& help) {
   const auto take = [&values, name](const Words& all) {
     values.clear();
     for (const std::string& text : all)
-      if (const std::string wrong = read_whole_number(text, INT64_MIN, values.emplace_back()); !wrong.empty()) throw UsageError(name + ": " + wrong);
+      if (const std::string wrong = read_whole_number(text, INT64_MIN, values.emplace_back()); !wrong.empty())
+        throw UsageError(name + ": " + wrong);
   };
   return add_list(verb, name, take, help)->type_name("INT,INT");
 }
@@ -148,7 +161,8 @@ std::string plain_message(const CLI::App& app, int argc, char** argv, std::strin
   std::error_code ignored;
   for (int i = 2; !chosen.empty() && i < argc && std::string_view(argv[i]) != "--"; ++i) {
     const std::string word = argv[i], flag = word.substr(0, word.find('='));
-    if (word.size() > 1 && word.starts_with('-') && !chosen.front()->get_option_no_throw(flag) && std::filesystem::exists(word, ignored))
+    if (word.size() > 1 && word.starts_with('-') && !chosen.front()->get_option_no_throw(flag) &&
+        std::filesystem::exists(word, ignored))
       return word + " is no option; for a file of that name write ./" + word;
   }
   constexpr std::string_view at_most_once = ": At Most 1 required but received ";
@@ -159,7 +173,8 @@ std::string plain_message(const CLI::App& app, int argc, char** argv, std::strin
 
 std::string without_foreign_advice(const CLI::App& verb, std::string message) {
   const size_t flag = message.rfind(" --");
-  if (flag == message.npos || message.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", flag + 1) != message.npos || verb.get_option_no_throw(message.substr(flag + 1)))
+  if (flag == message.npos || message.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", flag + 1) != message.npos ||
+      verb.get_option_no_throw(message.substr(flag + 1)))
     return message;
   const auto begin = [&](const char* of_advice) {
     const size_t at = message.rfind(of_advice, flag);

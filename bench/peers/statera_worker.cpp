@@ -1,11 +1,13 @@
-// Statera as one contender of bench/peers: makes a model, says that it is ready, and measures whenever a line asks for it.
+// Statera as one contender of bench/peers: makes a model, says that it is ready, and measures whenever a line asks for
+// it.
 //
 //   peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4 [checkpoint]
 //
-// train: whole steps, optimizer included, of BATCH x LENGTH positions; prefill: LENGTH ids from the start (BATCH is 1), logits of the last;
-// step: one id of BATCH sequences that have read LENGTH - 1. The first line is about the model, after the first call. A line with a number
-// of seconds is answered by one with the seconds of each call that fit into them, after one that is not timed. bf16: in training, of products.
-// checkpoint: in training, blocks are run again in backward.
+// train: whole steps, optimizer included, of BATCH x LENGTH positions; prefill: LENGTH ids from the start (BATCH is 1),
+// logits of the last; step: one id of BATCH sequences that have read LENGTH - 1. The first line is about the model,
+// after the first call. A line with a number of seconds is answered by one with the seconds of each call that fit into
+// them, after one that is not timed. bf16: in training, of products. checkpoint: in training, blocks are run again in
+// backward.
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -39,14 +41,16 @@ struct Work {
 std::vector<int32_t> random_ids(int64_t n, int64_t vocab) {
   const Random random(1, "peers");
   std::vector<int32_t> ids;
-  for (int64_t i = 0; i < n; ++i) ids.push_back(static_cast<int32_t>(random.bits(static_cast<uint64_t>(i)) % static_cast<uint64_t>(vocab)));
+  for (int64_t i = 0; i < n; ++i)
+    ids.push_back(static_cast<int32_t>(random.bits(static_cast<uint64_t>(i)) % static_cast<uint64_t>(vocab)));
   return ids;
 }
 
 Tokens sequences_of(const Work& w, std::vector<int32_t> ids) {
   Tokens tokens{.ids = std::move(ids), .offsets = {0}, .start = {}};
   const auto length = static_cast<int64_t>(tokens.ids.size()) / w.batch;
-  for (int64_t b = 1; b <= w.batch; ++b) tokens.offsets.push_back(static_cast<int32_t>(b * length)), tokens.start.push_back(0);
+  for (int64_t b = 1; b <= w.batch; ++b)
+    tokens.offsets.push_back(static_cast<int32_t>(b * length)), tokens.start.push_back(0);
   return tokens;
 }
 
@@ -128,7 +132,9 @@ void serve(const Work& w) {
   const std::unique_ptr<Subject> subject = subject_of(model, w);
   subject->call();
   const ModelCost cost = model.layers().cost(w.length, w.length - 1);
-  const double flops = w.mode == "train" ? cost.training_flops : w.mode == "prefill" ? cost.forward_flops : cost.step_flops;
+  const double flops = w.mode == "train"     ? cost.training_flops
+                       : w.mode == "prefill" ? cost.forward_flops
+                                             : cost.step_flops;
   const Json ready = {{"parameters", model.parameter_count()},
                       {"flops_per_position", flops},
                       {"version", STATERA_VERSION},
@@ -139,19 +145,24 @@ void serve(const Work& w) {
     reset_peak_resident();
     subject->call();
     Json times = Json::array();
-    for (const double begin = clock_seconds(); times.empty() || clock_seconds() - begin < seconds;) times.push_back(timed(*subject));
+    for (const double begin = clock_seconds(); times.empty() || clock_seconds() - begin < seconds;)
+      times.push_back(timed(*subject));
     std::cout << Json({{"seconds", times}, {"peak_bytes", peak_resident_bytes() - before}}).dump() << std::endl;
   }
 }
 
 Work read(std::vector<std::string> arguments) {
-  constexpr const char* usage = "usage: peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4 [checkpoint]";
+  constexpr const char* usage =
+      "usage: peers_worker train|prefill|step CONFIG BATCH LENGTH THREADS f32|bf16|int8|int4 [checkpoint]";
   const auto wrong = [&] { return Error(ErrorCode::config, usage); };
   const bool checkpoint = arguments.size() == 7 && arguments[0] == "train" && arguments[6] == "checkpoint";
   if (checkpoint) arguments.pop_back();
-  if (arguments.size() != 6 || (arguments[0] != "train" && arguments[0] != "prefill" && arguments[0] != "step")) throw wrong();
+  if (arguments.size() != 6 || (arguments[0] != "train" && arguments[0] != "prefill" && arguments[0] != "step"))
+    throw wrong();
   const auto number = [&](const std::string& text) {
-    if (text.empty() || text.size() > 8 || text.find_first_not_of("0123456789") != std::string::npos || std::stoll(text) < 1) throw wrong();
+    if (text.empty() || text.size() > 8 || text.find_first_not_of("0123456789") != std::string::npos ||
+        std::stoll(text) < 1)
+      throw wrong();
     return static_cast<int64_t>(std::stoll(text));
   };
   Work w{.mode = arguments[0],
@@ -161,7 +172,8 @@ Work read(std::vector<std::string> arguments) {
          .device = Device::cpu({.threads = static_cast<int>(number(arguments[4]))}),
          .checkpoint = checkpoint};
   if (w.mode == "prefill" && w.batch != 1) throw Error(ErrorCode::config, "a prefill is of one sequence: BATCH is 1");
-  if (w.mode == "train" && arguments[5] == name_of(Precision::bf16)) return w.device = w.device.with(Precision::bf16), w;
+  if (w.mode == "train" && arguments[5] == name_of(Precision::bf16))
+    return w.device = w.device.with(Precision::bf16), w;
   for (WeightFormat format : weight_formats)
     if (name_of(format) == arguments[5]) return w.weights = format, w;
   throw wrong();

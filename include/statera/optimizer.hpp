@@ -12,17 +12,19 @@ struct AdamWOptions {
   float lr = 1e-3f;
   float weight_decay = 0.1f;  // only where Parameter::decay
   float beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f;
-  float clip = 1.0f;          // largest norm of all gradients together; 0: no limit
+  float clip = 1.0f;  // largest norm of all gradients together; 0: no limit
 };
 
-// Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2) behind clipping by the global norm. The same bits for any
-// number of threads; a step allocates nothing. Borrows the parameters, which must have gradients and outlive it. Not thread safe.
+// Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2) behind clipping by the global norm. The
+// same bits for any number of threads; a step allocates nothing. Borrows the parameters, which must have gradients and
+// outlive it. Not thread safe.
 class AdamW {
  public:
-  explicit AdamW(std::vector<Parameter*> parameters, AdamWOptions options = {}, Device device = Device::cpu({.threads = 1}));
+  explicit AdamW(std::vector<Parameter*> parameters, AdamWOptions options = {},
+                 Device device = Device::cpu({.threads = 1}));
 
-  // One step with the learning rate `factor` * lr * Parameter::lr_scale; zeroes the gradients. Returns their norm before clipping. Throws numeric, changing
-  // nothing, if it is not finite; the message names the parameter.
+  // One step with the learning rate `factor` * lr * Parameter::lr_scale; zeroes the gradients. Returns their norm
+  // before clipping. Throws numeric, changing nothing, if it is not finite; the message names the parameter.
   double step(double factor = 1);
   void zero_grad();
 
@@ -35,7 +37,10 @@ class AdamW {
   View square(size_t parameter) const { return square_[parameter]; }
 
  private:
-  struct Block { size_t parameter; int64_t begin, count; };
+  struct Block {
+    size_t parameter;
+    int64_t begin, count;
+  };
 
   double gradient_norm();
 
@@ -43,13 +48,15 @@ class AdamW {
   AdamWOptions options_;
   Device device_;
   std::vector<Tensor> mean_, square_;
-  std::vector<Block> blocks_;   // fixed pieces of the parameters: a task each
-  std::vector<double> sums_;    // of the squares of each block's gradient
+  std::vector<Block> blocks_;  // fixed pieces of the parameters: a task each
+  std::vector<double> sums_;   // of the squares of each block's gradient
   int64_t steps_ = 0;
 };
 
 // Factors of the learning rate at `step` of `total`, counted from 0. Both rise linearly over the first `warmup` steps.
-double cosine(int64_t step, int64_t total, int64_t warmup = 0, double floor = 0.1);  // then half a cosine down to `floor`
-double wsd(int64_t step, int64_t total, int64_t warmup, int64_t decay);  // then 1, and over the last `decay` steps 1 - sqrt towards 0
+// then half a cosine down to `floor`
+double cosine(int64_t step, int64_t total, int64_t warmup = 0, double floor = 0.1);
+// then 1, and over the last `decay` steps 1 - sqrt towards 0
+double wsd(int64_t step, int64_t total, int64_t warmup, int64_t decay);
 
 }  // namespace statera

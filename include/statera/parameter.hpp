@@ -23,14 +23,15 @@ struct ParameterPart {  // a logical part along axis 0: the z rows of in_proj
 };
 
 struct Parameter {
-  std::string name;                  // "layers.0.mixer.in_proj.weight"; once in the whole model
+  std::string name;  // "layers.0.mixer.in_proj.weight"; once in the whole model
   Shape shape;
   Init init;
   bool decay = false;                // weight decay: matrices of projections yes; norms, biases, A_log, D, dt_bias no
   double lr_scale = 1;               // factor of the learning rate; 0: rests
   std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: one part
 
-  Tensor value, grad;                // empty until Model allocates them; grad only in training; value too where the matrix is kept in 8 or 4 bits
+  Tensor value, grad;  // empty until Model allocates them; grad only in training; value too where the matrix is kept in
+                       // 8 or 4 bits
   std::atomic<uint64_t> version{0};  // raised whenever value changes, so that packed copies know they are stale
 
   Parameter(std::string name, const Shape& shape, Init init, bool decay = false)

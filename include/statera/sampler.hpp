@@ -41,18 +41,19 @@ class Sampler {
 };
 
 struct GenerateOptions {
-  int64_t max_bytes = 400;        // of text, at most
+  int64_t max_bytes = 400;  // of text, at most
   float temperature = 0.8f;
   int64_t top_k = 0;
   float top_p = 1, min_p = 0, repetition_penalty = 1;
   uint64_t seed = 0;
   std::vector<std::string> stop = {};  // ends before the first of these
-  bool raw = false;               // bytes as they come; else only whole UTF-8 characters, bytes that are none become U+FFFD
+  bool raw = false;  // bytes as they come; else only whole UTF-8 characters, bytes that are none become U+FFFD
   std::function<void(const std::string&)> warn = {};  // as SessionOptions::warn
 };
 
-// Streams the continuation of the prompt, without it: `on_text` gets each piece as soon as it is certain, and returns false to end early.
-// Keeps nothing of the text; returns its bytes. For models over bytes. Throws unsupported for other vocabularies, config for a bad option.
+// Streams the continuation of the prompt, without it: `on_text` gets each piece as soon as it is certain, and returns
+// false to end early. Keeps nothing of the text; returns its bytes. For models over bytes. Throws unsupported for other
+// vocabularies, config for a bad option.
 int64_t generate(const Model& model, std::string_view prompt, const GenerateOptions& options,
                  const std::function<bool(std::string_view)>& on_text);
 // The same as one string.

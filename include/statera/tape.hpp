@@ -1,9 +1,10 @@
-// Var and Tape: reverse-mode differentiation over coarse operations (a matrix product, a scan, a norm: never an element).
+// Var and Tape: reverse-mode differentiation over coarse operations (a matrix product, a scan, a norm: never an
+// element).
 //
-// The tape owns the values and gradients of one step; reset() forgets them and keeps the memory, so that steps of equal shapes
-// allocate nothing from the heap. A gradient is freed as soon as the operation that made its value has used it; a value that forward
-// is done with and that is cheap to make again can be forgotten, and is made again when backward asks for it.
-// Not thread safe: one tape, one thread; the kernels inside use the device's pool.
+// The tape owns the values and gradients of one step; reset() forgets them and keeps the memory, so that steps of equal
+// shapes allocate nothing from the heap. A gradient is freed as soon as the operation that made its value has used it;
+// a value that forward is done with and that is cheap to make again can be forgotten, and is made again when backward
+// asks for it. Not thread safe: one tape, one thread; the kernels inside use the device's pool.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -24,11 +25,12 @@ class Tape;
 struct Exec;
 struct Rows;
 
-// A value on a tape, by number; valid until the tape's reset(). A library that is built without NDEBUG (not the release preset) throws unsupported for one
-// that is used later, or on another tape.
+// A value on a tape, by number; valid until the tape's reset(). A library that is built without NDEBUG (not the release
+// preset) throws unsupported for one that is used later, or on another tape.
 struct Var {
   int32_t id = -1;
-  uint32_t stamp = 0;  // of its tape since the last reset(), for that check alone; 0 under NDEBUG, so that both builds have one layout
+  // of its tape since the last reset(), for that check alone; 0 under NDEBUG, so that both builds have one layout
+  uint32_t stamp = 0;
   explicit operator bool() const { return id >= 0; }
 };
 
@@ -46,7 +48,10 @@ class GradSink {
   GradSink(const GradSink&) = delete;
   GradSink& operator=(const GradSink&) = delete;
   const View& view() const { return view_; }  // empty: nobody needs this gradient
-  template <class T> T* as() const { return view_.as<T>(); }
+  template <class T>
+  T* as() const {
+    return view_.as<T>();
+  }
 
  private:
   Tape& tape_;
@@ -62,42 +67,48 @@ class Tape {
   Tape& operator=(const Tape&) = delete;
 
   // Values. Views given to leaf and constant are borrowed, and stay as they are, until reset().
-  Var leaf(const View& value, const View& grad);  // gradients are added to `grad` (a parameter); an empty one makes a constant
+  // gradients are added to `grad` (a parameter); an empty one makes a constant
+  Var leaf(const View& value, const View& grad);
   Var constant(const View& value);
-  Var input(const View& value);                   // its gradient is kept until reset(): see grad()
+  Var input(const View& value);  // its gradient is kept until reset(): see grad()
   // The columns begin .. begin + count - 1 of a matrix, without a copy: a part of a projection (z | x | B | C | dt).
   Var columns(Var matrix, int64_t begin, int64_t count);
-  // Holds until forget() or reset(). Makes a forgotten one again; that holds until backward has passed the operation that made it.
+  // Holds until forget() or reset(). Makes a forgotten one again; that holds until backward has passed the operation
+  // that made it.
   View value(Var) const;
-  double item(Var) const;                         // the only element of a scalar
+  double item(Var) const;  // the only element of a scalar
 
   // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws shape.
   void backward(Var loss);
   void backward(std::span<const Var> outputs, std::span<const View> grads);
-  View grad(Var) const;                           // empty when none flowed
+  View grad(Var) const;  // empty when none flowed
 
   void reset();
   const Device& device() const;
-  void set_precision(Precision);                  // of what runs from now on; not between a forward pass and its backward
-  size_t bytes() const;                           // memory in use or waiting for its next use; peak_bytes(): the most since construction
+  void set_precision(Precision);  // of what runs from now on; not between a forward pass and its backward
+  size_t bytes() const;  // memory in use or waiting for its next use; peak_bytes(): the most since construction
   size_t peak_bytes() const;
 
-  // Gives a value's memory back: no operation reads it from here on, but for backward, which makes it again. In a chain of forgotten
-  // values the last makes all of them again. Under NoGrad it is gone. Throws unsupported if its operation left no way to make it again
-  // (record()); see can_forget().
+  // Gives a value's memory back: no operation reads it from here on, but for backward, which makes it again. In a chain
+  // of forgotten values the last makes all of them again. Under NoGrad it is gone. Throws unsupported if its operation
+  // left no way to make it again (record()); see can_forget().
   void forget(Var);
   bool can_forget(Var) const;
 
   // --- for operations ---
   Var make(DType, const Shape&, bool needs_grad);  // an output, not initialised
   bool needs_grad(Var) const;
-  template <class... Vars> bool any_needs_grad(Vars... vars) const { return (... || (vars && needs_grad(vars))); }
-  // `backward` is called as backward(tape) when a gradient reached one of `outputs`. It is copied into tape memory, so it captures
-  // Vars, numbers and pointers, and Views of memory() or of the caller's; not of values, which may be forgotten. `op` must be a string
-  // literal.
+  template <class... Vars>
+  bool any_needs_grad(Vars... vars) const {
+    return (... || (vars && needs_grad(vars)));
+  }
+  // `backward` is called as backward(tape) when a gradient reached one of `outputs`. It is copied into tape memory, so
+  // it captures Vars, numbers and pointers, and Views of memory() or of the caller's; not of values, which may be
+  // forgotten. `op` must be a string literal.
   template <class F>
   void record(const char* op, std::span<const Var> outputs, F backward) {
-    static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>, "capture Vars, Views, numbers and pointers");
+    static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>,
+                  "capture Vars, Views, numbers and pointers");
     void* at = add_op(op, outputs, sizeof(F), [](void* f, Tape& tape) { (*static_cast<F*>(f))(tape); });
     if (at) new (at) F(backward);
   }
@@ -105,10 +116,12 @@ class Tape {
   void record(const char* op, std::initializer_list<Var> outputs, F backward) {
     record(op, std::span(outputs.begin(), outputs.size()), backward);
   }
-  // `forward` is called as forward(tape) and writes the values of all `outputs`, the same bits as before. It makes nothing on the tape.
+  // `forward` is called as forward(tape) and writes the values of all `outputs`, the same bits as before. It makes
+  // nothing on the tape.
   template <class F, class G>
   void record(const char* op, std::initializer_list<Var> outputs, F backward, G forward) {
-    static_assert(std::is_trivially_destructible_v<G> && std::is_trivially_copyable_v<G>, "capture Vars, numbers and pointers");
+    static_assert(std::is_trivially_destructible_v<G> && std::is_trivially_copyable_v<G>,
+                  "capture Vars, numbers and pointers");
     record(op, outputs, backward);
     void* at = add_forward(sizeof(G), [](void* g, Tape& tape) { (*static_cast<G*>(g))(tape); });
     if (at) new (at) G(forward);
@@ -150,9 +163,11 @@ class Tape {
 
  private:
   friend class GradSink;
-  friend void checkpoint_erased(Tape&, std::span<const Var> inputs, std::span<Var> outputs, const void* segment, size_t segment_bytes,
+  friend void checkpoint_erased(Tape&, std::span<const Var> inputs, std::span<Var> outputs, const void* segment,
+                                size_t segment_bytes,
                                 void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>));
-  void record_segment(void* segment, void (*run)(void*, Tape&));  // of the last operation: runs on the child, with a record
+  // of the last operation: runs on the child, with a record
+  void record_segment(void* segment, void (*run)(void*, Tape&));
   void* add_op(const char* op, std::span<const Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
   void* add_forward(size_t closure_bytes, void (*call)(void*, Tape&));  // of the last operation
   void make_again(int32_t id) const;
@@ -162,15 +177,17 @@ class Tape {
   std::unique_ptr<State> state_;
 };
 
-// Activation checkpointing: runs segment(tape, inputs, outputs) and keeps only inputs and outputs; backward runs it again.
-// The segment must be pure and capture only trivially copyable things that outlive the tape's reset().
-void checkpoint_erased(Tape&, std::span<const Var> inputs, std::span<Var> outputs, const void* segment, size_t segment_bytes,
-                       void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>));
+// Activation checkpointing: runs segment(tape, inputs, outputs) and keeps only inputs and outputs; backward runs it
+// again. The segment must be pure and capture only trivially copyable things that outlive the tape's reset().
+void checkpoint_erased(Tape&, std::span<const Var> inputs, std::span<Var> outputs, const void* segment,
+                       size_t segment_bytes, void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>));
 template <class F>
 void checkpoint(Tape& tape, std::span<const Var> inputs, std::span<Var> outputs, const F& segment) {
   static_assert(std::is_trivially_copyable_v<F>);
   checkpoint_erased(tape, inputs, outputs, &segment, sizeof(F),
-                    [](const void* f, Tape& t, std::span<const Var> in, std::span<Var> out) { (*static_cast<const F*>(f))(t, in, out); });
+                    [](const void* f, Tape& t, std::span<const Var> in, std::span<Var> out) {
+                      (*static_cast<const F*>(f))(t, in, out);
+                    });
 }
 
 }  // namespace statera

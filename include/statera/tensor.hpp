@@ -1,8 +1,8 @@
 // Shape, View (borrows) and Tensor (owns).
 //
-// All activations are matrices [N, C]: N positions of one or several sequences one after the other, C channels. A View may skip
-// from row to row (`stride`), so that a part of the columns of a projection (z | x | B | C | dt) is a View and never a copy.
-// Inside a row the elements are dense, in row-major order of the remaining axes.
+// All activations are matrices [N, C]: N positions of one or several sequences one after the other, C channels. A View
+// may skip from row to row (`stride`), so that a part of the columns of a projection (z | x | B | C | dt) is a View and
+// never a copy. Inside a row the elements are dense, in row-major order of the remaining axes.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -38,7 +38,7 @@ class Shape {
       if (dims_[axis] != other.dims_[axis]) return false;
     return rank_ == other.rank_;
   }
-  std::string str() const;       // "[4, 16]"
+  std::string str() const;  // "[4, 16]"
 
  private:
   std::array<int64_t, max_rank> dims_{};
@@ -54,7 +54,8 @@ struct View {
   int64_t stride = 0;  // elements from one index of axis 0 to the next
 
   View() = default;
-  View(void* data, DType dtype, const Shape& shape) : data(data), dtype(dtype), shape(shape), stride(shape.row_elements()) {}
+  View(void* data, DType dtype, const Shape& shape)
+      : data(data), dtype(dtype), shape(shape), stride(shape.row_elements()) {}
 
   bool empty() const { return data == nullptr; }
   int64_t rows() const { return shape.rank() ? shape[0] : 1; }
@@ -64,14 +65,15 @@ struct View {
   size_t bytes() const { return static_cast<size_t>(elements()) * size_of(dtype); }  // of the elements, without gaps
 
   // Throws shape if the View has another dtype. A null View gives null.
-  template <class T> T* as() const {
+  template <class T>
+  T* as() const {
     if (data && dtype != dtype_of<T>::value) fail_dtype(dtype_of<T>::value);
     return static_cast<T*>(data);
   }
 
-  View columns(int64_t begin, int64_t count) const;      // of a matrix
-  View row_range(int64_t begin, int64_t count) const;    // along axis 0
-  View reshaped(const Shape& shape) const;               // dense views only
+  View columns(int64_t begin, int64_t count) const;    // of a matrix
+  View row_range(int64_t begin, int64_t count) const;  // along axis 0
+  View reshaped(const Shape& shape) const;             // dense views only
 
  private:
   [[noreturn]] void fail_dtype(DType wanted) const;
@@ -94,10 +96,15 @@ class Tensor {
   bool empty() const { return view_.empty(); }
   const Shape& shape() const { return view_.shape; }
   DType dtype() const { return view_.dtype; }
-  template <class T> T* as() const { return view_.as<T>(); }
+  template <class T>
+  T* as() const {
+    return view_.as<T>();
+  }
 
  private:
-  struct Free { void operator()(void* p) const noexcept; };
+  struct Free {
+    void operator()(void* p) const noexcept;
+  };
   std::unique_ptr<void, Free> memory_;
   View view_;
 };

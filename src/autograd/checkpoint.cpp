@@ -1,5 +1,6 @@
-// Activation checkpointing (Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory cost", 2016): a segment runs on the
-// tape's child and is forgotten; backward runs it there again, with a record, and hands the gradients of its inputs to the parent.
+// Activation checkpointing (Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory cost", 2016): a
+// segment runs on the tape's child and is forgotten; backward runs it there again, with a record, and hands the
+// gradients of its inputs to the parent.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -28,7 +29,8 @@ std::span<T> array(Arena& memory, size_t count) {
 // Runs the segment on the child, with a record; the inputs and outputs there.
 std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment& segment) {
   Tape& child = tape.child();
-  const std::span<Var> in = array<Var>(child.memory(), segment.inputs.size()), out = array<Var>(child.memory(), segment.outputs.size());
+  const std::span<Var> in = array<Var>(child.memory(), segment.inputs.size()),
+                       out = array<Var>(child.memory(), segment.outputs.size());
   for (size_t i = 0; i < in.size(); ++i) {
     const Var var = segment.inputs[i];
     in[i] = !var ? Var() : tape.needs_grad(var) ? child.input(tape.value(var)) : child.constant(tape.value(var));
@@ -40,12 +42,14 @@ std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment
 void recompute(Tape& tape, const Segment& segment) {
   Tape& child = tape.child();
   const auto [in, out] = run_on_child(tape, segment);
-  // An input that others have read too goes on from their gradient, so that the sum has the order that it has without checkpointing.
+  // An input that others have read too goes on from their gradient, so that the sum has the order that it has without
+  // checkpointing.
   const std::span<Var> roots = array<Var>(child.memory(), out.size() + in.size());
   const std::span<View> grads = array<View>(child.memory(), roots.size());
   for (size_t i = 0; i < out.size(); ++i) roots[i] = out[i], grads[i] = tape.grad(segment.outputs[i]);
   for (size_t i = 0; i < in.size(); ++i)
-    if (in[i] && tape.needs_grad(segment.inputs[i])) roots[out.size() + i] = in[i], grads[out.size() + i] = tape.grad(segment.inputs[i]);
+    if (in[i] && tape.needs_grad(segment.inputs[i]))
+      roots[out.size() + i] = in[i], grads[out.size() + i] = tape.grad(segment.inputs[i]);
   child.backward(roots, grads);
   for (size_t i = 0; i < in.size(); ++i)
     if (in[i] && tape.needs_grad(segment.inputs[i])) copy(child.grad(in[i]), tape.target(segment.inputs[i]).view);
@@ -53,8 +57,8 @@ void recompute(Tape& tape, const Segment& segment) {
 }
 }  // namespace
 
-void checkpoint_erased(Tape& tape, std::span<const Var> inputs, std::span<Var> outputs, const void* function, size_t bytes,
-                       void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>)) {
+void checkpoint_erased(Tape& tape, std::span<const Var> inputs, std::span<Var> outputs, const void* function,
+                       size_t bytes, void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>)) {
   Segment* segment = new (tape.memory().allocate(sizeof(Segment))) Segment{};
   void* kept = tape.memory().allocate(bytes);
   std::memcpy(kept, function, bytes);

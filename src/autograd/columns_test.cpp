@@ -40,8 +40,10 @@ TEST(Columns, GradientsLandInTheWhole) {
   Tensor x(DType::f64, {2, 4});
   Tape tape(Device::cpu({.threads = 1}));
   const Var root = tape.input(x), whole = inner_value(tape, root);
-  const Var a = tape.columns(whole, 0, 2), b = tape.columns(whole, 1, 2);  // overlap in column 1; nobody takes column 3 but the whole
-  const Var ys[] = {scaled_sum(tape, a, 10), scaled_sum(tape, whole, 1), scaled_sum(tape, b, 100), scaled_sum(tape, a, 1000)};
+  // overlap in column 1; nobody takes column 3 but the whole
+  const Var a = tape.columns(whole, 0, 2), b = tape.columns(whole, 1, 2);
+  const Var ys[] = {scaled_sum(tape, a, 10), scaled_sum(tape, whole, 1), scaled_sum(tape, b, 100),
+                    scaled_sum(tape, a, 1000)};
   double one = 1;
   const View seed(&one, DType::f64, {1});
   const View seeds[] = {seed, seed, seed, seed};

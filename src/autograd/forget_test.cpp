@@ -33,8 +33,10 @@ Var square(Tape& tape, Var x, int* runs, bool can_run_again = true) {
     each(dx.view(), t.value(x), t.grad(y), 2);
   };
   run(tape);
-  if (can_run_again) tape.record("square", {y}, backward, run);
-  else tape.record("once", {y}, backward);
+  if (can_run_again)
+    tape.record("square", {y}, backward, run);
+  else
+    tape.record("once", {y}, backward);
   return y;
 }
 
@@ -73,9 +75,11 @@ class Forget : public testing::Test {
 TEST_F(Forget, ChangesNoBit) {
   const std::vector<double> expected = gradient({});
   EXPECT_NEAR(expected[1], 8 * std::pow(1.125, 7), 1e-12);
-  for (const std::vector<int>& forgotten : {std::vector{1}, {2}, {1, 2}, {3, 2, 1}, {1, 1}}) EXPECT_EQ(gradient(forgotten), expected);
+  for (const std::vector<int>& forgotten : {std::vector{1}, {2}, {1, 2}, {3, 2, 1}, {1, 1}})
+    EXPECT_EQ(gradient(forgotten), expected);
   const std::vector<double> of_columns = gradient({}, true);
-  for (const std::vector<int>& forgotten : {std::vector{1}, {2}, {2, 1}}) EXPECT_EQ(gradient(forgotten, true), of_columns);
+  for (const std::vector<int>& forgotten : {std::vector{1}, {2}, {2, 1}})
+    EXPECT_EQ(gradient(forgotten, true), of_columns);
 }
 
 TEST_F(Forget, EachIsMadeAgainOnce) {
@@ -133,10 +137,12 @@ TEST_F(Forget, WhatNoGradientReachesIsReleasedToo) {
 TEST_F(Forget, OutputsOfOneOperationAreMadeAgainTogether) {
   const Var a = tape.make(DType::f64, x.shape(), true), b = tape.make(DType::f64, x.shape(), true);
   int* count = &runs[0];
-  tape.record("both", {a, b}, [](Tape&) {}, [a, b, count](Tape& t) {
-    for (Var v : {a, b}) t.value(v).as<double>()[0] = v.id;
-    ++*count;
-  });
+  tape.record(
+      "both", {a, b}, [](Tape&) {},
+      [a, b, count](Tape& t) {
+        for (Var v : {a, b}) t.value(v).as<double>()[0] = v.id;
+        ++*count;
+      });
   tape.forget(a);
   tape.forget(b);
   EXPECT_EQ(tape.value(b).as<double>()[0], b.id);
@@ -147,10 +153,12 @@ TEST_F(Forget, OutputsOfOneOperationAreMadeAgainTogether) {
 TEST_F(Forget, AnErrorOnTheWayLeavesItForgotten) {
   const Var a = tape.make(DType::f64, x.shape(), true);
   int* count = &runs[0];
-  tape.record("fails", {a}, [](Tape&) {}, [a, count](Tape& t) {
-    if (++*count == 1) throw Error(ErrorCode::numeric, "once");
-    t.value(a).as<double>()[0] = 5;
-  });
+  tape.record(
+      "fails", {a}, [](Tape&) {},
+      [a, count](Tape& t) {
+        if (++*count == 1) throw Error(ErrorCode::numeric, "once");
+        t.value(a).as<double>()[0] = 5;
+      });
   tape.forget(a);
   EXPECT_THROW(tape.value(a), Error);
   EXPECT_EQ(tape.value(a).as<double>()[0], 5);
@@ -201,7 +209,8 @@ TEST_F(Forget, OnlyWhatCanBeMadeAgain) {
   {
     const Tape::NoGrad forward_only(tape);
     EXPECT_FALSE(tape.can_forget(once)) << "it was recorded";
-    for (bool can_run_again : {false, true}) tape.forget(gone[can_run_again] = square(tape, in, &runs[0], can_run_again));
+    for (bool can_run_again : {false, true})
+      tape.forget(gone[can_run_again] = square(tape, in, &runs[0], can_run_again));
   }
   EXPECT_EQ(tape.first_non_finite(), "");
   for (Var v : gone) EXPECT_THROW(tape.value(v), Error);

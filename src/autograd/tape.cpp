@@ -15,24 +15,26 @@ namespace statera {
 namespace {
 struct Node {
   View value, grad;
-  bool needs_grad = false, persistent = false;  // persistent: the gradient's memory is the caller's, or kept until reset()
-  int32_t whole = -1;                           // of columns: the matrix, whose gradient holds theirs
+  // persistent: the gradient's memory is the caller's, or kept until reset()
+  bool needs_grad = false, persistent = false;
+  int32_t whole = -1;  // of columns: the matrix, whose gradient holds theirs
   int64_t first_column = 0;
-  bool overlaps = false, written = false;       // of columns: shared with other columns; their gradient has arrived
-  bool only_parts = false;                      // of the matrix: nothing but its columns wrote into the gradient so far, the rest is unset
-  int32_t op = -1;                              // that made it
-  bool forgotten = false, made_again = false;   // its value has no memory; it has some again, until its operation's backward is done
+  bool overlaps = false, written = false;  // of columns: shared with other columns; their gradient has arrived
+  bool only_parts = false;  // of the matrix: nothing but its columns wrote into the gradient so far, the rest is unset
+  int32_t op = -1;          // that made it
+  // its value has no memory; it has some again, until its operation's backward is done
+  bool forgotten = false, made_again = false;
 };
 
 struct Op {
   const char* name;
   int32_t scope, first_output, outputs;  // into State::op_outputs
-  void* closure;                          // null: nothing to do in backward
+  void* closure;                         // null: nothing to do in backward
   void (*call)(void*, Tape&);
-  bool recorded;                          // false: nothing is kept for backward, so nobody needs its values when forward is done with them
-  void* forward = nullptr;                // null: its values cannot be made again
+  bool recorded;  // false: nothing is kept for backward, so nobody needs its values when forward is done with them
+  void* forward = nullptr;  // null: its values cannot be made again
   void (*call_forward)(void*, Tape&) = nullptr;
-  void* segment = nullptr;                // of a checkpoint: what to run again on the child to see where in it a value was made
+  void* segment = nullptr;  // of a checkpoint: what to run again on the child to see where in it a value was made
   void (*run_segment)(void*, Tape&) = nullptr;
 };
 
@@ -48,8 +50,10 @@ void add_rows(ThreadPool& pool, const View& from, const View& to) {
 }
 
 void add(ThreadPool& pool, const View& from, const View& to) {
-  if (to.dtype == DType::f64) add_rows<double>(pool, from, to);
-  else add_rows<float>(pool, from, to);
+  if (to.dtype == DType::f64)
+    add_rows<double>(pool, from, to);
+  else
+    add_rows<float>(pool, from, to);
 }
 
 template <class T>
@@ -101,7 +105,8 @@ struct Tape::State {
 
   Node& node(Var var) {
     if constexpr (stamps)
-      require(var.stamp == stamp, ErrorCode::unsupported, "[tape] ", var ? "a Var of another tape, or from before reset()" : "a Var that stands for no value",
+      require(var.stamp == stamp, ErrorCode::unsupported, "[tape] ",
+              var ? "a Var of another tape, or from before reset()" : "a Var that stands for no value",
               "; use one that this tape has made since its last reset");
     return nodes.at(static_cast<size_t>(var.id));
   }
@@ -165,7 +170,8 @@ Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
   Node part{value(matrix).columns(begin, count), {}, needs_grad(matrix), false, matrix.id, begin};
   for (size_t i = static_cast<size_t>(matrix.id) + 1; i < state_->nodes.size(); ++i) {
     Node& other = state_->nodes[i];
-    if (other.whole == matrix.id && other.first_column < begin + count && begin < other.first_column + other.value.cols())
+    if (other.whole == matrix.id && other.first_column < begin + count &&
+        begin < other.first_column + other.value.cols())
       other.overlaps = part.overlaps = true;
   }
   state_->nodes.push_back(part);
@@ -188,7 +194,8 @@ bool Tape::can_forget(Var var) const {
 
 void Tape::forget(Var var) {
   Node& node = state_->node(var);
-  require(can_forget(var), ErrorCode::unsupported, "[tape] ", node.op < 0 ? "a value that no operation made" : state_->ops[static_cast<size_t>(node.op)].name,
+  require(can_forget(var), ErrorCode::unsupported, "[tape] ",
+          node.op < 0 ? "a value that no operation made" : state_->ops[static_cast<size_t>(node.op)].name,
           " cannot be made again");
   if (!node.forgotten) state_->release(node);
 }
@@ -196,7 +203,8 @@ void Tape::forget(Var var) {
 void Tape::make_again(int32_t id) const {
   State& s = *state_;
   const Op op = s.ops[static_cast<size_t>(s.nodes[static_cast<size_t>(id)].op)];
-  require(op.forward, ErrorCode::unsupported, "[tape] the value of ", op.name, " was forgotten where nothing is kept for backward");
+  require(op.forward, ErrorCode::unsupported, "[tape] the value of ", op.name,
+          " was forgotten where nothing is kept for backward");
   const FlushDenormals flush;
   for (int32_t output : s.outputs(op)) {  // all of them: it writes them all
     Node& node = s.nodes[static_cast<size_t>(output)];
@@ -261,7 +269,8 @@ GradTarget Tape::target(Var var) {
   return {node.grad, false};
 }
 
-// The first gradient of columns that share nothing with others overwrites; what no part wrote is zeroed before anyone reads the whole.
+// The first gradient of columns that share nothing with others overwrites; what no part wrote is zeroed before anyone
+// reads the whole.
 GradTarget Tape::column_target(Var var) {
   Node& part = state_->node(var);
   Node& whole = state_->nodes[static_cast<size_t>(part.whole)];
@@ -286,8 +295,10 @@ void Tape::State::zero_unwritten(int32_t matrix) {
       const Node& part = nodes[i];
       if (part.whole != matrix || !part.written) continue;
       written = part.first_column <= column && column < part.first_column + part.value.cols();
-      if (written) end = part.first_column + part.value.cols();
-      else if (part.first_column > column) end = std::min(end, part.first_column);
+      if (written)
+        end = part.first_column + part.value.cols();
+      else if (part.first_column > column)
+        end = std::min(end, part.first_column);
     }
     if (!written) fill_zero(whole.grad.columns(column, end - column));
   }
@@ -325,8 +336,10 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i] || !needs_grad(outputs[i]) || grads[i].empty()) continue;
     const GradTarget seed = target(outputs[i]);
-    if (seed.accumulate) add(s.device.pool(), grads[i], seed.view);
-    else copy(grads[i], seed.view);
+    if (seed.accumulate)
+      add(s.device.pool(), grads[i], seed.view);
+    else
+      copy(grads[i], seed.view);
   }
   for (size_t i = s.ops.size(); i-- > 0;) {
     const Op op = s.ops[i];
@@ -370,12 +383,17 @@ void Tape::set_precision(Precision precision) {
   state_->device = state_->device.with(precision);
   if (state_->child) state_->child->set_precision(precision);
 }
-size_t Tape::bytes() const { return state_->values.used() + state_->grads.used() + (state_->child ? state_->child->bytes() : 0); }
+size_t Tape::bytes() const {
+  return state_->values.used() + state_->grads.used() + (state_->child ? state_->child->bytes() : 0);
+}
 size_t Tape::peak_bytes() const {
-  return state_->values.peak() + state_->grads.peak() + state_->scratch.peak() + (state_->child ? state_->child->peak_bytes() : 0);
+  return state_->values.peak() + state_->grads.peak() + state_->scratch.peak() +
+         (state_->child ? state_->child->peak_bytes() : 0);
 }
 
-Exec Tape::exec() { return {state_->device.pool(), state_->scratch, state_->device.kernels(), state_->device.precision()}; }
+Exec Tape::exec() {
+  return {state_->device.pool(), state_->scratch, state_->device.kernels(), state_->device.precision()};
+}
 Arena& Tape::memory() { return state_->values; }
 
 Rows Tape::keep(const Rows& rows) {
@@ -393,7 +411,8 @@ Tape::Scope::Scope(Tape& tape, std::string_view name) : tape_(tape), outer_(tape
   const size_t wanted = outer.size() + (outer.empty() ? 0 : 1) + name.size();
   for (size_t i = 0; i < s.scopes.size(); ++i) {  // found again in every later step, so nothing is allocated then
     const std::string_view known = s.scopes[i];
-    if (known.size() == wanted && known.starts_with(outer) && known.ends_with(name) && (outer.empty() || known[outer.size()] == '.')) {
+    if (known.size() == wanted && known.starts_with(outer) && known.ends_with(name) &&
+        (outer.empty() || known[outer.size()] == '.')) {
       s.scope = static_cast<int32_t>(i);
       return;
     }
@@ -408,7 +427,8 @@ std::string Tape::first_non_finite() const {
   for (const Op& op : s.ops) {
     double bad = 0;
     for (int32_t id : s.outputs(op))
-      if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten)) bad = first_bad_value(value(s.var(id)));
+      if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten))
+        bad = first_bad_value(value(s.var(id)));
     for (Node& node : s.nodes)
       if (node.made_again) s.release(node);  // one after the other, not all at once
     if (bad == 0) continue;

@@ -166,7 +166,8 @@ TEST(Tape, GradientsAreFreedOnTheWayBack) {
   const Var loss = sum(tape, chain.back());
   const size_t before = tape.bytes();
   tape.backward(loss);
-  EXPECT_LE(tape.bytes() - before, 3 * (static_cast<size_t>(n) * sizeof(double) + 128)) << "two or three buffers serve 50 gradients";
+  EXPECT_LE(tape.bytes() - before, 3 * (static_cast<size_t>(n) * sizeof(double) + 128))
+      << "two or three buffers serve 50 gradients";
   for (size_t i = 1; i < chain.size(); ++i) EXPECT_TRUE(tape.grad(chain[i]).empty());
   EXPECT_FALSE(tape.grad(chain[0]).empty());
 }
@@ -186,7 +187,9 @@ std::vector<double> step(Tape& tape, const Tensor& x, const Tensor& w, int depth
       if (depth == 0) return segment(t, v, w, dw);
       Var out;
       checkpoint(t, std::span(&v, 1), std::span(&out, 1),
-                 [w, dw, depth](Tape& inner, std::span<const Var> i, std::span<Var> o) { o[0] = at(inner, i[0], w, dw, depth - 1); });
+                 [w, dw, depth](Tape& inner, std::span<const Var> i, std::span<Var> o) {
+                   o[0] = at(inner, i[0], w, dw, depth - 1);
+                 });
       return out;
     }
   };
@@ -230,8 +233,9 @@ TEST(Tape, NothingFromTheHeapFromTheSecondStepOn) {
       tape.keep(Rows{offsets, start});
       Var y = segment(tape, tape.input(x), w, dw), out;
       const View wv = w, dwv = dw;
-      checkpoint(tape, std::span(&y, 1), std::span(&out, 1),
-                 [wv, dwv](Tape& inner, std::span<const Var> i, std::span<Var> o) { o[0] = segment(inner, i[0], wv, dwv); });
+      checkpoint(
+          tape, std::span(&y, 1), std::span(&out, 1),
+          [wv, dwv](Tape& inner, std::span<const Var> i, std::span<Var> o) { o[0] = segment(inner, i[0], wv, dwv); });
       Exec exec = tape.exec();
       const ArenaScope scratch(exec.scratch);
       exec.scratch.allocate(3 << 20);
@@ -272,12 +276,13 @@ TEST(Tape, NamesTheFirstBadValueInsideACheckpoint) {
   Var a = tape.input(x), out;
   const View factor = bad;
   const Tape::Scope layers(tape, "layers.3");
-  checkpoint(tape, std::span(&a, 1), std::span(&out, 1), [factor](Tape& inner, std::span<const Var> i, std::span<Var> o) {
-    const Tape::Scope first(inner, "layers.3.mixer");
-    const Var finite = mul(inner, i[0], i[0]);
-    const Tape::Scope second(inner, "out_proj");
-    o[0] = mul(inner, mul(inner, finite, inner.constant(factor)), i[0]);
-  });
+  checkpoint(tape, std::span(&a, 1), std::span(&out, 1),
+             [factor](Tape& inner, std::span<const Var> i, std::span<Var> o) {
+               const Tape::Scope first(inner, "layers.3.mixer");
+               const Var finite = mul(inner, i[0], i[0]);
+               const Tape::Scope second(inner, "out_proj");
+               o[0] = mul(inner, mul(inner, finite, inner.constant(factor)), i[0]);
+             });
   sum(tape, out);
   EXPECT_EQ(tape.first_non_finite(), "[mul] layers.3.mixer.out_proj: inf");
   EXPECT_EQ(tape.first_non_finite(), "[mul] layers.3.mixer.out_proj: inf");
@@ -363,9 +368,17 @@ TEST(Tape, AVarFromBeforeResetOrOfAnotherTapeIsAnError) {
   double numbers[] = {3, 4};
   const View value(numbers, DType::f64, {1, 1}), gradient(numbers + 1, DType::f64, {1, 1});
   const auto is_refused = [&](Tape& on, Var var) {
-    const std::function<void()> uses[] = {[&] { on.value(var); }, [&] { on.item(var); }, [&] { on.needs_grad(var); }, [&] { on.grad(var); },
-                                          [&] { on.target(var); }, [&] { on.columns(var, 0, 1); }, [&] { on.can_forget(var); }, [&] { on.forget(var); },
-                                          [&] { on.backward(var); }, [&] { mul(on, var, var); }, [&] { on.record("op", {var}, [](Tape&) {}); },
+    const std::function<void()> uses[] = {[&] { on.value(var); },
+                                          [&] { on.item(var); },
+                                          [&] { on.needs_grad(var); },
+                                          [&] { on.grad(var); },
+                                          [&] { on.target(var); },
+                                          [&] { on.columns(var, 0, 1); },
+                                          [&] { on.can_forget(var); },
+                                          [&] { on.forget(var); },
+                                          [&] { on.backward(var); },
+                                          [&] { mul(on, var, var); },
+                                          [&] { on.record("op", {var}, [](Tape&) {}); },
                                           [&] { const GradSink sink(on, var); }};
     for (const auto& use : uses) {
       try {
@@ -373,7 +386,8 @@ TEST(Tape, AVarFromBeforeResetOrOfAnotherTapeIsAnError) {
         ADD_FAILURE() << "no error: use " << &use - uses;
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::unsupported);
-        EXPECT_NE(std::string(error.what()).find("a Var of another tape, or from before reset()"), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find("a Var of another tape, or from before reset()"), std::string::npos)
+            << error.what();
       }
     }
   };

@@ -70,7 +70,8 @@ void Arena::release(const Mark& mark) {
     const auto live = [&](const Guard& guard) {
       for (size_t b = 0; b < mark.block && b < blocks_.size(); ++b)
         if (guard.begin >= blocks_[b].begin && guard.begin < blocks_[b].begin + blocks_[b].size) return true;
-      return mark.block < blocks_.size() && guard.begin >= blocks_[mark.block].begin && guard.begin < blocks_[mark.block].begin + mark.used;
+      return mark.block < blocks_.size() && guard.begin >= blocks_[mark.block].begin &&
+             guard.begin < blocks_[mark.block].begin + mark.used;
     };
     std::erase_if(guards_, [&](const Guard& guard) { return !live(guard); });
   }

@@ -5,8 +5,8 @@
 
 namespace statera {
 
-// Bytes of the character at the front of a text that is not empty; 0 if it is none that may be shown: a control character (C0, delete, C1), an
-// overlong form, a surrogate, one above U+10FFFF, or no UTF-8.
+// Bytes of the character at the front of a text that is not empty; 0 if it is none that may be shown: a control
+// character (C0, delete, C1), an overlong form, a surrogate, one above U+10FFFF, or no UTF-8.
 constexpr size_t shown_character(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);

@@ -18,9 +18,12 @@ void throw_error(ErrorCode code, std::string message) {
   for (std::string_view rest = message; !rest.empty();) {
     const auto byte = static_cast<unsigned char>(rest[0]);
     const size_t size = shown_character(rest);
-    if (size > 0) line += rest.substr(0, size);
-    else if (byte < 0x80) line += '?';
-    else line += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+    if (size > 0)
+      line += rest.substr(0, size);
+    else if (byte < 0x80)
+      line += '?';
+    else
+      line += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
     rest.remove_prefix(size > 0 ? size : 1);
   }
   throw Error(code, line);

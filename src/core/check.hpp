@@ -1,5 +1,6 @@
 // Building error messages. fail() throws; require() is for checks at the edges, never inside kernels; its parts are
-// evaluated at every call and put together only for an error, so pass a shape or a number, never a string made for the message.
+// evaluated at every call and put together only for an error, so pass a shape or a number, never a string made for the
+// message.
 #pragma once
 #include <locale>
 #include <sstream>
@@ -22,7 +23,8 @@ template <class... Parts>
 
 template <class... Parts>
 void require(bool good, ErrorCode code, const Parts&... parts) {
-  if (!good) [[unlikely]] fail(code, parts...);
+  if (!good) [[unlikely]]
+    fail(code, parts...);
 }
 
 }  // namespace statera

@@ -36,7 +36,8 @@ std::vector<Mount> group_mounts(const std::string& root) {
     fields >> skipped >> skipped >> skipped >> mount.root >> mount.point;
     while (fields >> skipped && skipped != "-") {
     }
-    if (!(fields >> mount.type >> source >> mount.options) || (mount.type != "cgroup" && mount.type != "cgroup2")) continue;
+    if (!(fields >> mount.type >> source >> mount.options) || (mount.type != "cgroup" && mount.type != "cgroup2"))
+      continue;
     mount.root = unescaped(mount.root);
     mount.point = unescaped(mount.point);
     mounts.push_back(std::move(mount));
@@ -44,7 +45,9 @@ std::vector<Mount> group_mounts(const std::string& root) {
   return mounts;
 }
 
-bool listed(const std::string& names, const std::string& name) { return ("," + names + ",").find("," + name + ",") != std::string::npos; }
+bool listed(const std::string& names, const std::string& name) {
+  return ("," + names + ",").find("," + name + ",") != std::string::npos;
+}
 
 // The group that /proc/self/cgroup ("4:memory:/a/b", v2: "0::/a/b") names for a controller; "" where it names none.
 std::string group_of(const std::string& root, bool second, const std::string& controller) {
@@ -61,8 +64,10 @@ std::string group_of(const std::string& root, bool second, const std::string& co
 // The folders of a group and of those above it, as far as this mount shows them.
 std::vector<std::string> folders(const std::string& root, const Mount& mount, std::string group) {
   const std::string above = mount.root == "/" ? "" : mount.root;
-  // In a namespace of its own the group's name may not begin with the mount's root: then the mount shows the group itself.
-  const bool below = group.starts_with(above) && (group.size() == above.size() || group[above.size()] == '/') && group.find("/..") == group.npos;
+  // In a namespace of its own the group's name may not begin with the mount's root: then the mount shows the group
+  // itself.
+  const bool below = group.starts_with(above) && (group.size() == above.size() || group[above.size()] == '/') &&
+                     group.find("/..") == group.npos;
   group = below ? group.substr(above.size()) : "";
   std::vector<std::string> all;
   while (!group.empty()) {
@@ -84,17 +89,21 @@ double limit(const std::string& path) {
 void add_memory(const std::string& folder, bool second, GroupLimits& limits) {
   const double most = limit(folder + (second ? "/memory.max" : "/memory.limit_in_bytes"));
   if (std::isinf(most)) return;
-  const double used = leading_number(first_word(folder + (second ? "/memory.current" : "/memory.usage_in_bytes"))).first;
+  const double used =
+      leading_number(first_word(folder + (second ? "/memory.current" : "/memory.usage_in_bytes"))).first;
   double cached = 0;  // pages of files count as used, and are given up for any other use
-  for (const std::string list : {"inactive_file ", "active_file "}) cached += number_after(folder + "/memory.stat", (second ? "" : "total_") + list, 0);
+  for (const std::string list : {"inactive_file ", "active_file "})
+    cached += number_after(folder + "/memory.stat", (second ? "" : "total_") + list, 0);
   limits.memory_bytes = std::min(limits.memory_bytes, most);
   limits.free_memory_bytes = std::min(limits.free_memory_bytes, std::max(0.0, most - std::max(0.0, used - cached)));
 }
 
 void add_cores(const std::string& folder, bool second, GroupLimits& limits) {
   std::string quota, period;
-  if (second) std::ifstream(folder + "/cpu.max") >> quota >> period;  // "150000 100000", "max 100000"
-  else quota = first_word(folder + "/cpu.cfs_quota_us"), period = first_word(folder + "/cpu.cfs_period_us");
+  if (second)
+    std::ifstream(folder + "/cpu.max") >> quota >> period;  // "150000 100000", "max 100000"
+  else
+    quota = first_word(folder + "/cpu.cfs_quota_us"), period = first_word(folder + "/cpu.cfs_period_us");
   const double time = leading_number(quota).first, of = leading_number(period).first;
   if (time > 0 && of > 0) limits.cores = std::min(limits.cores, time / of);
 }
@@ -106,7 +115,8 @@ GroupLimits group_limits(const std::string& root) {
     const bool second = mount.type == "cgroup2";
     const auto add = [&](const char* controller, void (*add_folder)(const std::string&, bool, GroupLimits&)) {
       if (!second && !listed(mount.options, controller)) return;
-      for (const std::string& folder : folders(root, mount, group_of(root, second, controller))) add_folder(folder, second, limits);
+      for (const std::string& folder : folders(root, mount, group_of(root, second, controller)))
+        add_folder(folder, second, limits);
     };
     add("memory", add_memory);
     add("cpu", add_cores);

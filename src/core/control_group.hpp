@@ -6,9 +6,10 @@
 namespace statera {
 
 struct GroupLimits {
-  double memory_bytes = INFINITY;       // the least limit of the group and of those above it
-  double free_memory_bytes = INFINITY;  // the least that one of them has left; what the system only caches counts as free
-  double cores = INFINITY;              // processor time in a second of the clock
+  double memory_bytes = INFINITY;  // the least limit of the group and of those above it
+  // the least that one of them has left; what the system only caches counts as free
+  double free_memory_bytes = INFINITY;
+  double cores = INFINITY;  // processor time in a second of the clock
 };
 
 // `root` stands before every path that is read, /proc/self/cgroup first: "" for this system, another folder for tests.

@@ -36,7 +36,8 @@ constexpr const char* second_mounts =
     "30 21 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot\n";
 
 TEST_F(ControlGroup, WithoutOneThereIsNoLimit) {
-  EXPECT_TRUE(std::isinf(limits().memory_bytes) && std::isinf(limits().free_memory_bytes) && std::isinf(limits().cores));
+  EXPECT_TRUE(std::isinf(limits().memory_bytes) && std::isinf(limits().free_memory_bytes) &&
+              std::isinf(limits().cores));
   EXPECT_EQ(usable_memory_bytes(root_), 16000000 * 1024.0);
   EXPECT_EQ(free_memory_bytes(root_), 8000000 * 1024.0);
   std::filesystem::remove(root_ + "/proc/meminfo");
@@ -45,7 +46,8 @@ TEST_F(ControlGroup, WithoutOneThereIsNoLimit) {
   write("/proc/self/cgroup", "0::/a.slice/b.service\n");
   write("/sys/fs/cgroup/a.slice/b.service/memory.max", "max\n");
   write("/sys/fs/cgroup/a.slice/b.service/cpu.max", "max 100000\n");
-  EXPECT_TRUE(std::isinf(limits().memory_bytes) && std::isinf(limits().free_memory_bytes) && std::isinf(limits().cores));
+  EXPECT_TRUE(std::isinf(limits().memory_bytes) && std::isinf(limits().free_memory_bytes) &&
+              std::isinf(limits().cores));
 }
 
 TEST_F(ControlGroup, TheLeastOfTheGroupAndThoseAboveItHolds) {
@@ -64,7 +66,8 @@ TEST_F(ControlGroup, TheLeastOfTheGroupAndThoseAboveItHolds) {
   EXPECT_EQ(limits().memory_bytes, 2e9);
   EXPECT_EQ(limits().free_memory_bytes, 1e8);
   EXPECT_EQ(limits().cores, 0.5);
-  write(above + "/memory.stat", "anon 1\nfile 9\ninactive_file 300000000\nactive_file 200000000\nslab 4\n");  // which is given up when needed
+  // which is given up when needed
+  write(above + "/memory.stat", "anon 1\nfile 9\ninactive_file 300000000\nactive_file 200000000\nslab 4\n");
   EXPECT_EQ(limits().free_memory_bytes, 6e8);
   write(above + "/memory.current", "3100000000\n");
   write(above + "/memory.stat", "");
@@ -96,7 +99,8 @@ TEST_F(ControlGroup, TheFirstVersionHasAMountForEachController) {
   write(memory + "/memory.limit_in_bytes", "9223372036854771712\n");
   write(memory + "/docker/a/memory.limit_in_bytes", "4000000000\n");
   write(memory + "/docker/a/memory.usage_in_bytes", "1500000000\n");
-  write(memory + "/docker/a/memory.stat", "cache 7\ninactive_file 1\ntotal_inactive_file 400000000\ntotal_active_file 100000000\n");
+  write(memory + "/docker/a/memory.stat",
+        "cache 7\ninactive_file 1\ntotal_inactive_file 400000000\ntotal_active_file 100000000\n");
   write(cpu + "/cpu.cfs_quota_us", "-1\n");
   write(cpu + "/cpu.cfs_period_us", "100000\n");
   EXPECT_EQ(limits().memory_bytes, 4e9);

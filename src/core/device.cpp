@@ -20,8 +20,8 @@ Precision precision_named(const std::string& name) {
 
 Device Device::cpu(CpuOptions options) {
   apply_environment_isa();
-  require(options.threads >= 0 && options.threads <= 1024, ErrorCode::device, "[device] expected 1 to 1024 threads (0: one a core), got ",
-          options.threads);
+  require(options.threads >= 0 && options.threads <= 1024, ErrorCode::device,
+          "[device] expected 1 to 1024 threads (0: one a core), got ", options.threads);
   Device device;
   device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : usable_cores());
   device.kernels_ = options.kernels;
@@ -39,7 +39,8 @@ int Device::threads() const { return pool_->size(); }
 
 std::string Device::description() const {
   const std::string kernels = kernels_ == KernelChoice::fast ? instruction_set() : "reference kernels";
-  return "cpu, " + std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + kernels + (precision_ == Precision::bf16 ? ", bf16" : "");
+  return "cpu, " + std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + kernels +
+         (precision_ == Precision::bf16 ? ", bf16" : "");
 }
 
 }  // namespace statera

@@ -1,5 +1,5 @@
-// Asks for memory before it is read. Hardware foresees only what goes on within a page, from a piece's third or fourth line on: a state of a few
-// kilobytes, met for the first time, is waited for line by line.
+// Asks for memory before it is read. Hardware foresees only what goes on within a page, from a piece's third or fourth
+// line on: a state of a few kilobytes, met for the first time, is waited for line by line.
 #pragma once
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// A number of 64 bits that tells bytes from other bytes: whether data or weights are those that a file was made with. No protection against
-// somebody who looks for two that have the same.
+// A number of 64 bits that tells bytes from other bytes: whether data or weights are those that a file was made with.
+// No protection against somebody who looks for two that have the same.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -25,8 +25,8 @@ inline uint64_t mix_fingerprint(uint64_t hash, std::span<const uint8_t> bytes) {
   return hash;
 }
 
-// The number of bytes that come in pieces: the same wherever they are cut. Any change within eight bytes in a row, from a multiple of eight
-// on, makes another number; of other changes one in 2^64 does not.
+// The number of bytes that come in pieces: the same wherever they are cut. Any change within eight bytes in a row, from
+// a multiple of eight on, makes another number; of other changes one in 2^64 does not.
 class Checksum {
  public:
   void add(const void* data, size_t bytes) {
@@ -46,7 +46,9 @@ class Checksum {
       bytes -= taken;
     }
   }
-  uint64_t value() const { return mix_fingerprint(mix_fingerprint(hash_, std::span(word_, pending_)), uint64_t{total_}); }
+  uint64_t value() const {
+    return mix_fingerprint(mix_fingerprint(hash_, std::span(word_, pending_)), uint64_t{total_});
+  }
 
  private:
   uint64_t hash_ = 0;

@@ -57,9 +57,10 @@ void InputFile::read(uint64_t offset, void* to, size_t bytes) const {
     done += static_cast<size_t>(got);
   }
   struct stat status;
-  const bool same = ::fstat(file_, &status) == 0 && static_cast<uint64_t>(status.st_size) == size_ && status.st_mtim.tv_sec == changed_seconds_ &&
-                    status.st_mtim.tv_nsec == changed_nanoseconds_;
-  require(done == bytes && same, ErrorCode::io, path_, ": the file was written to while it was read; try again when that is done");
+  const bool same = ::fstat(file_, &status) == 0 && static_cast<uint64_t>(status.st_size) == size_ &&
+                    status.st_mtim.tv_sec == changed_seconds_ && status.st_mtim.tv_nsec == changed_nanoseconds_;
+  require(done == bytes && same, ErrorCode::io, path_,
+          ": the file was written to while it was read; try again when that is done");
 }
 
 std::string InputFile::text(size_t most) const {

@@ -1,4 +1,5 @@
-// A file of ours that is read through its descriptor, a part at a time. It is never mapped: who shortens a mapped file ends the process.
+// A file of ours that is read through its descriptor, a part at a time. It is never mapped: who shortens a mapped file
+// ends the process.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +18,8 @@ class InputFile {
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
-  // Bytes [offset, offset + bytes) of the file as it was when it was opened; throws io if it was written to since. A file that is replaced
-  // by a rename stays the old one here.
+  // Bytes [offset, offset + bytes) of the file as it was when it was opened; throws io if it was written to since. A
+  // file that is replaced by a rename stays the old one here.
   void read(uint64_t offset, void* to, size_t bytes) const;
   // All of it. Throws io if it has more than `most` bytes.
   std::string text(size_t most) const;

@@ -71,7 +71,9 @@ TEST_F(InputFileTest, AFileThatIsReplacedStaysTheOldOne) {
 }
 
 TEST_F(InputFileTest, Refuses) {
-  const auto refuses = [](const std::string& name, const std::string& why) { expect_refused(name, why, [&] { InputFile::open(name); }); };
+  const auto refuses = [](const std::string& name, const std::string& why) {
+    expect_refused(name, why, [&] { InputFile::open(name); });
+  };
   refuses("/no/such/file", "cannot open: No such file or directory");
   refuses(testing::TempDir(), "expected a file, got a folder");
   refuses("/dev/zero", "expected a regular file, got a pipe or device");

@@ -31,7 +31,8 @@ Inputs& inputs() {
 // Nothing for what is not there or is no plain file.
 std::optional<Identity> identity(int folder, const char* name, int flags) {
   struct statx found = {};
-  if (::statx(folder, name, flags, STATX_TYPE | STATX_INO | STATX_BTIME, &found) != 0 || !S_ISREG(found.stx_mode)) return {};
+  if (::statx(folder, name, flags, STATX_TYPE | STATX_INO | STATX_BTIME, &found) != 0 || !S_ISREG(found.stx_mode))
+    return {};
   const bool dated = (found.stx_mask & STATX_BTIME) != 0;
   return Identity{found.stx_dev_major, found.stx_dev_minor, found.stx_ino, dated ? found.stx_btime.tv_sec : 0,
                   dated ? static_cast<int64_t>(found.stx_btime.tv_nsec) : 0};

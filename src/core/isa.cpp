@@ -32,7 +32,9 @@ void apply(int64_t allowed) {
 void apply_environment_isa() {
   static const bool applied = [] {  // after a throw the next call tries again
     if (const char* name = std::getenv("STATERA_ISA"); name && *name) apply(allowed_from(name));
-    else hwy::GetChosenTarget().Update(hwy::SupportedTargets());  // else the first kernel's pointer is Highway's chooser, 14 us a call
+    // else the first kernel's pointer is Highway's chooser, 14 us a call
+    else
+      hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     return true;
   }();
   static_cast<void>(applied);

@@ -21,8 +21,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using LanesTag = hn::ScalableTag<float>;
 using LanesVec = hn::Vec<LanesTag>;
 
-// The first lanes of a vector, as many as the mask has, and nothing behind them. NEON has no masked accesses: Highway reads and writes whole vectors
-// there, and with them what another thread is writing.
+// The first lanes of a vector, as many as the mask has, and nothing behind them. NEON has no masked accesses: Highway
+// reads and writes whole vectors there, and with them what another thread is writing.
 template <class D, class M = hn::Mask<D>>
 HWY_INLINE hn::Vec<D> LoadPart(D d, M mask, const float* p) {
   if constexpr (HWY_ARCH_ARM) {

@@ -52,7 +52,9 @@ Machine this_machine() {
 
 int usable_cores(const std::string& root) {
   cpu_set_t set;
-  const int allowed = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(std::thread::hardware_concurrency());
+  const int allowed = sched_getaffinity(0, sizeof(set), &set) == 0
+                          ? CPU_COUNT(&set)
+                          : static_cast<int>(std::thread::hardware_concurrency());
   const double quota = std::ceil(group_limits(root).cores);
   return std::max(1, quota < allowed ? static_cast<int>(quota) : allowed);
 }
@@ -62,7 +64,8 @@ double usable_memory_bytes(const std::string& root) {
 }
 
 double free_memory_bytes(const std::string& root) {
-  return std::min({1024 * number_after(root + "/proc/meminfo", "MemAvailable:", INFINITY), group_limits(root).free_memory_bytes, most_free_memory.load()});
+  return std::min({1024 * number_after(root + "/proc/meminfo", "MemAvailable:", INFINITY),
+                   group_limits(root).free_memory_bytes, most_free_memory.load()});
 }
 
 void limit_free_memory(double bytes) { most_free_memory = bytes; }
@@ -74,8 +77,8 @@ void require_memory(double bytes, const std::string& what, const std::string& fi
   const bool large = bytes >= 1e9;
   const double unit = large ? 1e8 : 1e6, to_text = large ? 10 : 1;
   const char* name = large ? " GB" : " MB";
-  fail(ErrorCode::device, what, " needs about ", std::ceil(bytes / unit) / to_text, name, " of memory, but ", std::floor(unused / unit) / to_text, name,
-       " are free; ", fix);
+  fail(ErrorCode::device, what, " needs about ", std::ceil(bytes / unit) / to_text, name, " of memory, but ",
+       std::floor(unused / unit) / to_text, name, " are free; ", fix);
 }
 
 double resident_bytes() { return 1024 * number_after("/proc/self/status", "VmRSS:", 0); }
@@ -101,7 +104,8 @@ double process_age_seconds() {
   const double ticks = leading_number(ticks_text).first;
   timespec now{};
   if (!fields || clock_gettime(CLOCK_BOOTTIME, &now) != 0) return 0;
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec) - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec) -
+         ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 }  // namespace statera

@@ -25,13 +25,17 @@ struct Machine {
 };
 Machine this_machine();
 
-// Within what the machine has and what the container allows (core/control_group.hpp). `root` stands before the paths that are read, for tests.
-int usable_cores(const std::string& root = "");            // at least 1: processors that this process may run on, a quota of time rounded up
+// Within what the machine has and what the container allows (core/control_group.hpp). `root` stands before the paths
+// that are read, for tests.
+// at least 1: processors that this process may run on, a quota of time rounded up
+int usable_cores(const std::string& root = "");
 double usable_memory_bytes(const std::string& root = "");  // in all; infinity where the system does not say
-double free_memory_bytes(const std::string& root = "");    // that programs can still get; infinity where the system does not say
+// that programs can still get; infinity where the system does not say
+double free_memory_bytes(const std::string& root = "");
 
-// To be called before the memory is taken, because a process whose container has no more is killed without a word. Throws device:
-// "WHAT needs about 97 MB of memory, but 60 MB are free; FIX". A little is left over for what nobody counts.
+// To be called before the memory is taken, because a process whose container has no more is killed without a word.
+// Throws device: "WHAT needs about 97 MB of memory, but 60 MB are free; FIX". A little is left over for what nobody
+// counts.
 void require_memory(double bytes, const std::string& what, const std::string& fix);
 void limit_free_memory(double bytes);  // for tests: free_memory_bytes() tells no more than this; infinity: all
 

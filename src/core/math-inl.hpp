@@ -1,5 +1,5 @@
-// Elementary functions on vectors of float, once a target. Relative error at most 3e-7 in the range of float (math_test.cpp).
-// NaN goes in and comes out: a clamp must not hide it.
+// Elementary functions on vectors of float, once a target. Relative error at most 3e-7 in the range of float
+// (math_test.cpp). NaN goes in and comes out: a clamp must not hide it.
 #if defined(STATERA_CORE_MATH_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_CORE_MATH_INL
 #undef STATERA_CORE_MATH_INL
@@ -45,7 +45,9 @@ HWY_INLINE V Sigmoid(D d, V x) {
 
 // x sigmoid(x)
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Silu(D d, V x) { return hn::Mul(x, Sigmoid(d, x)); }
+HWY_INLINE V Silu(D d, V x) {
+  return hn::Mul(x, Sigmoid(d, x));
+}
 
 // d silu / dx = s (1 + x (1 - s)), s = sigmoid(x) = 1 / (1 + e); 1 - s is e s, which keeps its digits where s is near 1
 template <class D, class V = hn::Vec<D>>
@@ -69,8 +71,9 @@ HWY_INLINE V Tanh(D d, V x) {
   return hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625f)), near, hn::CopySign(far, x));
 }
 
-// P(Z < x) of a standard normal Z, and e = exp(-x^2 / 2). With t = 1 / (1 + |x| / 4), P(Z < -|x|) = e p(t): p is a polynomial of degree 9, fitted
-// for the least relative error in 0 <= |x| <= 14 (1.5e-8 before rounding), so that the tail below 0 keeps its digits.
+// P(Z < x) of a standard normal Z, and e = exp(-x^2 / 2). With t = 1 / (1 + |x| / 4), P(Z < -|x|) = e p(t): p is a
+// polynomial of degree 9, fitted for the least relative error in 0 <= |x| <= 14 (1.5e-8 before rounding), so that the
+// tail below 0 keeps its digits.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V NormalBelow(D d, V x, V& e) {
   const V one = hn::Set(d, 1.0f), t = hn::Div(one, hn::MulAdd(hn::Abs(x), hn::Set(d, 0.25f), one));
@@ -104,7 +107,9 @@ HWY_INLINE V SoftplusOf(D d, V x, V u) {
   return hn::MulAdd(p, s, hn::Max(hn::Zero(d), x));
 }
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Softplus(D d, V x) { return SoftplusOf(d, x, Exp(d, hn::Neg(hn::Abs(x)))); }
+HWY_INLINE V Softplus(D d, V x) {
+  return SoftplusOf(d, x, Exp(d, hn::Neg(hn::Abs(x))));
+}
 
 // The same and its slope, sigmoid(x) = 1 / (1 + u), or u / (1 + u) for negative x.
 template <class D, class V = hn::Vec<D>>

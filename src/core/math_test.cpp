@@ -89,14 +89,24 @@ TEST(Math, RelativeErrors) {
   EXPECT_LE(worst(silu_, -80, 80, silu, magnitude(silu)), bound);
   EXPECT_LE(worst(softplus_, -80, 100, softplus, magnitude(softplus)), bound);
   EXPECT_LE(worst(softplus_, -2, 2, softplus, magnitude(softplus)), bound);
-  EXPECT_LE(worst(tanh_, -20, 20, [](double x) { return std::tanh(x); }, magnitude([](double x) { return std::tanh(x); })), bound);
-  EXPECT_LE(worst(tanh_, -1, 1, [](double x) { return std::tanh(x); }, magnitude([](double x) { return std::tanh(x); })), bound);
+  EXPECT_LE(
+      worst(
+          tanh_, -20, 20, [](double x) { return std::tanh(x); }, magnitude([](double x) { return std::tanh(x); })),
+      bound);
+  EXPECT_LE(worst(
+                tanh_, -1, 1, [](double x) { return std::tanh(x); }, magnitude([](double x) { return std::tanh(x); })),
+            bound);
   // exp(-x^2 / 2) inherits the rounding of x^2 / 2, at most 2^-24 of it
   const auto with_square = [](auto f) { return [f](double x) { return f(x) * (1 + x * x / 2 * 0x1p-24 / bound); }; };
   EXPECT_LE(worst(normal_, -12, 12, normal_below, with_square(normal_below)), 2 * bound);
-  EXPECT_LE(worst(density_, -12, 12, [](double x) { return std::exp(-x * x / 2); }, with_square([](double x) { return std::exp(-x * x / 2); })), bound);
+  EXPECT_LE(worst(
+                density_, -12, 12, [](double x) { return std::exp(-x * x / 2); },
+                with_square([](double x) { return std::exp(-x * x / 2); })),
+            bound);
   // it crosses zero at -1.28, where only the size of its terms can be asked for
-  EXPECT_LE(worst(silu_grad_, -80, 80, silu_grad, [](double x) { return sigmoid(x) * (1 + std::abs(x) * (1 - sigmoid(x))); }), 2 * bound);
+  EXPECT_LE(
+      worst(silu_grad_, -80, 80, silu_grad, [](double x) { return sigmoid(x) * (1 + std::abs(x) * (1 - sigmoid(x))); }),
+      2 * bound);
 }
 
 TEST(Math, EdgesOfTheRange) {

@@ -28,15 +28,16 @@ std::atomic<int64_t> calls{0};
 
 // The line before what is handed out.
 struct Header {
-  size_t mapped = 0;    // bytes that the system gave; 0: from the heap or a slab
-  Slabs::Piece piece;   // with a size: counted there
+  size_t mapped = 0;   // bytes that the system gave; 0: from the heap or a slab
+  Slabs::Piece piece;  // with a size: counted there
 };
 static_assert(sizeof(Header) <= line);
 
 #if defined(STATERA_MAPS_MEMORY)
 constexpr size_t huge_page = Slabs::huge_page;
 
-// Whole pages, from the system and back to it; null if it has none. In the heap, pieces that begin at a multiple of 2 MiB leave gaps.
+// Whole pages, from the system and back to it; null if it has none. In the heap, pieces that begin at a multiple of 2
+// MiB leave gaps.
 void* map(size_t bytes) {
   void* all = mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (all == MAP_FAILED) return nullptr;
@@ -45,7 +46,8 @@ void* map(size_t bytes) {
   if (before > 0) munmap(begin, before);
   begin += before;
   munmap(begin + bytes, huge_page - before);
-  // Whole huge pages only, so that a piece never takes more than it asked for. A system without them refuses, and small ones do as well.
+  // Whole huge pages only, so that a piece never takes more than it asked for. A system without them refuses, and small
+  // ones do as well.
   static_cast<void>(madvise(begin, bytes / huge_page * huge_page, MADV_HUGEPAGE));
   return begin;
 }

@@ -1,5 +1,6 @@
-// Memory of tensors and arenas: aligned to 64 bytes; large pieces, and smaller ones of which there are many (slabs.hpp), lie in huge pages where the
-// system has them, because a pass over megabytes of small pages misses the page tables' cache at each of them (docs/log.md, 2026-11-28).
+// Memory of tensors and arenas: aligned to 64 bytes; large pieces, and smaller ones of which there are many
+// (slabs.hpp), lie in huge pages where the system has them, because a pass over megabytes of small pages misses the
+// page tables' cache at each of them (docs/log.md, 2026-11-28).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +8,9 @@
 
 namespace statera {
 
-struct FreeMemory { void operator()(void* p) const noexcept; };
+struct FreeMemory {
+  void operator()(void* p) const noexcept;
+};
 using Memory = std::unique_ptr<void, FreeMemory>;
 
 // Not initialised. Throws std::bad_alloc.

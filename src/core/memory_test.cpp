@@ -11,7 +11,8 @@ namespace statera {
 namespace {
 
 TEST(Memory, AlignedAndWritableToItsEnd) {
-  for (const size_t bytes : {size_t{1}, size_t{64}, size_t{1000}, (size_t{2} << 20) - 1, size_t{2} << 20, (size_t{5} << 20) + 3}) {
+  for (const size_t bytes :
+       {size_t{1}, size_t{64}, size_t{1000}, (size_t{2} << 20) - 1, size_t{2} << 20, (size_t{5} << 20) + 3}) {
     const Memory memory = allocate_memory(bytes);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(memory.get()) % 64, 0u) << bytes;
     std::memset(memory.get(), 0x5a, bytes);

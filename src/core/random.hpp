@@ -1,5 +1,6 @@
-// Counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011):
-// a number is a function of (seed, stream, index), so the order in which tensors are filled and the number of threads change nothing.
+// Counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2,
+// 3", SC 2011): a number is a function of (seed, stream, index), so the order in which tensors are filled and the
+// number of threads change nothing.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The roof of a core: independent chains of fused multiply-adds in registers, and reads that nothing but memory holds up.
+// The roof of a core: independent chains of fused multiply-adds in registers, and reads that nothing but memory holds
+// up.
 #pragma once
 #include <cstdint>
 

@@ -34,7 +34,8 @@ float SumOf(const float* HWY_RESTRICT x, int64_t count) {
   for (auto& sum : acc) sum = hn::Zero(d);
   for (int64_t i = 0; i < part; i += 2 * lanes)
 #pragma GCC unroll 8
-    for (int s = 0; s < 2 * streams; ++s) acc[s] = hn::Add(acc[s], hn::LoadU(d, x + (s / 2) * part + i + (s % 2) * lanes));
+    for (int s = 0; s < 2 * streams; ++s)
+      acc[s] = hn::Add(acc[s], hn::LoadU(d, x + (s / 2) * part + i + (s % 2) * lanes));
   for (int s = 1; s < 2 * streams; ++s) acc[0] = hn::Add(acc[0], acc[s]);
   float sum = hn::GetLane(hn::SumOfLanes(d, acc[0]));
   for (int64_t i = streams * part; i < count; ++i) sum += x[i];
@@ -58,7 +59,8 @@ __attribute__((target("avx512f,avx512vl,avx512bw,avx512bf16"))) double dot_chain
   constexpr int chains = 12;
   __m512 acc[chains];
   for (int i = 0; i < chains; ++i) acc[i] = _mm512_set1_ps(static_cast<float>(i));
-  const __m512bh x = (__m512bh)_mm512_set1_epi16(0x3c00), y = (__m512bh)_mm512_set1_epi16(0x3c00);  // small: the sums stay finite
+  // small: the sums stay finite
+  const __m512bh x = (__m512bh)_mm512_set1_epi16(0x3c00), y = (__m512bh)_mm512_set1_epi16(0x3c00);
   for (int64_t n = 0; n < iterations; ++n)
 #pragma GCC unroll 12
     for (int i = 0; i < chains; ++i) acc[i] = _mm512_dpbf16_ps(acc[i], x, y);

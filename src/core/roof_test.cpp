@@ -14,7 +14,8 @@ TEST(Roof, ASumReadsEveryElementOnceAndNoneBehind) {
   for (int64_t count = 0; count < 300; ++count) {
     std::vector<float> x(static_cast<size_t>(count) + 64, 1e6f);
     float sum = 0;  // of whole numbers far below 2^24: exact in any order
-    for (int64_t i = 0; i < count; ++i) sum += x[static_cast<size_t>(i)] = static_cast<float>(1 + random.bits(static_cast<uint64_t>(i)) % 1000);
+    for (int64_t i = 0; i < count; ++i)
+      sum += x[static_cast<size_t>(i)] = static_cast<float>(1 + random.bits(static_cast<uint64_t>(i)) % 1000);
     EXPECT_EQ(sum_of(x.data(), count), sum) << count;
   }
 }

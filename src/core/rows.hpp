@@ -8,8 +8,10 @@
 namespace statera {
 
 struct Rows {
-  std::span<const int32_t> offsets;  // [S+1] where the rows of each sequence begin, last entry N; a sequence may have none
-  std::span<const int64_t> start;    // [S] the place of its first row within its sequence; 0: a new one, whose initial state is zero
+  // [S+1] where the rows of each sequence begin, last entry N; a sequence may have none
+  std::span<const int32_t> offsets;
+  std::span<const int64_t>
+      start;  // [S] the place of its first row within its sequence; 0: a new one, whose initial state is zero
 
   int64_t sequences() const { return static_cast<int64_t>(start.size()); }
   int64_t total() const { return offsets.empty() ? 0 : offsets.back(); }
@@ -19,11 +21,12 @@ struct Rows {
 
 // Throws shape unless the offsets ascend from 0 to `rows` and every start is >= 0.
 inline void check_rows(const char* place, const Rows& rows, int64_t total) {
-  require(rows.offsets.size() == rows.start.size() + 1 && rows.offsets[0] == 0 && rows.total() == total, ErrorCode::shape, "[", place,
-          "] the rows of ", rows.sequences(), " sequences end at ", rows.total(), " but the input has ", total);
+  require(rows.offsets.size() == rows.start.size() + 1 && rows.offsets[0] == 0 && rows.total() == total,
+          ErrorCode::shape, "[", place, "] the rows of ", rows.sequences(), " sequences end at ", rows.total(),
+          " but the input has ", total);
   for (int64_t s = 0; s < rows.sequences(); ++s)
-    require(rows.length(s) >= 0 && rows.start[static_cast<size_t>(s)] >= 0, ErrorCode::shape, "[", place, "] sequence ", s,
-            " has a negative length or start");
+    require(rows.length(s) >= 0 && rows.start[static_cast<size_t>(s)] >= 0, ErrorCode::shape, "[", place, "] sequence ",
+            s, " has a negative length or start");
 }
 
 }  // namespace statera

@@ -1,6 +1,6 @@
-// Highway, with the targets that this project compiles: AVX-512 (AVX3), AVX2 and the portable baseline on x86; NEON on ARM.
-// Vectors of a size that only the machine knows (SVE) cannot stand in arrays, as register tiles keep them, so ARM stays with NEON.
-// Include it as Highway's foreach_target pattern demands:
+// Highway, with the targets that this project compiles: AVX-512 (AVX3), AVX2 and the portable baseline on x86; NEON on
+// ARM. Vectors of a size that only the machine knows (SVE) cannot stand in arrays, as register tiles keep them, so ARM
+// stays with NEON. Include it as Highway's foreach_target pattern demands:
 //
 //   #undef HWY_TARGET_INCLUDE
 //   #define HWY_TARGET_INCLUDE "ops/NAME/NAME_cpu.cpp"

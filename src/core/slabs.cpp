@@ -8,7 +8,9 @@ namespace statera {
 namespace {
 constexpr size_t huge_page = Slabs::huge_page, most_pages = 8;
 
-struct FreePiece { FreePiece* next; };  // lies in the piece
+struct FreePiece {
+  FreePiece* next;
+};  // lies in the piece
 
 // The fewest huge pages that leave at most a sixteenth unused, or eight.
 size_t slab_bytes(size_t piece) {

@@ -1,5 +1,6 @@
-// Pieces of memory smaller than a huge page, many of one size, side by side in slabs of whole huge pages: states of many sequences, blocks of keys
-// and values, weights of small layers. From the heap each would lie in small pages, and a pass over all of them would miss the page tables' cache at each.
+// Pieces of memory smaller than a huge page, many of one size, side by side in slabs of whole huge pages: states of
+// many sequences, blocks of keys and values, weights of small layers. From the heap each would lie in small pages, and
+// a pass over all of them would miss the page tables' cache at each.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -17,7 +18,8 @@ class Slabs {
   struct Slab;
   struct Size;  // of all pieces of one size
   struct Piece {
-    void* begin = nullptr;  // null: take it from elsewhere, and give it back here all the same, since those that lie elsewhere are counted
+    // null: take it from elsewhere, and give it back here all the same, since those that lie elsewhere are counted
+    void* begin = nullptr;
     Size* size = nullptr;
     Slab* slab = nullptr;
   };
@@ -27,8 +29,8 @@ class Slabs {
   Slabs(Map map, Unmap unmap);
   ~Slabs();
 
-  // A piece of exactly these bytes, at least `smallest`. Only a size that would fill a slab gets one, so that a small model takes no huge page for
-  // a few of its tensors. Throws bad_alloc.
+  // A piece of exactly these bytes, at least `smallest`. Only a size that would fill a slab gets one, so that a small
+  // model takes no huge page for a few of its tensors. Throws bad_alloc.
   Piece take(size_t bytes);
   void give_back(const Piece& piece) noexcept;  // with its last piece a size is forgotten
 

@@ -57,14 +57,16 @@ TEST(Slabs, PiecesOfAnySizeAreApartAndLittleIsLeftOver) {
     const std::vector<Slabs::Piece> pieces = take(slabs, bytes, 400);
     int64_t used = 0;
     for (size_t i = 0; i < pieces.size(); ++i)
-      if (pieces[i].begin) std::memset(pieces[i].begin, static_cast<int>(i % 251), bytes), used += static_cast<int64_t>(bytes);
+      if (pieces[i].begin)
+        std::memset(pieces[i].begin, static_cast<int>(i % 251), bytes), used += static_cast<int64_t>(bytes);
     for (size_t i = 0; i < pieces.size(); ++i)
       if (const auto* p = static_cast<const unsigned char*>(pieces[i].begin)) {
         ASSERT_EQ(p[0], i % 251) << bytes;
         ASSERT_EQ(p[bytes - 1], i % 251) << bytes;
       }
     EXPECT_GT(used, 0);
-    EXPECT_LE(static_cast<double>(mapped), 1.07 * static_cast<double>(used) + 8.0 * huge_page) << bytes;  // the last one is not full
+    // the last one is not full
+    EXPECT_LE(static_cast<double>(mapped), 1.07 * static_cast<double>(used) + 8.0 * huge_page) << bytes;
   }
 }
 
@@ -104,8 +106,7 @@ TEST(Slabs, SeveralThatWereGivenBackAreAllHandedOutAgain) {
   }
   EXPECT_EQ(mapped, most);
   std::set<void*> begins;
-  for (const Slabs::Piece& piece : pieces)
-    EXPECT_TRUE(!piece.begin || begins.insert(piece.begin).second);
+  for (const Slabs::Piece& piece : pieces) EXPECT_TRUE(!piece.begin || begins.insert(piece.begin).second);
 }
 
 TEST(Slabs, WithoutMemoryOfTheSystemPiecesComeFromElsewhere) {

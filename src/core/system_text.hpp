@@ -1,4 +1,5 @@
-// Numbers and words in the files that the system shows, as /proc/meminfo. Streams and strtod would read numbers by the locale.
+// Numbers and words in the files that the system shows, as /proc/meminfo. Streams and strtod would read numbers by the
+// locale.
 #pragma once
 #include <algorithm>
 #include <charconv>

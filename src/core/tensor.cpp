@@ -31,8 +31,8 @@ void View::fail_dtype(DType wanted) const {
 }
 
 View View::columns(int64_t begin, int64_t count) const {
-  require(shape.rank() == 2 && begin >= 0 && count >= 0 && begin + count <= shape[1], ErrorCode::shape, "[view] columns ", begin, " to ",
-          begin + count, " of ", shape);
+  require(shape.rank() == 2 && begin >= 0 && count >= 0 && begin + count <= shape[1], ErrorCode::shape,
+          "[view] columns ", begin, " to ", begin + count, " of ", shape);
   View part = *this;
   part.data = static_cast<char*>(data) + static_cast<size_t>(begin) * size_of(dtype);
   part.shape = {shape[0], count};
@@ -40,8 +40,8 @@ View View::columns(int64_t begin, int64_t count) const {
 }
 
 View View::row_range(int64_t begin, int64_t count) const {
-  require(shape.rank() >= 1 && begin >= 0 && count >= 0 && begin + count <= shape[0], ErrorCode::shape, "[view] rows ", begin, " to ",
-          begin + count, " of ", shape);
+  require(shape.rank() >= 1 && begin >= 0 && count >= 0 && begin + count <= shape[0], ErrorCode::shape, "[view] rows ",
+          begin, " to ", begin + count, " of ", shape);
   View part = *this;
   part.data = static_cast<char*>(data) + static_cast<size_t>(begin * stride) * size_of(dtype);
   part.shape[0] = count;
@@ -58,10 +58,11 @@ void Tensor::Free::operator()(void* p) const noexcept { FreeMemory()(p); }
 Tensor::Tensor(DType dtype, const Shape& shape) {
   int64_t most = static_cast<int64_t>(size_of(dtype));
   for (int64_t dim : shape)
-    require(dim >= 0 && !__builtin_mul_overflow(most, std::max<int64_t>(dim, 1), &most) && most < int64_t{1} << 62, ErrorCode::shape,
-            "[tensor] impossible shape ", shape);
+    require(dim >= 0 && !__builtin_mul_overflow(most, std::max<int64_t>(dim, 1), &most) && most < int64_t{1} << 62,
+            ErrorCode::shape, "[tensor] impossible shape ", shape);
   const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
-  const size_t rounded = (bytes + 63) / 64 * 64 + 64;  // kernels may read a full vector behind the last element, never write there
+  // kernels may read a full vector behind the last element, never write there
+  const size_t rounded = (bytes + 63) / 64 * 64 + 64;
   memory_.reset(allocate_memory(rounded).release());
   std::memset(memory_.get(), 0, rounded);
   view_ = View(memory_.get(), dtype, shape);
@@ -80,7 +81,8 @@ void convert_rows(const View& from, const View& to) {
   const From* in = from.as<From>();
   To* out = to.as<To>();
   for (int64_t row = 0; row < from.rows(); ++row)
-    for (int64_t col = 0; col < from.cols(); ++col) out[row * to.stride + col] = static_cast<To>(in[row * from.stride + col]);
+    for (int64_t col = 0; col < from.cols(); ++col)
+      out[row * to.stride + col] = static_cast<To>(in[row * from.stride + col]);
 }
 }  // namespace
 
@@ -109,7 +111,8 @@ void fill_zero(const View& view) {
     return;
   }
   for (int64_t row = 0; row < view.rows(); ++row)
-    std::memset(static_cast<char*>(view.data) + static_cast<size_t>(row * view.stride) * size, 0, static_cast<size_t>(view.cols()) * size);
+    std::memset(static_cast<char*>(view.data) + static_cast<size_t>(row * view.stride) * size, 0,
+                static_cast<size_t>(view.cols()) * size);
 }
 
 }  // namespace statera

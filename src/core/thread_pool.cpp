@@ -19,7 +19,8 @@ void relax() {
   asm volatile("yield");
 #endif
 }
-constexpr int spins_before_sleep = 4000;  // about 50 microseconds: longer than the gap between two kernels, shorter than a nap is worth
+// about 50 microseconds: longer than the gap between two kernels, shorter than a nap is worth
+constexpr int spins_before_sleep = 4000;
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
@@ -61,8 +62,10 @@ void ThreadPool::work(int worker) {
   uint32_t seen = 0;
   for (;;) {
     for (int spins = 0; generation_.load(std::memory_order_acquire) == seen;) {
-      if (++spins < spins_before_sleep) relax();
-      else generation_.wait(seen, std::memory_order_acquire);
+      if (++spins < spins_before_sleep)
+        relax();
+      else
+        generation_.wait(seen, std::memory_order_acquire);
     }
     seen = generation_.load(std::memory_order_acquire);
     if (stop_.load()) return;
@@ -84,19 +87,26 @@ void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
   generation_.notify_all();
   take_tasks(0);
   int spins = 0;
-  for (uint32_t done = done_.load(std::memory_order_acquire); done != tasks; done = done_.load(std::memory_order_acquire)) {
-    if (++spins < spins_before_sleep) relax();
-    else done_.wait(done, std::memory_order_acquire);
+  for (uint32_t done = done_.load(std::memory_order_acquire); done != tasks;
+       done = done_.load(std::memory_order_acquire)) {
+    if (++spins < spins_before_sleep)
+      relax();
+    else
+      done_.wait(done, std::memory_order_acquire);
   }
   busy_.store(false, std::memory_order_release);
 }
 
 void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
   const int64_t count = std::min(tasks, shares());
-  const auto first = [&](int64_t share) { return tasks / count * share + std::min(share, tasks % count); };  // the larger ones come first
-  run(count, [&](int64_t share, int worker) {
-    for (int64_t task = first(share); task < first(share + 1); ++task) body(task, worker);
-  }, work);
+  // the larger ones come first
+  const auto first = [&](int64_t share) { return tasks / count * share + std::min(share, tasks % count); };
+  run(
+      count,
+      [&](int64_t share, int worker) {
+        for (int64_t task = first(share); task < first(share + 1); ++task) body(task, worker);
+      },
+      work);
 }
 
 namespace {

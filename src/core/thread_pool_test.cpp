@@ -54,7 +54,9 @@ TEST(ThreadPool, LittleWorkStaysWithTheCaller) {
   for (int i = 0; i < 1000; ++i) {
     const std::thread::id me = std::this_thread::get_id();
     std::atomic<int> here{0};
-    pool.run(7, [&](int64_t, int worker) { here += worker == 0 && std::this_thread::get_id() == me; }, ThreadPool::worth_sharing - 1);
+    pool.run(
+        7, [&](int64_t, int worker) { here += worker == 0 && std::this_thread::get_id() == me; },
+        ThreadPool::worth_sharing - 1);
     EXPECT_EQ(here, 7);
   }
 }

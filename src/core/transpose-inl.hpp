@@ -15,12 +15,15 @@ namespace statera::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR
-// Of vectors [r] of columns, as blocks of 4 lanes: afterwards block b of v[4 g + j] is column 4 b + j of rows 4 g .. 4 g + 3.
+// Of vectors [r] of columns, as blocks of 4 lanes: afterwards block b of v[4 g + j] is column 4 b + j of rows 4 g .. 4
+// g + 3.
 template <class D, class V>
 HWY_INLINE void TransposeInBlocks(D d, V* v) {
   const hn::RepartitionToWide<hn::RebindToUnsigned<D>> wide;
-  const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v[0], v[1])), high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v[0], v[1]));
-  const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v[2], v[3])), high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v[2], v[3]));
+  const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, v[0], v[1])),
+             high01 = hn::BitCast(wide, hn::InterleaveUpper(d, v[0], v[1]));
+  const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, v[2], v[3])),
+             high23 = hn::BitCast(wide, hn::InterleaveUpper(d, v[2], v[3]));
   v[0] = hn::BitCast(d, hn::InterleaveLower(wide, low01, low23));
   v[1] = hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23));
   v[2] = hn::BitCast(d, hn::InterleaveLower(wide, high01, high23));
@@ -39,8 +42,10 @@ HWY_INLINE void TransposeBlocks(D d, V* v) {
       v[4 + j] = hn::ConcatUpperUpper(d, b, a);
     } else if constexpr (blocks == 4) {
       const V a = v[j], b = v[4 + j], c = v[8 + j], e = v[12 + j];
-      const V even01 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a), odd01 = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a));
-      const V even23 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c), odd23 = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
+      const V even01 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+              odd01 = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a));
+      const V even23 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c),
+              odd23 = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
       v[j] = hn::ConcatLowerLower(d, even23, even01);
       v[4 + j] = hn::ConcatLowerLower(d, odd23, odd01);
       v[8 + j] = hn::ConcatUpperUpper(d, even23, even01);
@@ -51,8 +56,8 @@ HWY_INLINE void TransposeBlocks(D d, V* v) {
 
 // Whole squares of D's lanes; the rest goes to `rest(row, rows, column, columns)`.
 template <class D, class Rest>
-HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols, float* HWY_RESTRICT to,
-                                 int64_t to_stride, const Rest& rest) {
+HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols,
+                                 float* HWY_RESTRICT to, int64_t to_stride, const Rest& rest) {
   constexpr auto side = static_cast<int64_t>(hn::MaxLanes(D()));
   const int64_t whole_rows = rows / side * side, whole_cols = cols / side * side;
   for (int64_t r = 0; r < whole_rows; r += side)
@@ -70,7 +75,8 @@ HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t fr
   if (whole_rows < rows) rest(whole_rows, rows - whole_rows, 0, cols);
 }
 
-// [rows, 4], dense, a vector of rows at a time; returns how many. Weights of a convolution of 4 taps are turned at every step of a stream.
+// [rows, 4], dense, a vector of rows at a time; returns how many. Weights of a convolution of 4 taps are turned at
+// every step of a stream.
 inline int64_t TransposeFours(const float* HWY_RESTRICT from, int64_t rows, float* HWY_RESTRICT to, int64_t to_stride) {
   const hn::ScalableTag<float> d;
   constexpr auto lanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<float>())), blocks = lanes / 4;
@@ -92,7 +98,8 @@ inline int64_t TransposeFours(const float* HWY_RESTRICT from, int64_t rows, floa
 #endif
 
 // to[c, r] = from[r, c]
-inline void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols, float* HWY_RESTRICT to, int64_t to_stride) {
+inline void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols,
+                      float* HWY_RESTRICT to, int64_t to_stride) {
   const auto one_by_one = [&](int64_t row, int64_t n_rows, int64_t column, int64_t n_columns) HWY_ATTR {
     for (int64_t r = row; r < row + n_rows; ++r)
       for (int64_t c = column; c < column + n_columns; ++c) to[c * to_stride + r] = from[r * from_stride + c];
@@ -101,9 +108,10 @@ inline void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64
   one_by_one(0, rows, 0, cols);
 #else
   const auto by_fours = [&](int64_t row, int64_t n_rows, int64_t column, int64_t n_columns) HWY_ATTR {
-    const auto rest = [&](int64_t r, int64_t nr, int64_t c, int64_t nc) HWY_ATTR { one_by_one(row + r, nr, column + c, nc); };
-    TransposeSquares(hn::FixedTag<float, 4>(), from + row * from_stride + column, from_stride, n_rows, n_columns, to + column * to_stride + row,
-                     to_stride, rest);
+    const auto rest = [&](int64_t r, int64_t nr, int64_t c, int64_t nc)
+                          HWY_ATTR { one_by_one(row + r, nr, column + c, nc); };
+    TransposeSquares(hn::FixedTag<float, 4>(), from + row * from_stride + column, from_stride, n_rows, n_columns,
+                     to + column * to_stride + row, to_stride, rest);
   };
   if (cols == 4 && from_stride == 4) {
     const int64_t done = TransposeFours(from, rows, to, to_stride);

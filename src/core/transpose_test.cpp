@@ -31,7 +31,8 @@ TEST(Transpose, EveryShapeAroundItsSquares) {
       HWY_DYNAMIC_DISPATCH(RunTranspose)(from.data(), from_stride, rows, cols, to.data(), to_stride);
       for (int64_t c = 0; c < most; ++c)
         for (int64_t r = 0; r < to_stride; ++r)
-          ASSERT_EQ(to[static_cast<size_t>(c * to_stride + r)], r < rows && c < cols ? from[static_cast<size_t>(r * from_stride + c)] : -1.0f)
+          ASSERT_EQ(to[static_cast<size_t>(c * to_stride + r)],
+                    r < rows && c < cols ? from[static_cast<size_t>(r * from_stride + c)] : -1.0f)
               << rows << " x " << cols << ", row " << r << ", column " << c;
     }
 }
@@ -45,7 +46,8 @@ TEST(Transpose, RowsOfFour) {
       HWY_DYNAMIC_DISPATCH(RunTranspose)(from.data(), 4, rows, cols, to.data(), 75);
       for (int64_t c = 0; c < 5; ++c)
         for (int64_t r = 0; r < 75; ++r)
-          ASSERT_EQ(to[static_cast<size_t>(c * 75 + r)], r < rows && c < cols ? static_cast<float>(4 * r + c) : -1.0f) << rows << ", " << r;
+          ASSERT_EQ(to[static_cast<size_t>(c * 75 + r)], r < rows && c < cols ? static_cast<float>(4 * r + c) : -1.0f)
+              << rows << ", " << r;
     }
 }
 

@@ -25,8 +25,8 @@ namespace {
 
 size_t memory_limit() { return static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)); }
 
-// The files below a folder. Links are followed behind all that is no link, and what has several names is read once: a link may lead
-// back to where the walk was. What statera wrote is no data: a list names it, or it says so itself.
+// The files below a folder. Links are followed behind all that is no link, and what has several names is read once: a
+// link may lead back to where the walk was. What statera wrote is no data: a list names it, or it says so itself.
 class Walk {
  public:
   explicit Walk(const std::string& folder) {
@@ -35,9 +35,10 @@ class Walk {
     std::sort(files.begin(), files.end());
   }
   std::vector<std::string> files;
-  int64_t hidden = 0;                       // files and folders; not those inside of such a folder
-  int64_t again = 0;                        // further names, links of either kind, of what is read already
-  std::map<std::string, int64_t> left_out;  // how many files, by the folder of their list, or else by the one that they stand in
+  int64_t hidden = 0;  // files and folders; not those inside of such a folder
+  int64_t again = 0;   // further names, links of either kind, of what is read already
+  // how many files, by the folder of their list, or else by the one that they stand in
+  std::map<std::string, int64_t> left_out;
 
  private:
   using Identity = std::pair<dev_t, ino_t>;
@@ -47,7 +48,8 @@ class Walk {
     const bool found = stat(path.c_str(), &info) == 0;
     const int error = errno;
     require(found, ErrorCode::io, "[data] cannot read ", printable(path), ": ", strerror(error),
-            error == ENOENT || error == ELOOP ? " (a link that leads nowhere? mend it or remove it)" : " (may this user read it?)");
+            error == ENOENT || error == ELOOP ? " (a link that leads nowhere? mend it or remove it)"
+                                              : " (may this user read it?)");
     return {info.st_dev, info.st_ino};
   }
 
@@ -59,8 +61,10 @@ class Walk {
     }
     for (const std::string& name : own_files(folder)) written_.emplace((fs::path(folder) / name).string(), folder);
     std::error_code error, ignored;
-    std::set<fs::directory_entry> entries;  // in the order of their names: of several names of one file the first is read
-    for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error)) entries.insert(*it);
+    // in the order of their names: of several names of one file the first is read
+    std::set<fs::directory_entry> entries;
+    for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error))
+      entries.insert(*it);
     for (const fs::directory_entry& entry : entries) {
       const std::string path = entry.path().string();
       if (entry.path().filename().string().starts_with('.')) {
@@ -71,9 +75,12 @@ class Walk {
         if (!entry.is_regular_file(ignored)) continue;
         seen_.insert(identity(path));  // not by the name of a link either
         ++left_out[list->second];
-      } else if (entry.is_symlink(error)) links_.insert(path);
-      else if (entry.is_directory(error)) enter(path);
-      else add(path);
+      } else if (entry.is_symlink(error))
+        links_.insert(path);
+      else if (entry.is_directory(error))
+        enter(path);
+      else
+        add(path);
       if (error) break;
     }
     require(!error, ErrorCode::io, "[data] cannot read the folder ", printable(folder), ": ", error.message());
@@ -81,28 +88,35 @@ class Walk {
 
   void follow(const std::string& link) {
     std::error_code ignored;
-    if (std::filesystem::is_directory(link, ignored)) enter(link);
-    else add(link);
+    if (std::filesystem::is_directory(link, ignored))
+      enter(link);
+    else
+      add(link);
   }
 
   void add(const std::string& path) {
     const Identity found = identity(path);
     check_kind(path);
-    if (!seen_.insert(found).second) ++again;
-    else if (says_it_is_ours(path) || is_named_output(path)) ++left_out[std::filesystem::path(path).parent_path().string()];
-    else files.push_back(path);
+    if (!seen_.insert(found).second)
+      ++again;
+    else if (says_it_is_ours(path) || is_named_output(path))
+      ++left_out[std::filesystem::path(path).parent_path().string()];
+    else
+      files.push_back(path);
   }
 
   // A folder's pipe would be waited for, and what a device gives has no end.
   static void check_kind(const std::string& path) {
     std::error_code ignored;
-    require(std::filesystem::is_regular_file(path, ignored), ErrorCode::io, "[data] ", printable(path), ": is a pipe, a socket or a device in a folder of files; "
+    require(std::filesystem::is_regular_file(path, ignored), ErrorCode::io, "[data] ", printable(path),
+            ": is a pipe, a socket or a device in a folder of files; "
             "move it elsewhere, or name the files of that folder one by one");
   }
 
   std::set<Identity> seen_;
   std::set<std::string> links_;
-  std::map<std::string, std::string> written_;  // by statera, in the folders so far, and the folder of the list that says so
+  // by statera, in the folders so far, and the folder of the list that says so
+  std::map<std::string, std::string> written_;
 };
 
 }  // namespace
@@ -121,9 +135,12 @@ struct ByteSource::Reader {
   double seconds;  // that it has
 
   explicit Reader(const ReadOptions& options)
-      : reading{.often = options.often, .most = static_cast<size_t>(std::max<int64_t>(options.bytes, 0))}, seconds(options.seconds) {
+      : reading{.often = options.often, .most = static_cast<size_t>(std::max<int64_t>(options.bytes, 0))},
+        seconds(options.seconds) {
     constexpr double ever = 1e9;
-    if (seconds < ever) reading.end = Reading::Clock::now() + std::chrono::duration_cast<Reading::Clock::duration>(std::chrono::duration<double>(seconds));
+    if (seconds < ever)
+      reading.end = Reading::Clock::now() +
+                    std::chrono::duration_cast<Reading::Clock::duration>(std::chrono::duration<double>(seconds));
   }
 
   void add(ByteBuffer bytes) {
@@ -154,8 +171,11 @@ struct ByteSource::Reader {
     if (too_late(path)) return;
     struct Descriptor {
       int value;
-      ~Descriptor() { if (value >= 0) close(value); }
-    } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};  // a pipe must not wait for its writer here
+      ~Descriptor() {
+        if (value >= 0) close(value);
+      }
+      // a pipe must not wait for its writer here
+    } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
     const int error = errno;
     require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", printable(path), ": ", strerror(error),
             error == ENOENT ? " (is the path right, seen from the working directory?)" : " (may this user read it?)");
@@ -165,7 +185,8 @@ struct ByteSource::Reader {
   void any(const std::string& path) {
     const size_t before = documents.size();
     const auto need_bytes = [&](const std::string& of, const char* what_else) {
-      require(documents.size() > before || reading.cut.empty(), ErrorCode::io, "[data] nothing came from ", of, " in the ", seconds,
+      require(documents.size() > before || reading.cut.empty(), ErrorCode::io, "[data] nothing came from ", of,
+              " in the ", seconds,
               " s that reading may take: does somebody write to it? Give more time (--budget), or a file");
       require(documents.size() > before, ErrorCode::io, "[data] ", of, what_else);
     };
@@ -177,14 +198,23 @@ struct ByteSource::Reader {
     } else if (std::filesystem::is_directory(path, ignored)) {
       const Walk walk(path);
       if (walk.hidden > 0)
-        left_out.push_back(printable(path) + ": " + std::to_string(walk.hidden) + (walk.hidden == 1 ? " hidden file or folder is" : " hidden files and folders are") + " left out");
+        left_out.push_back(printable(path) + ": " + std::to_string(walk.hidden) +
+                           (walk.hidden == 1 ? " hidden file or folder is" : " hidden files and folders are") +
+                           " left out");
       for (const auto& [folder, files] : walk.left_out)
-        left_out.push_back(printable(folder) + ": " + std::to_string(files) + (files == 1 ? " file that statera wrote is" : " files that statera wrote are") + " left out");
+        left_out.push_back(printable(folder) + ": " + std::to_string(files) +
+                           (files == 1 ? " file that statera wrote is" : " files that statera wrote are") +
+                           " left out");
       if (walk.again > 0)
-        left_out.push_back(printable(path) + ": " + std::to_string(walk.again) + (walk.again == 1 ? " other name (a link) of what is read already is" : " other names (links) of what is read already are") + " left out");
+        left_out.push_back(printable(path) + ": " + std::to_string(walk.again) +
+                           (walk.again == 1 ? " other name (a link) of what is read already is"
+                                            : " other names (links) of what is read already are") +
+                           " left out");
       for (const std::string& name : walk.files) file(name);
-      need_bytes("the folder " + printable(path), " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or "
-                 "name another");
+      need_bytes(
+          "the folder " + printable(path),
+          " holds no bytes to read (empty and hidden files, and models of statera, are left out): put files into it or "
+          "name another");
     } else {
       file(path);
       need_bytes(printable(path), " is empty: give a file with something in it");
@@ -197,10 +227,12 @@ void ByteSource::take(Reader&& reader) {
   documents_ = std::move(reader.documents);
   cut_ = std::move(reader.reading.cut);
   left_out_ = std::move(reader.left_out);
-  for (const auto& document : documents_) ends_.push_back((ends_.empty() ? 0 : ends_.back()) + static_cast<int64_t>(document.size()));
+  for (const auto& document : documents_)
+    ends_.push_back((ends_.empty() ? 0 : ends_.back()) + static_cast<int64_t>(document.size()));
 }
 
-ByteSource::ByteSource(const std::string& path, const ReadOptions& options) : ByteSource(std::span(&path, 1), options) {}
+ByteSource::ByteSource(const std::string& path, const ReadOptions& options)
+    : ByteSource(std::span(&path, 1), options) {}
 
 ByteSource::ByteSource(std::span<const std::string> paths, const ReadOptions& options) {
   require(!paths.empty(), ErrorCode::io, "[data] no file given: name a file, a folder, or - for the standard input");
@@ -231,7 +263,9 @@ ByteSource ByteSource::from_memory(std::span<const std::string> documents, std::
   return source;
 }
 
-int64_t ByteSource::document_at(int64_t position) const { return std::upper_bound(ends_.begin(), ends_.end(), position) - ends_.begin(); }
+int64_t ByteSource::document_at(int64_t position) const {
+  return std::upper_bound(ends_.begin(), ends_.end(), position) - ends_.begin();
+}
 
 ByteSource ByteSource::part(int64_t begin, int64_t end) const {
   const std::pair range(begin, end);
@@ -245,11 +279,12 @@ ByteSource ByteSource::parts(std::span<const std::pair<int64_t, int64_t>> ranges
   result.name_ = name_;
   int64_t bytes_so_far = 0;
   for (const auto& [begin, end] : ranges) {
-    require(0 <= begin && begin < end && end <= bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(), " bytes: there is no part [",
-            begin, ", ", end, ")");
+    require(0 <= begin && begin < end && end <= bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(),
+            " bytes: there is no part [", begin, ", ", end, ")");
     for (int64_t i = document_at(begin); i < documents() && document_begin(i) < end; ++i) {
       const int64_t from = std::max(begin, document_begin(i)), to = std::min(end, ends_[static_cast<size_t>(i)]);
-      result.documents_.push_back(document(i).subspan(static_cast<size_t>(from - document_begin(i)), static_cast<size_t>(to - from)));
+      result.documents_.push_back(
+          document(i).subspan(static_cast<size_t>(from - document_begin(i)), static_cast<size_t>(to - from)));
       result.ends_.push_back(bytes_so_far += to - from);
     }
   }
@@ -257,10 +292,11 @@ ByteSource ByteSource::parts(std::span<const std::pair<int64_t, int64_t>> ranges
 }
 
 std::pair<ByteSource, ByteSource> ByteSource::split(double held_out) const {
-  require(held_out > 0 && held_out < 1, ErrorCode::config, "[data] the held-out fraction is ", held_out, ": it must lie between 0 and 1");
+  require(held_out > 0 && held_out < 1, ErrorCode::config, "[data] the held-out fraction is ", held_out,
+          ": it must lie between 0 and 1");
   const auto cut = static_cast<int64_t>(std::floor(static_cast<double>(bytes()) * (1 - held_out)));
-  require(cut >= 1 && cut < bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(), " bytes, too few to hold out ", 100 * held_out,
-          " % of them: give a longer text");
+  require(cut >= 1 && cut < bytes(), ErrorCode::config, "[data] ", name_, " has ", bytes(),
+          " bytes, too few to hold out ", 100 * held_out, " % of them: give a longer text");
   std::pair<ByteSource, ByteSource> parts{part(0, cut), part(cut, bytes())};
   parts.first.name_ += " (the part to train on)";
   parts.second.name_ += " (the held-out part)";

@@ -98,7 +98,8 @@ TEST_F(ByteSourceTest, WhatStateraWroteInAFolderIsNoData) {
   }
 }
 
-// The names of ours with other contents are the user's, and so is what stands beside files of ours; what is ours is known without a list.
+// The names of ours with other contents are the user's, and so is what stands beside files of ours; what is ours is
+// known without a list.
 TEST_F(ByteSourceTest, WhatIsOursIsKnownByWhatItHolds) {
   write("d/a.txt", "text");
   write("d/logs/metrics.jsonl", "{}");
@@ -106,12 +107,14 @@ TEST_F(ByteSourceTest, WhatIsOursIsKnownByWhatItHolds) {
   write("d/logs/b.txt", " and more");
   const std::string run = "d/run/";
   write(run + "config.json", "{\n  \"format_version\": 1,\n  \"d_model\": 32,\n  \"mixers\": {}\n}");
-  write(run + "metrics.jsonl", "{\"step\": 1, \"loss\": 5.5, \"bits_per_byte\": 8, \"lr\": 0.1, \"gradient_norm\": 1}\n");
+  write(run + "metrics.jsonl",
+        "{\"step\": 1, \"loss\": 5.5, \"bits_per_byte\": 8, \"lr\": 0.1, \"gradient_norm\": 1}\n");
   write(run + "notes.txt", " and notes");
   write(run + "x", std::string("SQLite format 3\0", 16) + "CREATE TABLE trials CREATE TABLE facts");
   Tensor weights(DType::f32, {4});
   fs::create_directories(folder / "d/run/last");
-  write_with_checksum((folder / "d/run/last/any.name").string(), std::vector<NamedView>{{"w", weights}}, {{"format", "statera 2"}});
+  write_with_checksum((folder / "d/run/last/any.name").string(), std::vector<NamedView>{{"w", weights}},
+                      {{"format", "statera 2"}});
   write_safetensors((folder / "d/zz").string(), std::vector<NamedView>{{"w", weights}}, {{"format", "pt"}});
   const ByteSource source((folder / "d").string());
   std::string all;
@@ -119,7 +122,8 @@ TEST_F(ByteSourceTest, WhatIsOursIsKnownByWhatItHolds) {
   EXPECT_EQ(all, "text and more{}none and notes");
   EXPECT_PRED2(contains, text(source.document(source.documents() - 1)), R"("format":"pt")");
   const std::string d = (folder / "d").string();
-  EXPECT_EQ(source.left_out(), (std::vector<std::string>{d + "/run: 3 files that statera wrote are left out", d + "/run/last: 1 file that statera wrote is left out"}));
+  EXPECT_EQ(source.left_out(), (std::vector<std::string>{d + "/run: 3 files that statera wrote are left out",
+                                                         d + "/run/last: 1 file that statera wrote is left out"}));
 }
 
 TEST_F(ByteSourceTest, AFileWithSeveralNamesIsReadOnce) {
@@ -131,17 +135,20 @@ TEST_F(ByteSourceTest, AFileWithSeveralNamesIsReadOnce) {
   const ByteSource source(h);
   ASSERT_EQ(source.documents(), 2);
   EXPECT_EQ(text(source.document(0)) + text(source.document(1)), "text and more");
-  EXPECT_EQ(source.left_out(), std::vector<std::string>{h + ": 2 other names (links) of what is read already are left out"});
+  EXPECT_EQ(source.left_out(),
+            std::vector<std::string>{h + ": 2 other names (links) of what is read already are left out"});
   for (const char* name : {"a.txt", "c.txt"}) fs::remove(folder / "h" / name);
   fs::create_symlink("b.txt", folder / "h/a.txt");
   EXPECT_EQ(ByteSource(h).documents(), 2);
-  EXPECT_EQ(ByteSource(h).left_out(), std::vector<std::string>{h + ": 1 other name (a link) of what is read already is left out"});
+  EXPECT_EQ(ByteSource(h).left_out(),
+            std::vector<std::string>{h + ": 1 other name (a link) of what is read already is left out"});
 }
 
 TEST_F(ByteSourceTest, WhatAUserNamedAsOutputIsNoData) {
   write("o/a.txt", "text");
   write("o/costs.tsv", "position\tbyte\tbits\n0\t108\t6.5\n");
-  write("o/bench.json", "{\n  \"statera\": \"1.0\",\n  \"commit\": \"x\",\n  \"command\": \"statera bench --out o/bench.json\"\n}\n");
+  write("o/bench.json",
+        "{\n  \"statera\": \"1.0\",\n  \"commit\": \"x\",\n  \"command\": \"statera bench --out o/bench.json\"\n}\n");
   write("o/own.tsv", "position\tbyte\tbits\n");
   write("o/own.json", "{\n  \"statera\": \"1.0\"}");
   const std::string o = (folder / "o").string();
@@ -158,7 +165,8 @@ TEST_F(ByteSourceTest, SoManyBytesAreReadAndNoMore) {
   write("n/d.txt", long_one);
   fs::remove(folder / "packed");
   const std::string all = "first" + long_one + long_one + long_one;
-  for (const int64_t bytes : {int64_t{1}, int64_t{5}, int64_t{6}, int64_t{500'000}, int64_t{1'000'005}, int64_t{1'700'000}, int64_t{2'600'000}, std::ssize(all)}) {
+  for (const int64_t bytes : {int64_t{1}, int64_t{5}, int64_t{6}, int64_t{500'000}, int64_t{1'000'005},
+                              int64_t{1'700'000}, int64_t{2'600'000}, std::ssize(all)}) {
     const ByteSource source((folder / "n").string(), {.bytes = bytes});
     std::string read;
     for (int64_t i = 0; i < source.documents(); ++i) read += text(source.document(i));
@@ -237,8 +245,9 @@ TEST_F(ByteSourceTest, SplitSharesNothingAndKeepsBoundaries) {
 
 TEST_F(ByteSourceTest, PackedFilesAreReadAndDamagedOnesRefused) {
   const std::string plain = long_text();
-  const std::tuple<int (*)(archive*), const char*> filters[] = {
-      {archive_write_add_filter_gzip, ".gz"}, {archive_write_add_filter_xz, ".xz"}, {archive_write_add_filter_zstd, ".zst"}};
+  const std::tuple<int (*)(archive*), const char*> filters[] = {{archive_write_add_filter_gzip, ".gz"},
+                                                                {archive_write_add_filter_xz, ".xz"},
+                                                                {archive_write_add_filter_zstd, ".zst"}};
   for (const auto& [filter, end] : filters) {
     const std::string bytes = packed(filter, plain);
     const std::string name = std::string("p.txt") + end;
@@ -247,7 +256,8 @@ TEST_F(ByteSourceTest, PackedFilesAreReadAndDamagedOnesRefused) {
     for (size_t cut : {size_t{5}, bytes.size() / 2, bytes.size() - 3}) {
       const std::string message = error_of(write(name, bytes.substr(0, cut)));
       EXPECT_CONTAINS(message, name);
-      EXPECT_TRUE(message.find("truncated") != std::string::npos || message.find("not packed") != std::string::npos) << message;
+      EXPECT_TRUE(message.find("truncated") != std::string::npos || message.find("not packed") != std::string::npos)
+          << message;
     }
     std::string flipped = bytes;
     flipped[bytes.size() / 2] = static_cast<char>(flipped[bytes.size() / 2] ^ 0x10);
@@ -260,7 +270,8 @@ TEST_F(ByteSourceTest, PackedFilesAreReadAndDamagedOnesRefused) {
 
 // The CRC and the length of every member count, not only those of the last.
 TEST_F(ByteSourceTest, EveryMemberOfAGzipFileIsChecked) {
-  const std::string one = packed(archive_write_add_filter_gzip, "the first text\n"), two = packed(archive_write_add_filter_gzip, long_text());
+  const std::string one = packed(archive_write_add_filter_gzip, "the first text\n"),
+                    two = packed(archive_write_add_filter_gzip, long_text());
   for (size_t from_end = 1; from_end <= 8; ++from_end)  // the checksum and the length
     for (const size_t end : {one.size(), one.size() + two.size()}) {
       std::string bytes = one + two;
@@ -278,34 +289,47 @@ TEST_F(ByteSourceTest, EveryMemberOfAGzipFileIsChecked) {
 
 TEST_F(ByteSourceTest, ZerosMayFollowAGzipFileAndNothingElse) {
   const std::string one = packed(archive_write_add_filter_gzip, "text");
-  for (const size_t zeros : {1, 511, 200'000}) EXPECT_EQ(text(ByteSource(write("padded.gz", one + std::string(zeros, '\0'))).document(0)), "text");
+  for (const size_t zeros : {1, 511, 200'000})
+    EXPECT_EQ(text(ByteSource(write("padded.gz", one + std::string(zeros, '\0'))).document(0)), "text");
   for (const std::string& behind : {std::string("x"), std::string(3, '\0') + "x", std::string(3, '\0') + one})
     EXPECT_CONTAINS(error_of(write("padded.gz", one + behind)), "behind its packed data");
 }
 
 // A few bytes that become many: the room for them ends in the middle.
 TEST_F(ByteSourceTest, TextsThatPackWellComeOutWhole) {
-  for (const size_t size : {(size_t{1} << 16) - 1, size_t{1} << 16, (size_t{1} << 16) + 1, size_t{1} << 20, size_t{3'000'000}}) {
+  for (const size_t size :
+       {(size_t{1} << 16) - 1, size_t{1} << 16, (size_t{1} << 16) + 1, size_t{1} << 20, size_t{3'000'000}}) {
     const std::string plain(size, 'a');
-    for (const auto filter : {archive_write_add_filter_gzip, archive_write_add_filter_xz, archive_write_add_filter_zstd})
+    for (const auto filter :
+         {archive_write_add_filter_gzip, archive_write_add_filter_xz, archive_write_add_filter_zstd})
       EXPECT_EQ(text(ByteSource(write("a", packed(filter, plain))).document(0)), plain);
   }
 }
 
 TEST_F(ByteSourceTest, PackedDataAreKnownByWhatTheyHold) {
-  const std::string gzip = packed(archive_write_add_filter_gzip, "text"), xz = packed(archive_write_add_filter_xz, "text"),
+  const std::string gzip = packed(archive_write_add_filter_gzip, "text"),
+                    xz = packed(archive_write_add_filter_xz, "text"),
                     zstd = packed(archive_write_add_filter_zstd, "text");
   for (const char* name : {"b/no-suffix", "b/A.GZ", "b/B.TXT", "b/d.tgz"})
-    for (const std::string& bytes : {gzip, xz, zstd}) EXPECT_EQ(text(ByteSource(write(name, bytes)).document(0)), "text") << name;
+    for (const std::string& bytes : {gzip, xz, zstd})
+      EXPECT_EQ(text(ByteSource(write(name, bytes)).document(0)), "text") << name;
   EXPECT_EQ(text(ByteSource((folder / "b").string()).document(3)), "text");
-  for (const char* name : {"plain.GZ", "plain.tgz", "plain.Xz", "plain.tzst"}) EXPECT_CONTAINS(error_of(write(name, "plain text")), "is not packed as its name says");
+  for (const char* name : {"plain.GZ", "plain.tgz", "plain.Xz", "plain.tzst"})
+    EXPECT_CONTAINS(error_of(write(name, "plain text")), "is not packed as its name says");
   for (const std::string& bytes : {gzip, xz, zstd})
-    for (const auto filter : {archive_write_add_filter_gzip, archive_write_add_filter_xz, archive_write_add_filter_zstd})
+    for (const auto filter :
+         {archive_write_add_filter_gzip, archive_write_add_filter_xz, archive_write_add_filter_zstd})
       EXPECT_CONTAINS(error_of(write("twice.gz", packed(filter, bytes))), "packed more than once");
-  const std::pair<std::string, const char*> others[] = {{"BZh91AY&SY....", "bzip2"}, {"BZh11AY&SY....", "bzip2"}, {"PK\3\4......", "zip"},
-                                                        {"7z\xbc\xaf\x27\x1c....", "7-Zip"}, {"\x04\x22\x4d\x18....", "lz4"}, {"P*M\x18....", "zstd or lz4"},
-                                                        {std::string("]\0\0\x80\0", 5) + std::string(8, '\xff'), "lzma"}};
-  for (const auto& [bytes, packer] : others) EXPECT_CONTAINS(error_of(write("other", bytes)), std::string("is packed by ") + packer);
+  const std::pair<std::string, const char*> others[] = {
+      {"BZh91AY&SY....", "bzip2"},
+      {"BZh11AY&SY....", "bzip2"},
+      {"PK\3\4......", "zip"},
+      {"7z\xbc\xaf\x27\x1c....", "7-Zip"},
+      {"\x04\x22\x4d\x18....", "lz4"},
+      {"P*M\x18....", "zstd or lz4"},
+      {std::string("]\0\0\x80\0", 5) + std::string(8, '\xff'), "lzma"}};
+  for (const auto& [bytes, packer] : others)
+    EXPECT_CONTAINS(error_of(write("other", bytes)), std::string("is packed by ") + packer);
   EXPECT_EQ(text(ByteSource(write("B", "BZh is no packed text")).document(0)), "BZh is no packed text");
 }
 
@@ -344,7 +368,8 @@ TEST_F(ByteSourceTest, WhatDoesNotComeInTimeIsLeftOut) {
     }
     return "no error";
   };
-  const std::string pipe = (folder / "pipe").string(), small = write("s/a.txt", "small"), large = write("s/b.txt", long_text());
+  const std::string pipe = (folder / "pipe").string(), small = write("s/a.txt", "small"),
+                    large = write("s/b.txt", long_text());
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_CONTAINS(message({pipe}), "nothing came from " + pipe + " in the 0 s that reading may take");
   EXPECT_CONTAINS(message({pipe, small}), "nothing came from " + pipe);
@@ -357,7 +382,8 @@ TEST_F(ByteSourceTest, WhatDoesNotComeInTimeIsLeftOut) {
   EXPECT_EQ(begin.cut(), large);
   EXPECT_EQ(zeros.bytes(), 1 << 16);
   EXPECT_EQ(zeros.cut(), "/dev/zero");
-  for (const ByteSource& first : {ByteSource((folder / "s").string(), no_time), ByteSource(std::vector<std::string>{small, pipe}, no_time)}) {
+  for (const ByteSource& first :
+       {ByteSource((folder / "s").string(), no_time), ByteSource(std::vector<std::string>{small, pipe}, no_time)}) {
     EXPECT_EQ(first.documents(), 1);
     EXPECT_EQ(text(first.document(0)), "small");
   }
@@ -370,7 +396,8 @@ TEST_F(ByteSourceTest, WhatDoesNotComeInTimeIsLeftOut) {
   EXPECT_EQ(some.cut(), pipe);
   close(writer);
   const std::string noise = digits();
-  for (const auto filter : {archive_write_add_filter_gzip, archive_write_add_filter_zstd, archive_write_add_filter_xz}) {
+  for (const auto filter :
+       {archive_write_add_filter_gzip, archive_write_add_filter_zstd, archive_write_add_filter_xz}) {
     const ByteSource part(write("p", packed(filter, noise)), ReadOptions{.seconds = 0});
     EXPECT_EQ(part.cut(), (folder / "p").string());
     EXPECT_GT(part.bytes(), 1000);
@@ -385,7 +412,8 @@ TEST_F(ByteSourceTest, ReadingCanBeEndedFromOutside) {
   const auto often = [&] {
     if (++calls == 3) throw std::runtime_error("enough");
   };
-  for (const std::string& path : {pipe, write("p.xz", packed(archive_write_add_filter_xz, digits())), std::string("/dev/zero")}) {
+  for (const std::string& path :
+       {pipe, write("p.xz", packed(archive_write_add_filter_xz, digits())), std::string("/dev/zero")}) {
     calls = 0;
     EXPECT_THROW(ByteSource(path, {.often = often}), std::runtime_error) << path;
   }
@@ -448,8 +476,8 @@ TEST_F(ByteSourceTest, LinksAreFollowedAndNothingIsReadTwice) {
   write("elsewhere/deep/d.txt", "d");
   write("single.txt", "e");
   fs::create_directory_symlink("../elsewhere", folder / "tree/link");
-  fs::create_directory_symlink("..", folder / "tree/sub/up");     // in a circle
-  fs::create_directory_symlink("sub", folder / "tree/again");     // another name
+  fs::create_directory_symlink("..", folder / "tree/sub/up");  // in a circle
+  fs::create_directory_symlink("sub", folder / "tree/again");  // another name
   fs::create_directory_symlink("../tree", folder / "elsewhere/back");
   fs::create_symlink("../single.txt", folder / "tree/e.txt");
   fs::create_symlink("a.txt", folder / "tree/same.txt");
@@ -458,7 +486,8 @@ TEST_F(ByteSourceTest, LinksAreFollowedAndNothingIsReadTwice) {
   for (int64_t i = 0; i < source.documents(); ++i) all += text(source.document(i));
   EXPECT_EQ(all, "aecdb");  // a.txt, e.txt, link/c.txt, link/deep/d.txt, sub/b.txt
   fs::create_symlink("nowhere", folder / "tree/dangling");
-  EXPECT_CONTAINS(error_of((folder / "tree").string()), "dangling: No such file or directory (a link that leads nowhere?");
+  EXPECT_CONTAINS(error_of((folder / "tree").string()),
+                  "dangling: No such file or directory (a link that leads nowhere?");
 }
 
 TEST_F(ByteSourceTest, WhatCannotBeReadIsNamed) {

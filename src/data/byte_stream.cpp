@@ -7,17 +7,22 @@
 
 namespace statera {
 
-ByteStream::ByteStream(const std::string& path, const ByteStreamOptions& options) : ByteStream(ByteSource(path), options) {}
+ByteStream::ByteStream(const std::string& path, const ByteStreamOptions& options)
+    : ByteStream(ByteSource(path), options) {}
 
-ByteStream::ByteStream(ByteSource source, const ByteStreamOptions& options) : source_(std::move(source)), options_(options) {
+ByteStream::ByteStream(ByteSource source, const ByteStreamOptions& options)
+    : source_(std::move(source)), options_(options) {
   const int64_t batch = options.batch, length = options.length, bytes = source_.bytes();
-  require(batch >= 1 && length >= 1 && batch <= std::numeric_limits<int32_t>::max() / length, ErrorCode::config, "[data] batch ", batch,
-          " x length ", length, " is impossible: both must be at least 1 and their product less than 2^31");
-  require(options.begin_every >= 0, ErrorCode::config, "[data] begin_every is ", options.begin_every, ": it must be 0 (never) or more");
-  require(options.order == Order::sweep || length <= bytes, ErrorCode::config, "[data] ", source_.name(), " has ", bytes,
-          " bytes, fewer than one sequence of ", length, ": give more text, or a length of at most ", bytes);
-  require(options.order != Order::lanes || length <= bytes / batch, ErrorCode::config, "[data] ", source_.name(), " has ", bytes,
-          " bytes, too few for ", batch, " lanes of ", length, " each: give more text, or a smaller batch or length");
+  require(batch >= 1 && length >= 1 && batch <= std::numeric_limits<int32_t>::max() / length, ErrorCode::config,
+          "[data] batch ", batch, " x length ", length,
+          " is impossible: both must be at least 1 and their product less than 2^31");
+  require(options.begin_every >= 0, ErrorCode::config, "[data] begin_every is ", options.begin_every,
+          ": it must be 0 (never) or more");
+  require(options.order == Order::sweep || length <= bytes, ErrorCode::config, "[data] ", source_.name(), " has ",
+          bytes, " bytes, fewer than one sequence of ", length, ": give more text, or a length of at most ", bytes);
+  require(options.order != Order::lanes || length <= bytes / batch, ErrorCode::config, "[data] ", source_.name(),
+          " has ", bytes, " bytes, too few for ", batch, " lanes of ", length,
+          " each: give more text, or a smaller batch or length");
   const int64_t rows = options.order == Order::sweep ? std::min(batch * length, bytes) : batch * length;
   inputs_.ids.reserve(static_cast<size_t>(rows));
   targets_.reserve(static_cast<size_t>(rows));
@@ -40,14 +45,18 @@ Batch ByteStream::next(int64_t step) {
   targets_.clear();
   inputs_.start.clear();
   inputs_.offsets.assign(1, 0);
-  if (options_.order == Order::random) random_windows(step);
-  else if (options_.order == Order::lanes) lanes(step);
-  else sweep(step);
+  if (options_.order == Order::random)
+    random_windows(step);
+  else if (options_.order == Order::lanes)
+    lanes(step);
+  else
+    sweep(step);
   step_ = step + 1;
   return {inputs_, targets_};
 }
 
-// Appends the rows that predict the bytes [position, position + count). The first sequence has `start`, and `begin` in place of a byte.
+// Appends the rows that predict the bytes [position, position + count). The first sequence has `start`, and `begin` in
+// place of a byte.
 void ByteStream::window(int64_t position, int64_t count, int64_t start, bool begin) {
   for (int64_t i = source_.document_at(position); count > 0; ++i) {
     const std::span<const uint8_t> document = source_.document(i);
@@ -70,8 +79,10 @@ void ByteStream::random_windows(int64_t step) {
   const int64_t places = source_.bytes() - options_.length + 1;
   for (int64_t b = 0; b < options_.batch; ++b) {
     const auto index = static_cast<uint64_t>(step) * static_cast<uint64_t>(options_.batch) + static_cast<uint64_t>(b);
-    const auto position = std::min(places - 1, static_cast<int64_t>(place.uniform(index) * static_cast<double>(places)));
-    const bool begin = options_.begin_every > 0 && begins.bits(index) % static_cast<uint64_t>(options_.begin_every) == 0;
+    const auto position =
+        std::min(places - 1, static_cast<int64_t>(place.uniform(index) * static_cast<double>(places)));
+    const bool begin =
+        options_.begin_every > 0 && begins.bits(index) % static_cast<uint64_t>(options_.begin_every) == 0;
     window(position, options_.length, 0, begin);
   }
 }

@@ -147,7 +147,8 @@ TEST(ByteStream, ImpossibleOptionsAreNamed) {
   };
   EXPECT_EQ(message({.batch = 1, .length = 11}),
             "[data] memory has 10 bytes, fewer than one sequence of 11: give more text, or a length of at most 10");
-  EXPECT_NE(message({.batch = 3, .length = 4, .order = Order::lanes}).find("too few for 3 lanes of 4"), std::string::npos);
+  EXPECT_NE(message({.batch = 3, .length = 4, .order = Order::lanes}).find("too few for 3 lanes of 4"),
+            std::string::npos);
   EXPECT_NE(message({.batch = 0}).find("batch 0"), std::string::npos);
   EXPECT_NE(message({.batch = 1 << 16, .length = 1 << 16}).find("2^31"), std::string::npos);
   EXPECT_EQ(message({.batch = 3, .length = 11, .order = Order::sweep}), "no error");

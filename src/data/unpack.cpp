@@ -25,20 +25,29 @@ namespace {
 
 enum class Packing { none, gzip, xz, zstd, other };
 
-// How packed data begin; '?' is any byte. Those of `other` are named and refused: packed bytes would be learned as they are, and a model learns nothing from them.
+// How packed data begin; '?' is any byte. Those of `other` are named and refused: packed bytes would be learned as they
+// are, and a model learns nothing from them.
 struct Packer {
   std::string_view begin, name;
   Packing packing;
 };
 using namespace std::string_view_literals;
 constexpr Packer packers[] = {
-    {"\x1f\x8b\x08"sv, "gzip", Packing::gzip},           {"\xfd" "7zXZ\0"sv, "xz", Packing::xz},
-    {"\x28\xb5\x2f\xfd"sv, "zstd", Packing::zstd},       {"BZh?1AY&SY"sv, "bzip2", Packing::other},
-    {"\x04\x22\x4d\x18"sv, "lz4", Packing::other},       {"LZIP\x01"sv, "lzip", Packing::other},
-    {"7z\xbc\xaf\x27\x1c"sv, "7-Zip", Packing::other},   {"PK\x03\x04"sv, "zip", Packing::other},
-    {"Rar!\x1a\x07"sv, "rar", Packing::other},           {"\x1f\x9d\x90"sv, "compress", Packing::other},
+    {"\x1f\x8b\x08"sv, "gzip", Packing::gzip},
+    {"\xfd"
+     "7zXZ\0"sv,
+     "xz", Packing::xz},
+    {"\x28\xb5\x2f\xfd"sv, "zstd", Packing::zstd},
+    {"BZh?1AY&SY"sv, "bzip2", Packing::other},
+    {"\x04\x22\x4d\x18"sv, "lz4", Packing::other},
+    {"LZIP\x01"sv, "lzip", Packing::other},
+    {"7z\xbc\xaf\x27\x1c"sv, "7-Zip", Packing::other},
+    {"PK\x03\x04"sv, "zip", Packing::other},
+    {"Rar!\x1a\x07"sv, "rar", Packing::other},
+    {"\x1f\x9d\x90"sv, "compress", Packing::other},
     {"\x5d\x00\x00??\xff\xff\xff\xff\xff\xff\xff\xff"sv, "lzma", Packing::other},
-    {"?\x2a\x4d\x18"sv, "zstd or lz4, with a frame before the data", Packing::other},  // pzstd writes one; libarchive does not skip it
+    {"?\x2a\x4d\x18"sv, "zstd or lz4, with a frame before the data",
+     Packing::other},  // pzstd writes one; libarchive does not skip it
 };
 constexpr size_t longest_begin = 13;
 constexpr Packer plain = {"", "", Packing::none};
@@ -54,10 +63,12 @@ const Packer& packer_of(std::span<const uint8_t> bytes) {
 }
 
 [[noreturn]] void damaged(const std::string& path, const char* why) {
-  fail(ErrorCode::io, "[data] ", printable(path), " is truncated or corrupt (", printable(why ? why : "no reason given"), "): fetch or pack it again");
+  fail(ErrorCode::io, "[data] ", printable(path), " is truncated or corrupt (",
+       printable(why ? why : "no reason given"), "): fetch or pack it again");
 }
 
-// What a regular file holds from here to its end; nothing where the descriptor is of anything else. Files of the system may say 0.
+// What a regular file holds from here to its end; nothing where the descriptor is of anything else. Files of the system
+// may say 0.
 size_t bytes_to_come(int descriptor) {
   struct stat info {};
   if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
@@ -65,10 +76,12 @@ size_t bytes_to_come(int descriptor) {
   return here >= 0 && here < info.st_size ? static_cast<size_t>(info.st_size - here) : 0;
 }
 
-// A descriptor in pieces. A regular file ends where it did when it was opened: what is written to it meanwhile is not read.
+// A descriptor in pieces. A regular file ends where it did when it was opened: what is written to it meanwhile is not
+// read.
 class Pieces {
  public:
-  Pieces(int descriptor, const std::string& path, Reading& reading) : descriptor_(descriptor), path_(path), reading_(reading), size_(bytes_to_come(descriptor)) {}
+  Pieces(int descriptor, const std::string& path, Reading& reading)
+      : descriptor_(descriptor), path_(path), reading_(reading), size_(bytes_to_come(descriptor)) {}
 
   // 0 at the end, and where the time is up.
   size_t read(std::span<uint8_t> to) {
@@ -108,7 +121,8 @@ class Pieces {
   }
 
  private:
-  // Until there is something to read or the end; false where the time is up. A pipe that nobody has opened yet is waited for.
+  // Until there is something to read or the end; false where the time is up. A pipe that nobody has opened yet is
+  // waited for.
   bool wait() {
     for (;;) {
       if (reading_.often) reading_.often();
@@ -159,7 +173,8 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
       padded = padded || data != piece.begin();
       piece = {data, piece.end()};
       if (piece.empty()) continue;
-      require(!padded && piece[0] == 0x1f, ErrorCode::io, "[data] ", printable(path), " holds something behind its packed data that is not packed by gzip: "
+      require(!padded && piece[0] == 0x1f, ErrorCode::io, "[data] ", printable(path),
+              " holds something behind its packed data that is not packed by gzip: "
               "cut that off, or pack it again");
       inflateReset(&stream);
       inside = true;
@@ -193,7 +208,11 @@ uint64_t zstd_window(std::span<const uint8_t> begin) {
 class Archive {
  public:
   Archive(Pieces& in, const Packer& packer, const std::string& path)
-      : in_(in), packer_(packer), path_(path), window_(packer.packing == Packing::zstd ? zstd_window(in.peek()) : 0), reader_(archive_read_new(), archive_read_free) {
+      : in_(in),
+        packer_(packer),
+        path_(path),
+        window_(packer.packing == Packing::zstd ? zstd_window(in.peek()) : 0),
+        reader_(archive_read_new(), archive_read_free) {
     if (!reader_) throw std::bad_alloc();
   }
 
@@ -209,7 +228,8 @@ class Archive {
     const int first = archive_read_next_header(a, &entry);
     if ((first == ARCHIVE_EOF || in_.cut()) && !error_) return;
     check(first);
-    require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", printable(path_), " is packed more than once: unpack it first");  // the reader of the file is one
+    require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", printable(path_),
+            " is packed more than once: unpack it first");  // the reader of the file is one
     for (;;) {
       const std::span<uint8_t> room = next_room(out);
       const la_ssize_t got = archive_read_data(a, room.data(), room.size());
@@ -223,7 +243,8 @@ class Archive {
   }
 
  private:
-  static la_ssize_t give_piece(archive* a, void* self_, const void** piece) {  // no exception may pass through libarchive
+  static la_ssize_t give_piece(archive* a, void* self_,
+                               const void** piece) {  // no exception may pass through libarchive
     auto* self = static_cast<Archive*>(self_);
     try {
       const std::span<const uint8_t> next = self->in_.next();
@@ -243,9 +264,10 @@ class Archive {
     constexpr uint64_t most = uint64_t{128} << 20;
     if (packer_.packing == Packing::zstd)
       fail(ErrorCode::io, "[data] ", printable(path_), " was packed by zstd --long: unpacking it takes a window of ",
-           window_ > most ? std::to_string(window_ >> 20) : "more than " + std::to_string(most >> 20), " MB, above the ", most >> 20,
-           " MB that are read here: unpack it first (zstd -d --long=31)");
-    fail(ErrorCode::io, "[data] too little memory to unpack ", printable(path_), ": free some, or unpack it first (", packer_.name, " -d)");
+           window_ > most ? std::to_string(window_ >> 20) : "more than " + std::to_string(most >> 20),
+           " MB, above the ", most >> 20, " MB that are read here: unpack it first (zstd -d --long=31)");
+    fail(ErrorCode::io, "[data] too little memory to unpack ", printable(path_), ": free some, or unpack it first (",
+         packer_.name, " -d)");
   }
 
   Pieces& in_;
@@ -257,8 +279,8 @@ class Archive {
 };
 
 void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& out) {
-  require(in.size() <= limit, ErrorCode::io, "[data] ", printable(path), " has ", in.size() >> 20, " MB, and no more than ", limit >> 20,
-          " MB of the data are kept in memory: cut it, or give fewer files");
+  require(in.size() <= limit, ErrorCode::io, "[data] ", printable(path), " has ", in.size() >> 20,
+          " MB, and no more than ", limit >> 20, " MB of the data are kept in memory: cut it, or give fewer files");
   const auto begin = in.peek().empty() ? std::span<const uint8_t>() : in.next();
   std::copy(begin.begin(), begin.end(), out.room(std::max(in.size(), begin.size())).begin());
   out.add(begin.size());
@@ -268,7 +290,8 @@ void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& ou
     out.add(got);
     check_growth(out, limit, path);
   }
-  require(out.size() >= in.size() || in.cut(), ErrorCode::io, "[data] ", printable(path), " became shorter while it was read (", out.size(), " of ", in.size(),
+  require(out.size() >= in.size() || in.cut(), ErrorCode::io, "[data] ", printable(path),
+          " became shorter while it was read (", out.size(), " of ", in.size(),
           " bytes): is it a log that is rotated? Try again, or give a copy");
 }
 
@@ -280,7 +303,8 @@ ByteBuffer in_memory(const std::string& path, Body body) {
     body(bytes);
     bytes.fit();
   } catch (const std::bad_alloc&) {
-    fail(ErrorCode::io, "[data] too little memory for ", printable(path), " (", bytes.size() >> 20, " MB of it were read): cut it, give fewer files, or free some memory");
+    fail(ErrorCode::io, "[data] too little memory for ", printable(path), " (", bytes.size() >> 20,
+         " MB of it were read): cut it, give fewer files, or free some memory");
   }
   return bytes;
 }
@@ -318,17 +342,25 @@ void read_unpacked(int descriptor, const std::string& path, size_t limit, Readin
   const Packer& packer = packer_of(in.peek());
   switch (packer.packing) {
     case Packing::none:
-      require(in.peek().empty() || packed_suffix(path).empty(), ErrorCode::io, "[data] ", printable(path), " is not packed as its name says: rename it, or pack it again");
+      require(in.peek().empty() || packed_suffix(path).empty(), ErrorCode::io, "[data] ", printable(path),
+              " is not packed as its name says: rename it, or pack it again");
       read_rest(in, path, limit, bytes);
       break;
-    case Packing::gzip: unpack_gzip(in, path, limit, bytes); break;
+    case Packing::gzip:
+      unpack_gzip(in, path, limit, bytes);
+      break;
     case Packing::xz:
-    case Packing::zstd: Archive(in, packer, path).unpack(limit, bytes); break;
-    case Packing::other: fail(ErrorCode::io, "[data] ", printable(path), " is packed by ", packer.name, ": unpack it, and give what comes out");
+    case Packing::zstd:
+      Archive(in, packer, path).unpack(limit, bytes);
+      break;
+    case Packing::other:
+      fail(ErrorCode::io, "[data] ", printable(path), " is packed by ", packer.name,
+           ": unpack it, and give what comes out");
   }
   if (packer.packing != Packing::none)
     if (const Packer& inner = packer_of(bytes.bytes()); inner.packing != Packing::none)
-      fail(ErrorCode::io, "[data] ", printable(path), " is packed more than once (", inner.name, " inside ", packer.name, "): unpack it first");
+      fail(ErrorCode::io, "[data] ", printable(path), " is packed more than once (", inner.name, " inside ",
+           packer.name, "): unpack it first");
   bytes.keep(reading.most);
   reading.most -= bytes.size();
 }
@@ -340,8 +372,9 @@ ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit, Rea
 
 std::string_view packed_suffix(std::string_view path) {
   for (const std::string_view suffix : {".gz", ".xz", ".zst", ".tgz", ".txz", ".tzst"})
-    if (path.size() > suffix.size() && std::equal(suffix.begin(), suffix.end(), path.end() - static_cast<ptrdiff_t>(suffix.size()),
-                                                  [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); }))
+    if (path.size() > suffix.size() &&
+        std::equal(suffix.begin(), suffix.end(), path.end() - static_cast<ptrdiff_t>(suffix.size()),
+                   [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); }))
       return path.substr(path.size() - suffix.size());
   return {};
 }

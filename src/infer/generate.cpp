@@ -51,11 +51,15 @@ std::string_view fitting(std::string_view text, size_t bytes) {
 
 int64_t generate(const Model& model, std::string_view prompt, const GenerateOptions& options,
                  const std::function<bool(std::string_view)>& on_text) {
-  require(model.config().vocab_size == 256, ErrorCode::unsupported, "[generate] the model's vocabulary has ", model.config().vocab_size,
-          " ids, not the 256 bytes");
+  require(model.config().vocab_size == 256, ErrorCode::unsupported, "[generate] the model's vocabulary has ",
+          model.config().vocab_size, " ids, not the 256 bytes");
   require(options.max_bytes >= 0, ErrorCode::config, "[generate] max_bytes ", options.max_bytes, " is negative");
-  Sampler sample({.temperature = options.temperature, .top_k = options.top_k, .top_p = options.top_p, .min_p = options.min_p,
-                  .repetition_penalty = options.repetition_penalty, .seed = options.seed});
+  Sampler sample({.temperature = options.temperature,
+                  .top_k = options.top_k,
+                  .top_p = options.top_p,
+                  .min_p = options.min_p,
+                  .repetition_penalty = options.repetition_penalty,
+                  .seed = options.seed});
   for (char c : prompt) sample.observe(static_cast<unsigned char>(c));
   Session session(model, {.rewind_bytes = 0, .warn = options.warn});
   std::span<const float> logits = session.prefill(prompt);
@@ -64,7 +68,8 @@ int64_t generate(const Model& model, std::string_view prompt, const GenerateOpti
   std::string characters, piece;
   int64_t bytes = 0;
   bool going = options.max_bytes > 0;
-  const auto emit = [&] {  // U+FFFD takes three bytes for one of the model's, so the text may be full before max_bytes steps
+  // U+FFFD takes three bytes for one of the model's, so the text may be full before max_bytes steps
+  const auto emit = [&] {
     const std::string_view whole = fitting(piece, static_cast<size_t>(options.max_bytes - bytes));
     bytes += static_cast<int64_t>(whole.size());
     going &= whole.size() == piece.size() && bytes < options.max_bytes;
@@ -74,8 +79,10 @@ int64_t generate(const Model& model, std::string_view prompt, const GenerateOpti
   for (int64_t n = 1; going; ++n) {
     const int32_t id = sample(logits);
     characters.clear();
-    if (options.raw) characters += static_cast<char>(id);
-    else utf8.push(static_cast<unsigned char>(id), characters);
+    if (options.raw)
+      characters += static_cast<char>(id);
+    else
+      utf8.push(static_cast<unsigned char>(id), characters);
     stop.push(characters, piece);
     emit();
     if (stop.stopped()) return bytes;

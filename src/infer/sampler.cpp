@@ -16,9 +16,10 @@ Sampler::Sampler(SamplerOptions options) : options_(options) {
   check(options.top_k >= 0, "top_k", static_cast<double>(options.top_k), "at least 0");
   check(options.top_p > 0 && options.top_p <= 1, "top_p", options.top_p, "above 0 and at most 1");
   check(options.min_p >= 0 && options.min_p <= 1, "min_p", options.min_p, "in 0 to 1");
-  check(options.repetition_penalty > 0 && options.repetition_penalty <= 100, "repetition_penalty", options.repetition_penalty,
-        "above 0 and at most 100");
-  check(options.repetition_window >= 0, "repetition_window", static_cast<double>(options.repetition_window), "at least 0");
+  check(options.repetition_penalty > 0 && options.repetition_penalty <= 100, "repetition_penalty",
+        options.repetition_penalty, "above 0 and at most 100");
+  check(options.repetition_window >= 0, "repetition_window", static_cast<double>(options.repetition_window),
+        "at least 0");
 }
 
 void Sampler::observe(int32_t id) {
@@ -37,15 +38,18 @@ int32_t Sampler::operator()(std::span<const float> logits) {
       logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
     candidates_.push_back({logit, id});
   }
-  std::sort(candidates_.begin(), candidates_.end(),
-            [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; });
-  require(!candidates_.empty() && std::isfinite(candidates_[0].logit), ErrorCode::numeric, "[sampler] no logit is finite");
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+  });
+  require(!candidates_.empty() && std::isfinite(candidates_[0].logit), ErrorCode::numeric,
+          "[sampler] no logit is finite");
   int32_t chosen = candidates_[0].id;
   if (options_.temperature > 0) {
     size_t n = candidates_.size();
     if (options_.top_k > 0) n = std::min(n, static_cast<size_t>(options_.top_k));
     const auto weight = [&](size_t i) {  // relative to the likeliest one
-      return std::exp((static_cast<double>(candidates_[i].logit) - static_cast<double>(candidates_[0].logit)) / static_cast<double>(options_.temperature));
+      return std::exp((static_cast<double>(candidates_[i].logit) - static_cast<double>(candidates_[0].logit)) /
+                      static_cast<double>(options_.temperature));
     };
     double total = 0;
     for (size_t i = 0; i < n; ++i) total += weight(i);

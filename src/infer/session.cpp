@@ -46,7 +46,9 @@ struct Session::Impl {
     return static_cast<size_t>(slice - state.position() % slice);
   }
   // About so many positions: the largest multiple of the grid that is no more, or the grid.
-  int64_t on_grid(int64_t positions) const { return state.layout().grid * std::max<int64_t>(1, positions / state.layout().grid); }
+  int64_t on_grid(int64_t positions) const {
+    return state.layout().grid * std::max<int64_t>(1, positions / state.layout().grid);
+  }
   int64_t rewind_every() const { return options.rewind_every > 0 ? options.rewind_every : on_grid(usual_rewind); }
 
   Exec exec(Arena& memory) const { return {model.device().pool(), memory, model.device().kernels()}; }
@@ -68,7 +70,8 @@ struct Session::Impl {
   // Whether these may be read, before anything is, so that what does not fit changes nothing.
   void check(std::span<const int32_t> ids) const {
     const int64_t vocab = model.config().vocab_size;
-    for (int32_t id : ids) require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
+    for (int32_t id : ids)
+      require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
     const int64_t begin = state.position() == 0 && model.config().begin ? 1 : 0;
     model.layers().input().require_positions(state.position() + begin + static_cast<int64_t>(ids.size()));
   }
@@ -96,7 +99,8 @@ struct Session::Impl {
     return static_cast<size_t>(rewind_every() - state.position() % rewind_every());
   }
 
-  // One id for each of several sessions of one model, in one call; the scratch memory is the first one's. They have not moved() yet.
+  // One id for each of several sessions of one model, in one call; the scratch memory is the first one's. They have not
+  // moved() yet.
   static void read_together(std::span<Impl* const> sessions, std::span<const int32_t> ids) {
     const Impl& first = *sessions.front();
     Arena& scratch = sessions.front()->scratch;
@@ -111,7 +115,8 @@ struct Session::Impl {
       start[s] = states[s]->position();
     }
     const View rows = scratch.allocate(first.model.dtype(), {n, first.model.config().vocab_size});
-    AdvancePass pass{.exec = first.exec(scratch), .max_keys = first.model.config().context, .states = {states, sessions.size()}};
+    AdvancePass pass{
+        .exec = first.exec(scratch), .max_keys = first.model.config().context, .states = {states, sessions.size()}};
     first.model.layers().advance(pass, ids, {{offsets, sessions.size() + 1}, {start, sessions.size()}}, rows);
     for (int64_t s = 0; s < n; ++s) sessions[static_cast<size_t>(s)]->read_row(rows.row_range(s, 1));
   }
@@ -125,7 +130,8 @@ struct Session::Impl {
     std::sort(sorted, end, std::less<Impl*>());
     Impl** const twice = std::adjacent_find(sorted, end);
     if (twice == end) return;
-    const auto first = std::find(sessions.begin(), sessions.end(), *twice), second = std::find(first + 1, sessions.end(), *twice);
+    const auto first = std::find(sessions.begin(), sessions.end(), *twice),
+               second = std::find(first + 1, sessions.end(), *twice);
     fail(ErrorCode::shape, "[session] number ", first - sessions.begin(), " and number ", second - sessions.begin(),
          " of the sessions to advance are one session, which reads one id in a call; take a fork, or a second call");
   }
@@ -137,7 +143,8 @@ struct Session::Impl {
     Arena& scratch = sessions.front()->scratch;
     const ArenaScope scope(scratch);
     auto* fresh = scratch.allocate_array<Impl*>(static_cast<int64_t>(sessions.size()));
-    Impl** end = std::copy_if(sessions.begin(), sessions.end(), fresh, [](const Impl* session) { return session->state.position() == 0; });
+    Impl** end = std::copy_if(sessions.begin(), sessions.end(), fresh,
+                              [](const Impl* session) { return session->state.position() == 0; });
     const auto n = static_cast<size_t>(end - fresh);
     auto* ids = scratch.allocate_array<int32_t>(static_cast<int64_t>(n));
     std::fill_n(ids, n, static_cast<int32_t>(config.vocab_size));
@@ -161,7 +168,8 @@ struct Session::Impl {
     if (warned || context == 0 || state.position() <= context) return;
     warned = true;
     if (!options.warn) return;
-    std::string line = "the stream has passed the " + std::to_string(context) + " positions that the model was trained with";
+    std::string line =
+        "the stream has passed the " + std::to_string(context) + " positions that the model was trained with";
     if (state.grows()) line += "; layers that keep keys and values now see the last " + std::to_string(context);
     options.warn(line);
   }
@@ -192,8 +200,10 @@ struct Session::Impl {
   }
 };
 
-Session::Session(const Model& model, SessionOptions options) : impl_(std::make_unique<Impl>(model, std::move(options))) {
-  require(impl_->options.rewind_every >= 0, ErrorCode::config, "[session] rewind_every ", impl_->options.rewind_every, " is not 0 or more");
+Session::Session(const Model& model, SessionOptions options)
+    : impl_(std::make_unique<Impl>(model, std::move(options))) {
+  require(impl_->options.rewind_every >= 0, ErrorCode::config, "[session] rewind_every ", impl_->options.rewind_every,
+          " is not 0 or more");
 }
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::~Session() = default;
@@ -202,7 +212,8 @@ Session& Session::operator=(Session&&) noexcept = default;
 
 std::span<const float> Session::prefill(std::string_view text) {
   const int64_t vocab = impl_->model.config().vocab_size;
-  require(vocab == 256, ErrorCode::config, "[session] the model reads ", vocab, " ids, not bytes; give prefill ids instead of text");
+  require(vocab == 256, ErrorCode::config, "[session] the model reads ", vocab,
+          " ids, not bytes; give prefill ids instead of text");
   std::vector<int32_t> ids(text.size());
   std::transform(text.begin(), text.end(), ids.begin(), [](char c) { return static_cast<unsigned char>(c); });
   return prefill(ids);
@@ -210,7 +221,8 @@ std::span<const float> Session::prefill(std::string_view text) {
 
 std::span<const float> Session::prefill(std::span<const int32_t> ids) {
   impl_->read(ids);
-  require(!impl_->logits.empty(), ErrorCode::shape, "[session] nothing to predict from: the model has no `begin` and the prompt is empty");
+  require(!impl_->logits.empty(), ErrorCode::shape,
+          "[session] nothing to predict from: the model has no `begin` and the prompt is empty");
   return impl_->logits;
 }
 
@@ -221,12 +233,13 @@ std::span<const float> Session::step(int32_t id) {
 }
 
 void Session::advance(std::span<Session* const> sessions, std::span<const int32_t> ids) {
-  require(sessions.size() == ids.size(), ErrorCode::shape, "[session] ", sessions.size(), " sessions to advance, but ", ids.size(),
-          " ids; each session reads one");
+  require(sessions.size() == ids.size(), ErrorCode::shape, "[session] ", sessions.size(), " sessions to advance, but ",
+          ids.size(), " ids; each session reads one");
   if (sessions.empty()) return;
   for (size_t s = 0; s < sessions.size(); ++s)
-    require(sessions[s] && sessions[s]->impl_, ErrorCode::shape, "[session] number ", s, " of the sessions to advance is ",
-            sessions[s] ? "one that was moved from" : "null", "; expected a session");
+    require(sessions[s] && sessions[s]->impl_, ErrorCode::shape, "[session] number ", s,
+            " of the sessions to advance is ", sessions[s] ? "one that was moved from" : "null",
+            "; expected a session");
   Impl& first = *sessions.front()->impl_;
   const ArenaScope scope(first.scratch);
   auto* impls = first.scratch.allocate_array<Impl*>(static_cast<int64_t>(sessions.size()));
@@ -234,7 +247,8 @@ void Session::advance(std::span<Session* const> sessions, std::span<const int32_
   for (size_t s = 0; s < sessions.size(); ++s) {
     impls[s] = sessions[s]->impl_.get();
     require(&impls[s]->model.layers() == &first.model.layers(), ErrorCode::config, "[session] number ", s,
-            " of the sessions to advance is of another model than number 0; advance the sessions of each model in a call of their own");
+            " of the sessions to advance is of another model than number 0; advance the sessions of each model in a "
+            "call of their own");
   }
   Impl::check_distinct(all);
   for (size_t s = 0; s < all.size(); ++s) all[s]->check(ids.subspan(s, 1));
@@ -268,14 +282,16 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
     const View logits = s.scratch.allocate(s.model.dtype(), {static_cast<int64_t>(n), vocab});
     s.advance(ids.subspan(done, n), logits);
     const size_t next = std::min(n, ids.size() - done - 1);
-    if (next > 0) cost(logits.row_range(0, static_cast<int64_t>(next)), ids.subspan(done + 1, next), costs.data() + done + 1);
+    if (next > 0)
+      cost(logits.row_range(0, static_cast<int64_t>(next)), ids.subspan(done + 1, next), costs.data() + done + 1);
     s.read_row(logits.row_range(static_cast<int64_t>(n) - 1, 1));
     s.moved(ids.subspan(done, n));
     s.warn_if_past_context();
     done += n;
   }
   const auto bad = std::find_if_not(costs.begin(), costs.end(), [](float nats) { return std::isfinite(nats); });
-  require(bad == costs.end(), ErrorCode::numeric, "[session] what the id at position ", begin + (bad - costs.begin()), " costs is not finite: the model's weights are "
+  require(bad == costs.end(), ErrorCode::numeric, "[session] what the id at position ", begin + (bad - costs.begin()),
+          " costs is not finite: the model's weights are "
           "too large to compute with");
   return costs;
 }
@@ -295,12 +311,14 @@ Session Session::fork() const {
 
 Snapshot Session::snapshot() const {
   Snapshot snapshot;
-  snapshot.data_ = std::make_shared<const Snapshot::Data>(Snapshot::Data{impl_->state, impl_->logits, impl_->position, impl_->model.fingerprint()});
+  snapshot.data_ = std::make_shared<const Snapshot::Data>(
+      Snapshot::Data{impl_->state, impl_->logits, impl_->position, impl_->model.fingerprint()});
   return snapshot;
 }
 
 void Session::restore(const Snapshot& snapshot) {
-  require(snapshot.data_->state.same_layout(impl_->state), ErrorCode::config, "[session] the snapshot is of a model of another shape");
+  require(snapshot.data_->state.same_layout(impl_->state), ErrorCode::config,
+          "[session] the snapshot is of a model of another shape");
   require(snapshot.data_->model == impl_->model.fingerprint(), ErrorCode::config,
           "[session] the snapshot is of another model, or of other weights of this one");
   impl_->set(*snapshot.data_);
@@ -309,19 +327,23 @@ void Session::restore(const Snapshot& snapshot) {
 
 void Session::rewind(int64_t position) {
   Impl& s = *impl_;
-  require(position >= 0 && position <= s.position, ErrorCode::config, "[session] cannot rewind from position ", s.position, " to ", position);
+  require(position >= 0 && position <= s.position, ErrorCode::config, "[session] cannot rewind from position ",
+          s.position, " to ", position);
   if (position == s.position) return;
-  const auto later = std::find_if(s.kept.begin(), s.kept.end(), [&](const auto& snapshot) { return snapshot->position > position; });
+  const auto later =
+      std::find_if(s.kept.begin(), s.kept.end(), [&](const auto& snapshot) { return snapshot->position > position; });
   const bool from_start = later == s.kept.begin();
-  require(!from_start || position == 0 || (s.history_begin == 0 && !s.history.empty()), ErrorCode::unsupported, "[session] cannot rewind to position ", position,
-          ": what is kept begins at ", s.kept.empty() ? s.position : s.kept.front()->position, "; raise rewind_bytes");
+  require(!from_start || position == 0 || (s.history_begin == 0 && !s.history.empty()), ErrorCode::unsupported,
+          "[session] cannot rewind to position ", position, ": what is kept begins at ",
+          s.kept.empty() ? s.position : s.kept.front()->position, "; raise rewind_bytes");
   s.kept.erase(later, s.kept.end());
   const int64_t base = from_start ? 0 : s.kept.back()->position;
   if (base < s.history_begin) {  // to 0, which needs no history
     s.forget_history();
     s.history_begin = 0;
   }
-  std::vector<int32_t> replay(s.history.begin() + (base - s.history_begin), s.history.begin() + (position - s.history_begin));
+  std::vector<int32_t> replay(s.history.begin() + (base - s.history_begin),
+                              s.history.begin() + (position - s.history_begin));
   s.history.resize(static_cast<size_t>(base - s.history_begin));
   if (s.kept.empty()) {
     s.state.clear();

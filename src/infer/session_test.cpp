@@ -24,7 +24,8 @@
 namespace statera {
 namespace {
 
-const std::string text = "In the beginning was the word, and the word was counted in bytes; and there were many of them. ";
+const std::string text =
+    "In the beginning was the word, and the word was counted in bytes; and there were many of them. ";
 
 std::vector<int32_t> ids(const std::string& s) { return std::vector<int32_t>(s.begin(), s.end()); }
 std::vector<float> copy_of(std::span<const float> logits) { return {logits.begin(), logits.end()}; }
@@ -78,7 +79,8 @@ TEST_P(Sessions, RewindReplays) {
     session.rewind(position);
     EXPECT_EQ(session.position(), position);
     const std::vector<float> logits = copy_of(session.logits());
-    for (size_t i = 0; i < logits.size(); ++i) ASSERT_NEAR(logits[i], at[static_cast<size_t>(position) - 1][i], 1e-4) << position;
+    for (size_t i = 0; i < logits.size(); ++i)
+      ASSERT_NEAR(logits[i], at[static_cast<size_t>(position) - 1][i], 1e-4) << position;
   }
   session.rewind(0);
   EXPECT_EQ(session.position(), 0);
@@ -104,7 +106,8 @@ TEST_P(Sessions, ARefusedRewindLosesNothing) {
   EXPECT_THROW(session.rewind(46), Error);
 }
 
-// A snapshot stands on every 16th position, begin counted, however the ids came: with room for few of them, the last ones are in reach and the first are not.
+// A snapshot stands on every 16th position, begin counted, however the ids came: with room for few of them, the last
+// ones are in reach and the first are not.
 TEST_P(Sessions, ScoreKeepsPlacesToRewindTo) {
   Session session(model, {.rewind_every = 16});
   session.score(ids(text));
@@ -116,7 +119,8 @@ TEST_P(Sessions, ScoreKeepsPlacesToRewindTo) {
 }
 
 TEST(Session, ATextIsForModelsOverBytes) {
-  const Model model(ModelConfig::parse(R"({"d_model": 8, "vocab_size": 300, "mixers": {"m": {"type": "swiglu", "d_ff": 8}}, "layers": "m"})", "test"));
+  const Model model(ModelConfig::parse(
+      R"({"d_model": 8, "vocab_size": 300, "mixers": {"m": {"type": "swiglu", "d_ff": 8}}, "layers": "m"})", "test"));
   Session session(model);
   EXPECT_THROW(session.prefill("text"), Error);
   EXPECT_EQ(session.position(), 0);
@@ -135,7 +139,9 @@ TEST(Session, WithoutRewindBytesOnlyTheStartIsInReach) {
 
 // Nothing is read of what does not fit.
 TEST(Session, BehindTheLastLearnedPositionIsAnError) {
-  Model model(ModelConfig::parse(R"({"d_model": 8, "learned_positions": 2500, "mixers": {"m": {"type": "swiglu", "d_ff": 8}}, "layers": "m"})", "test"));
+  Model model(ModelConfig::parse(
+      R"({"d_model": 8, "learned_positions": 2500, "mixers": {"m": {"type": "swiglu", "d_ff": 8}}, "layers": "m"})",
+      "test"));
   model.init(1);
   Session session(model);
   session.prefill("12345678");
@@ -145,7 +151,9 @@ TEST(Session, BehindTheLastLearnedPositionIsAnError) {
       ADD_FAILURE() << "no error";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::config);
-      EXPECT_NE(std::string(error.what()).find(" positions are more than the 2500 of learned_positions"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find(" positions are more than the 2500 of learned_positions"),
+                std::string::npos)
+          << error.what();
     }
     EXPECT_EQ(session.position(), 8);  // the begin that stands before a text is one more of the 2500
   }
@@ -153,7 +161,8 @@ TEST(Session, BehindTheLastLearnedPositionIsAnError) {
   EXPECT_EQ(session.position(), 2499);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn(test::model_cases()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn(test::model_cases()),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(Session, WarnsOncePastTheTrainedContextAndSlides) {
   Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
@@ -171,7 +180,8 @@ TEST(Session, WarnsOncePastTheTrainedContextAndSlides) {
 }
 
 TEST(Snapshot, OfAnotherModelIsRefused) {
-  Model a(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false}), b(ModelConfig::load("small-attention"), Device::cpu({.threads = 1}), {.training = false});
+  Model a(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false}),
+      b(ModelConfig::load("small-attention"), Device::cpu({.threads = 1}), {.training = false});
   a.init(1);
   b.init(1);
   Session session(a), other(b);
@@ -189,13 +199,15 @@ TEST(Snapshot, ReplacesSnapshotsAndNoOtherFileOfOurs) {
   model.save(folder);
   {
     const Snapshot of_a_model_that_was_not_read = Session(model).snapshot();
-    for (const char* name : {"/model.safetensors", "/config.json"}) EXPECT_THROW(of_a_model_that_was_not_read.save(folder + name), Error) << name;
+    for (const char* name : {"/model.safetensors", "/config.json"})
+      EXPECT_THROW(of_a_model_that_was_not_read.save(folder + name), Error) << name;
   }
   const Model loaded = Model::load(folder, Device::cpu({.threads = 1}));
   Session session(loaded);
   session.prefill("abc");
   std::filesystem::remove(folder + "/statera.json");
-  for (const char* name : {"/model.safetensors", "/config.json"}) EXPECT_THROW(session.snapshot().save(folder + name), Error) << name;
+  for (const char* name : {"/model.safetensors", "/config.json"})
+    EXPECT_THROW(session.snapshot().save(folder + name), Error) << name;
   EXPECT_EQ(Model::load(folder, Device::cpu({.threads = 1})).fingerprint(), model.fingerprint());
   for (int64_t position : {3, 4}) {
     session.snapshot().save(folder + "/snapshot");
@@ -227,7 +239,8 @@ TEST(Snapshot, OfTheSameShapeWithOtherWeightsIsRefused) {
       ADD_FAILURE() << "no error";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::config);
-      EXPECT_NE(std::string(error.what()).find("of another model, or of other weights of this one"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("of another model, or of other weights of this one"), std::string::npos)
+          << error.what();
     }
   };
   refused([&] { stranger.restore(snapshot); });
@@ -373,9 +386,11 @@ TEST_F(SnapshotFile, TensorsOfAnotherKindAreRefused) {
   refused(one_more, "layers.9.k");
 }
 
-// The fuzzer's first inputs are real files of format 2, which had no checksum that a change would break. They go on as if nothing had happened.
+// The fuzzer's first inputs are real files of format 2, which had no checksum that a change would break. They go on as
+// if nothing had happened.
 TEST_F(SnapshotFile, OnesOfAnOlderVersionGoOn) {
-  const std::pair<const char*, std::string> inputs[] = {{"new", ""}, {"short", "abc"}, {"window", std::string(200, 'y')}};
+  const std::pair<const char*, std::string> inputs[] = {
+      {"new", ""}, {"short", "abc"}, {"window", std::string(200, 'y')}};
   for (const auto& [name, read] : inputs) {
     const std::string file = std::string(STATERA_SOURCE_DIR "/tests/fuzz/snapshot/") + name + ".snapshot";
     const std::string bytes = bytes_of(file);
@@ -435,7 +450,9 @@ TEST_P(Sessions, SlicesChangeNoBit) {
   State state = model.layers().new_state(model.dtype()), *states[] = {&state};
   Arena scratch;
   const Tensor logits(DType::f32, {1, model.config().vocab_size});
-  AdvancePass pass{.exec = {model.device().pool(), scratch, model.device().kernels()}, .max_keys = model.config().context, .states = states};
+  AdvancePass pass{.exec = {model.device().pool(), scratch, model.device().kernels()},
+                   .max_keys = model.config().context,
+                   .states = states};
   const auto read = [&](std::span<const int32_t> some) {
     const int32_t offsets[] = {0, static_cast<int32_t>(some.size())};
     const int64_t start[] = {state.position()};
@@ -447,13 +464,16 @@ TEST_P(Sessions, SlicesChangeNoBit) {
   EXPECT_EQ(copy_of({logits.as<float>(), in_slices.size()}), in_slices);
 }
 
-// A folder that was written before there were blocks, format_version 1: it reads a text as it did then (the cost is that program's).
+// A folder that was written before there were blocks, format_version 1: it reads a text as it did then (the cost is
+// that program's).
 TEST(Models, AFolderOfAnEarlierVersionLoads) {
   const Model model = Model::load(STATERA_SOURCE_DIR "/tests/old/model", Device::cpu({.threads = 1}));
   EXPECT_EQ(model.config().format_version, 1);
   uint32_t x = 1;
   std::string lines;
-  while (lines.size() < 3000) lines += (lines.empty() ? "line " : "\nline ") + std::to_string((x = x * 1664525 + 1013904223) >> 22) + " of the text";
+  while (lines.size() < 3000)
+    lines +=
+        (lines.empty() ? "line " : "\nline ") + std::to_string((x = x * 1664525 + 1013904223) >> 22) + " of the text";
   lines.resize(3000);
   Session session(model, {.warn = [](const std::string&) {}});
   double nats = 0;
@@ -481,7 +501,8 @@ TEST(Generate, StopsAndStreams) {
   EXPECT_EQ(bytes, static_cast<int64_t>(streamed.size()));
   const std::string all = generate(model, "abc", options);
   EXPECT_EQ(all, streamed);
-  EXPECT_NE(all.find("\xEF\xBF\xBD"), std::string::npos) << "a model that knows nothing writes bytes that are no character";
+  EXPECT_NE(all.find("\xEF\xBF\xBD"), std::string::npos)
+      << "a model that knows nothing writes bytes that are no character";
   EXPECT_LE(all.size(), 60u);
   EXPECT_GE(all.size(), 57u);
   pieces = 997;

@@ -1,5 +1,5 @@
-// Snapshots on disk: a safetensors file with the tensors of every layer's state and the logits; in its metadata the position and the
-// fingerprint of the model, since under other weights the same numbers mean nothing.
+// Snapshots on disk: a safetensors file with the tensors of every layer's state and the logits; in its metadata the
+// position and the fingerprint of the model, since under other weights the same numbers mean nothing.
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -14,8 +14,8 @@
 namespace statera {
 
 namespace {
-// Before 4, names were of layers and not of their parts: layers.3.k for layers.3.mixer.k, and the first block of each layer stood in the file, which is
-// determined. 2 had no checksum.
+// Before 4, names were of layers and not of their parts: layers.3.k for layers.3.mixer.k, and the first block of each
+// layer stood in the file, which is determined. 2 had no checksum.
 constexpr const char *format = "statera snapshot 4", *format_3 = "statera snapshot 3", *format_2 = "statera snapshot 2";
 constexpr int64_t most_rows = int64_t{1} << 53;
 
@@ -41,22 +41,23 @@ class Reader {
     const std::string& digits = text(key);
     int64_t value = -1;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    require(error == std::errc() && end == digits.data() + digits.size() && value >= 0 && value <= most_rows, ErrorCode::io, path(), ": ", key, " is ",
-            in_quotes(digits), ", not a count");
+    require(error == std::errc() && end == digits.data() + digits.size() && value >= 0 && value <= most_rows,
+            ErrorCode::io, path(), ": ", key, " is ", in_quotes(digits), ", not a count");
     return value;
   }
   // Its values, all finite.
   Tensor tensor(const std::string& name, DType dtype, const Shape& shape) {
     const FileTensor& found = file_.at(name);
-    require(found.dtype == dtype && found.shape == shape, ErrorCode::io, path(), ": ", name, " is ", name_of(found.dtype), " ", found.shape,
-            ", expected ", name_of(dtype), " ", shape, "; the file is damaged");
+    require(found.dtype == dtype && found.shape == shape, ErrorCode::io, path(), ": ", name, " is ",
+            name_of(found.dtype), " ", found.shape, ", expected ", name_of(dtype), " ", shape, "; the file is damaged");
     asked_.insert(name);
     return file_.read_finite(found);
   }
   void require_checksum() const { file_.require_checksum(); }
   void check_all_asked() const {
     for (const FileTensor& tensor : file_.tensors())
-      require(asked_.contains(tensor.name), ErrorCode::io, path(), ": ", in_quotes(tensor.name), " is no tensor of a snapshot of this model; the file is damaged");
+      require(asked_.contains(tensor.name), ErrorCode::io, path(), ": ", in_quotes(tensor.name),
+              " is no tensor of a snapshot of this model; the file is damaged");
   }
   const std::string& path() const { return file_.path(); }
 
@@ -67,19 +68,23 @@ class Reader {
 
 void check_model(const Reader& file, const Model& model) {
   const std::string& found = file.text("format");
-  require(found != "statera snapshot 1", ErrorCode::io, file.path(), ": is of an older statera, which did not keep what model a snapshot is of; make it "
+  require(found != "statera snapshot 1", ErrorCode::io, file.path(),
+          ": is of an older statera, which did not keep what model a snapshot is of; make it "
           "again from the text");
-  require(found == format || found == format_3 || found == format_2, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
+  require(found == format || found == format_3 || found == format_2, ErrorCode::io, file.path(), ": format ",
+          in_quotes(found), ", expected '", format, "'");
   if (found != format_2) file.require_checksum();
   require(file.text("model") == fingerprint_text(model.fingerprint()), ErrorCode::config, file.path(),
           ": is of another model, or of other weights of this one; load the model that it was made with");
 }
 
-// What a stream leaves behind so many rows is determined: blocks from the first that is still looked at to the last row.
+// What a stream leaves behind so many rows is determined: blocks from the first that is still looked at to the last
+// row.
 void load_slot(Reader& file, const std::string& name, size_t slot, int64_t max_keys, State& state) {
   const StateSlot& declared = state.layout().slots[slot];
   if (!declared.grows) return copy(file.tensor(name, state.dtype(), declared.shape), state.fixed(slot));
-  const int64_t rows = state.position(declared.clock), first = first_looked_at(declared.window, rows, max_keys) / State::block_positions;
+  const int64_t rows = state.position(declared.clock),
+                first = first_looked_at(declared.window, rows, max_keys) / State::block_positions;
   const int64_t end = (rows + State::block_positions - 1) / State::block_positions;
   state.load_blocks(slot, first, file.tensor(name, state.dtype(), {end - first, declared.shape.elements()}));
 }
@@ -93,12 +98,15 @@ void Snapshot::save(const std::string& path) const {
                                                  {"position", std::to_string(data_->position)},
                                                  {rows_key(0), std::to_string(data_->state.position())}};
   const State& state = data_->state;
-  for (size_t clock = 1; clock < state.layout().clocks; ++clock) metadata[rows_key(clock)] = std::to_string(state.position(clock));
+  for (size_t clock = 1; clock < state.layout().clocks; ++clock)
+    metadata[rows_key(clock)] = std::to_string(state.position(clock));
   joined.reserve(state.layout().slots.size());
   for (size_t i = 0; i < state.layout().slots.size(); ++i) {
     const StateSlot& slot = state.layout().slots[i];
-    if (slot.grows) tensors.push_back({slot.name, joined.emplace_back(state.join_blocks(i))});
-    else tensors.push_back({slot.name, state.fixed(i)});
+    if (slot.grows)
+      tensors.push_back({slot.name, joined.emplace_back(state.join_blocks(i))});
+    else
+      tensors.push_back({slot.name, state.fixed(i)});
   }
   std::vector<float> logits = data_->logits;
   tensors.push_back({"logits", View(logits.data(), DType::f32, {static_cast<int64_t>(logits.size())})});
@@ -110,15 +118,18 @@ void Snapshot::save(const std::string& path) const {
 Snapshot Snapshot::load(const std::string& path, const Model& model) {
   Reader file(path);
   check_model(file, model);
-  auto data = std::make_shared<Data>(Data{.state = model.layers().new_state(model.dtype()), .logits = {}, .model = model.fingerprint()});
+  auto data = std::make_shared<Data>(
+      Data{.state = model.layers().new_state(model.dtype()), .logits = {}, .model = model.fingerprint()});
   data->position = file.number("position");
   State& state = data->state;
-  for (size_t clock = 0; clock < state.layout().clocks; ++clock) state.set_position(file.number(rows_key(clock)), clock);
+  for (size_t clock = 0; clock < state.layout().clocks; ++clock)
+    state.set_position(file.number(rows_key(clock)), clock);
   const int64_t rows = state.position();
   for (size_t clock = 1; clock < state.layout().clocks; ++clock)
-    require(state.position(clock) <= rows, ErrorCode::io, path, ": ", rows_key(clock), " is above ", rows, "; the file is damaged");
-  require(rows == 0 ? data->position == 0 : rows == data->position + (model.config().begin ? 1 : 0), ErrorCode::io, path, ": ", rows,
-          " rows at position ", data->position, " do not fit; the file is damaged");
+    require(state.position(clock) <= rows, ErrorCode::io, path, ": ", rows_key(clock), " is above ", rows,
+            "; the file is damaged");
+  require(rows == 0 ? data->position == 0 : rows == data->position + (model.config().begin ? 1 : 0), ErrorCode::io,
+          path, ": ", rows, " rows at position ", data->position, " do not fit; the file is damaged");
   for (size_t i = 0; i < state.layout().slots.size(); ++i) {
     const std::string& name = state.layout().slots[i].name;
     load_slot(file, file.text("format") == format ? name : name_before_4(name), i, model.config().context, state);

@@ -10,17 +10,21 @@ namespace statera {
 // Both kinds of states, and blocks that fall out of a window.
 inline Model snapshot_fuzz_model() {
   Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 8, "context": 96, "mixers": {
-      "m": {"type": "mamba2", "d_state": 4, "headdim": 8}, "A": {"type": "attention", "n_heads": 1, "window": 70}}, "layers": "m A"})", "fuzz"),
+      "m": {"type": "mamba2", "d_state": 4, "headdim": 8}, "A": {"type": "attention", "n_heads": 1, "window": 70}},
+          "layers": "m A"})",
+                                 "fuzz"),
               Device::cpu({.threads = 1}), {.training = false});
   model.init(1);
   return model;
 }
 
-// The first inputs have this in place of a fingerprint, so that they stay good when the engine's first weights or its config change.
+// The first inputs have this in place of a fingerprint, so that they stay good when the engine's first weights or its
+// config change.
 inline const std::string any_model = "fingerprint_here";
 
 inline std::string with_fingerprint(std::string bytes, const Model& model) {
-  if (const size_t at = bytes.find(any_model); at != std::string::npos) bytes.replace(at, any_model.size(), fingerprint_text(model.fingerprint()));
+  if (const size_t at = bytes.find(any_model); at != std::string::npos)
+    bytes.replace(at, any_model.size(), fingerprint_text(model.fingerprint()));
   return bytes;
 }
 

@@ -25,22 +25,32 @@ namespace statera {
 namespace {
 const char* mend(int error) {
   switch (error) {
-    case ENOSPC: case EDQUOT: return "; free some space or choose another folder";
-    case EACCES: case EPERM: case EROFS: return "; choose a folder that you may write to";
-    case ENOENT: return "; make the folder first";
-    case EISDIR: return "; give the name of a file";
-    default: return "";
+    case ENOSPC:
+    case EDQUOT:
+      return "; free some space or choose another folder";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "; choose a folder that you may write to";
+    case ENOENT:
+      return "; make the folder first";
+    case EISDIR:
+      return "; give the name of a file";
+    default:
+      return "";
   }
 }
 
 // "a/b" -> "a/"; "b" -> "".
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
-// What a killed process left beside its file: no living one holds it, it has no other name, and it is empty or says that statera wrote it.
+// What a killed process left beside its file: no living one holds it, it has no other name, and it is empty or says
+// that statera wrote it.
 bool is_left_over(int folder, const std::string& name, int file) {
   struct stat opened, named;
-  if (::flock(file, LOCK_EX | LOCK_NB) != 0 || ::fstat(file, &opened) != 0 || !S_ISREG(opened.st_mode) || opened.st_nlink != 1 ||
-      ::fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(opened, named))
+  if (::flock(file, LOCK_EX | LOCK_NB) != 0 || ::fstat(file, &opened) != 0 || !S_ISREG(opened.st_mode) ||
+      opened.st_nlink != 1 || ::fstatat(folder, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !same_file(opened, named))
     return false;
   const std::string path = "/proc/self/fd/" + std::to_string(file);
   return opened.st_size == 0 || says_it_is_ours(path) || is_named_output(path);
@@ -71,7 +81,8 @@ int own_descriptor(const std::string& path) {
 }
 }  // namespace
 
-AtomicFile::AtomicFile(OutputPlace place, std::function<void()> often) : AtomicFile() {  // delegates: the destructor tidies up after a throw
+// delegates: the destructor tidies up after a throw
+AtomicFile::AtomicFile(OutputPlace place, std::function<void()> often) : AtomicFile() {
   place_ = std::move(place);
   often_ = std::move(often);
   if (!place_.held()) check_named_output(place_);
@@ -88,7 +99,8 @@ void AtomicFile::open() {
       if (errno != ENOENT || name.empty() || name.back() == '/') fail_with("create", errno);
       return open_beside(name);
     }
-    require(!place_.held() || S_ISREG(found.st_mode), ErrorCode::io, path(), ": is no plain file, and would be replaced; move it away");
+    require(!place_.held() || S_ISREG(found.st_mode), ErrorCode::io, path(),
+            ": is no plain file, and would be replaced; move it away");
     if (!S_ISLNK(found.st_mode)) break;
     if (links == 40) fail_with("create", ELOOP);
     if (const int own = own_descriptor(name); own >= 0) return open_again(own);
@@ -140,12 +152,16 @@ void AtomicFile::open_beside(const std::string& target) {
   for (int i = 1; file_ < 0; ++i) {  // under a name that nobody has: what stands there may be the user's
     const std::string partial = numbered(i);
     file_ = above_standard(::openat(beside_, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (file_ >= 0) partial_ = partial;
-    else if (errno != EEXIST || i == 1000) fail_with("create", errno);
-    else refuse_second(partial);
+    if (file_ >= 0)
+      partial_ = partial;
+    else if (errno != EEXIST || i == 1000)
+      fail_with("create", errno);
+    else
+      refuse_second(partial);
   }
   target_ = name;
-  while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {}  // for refuse_second(); not all file systems have locks
+  while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
+  }  // for refuse_second(); not all file systems have locks
 }
 
 // Throws if `partial` is being written.
@@ -156,7 +172,8 @@ void AtomicFile::refuse_second(const std::string& partial) const {
   if (file < 0) return;
   const bool locked = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(file);
-  require(!locked, ErrorCode::io, path(), ": another process is writing this file; wait for it or choose another folder");
+  require(!locked, ErrorCode::io, path(),
+          ": another process is writing this file; wait for it or choose another folder");
 }
 
 void AtomicFile::refuse_inputs() const {
@@ -167,16 +184,19 @@ void AtomicFile::refuse_inputs() const {
 
 bool AtomicFile::partial_is_ours() const {
   struct stat opened, named;
-  return ::fstat(file_, &opened) == 0 && ::fstatat(beside_, partial_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(opened, named);
+  return ::fstat(file_, &opened) == 0 && ::fstatat(beside_, partial_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         same_file(opened, named);
 }
 
 void AtomicFile::keep_mode_and_owner(const struct stat& before) const {
   struct stat now;
   if (::fstat(file_, &now) != 0) fail_with("write", errno);
   // Who is not root may not give a file away; what he replaces becomes his.
-  if ((now.st_uid != before.st_uid || now.st_gid != before.st_gid) && ::fchown(file_, before.st_uid, before.st_gid) != 0 && errno != EPERM)
+  if ((now.st_uid != before.st_uid || now.st_gid != before.st_gid) &&
+      ::fchown(file_, before.st_uid, before.st_gid) != 0 && errno != EPERM)
     fail_with("write", errno);
-  if (((now.st_mode ^ before.st_mode) & 0777) != 0 && ::fchmod(file_, before.st_mode & 0777) != 0) fail_with("write", errno);
+  if (((now.st_mode ^ before.st_mode) & 0777) != 0 && ::fchmod(file_, before.st_mode & 0777) != 0)
+    fail_with("write", errno);
 }
 
 AtomicFile::~AtomicFile() {
@@ -188,7 +208,9 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::fail_with(const char* action, int error) const {
   try {
     fail(ErrorCode::io, path(), ": cannot ", action, " the file: ", std::strerror(error), mend(error),
-         !partial_.empty() && ::faccessat(place_.folder, place_.name.c_str(), F_OK, 0) == 0 ? " (what was saved before is still there)" : "");
+         !partial_.empty() && ::faccessat(place_.folder, place_.name.c_str(), F_OK, 0) == 0
+             ? " (what was saved before is still there)"
+             : "");
   } catch (const Error& made) {
     if (error == EPIPE) throw ReaderHasGone(made.code(), made.what());
     throw;
@@ -238,7 +260,8 @@ void AtomicFile::commit() {
 }
 
 std::string partial_path(const std::string& path, const std::string& mark) {
-  return folder_of(path) + "." + path.substr(folder_of(path).size()) + (mark.empty() ? "" : "." + mark) + ".statera-partial";
+  return folder_of(path) + "." + path.substr(folder_of(path).size()) + (mark.empty() ? "" : "." + mark) +
+         ".statera-partial";
 }
 
 int above_standard(int descriptor) {

@@ -69,7 +69,8 @@ TEST_F(AtomicFiles, TheOldFileStaysUntilTheNewOneIsWhole) {
 }
 
 TEST_F(AtomicFiles, WhatCannotBeWrittenIsSeenAtOnce) {
-  for (const std::string& bad : {path("no/such/folder"), path(""), path(".")}) EXPECT_THROW(AtomicFile{bad}, Error) << bad;
+  for (const std::string& bad : {path("no/such/folder"), path(""), path(".")})
+    EXPECT_THROW(AtomicFile{bad}, Error) << bad;
   write_file(path(), "a file");
   EXPECT_THROW(AtomicFile{path("file/below")}, Error);
   ASSERT_EQ(::symlink("round", path("round").c_str()), 0);
@@ -104,8 +105,10 @@ TEST_F(AtomicFiles, APipeIsWrittenInto) {
 
 TEST_F(AtomicFiles, ADeviceIsWrittenInto) {
   if (::mknod(path().c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0) GTEST_SKIP() << "only root makes devices";
-  if (const int device = ::open(path().c_str(), O_WRONLY | O_CLOEXEC); device < 0) GTEST_SKIP() << "no devices on this file system";
-  else ::close(device);
+  if (const int device = ::open(path().c_str(), O_WRONLY | O_CLOEXEC); device < 0)
+    GTEST_SKIP() << "no devices on this file system";
+  else
+    ::close(device);
   write_file(path(), "text");
   EXPECT_TRUE(S_ISCHR(status(path()).st_mode));
 }

@@ -21,7 +21,8 @@ class Limits : public nlohmann::json_sax<json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
-    require(keys_.back().insert(key).second, ErrorCode::config, where_, ": the key ", in_quotes(key), " stands there twice");
+    require(keys_.back().insert(key).second, ErrorCode::config, where_, ": the key ", in_quotes(key),
+            " stands there twice");
     return true;
   }
   bool null() override { return true; }
@@ -43,7 +44,8 @@ class Limits : public nlohmann::json_sax<json> {
     return text.substr(1, text.size() - 2);
   }
   bool open() {
-    require(keys_.size() < max_json_depth, ErrorCode::config, where_, ": JSON nested deeper than ", max_json_depth, " levels");
+    require(keys_.size() < max_json_depth, ErrorCode::config, where_, ": JSON nested deeper than ", max_json_depth,
+            " levels");
     keys_.emplace_back();
     return true;
   }
@@ -58,7 +60,8 @@ class Limits : public nlohmann::json_sax<json> {
 
 template <class Json>
 Json parse(std::string_view text, const std::string& where, size_t max_bytes) {
-  require(text.size() <= max_bytes, ErrorCode::config, where, ": ", text.size(), " bytes of JSON, more than ", max_bytes);
+  require(text.size() <= max_bytes, ErrorCode::config, where, ": ", text.size(), " bytes of JSON, more than ",
+          max_bytes);
   const PointOfC point;
   Limits limits(where);
   json::sax_parse(text.begin(), text.end(), &limits);

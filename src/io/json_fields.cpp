@@ -31,11 +31,15 @@ class Reader : public FieldVisitor {
     const json* j = find(name);
     if (!j) return;
     constexpr double exact = 9007199254740992;  // 2^53: 1e6 is an integer too
-    if (j->is_number_unsigned() && j->get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) value = j->get<int64_t>();
-    else if (j->is_number_integer() && !j->is_number_unsigned()) value = j->get<int64_t>();
-    else if (j->is_number_float() && std::abs(j->get<double>()) <= exact && std::trunc(j->get<double>()) == j->get<double>())
+    if (j->is_number_unsigned() && j->get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      value = j->get<int64_t>();
+    else if (j->is_number_integer() && !j->is_number_unsigned())
+      value = j->get<int64_t>();
+    else if (j->is_number_float() && std::abs(j->get<double>()) <= exact &&
+             std::trunc(j->get<double>()) == j->get<double>())
       value = static_cast<int64_t>(j->get<double>());
-    else wrong(name, "a whole number of 64 bits", *j);
+    else
+      wrong(name, "a whole number of 64 bits", *j);
   }
 
   void field(const char* name, double& value, const char*) override {
@@ -43,7 +47,8 @@ class Reader : public FieldVisitor {
   }
 
   void field(const char* name, float& value, const char*) override {
-    if (const json* j = find(name)) value = static_cast<float>(number(name, *j, static_cast<double>(std::numeric_limits<float>::max())));
+    if (const json* j = find(name))
+      value = static_cast<float>(number(name, *j, static_cast<double>(std::numeric_limits<float>::max())));
   }
 
   void field(const char* name, bool& value, const char*) override {
@@ -64,9 +69,11 @@ class Reader : public FieldVisitor {
     for (const auto& item : object_.items()) {
       const std::string& key = item.key();
       const auto is_key = [&](std::string_view known) { return known == key; };
-      if (std::any_of(known_.begin(), known_.end(), is_key) || std::any_of(ignored.begin(), ignored.end(), is_key)) continue;
+      if (std::any_of(known_.begin(), known_.end(), is_key) || std::any_of(ignored.begin(), ignored.end(), is_key))
+        continue;
       const std::string_view meant = nearest(key, known_);
-      fail(ErrorCode::config, where_, ": unknown key ", in_quotes(key), meant.empty() ? "" : "; did you mean '", meant, meant.empty() ? "" : "'?");
+      fail(ErrorCode::config, where_, ": unknown key ", in_quotes(key), meant.empty() ? "" : "; did you mean '", meant,
+           meant.empty() ? "" : "'?");
     }
   }
 
@@ -78,7 +85,10 @@ class Reader : public FieldVisitor {
   }
 
   [[noreturn]] void wrong(const char* name, const char* expected, const json& got) const {
-    std::string text = got.is_object() ? "an object" : got.is_array() ? "an array" : got.is_string() ? in_quotes(got.get_ref<const std::string&>()) : got.dump();
+    std::string text = got.is_object()   ? "an object"
+                       : got.is_array()  ? "an array"
+                       : got.is_string() ? in_quotes(got.get_ref<const std::string&>())
+                                         : got.dump();
     fail(ErrorCode::config, where_, ": key '", name, "' expected ", expected, ", got ", text);
   }
 
@@ -113,8 +123,10 @@ class Writer : public FieldVisitor {
  private:
   void number(const char* name, double value, double written) {
     require(!std::isnan(value), ErrorCode::config, "[config] '", name, "' is not a number");
-    if (std::isinf(value)) object[name] = value > 0 ? "inf" : "-inf";
-    else object[name] = written;
+    if (std::isinf(value))
+      object[name] = value > 0 ? "inf" : "-inf";
+    else
+      object[name] = written;
   }
 };
 
@@ -126,7 +138,8 @@ ordered_json to_json(VisitFields visit) {
 }  // namespace
 
 JsonText read_json_file(const std::string& path, double seconds) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);  // a pipe is not to wait for its writer here, but below
+  // a pipe is not to wait for its writer here, but below
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   require(file >= 0, ErrorCode::io, path, ": cannot open: ", std::strerror(errno));
   note_input(file);
   std::string text(max_config_bytes + 1, '\0');
@@ -135,18 +148,23 @@ JsonText read_json_file(const std::string& path, double seconds) {
   int error = 0, ready = 1;
   while (size < text.size() && got > 0) {
     pollfd input{file, POLLIN, 0};
-    while ((ready = ::poll(&input, 1, static_cast<int>(1000 * seconds))) < 0 && errno == EINTR) {}
+    while ((ready = ::poll(&input, 1, static_cast<int>(1000 * seconds))) < 0 && errno == EINTR) {
+    }
     if (ready <= 0) break;
     got = ::read(file, text.data() + size, text.size() - size);
     error = errno;
-    if (got > 0) size += static_cast<size_t>(got);
-    else if (got < 0 && (error == EINTR || error == EAGAIN)) got = 1;
+    if (got > 0)
+      size += static_cast<size_t>(got);
+    else if (got < 0 && (error == EINTR || error == EAGAIN))
+      got = 1;
   }
   ::close(file);
-  require(ready != 0, ErrorCode::io, path, ": nothing came from this pipe for ", seconds, " s: does somebody write to it? Give a file");
+  require(ready != 0, ErrorCode::io, path, ": nothing came from this pipe for ", seconds,
+          " s: does somebody write to it? Give a file");
   require(got >= 0, ErrorCode::io, path, ": cannot read: ", std::strerror(error));
   require(size > 0, ErrorCode::io, path, ": the file is empty; expected a JSON object");
-  require(size <= max_config_bytes, ErrorCode::io, path, ": more than ", max_config_bytes, " bytes, too large for a config");
+  require(size <= max_config_bytes, ErrorCode::io, path, ": more than ", max_config_bytes,
+          " bytes, too large for a config");
   text.resize(size);
   return {std::move(text), path};
 }
@@ -159,7 +177,8 @@ void read_fields_erased(const JsonText& text, VisitFields visit, std::initialize
   reader.refuse_unknown(ignored);
 }
 
-std::string write_fields_erased(VisitFields visit, std::initializer_list<std::pair<std::string_view, std::string_view>> before) {
+std::string write_fields_erased(VisitFields visit,
+                                std::initializer_list<std::pair<std::string_view, std::string_view>> before) {
   ordered_json object = ordered_json::object();
   for (const auto& [name, value] : before) object[std::string(name)] = value;
   const ordered_json fields = to_json(visit);
@@ -171,7 +190,8 @@ std::vector<std::string> differing_fields_erased(VisitFields a, VisitFields b) {
   const ordered_json one = to_json(a), other = to_json(b);
   std::vector<std::string> lines;
   for (const auto& item : one.items())
-    if (item.value() != other.at(item.key())) lines.push_back(item.key() + ": " + json_text(item.value()) + " and " + json_text(other.at(item.key())));
+    if (item.value() != other.at(item.key()))
+      lines.push_back(item.key() + ": " + json_text(item.value()) + " and " + json_text(other.at(item.key())));
   return lines;
 }
 

@@ -17,16 +17,19 @@ struct JsonText {
   std::string where;
 };
 
-// Reads a config file of at most 1 MiB; `where` becomes the path. Throws io, also if a pipe gives nothing for so many seconds.
+// Reads a config file of at most 1 MiB; `where` becomes the path. Throws io, also if a pipe gives nothing for so many
+// seconds.
 JsonText read_json_file(const std::string& path, double seconds = 10);
 
 using VisitFields = FunctionRef<void(FieldVisitor&)>;
 void read_fields_erased(const JsonText&, VisitFields, std::initializer_list<std::string_view> ignored);
-std::string write_fields_erased(VisitFields, std::initializer_list<std::pair<std::string_view, std::string_view>> before);
+std::string write_fields_erased(VisitFields,
+                                std::initializer_list<std::pair<std::string_view, std::string_view>> before);
 std::vector<std::string> differing_fields_erased(VisitFields a, VisitFields b);
 
-// Sets the fields that the object has; the others keep their values. Throws config for unknown keys (but those in `ignored`), for values
-// of another type, numbers that do not fit, and all that parse_json refuses. Infinity is written "inf" or "-inf".
+// Sets the fields that the object has; the others keep their values. Throws config for unknown keys (but those in
+// `ignored`), for values of another type, numbers that do not fit, and all that parse_json refuses. Infinity is written
+// "inf" or "-inf".
 template <class Config>
 void read_fields(const JsonText& json, Config& config, std::initializer_list<std::string_view> ignored = {}) {
   Config read = config;  // unchanged if something is wrong
@@ -35,9 +38,11 @@ void read_fields(const JsonText& json, Config& config, std::initializer_list<std
   config = std::move(read);
 }
 
-// The object as one line, in the order of visit(), behind the strings of `before` ({{"type", "mamba2"}}). Reading it gives an equal config.
+// The object as one line, in the order of visit(), behind the strings of `before` ({{"type", "mamba2"}}). Reading it
+// gives an equal config.
 template <class Config>
-std::string write_fields(Config config, std::initializer_list<std::pair<std::string_view, std::string_view>> before = {}) {
+std::string write_fields(Config config,
+                         std::initializer_list<std::pair<std::string_view, std::string_view>> before = {}) {
   auto visit = [&](FieldVisitor& v) { config.visit(v); };
   return write_fields_erased(visit, before);
 }

@@ -60,7 +60,11 @@ TEST(JsonFields, ReadsWhatIsThereAndKeepsTheRest) {
 }
 
 TEST(JsonFields, WritesWhatItReads) {
-  Config c{.d_state = std::numeric_limits<int64_t>::min(), .eps = 0.1 + 0.2, .dt_max = 0.1f, .norm = false, .kind = "a \"b\" \n \xC3\xA4"};
+  Config c{.d_state = std::numeric_limits<int64_t>::min(),
+           .eps = 0.1 + 0.2,
+           .dt_max = 0.1f,
+           .norm = false,
+           .kind = "a \"b\" \n \xC3\xA4"};
   const std::string text = write_fields(c, {{"type", "mamba2"}});
   EXPECT_NE(text.find(R"("dt_max":0.1,)"), std::string::npos) << text;
   EXPECT_EQ(text.rfind(R"({"type":"mamba2","d_state":)", 0), 0u) << text;

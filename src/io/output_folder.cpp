@@ -29,7 +29,9 @@ constexpr const char* list_name = "statera.json";
 constexpr const char* lock_name = ".statera.lock";
 constexpr const char* list_key = "files_of_statera";
 
-bool contains(const Names& names, const std::string& name) { return std::find(names.begin(), names.end(), name) != names.end(); }
+bool contains(const Names& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 // "last" of "last/config.json"; empty for "config.json".
 std::string folder_in(const std::string& name) {
   const size_t slash = name.find('/');
@@ -42,12 +44,14 @@ std::string list_text(const Names& names) {
   return nlohmann::ordered_json({{"format_version", list_version}, {list_key, names}}).dump(1) + "\n";
 }
 
-// What stands in FOLDER/statera.json; nothing if there is no such file. Throws io for one that this user may not read: it says what is whose.
+// What stands in FOLDER/statera.json; nothing if there is no such file. Throws io for one that this user may not read:
+// it says what is whose.
 std::optional<std::string> list_in(const std::string& path) {
   struct stat found;
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   const int error = errno;
-  require(file >= 0 || ::lstat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode), ErrorCode::io, path, ": cannot read: ", std::strerror(error),
+  require(file >= 0 || ::lstat(path.c_str(), &found) != 0 || !S_ISREG(found.st_mode), ErrorCode::io, path,
+          ": cannot read: ", std::strerror(error),
           "; it lists the files that statera wrote, and the others are the user's: make it readable");
   if (file < 0) return {};
   std::string text;
@@ -60,8 +64,8 @@ std::optional<std::string> list_in(const std::string& path) {
   return text;
 }
 
-// The names that FOLDER/statera.json lists; nothing if there is no such file, or if it is no list of ours. Throws io for one that cannot be
-// read, and for one of a newer version, which may say more.
+// The names that FOLDER/statera.json lists; nothing if there is no such file, or if it is no list of ours. Throws io
+// for one that cannot be read, and for one of a newer version, which may say more.
 std::optional<Names> listed(const std::string& folder) {
   const std::string path = folder + "/" + list_name;
   const std::optional<std::string> text = list_in(path);
@@ -78,8 +82,8 @@ std::optional<Names> listed(const std::string& folder) {
   } catch (const nlohmann::json::exception&) {
     return {};
   }
-  require(version <= list_version, ErrorCode::io, path, ": format_version ", version, ", this program reads ", list_version,
-          "; it lists the files that a newer statera wrote: take that one, or another folder");
+  require(version <= list_version, ErrorCode::io, path, ": format_version ", version, ", this program reads ",
+          list_version, "; it lists the files that a newer statera wrote: take that one, or another folder");
   return names;
 }
 
@@ -109,8 +113,8 @@ std::optional<Signature> signature(int file) {
   return Signature{all.substr(0, end), mark};
 }
 
-// The marks of the folders that this process holds. The process's number and the name of its host do not tell it from one in another
-// container; a child has the marks of its parent, and another number.
+// The marks of the folders that this process holds. The process's number and the name of its host do not tell it from
+// one in another container; a child has the marks of its parent, and another number.
 class Marks {
  public:
   void add(const std::string& mark) {
@@ -155,9 +159,9 @@ void refuse_inside_of_another(const std::string& path) {
     const Names names = listed(above.string()).value_or(Names());
     const bool folders = std::ranges::any_of(names, [](const std::string& name) { return name.ends_with('/'); });
     for (const std::string& name : names)
-      require((folder_in(name) != below && name != below) || (name == below + "/" && held_here(above.string())), ErrorCode::io, path,
-              ": belongs to the ", folders ? "comparison" : "model", " in ", above.string(), ", which writes ", name,
-              " there; choose another folder with --out");
+      require((folder_in(name) != below && name != below) || (name == below + "/" && held_here(above.string())),
+              ErrorCode::io, path, ": belongs to the ", folders ? "comparison" : "model", " in ", above.string(),
+              ", which writes ", name, " there; choose another folder with --out");
   }
 }
 
@@ -167,7 +171,8 @@ std::string without_slashes(std::string path) {
 }
 }  // namespace
 
-OutputFolder::OutputFolder(std::string path, const OutputFiles& files, Earlier earlier) : OutputFolder() {  // delegates: the destructor tidies up after a throw
+// delegates: the destructor tidies up after a throw
+OutputFolder::OutputFolder(std::string path, const OutputFiles& files, Earlier earlier) : OutputFolder() {
   path_ = without_slashes(std::move(path));
   files_ = files;
   require(!path_.empty(), ErrorCode::io, "the name of the folder to write into is empty; give one with --out");
@@ -185,7 +190,8 @@ OutputFolder::~OutputFolder() {
     ::unlinkat(folder_, lock_name, 0);  // while it is locked: whoever waits for it sees that the name is gone
   }
   if (lock_ >= 0) ::close(lock_);
-  for (const std::string& folder : made_below_) ::unlinkat(folder_, folder.c_str(), AT_REMOVEDIR);  // only if it is empty
+  // only if it is empty
+  for (const std::string& folder : made_below_) ::unlinkat(folder_, folder.c_str(), AT_REMOVEDIR);
   if (folder_ >= 0) ::close(folder_);
   if (there)
     for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) ::rmdir(folder->c_str());
@@ -194,9 +200,11 @@ OutputFolder::~OutputFolder() {
 void OutputFolder::make(const std::string& folder) {
   std::error_code error, ignored;
   Names missing;
-  for (fs::path at = folder; !at.empty() && !fs::exists(at, error) && !error; at = at.parent_path()) missing.push_back(at.string());
+  for (fs::path at = folder; !at.empty() && !fs::exists(at, error) && !error; at = at.parent_path())
+    missing.push_back(at.string());
   for (const std::string& at : missing)
-    require(!fs::is_symlink(fs::symlink_status(at, ignored)), ErrorCode::io, at, ": is a link that leads nowhere; make the folder that it names, or choose another one with --out");
+    require(!fs::is_symlink(fs::symlink_status(at, ignored)), ErrorCode::io, at,
+            ": is a link that leads nowhere; make the folder that it names, or choose another one with --out");
   for (auto at = missing.rbegin(); at != missing.rend() && !error; ++at)
     if (fs::create_directory(*at, error)) {
       made_.push_back(*at);
@@ -207,7 +215,8 @@ void OutputFolder::make(const std::string& folder) {
       ::close(parent);
     }
   if (!error && !fs::is_directory(folder, error)) error = std::make_error_code(std::errc::not_a_directory);
-  require(!error, ErrorCode::io, "cannot make the folder ", folder, ": ", error.message(), "; choose another one with --out");
+  require(!error, ErrorCode::io, "cannot make the folder ", folder, ": ", error.message(),
+          "; choose another one with --out");
 }
 
 void OutputFolder::refuse_second(const std::string& who) const {
@@ -220,21 +229,28 @@ void OutputFolder::lock() {
     make(path_);
     if (folder_ >= 0) ::close(folder_);
     folder_ = above_standard(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    const int file =
-        folder_ < 0 ? -1 : above_standard(::openat(folder_, lock_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
+    const int file = folder_ < 0
+                         ? -1
+                         : above_standard(::openat(folder_, lock_name,
+                                                   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
     const int error = errno;
     if (file < 0 && error == ENOENT) continue;
     if (file >= 0 && !take(file)) continue;
     if (file >= 0) return sign();
     struct stat found;
-    require(folder_ < 0 || ::fstatat(folder_, lock_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(found.st_mode), ErrorCode::io, path_, "/",
-            lock_name, ": is no plain file, and the lock of the folder is to be there; move it away, or choose another folder with --out");
-    fail(ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(error), "; choose another one with --out");
+    require(folder_ < 0 || ::fstatat(folder_, lock_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(found.st_mode),
+            ErrorCode::io, path_, "/", lock_name,
+            ": is no plain file, and the lock of the folder is to be there; move it away, or choose another folder "
+            "with --out");
+    fail(ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(error),
+         "; choose another one with --out");
   }
-  fail(ErrorCode::io, "cannot write into the folder ", path_, ": it is taken away again and again; choose another one with --out");
+  fail(ErrorCode::io, "cannot write into the folder ", path_,
+       ": it is taken away again and again; choose another one with --out");
 }
 
-// Whether the lock is ours now; if not, it is gone and there may be another. Nothing is changed in a file that no writer made.
+// Whether the lock is ours now; if not, it is gone and there may be another. Nothing is changed in a file that no
+// writer made.
 bool OutputFolder::take(int file) {
   struct Closed {
     int file;
@@ -243,8 +259,10 @@ bool OutputFolder::take(int file) {
     }
   } closed{file};
   struct stat opened, named;
-  require(::fstat(file, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink <= 1, ErrorCode::io, path_, "/", lock_name,
-          ": is no lock that statera made (it is no plain file, or has another name too); move it away, or choose another folder with --out");
+  require(::fstat(file, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink <= 1, ErrorCode::io, path_, "/",
+          lock_name,
+          ": is no lock that statera made (it is no plain file, or has another name too); move it away, or choose "
+          "another folder with --out");
   const bool locked = ::flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   const auto before = signature(file);
   if (locked) refuse_second(before ? before->who : "");
@@ -260,14 +278,16 @@ void OutputFolder::sign() {
   char mark[40];
   struct timespec now;
   ::clock_gettime(CLOCK_REALTIME, &now);
-  std::snprintf(mark, sizeof(mark), "%llx%08lx%x", static_cast<unsigned long long>(now.tv_sec), now.tv_nsec, static_cast<unsigned>(::getpid()));
+  std::snprintf(mark, sizeof(mark), "%llx%08lx%x", static_cast<unsigned long long>(now.tv_sec), now.tv_nsec,
+                static_cast<unsigned>(::getpid()));
   mark_ = mark;
   held_marks().add(mark_);
   const std::string text = this_process() + "\n" + mark_ + "\n";
   errno = 0;
-  const bool written = ::ftruncate(lock_, 0) == 0 && ::pwrite(lock_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
-  require(written, ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(errno != 0 ? errno : ENOSPC),
-          "; free some space, or choose another one with --out");
+  const bool written =
+      ::ftruncate(lock_, 0) == 0 && ::pwrite(lock_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
+  require(written, ErrorCode::io, "cannot write into the folder ", path_, ": ",
+          std::strerror(errno != 0 ? errno : ENOSPC), "; free some space, or choose another one with --out");
 }
 
 bool OutputFolder::is_there(const std::string& name) const {
@@ -277,7 +297,8 @@ bool OutputFolder::is_there(const std::string& name) const {
 
 bool OutputFolder::lock_is_ours() const {
   struct stat opened, named;
-  return ::fstat(lock_, &opened) == 0 && ::fstatat(folder_, lock_name, &named, AT_SYMLINK_NOFOLLOW) == 0 && same_file(opened, named);
+  return ::fstat(lock_, &opened) == 0 && ::fstatat(folder_, lock_name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         same_file(opened, named);
 }
 
 bool OutputFolder::in_place() const {
@@ -297,7 +318,8 @@ std::string OutputFolder::whereabouts() const {
 void OutputFolder::check_place() const {
   if (in_place()) return;
   const std::string now = whereabouts();
-  require(!now.empty(), ErrorCode::io, path_, ": this folder was removed while it was written into; choose another one with --out");
+  require(!now.empty(), ErrorCode::io, path_,
+          ": this folder was removed while it was written into; choose another one with --out");
   fail(ErrorCode::io, path_, ": this folder was moved while it was written into, and is now ", now,
        ", with all that was saved; go on there, or move it back; what stands at ", path_, " was not touched");
 }
@@ -305,10 +327,12 @@ void OutputFolder::check_place() const {
 void OutputFolder::refuse_to_replace(Earlier earlier) const {
   if (earlier == Earlier::replaced || (earlier == Earlier::goes_on && is_there(files_.goes_on_from))) return;
   for (const std::string& name : files_.known_by)
-    require(!is_there(name), ErrorCode::io, path_, " holds a model already (", name, "), which would be lost: ", files_.instead);
+    require(!is_there(name), ErrorCode::io, path_, " holds a model already (", name,
+            "), which would be lost: ", files_.instead);
 }
 
-// Sees that nothing of the user's is in the way, and lists the names before any file of ours can be there without being listed.
+// Sees that nothing of the user's is in the way, and lists the names before any file of ours can be there without being
+// listed.
 void OutputFolder::claim() {
   const std::string list = path_ + "/" + list_name;
   const std::optional<Names> before = listed(path_);
@@ -318,13 +342,16 @@ void OutputFolder::claim() {
   remove_partial_files(ours);
   const auto says = [&](const std::string& name) { return says_it_is_ours(path_ + "/" + name); };
   const bool known = std::any_of(files_.known_by.begin(), files_.known_by.end(), says);
-  // The list alone proves nothing: what it names may have been removed, or never been written, and a file of the user be there now.
+  // The list alone proves nothing: what it names may have been removed, or never been written, and a file of the user
+  // be there now.
   const auto is_empty = [&](const std::string& name) {
     struct stat found;
-    return ::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) && found.st_size == 0;
+    return ::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) &&
+           found.st_size == 0;
   };
   for (const std::string& name : files_.names)
-    check_name(name, contains(ours, name) ? known || says(name) || is_empty(name) : !before && known && (says(name) || !contains(files_.known_by, name)));
+    check_name(name, contains(ours, name) ? known || says(name) || is_empty(name)
+                                          : !before && known && (says(name) || !contains(files_.known_by, name)));
   for (const std::string& folder : files_.folders) check_folder(folder, before ? contains(ours, folder + "/") : known);
   // Whether all can be written is seen before the first is.
   for (const std::string& name : files_.names)
@@ -345,25 +372,31 @@ void OutputFolder::check_name(const std::string& name, bool ours) const {
   const std::string path = path_ + "/" + name, folder = folder_in(name), between = path_ + "/" + folder;
   struct stat found;
   if (!folder.empty() && ::fstatat(folder_, folder.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0) {
-    require(S_ISDIR(found.st_mode), ErrorCode::io, between, ": is no folder, and one is to be written there; choose another folder with --out");
-    require(!listed(between), ErrorCode::io, between, ": is the folder of another model, and ", name.substr(folder.size() + 1),
-            " would be written into it; choose another folder with --out");
+    require(S_ISDIR(found.st_mode), ErrorCode::io, between,
+            ": is no folder, and one is to be written there; choose another folder with --out");
+    require(!listed(between), ErrorCode::io, between, ": is the folder of another model, and ",
+            name.substr(folder.size() + 1), " would be written into it; choose another folder with --out");
   }
   if (::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return;
   require(name == files_.link ? S_ISLNK(found.st_mode) : S_ISREG(found.st_mode), ErrorCode::io, path, ": is no ",
-          name == files_.link ? "symbolic link" : "plain file", ", and would be replaced; choose another folder with --out");
+          name == files_.link ? "symbolic link" : "plain file",
+          ", and would be replaced; choose another folder with --out");
   require(ours, ErrorCode::io, path,
-          ": was not written by statera, or nothing beside it says so any more, and would be replaced; move it away, or choose another folder with --out");
+          ": was not written by statera, or nothing beside it says so any more, and would be replaced; move it away, "
+          "or choose another folder with --out");
 }
 
-// The same for a folder that holds folders: what stands in it before it is ours would be taken for folders of this writer.
+// The same for a folder that holds folders: what stands in it before it is ours would be taken for folders of this
+// writer.
 void OutputFolder::check_folder(const std::string& name, bool ours) const {
   if (!is_there(name)) return;
   const std::string path = path_ + "/" + name;
   std::error_code error;
-  require(fs::is_directory(path, error), ErrorCode::io, path, ": is no folder, and one is to be written there; choose another folder with --out");
+  require(fs::is_directory(path, error), ErrorCode::io, path,
+          ": is no folder, and one is to be written there; choose another folder with --out");
   require(ours || (fs::is_empty(path, error) && !error), ErrorCode::io, path,
-          ": holds something that was not written by this command, and would be taken for its own; choose another folder with --out");
+          ": holds something that was not written by this command, and would be taken for its own; choose another "
+          "folder with --out");
 }
 
 // Of a writer that was killed, by the mark that it left in the lock.
@@ -379,35 +412,42 @@ void OutputFolder::tidy() {
   const auto is_file_there = [&](const std::string& name) { return !name.ends_with('/') && is_there(name); };
   if (!claimed_ || std::ranges::any_of(files_.names, is_file_there)) return;
   try {
-    if (list_before_) write_file(at(list_name), *list_before_);
-    else if (const auto ours = in_place() ? listed(path_) : std::nullopt; ours && std::ranges::none_of(*ours, is_file_there)) ::unlinkat(folder_, list_name, 0);
-  } catch (const Error&) {  // of a full disk: the list names files that are not there, which harms nobody, and a destructor calls this
+    if (list_before_)
+      write_file(at(list_name), *list_before_);
+    else if (const auto ours = in_place() ? listed(path_) : std::nullopt;
+             ours && std::ranges::none_of(*ours, is_file_there))
+      ::unlinkat(folder_, list_name, 0);
+    // of a full disk: the list names files that are not there, which harms nobody, and a destructor calls this
+  } catch (const Error&) {
   }
 }
 
 // Makes a folder between, or sees that it is still the one it was.
 void OutputFolder::enter(const std::string& folder) {
   const bool made = ::mkdirat(folder_, folder.c_str(), 0777) == 0;
-  require(made || errno == EEXIST, ErrorCode::io, "cannot make the folder ", path_, "/", folder, ": ", std::strerror(errno),
-          "; choose another one with --out");
+  require(made || errno == EEXIST, ErrorCode::io, "cannot make the folder ", path_, "/", folder, ": ",
+          std::strerror(errno), "; choose another one with --out");
   struct stat found;
-  require(::fstatat(folder_, folder.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(found.st_mode), ErrorCode::io, path_, "/", folder,
-          ": is no folder, and one is to be written there; move it away");
+  require(::fstatat(folder_, folder.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(found.st_mode), ErrorCode::io,
+          path_, "/", folder, ": is no folder, and one is to be written there; move it away");
   const Identity now{found.st_dev, found.st_ino};
   if (made) {
     sync_folder(folder_);
     made_below_.push_back(folder);
     between_[folder] = now;
   }
-  require(between_.emplace(folder, now).first->second == now, ErrorCode::io, path_, "/", folder,
-          ": is another folder than it was when the work began, and nothing was written into it; move it away, then go on");
+  require(
+      between_.emplace(folder, now).first->second == now, ErrorCode::io, path_, "/", folder,
+      ": is another folder than it was when the work began, and nothing was written into it; move it away, then go on");
 }
 
 OutputPlace OutputFolder::at(const std::string& name) {
   if (!lock_is_ours()) {
-    require(!whereabouts().empty(), ErrorCode::io, path_, ": this folder was removed while it was written into; choose another one with --out");
-    fail(ErrorCode::io, path_, ": its ", lock_name, " was removed, so that another process may write there too; what was saved before is in ",
-         whereabouts(), "; go on when nothing else writes there");
+    require(!whereabouts().empty(), ErrorCode::io, path_,
+            ": this folder was removed while it was written into; choose another one with --out");
+    fail(ErrorCode::io, path_, ": its ", lock_name,
+         " was removed, so that another process may write there too; what was saved before is in ", whereabouts(),
+         "; go on when nothing else writes there");
   }
   if (!folder_in(name).empty()) enter(folder_in(name));
   return {folder_, name, path_ + "/" + name, mark_};
@@ -420,7 +460,8 @@ void OutputFolder::copy(const OutputPlace& place, int64_t keep) {
   if (from >= 0) {
     std::vector<char> piece(1 << 16);
     ssize_t got = 0;
-    while (keep > 0 && (got = ::read(from, piece.data(), static_cast<size_t>(std::min<int64_t>(keep, std::ssize(piece))))) > 0) {
+    while (keep > 0 &&
+           (got = ::read(from, piece.data(), static_cast<size_t>(std::min<int64_t>(keep, std::ssize(piece))))) > 0) {
       to.write(piece.data(), static_cast<size_t>(got));
       keep -= got;
     }
@@ -442,16 +483,18 @@ std::FILE* OutputFolder::append(const std::string& name, int64_t keep) {
 
 void OutputFolder::own(const std::string& name) {
   struct stat found;
-  if (::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_nlink > 1) copy(at(name), std::numeric_limits<int64_t>::max());
+  if (::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_nlink > 1)
+    copy(at(name), std::numeric_limits<int64_t>::max());
 }
 
 void OutputFolder::link(const std::string& name, const std::string& target) {
   const OutputPlace place = at(name);
   struct stat found;
-  require(::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISLNK(found.st_mode), ErrorCode::io, place.path,
-          ": is no symbolic link, and would be replaced; move it away");
+  require(::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISLNK(found.st_mode), ErrorCode::io,
+          place.path, ": is no symbolic link, and would be replaced; move it away");
   ::unlinkat(folder_, name.c_str(), 0);
-  require(::symlinkat(target.c_str(), folder_, name.c_str()) == 0, ErrorCode::io, place.path, ": cannot make the link: ", std::strerror(errno));
+  require(::symlinkat(target.c_str(), folder_, name.c_str()) == 0, ErrorCode::io, place.path,
+          ": cannot make the link: ", std::strerror(errno));
 }
 
 void OutputFolder::remove(const std::string& name) {
@@ -459,7 +502,8 @@ void OutputFolder::remove(const std::string& name) {
   if (is_there(name)) {
     const OutputPlace place = at(name);
     check_name(name, true);  // whose it is was seen at the start
-    require(::unlinkat(folder_, name.c_str(), 0) == 0 || errno == ENOENT, ErrorCode::io, place.path, ": cannot remove: ", std::strerror(errno));
+    require(::unlinkat(folder_, name.c_str(), 0) == 0 || errno == ENOENT, ErrorCode::io, place.path,
+            ": cannot remove: ", std::strerror(errno));
   }
   if (!folder.empty() && ::unlinkat(folder_, folder.c_str(), AT_REMOVEDIR) == 0) between_.erase(folder);
 }
@@ -489,7 +533,8 @@ void check_named_output(const OutputPlace& place) {
   const bool may_replace = !place.may_replace.empty() && format_in(real.string()).starts_with(place.may_replace);
   require((may_replace || !says_it_is_ours(real.string())) && !contains(ours, name) &&
               !contains(own_files(folder.parent_path().string()), folder.filename().string() + "/" + name),
-          ErrorCode::io, place.path, ": is a file of a model or a comparison, and would be replaced; give another name");
+          ErrorCode::io, place.path,
+          ": is a file of a model or a comparison, and would be replaced; give another name");
 }
 
 }  // namespace statera

@@ -61,7 +61,8 @@ class OutputFolders : public ::testing::Test {
   // Everything below, folders too.
   std::set<std::string> all() const {
     std::set<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(folder_)) names.insert(entry.path().string().substr(folder_.size() + 1));
+    for (const auto& entry : fs::recursive_directory_iterator(folder_))
+      names.insert(entry.path().string().substr(folder_.size() + 1));
     return names;
   }
   static std::string error(const std::string& folder) {
@@ -118,12 +119,14 @@ TEST_F(OutputFolders, OtherFilesAreLetAlone) {
     write_file(folder.at("last/model.safetensors"), "x");
     put(".config.json.statera-partial");  // may be anybody's
   }
-  EXPECT_EQ(all(), (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/model.safetensors", "config.json", "statera.json",
-                                          "model.safetensors", ".config.json.statera-partial"}));
+  EXPECT_EQ(all(),
+            (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/model.safetensors", "config.json",
+                                   "statera.json", "model.safetensors", ".config.json.statera-partial"}));
   EXPECT_EQ(error(path()), "");  // ours now
   put("last/config.json");       // no name of ours
   OutputFolder::remove(path(), files);
-  EXPECT_EQ(all(), (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/config.json", ".config.json.statera-partial"}));
+  EXPECT_EQ(all(), (std::set<std::string>{"thesis.txt", "last", "last/thesis.txt", "last/config.json",
+                                          ".config.json.statera-partial"}));
 }
 
 TEST_F(OutputFolders, WithoutOutputNothingIsLeft) {
@@ -189,7 +192,8 @@ TEST_F(OutputFolders, WhatAKilledWriterLeftBesideItsFilesGoes) {
   put("last/.model.safetensors.statera-partial");
   EXPECT_EQ(all().size(), 7u);
   EXPECT_EQ(error(path()), "");
-  EXPECT_EQ(all(), (std::set<std::string>{"config.json", "statera.json", "model.safetensors", "last", "last/.model.safetensors.statera-partial"}));
+  EXPECT_EQ(all(), (std::set<std::string>{"config.json", "statera.json", "model.safetensors", "last",
+                                          "last/.model.safetensors.statera-partial"}));
 }
 
 TEST_F(OutputFolders, ALockThatIsNotOursIsRefusedAndStays) {
@@ -270,9 +274,11 @@ TEST_F(OutputFolders, WithoutItsLockNothingIsWritten) {
 TEST_F(OutputFolders, AFolderOfAnotherWriterIsRefused) {
   OutputFolder folder(path("run"), files);
   fs::create_directory_symlink("run", path("link"));
-  for (const char* inside : {"run/last", "link/last", "run/./x/../last", "run/last/below/it", "run/winner", "run/winner/below"}) {
+  for (const char* inside :
+       {"run/last", "link/last", "run/./x/../last", "run/last/below/it", "run/winner", "run/winner/below"}) {
     const auto before = all();
-    EXPECT_NE(error(path(inside)).find("belongs to the comparison in"), std::string::npos) << inside << error(path(inside));
+    EXPECT_NE(error(path(inside)).find("belongs to the comparison in"), std::string::npos)
+        << inside << error(path(inside));
     EXPECT_EQ(all(), before);
   }
   EXPECT_EQ(error(path("run/mine")), "");
@@ -287,7 +293,8 @@ TEST_F(OutputFolders, AFolderOfAnotherWriterIsRefused) {
     OutputFolder last(path("other/last"), files);
     write_file(last.at("config.json"), "{}");
   }
-  EXPECT_NE(error(path("other")).find("other/last: is the folder of another model"), std::string::npos) << error(path("other"));
+  EXPECT_NE(error(path("other")).find("other/last: is the folder of another model"), std::string::npos)
+      << error(path("other"));
 }
 
 TEST_F(OutputFolders, WhatHasAnotherNameTooKeepsItsBytesThere) {
@@ -315,7 +322,8 @@ TEST_F(OutputFolders, WhatCannotBeWrittenIsSeenAtOnce) {
   }
   fs::permissions(path(), fs::perms::all);
   fs::permissions(path("statera.json"), fs::perms::all);
-  fs::permissions(path("last"), fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
+  fs::permissions(path("last"),
+                  fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
   const pid_t child = fork();
   if (child == 0) {
     if (geteuid() == 0 && setuid(65534) != 0) _exit(2);  // root may write everything
@@ -361,7 +369,8 @@ TEST_F(OutputFolders, TheListAloneIsNoProof) {
   const auto refused = [&](const char* name) {
     put(name);
     const auto before = all();
-    EXPECT_NE(error(path()).find(std::string(name) + ": was not written by statera"), std::string::npos) << error(path());
+    EXPECT_NE(error(path()).find(std::string(name) + ": was not written by statera"), std::string::npos)
+        << error(path());
     EXPECT_EQ(all(), before);
     fs::remove(path(name));
   };
@@ -382,7 +391,8 @@ TEST_F(OutputFolders, TheListAloneIsNoProof) {
   }
   waitpid(child, nullptr, 0);
   put("killed/config.json");
-  EXPECT_NE(error(path("killed")).find("config.json: was not written by statera"), std::string::npos) << error(path("killed"));
+  EXPECT_NE(error(path("killed")).find("config.json: was not written by statera"), std::string::npos)
+      << error(path("killed"));
 }
 
 TEST_F(OutputFolders, ARefusalChangesNoList) {
@@ -403,7 +413,8 @@ TEST_F(OutputFolders, ARefusalChangesNoList) {
   { write_file(OutputFolder(path(), others).at("report.html"), "x"); }
   EXPECT_NE(text().find("report.html"), std::string::npos) << text();
   fs::remove(path("report.html"));
-  for (const char* newer : {R"({"format_version": 99, "files_of_statera": ["model.safetensors"], "more": 1})", R"({"format_version": 2, "files_of_statera": []})"}) {
+  for (const char* newer : {R"({"format_version": 99, "files_of_statera": ["model.safetensors"], "more": 1})",
+                            R"({"format_version": 2, "files_of_statera": []})"}) {
     put_list(newer);
     EXPECT_NE(error(path()).find("statera.json: format_version "), std::string::npos) << error(path());
     EXPECT_NE(error(path("models/a")).find("this program reads 1"), std::string::npos) << error(path("models/a"));
@@ -411,7 +422,8 @@ TEST_F(OutputFolders, ARefusalChangesNoList) {
     EXPECT_EQ(text(), newer);
   }
   put_list(R"({"files_of_statera": []})");
-  EXPECT_NE(error(path()).find("statera.json: is no list of files that statera wrote"), std::string::npos) << error(path());
+  EXPECT_NE(error(path()).find("statera.json: is no list of files that statera wrote"), std::string::npos)
+      << error(path());
 }
 
 TEST_F(OutputFolders, AListThatCannotBeReadIsAnError) {
@@ -447,7 +459,8 @@ TEST_F(OutputFolders, ALockOfAProcessOfTheSameNameAndNumberIsNotOurs) {
   std::ofstream(path("run/.statera.lock")) << lock << "\nabc\n";  // from another container
   const int file = open(path("run/.statera.lock").c_str(), O_RDWR | O_CLOEXEC);
   ASSERT_EQ(flock(file, LOCK_EX), 0);
-  EXPECT_NE(error(path("run/models/a")).find("belongs to the comparison in"), std::string::npos) << error(path("run/models/a"));
+  EXPECT_NE(error(path("run/models/a")).find("belongs to the comparison in"), std::string::npos)
+      << error(path("run/models/a"));
   close(file);
 }
 
@@ -455,12 +468,14 @@ TEST_F(OutputFolders, ANewFolderSurvivesALossOfPower) {
   synced().clear();
   OutputFolder folder(path("a/b"), files);
   write_weights(folder, "last/model.safetensors");
-  for (const char* name : {"", "a", "a/b", "a/b/last"}) EXPECT_TRUE(synced().contains(fs::canonical(path(name)).string())) << name;
+  for (const char* name : {"", "a", "a/b", "a/b/last"})
+    EXPECT_TRUE(synced().contains(fs::canonical(path(name)).string())) << name;
 }
 
 TEST_F(OutputFolders, FoldersThatCannotBeAreNamed) {
   put("file");
-  for (const char* name : {"file", "file/below"}) EXPECT_NE(error(path(name)).find(name), std::string::npos) << error(path(name));
+  for (const char* name : {"file", "file/below"})
+    EXPECT_NE(error(path(name)).find(name), std::string::npos) << error(path(name));
   EXPECT_NE(error(""), "");
   fs::create_directory(path("real"));
   fs::create_directory_symlink("real", path("link"));
@@ -480,10 +495,12 @@ TEST_F(OutputFolders, OwnFilesAreKnownByTheList) {
   }
   const auto own = own_files(path());
   EXPECT_EQ(std::set<std::string>(own.begin(), own.end()),
-            (std::set<std::string>{"statera.json", ".statera.lock", "config.json", "last/model.safetensors", "model.safetensors", "winner", "models/"}));
+            (std::set<std::string>{"statera.json", ".statera.lock", "config.json", "last/model.safetensors",
+                                   "model.safetensors", "winner", "models/"}));
   fs::create_symlink("config.json", path("link"));
   put(".statera.lock");
-  for (const char* name : {"config.json", "last/model.safetensors", "last/../config.json", "link", "model.safetensors", ".statera.lock"})
+  for (const char* name :
+       {"config.json", "last/model.safetensors", "last/../config.json", "link", "model.safetensors", ".statera.lock"})
     EXPECT_THROW(check_named_output(path(name)), Error) << name;
   write_safetensors(path("state.safetensors"), {}, {{"format", "statera snapshot 1"}});
   EXPECT_THROW(check_named_output(path("state.safetensors")), Error);

@@ -32,8 +32,10 @@ std::string in_quotes(std::string_view text, size_t most) {
     if (out.size() > most) return out + "...'";
     const auto byte = static_cast<unsigned char>(text[0]);
     const size_t size = shown_character(text);
-    if (size > 0) out += text.substr(0, size);
-    else out += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+    if (size > 0)
+      out += text.substr(0, size);
+    else
+      out += {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
     text.remove_prefix(std::max<size_t>(size, 1));
   }
   return out + "'";

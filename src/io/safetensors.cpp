@@ -29,12 +29,13 @@ constexpr std::string_view checksum_key = "statera_checksum";
 constexpr std::string_view no_checksum = "0000000000000000";
 
 // In the order of the reference: it writes tensors of a later type first, so that all are aligned.
-constexpr std::pair<std::string_view, DType> dtypes[] = {{"BOOL", DType::boolean}, {"U8", DType::u8},   {"I8", DType::i8},   {"I16", DType::i16},
-                                                         {"F16", DType::f16},      {"BF16", DType::bf16}, {"I32", DType::i32}, {"F32", DType::f32},
-                                                         {"F64", DType::f64},      {"I64", DType::i64}};
+constexpr std::pair<std::string_view, DType> dtypes[] = {
+    {"BOOL", DType::boolean}, {"U8", DType::u8},   {"I8", DType::i8},   {"I16", DType::i16}, {"F16", DType::f16},
+    {"BF16", DType::bf16},    {"I32", DType::i32}, {"F32", DType::f32}, {"F64", DType::f64}, {"I64", DType::i64}};
 
 size_t order_of(DType dtype) {
-  return static_cast<size_t>(std::find_if(std::begin(dtypes), std::end(dtypes), [&](const auto& d) { return d.second == dtype; }) - dtypes);
+  return static_cast<size_t>(
+      std::find_if(std::begin(dtypes), std::end(dtypes), [&](const auto& d) { return d.second == dtype; }) - dtypes);
 }
 
 struct Entry {
@@ -44,8 +45,8 @@ struct Entry {
   std::vector<uint64_t> offsets;
 };
 
-// Reads the header as it is parsed and stops at the first thing that does not belong there, so that a hostile header of any form
-// costs no more memory than a good one of its length.
+// Reads the header as it is parsed and stops at the first thing that does not belong there, so that a hostile header of
+// any form costs no more memory than a good one of its length.
 class HeaderReader : public nlohmann::json_sax<json> {
  public:
   explicit HeaderReader(const std::string& path) : path_(path) {}
@@ -55,8 +56,10 @@ class HeaderReader : public nlohmann::json_sax<json> {
   bool start_object(size_t) override {
     if (depth_ == 1) {
       in_metadata_ = name_ == metadata_key;
-      if (!in_metadata_) entries.push_back({name_, {}, {}, {}});
-      else if (std::exchange(has_metadata_, true)) wrong("expected it once");
+      if (!in_metadata_)
+        entries.push_back({name_, {}, {}, {}});
+      else if (std::exchange(has_metadata_, true))
+        wrong("expected it once");
     } else if (depth_ > 1) {
       wrong("got an object inside");
     }
@@ -67,7 +70,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
   bool end_object() override {
     if (--depth_ == 1 && !in_metadata_) {
       const Entry& entry = entries.back();
-      if (!entry.dtype || !entry.shape || entry.offsets.size() != 2) wrong("expected dtype, shape and two data_offsets");
+      if (!entry.dtype || !entry.shape || entry.offsets.size() != 2)
+        wrong("expected dtype, shape and two data_offsets");
     }
     return true;
   }
@@ -78,7 +82,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
       return true;
     }
     field_ = key;
-    if (!in_metadata_ && key != "dtype" && key != "shape" && key != "data_offsets") wrong("unknown key " + in_quotes(key));
+    if (!in_metadata_ && key != "dtype" && key != "shape" && key != "data_offsets")
+      wrong("unknown key " + in_quotes(key));
     return true;
   }
 
@@ -88,9 +93,10 @@ class HeaderReader : public nlohmann::json_sax<json> {
       return true;
     }
     if (depth_ != 2 || field_ != "dtype") wrong("got the string " + in_quotes(text));
-    const auto known = std::find_if(std::begin(dtypes), std::end(dtypes), [&](const auto& d) { return d.first == text; });
-    require(known != std::end(dtypes), ErrorCode::unsupported, path_, ": tensor ", in_quotes(name_), ": element type ", in_quotes(text),
-            "; known: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL");
+    const auto known =
+        std::find_if(std::begin(dtypes), std::end(dtypes), [&](const auto& d) { return d.first == text; });
+    require(known != std::end(dtypes), ErrorCode::unsupported, path_, ": tensor ", in_quotes(name_), ": element type ",
+            in_quotes(text), "; known: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL");
     if (entries.back().dtype) wrong("dtype stands there twice");
     entries.back().dtype = known->second;
     return true;
@@ -99,8 +105,10 @@ class HeaderReader : public nlohmann::json_sax<json> {
   bool start_array(size_t) override {
     if (depth_ != 2 || in_metadata_ || field_ == "dtype") wrong("got a list");
     if (field_ == "shape" && entries.back().shape) wrong("shape stands there twice");
-    if (field_ == "shape") entries.back().shape.emplace();
-    else if (!entries.back().offsets.empty()) wrong("data_offsets stand there twice");
+    if (field_ == "shape")
+      entries.back().shape.emplace();
+    else if (!entries.back().offsets.empty())
+      wrong("data_offsets stand there twice");
     ++depth_;
     return true;
   }
@@ -114,9 +122,10 @@ class HeaderReader : public nlohmann::json_sax<json> {
     if (depth_ != 3) wrong("got the number " + std::to_string(value));
     Entry& entry = entries.back();
     if (field_ == "shape") {
-      require(entry.shape->rank() < Shape::max_rank, ErrorCode::unsupported, path_, ": tensor ", in_quotes(name_), ": more than ",
-              Shape::max_rank, " axes");
-      if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) wrong("a dimension of " + std::to_string(value));
+      require(entry.shape->rank() < Shape::max_rank, ErrorCode::unsupported, path_, ": tensor ", in_quotes(name_),
+              ": more than ", Shape::max_rank, " axes");
+      if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+        wrong("a dimension of " + std::to_string(value));
       entry.shape->push_back(static_cast<int64_t>(value));
     } else {
       if (entry.offsets.size() == 2) wrong("expected two data_offsets");
@@ -126,7 +135,9 @@ class HeaderReader : public nlohmann::json_sax<json> {
   }
 
   bool number_integer(number_integer_t value) override { wrong("expected numbers >= 0, got " + std::to_string(value)); }
-  bool number_float(number_float_t, const string_t& text) override { wrong("expected whole numbers, got " + in_quotes(text)); }
+  bool number_float(number_float_t, const string_t& text) override {
+    wrong("expected whole numbers, got " + in_quotes(text));
+  }
   bool null() override { wrong("got null"); }
   bool boolean(bool) override { wrong("got true or false"); }
   bool binary(binary_t&) override { wrong("got binary data"); }
@@ -136,7 +147,10 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
  private:
   [[noreturn]] void wrong(const std::string& what) const {
-    fail(ErrorCode::io, path_, ": no safetensors file: ", depth_ == 0 ? "header" : name_ == metadata_key ? "" : "tensor ",
+    fail(ErrorCode::io, path_, ": no safetensors file: ",
+         depth_ == 0             ? "header"
+         : name_ == metadata_key ? ""
+                                 : "tensor ",
          depth_ == 0 ? "" : in_quotes(name_), ": ", what);
   }
 
@@ -167,14 +181,18 @@ void check_layout(const std::string& path, std::span<Entry> entries, uint64_t da
     };
     const uint64_t from = entry.offsets[0], to = entry.offsets[1];
     must(from <= to, "data_offsets ", from, " to ", to, " run backwards");
-    must(to <= data_bytes, "data_offsets end at ", to, ", but the file has ", data_bytes, " bytes of data (is it complete?)");
-    must(from == end, "expected its data at ", end, ", got ", from, from < end ? " (it overlaps another tensor)" : " (there is a gap)");
+    must(to <= data_bytes, "data_offsets end at ", to, ", but the file has ", data_bytes,
+         " bytes of data (is it complete?)");
+    must(from == end, "expected its data at ", end, ", got ", from,
+         from < end ? " (it overlaps another tensor)" : " (there is a gap)");
     const std::optional<uint64_t> bytes = bytes_of(*entry.shape, *entry.dtype);
     must(bytes.has_value(), "shape ", entry.shape->str(), " overflows");
-    must(*bytes == to - from, "shape ", entry.shape->str(), " of ", name_of(*entry.dtype), " needs ", *bytes, " bytes, got ", to - from);
+    must(*bytes == to - from, "shape ", entry.shape->str(), " of ", name_of(*entry.dtype), " needs ", *bytes,
+         " bytes, got ", to - from);
     end = to;
   }
-  require(end == data_bytes, ErrorCode::io, path, ": the tensors end at ", end, ", but the file has ", data_bytes, " bytes of data");
+  require(end == data_bytes, ErrorCode::io, path, ": the tensors end at ", end, ", but the file has ", data_bytes,
+          " bytes of data");
 }
 }  // namespace
 
@@ -183,17 +201,21 @@ namespace {
 size_t checksum_place(std::string_view header) {
   const std::string before = "\"" + std::string(checksum_key) + "\":\"";
   const size_t at = header.find(before);  // in no name: quotes stand there behind a backslash
-  return at == header.npos || header.size() - at < before.size() + no_checksum.size() ? header.npos : at + before.size();
+  return at == header.npos || header.size() - at < before.size() + no_checksum.size() ? header.npos
+                                                                                      : at + before.size();
 }
 
 // `by_hand`: what else may be done where somebody changed the file on purpose.
 void check_checksum(const InputFile& file, std::string header, const std::string& wanted, const std::string& by_hand) {
   const auto check = [&](bool good) {
-    require(good, ErrorCode::io, file.path(), ": the bytes do not have the checksum that the file holds: it is damaged; take an earlier copy, or make it "
-            "again", by_hand);
+    require(good, ErrorCode::io, file.path(),
+            ": the bytes do not have the checksum that the file holds: it is damaged; take an earlier copy, or make it "
+            "again",
+            by_hand);
   };
   const size_t place = checksum_place(header);
-  check(place != header.npos && header.compare(place, wanted.size(), wanted) == 0 && wanted.size() == no_checksum.size());
+  check(place != header.npos && header.compare(place, wanted.size(), wanted) == 0 &&
+        wanted.size() == no_checksum.size());
   header.replace(place, no_checksum.size(), no_checksum);
   Checksum sum;
   sum.add(header.data(), header.size());
@@ -214,8 +236,10 @@ SafetensorsFile SafetensorsFile::open(const std::string& path, Check check, cons
   uint64_t header = 0;
   require(size >= sizeof(header), ErrorCode::io, path, ": no safetensors file: ", size, " bytes are too short");
   result.file_.read(0, &header, sizeof(header));
-  require(header <= max_header, ErrorCode::io, path, ": no safetensors file: a header of ", header, " bytes, expected at most ", max_header);
-  require(header <= size - sizeof(header), ErrorCode::io, path, ": a header of ", header, " bytes in a file of ", size, " (is it complete?)");
+  require(header <= max_header, ErrorCode::io, path, ": no safetensors file: a header of ", header,
+          " bytes, expected at most ", max_header);
+  require(header <= size - sizeof(header), ErrorCode::io, path, ": a header of ", header, " bytes in a file of ", size,
+          " (is it complete?)");
   std::string text(header, '\0');
   result.file_.read(sizeof(header), text.data(), text.size());
   require(text.starts_with('{'), ErrorCode::io, path, ": no safetensors file: the header does not begin with '{'");
@@ -231,8 +255,10 @@ SafetensorsFile SafetensorsFile::open(const std::string& path, Check check, cons
   }
   result.metadata_ = std::move(reader.metadata);
   result.tensors_.reserve(reader.entries.size());
-  for (Entry& entry : reader.entries) result.tensors_.push_back({std::move(entry.name), *entry.dtype, *entry.shape, data + entry.offsets[0]});
-  std::sort(result.tensors_.begin(), result.tensors_.end(), [](const FileTensor& a, const FileTensor& b) { return a.name < b.name; });
+  for (Entry& entry : reader.entries)
+    result.tensors_.push_back({std::move(entry.name), *entry.dtype, *entry.shape, data + entry.offsets[0]});
+  std::sort(result.tensors_.begin(), result.tensors_.end(),
+            [](const FileTensor& a, const FileTensor& b) { return a.name < b.name; });
   for (size_t i = 1; i < result.tensors_.size(); ++i)
     require(result.tensors_[i - 1].name != result.tensors_[i].name, ErrorCode::io, path, ": two tensors have the name ",
             in_quotes(result.tensors_[i].name));
@@ -240,7 +266,8 @@ SafetensorsFile SafetensorsFile::open(const std::string& path, Check check, cons
 }
 
 const FileTensor* SafetensorsFile::find(std::string_view name) const {
-  const auto it = std::lower_bound(tensors_.begin(), tensors_.end(), name, [](const FileTensor& t, std::string_view n) { return t.name < n; });
+  const auto it = std::lower_bound(tensors_.begin(), tensors_.end(), name,
+                                   [](const FileTensor& t, std::string_view n) { return t.name < n; });
   return it != tensors_.end() && it->name == name ? &*it : nullptr;
 }
 
@@ -249,11 +276,13 @@ const FileTensor& SafetensorsFile::at(std::string_view name) const {
   std::vector<std::string_view> names;
   for (const FileTensor& tensor : tensors_) names.push_back(tensor.name);
   const std::string_view meant = nearest(name, names);
-  fail(ErrorCode::io, path(), ": no tensor ", in_quotes(name), meant.empty() ? "" : "; did you mean ", meant.empty() ? "" : in_quotes(meant) + "?");
+  fail(ErrorCode::io, path(), ": no tensor ", in_quotes(name), meant.empty() ? "" : "; did you mean ",
+       meant.empty() ? "" : in_quotes(meant) + "?");
 }
 
 void SafetensorsFile::require_checksum() const {
-  require(has_checksum_, ErrorCode::io, path(), ": '", checksum_key, "' is missing in its metadata, which files of this format have: it is damaged; take an "
+  require(has_checksum_, ErrorCode::io, path(), ": '", checksum_key,
+          "' is missing in its metadata, which files of this format have: it is damaged; take an "
           "earlier copy, or make it again");
 }
 
@@ -265,9 +294,11 @@ Tensor SafetensorsFile::read(const FileTensor& tensor) const {
 
 Tensor SafetensorsFile::read_finite(const FileTensor& tensor) const {
   Tensor result = read(tensor);
-  const auto finite = [n = tensor.shape.elements()](const auto* p) { return std::all_of(p, p + n, [](auto x) { return std::isfinite(x); }); };
-  require(tensor.dtype == DType::f64 ? finite(result.as<double>()) : finite(result.as<float>()), ErrorCode::io, path(), ": ", tensor.name,
-          ": holds a value that is not finite; the file is damaged or its training diverged");
+  const auto finite = [n = tensor.shape.elements()](const auto* p) {
+    return std::all_of(p, p + n, [](auto x) { return std::isfinite(x); });
+  };
+  require(tensor.dtype == DType::f64 ? finite(result.as<double>()) : finite(result.as<float>()), ErrorCode::io, path(),
+          ": ", tensor.name, ": holds a value that is not finite; the file is damaged or its training diverged");
   return result;
 }
 
@@ -276,9 +307,11 @@ namespace {
 template <class Add>
 void for_each_piece(const View& view, Add add) {
   const size_t size = size_of(view.dtype), row = static_cast<size_t>(view.cols()) * size;
-  if (view.dense()) add(view.data, view.bytes());
+  if (view.dense())
+    add(view.data, view.bytes());
   else
-    for (int64_t r = 0; r < view.rows(); ++r) add(static_cast<const char*>(view.data) + static_cast<size_t>(r * view.stride) * size, row);
+    for (int64_t r = 0; r < view.rows(); ++r)
+      add(static_cast<const char*>(view.data) + static_cast<size_t>(r * view.stride) * size, row);
 }
 
 void write(AtomicFile& file, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
@@ -296,14 +329,17 @@ void write(AtomicFile& file, std::span<const NamedView> tensors, const std::map<
   std::string text;
   for (const NamedView* tensor : sorted) {
     const View& view = tensor->view;
-    require(tensor->name != metadata_key, ErrorCode::config, path, ": a tensor cannot have the name '", metadata_key, "'");
-    require(!view.empty() || view.elements() == 0, ErrorCode::config, path, ": tensor ", in_quotes(tensor->name), " has no data");
+    require(tensor->name != metadata_key, ErrorCode::config, path, ": a tensor cannot have the name '", metadata_key,
+            "'");
+    require(!view.empty() || view.elements() == 0, ErrorCode::config, path, ": tensor ", in_quotes(tensor->name),
+            " has no data");
     const uint64_t begin = std::exchange(end, end + view.bytes());
     header[tensor->name] = {{"dtype", dtypes[order_of(view.dtype)].first},
                             {"shape", std::vector<int64_t>(view.shape.begin(), view.shape.end())},
                             {"data_offsets", {begin, end}}};
   }
-  require(header.size() == sorted.size() + !metadata.empty(), ErrorCode::config, path, ": two tensors have the same name");
+  require(header.size() == sorted.size() + !metadata.empty(), ErrorCode::config, path,
+          ": two tensors have the same name");
   try {
     text = header.dump();
   } catch (const nlohmann::ordered_json::exception&) {
@@ -314,13 +350,15 @@ void write(AtomicFile& file, std::span<const NamedView> tensors, const std::map<
   if (metadata.contains(std::string(checksum_key))) {
     Checksum sum;
     sum.add(text.data(), text.size());
-    for (const NamedView* tensor : sorted) for_each_piece(tensor->view, [&](const void* data, size_t bytes) { sum.add(data, bytes); });
+    for (const NamedView* tensor : sorted)
+      for_each_piece(tensor->view, [&](const void* data, size_t bytes) { sum.add(data, bytes); });
     text.replace(checksum_place(text), no_checksum.size(), fingerprint_text(sum.value()));
   }
   const uint64_t length = text.size();
   file.write(&length, sizeof(length));
   file.write(text);
-  for (const NamedView* tensor : sorted) for_each_piece(tensor->view, [&](const void* data, size_t bytes) { file.write(data, bytes); });
+  for (const NamedView* tensor : sorted)
+    for_each_piece(tensor->view, [&](const void* data, size_t bytes) { file.write(data, bytes); });
 }
 }  // namespace
 
@@ -330,7 +368,8 @@ std::string format_in(const std::string& path) {
   uint64_t header = 0;
   std::string text;
   if (::pread(file, &header, sizeof(header), 0) == sizeof(header) && header <= max_header) text.resize(header);
-  const bool whole = !text.empty() && ::pread(file, text.data(), text.size(), sizeof(header)) == static_cast<ssize_t>(text.size());
+  const bool whole =
+      !text.empty() && ::pread(file, text.data(), text.size(), sizeof(header)) == static_cast<ssize_t>(text.size());
   ::close(file);
   if (!whole) return "";
   try {
@@ -343,7 +382,8 @@ std::string format_in(const std::string& path) {
   }
 }
 
-void write_safetensors(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+void write_safetensors(const OutputPlace& place, std::span<const NamedView> tensors,
+                       const std::map<std::string, std::string>& metadata) {
   require(!metadata.contains(std::string(checksum_key)), ErrorCode::config, place.path, ": '", checksum_key,
           "' in the metadata is not for the caller to give");
   AtomicFile file(place);
@@ -351,13 +391,15 @@ void write_safetensors(const OutputPlace& place, std::span<const NamedView> tens
   file.commit();
 }
 
-void write_with_checksum(AtomicFile& file, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+void write_with_checksum(AtomicFile& file, std::span<const NamedView> tensors,
+                         const std::map<std::string, std::string>& metadata) {
   std::map<std::string, std::string> with = metadata;
   with[std::string(checksum_key)] = no_checksum;
   write(file, tensors, with);
 }
 
-void write_with_checksum(const OutputPlace& place, std::span<const NamedView> tensors, const std::map<std::string, std::string>& metadata) {
+void write_with_checksum(const OutputPlace& place, std::span<const NamedView> tensors,
+                         const std::map<std::string, std::string>& metadata) {
   AtomicFile file(place);
   write_with_checksum(file, tensors, metadata);
   file.commit();

@@ -1,4 +1,5 @@
-// Any bytes as a safetensors file: an Error, or a file whose every tensor lies inside it and that can be written and read again.
+// Any bytes as a safetensors file: an Error, or a file whose every tensor lies inside it and that can be written and
+// read again.
 #include <unistd.h>
 
 #include <cstdio>

@@ -26,7 +26,8 @@ std::string read_bytes(const std::string& path) {
 
 class Safetensors : public testing::Test {
  protected:
-  Safetensors() : folder_(fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name()) {
+  Safetensors()
+      : folder_(fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name()) {
     fs::create_directories(folder_);
   }
   ~Safetensors() override { fs::remove_all(folder_); }
@@ -57,7 +58,8 @@ class Safetensors : public testing::Test {
     return {};
   }
   // the error of a file with this header and so many bytes of data; `wanted` must stand in it
-  void refuses(const std::string& header, size_t data_bytes, const std::string& wanted, ErrorCode code = ErrorCode::io) const {
+  void refuses(const std::string& header, size_t data_bytes, const std::string& wanted,
+               ErrorCode code = ErrorCode::io) const {
     const std::string error = error_of(put(header, data_bytes), code);
     EXPECT_NE(error.find(wanted), std::string::npos) << error << "\n  for " << header.substr(0, 200);
   }
@@ -68,24 +70,39 @@ class Safetensors : public testing::Test {
 
 double element(const View& v, int64_t i) {
   switch (v.dtype) {
-    case DType::f64: return v.as<double>()[i];
-    case DType::f32: return static_cast<double>(v.as<float>()[i]);
-    case DType::i64: return static_cast<double>(v.as<int64_t>()[i]);
-    case DType::i32: return v.as<int32_t>()[i];
-    case DType::i16: return static_cast<const int16_t*>(v.data)[i];
-    case DType::i8: return static_cast<const int8_t*>(v.data)[i];
-    case DType::f16: case DType::bf16: return static_cast<const uint16_t*>(v.data)[i];
-    case DType::u8: case DType::boolean: return static_cast<const uint8_t*>(v.data)[i];
+    case DType::f64:
+      return v.as<double>()[i];
+    case DType::f32:
+      return static_cast<double>(v.as<float>()[i]);
+    case DType::i64:
+      return static_cast<double>(v.as<int64_t>()[i]);
+    case DType::i32:
+      return v.as<int32_t>()[i];
+    case DType::i16:
+      return static_cast<const int16_t*>(v.data)[i];
+    case DType::i8:
+      return static_cast<const int8_t*>(v.data)[i];
+    case DType::f16:
+    case DType::bf16:
+      return static_cast<const uint16_t*>(v.data)[i];
+    case DType::u8:
+    case DType::boolean:
+      return static_cast<const uint8_t*>(v.data)[i];
   }
   return 0;
 }
 
 double expected_element(DType dtype, int64_t i) {  // see tests/golden/io/make.py
   switch (dtype) {
-    case DType::f16: case DType::bf16: return static_cast<double>(i * 257);
-    case DType::boolean: return static_cast<double>(i % 2);
-    case DType::u8: return static_cast<double>(i);
-    default: return static_cast<double>(i) - 3;
+    case DType::f16:
+    case DType::bf16:
+      return static_cast<double>(i * 257);
+    case DType::boolean:
+      return static_cast<double>(i % 2);
+    case DType::u8:
+      return static_cast<double>(i);
+    default:
+      return static_cast<double>(i) - 3;
   }
 }
 
@@ -96,7 +113,8 @@ TEST_F(Safetensors, AgreesWithTheReferenceImplementation) {
     const test::FileTensors tensors(file);
     for (const NamedView& tensor : tensors.views)
       for (int64_t i = 0; i < tensor.view.elements(); ++i)
-        ASSERT_EQ(element(tensor.view, i), expected_element(tensor.view.dtype, i)) << name << " " << tensor.name << " " << i;
+        ASSERT_EQ(element(tensor.view, i), expected_element(tensor.view.dtype, i))
+            << name << " " << tensor.name << " " << i;
     const std::vector<NamedView> shuffled(tensors.views.rbegin(), tensors.views.rend());
     write_safetensors(path(), shuffled, file.metadata());
     EXPECT_EQ(read_bytes(path()), read_bytes(golden)) << name;
@@ -135,7 +153,8 @@ TEST_F(Safetensors, StridedViewsAndMetadata) {
 }
 
 TEST_F(Safetensors, TensorsThatAreNotAlignedInTheFile) {
-  std::string header = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}})";
+  std::string header =
+      R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[2],"data_offsets":[1,9]}})";
   std::string data(9, '\0');
   const float values[] = {1.5f, -2};
   std::memcpy(data.data() + 1, values, sizeof(values));
@@ -175,7 +194,8 @@ TEST_F(Safetensors, HeaderLength) {
   EXPECT_EQ(error_of(put("abc")), "no safetensors file: 3 bytes are too short");
   EXPECT_NE(error_of(put(with_length(3, "{}"))).find("a header of 3 bytes in a file of 10"), std::string::npos);
   EXPECT_NE(error_of(put(with_length(100'000'001, "{}"))).find("expected at most 100000000"), std::string::npos);
-  EXPECT_NE(error_of(put(with_length(UINT64_MAX, "{}"))).find("a header of 18446744073709551615 bytes"), std::string::npos);
+  EXPECT_NE(error_of(put(with_length(UINT64_MAX, "{}"))).find("a header of 18446744073709551615 bytes"),
+            std::string::npos);
   EXPECT_NE(error_of(put(with_length(0, "{}"))).find("does not begin with '{'"), std::string::npos);
 }
 
@@ -203,7 +223,8 @@ TEST_F(Safetensors, HeaderOfAnotherForm) {
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}})", 4, "expected two data_offsets");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}})", 4, "shape stands there twice");
   refuses(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "dtype stands there twice");
-  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"data_offsets":[0,4]}})", 4, "data_offsets stand there twice");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"data_offsets":[0,4]}})", 4,
+          "data_offsets stand there twice");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", 4, "tensor 'a': unknown key 'x'");
   refuses(R"({"a":{"dtype":32,"shape":[1],"data_offsets":[0,4]}})", 4, "got the number 32");
   refuses(R"({"a":{"dtype":"F32","shape":"[1]","data_offsets":[0,4]}})", 4, "got the string '[1]'");
@@ -215,13 +236,16 @@ TEST_F(Safetensors, HeaderOfAnotherForm) {
 }
 
 TEST_F(Safetensors, TypesAndRanksThatTheEngineLacks) {
-  refuses(R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", 1, "tensor 'a': element type 'F8_E4M3'", ErrorCode::unsupported);
-  refuses(R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1],"data_offsets":[0,1]}})", 1, "tensor 'a': more than 5 axes", ErrorCode::unsupported);
+  refuses(R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", 1, "tensor 'a': element type 'F8_E4M3'",
+          ErrorCode::unsupported);
+  refuses(R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1],"data_offsets":[0,1]}})", 1, "tensor 'a': more than 5 axes",
+          ErrorCode::unsupported);
 }
 
 TEST_F(Safetensors, Shapes) {
   const auto shape = [&](const std::string& dims, size_t bytes, const std::string& wanted) {
-    refuses(R"({"a":{"dtype":"F32","shape":)" + dims + R"(,"data_offsets":[0,)" + std::to_string(bytes) + "]}}", bytes, wanted);
+    refuses(R"({"a":{"dtype":"F32","shape":)" + dims + R"(,"data_offsets":[0,)" + std::to_string(bytes) + "]}}", bytes,
+            wanted);
   };
   shape("[-1]", 4, "tensor 'a': expected numbers >= 0, got -1");
   shape("[1.0]", 4, "tensor 'a': expected whole numbers, got '1.0'");
@@ -229,14 +253,15 @@ TEST_F(Safetensors, Shapes) {
   shape("[]", 8, "needs 4 bytes, got 8");
   shape("[18446744073709551615]", 4, "a dimension of 18446744073709551615");
   shape("[99999999999999999999]", 4, "expected whole numbers");
-  shape("[4611686018427387904,4]", 0, "overflows");           // 2^64 elements
-  shape("[4611686018427387905]", 4, "overflows");             // 2^64 + 4 bytes
+  shape("[4611686018427387904,4]", 0, "overflows");  // 2^64 elements
+  shape("[4611686018427387905]", 4, "overflows");    // 2^64 + 4 bytes
   shape("[0,4611686018427387904,4611686018427387904]", 0, "overflows");
 }
 
 TEST_F(Safetensors, Offsets) {
   const auto two = [&](const std::string& first, const std::string& second, size_t bytes, const std::string& wanted) {
-    refuses(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + first + R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + second + "}}",
+    refuses(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + first +
+                R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + second + "}}",
             bytes, wanted);
   };
   two("[0,4]", "[2,6]", 8, "tensor 'b': expected its data at 4, got 2 (it overlaps another tensor)");
@@ -252,8 +277,9 @@ TEST_F(Safetensors, Offsets) {
 }
 
 TEST_F(Safetensors, NamesThatRepeat) {
-  refuses(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2,
-          "two tensors have the name 'a'");
+  refuses(
+      R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2,
+      "two tensors have the name 'a'");
 }
 
 TEST_F(Safetensors, AnyFlippedBitOfAFileWithAChecksumIsSeen) {
@@ -286,7 +312,8 @@ TEST_F(Safetensors, AnyFlippedBitOfAFileWithAChecksumIsSeen) {
 // A megabyte is read at a time; rows that are not dense come in pieces of any length.
 TEST_F(Safetensors, TheChecksumDoesNotDependOnThePieces) {
   Tensor wide(DType::u8, {70'000, 37});
-  for (int64_t i = 0; i < wide.shape().elements(); ++i) static_cast<uint8_t*>(wide.view().data)[i] = static_cast<uint8_t>(i * i / 3);
+  for (int64_t i = 0; i < wide.shape().elements(); ++i)
+    static_cast<uint8_t*>(wide.view().data)[i] = static_cast<uint8_t>(i * i / 3);
   Tensor dense(DType::u8, {70'000, 19});
   copy(wide.view().columns(3, 19), dense);
   write_with_checksum(path("a"), std::vector<NamedView>{{"x", wide.view().columns(3, 19)}}, {});
@@ -297,8 +324,9 @@ TEST_F(Safetensors, TheChecksumDoesNotDependOnThePieces) {
 
 TEST_F(Safetensors, WriterRefusesBadNames) {
   const Tensor t(DType::f32, {1});
-  for (const std::vector<NamedView>& tensors : {std::vector<NamedView>{{"a", t}, {"a", t}}, std::vector<NamedView>{{"__metadata__", t}},
-                                                std::vector<NamedView>{{"\xff", t}}, std::vector<NamedView>{{"a", View(nullptr, DType::f32, {1})}}})
+  for (const std::vector<NamedView>& tensors :
+       {std::vector<NamedView>{{"a", t}, {"a", t}}, std::vector<NamedView>{{"__metadata__", t}},
+        std::vector<NamedView>{{"\xff", t}}, std::vector<NamedView>{{"a", View(nullptr, DType::f32, {1})}}})
     EXPECT_THROW(write_safetensors(path(), tensors), Error);
   EXPECT_FALSE(fs::exists(path()));
 }

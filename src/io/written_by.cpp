@@ -47,7 +47,8 @@ bool fits(const Words& of, std::string_view name, std::string_view head) {
 
 class Head {
  public:
-  explicit Head(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
+  explicit Head(const std::string& path)
+      : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
     if (file_ >= 0) head_ = bytes(head_bytes, 0);
   }
   ~Head() {

@@ -4,8 +4,8 @@
 
 namespace statera {
 
-// A safetensors file or a database by what it says of itself, whatever it is called; a config, a log, a report or a page by its name and the words
-// that one of ours has near its beginning. False for what cannot be read.
+// A safetensors file or a database by what it says of itself, whatever it is called; a config, a log, a report or a
+// page by its name and the words that one of ours has near its beginning. False for what cannot be read.
 bool says_it_is_ours(const std::string& path);
 
 // The same of what a user names and may replace as he likes: the table of score --per-byte, the JSON of bench.

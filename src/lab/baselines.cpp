@@ -15,8 +15,8 @@
 namespace statera {
 
 namespace {
-// For each byte that is learned from or judged, rounded up from what text takes: six orders of n-grams 0.3e-6, four of PPMd 1.3e-6 (sound: 3.4e-6),
-// xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
+// For each byte that is learned from or judged, rounded up from what text takes: six orders of n-grams 0.3e-6, four of
+// PPMd 1.3e-6 (sound: 3.4e-6), xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
 constexpr double seconds_per_byte = 0.5e-6 + 2e-6 + 2e-6;
 // The window of xz, and some 30 times as much memory while n-grams are counted.
 constexpr int64_t most_train = int64_t{64} << 20, most_held_out = int64_t{16} << 20;
@@ -25,16 +25,20 @@ struct TimeIsUp {};
 
 void add_note(std::string& notes, const std::string& note) { notes += (notes.empty() ? "" : "; ") + note; }
 
-double steady_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 class Rows {
  public:
-  Rows(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) : options_(options), begin_(now()), all_(train.bytes()) {
+  Rows(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options)
+      : options_(options), begin_(now()), all_(train.bytes()) {
     const BaselineBytes bytes = baseline_bytes(train.bytes(), held_out.bytes(), options.seconds);
     train_.emplace(train.part(train.bytes() - bytes.train, train.bytes()));
     held_out_.emplace(held_out.part(0, bytes.held_out));
     if (bytes.held_out < held_out.bytes())
-      add_note(notes_, "baselines are judged on the first " + bytes_text(static_cast<double>(bytes.held_out)) + " held out");
+      add_note(notes_,
+               "baselines are judged on the first " + bytes_text(static_cast<double>(bytes.held_out)) + " held out");
   }
 
   Baselines all() {
@@ -70,7 +74,8 @@ class Rows {
       rows_.push_back({order_name(k), cost.bits_per_byte[k], false, learned(train_->bytes()), {}});
     if (!cost.learning.empty()) {
       const auto best = static_cast<size_t>(cost.best_learning);
-      rows_.push_back({order_name(best) + ", learning", cost.learning[best], true, learned(train_->bytes()), std::move(cost.nats)});
+      rows_.push_back(
+          {order_name(best) + ", learning", cost.learning[best], true, learned(train_->bytes()), std::move(cost.nats)});
     }
     if (!cost.note.empty()) add_note(notes_, cost.note);
   }
@@ -78,14 +83,15 @@ class Rows {
 
   void ppmd() {
     PpmdCost cost = ppmd_cost(*train_, *held_out_, {.often = often()});
-    rows_.push_back({"PPMd order " + std::to_string(cost.order), cost.bits_per_byte, true, learned(cost.train_bytes), std::move(cost.nats)});
+    rows_.push_back({"PPMd order " + std::to_string(cost.order), cost.bits_per_byte, true, learned(cost.train_bytes),
+                     std::move(cost.nats)});
   }
 
-  void xz() {
-    rows_.push_back({"xz", xz_cost(*train_, *held_out_, often()), true, learned(train_->bytes()), {}});
-  }
+  void xz() { rows_.push_back({"xz", xz_cost(*train_, *held_out_, often()), true, learned(train_->bytes()), {}}); }
 
-  std::string learned(int64_t bytes) const { return bytes == all_ ? "" : "last " + bytes_text(static_cast<double>(bytes)); }
+  std::string learned(int64_t bytes) const {
+    return bytes == all_ ? "" : "last " + bytes_text(static_cast<double>(bytes));
+  }
 
   void keep_nats_of_best() {
     const Baseline* best = nullptr;

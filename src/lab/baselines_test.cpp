@@ -41,7 +41,8 @@ TEST(Ngram, IsTheFormula) {
   const double a_after_a = (1 + 2 * a) / 4, c_after_a = (0 + 2 * c) / 4;
   const NgramCost cost = ngram_cost(from({"aab"}), from({"baac", "a"}), {.max_order = 1});
   EXPECT_NEAR(cost.bits_per_byte[0], -std::log2(b * a * a * c * a) / 5, 1e-12);
-  EXPECT_NEAR(cost.bits_per_byte[1], -std::log2(b * a * a_after_a * c_after_a * a) / 5, 1e-12);  // nothing ever followed b
+  // nothing ever followed b
+  EXPECT_NEAR(cost.bits_per_byte[1], -std::log2(b * a * a_after_a * c_after_a * a) / 5, 1e-12);
 }
 
 // The same, counted afresh before every byte.
@@ -58,14 +59,16 @@ TEST(Ngram, LearningCountsWhatWasRead) {
       };
       bits += cost_after_it(held_out.substr(0, i + 1)) - (i == 0 ? 0 : cost_after_it(read));
     }
-    EXPECT_NEAR(cost.learning[static_cast<size_t>(k)], bits / static_cast<double>(held_out.size()), 1e-9) << "order " << k;
+    EXPECT_NEAR(cost.learning[static_cast<size_t>(k)], bits / static_cast<double>(held_out.size()), 1e-9)
+        << "order " << k;
     EXPECT_LT(cost.learning[static_cast<size_t>(k)], cost.bits_per_byte[static_cast<size_t>(k)]) << "order " << k;
   }
   ASSERT_EQ(cost.nats.size(), held_out.size());
   double nats = 0;
   for (float n : cost.nats) nats += n;
   EXPECT_EQ(cost.best_learning, std::min_element(cost.learning.begin(), cost.learning.end()) - cost.learning.begin());
-  EXPECT_NEAR(nats / std::numbers::ln2 / static_cast<double>(held_out.size()), cost.learning[static_cast<size_t>(cost.best_learning)], 1e-5);
+  EXPECT_NEAR(nats / std::numbers::ln2 / static_cast<double>(held_out.size()),
+              cost.learning[static_cast<size_t>(cost.best_learning)], 1e-5);
 }
 
 TEST(Ngram, NoStringCrossesADocument) {
@@ -121,7 +124,8 @@ TEST(PpmdCost, LearnsFromAsMuchAsItsMemoryHolds) {
   const PpmdCost cost = ppmd_cost(train, held_out, {.orders = {6}, .memory = int64_t{2} << 20});
   EXPECT_LT(cost.train_bytes, train.bytes() / 2);
   EXPECT_GT(cost.train_bytes, train.bytes() / 20);
-  const PpmdCost same = ppmd_cost(train.part(train.bytes() - cost.train_bytes, train.bytes()), held_out, {.orders = {6}});
+  const PpmdCost same =
+      ppmd_cost(train.part(train.bytes() - cost.train_bytes, train.bytes()), held_out, {.orders = {6}});
   EXPECT_EQ(cost.bits_per_byte, same.bits_per_byte);  // nothing was forgotten
 }
 
@@ -161,7 +165,8 @@ TEST(Baselines, ReadTheLastPartThatTheirTimeAllows) {
   EXPECT_NEAR(static_cast<double>(bytes.train + bytes.held_out), 44'000, 1);
   EXPECT_LT(baseline_seconds(train.bytes(), held_out.bytes(), seconds), seconds * (1 + 1e-9));
   const Baselines cut = baselines(train, held_out, {.seconds = seconds});
-  const Baselines same = baselines(train.part(train.bytes() - bytes.train, train.bytes()), held_out.part(0, bytes.held_out));
+  const Baselines same =
+      baselines(train.part(train.bytes() - bytes.train, train.bytes()), held_out.part(0, bytes.held_out));
   ASSERT_EQ(cut.rows.size(), same.rows.size());
   for (size_t i = 0; i < cut.rows.size(); ++i) {
     EXPECT_EQ(cut.rows[i].bits_per_byte, same.rows[i].bits_per_byte) << cut.rows[i].name;

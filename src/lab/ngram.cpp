@@ -9,7 +9,8 @@ namespace statera {
 
 namespace {
 
-// Strings of up to 7 bytes, packed into a key, with their counts. Open addressing, linear probing, at most two thirds full.
+// Strings of up to 7 bytes, packed into a key, with their counts. Open addressing, linear probing, at most two thirds
+// full.
 class Table {
  public:
   struct Entry {
@@ -18,7 +19,8 @@ class Table {
   };
   explicit Table(int64_t max_bytes) : max_bytes_(max_bytes), entries_(1 << 12) {}
 
-  // The entry of `key`, which the caller counts: a count of 0 is new. Null if the table would grow beyond its limit. Valid until the next call.
+  // The entry of `key`, which the caller counts: a count of 0 is new. Null if the table would grow beyond its limit.
+  // Valid until the next call.
   Entry* entry(uint64_t key) {
     if (used_ * 3 > entries_.size() * 2 && !grow()) return nullptr;
     Entry& entry = entries_[place(key)];
@@ -38,7 +40,8 @@ class Table {
     return i;
   }
   bool grow() {
-    if (static_cast<int64_t>(3 * entries_.size() * sizeof(Entry)) > max_bytes_) return false;  // the old and the new one, twice its size
+    // the old and the new one, twice its size
+    if (static_cast<int64_t>(3 * entries_.size() * sizeof(Entry)) > max_bytes_) return false;
     std::vector<Entry> old(2 * entries_.size());
     old.swap(entries_);
     for (const Entry& entry : old)
@@ -51,7 +54,8 @@ class Table {
   std::vector<Entry> entries_;
 };
 
-// Calls body(position, key, key of a position a little later) for the strings of k + 1 bytes of each document; stops when it gives false.
+// Calls body(position, key, key of a position a little later) for the strings of k + 1 bytes of each document; stops
+// when it gives false.
 template <class Body>
 bool for_each_string(const ByteSource& source, int k, const std::function<void()>& often, Body body) {
   constexpr size_t ahead = 12, pause = size_t{1} << 20;
@@ -64,7 +68,8 @@ bool for_each_string(const ByteSource& source, int k, const std::function<void()
       if (often && i % pause == 0) often();
       key = (key << 8 | text[i]) & mask;
       if (i + ahead < text.size()) later = later << 8 | text[i + ahead];
-      if (i >= static_cast<size_t>(k) && !body(source.document_begin(d) + static_cast<int64_t>(i), key, later & mask)) return false;
+      if (i >= static_cast<size_t>(k) && !body(source.document_begin(d) + static_cast<int64_t>(i), key, later & mask))
+        return false;
     }
   }
   return true;
@@ -99,7 +104,8 @@ struct Probabilities {
 };
 
 // From those of order k - 1 to those of order k; anything if it gives false, since the counts do not fit.
-bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, const NgramOptions& options, Probabilities& p) {
+bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, const NgramOptions& options,
+                 Probabilities& p) {
   Counts counts(options.max_table_bytes);
   const auto count = [&](int64_t, uint64_t key, uint64_t later) {
     counts.prefetch(later);
@@ -131,8 +137,8 @@ double bits_per_byte(const std::vector<double>& p) {
 }  // namespace
 
 NgramCost ngram_cost(const ByteSource& train, const ByteSource& held_out, const NgramOptions& options) {
-  require(options.max_order >= 0 && options.max_order <= 6, ErrorCode::config, "[ngram] max_order is ", options.max_order,
-          ": it must be 0 to 6");
+  require(options.max_order >= 0 && options.max_order <= 6, ErrorCode::config, "[ngram] max_order is ",
+          options.max_order, ": it must be 0 to 6");
   NgramCost result;
   const std::vector<double> even(static_cast<size_t>(held_out.bytes()), 1.0 / 256);
   Probabilities p{even, even};
@@ -147,7 +153,8 @@ NgramCost ngram_cost(const ByteSource& train, const ByteSource& held_out, const 
     if (k > 0 && result.learning.back() >= result.learning[static_cast<size_t>(result.best_learning)]) continue;
     result.best_learning = k;
     result.nats.resize(p.learning.size());
-    std::transform(p.learning.begin(), p.learning.end(), result.nats.begin(), [](double q) { return static_cast<float>(-std::log(q)); });
+    std::transform(p.learning.begin(), p.learning.end(), result.nats.begin(),
+                   [](double q) { return static_cast<float>(-std::log(q)); });
   }
   return result;
 }

@@ -1,10 +1,12 @@
-// Byte n-gram models, interpolated by the estimator of Witten and Bell (method C): what a text costs without a neural network.
+// Byte n-gram models, interpolated by the estimator of Witten and Bell (method C): what a text costs without a neural
+// network.
 //
 //   p_k(w | h) = (c(hw) + T(h) p_{k-1}(w | h')) / (c(h) + T(h)),   p_{-1} = 1/256
 //
-// h: the k bytes before w; h': h without its first; c: counts in the text trained on; T(h): how many different bytes followed h there.
-// A context that never occurred, or that a document's beginning cuts short, leaves p_{k-1} as it is. Each order twice: frozen, where the held-out
-// text teaches nothing, and learning, where each of its bytes is counted too, once it has been predicted.
+// h: the k bytes before w; h': h without its first; c: counts in the text trained on; T(h): how many different bytes
+// followed h there. A context that never occurred, or that a document's beginning cuts short, leaves p_{k-1} as it is.
+// Each order twice: frozen, where the held-out text teaches nothing, and learning, where each of its bytes is counted
+// too, once it has been predicted.
 #pragma once
 #include <functional>
 #include <string>

@@ -9,7 +9,9 @@
 
 namespace statera {
 
-double clock_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double clock_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -38,8 +40,8 @@ double BenchTerms::seconds_left() const { return ends > 0 ? ends - clock_seconds
 bool BenchTerms::fits(double seconds, const std::string& what) {
   const double left = seconds_left();
   if (seconds <= left) return true;
-  leave_out(what, "it would take about " + seconds_text(std::max(1.0, seconds)) + ", " + seconds_text(std::max(0.0, left)) +
-                      " of its share are left");
+  leave_out(what, "it would take about " + seconds_text(std::max(1.0, seconds)) + ", " +
+                      seconds_text(std::max(0.0, left)) + " of its share are left");
   return false;
 }
 

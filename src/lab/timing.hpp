@@ -1,4 +1,5 @@
-// What measurements of time have in common: a clock, medians with their spread, a limit that leaves work out and says so.
+// What measurements of time have in common: a clock, medians with their spread, a limit that leaves work out and says
+// so.
 #pragma once
 #include <functional>
 #include <string>
@@ -36,7 +37,8 @@ struct BenchTerms {
   double seconds_left() const;  // infinity without a limit
   // Whether work of so many seconds still fits; if not, it is noted as left out.
   bool fits(double seconds, const std::string& what);
-  bool worth(double seconds) const;  // whether to repeat what takes so many seconds: if it uses up no more than a tenth of what is left
+  // whether to repeat what takes so many seconds: if it uses up no more than a tenth of what is left
+  bool worth(double seconds) const;
   void leave_out(const std::string& what, const std::string& why);
 };
 

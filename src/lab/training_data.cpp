@@ -34,7 +34,8 @@ int64_t usual_batch(const std::string& size, int64_t length) {
 
 uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {
   constexpr size_t block = 4096;
-  const size_t every = source.bytes() <= most ? 1 : static_cast<size_t>(source.bytes() / most) + 1;  // one block of so many is read
+  // one block of so many is read
+  const size_t every = source.bytes() <= most ? 1 : static_cast<size_t>(source.bytes() / most) + 1;
   for (int64_t d = 0; d < source.documents(); ++d) {
     const std::span<const uint8_t> bytes = source.document(d);
     hash = mix_fingerprint(hash, uint64_t{bytes.size()});
@@ -42,7 +43,8 @@ uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {
       hash = mix_fingerprint(hash, bytes);
       continue;
     }
-    for (size_t at = 0; at < bytes.size(); at += every * block) hash = mix_fingerprint(hash, bytes.subspan(at, std::min(block, bytes.size() - at)));
+    for (size_t at = 0; at < bytes.size(); at += every * block)
+      hash = mix_fingerprint(hash, bytes.subspan(at, std::min(block, bytes.size() - at)));
     hash = mix_fingerprint(hash, bytes.last(std::min(block, bytes.size())));
   }
   return hash;
@@ -55,14 +57,18 @@ void check_apart(const ByteSource& source, const std::string& out, const OutputF
 }
 
 ByteTraining::ByteTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& o)
-    : batches_(train, {.batch = o.batch, .length = o.length, .seed = static_cast<uint64_t>(o.seed),
+    : batches_(train, {.batch = o.batch,
+                       .length = o.length,
+                       .seed = static_cast<uint64_t>(o.seed),
                        .order = o.carry ? Order::lanes : Order::random}),
       windows_(held_out, {.batch = o.batch, .length = o.length, .order = Order::sweep}),
       fingerprint_(fingerprint(held_out, fingerprint(train))) {}
 
 TrainingData ByteTraining::data() {
-  return {.batch = [this](int64_t i) { return batches_.next(i); }, .held_out = [this](int64_t i) { return windows_.next(i); },
-          .held_out_batches = windows_.steps(), .fingerprint = fingerprint_};
+  return {.batch = [this](int64_t i) { return batches_.next(i); },
+          .held_out = [this](int64_t i) { return windows_.next(i); },
+          .held_out_batches = windows_.steps(),
+          .fingerprint = fingerprint_};
 }
 
 }  // namespace statera

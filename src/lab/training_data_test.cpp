@@ -8,7 +8,9 @@
 namespace statera {
 namespace {
 
-uint64_t of(const std::vector<std::string>& documents, int64_t most) { return fingerprint(ByteSource::from_memory(documents), 0, most); }
+uint64_t of(const std::vector<std::string>& documents, int64_t most) {
+  return fingerprint(ByteSource::from_memory(documents), 0, most);
+}
 
 TEST(Fingerprint, IsOfEveryByteAndOfTheEndsOfDocuments) {
   const std::string text(10'001, 'a');

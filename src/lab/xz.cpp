@@ -39,7 +39,8 @@ class Encoder {
     }
   }
   int64_t finish() {
-    while (code(LZMA_FINISH) != LZMA_STREAM_END) {}
+    while (code(LZMA_FINISH) != LZMA_STREAM_END) {
+    }
     return static_cast<int64_t>(stream_.total_out);
   }
 
@@ -53,8 +54,8 @@ class Encoder {
     return check(lzma_code(&stream_, action));
   }
   static lzma_ret check(lzma_ret result) {
-    require(result == LZMA_OK || result == LZMA_STREAM_END, ErrorCode::io, "[xz] liblzma failed with code ", static_cast<int>(result),
-            result == LZMA_MEM_ERROR ? ": too little memory for a text of this size" : "");
+    require(result == LZMA_OK || result == LZMA_STREAM_END, ErrorCode::io, "[xz] liblzma failed with code ",
+            static_cast<int>(result), result == LZMA_MEM_ERROR ? ": too little memory for a text of this size" : "");
     return result;
   }
 
@@ -66,7 +67,8 @@ class Encoder {
 
 double xz_cost(const ByteSource& train, const ByteSource& held_out, const std::function<void()>& often) {
   const int64_t bytes = train.bytes() + held_out.bytes();
-  const auto dictionary = static_cast<uint32_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(bytes, 1 << 12, 1 << 30))));
+  const auto dictionary =
+      static_cast<uint32_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(bytes, 1 << 12, 1 << 30))));
   Encoder alone(dictionary, often);
   alone.add(train);
   const int64_t without = alone.finish();

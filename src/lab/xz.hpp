@@ -7,8 +7,9 @@
 
 namespace statera {
 
-// Bits per byte. About a second for a megabyte, twice; its memory is some 11 times the text, whose last 64 MiB are all that it sees at once.
-// `often` is called a few times a second; it may throw, which ends it. Throws io if that memory is not to be had.
+// Bits per byte. About a second for a megabyte, twice; its memory is some 11 times the text, whose last 64 MiB are all
+// that it sees at once. `often` is called a few times a second; it may throw, which ends it. Throws io if that memory
+// is not to be had.
 double xz_cost(const ByteSource& train, const ByteSource& held_out, const std::function<void()>& often = {});
 
 }  // namespace statera

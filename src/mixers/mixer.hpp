@@ -1,6 +1,6 @@
-// A mixer turns [N, d_in] into [N, d_out]: a sequence mixer moves information between positions, a channel mixer (an MLP) between channels. There is no
-// other kind of layer; what differs is whether it remembers anything. One folder and one line in registry.cpp each; models/ adds those that are made
-// of others.
+// A mixer turns [N, d_in] into [N, d_out]: a sequence mixer moves information between positions, a channel mixer (an
+// MLP) between channels. There is no other kind of layer; what differs is whether it remembers anything. One folder and
+// one line in registry.cpp each; models/ adds those that are made of others.
 //
 // Thread safety: const calls from several threads are safe with their own tapes, passes and states.
 #pragma once
@@ -25,14 +25,16 @@ namespace statera {
 struct Mixer;
 struct Place;
 
-// Makes the mixer that the object's "type" names. Throws config for an unknown type (lists the known ones), key or impossible shape.
+// Makes the mixer that the object's "type" names. Throws config for an unknown type (lists the known ones), key or
+// impossible shape.
 using MakeMixer = std::unique_ptr<Mixer> (*)(const JsonText& config, const Place& place);
 
-// Values that stand beside the residual stream of one stack: one mixer sets them, later ones read them. Listed while the mixers are made, in the order in
-// which they run, so that a value is set before it is read.
+// Values that stand beside the residual stream of one stack: one mixer sets them, later ones read them. Listed while
+// the mixers are made, in the order in which they run, so that a value is set before it is read.
 class SideValues {
  public:
-  // The number of a value [N, width], to set or to read with. Throws config if it is set twice, read before it is set, or has another width.
+  // The number of a value [N, width], to set or to read with. Throws config if it is set twice, read before it is set,
+  // or has another width.
   size_t set(const std::string& name, int64_t width, const std::string& where);
   size_t read(const std::string& name, int64_t width, const std::string& where);
   int64_t width(const std::string& name, const std::string& where) const;
@@ -54,7 +56,8 @@ class SideValues {
   Used used_;
 };
 
-// Auxiliary losses of a whole model (the balance of experts, the rate of segments), by number; each is a scalar that its mixer has weighted.
+// Auxiliary losses of a whole model (the balance of experts, the rate of segments), by number; each is a scalar that
+// its mixer has weighted.
 using LossNames = std::vector<std::string>;
 
 // Mixers whose weights several sublayers of a stack use, by name. Each use has slots of its own.
@@ -68,8 +71,9 @@ using SharedMixers = std::map<std::string, SharedMixer>;
 struct Place {
   int64_t d_in, d_out;
   int layer;
-  double residual_scale;       // factor of the initial weights that write into the residual stream: LinearOptions::scale of the output projection
-  std::string scope;           // "layers.3.mixer": the prefix of its parameters
+  double residual_scale;  // factor of the initial weights that write into the residual stream: LinearOptions::scale of
+                          // the output projection
+  std::string scope;      // "layers.3.mixer": the prefix of its parameters
   MakeMixer make = nullptr;    // for mixers that are made of others
   SideValues* side = nullptr;  // of the stack that it stands in
   LossNames* losses = nullptr;
@@ -80,20 +84,22 @@ struct Place {
 struct ForwardPass {
   Tape& tape;
   Dropout dropout = {};
-  std::span<const Var> initial = {};  // by slot, [S, ...] each: the state that the sequences go on from; empty: zeros for all
-  std::span<Var> last = {};           // by slot: to set, the state behind the last row of each sequence; empty: nobody asks
-  std::span<const int64_t> started = {};  // [clocks * S] positions that the inner stacks had read at `initial`; empty with it
-  std::span<int64_t> ended = {};          // [clocks * S] to set by the inner stacks; empty with `last`
-  std::span<Var> side = {};           // by number, of this stack
-  std::span<Var> losses = {};         // by number
+  // by slot, [S, ...] each: the state that the sequences go on from; empty: zeros for all
+  std::span<const Var> initial = {};
+  std::span<Var> last = {};  // by slot: to set, the state behind the last row of each sequence; empty: nobody asks
+  // [clocks * S] positions that the inner stacks had read at `initial`; empty with it
+  std::span<const int64_t> started = {};
+  std::span<int64_t> ended = {};  // [clocks * S] to set by the inner stacks; empty with `last`
+  std::span<Var> side = {};       // by number, of this stack
+  std::span<Var> losses = {};     // by number
 };
 
 // One call of inference.
 struct AdvancePass {
   Exec exec;
-  int64_t max_keys = 0;               // attention sees at most so many positions, its own included; 0: all
+  int64_t max_keys = 0;                 // attention sees at most so many positions, its own included; 0: all
   std::span<State* const> states = {};  // [S]
-  std::span<View> side = {};          // by number, of this stack: [N, width], to write or to read
+  std::span<View> side = {};            // by number, of this stack: [N, width], to write or to read
 };
 
 // The number of a mixer's first slot, and of its first own clock.
@@ -111,12 +117,13 @@ struct Cost {
 
 struct Mixer {
   virtual ~Mixer() = default;
-  // Training. x [N, d_in] -> [N, d_out]. Its slots and clocks are those from `at` on. What it makes it returns or hands to `pass`, so that a segment can
-  // be computed again. A sequence whose rows.start is 0 begins with a zero state whatever `initial` holds.
-  // Values that are cheap to make again should be forgotten here (Tape::forget).
+  // Training. x [N, d_in] -> [N, d_out]. Its slots and clocks are those from `at` on. What it makes it returns or hands
+  // to `pass`, so that a segment can be computed again. A sequence whose rows.start is 0 begins with a zero state
+  // whatever `initial` holds. Values that are cheap to make again should be forgotten here (Tape::forget).
   virtual Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const = 0;
-  // Inference: prefill, step and verify, any number of rows per sequence. x [N, d_in] -> y [N, d_out]; states are read and moved on. Whoever owns the
-  // clock has reserved room in them and sets their position afterwards (on entry it equals rows.start).
+  // Inference: prefill, step and verify, any number of rows per sequence. x [N, d_in] -> y [N, d_out]; states are read
+  // and moved on. Whoever owns the clock has reserved room in them and sets their position afterwards (on entry it
+  // equals rows.start).
   virtual void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const = 0;
   virtual void declare(SlotScope) const {}  // its slots, in order; none without memory
   virtual void visit_parameters(ParameterVisitor&) = 0;

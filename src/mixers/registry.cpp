@@ -18,7 +18,10 @@ struct Entry {
 
 template <class Type, class Config>
 Entry entry(std::string_view type) {
-  return {type, [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<Type>(block, place); },
+  return {type,
+          [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> {
+            return std::make_unique<Type>(block, place);
+          },
           [](FieldVisitor& v) { Config().visit(v); }};
 }
 
@@ -48,8 +51,8 @@ void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visit
 
 std::unique_ptr<Mixer> make_mixer(const JsonText& block, const Place& place) {
   const auto json = parse_json(block.text, block.where);
-  require(json.is_object() && json.contains("type") && json["type"].is_string(), ErrorCode::config, "a mixer needs a \"type\" (",
-          block.where, ")");
+  require(json.is_object() && json.contains("type") && json["type"].is_string(), ErrorCode::config,
+          "a mixer needs a \"type\" (", block.where, ")");
   const std::string type = json["type"];
   std::string known;
   for (const Entry& entry : entries()) {

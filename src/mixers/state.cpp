@@ -16,7 +16,8 @@ void make_own(std::shared_ptr<Tensor>& tensor) {
 void SlotScope::chunked(int64_t positions) const {
   if (every_ == 0) return;
   const int64_t grid = std::lcm(layout_.grid, positions * every_);
-  require(grid <= State::most_grid, ErrorCode::config, "chunks of ", positions, " positions", every_ > 1 ? " of an inner stack" : "", " and those of other layers end together only every ", grid,
+  require(grid <= State::most_grid, ErrorCode::config, "chunks of ", positions, " positions",
+          every_ > 1 ? " of an inner stack" : "", " and those of other layers end together only every ", grid,
           " positions, more than ", State::most_grid, "; take powers of 2");
   layout_.grid = grid;
 }
@@ -41,7 +42,8 @@ void State::reserve(int64_t until, size_t clock) {
       slot.blocks.push_back(std::make_shared<Tensor>(dtype_, declared.shape));
       slot.pointers.push_back(slot.blocks.back()->view().data);
     }
-    for (auto b = static_cast<size_t>(std::max<int64_t>(0, positions_[clock] / block_positions - slot.first_block)); b < slot.blocks.size(); ++b) {
+    for (auto b = static_cast<size_t>(std::max<int64_t>(0, positions_[clock] / block_positions - slot.first_block));
+         b < slot.blocks.size(); ++b) {
       make_own(slot.blocks[b]);
       slot.pointers[b] = slot.blocks[b]->view().data;
     }
@@ -66,16 +68,20 @@ void State::clear() {
   std::ranges::fill(positions_, 0);
   for (size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
-    if (!slot.whole) slot = {};
-    else if (slot.whole.use_count() > 1) slot.whole = std::make_shared<Tensor>(dtype_, layout_->slots[i].shape);
-    else fill_zero(*slot.whole);
+    if (!slot.whole)
+      slot = {};
+    else if (slot.whole.use_count() > 1)
+      slot.whole = std::make_shared<Tensor>(dtype_, layout_->slots[i].shape);
+    else
+      fill_zero(*slot.whole);
   }
 }
 
 size_t State::bytes() const {
   size_t total = 0;
   for (size_t i = 0; i < slots_.size(); ++i)
-    total += (slots_[i].whole ? 1 : slots_[i].blocks.size()) * static_cast<size_t>(layout_->slots[i].shape.elements()) * size_of(dtype_);
+    total += (slots_[i].whole ? 1 : slots_[i].blocks.size()) * static_cast<size_t>(layout_->slots[i].shape.elements()) *
+             size_of(dtype_);
   return total;
 }
 
@@ -89,14 +95,16 @@ bool State::same_layout(const State& other) const {
   const auto same = [](const StateSlot& a, const StateSlot& b) {
     return a.name == b.name && a.shape == b.shape && a.grows == b.grows && a.window == b.window && a.clock == b.clock;
   };
-  return dtype_ == other.dtype_ && (layout_ == other.layout_ || std::ranges::equal(layout_->slots, other.layout_->slots, same));
+  return dtype_ == other.dtype_ &&
+         (layout_ == other.layout_ || std::ranges::equal(layout_->slots, other.layout_->slots, same));
 }
 
 Tensor State::join_blocks(size_t i) const {
   const Slot& slot = slots_[i];
   const auto count = static_cast<int64_t>(slot.blocks.size()), elements = layout_->slots[i].shape.elements();
   Tensor all(dtype_, {count, elements});
-  for (int64_t b = 0; b < count; ++b) copy(slot.blocks[static_cast<size_t>(b)]->view().reshaped({1, elements}), all.view().row_range(b, 1));
+  for (int64_t b = 0; b < count; ++b)
+    copy(slot.blocks[static_cast<size_t>(b)]->view().reshaped({1, elements}), all.view().row_range(b, 1));
   return all;
 }
 

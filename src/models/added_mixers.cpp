@@ -17,7 +17,8 @@ std::map<std::string, MakeMixer>& added() {
 
 bool add_mixer_type(const std::string& type, MakeMixer make) {
   const auto known = mixer_types();
-  require(std::ranges::find(known, type) == known.end() && added().emplace(type, make).second, ErrorCode::config, "there is a mixer type '", type, "' already");
+  require(std::ranges::find(known, type) == known.end() && added().emplace(type, make).second, ErrorCode::config,
+          "there is a mixer type '", type, "' already");
   return true;
 }
 

@@ -20,21 +20,25 @@ namespace {
 constexpr int64_t most_width = int64_t{1} << 20;
 
 void check_range(const std::string& where, const char* name, int64_t value, int64_t low, int64_t high) {
-  require(value >= low && value <= high, ErrorCode::config, name, " ", value, " is not in ", low, " to ", high, " (", where, ")");
+  require(value >= low && value <= high, ErrorCode::config, name, " ", value, " is not in ", low, " to ", high, " (",
+          where, ")");
 }
 
 void validate(const ModelConfig& c, const std::string& where) {
-  require(c.format_version >= 1 && c.format_version <= ModelConfig::newest_format, ErrorCode::config, "format_version ", c.format_version,
-          " is not known to this version of statera, which reads up to ", ModelConfig::newest_format, " (", where, ")");
+  require(c.format_version >= 1 && c.format_version <= ModelConfig::newest_format, ErrorCode::config, "format_version ",
+          c.format_version, " is not known to this version of statera, which reads up to ", ModelConfig::newest_format,
+          " (", where, ")");
   check_range(where, "d_model", c.d_model, 1, most_width);
   check_range(where, "vocab_size", c.vocab_size, 1, most_width);
   check_range(where, "context", c.context, 0, int64_t{1} << 40);
-  require(c.norm_eps > 0 && c.norm_eps < 1, ErrorCode::config, "norm_eps ", c.norm_eps, " is not in 0 to 1 (", where, ")");
+  require(c.norm_eps > 0 && c.norm_eps < 1, ErrorCode::config, "norm_eps ", c.norm_eps, " is not in 0 to 1 (", where,
+          ")");
   static_cast<void>(norm_named(c.norm, "norm", where));
   check_range(where, "learned_positions", c.learned_positions, 0, int64_t{1} << 30);
   for (const auto& [key, factor] : {std::pair("embedding_scale", c.embedding_scale), {"logit_scale", c.logit_scale}})
     require(std::isfinite(factor), ErrorCode::config, key, " is not a finite number (", where, ")");
-  require(std::isfinite(c.logit_softcap) && c.logit_softcap >= 0, ErrorCode::config, "logit_softcap ", c.logit_softcap, " is not 0 or a finite number above (", where, ")");
+  require(std::isfinite(c.logit_softcap) && c.logit_softcap >= 0, ErrorCode::config, "logit_softcap ", c.logit_softcap,
+          " is not 0 or a finite number above (", where, ")");
   initial_scale(c.residual_init, 1, where);
   static_cast<void>(layers_of(c));
 }
@@ -68,14 +72,17 @@ void ModelConfig::visit(FieldVisitor& v) {
   v.field("begin", begin, "adds one input id that stands before each document");
   v.field("tied", tied, "the output layer shares its weights with the embedding");
   v.field("norm_eps", norm_eps, "epsilon of the norms");
-  v.field("residual_init", residual_init, "initial output projections of mixers and MLPs: scaled (by 1 / sqrt of their number), plain or zero");
+  v.field("residual_init", residual_init,
+          "initial output projections of mixers and MLPs: scaled (by 1 / sqrt of their number), plain or zero");
   v.field("context", context, "sequence length in training; 0: not trained yet");
   v.field("layers", layers, "order of the layers: names of mixers with counts, as in \"m3 A m3 A\"");
   visit_added(v);
 }
 
 void ModelConfig::visit_added(FieldVisitor& v) {
-  v.field("norm", norm, "norm before each mixer, each MLP and the output: rms, rms_plain (no weight), layer, layer_no_bias or layer_plain (no weight, no bias)");
+  v.field("norm", norm,
+          "norm before each mixer, each MLP and the output: rms, rms_plain (no weight), layer, layer_no_bias or "
+          "layer_plain (no weight, no bias)");
   v.field("learned_positions", learned_positions, "number of learned position embeddings; 0: none");
   v.field("embedding_scale", embedding_scale, "the embedding is multiplied by this");
   v.field("logit_scale", logit_scale, "the logits are multiplied by this");
@@ -102,14 +109,16 @@ ModelConfig ModelConfig::parse(const std::string& text, const std::string& where
     if (!json.contains(key)) return;
     require(json[key].is_object(), ErrorCode::config, key, " is not an object (", where, ")");
     for (const auto& [name, value] : json[key].items()) {
-      require(array ? value.is_array() : value.is_object(), ErrorCode::config, key, ".", name, " is not ", array ? "a list" : "an object", " (", where, ")");
+      require(array ? value.is_array() : value.is_object(), ErrorCode::config, key, ".", name, " is not ",
+              array ? "a list" : "an object", " (", where, ")");
       into[name] = value.dump();
     }
   };
   objects("mixers", config.mixers, false);
   objects("blocks", config.blocks, true);
   objects("shared", config.shared, false);
-  require(!config.mixers.empty() || !config.blocks.empty(), ErrorCode::config, "a config needs \"mixers\", an object of named mixers (", where, ")");
+  require(!config.mixers.empty() || !config.blocks.empty(), ErrorCode::config,
+          "a config needs \"mixers\", an object of named mixers (", where, ")");
   for (const auto& [name, block] : config.blocks)
     require(!config.mixers.contains(name), ErrorCode::config, "mixers and blocks both name '", name, "' (", where, ")");
   if (json.contains("mlp") && !json["mlp"].is_null()) {
@@ -130,8 +139,8 @@ ModelConfig ModelConfig::load(const std::string& name) {
     const JsonText text = read_config(name);
     return parse(text.text, text.where);
   }
-  require(std::filesystem::exists(name, ignored) || (!name.ends_with(".json") && name.find('/') == std::string::npos), ErrorCode::io, "cannot read '", name,
-          "': no such file");
+  require(std::filesystem::exists(name, ignored) || (!name.ends_with(".json") && name.find('/') == std::string::npos),
+          ErrorCode::io, "cannot read '", name, "': no such file");
   require(std::filesystem::exists(name, ignored), ErrorCode::config, "no preset and no file is called '", name,
           "'; presets: ", preset_names());
   return parse(read_json_file(name).text, name);
@@ -140,7 +149,8 @@ ModelConfig ModelConfig::load(const std::string& name) {
 JsonText read_config(const std::string& folder) {
   const std::string path = folder + "/config.json";
   std::error_code ignored;
-  require(std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", folder, "' holds no config.json: is it a model's?");
+  require(std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", folder,
+          "' holds no config.json: is it a model's?");
   return read_json_file(path);
 }
 
@@ -152,7 +162,8 @@ std::vector<std::string> ModelConfig::presets() {
 
 std::string ModelConfig::json() const {
   ModelConfig written = *this;
-  const auto added = parse_ordered_json(fields_added(*this), "config"), usual = parse_ordered_json(fields_added({}), "config");
+  const auto added = parse_ordered_json(fields_added(*this), "config"),
+             usual = parse_ordered_json(fields_added({}), "config");
   written.format_version = blocks.empty() && added == usual ? 1 : 2;
   auto json = parse_ordered_json(write_fields(written), "config");
   for (const auto& [key, value] : added.items())

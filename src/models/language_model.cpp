@@ -4,12 +4,19 @@
 
 namespace statera {
 
-LanguageModel::LanguageModel(const ModelConfig& config) : d_model_(config.d_model), vocab_(config.vocab_size), input_(config), output_(config, input_.table()) {
+LanguageModel::LanguageModel(const ModelConfig& config)
+    : d_model_(config.d_model), vocab_(config.vocab_size), input_(config), output_(config, input_.table()) {
   const std::vector<BlockConfig> layers = layers_of(config);
   size_t sublayers = 0;
   for (const BlockConfig& layer : layers) sublayers += layer.size();
-  const Place place{.d_in = d_model_, .d_out = d_model_, .layer = 0, .residual_scale = initial_scale(config.residual_init, sublayers, config.where), .scope = "",
-                    .make = make_any_mixer, .side = nullptr, .losses = &losses_};
+  const Place place{.d_in = d_model_,
+                    .d_out = d_model_,
+                    .layer = 0,
+                    .residual_scale = initial_scale(config.residual_init, sublayers, config.where),
+                    .scope = "",
+                    .make = make_any_mixer,
+                    .side = nullptr,
+                    .losses = &losses_};
   stack_ = std::make_unique<Stack>(layers, config.norm_eps, place, config.where);
   StateLayout layout;
   stack_->declare(SlotScope(layout));
@@ -48,7 +55,8 @@ void keep_state(Tape& tape, const ForwardPass& pass, CarriedState& carried) {
 }
 }  // namespace
 
-Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows& given, const ForwardOptions& options) const {
+Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows& given,
+                           const ForwardOptions& options) const {
   check_rows("model", given, static_cast<int64_t>(ids.size()));
   const FlushDenormals flush;
   const Rows rows = tape.keep(given);
@@ -72,7 +80,8 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
   return output_.forward(tape, x);
 }
 
-void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, const Rows& rows, const View& logits) const {
+void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, const Rows& rows,
+                            const View& logits) const {
   const auto n = static_cast<int64_t>(ids.size());
   check_rows("model", rows, n);
   const FlushDenormals flush;
@@ -86,7 +95,8 @@ void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, con
   View last = x;
   if (logits.rows() != n) {
     last = exec.scratch.allocate(dtype, {rows.sequences(), d_model_});
-    for (int64_t s = 0; s < rows.sequences(); ++s) copy(x.row_range(rows.begin(s) + rows.length(s) - 1, 1), last.row_range(s, 1));
+    for (int64_t s = 0; s < rows.sequences(); ++s)
+      copy(x.row_range(rows.begin(s) + rows.length(s) - 1, 1), last.row_range(s, 1));
   }
   output_.advance(exec, last, logits);
 }
@@ -99,9 +109,11 @@ void LanguageModel::visit_parameters(ParameterVisitor& visitor) {
 
 ModelCost LanguageModel::cost(int64_t length, int64_t context) const {
   const double head = 2.0 * static_cast<double>(d_model_ * vocab_);
-  const Cost forward = stack_->cost(Pass::forward, length, context), backward = stack_->cost(Pass::backward, length, context),
-             step = stack_->cost(Pass::step, 1, context);
-  return {.forward_flops = head + forward.flops, .training_flops = 3 * head + forward.flops + backward.flops, .step_flops = head + step.flops,
+  const Cost forward = stack_->cost(Pass::forward, length, context),
+             backward = stack_->cost(Pass::backward, length, context), step = stack_->cost(Pass::step, 1, context);
+  return {.forward_flops = head + forward.flops,
+          .training_flops = 3 * head + forward.flops + backward.flops,
+          .step_flops = head + step.flops,
           .state_bytes = forward.state_bytes};
 }
 

@@ -20,7 +20,8 @@ struct ModelCost {
 // The mixers of the registry, and those that were added.
 std::unique_ptr<Mixer> make_any_mixer(const JsonText& config, const Place& place);
 
-// A type of a program's own, before it makes any model; not thread-safe. Throws config if the type is taken. Returns true, for use at start.
+// A type of a program's own, before it makes any model; not thread-safe. Throws config if the type is taken. Returns
+// true, for use at start.
 bool add_mixer_type(const std::string& type, MakeMixer make);
 
 class LanguageModel {
@@ -29,8 +30,9 @@ class LanguageModel {
 
   Var forward(Tape&, std::span<const int32_t> ids, const Rows& rows, const ForwardOptions& options) const;
 
-  // Inference: ids [N] of the S sequences of pass.states, which are reserved, read and moved on. logits: [N, vocab] for every row, [S, vocab]
-  // for the last row of each sequence (each has at least one), or empty. rows.start must equal the states' positions.
+  // Inference: ids [N] of the S sequences of pass.states, which are reserved, read and moved on. logits: [N, vocab] for
+  // every row, [S, vocab] for the last row of each sequence (each has at least one), or empty. rows.start must equal
+  // the states' positions.
   void advance(AdvancePass& pass, std::span<const int32_t> ids, const Rows& rows, const View& logits) const;
   State new_state(DType dtype) const { return State(layout_, dtype); }
   const StateLayout& layout() const { return *layout_; }

@@ -39,7 +39,9 @@ struct Model::Impl {
     for (const Parameter* p : parameters) {
       double elements = 1;  // not as whole numbers: an impossible config has more than these can count
       for (int64_t dim : p->shape) elements *= static_cast<double>(dim);
-      total += elements * (quantised(*p) ? static_cast<double>(QuantisedPanels::column_bytes(format(*p))) / quantised_block : static_cast<double>(size_of(dtype)));
+      total +=
+          elements * (quantised(*p) ? static_cast<double>(QuantisedPanels::column_bytes(format(*p))) / quantised_block
+                                    : static_cast<double>(size_of(dtype)));
     }
     return total;
   }
@@ -61,53 +63,60 @@ struct SavedParameter {
 };
 
 // By parameter, for weights that are saved in `saved`. Every tensor of the file belongs to one. Throws io, unsupported.
-std::vector<SavedParameter> match_tensors(const SafetensorsFile& file, WeightFormat saved, std::span<Parameter* const> parameters) {
+std::vector<SavedParameter> match_tensors(const SafetensorsFile& file, WeightFormat saved,
+                                          std::span<Parameter* const> parameters) {
   std::set<std::string_view> known;
   const auto take = [&](const std::string& name, const Shape& shape) {
     const FileTensor* found = file.find(name);
     require(found, ErrorCode::io, file.path(), ": ", name, ": missing, though config.json asks for it");
-    require(found->shape == shape, ErrorCode::io, file.path(), ": ", name, ": shape ", found->shape, ", but config.json asks for ", shape);
+    require(found->shape == shape, ErrorCode::io, file.path(), ": ", name, ": shape ", found->shape,
+            ", but config.json asks for ", shape);
     known.insert(found->name);
     return found;
   };
   const auto take_as = [&](const std::string& name, const Shape& shape, DType wanted) {
     const FileTensor* found = take(name, shape);
-    require(found->dtype == wanted, ErrorCode::io, file.path(), ": ", name, ": dtype ", name_of(found->dtype), "; expected ", name_of(wanted),
-            " of weights in ", name_of(saved));
+    require(found->dtype == wanted, ErrorCode::io, file.path(), ": ", name, ": dtype ", name_of(found->dtype),
+            "; expected ", name_of(wanted), " of weights in ", name_of(saved));
     return found;
   };
   std::vector<SavedParameter> all;
   for (const Parameter* p : parameters) {
     if (const WeightFormat format = format_for(*p, saved); format != WeightFormat::f32) {
-      const FileTensor* values = take_as(p->name, QuantisedMatrix::values_shape(format, p->shape), QuantisedMatrix::values_dtype(format));
+      const FileTensor* values =
+          take_as(p->name, QuantisedMatrix::values_shape(format, p->shape), QuantisedMatrix::values_dtype(format));
       all.push_back({values, take_as(scales_name(*p), QuantisedMatrix::scales_shape(p->shape), DType::f32)});
       continue;
     }
     const FileTensor* values = take(p->name, p->shape);
-    require(values->dtype == DType::f32 || values->dtype == DType::f64, ErrorCode::unsupported, file.path(), ": ", p->name, ": dtype ",
-            name_of(values->dtype), "; expected f32 or f64");
+    require(values->dtype == DType::f32 || values->dtype == DType::f64, ErrorCode::unsupported, file.path(), ": ",
+            p->name, ": dtype ", name_of(values->dtype), "; expected f32 or f64");
     all.push_back({values, nullptr});
   }
   for (const FileTensor& tensor : file.tensors())
-    require(known.contains(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name, ": unexpected; config.json has no such parameter");
+    require(known.contains(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name,
+            ": unexpected; config.json has no such parameter");
   return all;
 }
 
 constexpr const char *format_1 = "statera", *format = "statera 2";  // with a checksum
 
-// Throws io for a file of ours that is damaged, config for one of a format that is not known here. Others' files may say anything.
+// Throws io for a file of ours that is damaged, config for one of a format that is not known here. Others' files may
+// say anything.
 SafetensorsFile open_weights(const std::string& folder, SafetensorsFile::Check check = SafetensorsFile::Check::all) {
-  SafetensorsFile file = SafetensorsFile::open(folder + "/model.safetensors", check,
-                                               " (where another program changed it on purpose, leave 'statera_checksum' and 'format' out of its metadata)");
+  SafetensorsFile file = SafetensorsFile::open(
+      folder + "/model.safetensors", check,
+      " (where another program changed it on purpose, leave 'statera_checksum' and 'format' out of its metadata)");
   const auto found = file.metadata().find("format");
   if (found == file.metadata().end() || !found->second.starts_with(format_1) || found->second == format_1) return file;
-  require(found->second == format, ErrorCode::config, "format ", in_quotes(found->second), " is not known to this version of statera, which reads up to '",
-          format, "' (", file.path(), ")");
+  require(found->second == format, ErrorCode::config, "format ", in_quotes(found->second),
+          " is not known to this version of statera, which reads up to '", format, "' (", file.path(), ")");
   file.require_checksum();
   return file;
 }
 
-// The weights name their config: many of equal shapes would load and compute something else. Space and the order of keys do not count.
+// The weights name their config: many of equal shapes would load and compute something else. Space and the order of
+// keys do not count.
 constexpr const char* config_key = "config_fingerprint";
 std::string config_fingerprint(const JsonText& config) {
   const std::string plain = parse_json(config.text, config.where).dump();
@@ -119,8 +128,10 @@ std::string config_fingerprint(const JsonText& config) {
 // Throws io if the weights were saved with another config than the one beside them.
 void check_config(const SafetensorsFile& file, const JsonText& config) {
   const auto saved_with = file.metadata().find(config_key);
-  require(saved_with == file.metadata().end() || saved_with->second == config_fingerprint(config), ErrorCode::io, config.where,
-          ": is not the config that the weights beside it were saved with; put that one back, or try again if the model is being written just now");
+  require(saved_with == file.metadata().end() || saved_with->second == config_fingerprint(config), ErrorCode::io,
+          config.where,
+          ": is not the config that the weights beside it were saved with; put that one back, or try again if the "
+          "model is being written just now");
 }
 
 WeightFormat format_of(const SafetensorsFile& file) {
@@ -130,16 +141,23 @@ WeightFormat format_of(const SafetensorsFile& file) {
 }  // namespace
 
 Model::Model(ModelConfig config, Device device, ModelOptions options)
-    : impl_(new Impl{std::move(config), std::move(device), options.dtype, options.weights.value_or(WeightFormat::f32), nullptr, {}, {}}) {
-  require(weights() == WeightFormat::f32 || !options.training, ErrorCode::unsupported, "weights in ", name_of(weights()),
-          " are for inference alone; train in f32 and make them when the model is loaded");
-  require(weights() == WeightFormat::f32 || options.dtype == DType::f32, ErrorCode::unsupported, "weights in ", name_of(weights()),
-          " are for models in f32, not ", name_of(options.dtype));
+    : impl_(new Impl{std::move(config),
+                     std::move(device),
+                     options.dtype,
+                     options.weights.value_or(WeightFormat::f32),
+                     nullptr,
+                     {},
+                     {}}) {
+  require(weights() == WeightFormat::f32 || !options.training, ErrorCode::unsupported, "weights in ",
+          name_of(weights()), " are for inference alone; train in f32 and make them when the model is loaded");
+  require(weights() == WeightFormat::f32 || options.dtype == DType::f32, ErrorCode::unsupported, "weights in ",
+          name_of(weights()), " are for models in f32, not ", name_of(options.dtype));
   impl_->layers = std::make_unique<LanguageModel>(impl_->config);
   Collect collect(impl_->parameters);
   impl_->layers->visit_parameters(collect);
   const double bytes = impl_->bytes() * (options.training ? 2 : 1);
-  require_memory(bytes, options.training ? "the model with its gradients" : "the model", "take a smaller one: less d_model, d_ff or layers");
+  require_memory(bytes, options.training ? "the model with its gradients" : "the model",
+                 "take a smaller one: less d_model, d_ff or layers");
   for (Parameter* p : impl_->parameters)
     if (!impl_->quantised(*p)) p->allocate(options.dtype, options.training);
 }
@@ -163,8 +181,10 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   ModelConfig config = ModelConfig::parse(text.text, text.where);
   const SafetensorsFile file = open_weights(folder);
   const WeightFormat saved = format_of(file), wanted = options.weights.value_or(saved);
-  require(saved == WeightFormat::f32 || (saved == wanted && !options.training), ErrorCode::unsupported, "'", folder, "' holds weights in ", name_of(saved),
-          ", for inference as they are; to train, or for weights in another format, take the folder that it was made from");
+  require(
+      saved == WeightFormat::f32 || (saved == wanted && !options.training), ErrorCode::unsupported, "'", folder,
+      "' holds weights in ", name_of(saved),
+      ", for inference as they are; to train, or for weights in another format, take the folder that it was made from");
   options.weights = wanted;
   Model model(std::move(config), std::move(device), options);
   ThreadPool& pool = model.device().pool();
@@ -205,7 +225,9 @@ WeightsHeader read_weights_header(const std::string& folder, LanguageModel& laye
   WeightsHeader header{.weights = format_of(file)};
   match_tensors(file, header.weights, parameters);
   check_config(file, read_config(folder));
-  if (const auto found = file.metadata().find("format"); found != file.metadata().end() && found->second.starts_with(format_1)) header.format = found->second;
+  if (const auto found = file.metadata().find("format");
+      found != file.metadata().end() && found->second.starts_with(format_1))
+    header.format = found->second;
   for (const FileTensor& tensor : file.tensors()) {
     ++header.types[std::string(name_of(tensor.dtype))];
     ++header.tensors;
@@ -224,8 +246,10 @@ std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& un
       tensors.push_back({p->name, p->value});
       continue;
     }
-    const QuantisedMatrix m{format, unpacked.emplace_back(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, p->shape)),
-                            unpacked.emplace_back(DType::f32, QuantisedMatrix::scales_shape(p->shape))};
+    const QuantisedMatrix m{
+        format,
+        unpacked.emplace_back(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, p->shape)),
+        unpacked.emplace_back(DType::f32, QuantisedMatrix::scales_shape(p->shape))};
     weight_of(*p)->quantised().unpack(m);
     tensors.push_back({p->name, m.values});
     tensors.push_back({scales_name(*p), m.scales});
@@ -234,7 +258,9 @@ std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& un
 }
 }  // namespace
 
-OutputFiles model_files() { return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}}; }
+OutputFiles model_files() {
+  return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}};
+}
 
 void Model::save(const std::string& folder, bool overwrite) const {
   OutputFolder claimed(folder, model_files(), overwrite ? Earlier::replaced : Earlier::refused);
@@ -246,7 +272,8 @@ void write_model(const Model& model, OutputFolder& folder, const std::string& be
   std::vector<Tensor> unpacked;
   const std::vector<NamedView> tensors = named_tensors(model, unpacked);
   const std::string config_text = model.config().json();
-  std::map<std::string, std::string> metadata = {{"format", format}, {config_key, config_fingerprint({config_text, "config.json"})}};
+  std::map<std::string, std::string> metadata = {{"format", format},
+                                                 {config_key, config_fingerprint({config_text, "config.json"})}};
   if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
   AtomicFile weights(folder.at(below + "model.safetensors")), config(folder.at(below + "config.json"));
   write_with_checksum(weights, tensors, metadata);

@@ -47,7 +47,8 @@ Model in_double(const std::string& config) {
   model.init(1);
   for (Parameter* p : model.parameters()) {
     const Random noise(2, p->name);
-    for (int64_t i = 0; i < p->elements(); ++i) p->value.as<double>()[i] += 0.1 * noise.normal(static_cast<uint64_t>(i));
+    for (int64_t i = 0; i < p->elements(); ++i)
+      p->value.as<double>()[i] += 0.1 * noise.normal(static_cast<uint64_t>(i));
     p->changed();
   }
   return model;
@@ -97,10 +98,13 @@ TEST_P(SmallModels, TheGradientIsTheFiniteDifference) {
 
 std::vector<test::ModelCase> small_cases() {
   std::vector<test::ModelCase> cases = test::model_cases();
-  std::erase_if(cases, [](const test::ModelCase& c) { return c.config.d_model > 32 || c.name.find("relu") != std::string::npos; });  // a kink has no slope
+  std::erase_if(cases, [](const test::ModelCase& c) {
+    return c.config.d_model > 32 || c.name.find("relu") != std::string::npos;
+  });  // a kink has no slope
   return cases;
 }
-INSTANTIATE_TEST_SUITE_P(Small, SmallModels, testing::ValuesIn(small_cases()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Small, SmallModels, testing::ValuesIn(small_cases()),
+                         [](const auto& info) { return info.param.name; });
 
 std::vector<double> logits_of(const Model& model) {
   Tape tape(model.device());
@@ -113,11 +117,13 @@ Parameter& named(const Model& model, const std::string& name) {
   throw std::runtime_error("no parameter is called " + name);
 }
 
-constexpr const char* plain_one = R"("d_model": 12, "mixers": {"m": {"type": "mamba2", "d_state": 4, "headdim": 4}}, "layers": "m2")";
+constexpr const char* plain_one =
+    R"("d_model": 12, "mixers": {"m": {"type": "mamba2", "d_state": 4, "headdim": 4}}, "layers": "m2")";
 
 TEST(ModelParts, LogitsAreScaledAndThenCapped) {
   const std::string begin = "{" + std::string(plain_one);
-  const std::vector<double> logits = logits_of(in_double(begin + "}")), scaled = logits_of(in_double(begin + R"(, "logit_scale": 3})")),
+  const std::vector<double> logits = logits_of(in_double(begin + "}")),
+                            scaled = logits_of(in_double(begin + R"(, "logit_scale": 3})")),
                             capped = logits_of(in_double(begin + R"(, "logit_scale": 3, "logit_softcap": 1.5})"));
   double largest = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -130,7 +136,8 @@ TEST(ModelParts, LogitsAreScaledAndThenCapped) {
 
 TEST(ModelParts, TheEmbeddingIsScaledAndPositionsAreAdded) {
   const std::string begin = "{" + std::string(plain_one);
-  const Model with = in_double(begin + R"(, "embedding_scale": 2.5, "learned_positions": 9, "tied": false})"), without = in_double(begin + R"(, "tied": false})");
+  const Model with = in_double(begin + R"(, "embedding_scale": 2.5, "learned_positions": 9, "tied": false})"),
+              without = in_double(begin + R"(, "tied": false})");
   for (Parameter* p : without.parameters())
     if (p->name != "embedding.weight") copy(named(with, p->name).value, p->value);
   const Tensor &positions = named(with, "positions.weight").value, &table = named(with, "embedding.weight").value;
@@ -141,7 +148,8 @@ TEST(ModelParts, TheEmbeddingIsScaledAndPositionsAreAdded) {
   for (size_t i = 0; i < t.ids.size(); ++i)
     for (int64_t c = 0; c < 12; ++c) {
       const int64_t at = t.ids[i] * 12 + c;
-      named(without, "embedding.weight").value.as<double>()[at] = 2.5 * table.as<double>()[at] + positions.as<double>()[static_cast<int64_t>(i) * 12 + c];
+      named(without, "embedding.weight").value.as<double>()[at] =
+          2.5 * table.as<double>()[at] + positions.as<double>()[static_cast<int64_t>(i) * 12 + c];
     }
   for (Parameter* p : without.parameters()) p->changed();
   const std::vector<double> a = logits_of(with), b = logits_of(without);
@@ -152,7 +160,9 @@ TEST(ModelParts, BehindTheLastLearnedPositionIsAnError) {
   const Model model = in_double("{" + std::string(plain_one) + R"(, "learned_positions": 9})");
   EXPECT_EQ(logits_of(model).size(), 9 * 256u);
   Tape tape(model.device());
-  EXPECT_NE(error_of([&] { model.forward(tape, text(1, 10)); }).find("10 positions are more than the 9 of learned_positions"), std::string::npos);
+  EXPECT_NE(
+      error_of([&] { model.forward(tape, text(1, 10)); }).find("10 positions are more than the 9 of learned_positions"),
+      std::string::npos);
 }
 
 TEST(ModelParts, LayerNormIsItsFormula) {
@@ -180,15 +190,21 @@ TEST(ModelParts, LayerNormIsItsFormula) {
     for (int64_t c = 0; c < width; ++c) variance += std::pow(x.as<double>()[n * width + c] - mean, 2) / width;
     for (int64_t c = 0; c < width; ++c)
       EXPECT_NEAR(y.as<double>()[n * width + c],
-                  (x.as<double>()[n * width + c] - mean) / std::sqrt(variance + 1e-5) * parameters.all[0]->value.as<double>()[c] + parameters.all[1]->value.as<double>()[c], 1e-12);
+                  (x.as<double>()[n * width + c] - mean) / std::sqrt(variance + 1e-5) *
+                          parameters.all[0]->value.as<double>()[c] +
+                      parameters.all[1]->value.as<double>()[c],
+                  1e-12);
   }
 }
 
-// A model whose two layers share a mixer is the model of two layers with equal weights, and its gradient is the sum of theirs.
+// A model whose two layers share a mixer is the model of two layers with equal weights, and its gradient is the sum of
+// theirs.
 TEST(ModelParts, ASharedMixerIsTwoEqualOnes) {
-  const std::string mixer = R"({"type": "mamba2", "d_state": 4, "headdim": 4})", end = R"("d_model": 12, "layers": "b2")";
+  const std::string mixer = R"({"type": "mamba2", "d_state": 4, "headdim": 4})",
+                    end = R"("d_model": 12, "layers": "b2")";
   const Model two = in_double(R"({"blocks": {"b": [{"name": "x", "mixer": )" + mixer + "}]}, " + end + "}");
-  const Model one = in_double(R"({"shared": {"s": )" + mixer + R"(}, "blocks": {"b": [{"name": "x", "mixer": "s"}]}, )" + end + "}");
+  const Model one =
+      in_double(R"({"shared": {"s": )" + mixer + R"(}, "blocks": {"b": [{"name": "x", "mixer": "s"}]}, )" + end + "}");
   EXPECT_LT(one.parameter_count(), two.parameter_count());
   const auto of_one = [&](const std::string& name) -> Parameter& {
     const size_t at = name.find(".x.");
@@ -202,24 +218,35 @@ TEST(ModelParts, ASharedMixerIsTwoEqualOnes) {
   for (Parameter* p : two.parameters()) {
     const size_t at = p->name.find(".x.");
     if (at == std::string::npos) continue;
-    const Parameter &first = named(two, "layers.0" + p->name.substr(at)), &second = named(two, "layers.1" + p->name.substr(at)), &shared = of_one(p->name);
+    const Parameter &first = named(two, "layers.0" + p->name.substr(at)),
+                    &second = named(two, "layers.1" + p->name.substr(at)), &shared = of_one(p->name);
     for (int64_t i = 0; i < p->elements(); ++i)
-      EXPECT_NEAR(shared.grad.as<double>()[i], first.grad.as<double>()[i] + second.grad.as<double>()[i], 1e-13) << p->name;
+      EXPECT_NEAR(shared.grad.as<double>()[i], first.grad.as<double>()[i] + second.grad.as<double>()[i], 1e-13)
+          << p->name;
   }
 }
 
 TEST(ModelParts, BadOnesAreNamed) {
   const auto error = [](const std::string& more) {
-    return error_of([&] { LanguageModel model(ModelConfig::parse("{" + std::string(plain_one) + ", " + more + "}", "x.json")); });
+    return error_of(
+        [&] { LanguageModel model(ModelConfig::parse("{" + std::string(plain_one) + ", " + more + "}", "x.json")); });
   };
-  const auto has = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
-  EXPECT_PRED2(has, error(R"("norm": "batch")"), "norm is 'batch'; known: rms, rms_plain, layer, layer_no_bias, layer_plain (x.json)");
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  EXPECT_PRED2(has, error(R"("norm": "batch")"),
+               "norm is 'batch'; known: rms, rms_plain, layer, layer_no_bias, layer_plain (x.json)");
   EXPECT_PRED2(has, error(R"("learned_positions": -1)"), "learned_positions -1");
   EXPECT_PRED2(has, error(R"("logit_softcap": -1)"), "logit_softcap -1");
   const std::string blocks = R"("blocks": {"b": [{"name": "x", "mixer": "s"}]})";
   EXPECT_PRED2(has, error(blocks), "mixer names 's', which shared does not have (x.json: blocks.b[0])");
-  EXPECT_PRED2(has, error(R"("shared": {"s": {"type": "ffn", "d_ff": 8}}, "blocks": {"b": [{"name": "x", "mixer": "s", "lr_scale": 2}]})"), "'s' is shared");
-  EXPECT_PRED2(has, error(R"("mlp": {"type": "ffn", "d_ff": 8, "activation": "sine"})"), "activation is 'sine'; known: silu, gelu, ");
+  EXPECT_PRED2(has,
+               error(
+                   R"("shared": {"s": {"type": "ffn", "d_ff": 8}}, "blocks": {"b": [{"name": "x", "mixer": "s",
+              "lr_scale": 2}]})"),
+               "'s' is shared");
+  EXPECT_PRED2(has, error(R"("mlp": {"type": "ffn", "d_ff": 8, "activation": "sine"})"),
+               "activation is 'sine'; known: silu, gelu, ");
 }
 
 // Keys that format 1 did not have are written where they are used, and the number says so.
@@ -231,7 +258,8 @@ TEST(ModelParts, ConfigsWithoutThemAreWrittenAsBefore) {
   EXPECT_NE(capped.find("\"logit_softcap\": 30"), std::string::npos) << capped;
   EXPECT_NE(capped.find("\"format_version\": 2"), std::string::npos) << capped;
   EXPECT_EQ(capped.find("logit_scale"), std::string::npos) << capped;
-  for (const test::ModelCase& c : test::model_cases()) EXPECT_EQ(ModelConfig::parse(c.config.json(), "again").json(), c.config.json()) << c.name;
+  for (const test::ModelCase& c : test::model_cases())
+    EXPECT_EQ(ModelConfig::parse(c.config.json(), "again").json(), c.config.json()) << c.name;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Whole models: presets, save and load, errors of configs, batches, carried state, checkpointing, no heap after the first step.
+// Whole models: presets, save and load, errors of configs, batches, carried state, checkpointing, no heap after the
+// first step.
 #include "statera/model.hpp"
 
 #include <gtest/gtest.h>
@@ -98,7 +99,9 @@ TEST(Config, ReadsWhatItWrites) {
 
 TEST(Config, ASublayerMayHaveAScaleOfTheLearningRate) {
   const Model model(ModelConfig::parse(R"({"d_model": 8, "layers": "b", "blocks": {"b": [
-    {"name": "slow", "lr_scale": 0.25, "mixer": {"type": "swiglu", "d_ff": 8}}, {"name": "usual", "mixer": {"type": "swiglu", "d_ff": 8}}]}})", "test"));
+    {"name": "slow", "lr_scale": 0.25, "mixer": {"type": "swiglu", "d_ff": 8}}, {"name": "usual",
+        "mixer": {"type": "swiglu", "d_ff": 8}}]}})",
+                                       "test"));
   int64_t slow = 0;
   for (const Parameter* p : model.parameters()) {
     const bool of_slow = p->name.find(".slow") != std::string::npos;
@@ -123,27 +126,37 @@ TEST(Config, WhatIsWrittenSaysItIsOurs) {
 }
 
 TEST(Config, BadOnesAreNamed) {
-  const auto message = [](const std::string& json) { return error_of([&] { LanguageModel model(ModelConfig::parse(json, "x.json")); }); };
+  const auto message = [](const std::string& json) {
+    return error_of([&] { LanguageModel model(ModelConfig::parse(json, "x.json")); });
+  };
   const std::string mixers = R"("mixers": {"A": {"type": "attention", "n_heads": 2}})";
   EXPECT_NE(message("{\"d_modle\": 8, " + mixers + ", \"layers\": \"A\"}").find("d_modle"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"B2\"}").find("'B'"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": 9, " + mixers + ", \"layers\": \"A\"}").find("9"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": -8, " + mixers + ", \"layers\": \"A\"}").find("d_model"), std::string::npos);
-  EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"A999999999999\"}").find("layers"), std::string::npos);
-  EXPECT_NE(message(R"({"d_model": 8, "mixers": {"A": {"type": "magic"}}, "layers": "A"})").find("magic"), std::string::npos);
-  EXPECT_NE(message("{\"d_model\": 8, \"residual_init\": \"small\", " + mixers + ", \"layers\": \"A\"}").find("residual_init is 'small'"), std::string::npos);
+  EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"A999999999999\"}").find("layers"),
+            std::string::npos);
+  EXPECT_NE(message(R"({"d_model": 8, "mixers": {"A": {"type": "magic"}}, "layers": "A"})").find("magic"),
+            std::string::npos);
+  EXPECT_NE(message("{\"d_model\": 8, \"residual_init\": \"small\", " + mixers + ", \"layers\": \"A\"}")
+                .find("residual_init is 'small'"),
+            std::string::npos);
   EXPECT_NE(message("{").size(), 0u);
   EXPECT_NE(message(std::string(100000, '[')).size(), 0u);
-  EXPECT_NE(error_of([&] { Model model(ModelConfig::parse("{\"d_model\": 1048576, " + mixers + ", \"layers\": \"A64\"}", "x.json")); }).find("GB"),
+  EXPECT_NE(error_of([&] {
+              Model model(ModelConfig::parse("{\"d_model\": 1048576, " + mixers + ", \"layers\": \"A64\"}", "x.json"));
+            }).find("GB"),
             std::string::npos);
 }
 
-// Over the matrices that write into the residual stream: the largest initial weight of each times sqrt(in), and how many there are.
+// Over the matrices that write into the residual stream: the largest initial weight of each times sqrt(in), and how
+// many there are.
 struct ResidualStart : ParameterVisitor {
   double least = 1e18, most = 0;
   int matrices = 0;
   void visit(Parameter& p) override {
-    if (!p.name.ends_with("out_proj.weight") && !p.name.ends_with("o_proj.weight") && !p.name.ends_with("down.weight")) return;
+    if (!p.name.ends_with("out_proj.weight") && !p.name.ends_with("o_proj.weight") && !p.name.ends_with("down.weight"))
+      return;
     p.allocate(DType::f64, false);
     p.initialise(1);
     double largest = 0;
@@ -156,10 +169,13 @@ struct ResidualStart : ParameterVisitor {
 
 TEST(Config, ResidualInitHoldsForEveryMatrixThatWritesIntoTheStream) {
   for (const bool mlp : {false, true})
-    for (const auto& [how, expected] : std::map<std::string, double>{{"scaled", 1 / std::sqrt(mlp ? 6.0 : 3.0)}, {"plain", 1}, {"zero", 0}}) {
-      LanguageModel model(ModelConfig::parse(R"({"d_model": 32, "mixers": {"a": {"type": "mamba1"}, "b": {"type": "mamba2"},
-        "A": {"type": "attention", "n_heads": 2}}, "layers": "a b A", "residual_init": ")" + how + "\"" +
-        (mlp ? R"(, "mlp": {"type": "swiglu", "d_ff": 40}})" : "}"), "x.json"));
+    for (const auto& [how, expected] :
+         std::map<std::string, double>{{"scaled", 1 / std::sqrt(mlp ? 6.0 : 3.0)}, {"plain", 1}, {"zero", 0}}) {
+      LanguageModel model(
+          ModelConfig::parse(R"({"d_model": 32, "mixers": {"a": {"type": "mamba1"}, "b": {"type": "mamba2"},
+        "A": {"type": "attention", "n_heads": 2}}, "layers": "a b A", "residual_init": ")" +
+                                 how + "\"" + (mlp ? R"(, "mlp": {"type": "swiglu", "d_ff": 40}})" : "}"),
+                             "x.json"));
       ResidualStart start;
       model.visit_parameters(start);
       EXPECT_EQ(start.matrices, mlp ? 6 : 3);
@@ -182,7 +198,8 @@ TEST(Config, AModelWhoseOutputsStartAtZeroLearns) {
     tape.backward(cross_entropy(tape, model.forward(tape, t), targets));
     for (Parameter* p : model.parameters()) {
       float *w = p->value.as<float>(), *grad = p->grad.as<float>();
-      const bool output = p->name.ends_with("o_proj.weight") || p->name.ends_with("out_proj.weight") || p->name.ends_with("down.weight");
+      const bool output = p->name.ends_with("o_proj.weight") || p->name.ends_with("out_proj.weight") ||
+                          p->name.ends_with("down.weight");
       const bool reached = std::any_of(grad, grad + p->elements(), [](float g) { return g != 0; });
       EXPECT_EQ(reached, step == 1 || output || !p->name.starts_with("layers.")) << p->name;
       for (int64_t i = 0; i < p->elements(); ++i) w[i] -= 0.1f * grad[i];
@@ -208,7 +225,8 @@ TEST(SavedModels, FilesOfOthersStay) {
   std::ofstream(folder + "/notes.txt") << "mine";
   EXPECT_EQ(save(), "");
   EXPECT_EQ(save(), "");
-  EXPECT_NE(error_of([&] { model.save(folder, false); }).find(folder + " holds a model already (model.safetensors)"), std::string::npos);
+  EXPECT_NE(error_of([&] { model.save(folder, false); }).find(folder + " holds a model already (model.safetensors)"),
+            std::string::npos);
   std::filesystem::remove(folder + "/statera.json");  // from before there was one
   EXPECT_EQ(save(), "");
   EXPECT_EQ(std::filesystem::file_size(folder + "/notes.txt"), 4u);
@@ -254,20 +272,24 @@ TEST_P(EveryKind, CheckpointingChangesNoBit) {
   for (const bool checkpointed : {false, true}) {
     Tape tape(model.device());
     for (Parameter* p : model.parameters()) fill_zero(p->grad);
-    tape.backward(cross_entropy(tape, model.forward(tape, t, {.checkpoint = checkpointed, .dropout = 0.1}), targets_of(t)));
-    for (Parameter* p : model.parameters()) grads[checkpointed].emplace_back(p->grad.as<float>(), p->grad.as<float>() + p->elements());
+    tape.backward(
+        cross_entropy(tape, model.forward(tape, t, {.checkpoint = checkpointed, .dropout = 0.1}), targets_of(t)));
+    for (Parameter* p : model.parameters())
+      grads[checkpointed].emplace_back(p->grad.as<float>(), p->grad.as<float>() + p->elements());
     peak[checkpointed] = tape.peak_bytes();
   }
   EXPECT_EQ(grads[0], grads[1]);
   EXPECT_LT(peak[1], peak[0]);
 }
 
-// What a block keeps for backward, in numbers a position: what is cheap to make again is not among it, what is dear to make again is.
+// What a block keeps for backward, in numbers a position: what is cheap to make again is not among it, what is dear to
+// make again is.
 TEST(Memory, ABlockKeepsWhatItMust) {
   constexpr int64_t d = 64, d_ff = 96, inner = 2 * d, length = 512;
   const auto kept = [&](const std::string& mixer, const std::string& mlp, int layers, double dropout) {
-    const Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "mixers": {"m": )" + mixer + R"(}, "layers": "m)" + std::to_string(layers) +
-                                             "\"" + mlp + "}", "test"),
+    const Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "mixers": {"m": )" + mixer +
+                                             R"(}, "layers": "m)" + std::to_string(layers) + "\"" + mlp + "}",
+                                         "test"),
                       Device::cpu({.threads = 1}), {.training = true});
     Tape tape(Device::cpu({.threads = 1}));
     model.forward(tape, tokens(1, length), {.dropout = dropout});
@@ -276,26 +298,36 @@ TEST(Memory, ABlockKeepsWhatItMust) {
   const auto expect = [&](int64_t numbers, const std::string& mixer, const std::string& mlp = "") {
     for (const bool drops : {false, true}) {
       const double dropout = drops ? 0.1 : 0, block = kept(mixer, mlp, 3, dropout) - kept(mixer, mlp, 2, dropout);
-      const int64_t halves = mlp.empty() ? 1 : 2, least = numbers + (drops ? halves * d / 4 : 0);  // a byte says whether a number is kept
+      // a byte says whether a number is kept
+      const int64_t halves = mlp.empty() ? 1 : 2, least = numbers + (drops ? halves * d / 4 : 0);
       EXPECT_GE(block, static_cast<double>(least)) << mixer << dropout;
-      EXPECT_LT(block, 1.02 * static_cast<double>(least + 8)) << mixer << dropout;  // norms, log-sums, states; the ends of arrays
+      // norms, log-sums, states; the ends of arrays
+      EXPECT_LT(block, 1.02 * static_cast<double>(least + 8)) << mixer << dropout;
     }
   };
   const std::string mlp = R"(, "mlp": {"type": "swiglu", "d_ff": 96})";
   for (const char* rope : {"true", "false"})  // q k v, y, gate and up, two sums
-    expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "rope": )" + std::string(rope) + "}", mlp);
+    expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "rope": )" + std::string(rope) + "}",
+           mlp);
   expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "qk_norm": true, "d_conv": 4})", mlp);
-  expect(2 * inner + (4 + 2 * 16) + 2 * inner + inner + d, R"({"type": "mamba1"})");  // x z, dt B C, states of every 8th, y, the sum
-  expect(2 * inner + (2 * 16 + 4) + inner + d, R"({"type": "mamba2", "d_state": 16, "headdim": 32})");  // z x B C dt, y, the sum
+  expect(2 * inner + (4 + 2 * 16) + 2 * inner + inner + d,
+         R"({"type": "mamba1"})");  // x z, dt B C, states of every 8th, y, the sum
+  expect(2 * inner + (2 * 16 + 4) + inner + d,
+         R"({"type": "mamba2", "d_state": 16, "headdim": 32})");  // z x B C dt, y, the sum
 }
 
 TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
-  Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 32}},
-                                     "mlp": {"type": "swiglu", "d_ff": 96}, "layers": "m2"})", "test"), Device::cpu({.threads = 1}));
+  Model model(
+      ModelConfig::parse(
+          R"({"format_version": 1, "d_model": 64, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 32}},
+                                     "mlp": {"type": "swiglu", "d_ff": 96}, "layers": "m2"})",
+          "test"),
+      Device::cpu({.threads = 1}));
   model.init(1);
   const int64_t length = 256;
   const Tensor x(DType::f32, {length, 64});
-  for (int64_t i = 0; i < x.view().elements(); ++i) x.as<float>()[i] = static_cast<float>(Random(1, "x").normal(static_cast<uint64_t>(i)));
+  for (int64_t i = 0; i < x.view().elements(); ++i)
+    x.as<float>()[i] = static_cast<float>(Random(1, "x").normal(static_cast<uint64_t>(i)));
   const std::vector<int32_t> offsets{0, static_cast<int32_t>(length)};
   const std::vector<int64_t> start{0};
   std::vector<std::vector<bool>> untouched;  // by both halves
@@ -305,15 +337,21 @@ TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
     const View y = tape.value(block->forward(pass, tape.constant(x), {offsets, start}, {}));
     std::vector<bool>& same = untouched.emplace_back();
     for (int64_t i = 0; i < y.elements(); ++i) same.push_back(y.as<float>()[i] == x.as<float>()[i]);
-    EXPECT_NEAR(static_cast<double>(std::count(same.begin(), same.end(), true)) / static_cast<double>(same.size()), 0.25, 0.02);
+    EXPECT_NEAR(static_cast<double>(std::count(same.begin(), same.end(), true)) / static_cast<double>(same.size()),
+                0.25, 0.02);
   }
   EXPECT_NE(untouched[0], untouched[1]);
 }
 
 // Of an id that stands once, and in no tied output, the gradient is 0 where its row was dropped.
 TEST(ModelDropout, TheEmbeddingDropsItsShare) {
-  Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "tied": false, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 32}},
-                                     "layers": "m"})", "test"), Device::cpu({.threads = 1}));
+  Model model(
+      ModelConfig::parse(
+          R"({"format_version": 1, "d_model": 64, "tied": false, "mixers": {"m": {"type": "mamba2", "d_state": 16,
+              "headdim": 32}},
+                                     "layers": "m"})",
+          "test"),
+      Device::cpu({.threads = 1}));
   model.init(1);
   constexpr int32_t length = 200;
   Tokens t{std::vector<int32_t>(length), {0, length}, {0}};
@@ -345,7 +383,8 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
   Model model(GetParam().config, Device::cpu({.threads = 2}), {.training = false});
   model.init(4);
   Arena scratch;
-  const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states, const View& logits) {
+  const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states,
+                           const View& logits) {
     AdvancePass pass{.exec = {model.device().pool(), scratch, KernelChoice::fast}, .states = states};
     model.layers().advance(pass, ids, rows, logits);
   };
@@ -362,7 +401,8 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
     const int32_t offsets[] = {0, 50};
     const int64_t start[] = {0};
     advance(std::span(prompts.ids).subspan(static_cast<size_t>(slot) * 50, 50), {offsets, start}, {&pointer, 1}, alone);
-    EXPECT_TRUE(std::equal(alone.as<float>(), alone.as<float>() + 256, together.as<float>() + slot * 256)) << "slot " << slot;
+    EXPECT_TRUE(std::equal(alone.as<float>(), alone.as<float>() + 256, together.as<float>() + slot * 256))
+        << "slot " << slot;
   }
 }
 
@@ -372,7 +412,8 @@ TEST(ModelFiles, WeightsBelongToTheirConfig) {
     const std::string folder = temporary("heads" + std::to_string(heads));
     ModelConfig config = ModelConfig::load("tiny-attention");
     config.d_model = 64;
-    for (auto& [name, block] : config.mixers) block = R"({"type": "attention", "n_heads": )" + std::to_string(heads) + "}";
+    for (auto& [name, block] : config.mixers)
+      block = R"({"type": "attention", "n_heads": )" + std::to_string(heads) + "}";
     Model model(std::move(config));
     model.init(1);
     model.save(folder);
@@ -387,11 +428,16 @@ TEST(ModelFiles, WeightsBelongToTheirConfig) {
   std::erase(config, '\n');
   std::ofstream(four + "/config.json") << config;
   EXPECT_EQ(error_of([&] { Model::load(four); }), "");
-  std::filesystem::copy_file(eight + "/config.json", four + "/config.json", std::filesystem::copy_options::overwrite_existing);
-  EXPECT_NE(error_of([&] { Model::load(four); }).find(four + "/config.json: is not the config that the weights beside it were saved with"), std::string::npos);
+  std::filesystem::copy_file(eight + "/config.json", four + "/config.json",
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_NE(error_of([&] {
+              Model::load(four);
+            }).find(four + "/config.json: is not the config that the weights beside it were saved with"),
+            std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(test::model_cases()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(test::model_cases()),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(ModelFiles, BadOnesAreNamed) {
   const std::string folder = temporary("bad");

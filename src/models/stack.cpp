@@ -18,11 +18,12 @@ Sublayer::Sublayer(const SublayerConfig& config, double norm_eps, const Place& p
     with_ = place.side->read(config.with, more, where);
     width_ += more;
   }
-  if (const NormKind* kind = norm_named(config.norm, "norm", where, true)) norm_.emplace(place.scope + "." + config.norm_name, width_, norm_eps, *kind);
+  if (const NormKind* kind = norm_named(config.norm, "norm", where, true))
+    norm_.emplace(place.scope + "." + config.norm_name, width_, norm_eps, *kind);
   if (const NormKind* kind = norm_named(config.post_norm, "post_norm", where, true))
     post_norm_.emplace(place.scope + "." + config.name + "_post_norm", place.d_out, norm_eps, *kind);
-  require(config.residual != "normed" || (norm_ && !with_), ErrorCode::config, "residual is 'normed', which needs a norm and nothing joined to its input (",
-          where, ")");
+  require(config.residual != "normed" || (norm_ && !with_), ErrorCode::config,
+          "residual is 'normed', which needs a norm and nothing joined to its input (", where, ")");
   Place inner = place;
   inner.d_in = width_;
   inner.scope = scope_;
@@ -41,14 +42,16 @@ Sublayer::Sublayer(const SublayerConfig& config, double norm_eps, const Place& p
   visit_parameters(scale);
 }
 
-// Made by the first sublayer that uses it. What belongs to one place in a model, a side value or a loss, it cannot have.
+// Made by the first sublayer that uses it. What belongs to one place in a model, a side value or a loss, it cannot
+// have.
 Mixer* Sublayer::shared_mixer(const Place& place, const std::string& where) {
   const auto found = place.shared->find(config_.shared);
   shows_mixer_ = found == place.shared->end();
   if (!shows_mixer_) {
     const SharedMixer& s = found->second;
-    require(s.d_in == width_ && s.d_out == place.d_out, ErrorCode::config, "the shared mixer '", config_.shared, "' has widths ", s.d_in, " to ", s.d_out,
-            ", and here stand ", width_, " to ", place.d_out, " (", where, ")");
+    require(s.d_in == width_ && s.d_out == place.d_out, ErrorCode::config, "the shared mixer '", config_.shared,
+            "' has widths ", s.d_in, " to ", s.d_out, ", and here stand ", width_, " to ", place.d_out, " (", where,
+            ")");
     return s.mixer.get();
   }
   SideValues side;
@@ -60,27 +63,31 @@ Mixer* Sublayer::shared_mixer(const Place& place, const std::string& where) {
   own.losses = &losses;
   own.shared = nullptr;
   std::unique_ptr<Mixer> made = place.make({config_.mixer, where}, own);
-  require(side.count() == 0 && losses.empty(), ErrorCode::config, "the shared mixer '", config_.shared, "' has side values or losses of its own, which cannot be shared (",
-          where, ")");
-  return place.shared->emplace(config_.shared, SharedMixer{std::move(made), width_, place.d_out}).first->second.mixer.get();
+  require(side.count() == 0 && losses.empty(), ErrorCode::config, "the shared mixer '", config_.shared,
+          "' has side values or losses of its own, which cannot be shared (", where, ")");
+  return place.shared->emplace(config_.shared, SharedMixer{std::move(made), width_, place.d_out})
+      .first->second.mixer.get();
 }
 
-// The stream and the result, less what is dropped of it. Backward reads neither the result nor what is left of it, so both are forgotten, the result
-// where it can be made again.
+// The stream and the result, less what is dropped of it. Backward reads neither the result nor what is left of it, so
+// both are forgotten, the result where it can be made again.
 Var Sublayer::join(ForwardPass& pass, Var x, Var y) const {
   Tape& tape = pass.tape;
   const Var kept = dropout(tape, y, pass.dropout, scope_);
-  const Var sum = config_.residual == "none" ? scaled(tape, kept, config_.scale) : add(tape, x, kept, {config_.residual_scale, config_.scale});
+  const Var sum = config_.residual == "none" ? scaled(tape, kept, config_.scale)
+                                             : add(tape, x, kept, {config_.residual_scale, config_.scale});
   const bool read_later = std::ranges::any_of(pass.side, [&](Var side) { return side && side.id == y.id; });
   if (kept.id != y.id && kept.id != sum.id) tape.forget(kept);
-  if (y.id != sum.id && !read_later && tape.can_forget(y)) tape.forget(y);  // a mixer may end in what cannot be made again
+  // a mixer may end in what cannot be made again
+  if (y.id != sum.id && !read_later && tape.can_forget(y)) tape.forget(y);
   return sum;
 }
 
 Var Sublayer::forward(ForwardPass& pass, Var x, Var block_input, const Rows& rows, const At& at) const {
   Tape& tape = pass.tape;
   const Tape::Scope scope(tape, scope_);
-  const Var read = reads_block_input() ? block_input : x, input = with_ ? join_columns(tape, read, pass.side[*with_]) : read;
+  const Var read = reads_block_input() ? block_input : x,
+            input = with_ ? join_columns(tape, read, pass.side[*with_]) : read;
   const Var normed = norm_ ? (*norm_)(tape, input) : input;
   Var y = mixer_->forward(pass, normed, rows, at);
   if (low_a_) y = add(tape, y, (*low_b_)(tape, (*low_a_)(tape, normed)));
@@ -91,7 +98,8 @@ Var Sublayer::forward(ForwardPass& pass, Var x, Var block_input, const Rows& row
   return sum;
 }
 
-void Sublayer::advance(AdvancePass& pass, const View& x, const View& block_input, const Rows& rows, const At& at) const {
+void Sublayer::advance(AdvancePass& pass, const View& x, const View& block_input, const Rows& rows,
+                       const At& at) const {
   Exec& exec = pass.exec;
   const ArenaScope scope(exec.scratch);
   const View y = exec.scratch.allocate(x.dtype, x.shape);
@@ -108,7 +116,8 @@ void Sublayer::advance(AdvancePass& pass, const View& x, const View& block_input
   }
   mixer_->advance(pass, normed, rows, at, y);
   if (low_a_) {
-    const View low = exec.scratch.allocate(x.dtype, {x.rows(), low_a_->out()}), more = exec.scratch.allocate(x.dtype, x.shape);
+    const View low = exec.scratch.allocate(x.dtype, {x.rows(), low_a_->out()}),
+               more = exec.scratch.allocate(x.dtype, x.shape);
     (*low_a_)(exec, normed, low);
     (*low_b_)(exec, low, more);
     add(exec, y, more, y);
@@ -118,8 +127,10 @@ void Sublayer::advance(AdvancePass& pass, const View& x, const View& block_input
     result = exec.scratch.allocate(x.dtype, x.shape);
     (*post_norm_)(exec, y, result);
   }
-  if (config_.residual == "none") scaled(exec, result, config_.scale, x);
-  else add(exec, config_.residual == "normed" ? normed : x, result, x, {config_.residual_scale, config_.scale});
+  if (config_.residual == "none")
+    scaled(exec, result, config_.scale, x);
+  else
+    add(exec, config_.residual == "normed" ? normed : x, result, x, {config_.residual_scale, config_.scale});
 }
 
 void Sublayer::visit_parameters(ParameterVisitor& visitor) {
@@ -132,7 +143,9 @@ void Sublayer::visit_parameters(ParameterVisitor& visitor) {
   if (post_norm_) post_norm_->visit(visitor);
 }
 
-double Sublayer::flops(Pass pass) const { return low_a_ ? (pass == Pass::backward ? 2 : 1) * (low_a_->flops() + low_b_->flops()) : 0; }
+double Sublayer::flops(Pass pass) const {
+  return low_a_ ? (pass == Pass::backward ? 2 : 1) * (low_a_->flops() + low_b_->flops()) : 0;
+}
 
 // --- a block ---
 
@@ -178,7 +191,8 @@ void Block::visit_parameters(ParameterVisitor& visitor) {
 // --- a stack ---
 
 Stack::Stack(const std::vector<BlockConfig>& layers, double norm_eps, const Place& place, const std::string& where) {
-  require(place.d_in == place.d_out, ErrorCode::config, "a stack keeps its width, and ", place.d_in, " is not ", place.d_out, " (", where, ")");
+  require(place.d_in == place.d_out, ErrorCode::config, "a stack keeps its width, and ", place.d_in, " is not ",
+          place.d_out, " (", where, ")");
   At at{0, 0};
   for (size_t i = 0; i < layers.size(); ++i) {
     Place inner = place;
@@ -199,7 +213,8 @@ Var Stack::forward(ForwardPass& outer, Var x, const Rows& rows, const At& at, bo
   std::fill_n(side, side_.count(), Var());
   pass.side = {side, side_.count()};
   for (size_t i = 0; i < blocks_.size(); ++i)
-    x = checkpoint ? forward_checkpointed(pass, *blocks_[i], x, rows, at + offsets_[i], at + offsets_[i + 1]) : blocks_[i]->forward(pass, x, rows, at + offsets_[i]);
+    x = checkpoint ? forward_checkpointed(pass, *blocks_[i], x, rows, at + offsets_[i], at + offsets_[i + 1])
+                   : blocks_[i]->forward(pass, x, rows, at + offsets_[i]);
   return x;
 }
 
@@ -216,7 +231,8 @@ struct Segment {
   std::span<int64_t> ended;
 };
 
-// Inputs: x, the states of the block, the side values that it reads. Outputs: y, the states, the side values that it sets, its losses.
+// Inputs: x, the states of the block, the side values that it reads. Outputs: y, the states, the side values that it
+// sets, its losses.
 void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::span<Var> out) {
   Arena& memory = tape.memory();
   const auto array = [&](size_t count) {
@@ -224,12 +240,20 @@ void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::spa
     std::fill_n(vars, count, Var());
     return std::span(vars, count);
   };
-  const std::span<Var> initial = array(s.carried ? s.slots : 0), last = array(s.wants_last ? s.slots : 0), side = array(s.sides), losses = array(s.losses);
+  const std::span<Var> initial = array(s.carried ? s.slots : 0), last = array(s.wants_last ? s.slots : 0),
+                       side = array(s.sides), losses = array(s.losses);
   size_t next = 1;
   if (s.carried)
     for (size_t i = s.at.slot; i < s.end.slot; ++i) initial[i] = in[next++];
   for (const size_t i : s.block->side().read) side[i] = in[next++];
-  ForwardPass pass{.tape = tape, .dropout = s.dropout, .initial = initial, .last = last, .started = s.started, .ended = s.ended, .side = side, .losses = losses};
+  ForwardPass pass{.tape = tape,
+                   .dropout = s.dropout,
+                   .initial = initial,
+                   .last = last,
+                   .started = s.started,
+                   .ended = s.ended,
+                   .side = side,
+                   .losses = losses};
   out[0] = s.block->forward(pass, in[0], s.rows, s.at);
   next = 1;
   if (s.wants_last)
@@ -239,21 +263,35 @@ void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::spa
 }
 }  // namespace
 
-Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, const Rows& rows, const At& at, const At& end) const {
-  const Segment segment{.block = &block, .rows = rows, .dropout = pass.dropout, .at = at, .end = end,
-                        .slots = std::max(pass.initial.size(), pass.last.size()), .sides = pass.side.size(), .losses = pass.losses.size(),
-                        .carried = !pass.initial.empty(), .wants_last = !pass.last.empty(), .started = pass.started, .ended = pass.ended};
+Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, const Rows& rows, const At& at,
+                                const At& end) const {
+  const Segment segment{.block = &block,
+                        .rows = rows,
+                        .dropout = pass.dropout,
+                        .at = at,
+                        .end = end,
+                        .slots = std::max(pass.initial.size(), pass.last.size()),
+                        .sides = pass.side.size(),
+                        .losses = pass.losses.size(),
+                        .carried = !pass.initial.empty(),
+                        .wants_last = !pass.last.empty(),
+                        .started = pass.started,
+                        .ended = pass.ended};
   const size_t slots = end.slot - at.slot, losses = block.losses().second - block.losses().first;
   Arena& memory = pass.tape.memory();
   const size_t inputs = 1 + (segment.carried ? slots : 0) + block.side().read.size();
   const size_t outputs = 1 + (segment.wants_last ? slots : 0) + block.side().set.size() + losses;
-  const std::span<Var> in(memory.allocate_array<Var>(static_cast<int64_t>(inputs)), inputs), out(memory.allocate_array<Var>(static_cast<int64_t>(outputs)), outputs);
+  const std::span<Var> in(memory.allocate_array<Var>(static_cast<int64_t>(inputs)), inputs),
+      out(memory.allocate_array<Var>(static_cast<int64_t>(outputs)), outputs);
   std::ranges::fill(out, Var());
   size_t next = 0;
   in[next++] = x;
-  if (segment.carried) next = static_cast<size_t>(std::copy_n(pass.initial.begin() + static_cast<ptrdiff_t>(at.slot), slots, in.begin() + 1) - in.begin());
+  if (segment.carried)
+    next = static_cast<size_t>(
+        std::copy_n(pass.initial.begin() + static_cast<ptrdiff_t>(at.slot), slots, in.begin() + 1) - in.begin());
   for (const size_t i : block.side().read) in[next++] = pass.side[i];
-  checkpoint(pass.tape, in, out, [segment](Tape& tape, std::span<const Var> i, std::span<Var> o) { run_segment(segment, tape, i, o); });
+  checkpoint(pass.tape, in, out,
+             [segment](Tape& tape, std::span<const Var> i, std::span<Var> o) { run_segment(segment, tape, i, o); });
   next = 1;
   if (segment.wants_last)
     for (size_t i = at.slot; i < end.slot; ++i) pass.last[i] = out[next++];
@@ -266,11 +304,13 @@ void Stack::advance(AdvancePass& outer, const View& x, const Rows& rows, const A
   AdvancePass pass = outer;
   const ArenaScope scope(pass.exec.scratch);
   View* side = pass.exec.scratch.allocate_array<View>(static_cast<int64_t>(side_.count()));
-  for (size_t i = 0; i < side_.count(); ++i) new (side + i) View(pass.exec.scratch.allocate(x.dtype, {x.rows(), side_.width(i)}));
+  for (size_t i = 0; i < side_.count(); ++i)
+    new (side + i) View(pass.exec.scratch.allocate(x.dtype, {x.rows(), side_.width(i)}));
   pass.side = {side, side_.count()};
   for (size_t s = 0; s < pass.states.size(); ++s) {
     State& state = *pass.states[s];
-    require(state.position(clock) == rows.start[s], ErrorCode::shape, "[model] sequence ", s, " is at row ", state.position(clock), ", not ", rows.start[s]);
+    require(state.position(clock) == rows.start[s], ErrorCode::shape, "[model] sequence ", s, " is at row ",
+            state.position(clock), ", not ", rows.start[s]);
     state.reserve(rows.start[s] + rows.length(static_cast<int64_t>(s)), clock);
   }
   for (size_t i = 0; i < blocks_.size(); ++i) blocks_[i]->advance(pass, x, rows, at + offsets_[i]);
@@ -279,7 +319,8 @@ void Stack::advance(AdvancePass& outer, const View& x, const Rows& rows, const A
     state.set_position(rows.start[s] + rows.length(static_cast<int64_t>(s)), clock);
     const auto& slots = state.layout().slots;
     for (size_t i = at.slot; i < (at + offsets_.back()).slot; ++i)
-      if (slots[i].grows && slots[i].clock == clock) state.drop_before(i, first_looked_at(slots[i].window, state.position(clock), pass.max_keys));
+      if (slots[i].grows && slots[i].clock == clock)
+        state.drop_before(i, first_looked_at(slots[i].window, state.position(clock), pass.max_keys));
   }
 }
 

@@ -1,7 +1,8 @@
-// Blocks of sublayers, without what stands before and behind them: the inside of a language model, or of a mixer. A sublayer is a norm, a mixer and the way
-// its result joins the residual stream; see layer_config.hpp.
+// Blocks of sublayers, without what stands before and behind them: the inside of a language model, or of a mixer. A
+// sublayer is a norm, a mixer and the way its result joins the residual stream; see layer_config.hpp.
 //
-// A stack owns the clock of its positions: it reserves room in the states and moves their position on. Const calls from several threads are safe.
+// A stack owns the clock of its positions: it reserves room in the states and moves their position on. Const calls from
+// several threads are safe.
 #pragma once
 #include <memory>
 #include <optional>
@@ -20,7 +21,8 @@ class Sublayer {
 
   // x [N, d], what came into the block [N, d] -> the stream behind it.
   Var forward(ForwardPass& pass, Var x, Var block_input, const Rows& rows, const At& at) const;
-  void advance(AdvancePass& pass, const View& x, const View& block_input, const Rows& rows, const At& at) const;  // x changes in place
+  // x changes in place
+  void advance(AdvancePass& pass, const View& x, const View& block_input, const Rows& rows, const At& at) const;
   void declare(SlotScope slots) const { mixer_->declare(slots.inner(config_.name)); }
   void visit_parameters(ParameterVisitor& visitor);
   const Mixer& mixer() const { return *mixer_; }
@@ -33,12 +35,12 @@ class Sublayer {
 
   SublayerConfig config_;
   std::string scope_;
-  int64_t width_;                // of what the mixer reads
-  std::optional<size_t> with_;   // the side value that is joined to it
+  int64_t width_;               // of what the mixer reads
+  std::optional<size_t> with_;  // the side value that is joined to it
   std::optional<Norm> norm_, post_norm_;
-  std::unique_ptr<Mixer> own_;   // null: the stack's, which others use too
+  std::unique_ptr<Mixer> own_;  // null: the stack's, which others use too
   Mixer* mixer_;
-  bool shows_mixer_ = true;      // its parameters: those of a shared one are shown by the first that uses it
+  bool shows_mixer_ = true;              // its parameters: those of a shared one are shown by the first that uses it
   std::optional<Linear> low_a_, low_b_;  // low_rank
 };
 
@@ -64,7 +66,8 @@ class Block {
 
 class Stack {
  public:
-  // `place` says its width (d_in, d_out are one), the prefix of its layers ("" or "layers.3.inner."), how mixers are made and where losses are listed.
+  // `place` says its width (d_in, d_out are one), the prefix of its layers ("" or "layers.3.inner."), how mixers are
+  // made and where losses are listed.
   Stack(const std::vector<BlockConfig>& layers, double norm_eps, const Place& place, const std::string& where);
 
   // `checkpoint`: keep only the borders of blocks, and run each again in backward.
@@ -77,7 +80,8 @@ class Stack {
   Cost cost(Pass pass, int64_t length, int64_t context) const;
 
  private:
-  Var forward_checkpointed(ForwardPass& pass, const Block& block, Var x, const Rows& rows, const At& at, const At& end) const;
+  Var forward_checkpointed(ForwardPass& pass, const Block& block, Var x, const Rows& rows, const At& at,
+                           const At& end) const;
 
   SharedMixers shared_;
   std::vector<std::unique_ptr<Block>> blocks_;
@@ -85,7 +89,8 @@ class Stack {
   SideValues side_;
 };
 
-// The first position that is still looked at, of a slot with this window, behind `rows` positions; max_keys is as in AdvancePass.
+// The first position that is still looked at, of a slot with this window, behind `rows` positions; max_keys is as in
+// AdvancePass.
 int64_t first_looked_at(int64_t window, int64_t rows, int64_t max_keys);
 
 }  // namespace statera

@@ -15,13 +15,16 @@ constexpr WeightFormat output_fewest = WeightFormat::int8;  // what errs here er
 // --- before the stack ---
 
 TokenInput::TokenInput(const ModelConfig& config)
-    : embedding_("embedding.weight", {config.vocab_size + (config.begin ? 1 : 0), config.d_model}, init_normal(0.02)), scale_(config.embedding_scale) {
-  if (config.learned_positions > 0) positions_.emplace("positions.weight", Shape{config.learned_positions, config.d_model}, init_normal(0.02));
+    : embedding_("embedding.weight", {config.vocab_size + (config.begin ? 1 : 0), config.d_model}, init_normal(0.02)),
+      scale_(config.embedding_scale) {
+  if (config.learned_positions > 0)
+    positions_.emplace("positions.weight", Shape{config.learned_positions, config.d_model}, init_normal(0.02));
 }
 
 void TokenInput::require_positions(int64_t count) const {
-  require(!positions_ || count <= positions_->shape[0], ErrorCode::config, "[model] ", count, " positions are more than the ",
-          positions_ ? positions_->shape[0] : 0, " of learned_positions; cut the sequence there, or start a new session");
+  require(!positions_ || count <= positions_->shape[0], ErrorCode::config, "[model] ", count,
+          " positions are more than the ", positions_ ? positions_->shape[0] : 0,
+          " of learned_positions; cut the sequence there, or start a new session");
 }
 
 std::span<const int32_t> TokenInput::positions(Arena& memory, const Rows& rows) const {
@@ -37,7 +40,8 @@ std::span<const int32_t> TokenInput::positions(Arena& memory, const Rows& rows) 
 
 Var TokenInput::forward(Tape& tape, std::span<const int32_t> ids, const Rows& rows, const Dropout& drop) const {
   Var x = scaled(tape, embedding(tape, ids, tape.leaf(embedding_.value, embedding_.grad)), scale_);
-  if (positions_) x = add(tape, x, embedding(tape, positions(tape.memory(), rows), tape.leaf(positions_->value, positions_->grad)));
+  if (positions_)
+    x = add(tape, x, embedding(tape, positions(tape.memory(), rows), tape.leaf(positions_->value, positions_->grad)));
   return dropout(tape, x, drop, "embedding");
 }
 
@@ -64,27 +68,34 @@ TokenOutput::TokenOutput(const ModelConfig& config, BoundParameter& embedding)
       scale_(config.logit_scale),
       cap_(config.logit_softcap),
       norm_("norm", config.d_model, config.norm_eps, *norm_named(config.norm, "norm", config.where)) {
-  if (!config.tied) own_ = std::make_unique<Linear>("output", config.d_model, vocab_, LinearOptions{.fewest = output_fewest});
+  if (!config.tied)
+    own_ = std::make_unique<Linear>("output", config.d_model, vocab_, LinearOptions{.fewest = output_fewest});
   else
     embedding_.bind = [this] {
       const View grad = embedding_.grad;
-      tied_.bind(embedding_.value.view().row_range(0, vocab_), grad.empty() ? grad : grad.row_range(0, vocab_), &embedding_.version);
+      tied_.bind(embedding_.value.view().row_range(0, vocab_), grad.empty() ? grad : grad.row_range(0, vocab_),
+                 &embedding_.version);
     };
 }
 
 Var TokenOutput::forward(Tape& tape, Var x) const {
   const Var normed = norm_(tape, x), logits = own_ ? (*own_)(tape, normed) : matmul(tape, normed, tied_);
-  return cap_ > 0 ? activate(tape, Activation::tanh, logits, {.in = scale_ / cap_, .out = cap_}) : scaled(tape, logits, scale_);
+  return cap_ > 0 ? activate(tape, Activation::tanh, logits, {.in = scale_ / cap_, .out = cap_})
+                  : scaled(tape, logits, scale_);
 }
 
 void TokenOutput::advance(Exec& exec, const View& x, const View& logits) const {
   const ArenaScope scope(exec.scratch);
   const View normed = exec.scratch.allocate(x.dtype, x.shape);
   norm_(exec, x, normed);
-  if (own_) (*own_)(exec, normed, logits);
-  else matmul(exec, normed, tied_, logits, {});
-  if (cap_ > 0) activate(exec, Activation::tanh, logits, logits, {.in = scale_ / cap_, .out = cap_});
-  else if (scale_ != 1) scaled(exec, logits, scale_, logits);
+  if (own_)
+    (*own_)(exec, normed, logits);
+  else
+    matmul(exec, normed, tied_, logits, {});
+  if (cap_ > 0)
+    activate(exec, Activation::tanh, logits, logits, {.in = scale_ / cap_, .out = cap_});
+  else if (scale_ != 1)
+    scaled(exec, logits, scale_, logits);
 }
 
 void TokenOutput::visit_parameters(ParameterVisitor& visitor) {

@@ -1,4 +1,5 @@
-// What stands before a language model's stack, and what stands behind it. Other inputs (frames) and outputs (classes) take these places.
+// What stands before a language model's stack, and what stands behind it. Other inputs (frames) and outputs (classes)
+// take these places.
 #pragma once
 #include <memory>
 #include <optional>
@@ -34,7 +35,8 @@ class TokenInput {
   double scale_;
 };
 
-// The stream [N, d_model] -> logits of the next id [N, vocab_size]: c tanh(z / c), z = logit_scale norm(x) W^T, without the cap c where it is 0.
+// The stream [N, d_model] -> logits of the next id [N, vocab_size]: c tanh(z / c), z = logit_scale norm(x) W^T, without
+// the cap c where it is 0.
 class TokenOutput {
  public:
   // A tied output sees the first vocab_size rows of `embedding`, which outlives it.

@@ -1,4 +1,5 @@
-// Whole models with weights in 8 and 4 bits: made, saved, loaded, the same bits whatever the batch, and folders and uses that are wrong.
+// Whole models with weights in 8 and 4 bits: made, saved, loaded, the same bits whatever the batch, and folders and
+// uses that are wrong.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -72,7 +73,8 @@ TEST_P(QuantisedModel, IsTheSameMadeLoadedAndSaved) {
   EXPECT_EQ(loaded.parameter_count(), trained.parameter_count());
   const std::vector<double> exact = logits(trained), expected = logits(loaded);
   EXPECT_NE(expected, exact);
-  EXPECT_LT(relative_l2(expected, exact), relative_l2(std::vector<double>(exact.size()), exact));  // nearer to the model than nothing is
+  // nearer to the model than nothing is
+  EXPECT_LT(relative_l2(expected, exact), relative_l2(std::vector<double>(exact.size()), exact));
 
   Model made(test::preset(preset), Device::cpu({.threads = 2}), {.training = false, .weights = format});
   made.init(5);
@@ -83,7 +85,9 @@ TEST_P(QuantisedModel, IsTheSameMadeLoadedAndSaved) {
   EXPECT_EQ(Model::saved_weights(small), format);
   EXPECT_EQ(logits(load(small, format)), expected);
   EXPECT_EQ(logits(Model::load(small)), expected);
-  const auto bytes = [](const std::string& folder) { return std::filesystem::file_size(folder + "/model.safetensors"); };
+  const auto bytes = [](const std::string& folder) {
+    return std::filesystem::file_size(folder + "/model.safetensors");
+  };
   EXPECT_LT(bytes(small), bytes(plain) / 2);
   EXPECT_LT(loaded.weight_bytes(), trained.weight_bytes() / 2);
 }
@@ -93,7 +97,8 @@ TEST_P(QuantisedModel, TheBatchAndTheCutChangeNoLogit) {
   Model model(test::preset(preset), Device::cpu({.threads = 2}), {.training = false, .weights = format});
   model.init(4);
   Arena scratch;
-  const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states, const View& logits) {
+  const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states,
+                           const View& logits) {
     AdvancePass pass{.exec = {model.device().pool(), scratch, KernelChoice::fast}, .states = states};
     model.layers().advance(pass, ids, rows, logits);
   };
@@ -136,7 +141,8 @@ TEST(QuantisedOutput, IsInInt8InBothFormats) {
     Model model(config);
     model.init(3);
     for (Parameter* p : model.parameters())
-      if (format_for(*p, WeightFormat::int4) == WeightFormat::int4) fill_zero(p->value);  // so that the output alone makes a difference
+      if (format_for(*p, WeightFormat::int4) == WeightFormat::int4)
+        fill_zero(p->value);  // so that the output alone makes a difference
     model.save(folder);
     const Model int4 = load(folder, WeightFormat::int4);
     EXPECT_EQ(logits(int4), logits(load(folder, WeightFormat::int8)));
@@ -154,17 +160,21 @@ TEST(QuantisedOutput, IsInInt8InBothFormats) {
 
 TEST(QuantisedUse, IsForInferenceInF32Alone) {
   const ModelConfig config = ModelConfig::load("tiny-mamba2");
-  const auto make = [&](ModelOptions options) { return error_of([&] { Model model(config, Device::best(), options); }); };
+  const auto make = [&](ModelOptions options) {
+    return error_of([&] { Model model(config, Device::best(), options); });
+  };
   EXPECT_NE(make({.weights = WeightFormat::int8}).find("inference alone"), std::string::npos);
-  EXPECT_NE(make({.dtype = DType::f64, .training = false, .weights = WeightFormat::int4}).find("not f64"), std::string::npos);
+  EXPECT_NE(make({.dtype = DType::f64, .training = false, .weights = WeightFormat::int4}).find("not f64"),
+            std::string::npos);
   EXPECT_EQ(make({.dtype = DType::f64, .weights = WeightFormat::f32}), "");
 
   const std::string folder = temporary("use");
   Model model(config, Device::best(), {.training = false, .weights = WeightFormat::int8});
   model.init(1);
   model.save(folder);
-  for (ModelOptions options : {ModelOptions{.training = true}, ModelOptions{.training = false, .weights = WeightFormat::f32},
-                               ModelOptions{.training = false, .weights = WeightFormat::int4}}) {
+  for (ModelOptions options :
+       {ModelOptions{.training = true}, ModelOptions{.training = false, .weights = WeightFormat::f32},
+        ModelOptions{.training = false, .weights = WeightFormat::int4}}) {
     const std::string error = error_of([&] { Model::load(folder, Device::best(), options); });
     EXPECT_NE(error.find(folder), std::string::npos) << error;
     EXPECT_NE(error.find("weights in int8"), std::string::npos) << error;
@@ -172,19 +182,23 @@ TEST(QuantisedUse, IsForInferenceInF32Alone) {
 }
 
 TEST(WeightFile, AFormatOfALaterVersionIsRefused) {
-  const std::string folder = temporary("format"), path = folder + "/model.safetensors", kept = folder + "/kept.safetensors";
+  const std::string folder = temporary("format"), path = folder + "/model.safetensors",
+                    kept = folder + "/kept.safetensors";
   Model model(ModelConfig::load("tiny-mamba1"));
   model.init(1);
   model.save(folder);
   std::filesystem::rename(path, kept);
   const FileTensors tensors(SafetensorsFile::open(kept));
   const auto with = [&](const std::string& format) {
-    for (const std::string& name : {path, folder + "/statera.json"}) std::filesystem::remove(name);  // else a named output is refused
+    // else a named output is refused
+    for (const std::string& name : {path, folder + "/statera.json"}) std::filesystem::remove(name);
     write_safetensors(path, tensors.views, {{"format", format}});
     return error_of([&] { Model::load(folder); });
   };
   for (const char* good : {"pt", "statera"}) EXPECT_EQ(with(good), "") << good;
-  EXPECT_EQ(with("statera 99"), "format 'statera 99' is not known to this version of statera, which reads up to 'statera 2' (" + path + ")");
+  EXPECT_EQ(
+      with("statera 99"),
+      "format 'statera 99' is not known to this version of statera, which reads up to 'statera 2' (" + path + ")");
   EXPECT_NE(with("statera 2").find("'statera_checksum' is missing"), std::string::npos) << with("statera 2");
 }
 
@@ -194,7 +208,8 @@ TEST(QuantisedFiles, BadOnesAreNamed) {
   model.init(1);
   model.save(folder);
   const std::vector<Parameter*> all = model.parameters();
-  const Parameter& p = **std::find_if(all.begin(), all.end(), [](const Parameter* q) { return weight_of(*q) != nullptr; });
+  const Parameter& p =
+      **std::find_if(all.begin(), all.end(), [](const Parameter* q) { return weight_of(*q) != nullptr; });
   const std::string values = p.name, scales = p.name + ".scales";
   const std::string good_path = folder + "/good.safetensors";
   std::filesystem::rename(path, good_path);
@@ -205,9 +220,12 @@ TEST(QuantisedFiles, BadOnesAreNamed) {
     const FileTensors read(good);
     std::vector<NamedView> tensors;
     for (const NamedView& t : read.views)
-      if (t.name != name) tensors.push_back(t);
-      else if (instead) tensors.push_back({name, *instead});
-    for (const std::string& name : {path, folder + "/statera.json"}) std::filesystem::remove(name);  // else a named output is refused
+      if (t.name != name)
+        tensors.push_back(t);
+      else if (instead)
+        tensors.push_back({name, *instead});
+    // else a named output is refused
+    for (const std::string& name : {path, folder + "/statera.json"}) std::filesystem::remove(name);
     write_safetensors(path, tensors, {{"format", "statera"}, {"weights", weights}});
     return error_of([&] { Model::load(folder); });
   };
@@ -223,8 +241,8 @@ TEST(QuantisedFiles, BadOnesAreNamed) {
   says(with("int8", scales, nullptr), scales, "missing");
   says(with("int8", values, nullptr), values + ":", "missing");
   const Shape shape = QuantisedMatrix::scales_shape(p.shape);
-  const Tensor more_scales(DType::f32, {shape[0], shape[1] + 1}), doubles(DType::f64, shape), floats(DType::f32, p.shape),
-      narrow(DType::i8, {p.shape[0], p.shape[1] - 1}), infinite(DType::f32, shape);
+  const Tensor more_scales(DType::f32, {shape[0], shape[1] + 1}), doubles(DType::f64, shape),
+      floats(DType::f32, p.shape), narrow(DType::i8, {p.shape[0], p.shape[1] - 1}), infinite(DType::f32, shape);
   copy(good.read(good.at(scales)), infinite);
   infinite.as<float>()[shape.elements() - 1] = std::numeric_limits<float>::infinity();
   const View views[] = {more_scales, doubles, floats, narrow, infinite};

@@ -13,8 +13,8 @@ class BoundParameter : public Parameter {
  public:
   using Parameter::Parameter;
 
-  std::function<void()> bind;                // called after value and grad exist: a packed weight is bound to them here
-  Weight* weight = nullptr;                  // what may keep the matrix in 8 or 4 bits instead (value is empty then); null: nothing may
+  std::function<void()> bind;  // called after value and grad exist: a packed weight is bound to them here
+  Weight* weight = nullptr;  // what may keep the matrix in 8 or 4 bits instead (value is empty then); null: nothing may
   WeightFormat fewest = WeightFormat::int4;  // bits that it may be kept in: int8 where int4 would cost too much
 
  private:

@@ -11,10 +11,10 @@ namespace statera {
 
 struct LinearOptions {
   bool bias = false;
-  double scale = 1;                  // of the default init: uniform in +-scale / sqrt(in)
-  std::vector<ParameterPart> parts;  // logical parts of the output
+  double scale = 1;                          // of the default init: uniform in +-scale / sqrt(in)
+  std::vector<ParameterPart> parts;          // logical parts of the output
   WeightFormat fewest = WeightFormat::int4;  // bits that the weight may be kept in
-  Init init, bias_init;              // instead of the defaults (bias: zeros)
+  Init init, bias_init;                      // instead of the defaults (bias: zeros)
 };
 
 class Linear {

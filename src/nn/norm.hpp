@@ -1,5 +1,5 @@
-// The norms of residual streams: y = x / sqrt(mean(x^2) + eps) * weight (RMS norm: Zhang and Sennrich, 2019, eq. 4), and the same of x less its mean, plus a
-// bias (layer norm: Ba et al., 2016, eq. 4).
+// The norms of residual streams: y = x / sqrt(mean(x^2) + eps) * weight (RMS norm: Zhang and Sennrich, 2019, eq. 4),
+// and the same of x less its mean, plus a bias (layer norm: Ba et al., 2016, eq. 4).
 #pragma once
 #include <optional>
 #include <string>
@@ -19,25 +19,28 @@ struct NormKind {
 };
 
 inline constexpr NormKind norm_kinds[] = {
-    {"rms", false, true, false},           {"rms_plain", false, false, false}, {"layer", true, true, true},
-    {"layer_no_bias", true, true, false},  {"layer_plain", true, false, false},
+    {"rms", false, true, false},          {"rms_plain", false, false, false},  {"layer", true, true, true},
+    {"layer_no_bias", true, true, false}, {"layer_plain", true, false, false},
 };
 
 // Throws config and lists the kinds; `none` may be one more. `where` is for the message.
-inline const NormKind* norm_named(const std::string& name, const char* key, const std::string& where, bool may_be_none = false) {
+inline const NormKind* norm_named(const std::string& name, const char* key, const std::string& where,
+                                  bool may_be_none = false) {
   std::string known;
   for (const NormKind& kind : norm_kinds) {
     if (kind.name == name) return &kind;
     known += (known.empty() ? "" : ", ") + std::string(kind.name);
   }
-  require(may_be_none && name == "none", ErrorCode::config, key, " is '", name, "'; known: ", known, may_be_none ? ", none" : "", " (", where, ")");
+  require(may_be_none && name == "none", ErrorCode::config, key, " is '", name, "'; known: ", known,
+          may_be_none ? ", none" : "", " (", where, ")");
   return nullptr;
 }
 
 class Norm {
  public:
   // `name` is the full name without ".weight".
-  Norm(const std::string& name, int64_t width, double eps, const NormKind& kind = norm_kinds[0]) : eps_(eps), centered_(kind.centered) {
+  Norm(const std::string& name, int64_t width, double eps, const NormKind& kind = norm_kinds[0])
+      : eps_(eps), centered_(kind.centered) {
     if (kind.weight) weight_.emplace(name + ".weight", Shape{width}, init_constant(1));
     if (kind.bias) bias_.emplace(name + ".bias", Shape{width}, init_constant(0));
   }

@@ -26,8 +26,10 @@ void Parameter::initialise(uint64_t seed) {
   const auto n = static_cast<uint64_t>(elements());
   for (uint64_t i = 0; i < n; ++i) {
     const auto x = static_cast<float>(init(random, i));  // the same weights in every dtype
-    if (value.dtype() == DType::f64) value.as<double>()[i] = static_cast<double>(x);
-    else value.as<float>()[i] = x;
+    if (value.dtype() == DType::f64)
+      value.as<double>()[i] = static_cast<double>(x);
+    else
+      value.as<float>()[i] = x;
   }
   changed();
 }

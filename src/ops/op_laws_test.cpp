@@ -1,6 +1,6 @@
-// The laws that hold for every operation, over the one table of shapes (all_op_cases): gradients agree with finite differences in
-// double; the fast path agrees with double within the computed tolerance; all of an output is written and nothing behind it; the
-// number of threads changes no bit; a value that is made again in backward is the same.
+// The laws that hold for every operation, over the one table of shapes (all_op_cases): gradients agree with finite
+// differences in double; the fast path agrees with double within the computed tolerance; all of an output is written
+// and nothing behind it; the number of threads changes no bit; a value that is made again in backward is the same.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -19,7 +19,9 @@ std::vector<OpCase> cases(bool published) {
 }
 
 // Published shapes take minutes in double: ./test --full asks for them. Finite differences stay with the small ones.
-std::vector<OpCase> published_cases() { return std::getenv("STATERA_PUBLISHED_SHAPES") ? cases(true) : std::vector<OpCase>{}; }
+std::vector<OpCase> published_cases() {
+  return std::getenv("STATERA_PUBLISHED_SHAPES") ? cases(true) : std::vector<OpCase>{};
+}
 
 class OpLaws : public testing::TestWithParam<OpCase> {
  protected:
@@ -49,7 +51,8 @@ TEST_P(OpLaws, GradientIsTheFiniteDifference) {
         return objective(run_case(c, DType::f64, reference, shifted, nullptr, false));
       };
       const double slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
-      EXPECT_NEAR(slope, expected, 1e-6 * std::max(1.0, std::abs(expected))) << c.op << "/" << c.name << " d" << input.name;
+      EXPECT_NEAR(slope, expected, 1e-6 * std::max(1.0, std::abs(expected)))
+          << c.op << "/" << c.name << " d" << input.name;
     }
   }
 }
@@ -63,7 +66,8 @@ void fast_is_reference(const OpCase& c, const Device& reference) {
     for (const auto& [name, values] : t) {
       const double allowed = computed_tolerance(relative_l2(p.at(name), values), c.reduction);
       EXPECT_LE(relative_l2(f.at(name), values), allowed) << c.op << "/" << c.name << " " << kind << name;
-      EXPECT_LE(relative_l2(p.at(name), values), 1e-4) << c.op << "/" << c.name << " reference in float, " << kind << name;
+      EXPECT_LE(relative_l2(p.at(name), values), 1e-4)
+          << c.op << "/" << c.name << " reference in float, " << kind << name;
     }
   };
   compare("", truth.outputs, plain.outputs, fast.outputs);
@@ -113,7 +117,10 @@ TEST_P(OpLaws, WhatIsMadeAgainIsTheSame) {
   const OpCase& c = GetParam();
   const NamedDoubles inputs = random_inputs(c, 5);
   const Device fast = Device::cpu({.threads = 2});
-  for (const auto& [device, dtype] : {std::pair(fast, DType::f32), {fast.with(Precision::bf16), DType::f32}, {reference, DType::f32}, {reference, DType::f64}}) {
+  for (const auto& [device, dtype] : {std::pair(fast, DType::f32),
+                                      {fast.with(Precision::bf16), DType::f32},
+                                      {reference, DType::f32},
+                                      {reference, DType::f64}}) {
     Tape tape(device);
     std::vector<Tensor> values;
     NamedVars vars;
@@ -131,7 +138,8 @@ TEST_P(OpLaws, WhatIsMadeAgainIsTheSame) {
   }
 }
 
-// What `statera bench --ops` is: every operation at a shape of the presets, and where it serves inference, its step too.
+// What `statera bench --ops` is: every operation at a shape of the presets, and where it serves inference, its step
+// too.
 TEST(OpCases, EveryOperationIsBenchmarked) {
   std::set<std::string> all, trained, served, stepped;
   for (const OpCase& c : all_op_cases()) {

@@ -1,5 +1,5 @@
-// For operations with a state: how kernels find the state of each sequence. One kernel serves training, where the states are the rows
-// of one tensor, and inference, where every sequence brings its own.
+// For operations with a state: how kernels find the state of each sequence. One kernel serves training, where the
+// states are the rows of one tensor, and inference, where every sequence brings its own.
 #pragma once
 #include "core/arena.hpp"
 #include "core/rows.hpp"

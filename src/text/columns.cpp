@@ -10,7 +10,8 @@
 namespace statera {
 
 namespace {
-// The C library knows the width of characters, for the encoding of the thread's locale; so this thread has UTF-8 while one lives.
+// The C library knows the width of characters, for the encoding of the thread's locale; so this thread has UTF-8 while
+// one lives.
 class Utf8Locale {
  public:
   Utf8Locale() : before_(utf8() ? uselocale(utf8()) : nullptr) {}
@@ -39,7 +40,8 @@ wchar_t code_point(std::string_view character) {
 size_t width(wchar_t code) {
   if (code < 0x7F) return 1;
   const int known = wcwidth(code);
-  return known >= 0 ? static_cast<size_t>(known) : 2;  // too much rather than too little: it may be newer than the library
+  // too much rather than too little: it may be newer than the library
+  return known >= 0 ? static_cast<size_t>(known) : 2;
 }
 
 // The character at the front; one byte if they are none.

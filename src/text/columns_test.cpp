@@ -24,7 +24,8 @@ TEST(Columns, WhatIsTooLongIsCutBetweenCharacters) {
   EXPECT_EQ(cut_to_columns("u\u0308nd so", 4), "u\u0308n..");
   EXPECT_EQ(cut_to_columns("plain", 1), ".");
   EXPECT_EQ(cut_to_columns("plain", 0), "");
-  for (size_t columns = 0; columns < 12; ++columns) EXPECT_LE(columns_of(cut_to_columns("\u732ba\u732bu\u0308\xff\u732b xyz", columns)), columns);
+  for (size_t columns = 0; columns < 12; ++columns)
+    EXPECT_LE(columns_of(cut_to_columns("\u732ba\u732bu\u0308\xff\u732b xyz", columns)), columns);
 }
 
 }  // namespace

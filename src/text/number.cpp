@@ -9,7 +9,9 @@ namespace {
 std::string written(double value, std::chars_format format, int precision) {
   std::array<char, 400> text;  // the largest double has 309 digits before the point
   const int most = 80;
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value, format, precision < most ? precision : most).ptr};
+  return {
+      text.data(),
+      std::to_chars(text.data(), text.data() + text.size(), value, format, precision < most ? precision : most).ptr};
 }
 }  // namespace
 

@@ -10,7 +10,8 @@ namespace statera {
 namespace {
 
 TEST(Numbers, AreWrittenAsPrintfWritesThem) {  // in the locale of tests, "C"
-  const double values[] = {0, -0.0, 1, -1.5, 0.1, 2.0 / 3, 1e-5, 123456.789, 1e21, 1.7976931348623157e308, 5e-324, 0.5, 2.5, 0.0005, INFINITY, NAN};
+  const double values[] = {0,      -0.0, 1,   -1.5,   0.1,      2.0 / 3, 1e-5, 123456.789, 1e21, 1.7976931348623157e308,
+                           5e-324, 0.5,  2.5, 0.0005, INFINITY, NAN};
   for (const double value : values)
     for (const int digits : {0, 1, 3, 6, 9}) {
       char text[512];
@@ -36,7 +37,8 @@ TEST(Numbers, AreRounded) {
   EXPECT_EQ(rounded(0.0070000002160668373, 6), 0.007);
   EXPECT_EQ(rounded(0.00849, 2), 0.0085);
   EXPECT_EQ(rounded(0, 2), 0);
-  EXPECT_EQ(rounded(std::numeric_limits<double>::max(), 2), std::numeric_limits<double>::max());  // two digits would be beyond a double
+  // two digits would be beyond a double
+  EXPECT_EQ(rounded(std::numeric_limits<double>::max(), 2), std::numeric_limits<double>::max());
 }
 
 }  // namespace

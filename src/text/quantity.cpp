@@ -36,9 +36,13 @@ std::string number_text(double number) { return significant(number, 6); }
 std::string seconds_text(double seconds) {
   const auto s = static_cast<int64_t>(std::llround(seconds));
   char text[48];
-  if (s < 60) std::snprintf(text, sizeof text, "%lld s", static_cast<long long>(s));
-  else if (s < 3600) std::snprintf(text, sizeof text, "%lld m %02lld s", static_cast<long long>(s / 60), static_cast<long long>(s % 60));
-  else std::snprintf(text, sizeof text, "%lld h %02lld m", static_cast<long long>(s / 3600), static_cast<long long>(s / 60 % 60));
+  if (s < 60)
+    std::snprintf(text, sizeof text, "%lld s", static_cast<long long>(s));
+  else if (s < 3600)
+    std::snprintf(text, sizeof text, "%lld m %02lld s", static_cast<long long>(s / 60), static_cast<long long>(s % 60));
+  else
+    std::snprintf(text, sizeof text, "%lld h %02lld m", static_cast<long long>(s / 3600),
+                  static_cast<long long>(s / 60 % 60));
   return text;
 }
 

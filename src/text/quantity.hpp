@@ -4,9 +4,9 @@
 
 namespace statera {
 
-std::string bytes_text(double bytes);         // "1.50 MB"
-std::string count_text(double count);         // "1.97 M"
-std::string seconds_text(double seconds);     // "2 m 05 s"
-std::string number_text(double number);       // "0.002", six digits
+std::string bytes_text(double bytes);      // "1.50 MB"
+std::string count_text(double count);      // "1.97 M"
+std::string seconds_text(double seconds);  // "2 m 05 s"
+std::string number_text(double number);    // "0.002", six digits
 
 }  // namespace statera

@@ -24,11 +24,15 @@ TEST(Utf8, AHalfCharacterIsHeldBack) {
 
 TEST(Utf8, BadBytesAreReplaced) {
   const std::string bad = "\xEF\xBF\xBD";
-  EXPECT_EQ(through("\x80" "a"), bad + "a");
-  EXPECT_EQ(through("\xC0\x80"), bad + bad);          // overlong
+  EXPECT_EQ(through("\x80"
+                    "a"),
+            bad + "a");
+  EXPECT_EQ(through("\xC0\x80"), bad + bad);            // overlong
   EXPECT_EQ(through("\xED\xA0\x80"), bad + bad + bad);  // surrogate
-  EXPECT_EQ(through("\xF4\x90"), bad + bad);          // above U+10FFFF
-  EXPECT_EQ(through("\xE6\xBC" "x"), bad + "x");
+  EXPECT_EQ(through("\xF4\x90"), bad + bad);            // above U+10FFFF
+  EXPECT_EQ(through("\xE6\xBC"
+                    "x"),
+            bad + "x");
 }
 
 }  // namespace

@@ -17,8 +17,10 @@ constexpr int64_t block_elements = 8192;
 
 template <class T>
 const AdamWKernels<T>& kernels(const Device& device) {
-  if constexpr (std::is_same_v<T, double>) return adamw_ref_f64;
-  else return device.kernels() == KernelChoice::fast ? adamw_cpu : adamw_ref_f32;
+  if constexpr (std::is_same_v<T, double>)
+    return adamw_ref_f64;
+  else
+    return device.kernels() == KernelChoice::fast ? adamw_cpu : adamw_ref_f32;
 }
 }  // namespace
 
@@ -26,17 +28,20 @@ AdamW::AdamW(std::vector<Parameter*> parameters, AdamWOptions options, Device de
     : parameters_(std::move(parameters)), options_(options), device_(std::move(device)) {
   const AdamWOptions& o = options_;
   require(std::isfinite(o.lr) && o.lr > 0, ErrorCode::config, "[adamw] lr ", o.lr, " is not above 0");
-  require(o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1, ErrorCode::config, "[adamw] beta1 ", o.beta1, " and beta2 ", o.beta2,
-          " must be at least 0 and below 1");
-  require(o.eps > 0 && std::isfinite(o.eps), ErrorCode::config, "[adamw] eps is ", o.eps, "; expected a finite number above 0");
+  require(o.beta1 >= 0 && o.beta1 < 1 && o.beta2 >= 0 && o.beta2 < 1, ErrorCode::config, "[adamw] beta1 ", o.beta1,
+          " and beta2 ", o.beta2, " must be at least 0 and below 1");
+  require(o.eps > 0 && std::isfinite(o.eps), ErrorCode::config, "[adamw] eps is ", o.eps,
+          "; expected a finite number above 0");
   for (const auto& [name, value] : {std::pair("weight_decay", o.weight_decay), {"clip", o.clip}})
-    require(value >= 0 && std::isfinite(value), ErrorCode::config, "[adamw] ", name, " is ", value, "; expected a finite number, 0 or more");
+    require(value >= 0 && std::isfinite(value), ErrorCode::config, "[adamw] ", name, " is ", value,
+            "; expected a finite number, 0 or more");
   double bytes = 0;
   for (const Parameter* p : parameters_) bytes += 2 * static_cast<double>(p->value.view().bytes());
   require_memory(bytes, "AdamW, for two means of each gradient,", "take a smaller model");
   for (size_t p = 0; p < parameters_.size(); ++p) {
     const Parameter& parameter = *parameters_[p];
-    require(!parameter.grad.empty(), ErrorCode::config, "[adamw] ", parameter.name, " has no gradient; make the model for training");
+    require(!parameter.grad.empty(), ErrorCode::config, "[adamw] ", parameter.name,
+            " has no gradient; make the model for training");
     mean_.emplace_back(parameter.value.dtype(), parameter.shape);
     square_.emplace_back(parameter.value.dtype(), parameter.shape);
     for (int64_t begin = 0; begin < parameter.elements(); begin += block_elements)
@@ -56,7 +61,8 @@ double AdamW::gradient_norm() {
   });
   double total = 0;
   for (size_t b = 0; b < blocks_.size(); ++b) {
-    require(std::isfinite(sums_[b]), ErrorCode::numeric, "[adamw] the gradient of ", parameters_[blocks_[b].parameter]->name, " is not finite");
+    require(std::isfinite(sums_[b]), ErrorCode::numeric, "[adamw] the gradient of ",
+            parameters_[blocks_[b].parameter]->name, " is not finite");
     total += sums_[b];
   }
   return std::sqrt(total);
@@ -77,11 +83,17 @@ double AdamW::step(double factor) {
     const double lr = all * p.lr_scale, rate = lr / unbiased, keep = 1 - lr * static_cast<double>(o.weight_decay);
     dispatch(p.value.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      kernels<T>(device_).update({.weight = p.value.as<T>() + block.begin, .grad = p.grad.as<T>() + block.begin,
+      kernels<T>(device_).update({.weight = p.value.as<T>() + block.begin,
+                                  .grad = p.grad.as<T>() + block.begin,
                                   .mean = mean_[block.parameter].as<T>() + block.begin,
-                                  .square = square_[block.parameter].as<T>() + block.begin, .count = block.count,
-                                  .clip = static_cast<T>(clip), .beta1 = static_cast<T>(o.beta1), .beta2 = static_cast<T>(o.beta2),
-                                  .rate = static_cast<T>(rate), .root = static_cast<T>(root), .eps = static_cast<T>(o.eps),
+                                  .square = square_[block.parameter].as<T>() + block.begin,
+                                  .count = block.count,
+                                  .clip = static_cast<T>(clip),
+                                  .beta1 = static_cast<T>(o.beta1),
+                                  .beta2 = static_cast<T>(o.beta2),
+                                  .rate = static_cast<T>(rate),
+                                  .root = static_cast<T>(root),
+                                  .eps = static_cast<T>(o.eps),
                                   .keep = p.decay ? static_cast<T>(keep) : T{1}});
     });
   });

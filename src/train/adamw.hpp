@@ -6,16 +6,18 @@
 
 namespace statera {
 
-template <class T> struct AdamWUpdate {
+template <class T>
+struct AdamWUpdate {
   T *weight, *grad, *mean, *square;  // [count]; grad is zeroed
   int64_t count;
-  T clip;          // factor of the gradient
+  T clip;  // factor of the gradient
   T beta1, beta2;
-  T rate, root;    // lr over the bias correction of the mean; 1 / sqrt of that of the square
-  T eps, keep;     // keep: 1 - lr * weight decay
+  T rate, root;  // lr over the bias correction of the mean; 1 / sqrt of that of the square
+  T eps, keep;   // keep: 1 - lr * weight decay
 };
 
-template <class T> struct AdamWKernels {
+template <class T>
+struct AdamWKernels {
   const char* name;
   double (*sum_of_squares)(const T* grad, int64_t count) noexcept;  // in double, in a fixed order
   void (*update)(const AdamWUpdate<T>&) noexcept;

@@ -50,7 +50,8 @@ void Update(const AdamWUpdate<float>& a) {
   }
   if (i == a.count) return;
   const auto mask = hn::FirstN(d, static_cast<size_t>(a.count - i));
-  auto weight = LoadPart(d, mask, a.weight + i), mean = LoadPart(d, mask, a.mean + i), square = LoadPart(d, mask, a.square + i);
+  auto weight = LoadPart(d, mask, a.weight + i), mean = LoadPart(d, mask, a.mean + i),
+       square = LoadPart(d, mask, a.square + i);
   UpdateLanes(d, a, LoadPart(d, mask, a.grad + i), weight, mean, square);
   StorePart(weight, d, mask, a.weight + i);
   StorePart(mean, d, mask, a.mean + i);
@@ -68,7 +69,9 @@ namespace statera {
 namespace {
 HWY_EXPORT(SumOfSquares);
 HWY_EXPORT(Update);
-double sum_of_squares(const float* grad, int64_t count) noexcept { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(grad, count); }
+double sum_of_squares(const float* grad, int64_t count) noexcept {
+  return HWY_DYNAMIC_DISPATCH(SumOfSquares)(grad, count);
+}
 void update(const AdamWUpdate<float>& a) noexcept { HWY_DYNAMIC_DISPATCH(Update)(a); }
 }  // namespace
 

@@ -20,10 +20,14 @@ struct Two {  // a matrix that decays and a bias that does not
   std::vector<Parameter*> all() { return {&matrix, &bias}; }
 };
 
-double get(const View& v, int64_t i) { return v.dtype == DType::f64 ? v.as<double>()[i] : static_cast<double>(v.as<float>()[i]); }
+double get(const View& v, int64_t i) {
+  return v.dtype == DType::f64 ? v.as<double>()[i] : static_cast<double>(v.as<float>()[i]);
+}
 void set(const View& v, int64_t i, double x) {
-  if (v.dtype == DType::f64) v.as<double>()[i] = x;
-  else v.as<float>()[i] = static_cast<float>(x);
+  if (v.dtype == DType::f64)
+    v.as<double>()[i] = x;
+  else
+    v.as<float>()[i] = static_cast<float>(x);
 }
 
 void set_gradients(Two& two, int64_t step, double scale) {
@@ -48,14 +52,17 @@ struct Plain {
     double sum = 0;
     for (Parameter* p : two.all())
       for (int64_t i = 0; i < p->elements(); ++i) sum += get(p->grad, i) * get(p->grad, i);
-    const double norm = std::sqrt(sum), clip = o.clip > 0 && norm > double(o.clip) ? double(o.clip) / norm : 1, lr = factor * double(o.lr);
+    const double norm = std::sqrt(sum), clip = o.clip > 0 && norm > double(o.clip) ? double(o.clip) / norm : 1,
+                 lr = factor * double(o.lr);
     for (size_t k = 0; k < 2; ++k)
       for (size_t i = 0; i < w[k].size(); ++i) {
-        const double g = clip * get(two.all()[k]->grad, static_cast<int64_t>(i)), b1 = double(o.beta1), b2 = double(o.beta2);
+        const double g = clip * get(two.all()[k]->grad, static_cast<int64_t>(i)), b1 = double(o.beta1),
+                     b2 = double(o.beta2);
         m[k][i] = b1 * m[k][i] + (1 - b1) * g;
         v[k][i] = b2 * v[k][i] + (1 - b2) * g * g;
         if (k == 0) w[k][i] -= lr * double(o.weight_decay) * w[k][i];
-        w[k][i] -= lr * (m[k][i] / (1 - std::pow(b1, t))) / (std::sqrt(v[k][i] / (1 - std::pow(b2, t))) + double(o.eps));
+        w[k][i] -=
+            lr * (m[k][i] / (1 - std::pow(b1, t))) / (std::sqrt(v[k][i] / (1 - std::pow(b2, t))) + double(o.eps));
       }
     return norm;
   }

@@ -1,6 +1,5 @@
 #include "train/carry.hpp"
 
-
 namespace statera {
 
 namespace {
@@ -34,7 +33,8 @@ void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& st
   if (one_a_lane(tokens, length)) return;
   std::vector<int64_t> from;
   for (size_t s = 0; s < tokens.start.size(); ++s)
-    if (s + 1 == tokens.start.size() || lane_of(tokens, s + 1, length) != lane_of(tokens, s, length)) from.push_back(static_cast<int64_t>(s));
+    if (s + 1 == tokens.start.size() || lane_of(tokens, s + 1, length) != lane_of(tokens, s, length))
+      from.push_back(static_cast<int64_t>(s));
   take(state, from);
 }
 

@@ -28,7 +28,8 @@ void TrainOptions::visit(FieldVisitor& v) {
   v.field("warmup", warmup, "steps of linear rise; 0: chosen");
   v.field("decay", decay, "last steps of wsd; 0: chosen");
   v.field("weight_decay", weight_decay, "decoupled weight decay of matrices");
-  v.field("dropout", dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training");
+  v.field("dropout", dropout,
+          "the share of the embedding and of what each half of a block adds that is zeroed in training");
   v.field("clip", clip, "largest norm of the gradient; 0: none");
   v.field("seed", seed, "of weights, batches and dropout");
   v.field("carry", carry, "states go on from batch to batch");
@@ -52,8 +53,10 @@ void RunState::visit(FieldVisitor& v) {
 }
 
 namespace {
-// Before 3, carried states had the numbers of their layer and place for names, and there were no positions of inner stacks. 1 had no checksum.
-constexpr const char *format = "statera checkpoint 3", *format_2 = "statera checkpoint 2", *format_1 = "statera checkpoint 1";
+// Before 3, carried states had the numbers of their layer and place for names, and there were no positions of inner
+// stacks. 1 had no checksum.
+constexpr const char *format = "statera checkpoint 3", *format_2 = "statera checkpoint 2",
+                     *format_1 = "statera checkpoint 1";
 constexpr const char* mend = "; the file is damaged: remove it to start afresh";
 
 std::string text_at(const SafetensorsFile& file, const std::string& key) {
@@ -66,7 +69,8 @@ std::string text_at(const SafetensorsFile& file, const std::string& key) {
 SafetensorsFile open(const std::string& out) {
   SafetensorsFile file = SafetensorsFile::open(checkpoint_path(out));
   const std::string found = text_at(file, "format");
-  require(found == format || found == format_2 || found == format_1, ErrorCode::io, file.path(), ": format ", in_quotes(found), ", expected '", format, "'");
+  require(found == format || found == format_2 || found == format_1, ErrorCode::io, file.path(), ": format ",
+          in_quotes(found), ", expected '", format, "'");
   if (found != format_1) file.require_checksum();
   return file;
 }
@@ -80,19 +84,21 @@ Config read(const SafetensorsFile& file, const std::string& key) {
 
 const FileTensor& expect(const SafetensorsFile& file, const std::string& name, const View& to) {
   const FileTensor& from = file.at(name);
-  require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::io, file.path(), ": ", name, " is ", name_of(from.dtype), " ",
-          from.shape, ", expected ", name_of(to.dtype), " ", to.shape);
+  require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::io, file.path(), ": ", name, " is ",
+          name_of(from.dtype), " ", from.shape, ", expected ", name_of(to.dtype), " ", to.shape);
   return from;
 }
 
-void take(const SafetensorsFile& file, const std::string& name, const View& to) { copy(file.read_finite(expect(file, name, to)), to); }
+void take(const SafetensorsFile& file, const std::string& name, const View& to) {
+  copy(file.read_finite(expect(file, name, to)), to);
+}
 
 // The means of squares: none is below 0 or NaN. One may have run over to infinity; its parameter rests then.
 void take_squares(const SafetensorsFile& file, const std::string& name, const View& to) {
   copy(file.read(expect(file, name, to)), to);
   const auto good = [n = to.elements()](const auto* p) { return std::all_of(p, p + n, [](auto x) { return x >= 0; }); };
-  require(to.dtype == DType::f64 ? good(to.as<double>()) : good(to.as<float>()), ErrorCode::io, file.path(), ": ", name, " has a value that is no mean of squares",
-          mend);
+  require(to.dtype == DType::f64 ? good(to.as<double>()) : good(to.as<float>()), ErrorCode::io, file.path(), ": ", name,
+          " has a value that is no mean of squares", mend);
 }
 
 // A run that has this state behind it is possible.
@@ -105,8 +111,10 @@ void check_run(const SafetensorsFile& file, const RunState& run, const TrainOpti
   check(std::isfinite(run.loss) && run.loss >= 0, "loss", run.loss, "nats of 0 or more");
   check(run.seconds >= 0 && run.seconds <= most_seconds, "seconds", run.seconds, "0 to ", most_seconds);
   check(run.best_step >= 0 && run.best_step <= run.step, "best_step", run.best_step, "0 to ", run.step);
-  if (run.best_step == 0) check(run.best == std::numeric_limits<double>::infinity(), "best", run.best, "inf, since best_step is 0");
-  else check(std::isfinite(run.best) && run.best >= 0, "best", run.best, "bits per byte of 0 or more");
+  if (run.best_step == 0)
+    check(run.best == std::numeric_limits<double>::infinity(), "best", run.best, "inf, since best_step is 0");
+  else
+    check(std::isfinite(run.best) && run.best >= 0, "best", run.best, "bits per byte of 0 or more");
   check(run.metrics_bytes >= 0, "metrics_bytes", run.metrics_bytes, "0 or more");
   check(run.cut_bytes >= 0, "cut_bytes", run.cut_bytes, "0 or more");
 }
@@ -122,8 +130,10 @@ std::string old_name(const std::vector<StateSlot>& slots, size_t slot) {
   return layer(slot) + "." + std::to_string(slot - first);
 }
 
-// What a slot carries from batch to batch, [batch, ...]. Growing slots of one clock have the same number of positions, which `grown` holds by clock.
-Tensor carried_by(const SafetensorsFile& file, const std::string& name, const StateSlot& slot, DType dtype, int64_t batch, std::vector<int64_t>& grown) {
+// What a slot carries from batch to batch, [batch, ...]. Growing slots of one clock have the same number of positions,
+// which `grown` holds by clock.
+Tensor carried_by(const SafetensorsFile& file, const std::string& name, const StateSlot& slot, DType dtype,
+                  int64_t batch, std::vector<int64_t>& grown) {
   const FileTensor& found = file.at(name);
   Shape expected{batch};
   if (slot.grows) {
@@ -134,8 +144,8 @@ Tensor carried_by(const SafetensorsFile& file, const std::string& name, const St
   } else {
     for (const int64_t size : slot.shape) expected.push_back(size);
   }
-  require(found.dtype == dtype && found.shape == expected, ErrorCode::io, file.path(), ": ", found.name, " is ", name_of(found.dtype), " ", found.shape,
-          ", expected ", name_of(dtype), " ", expected, mend);
+  require(found.dtype == dtype && found.shape == expected, ErrorCode::io, file.path(), ": ", found.name, " is ",
+          name_of(found.dtype), " ", found.shape, ", expected ", name_of(dtype), " ", expected, mend);
   return file.read_finite(found);
 }
 
@@ -153,10 +163,12 @@ CarriedState load_carried(const SafetensorsFile& file, const StateLayout& layout
   numbers.imbue(std::locale::classic());
   size_t count = 0;
   for (int64_t position; numbers >> position; ++count) {
-    require(count < carried.positions.size() && position >= 0, ErrorCode::io, file.path(), ": carried_positions do not fit the states", mend);
+    require(count < carried.positions.size() && position >= 0, ErrorCode::io, file.path(),
+            ": carried_positions do not fit the states", mend);
     carried.positions[count] = position;
   }
-  require(count == carried.positions.size() && numbers.eof(), ErrorCode::io, file.path(), ": carried_positions do not fit the states", mend);
+  require(count == carried.positions.size() && numbers.eof(), ErrorCode::io, file.path(),
+          ": carried_positions do not fit the states", mend);
   return carried;
 }
 
@@ -185,7 +197,8 @@ OutputFiles run_files() {
   for (const char* name : {checkpoint_name, trial_save_name, "metrics.jsonl"}) files.names.emplace_back(name);
   files.known_by.emplace_back(checkpoint_name);
   files.goes_on_from = checkpoint_name;
-  files.instead = "--resume goes on where there is a checkpoint, --overwrite replaces the model, --out DIR takes another folder";
+  files.instead =
+      "--resume goes on where there is a checkpoint, --overwrite replaces the model, --out DIR takes another folder";
   return files;
 }
 
@@ -212,16 +225,21 @@ void save_checkpoint(OutputFolder& folder, const Model& model, const AdamW& opti
   const auto& slots = model.layers().layout().slots;
   for (size_t i = 0; i < carried.slots.size(); ++i) tensors.push_back({"carried." + slots[i].name, carried.slots[i]});
   std::string positions;
-  for (const int64_t position : carried.positions) positions += (positions.empty() ? "" : " ") + std::to_string(position);
+  for (const int64_t position : carried.positions)
+    positions += (positions.empty() ? "" : " ") + std::to_string(position);
   write_with_checksum(folder.at(checkpoint_name), tensors,
-                      {{"format", format}, {"config", model.config().json()}, {"options", write_fields(options)}, {"run", write_fields(state)},
+                      {{"format", format},
+                       {"config", model.config().json()},
+                       {"options", write_fields(options)},
+                       {"run", write_fields(state)},
                        {"carried_positions", positions}});
 }
 
-RunState load_checkpoint(const std::string& out, const Model& model, AdamW& optimizer, CarriedState& carried, TrainOptions& options,
-                         uint64_t fingerprint) {
+RunState load_checkpoint(const std::string& out, const Model& model, AdamW& optimizer, CarriedState& carried,
+                         TrainOptions& options, uint64_t fingerprint) {
   const SafetensorsFile file = open(out);
-  const ModelConfig saved = ModelConfig::parse(text_at(file, "config"), file.path() + ": config");  // keys that are newer get their defaults
+  // keys that are newer get their defaults
+  const ModelConfig saved = ModelConfig::parse(text_at(file, "config"), file.path() + ": config");
   require(saved.json() == model.config().json(), ErrorCode::config, "the checkpoint in ", out,
           " is of another model; leave --config out to go on with it, or choose another folder for a new run");
   const auto state = read<RunState>(file, "run");
@@ -240,9 +258,11 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
   }
   optimizer.set_steps(state.step);
   carried.clear();
-  if (merged.carry && state.step > 0) carried = load_carried(file, model.layers().layout(), model.dtype(), merged.batch);
+  if (merged.carry && state.step > 0)
+    carried = load_carried(file, model.layers().layout(), model.dtype(), merged.batch);
   const size_t tensors = 3 * parameters.size() + carried.slots.size();
-  require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(), " tensors, expected ", tensors, mend);
+  require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(),
+          " tensors, expected ", tensors, mend);
   options = merged;
   return state;
 }
@@ -253,21 +273,26 @@ double checkpoint_bytes(const Model& model) {
 
 namespace {
 void require_of_best(bool good, const std::string& out, const RunState& state, const char* why) {
-  require(good, ErrorCode::io, out, ": the best weights of this run, of step ", state.best_step, ", are not there (", why, "); put them back, or take those of its "
-          "last step from ", out, "/last, or train afresh with --overwrite");
+  require(good, ErrorCode::io, out, ": the best weights of this run, of step ", state.best_step, ", are not there (",
+          why,
+          "); put them back, or take those of its "
+          "last step from ",
+          out, "/last, or train afresh with --overwrite");
 }
 }  // namespace
 
 void require_best(const std::string& out, const RunState& state) {
   std::error_code ignored;
-  require_of_best(state.best_step == 0 || std::filesystem::exists(out + "/model.safetensors", ignored), out, state, "model.safetensors is missing");
+  require_of_best(state.best_step == 0 || std::filesystem::exists(out + "/model.safetensors", ignored), out, state,
+                  "model.safetensors is missing");
 }
 
 void load_best(const std::string& out, const Model& model, const RunState& state) {
   require_best(out, state);
   const Model best = Model::load(out, model.device(), {.dtype = model.dtype(), .training = false});
   require_of_best(best.config().json() == model.config().json(), out, state, "config.json is of another model");
-  require_of_best(state.best_weights.empty() || fingerprint_text(best.fingerprint()) == state.best_weights, out, state, "model.safetensors holds others");
+  require_of_best(state.best_weights.empty() || fingerprint_text(best.fingerprint()) == state.best_weights, out, state,
+                  "model.safetensors holds others");
   const std::vector<Parameter*> from = best.parameters(), to = model.parameters();
   for (size_t i = 0; i < to.size(); ++i) {
     copy(from[i]->value, to[i]->value);

@@ -11,7 +11,9 @@ namespace statera {
 // Carried states of both kinds: of one size, and growing within a window.
 inline Model checkpoint_fuzz_model() {
   Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 8, "context": 8, "mixers": {
-      "m": {"type": "mamba2", "d_state": 4, "headdim": 8}, "A": {"type": "attention", "n_heads": 1, "window": 5}}, "layers": "m A"})", "fuzz"),
+      "m": {"type": "mamba2", "d_state": 4, "headdim": 8}, "A": {"type": "attention", "n_heads": 1, "window": 5}},
+          "layers": "m A"})",
+                                 "fuzz"),
               Device::cpu({.threads = 1}));
   model.init(1);
   return model;
@@ -34,7 +36,9 @@ inline TrainingData checkpoint_fuzz_data() {
     std::vector<int32_t> targets = std::vector<int32_t>(16);
   };
   const auto batch = [lanes = std::make_shared<Lanes>()](int64_t number) -> Batch {
-    for (size_t i = 0; i < 16; ++i) lanes->tokens.ids[i] = lanes->targets[(i + 15) % 16] = static_cast<int32_t>(97 + (7 * static_cast<size_t>(number) + i * i) % 26);
+    for (size_t i = 0; i < 16; ++i)
+      lanes->tokens.ids[i] = lanes->targets[(i + 15) % 16] =
+          static_cast<int32_t>(97 + (7 * static_cast<size_t>(number) + i * i) % 26);
     lanes->tokens.start = {8 * number, 8 * number};
     return {lanes->tokens, lanes->targets};
   };

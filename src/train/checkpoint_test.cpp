@@ -65,8 +65,10 @@ class Checkpoint : public testing::Test {
       metadata = file.metadata();
       std::vector<NamedView> views = tensors.views;
       change(metadata, views);
-      if (checksum) write_with_checksum(path + ".new", views, metadata);
-      else write_safetensors(path + ".new", views, metadata);
+      if (checksum)
+        write_with_checksum(path + ".new", views, metadata);
+      else
+        write_safetensors(path + ".new", views, metadata);
     }
     fs::rename(path + ".new", path);
   }
@@ -79,8 +81,10 @@ class Checkpoint : public testing::Test {
 void into_older(const std::string& version, Metadata& metadata, std::vector<NamedView>& views) {
   metadata["format"] = "statera checkpoint " + version;
   metadata.erase("carried_positions");
-  const std::map<std::string, std::string> names = {{"carried.layers.0.mixer.conv_state", "carried.0.0"}, {"carried.layers.0.mixer.ssm_state", "carried.0.1"},
-                                                    {"carried.layers.1.mixer.k", "carried.1.0"}, {"carried.layers.1.mixer.v", "carried.1.1"}};
+  const std::map<std::string, std::string> names = {{"carried.layers.0.mixer.conv_state", "carried.0.0"},
+                                                    {"carried.layers.0.mixer.ssm_state", "carried.0.1"},
+                                                    {"carried.layers.1.mixer.k", "carried.1.0"},
+                                                    {"carried.layers.1.mixer.v", "carried.1.1"}};
   size_t renamed = 0;
   for (NamedView& view : views)
     if (const auto found = names.find(view.name); found != names.end()) view.name = found->second, ++renamed;
@@ -95,7 +99,8 @@ TEST_F(Checkpoint, AFlippedBitIsSeen) {
     try {
       return saved_run(out).has_value();
     } catch (const Error& error) {
-      EXPECT_TRUE(error.code() == ErrorCode::io || error.code() == ErrorCode::unsupported) << error.what();  // an element type that is not known
+      // an element type that is not known
+      EXPECT_TRUE(error.code() == ErrorCode::io || error.code() == ErrorCode::unsupported) << error.what();
       EXPECT_PRED2(has, error.what(), path);
       return false;
     }
@@ -124,7 +129,8 @@ TEST_F(Checkpoint, ItsFormatSaysWhetherThereIsAChecksum) {
   EXPECT_PRED2(has, resumed(), "format 'statera checkpoint 9', expected 'statera checkpoint 3'");
   for (const std::string version : {"2", "1"}) {
     stop_behind(1);
-    rewrite([&](Metadata& metadata, std::vector<NamedView>& views) { into_older(version, metadata, views); }, version == "2");
+    rewrite([&](Metadata& metadata, std::vector<NamedView>& views) { into_older(version, metadata, views); },
+            version == "2");
     EXPECT_EQ(resumed(), "") << version;
   }
 }
@@ -143,14 +149,17 @@ TEST_F(Checkpoint, ARunThatCannotBeIsRefused) {
     EXPECT_PRED2(has, resumed(), key) << value;
   };
   const std::multimap<std::string, std::string> impossible = {
-      {"step", "-1"}, {"step", "3"}, {"loss", "-1"}, {"loss", "\"inf\""}, {"loss", "null"}, {"seconds", "-0.5"}, {"seconds", "1e300"},
-      {"seconds", "\"inf\""}, {"best", "-1"}, {"best", "\"inf\""}, {"best", "\"-inf\""}, {"best", "\"nan\""}, {"best_step", "-1"}, {"best_step", "2"},
-      {"best_step", "0"}, {"metrics_bytes", "-1"}};
+      {"step", "-1"},      {"step", "3"},       {"loss", "-1"},       {"loss", "\"inf\""},
+      {"loss", "null"},    {"seconds", "-0.5"}, {"seconds", "1e300"}, {"seconds", "\"inf\""},
+      {"best", "-1"},      {"best", "\"inf\""}, {"best", "\"-inf\""}, {"best", "\"nan\""},
+      {"best_step", "-1"}, {"best_step", "2"},  {"best_step", "0"},   {"metrics_bytes", "-1"}};
   for (const auto& [key, value] : impossible) refused("run", key, value);
   refused("options", "warmup", "-4");
   refused("options", "evaluate_bytes", "-4");
   put(good);
-  rewrite([](Metadata& metadata, auto&) { metadata["run"].replace(metadata["run"].find("\"loss\":"), 7, "\"loss\":NaN,\"x\":"); });
+  rewrite([](Metadata& metadata, auto&) {
+    metadata["run"].replace(metadata["run"].find("\"loss\":"), 7, "\"loss\":NaN,\"x\":");
+  });
   EXPECT_PRED2(has, resumed(), "no valid JSON");
 }
 
@@ -183,10 +192,12 @@ TEST_F(Checkpoint, TensorsThatNoRunHasAreRefused) {
   EXPECT_PRED2(has, resumed(), "tensors, expected");
 }
 
-// The fuzzer's first inputs are good ones, without a checksum, which no change would have; STATERA_WRITE_CORPUS=1 writes them anew.
+// The fuzzer's first inputs are good ones, without a checksum, which no change would have; STATERA_WRITE_CORPUS=1
+// writes them anew.
 TEST_F(Checkpoint, TheFuzzersFirstInputsAreGood) {
   for (const int64_t steps : {1, 2}) {
-    const std::string file = std::string(STATERA_SOURCE_DIR "/tests/fuzz/checkpoint/behind-") + std::to_string(steps) + ".safetensors";
+    const std::string file =
+        std::string(STATERA_SOURCE_DIR "/tests/fuzz/checkpoint/behind-") + std::to_string(steps) + ".safetensors";
     if (std::getenv("STATERA_WRITE_CORPUS")) {
       stop_behind(steps);
       rewrite([](Metadata& metadata, std::vector<NamedView>& views) { into_older("1", metadata, views); }, false);

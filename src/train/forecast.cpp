@@ -17,7 +17,8 @@ namespace statera {
 namespace {
 constexpr int64_t evaluations = 20, default_final_bytes = int64_t{1} << 20;
 
-// A hundredth of what is trained on, so that twenty measurements, which are a third of the work, cost less than a tenth.
+// A hundredth of what is trained on, so that twenty measurements, which are a third of the work, cost less than a
+// tenth.
 int64_t default_bytes(const TrainOptions& o) {
   constexpr int64_t least = int64_t{4} << 10, most = int64_t{64} << 10;
   return o.steps > 0 ? std::clamp(o.steps * o.batch * o.length * o.accumulate / 100, least, most) : most;
@@ -26,14 +27,19 @@ int64_t default_bytes(const TrainOptions& o) {
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets, const TrainOptions& options) {
+void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets,
+                      const TrainOptions& options) {
   CarriedState last;
-  training_pass(model, tape, tokens, targets, {.checkpoint = options.checkpoint_activations, .last = options.carry ? &last : nullptr, .dropout = options.dropout});
+  training_pass(model, tape, tokens, targets,
+                {.checkpoint = options.checkpoint_activations,
+                 .last = options.carry ? &last : nullptr,
+                 .dropout = options.dropout});
   tape.reset();
 }
 
 // Seconds of the first `windows` windows of a batch, each from a new state.
-double run_windows(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options, int64_t windows) {
+double run_windows(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options,
+                   int64_t windows) {
   const Batch batch = data.batch(0);
   const auto rows = std::min<int64_t>(windows * options.length, static_cast<int64_t>(batch.targets.size()));
   Tokens part;
@@ -49,7 +55,8 @@ double run_windows(const Model& model, Tape& tape, const TrainingData& data, con
 }
 
 std::string smaller_batch(const TrainOptions& options) {
-  return std::string("take a smaller --batch or --length") + (options.checkpoint_activations ? "" : ", or --checkpoint-activations");
+  return std::string("take a smaller --batch or --length") +
+         (options.checkpoint_activations ? "" : ", or --checkpoint-activations");
 }
 
 // What the first rows of a batch need.
@@ -63,8 +70,8 @@ double rows_bytes(const Model& model, const Batch& batch, int64_t rows, const Tr
   return static_cast<double>(tape.peak_bytes());
 }
 
-// One window of a batch: what it needs, times the windows of a batch, is what a batch needs. Shorter ones go before it, and what the next one
-// needs is seen before it runs.
+// One window of a batch: what it needs, times the windows of a batch, is what a batch needs. Shorter ones go before it,
+// and what the next one needs is seen before it runs.
 double window_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
   const Batch batch = data.batch(0);
   const auto all = std::min<int64_t>(options.length, static_cast<int64_t>(batch.targets.size()));
@@ -72,29 +79,34 @@ double window_bytes(const Model& model, const TrainingData& data, const TrainOpt
   int64_t before = 1;
   for (const int64_t part : {64, 8, 1}) {
     const int64_t rows = std::max<int64_t>(1, all / part);
-    require_memory(bytes * static_cast<double>(rows) / static_cast<double>(before), "a training sequence of " + std::to_string(rows) + " bytes", smaller_batch(options));
+    require_memory(bytes * static_cast<double>(rows) / static_cast<double>(before),
+                   "a training sequence of " + std::to_string(rows) + " bytes", smaller_batch(options));
     bytes = rows_bytes(model, batch, rows, options);
     before = rows;
   }
   return bytes;
 }
 
-// What of the budget is for the run; a quarter in any case, since slow inputs may have taken more than their half. Infinite: there is none.
+// What of the budget is for the run; a quarter in any case, since slow inputs may have taken more than their half.
+// Infinite: there is none.
 double budget_here(const TrainOptions& o, double elsewhere) {
-  return o.steps > 0 || o.budget <= 0 ? std::numeric_limits<double>::infinity() : std::max(o.budget - elsewhere, o.budget / 4);
+  return o.steps > 0 || o.budget <= 0 ? std::numeric_limits<double>::infinity()
+                                      : std::max(o.budget - elsewhere, o.budget / 4);
 }
 
 // A step and two measurements of one batch each, which cost a third of a batch, are the least that a run does.
 void require_time(const TrainOptions& o, double elsewhere, double batch_seconds) {
   const double needed = batch_seconds * (static_cast<double>(o.accumulate) + 2.0 / 3), here = budget_here(o, elsewhere);
-  require(needed <= here, ErrorCode::config, "[train] a step of ", o.accumulate == 1 ? "" : std::to_string(o.accumulate) + " batches of ", o.batch, " x ", o.length,
+  require(needed <= here, ErrorCode::config, "[train] a step of ",
+          o.accumulate == 1 ? "" : std::to_string(o.accumulate) + " batches of ", o.batch, " x ", o.length,
           " bytes and its measurements take ", significant(needed, 2), " s or more, but ", significant(here, 2),
           " s of the budget are for training; take a smaller --batch or --length, or a larger --budget");
 }
 
-double weights_bytes(const Model& model) { return static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype())); }
+double weights_bytes(const Model& model) {
+  return static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
+}
 double kept_bytes(const Model& model) { return 4 * weights_bytes(model); }  // weights, gradients, two means
-
 
 double time_batches(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options) {
   const auto run = [&](int64_t i) {
@@ -147,18 +159,24 @@ double training_bytes(const Model& model, const TrainingData& data, const TrainO
 double check_memory(const Model& model, const TrainingData& data, const TrainOptions& options) {
   const double all = training_bytes(model, data, options);
   const double copied = options.budget > 0 ? weights_bytes(model) : 0;  // by time_optimizer()
-  require_memory(all - kept_bytes(model) + copied, "a batch of " + std::to_string(options.batch) + " x " + std::to_string(options.length), smaller_batch(options));
+  require_memory(all - kept_bytes(model) + copied,
+                 "a batch of " + std::to_string(options.batch) + " x " + std::to_string(options.length),
+                 smaller_batch(options));
   return all;
 }
 
-double first_batch(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options, double elsewhere) {
+double first_batch(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options,
+                   double elsewhere) {
   const auto begin = Clock::now();
   const double bytes = check_memory(model, data, options), window = since(begin);
   const int64_t threads = std::min<int64_t>(model.device().threads(), options.batch);
   const auto batch = static_cast<double>(options.batch);
   if (window * batch * static_cast<double>(options.accumulate) < budget_here(options, elsewhere) / 8) return bytes;
-  for (int64_t windows = 1; windows < options.batch; windows *= 2)  // as many as there are threads may take as long as one
-    require_time(options, elsewhere, run_windows(model, tape, data, options, windows) * batch / static_cast<double>(std::max(windows, threads)));
+  for (int64_t windows = 1; windows < options.batch;
+       windows *= 2)  // as many as there are threads may take as long as one
+    require_time(
+        options, elsewhere,
+        run_windows(model, tape, data, options, windows) * batch / static_cast<double>(std::max(windows, threads)));
   return bytes;
 }
 
@@ -168,7 +186,8 @@ double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const
   std::vector<double> seconds[2];
   double spent = 0;
   for (int round = 0; round < most && (round == 0 || spent < limit); ++round)
-    for (const Precision precision : {Precision::bf16, Precision::fp32}) {  // bf16 first: what the first batch pays for memory is not to its favour
+    for (const Precision precision :
+         {Precision::bf16, Precision::fp32}) {  // bf16 first: what the first batch pays for memory is not to its favour
       tape.set_precision(precision);
       const auto begin = Clock::now();
       const Batch batch = data.batch(round);
@@ -184,8 +203,8 @@ double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const
   return usual(seconds[static_cast<int>(Precision::fp32)]) / usual(seconds[static_cast<int>(Precision::bf16)]);
 }
 
-Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options, OutputFolder& folder, double bytes,
-                 double elsewhere) {
+Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData& data, const TrainOptions& options,
+                 OutputFolder& folder, double bytes, double elsewhere) {
   Forecast forecast;
   forecast.bytes = bytes;
   const double batch = time_batches(model, tape, data, options);
@@ -196,7 +215,8 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData&
     forecast.checkpoint_seconds = time_save(optimizer, folder);
   }
   optimizer.zero_grad();
-  if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);  // packs the weights for it
+  // packs the weights for it
+  if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);
   const auto begin = Clock::now();
   measure_held_out(tape, model, data, options, 1);
   const double one = since(begin);
@@ -210,7 +230,8 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData&
 
 namespace {
 // As many as `usual`, or what `most` seconds allow if there is a budget; whole batches.
-void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, const TrainingData& data, const TrainOptions& o) {
+void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, const TrainingData& data,
+                  const TrainOptions& o) {
   if (bytes > 0) return;
   bytes = usual;
   if (o.budget <= 0 || seconds <= most) return;
@@ -222,11 +243,13 @@ void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, c
 
 void choose(TrainOptions& o, Forecast& forecast, const TrainingData& data, double spent, double elsewhere) {
   const double budget = std::max(0.0, o.budget - elsewhere);
-  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes(o), budget / 10 / static_cast<double>(evaluations), data, o);
+  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes(o),
+               budget / 10 / static_cast<double>(evaluations), data, o);
   choose_bytes(o.final_bytes, forecast.final_seconds, default_final_bytes, budget / 6, data, o);
   if (o.steps == 0) {
     constexpr double margin = 0.97;
-    const double fixed = static_cast<double>(evaluations) * forecast.held_out_seconds + forecast.final_seconds + 2 * forecast.checkpoint_seconds;
+    const double fixed = static_cast<double>(evaluations) * forecast.held_out_seconds + forecast.final_seconds +
+                         2 * forecast.checkpoint_seconds;
     const double interval = o.budget > 600 ? 30 : 2;
     const double step = forecast.step_seconds * (1 + forecast.checkpoint_seconds / interval);
     o.steps = std::max<int64_t>(1, static_cast<int64_t>((margin * budget - spent - fixed) / step));
@@ -237,7 +260,8 @@ void choose(TrainOptions& o, Forecast& forecast, const TrainingData& data, doubl
 }
 
 double expected_seconds(const TrainOptions& o, const Forecast& f, int64_t steps) {
-  return static_cast<double>(steps) * (f.step_seconds + f.held_out_seconds / static_cast<double>(o.evaluate_every)) + f.final_seconds;
+  return static_cast<double>(steps) * (f.step_seconds + f.held_out_seconds / static_cast<double>(o.evaluate_every)) +
+         f.final_seconds;
 }
 
 double checkpoint_interval(const TrainRun& run, const TrainOptions& options, const Forecast& forecast) {

@@ -21,7 +21,8 @@ struct InFp32 {
 };
 }  // namespace
 
-HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& data, const TrainOptions& options, int64_t bytes) {
+HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& data, const TrainOptions& options,
+                         int64_t bytes) {
   const int64_t count = held_out_batches(data, options, bytes);
   const InFp32 as_a_session(tape);
   HeldOut result;

@@ -9,9 +9,10 @@ struct HeldOut {
   int64_t positions = 0;     // counted targets
 };
 
-// Batches spread evenly over the text, each the middle of its stretch, all if they are no more than about `bytes`: the same ones in every
-// call. Resets the tape.
-HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& data, const TrainOptions& options, int64_t bytes);
+// Batches spread evenly over the text, each the middle of its stretch, all if they are no more than about `bytes`: the
+// same ones in every call. Resets the tape.
+HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& data, const TrainOptions& options,
+                         int64_t bytes);
 
 // How many batches that reads.
 int64_t held_out_batches(const TrainingData& data, const TrainOptions& options, int64_t bytes);

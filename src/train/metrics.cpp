@@ -37,7 +37,9 @@ int64_t whole_lines(const OutputPlace& place, int64_t keep) {
 }  // namespace
 
 MetricsLog::MetricsLog(OutputFolder& folder, int64_t keep)
-    : path_(folder.path() + "/" + name), missing_(keep - whole_lines(folder.at(name), keep)), file_(folder.append(name, keep - missing_)) {
+    : path_(folder.path() + "/" + name),
+      missing_(keep - whole_lines(folder.at(name), keep)),
+      file_(folder.append(name, keep - missing_)) {
   line_.reserve(512);
 }
 
@@ -63,8 +65,10 @@ void MetricsLog::add(const TrainProgress& p) {
 }
 
 int64_t MetricsLog::flush() {
-  if ((std::fflush(file_) != 0 || ::fdatasync(::fileno(file_)) != 0) && error_ == 0) error_ = errno;  // a checkpoint counts on these bytes
-  require(error_ == 0, ErrorCode::io, path_, ": cannot write: ", std::strerror(error_), "; the last checkpoint is still good");
+  // a checkpoint counts on these bytes
+  if ((std::fflush(file_) != 0 || ::fdatasync(::fileno(file_)) != 0) && error_ == 0) error_ = errno;
+  require(error_ == 0, ErrorCode::io, path_, ": cannot write: ", std::strerror(error_),
+          "; the last checkpoint is still good");
   return static_cast<int64_t>(std::ftell(file_));
 }
 

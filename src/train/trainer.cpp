@@ -1,5 +1,5 @@
-// The loop: batches, a step, a measurement now and then, checkpoints by the clock. Nothing that depends on the clock decides a bit, but for the
-// number of steps that a budget becomes and the precision that `auto` becomes, once.
+// The loop: batches, a step, a measurement now and then, checkpoints by the clock. Nothing that depends on the clock
+// decides a bit, but for the number of steps that a budget becomes and the precision that `auto` becomes, once.
 #include <chrono>
 #include <cmath>
 #include <numbers>
@@ -33,13 +33,17 @@ void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run)
   at_least("batch", o.batch, 1);
   at_least("length", o.length, 1);
   at_least("accumulate", o.accumulate, 1);
-  require(o.accumulate <= 65536, ErrorCode::config, "[train] accumulate is ", o.accumulate, "; it must be at most 65536");
-  require(o.dropout >= 0 && o.dropout < 1, ErrorCode::config, "[train] dropout is ", o.dropout, "; it must be in [0, 1)");
+  require(o.accumulate <= 65536, ErrorCode::config, "[train] accumulate is ", o.accumulate,
+          "; it must be at most 65536");
+  require(o.dropout >= 0 && o.dropout < 1, ErrorCode::config, "[train] dropout is ", o.dropout,
+          "; it must be in [0, 1)");
   at_least("warmup", o.warmup, 0);
   at_least("decay", o.decay, 0);
   at_least("evaluate_every", o.evaluate_every, 0);
-  require(run.checkpoint_seconds >= 0, ErrorCode::config, "[train] seconds between checkpoints are ", run.checkpoint_seconds, "; give 0 or more");
-  require(o.schedule == "cosine" || o.schedule == "wsd", ErrorCode::config, "[train] schedule '", o.schedule, "'; known: cosine, wsd");
+  require(run.checkpoint_seconds >= 0, ErrorCode::config, "[train] seconds between checkpoints are ",
+          run.checkpoint_seconds, "; give 0 or more");
+  require(o.schedule == "cosine" || o.schedule == "wsd", ErrorCode::config, "[train] schedule '", o.schedule,
+          "'; known: cosine, wsd");
   if (o.precision != "auto") static_cast<void>(precision_named(o.precision));
   require(run.forecast || (o.steps > 0 && o.evaluate_bytes > 0 && o.final_bytes > 0), ErrorCode::config,
           "[train] without a forecast steps, evaluate_bytes and final_bytes must be given");
@@ -47,24 +51,32 @@ void check(const TrainOptions& o, const TrainingData& data, const TrainRun& run)
   require(!run.out.empty(), ErrorCode::config, "[train] no folder to write to");
 }
 
-std::string about(double bytes) {
-  return bytes < 1e9 ? fixed(bytes / 1e6, 0) + " MB" : fixed(bytes / 1e9, 1) + " GB";
-}
+std::string about(double bytes) { return bytes < 1e9 ? fixed(bytes / 1e6, 0) + " MB" : fixed(bytes / 1e9, 1) + " GB"; }
 
 std::string clock_text(double seconds) {
   char text[48];
   const auto s = static_cast<long long>(std::max(0.0, std::ceil(seconds)));
-  if (s >= 3600) std::snprintf(text, sizeof(text), "%lld h %lld min", s / 3600, s / 60 % 60);
-  else if (s >= 60) std::snprintf(text, sizeof(text), "%lld min %lld s", s / 60, s % 60);
-  else std::snprintf(text, sizeof(text), "%lld s", s);
+  if (s >= 3600)
+    std::snprintf(text, sizeof(text), "%lld h %lld min", s / 3600, s / 60 % 60);
+  else if (s >= 60)
+    std::snprintf(text, sizeof(text), "%lld min %lld s", s / 60, s % 60);
+  else
+    std::snprintf(text, sizeof(text), "%lld s", s);
   return text;
 }
 
 class Trainer {
  public:
-  Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run, OutputFolder& folder)
-      : model_(model), data_(data), options_(options), run_(run), folder_(folder), tape_(model.device()),
-        optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip}, model.device()) {}
+  Trainer(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run,
+          OutputFolder& folder)
+      : model_(model),
+        data_(data),
+        options_(options),
+        run_(run),
+        folder_(folder),
+        tape_(model.device()),
+        optimizer_(model.parameters(), {.lr = options.lr, .weight_decay = options.weight_decay, .clip = options.clip},
+                   model.device()) {}
 
   TrainResult go() {
     try {
@@ -72,11 +84,13 @@ class Trainer {
     } catch (const Abandoned&) {  // nothing is written that was not there
       return result(false);
     }
-    // What an earlier run left is replaced piece by piece, each when there is another: the models by the first measurement (evaluate()).
+    // What an earlier run left is replaced piece by piece, each when there is another: the models by the first
+    // measurement (evaluate()).
     save();
     MetricsLog metrics(folder_, state_.metrics_bytes);
     if (metrics.missing() > 0) {
-      note("metrics.jsonl: " + std::to_string(metrics.missing()) + " bytes of the steps before are missing (was the power lost?); it goes on behind its last whole line");
+      note("metrics.jsonl: " + std::to_string(metrics.missing()) +
+           " bytes of the steps before are missing (was the power lost?); it goes on behind its last whole line");
       save(metrics);
     }
     bool stopped = false;
@@ -122,9 +136,12 @@ class Trainer {
       state_ = load_checkpoint(run_.out, model_, optimizer_, carried_, options_, data_.fingerprint);
       check(options_, data_, run_);  // those that were open came from there
       before_ = state_.seconds;
-      // Others than the best may stand there by now: better ones, which a run that was killed wrote behind its checkpoint and will write again.
-      if (state_.best_step == state_.step && state_.step > 0) write_model(model_, folder_);
-      else require_best(run_.out, state_);
+      // Others than the best may stand there by now: better ones, which a run that was killed wrote behind its
+      // checkpoint and will write again.
+      if (state_.best_step == state_.step && state_.step > 0)
+        write_model(model_, folder_);
+      else
+        require_best(run_.out, state_);
       note("going on from step " + std::to_string(state_.step) + " of " + std::to_string(options_.steps));
     } else if (run_.resume) {
       note("no checkpoint in " + run_.out + " yet: starting afresh");
@@ -132,16 +149,21 @@ class Trainer {
     if (options_.steps > 0 && state_.step == options_.steps) return;
     const TrainingData data = until_abandoned();
     Forecast forecast = or_diverged([&] {
-      const double bytes = run_.forecast || options_.precision == "auto" ? first_batch(model_, tape_, data, options_, run_.elsewhere) : 0;
+      const double bytes = run_.forecast || options_.precision == "auto"
+                               ? first_batch(model_, tape_, data, options_, run_.elsewhere)
+                               : 0;
       choose_precision(data);
-      return run_.forecast ? measure(model_, optimizer_, tape_, data, options_, folder_, bytes, run_.elsewhere) : Forecast();
+      return run_.forecast ? measure(model_, optimizer_, tape_, data, options_, folder_, bytes, run_.elsewhere)
+                           : Forecast();
     });
     choose(options_, forecast, data_, seconds(), run_.elsewhere);
     interval_ = checkpoint_interval(run_, options_, forecast);
-    progress_ = {.step_seconds = forecast.step_seconds, .held_out_seconds = forecast.held_out_seconds, .final_seconds = forecast.final_seconds};
+    progress_ = {.step_seconds = forecast.step_seconds,
+                 .held_out_seconds = forecast.held_out_seconds,
+                 .final_seconds = forecast.final_seconds};
     if (!run_.forecast) return;
-    note("forecast: " + about(forecast.bytes) + " of memory, " + std::to_string(options_.steps - state_.step) + " steps of " +
-         std::to_string(options_.batch * options_.length * options_.accumulate) + " bytes in about " +
+    note("forecast: " + about(forecast.bytes) + " of memory, " + std::to_string(options_.steps - state_.step) +
+         " steps of " + std::to_string(options_.batch * options_.length * options_.accumulate) + " bytes in about " +
          clock_text(expected_seconds(options_, forecast, options_.steps - state_.step)));
   }
 
@@ -160,14 +182,17 @@ class Trainer {
 
   // What `auto` becomes is the one thing here that the clock decides; it is kept with the run.
   void choose_precision(const TrainingData& data) {
-    const bool rounds = model_.dtype() == DType::f32, fast = rounds && model_.device().kernels() == KernelChoice::fast && multiplies_bf16();
-    require(rounds || options_.precision != "bf16", ErrorCode::config, "[train] precision bf16 is for f32 models, this one is ", name_of(model_.dtype()));
+    const bool rounds = model_.dtype() == DType::f32,
+               fast = rounds && model_.device().kernels() == KernelChoice::fast && multiplies_bf16();
+    require(rounds || options_.precision != "bf16", ErrorCode::config,
+            "[train] precision bf16 is for f32 models, this one is ", name_of(model_.dtype()));
     if (options_.precision == "auto") {
       const double gain = fast ? bf16_gain(model_, tape_, data, options_) : 0;
       optimizer_.zero_grad();
       options_.precision = gain > 1.05 ? "bf16" : "fp32";
       note("precision: " + options_.precision +
-           (gain > 0 ? "; a batch in bf16 is " + fixed(gain, 2) + " times as fast as in fp32" : "; there is no fast product of bf16 here"));
+           (gain > 0 ? "; a batch in bf16 is " + fixed(gain, 2) + " times as fast as in fp32"
+                     : "; there is no fast product of bf16 here"));
     } else if (options_.precision == "bf16" && !fast) {
       note("precision: bf16; there is no fast product of bf16 here, so that it is slower than fp32");
     }
@@ -186,10 +211,13 @@ class Trainer {
     return uint64_t{words[1]} << 32 | words[0];
   }
 
-  // The loss of one batch, its share of a step of so many targets (0: this batch is the step); its gradients are added to the parameters'.
+  // The loss of one batch, its share of a step of so many targets (0: this batch is the step); its gradients are added
+  // to the parameters'.
   double batch_loss(int64_t index, int64_t targets) {
     const Batch batch = data_.batch(index);
-    ForwardOptions forward{.checkpoint = options_.checkpoint_activations, .dropout = options_.dropout, .dropout_seed = dropout_seed(index)};
+    ForwardOptions forward{.checkpoint = options_.checkpoint_activations,
+                           .dropout = options_.dropout,
+                           .dropout_seed = dropout_seed(index)};
     if (options_.carry) {
       sequences_from_lanes(batch.inputs, options_.length, carried_);
       forward.initial = forward.last = &carried_;
@@ -202,7 +230,8 @@ class Trainer {
   double all_batches() {
     const int64_t first = state_.step * options_.accumulate;
     int64_t targets = 0;
-    for (int64_t i = 0; options_.accumulate > 1 && i < options_.accumulate; ++i) targets += counted_targets(data_.batch(first + i).targets);
+    for (int64_t i = 0; options_.accumulate > 1 && i < options_.accumulate; ++i)
+      targets += counted_targets(data_.batch(first + i).targets);
     double loss = 0;
     for (int64_t i = 0; i < options_.accumulate; ++i) loss += batch_loss(first + i, targets);
     return loss;
@@ -220,8 +249,9 @@ class Trainer {
   }
 
   [[noreturn]] void diverged(const std::string& what) const {
-    fail(ErrorCode::numeric, "training stopped at step ", state_.step + 1, ": ", what, "; a lower --lr or a smaller --clip may mend it (",
-         run_.out, " keeps the last checkpoint and the best weights)");
+    fail(ErrorCode::numeric, "training stopped at step ", state_.step + 1, ": ", what,
+         "; a lower --lr or a smaller --clip may mend it (", run_.out,
+         " keeps the last checkpoint and the best weights)");
   }
 
   // The norm of the gradients, or the operation that made the first bad one.
@@ -249,11 +279,13 @@ class Trainer {
     const double spent = std::chrono::duration<double>(Clock::now() - begin).count();
     progress_.step_seconds += (progress_.step_seconds > 0 ? 0.1 : 1) * (spent - progress_.step_seconds);
     if (state_.step % options_.evaluate_every == 0 || state_.step == options_.steps) p.held_out = evaluate();
-    p.bytes_per_second = static_cast<double>(options_.batch * options_.length * options_.accumulate) / progress_.step_seconds;
+    p.bytes_per_second =
+        static_cast<double>(options_.batch * options_.length * options_.accumulate) / progress_.step_seconds;
     p.seconds = seconds();
     const auto left = static_cast<double>(options_.steps - state_.step);
-    p.seconds_left = left * (progress_.step_seconds + progress_.held_out_seconds / static_cast<double>(options_.evaluate_every)) +
-                     progress_.final_seconds;
+    p.seconds_left =
+        left * (progress_.step_seconds + progress_.held_out_seconds / static_cast<double>(options_.evaluate_every)) +
+        progress_.final_seconds;
     return p;
   }
 
@@ -291,12 +323,18 @@ class Trainer {
   }
 
   TrainResult result(bool finished) const {
-    TrainResult r{.options = options_, .step = state_.step, .best_step = state_.best_step, .finished = finished, .loss = state_.loss};
+    TrainResult r{.options = options_,
+                  .step = state_.step,
+                  .best_step = state_.best_step,
+                  .finished = finished,
+                  .loss = state_.loss};
     r.seconds = seconds();
     return r;
   }
 
-  struct Pace { double step_seconds = 0, held_out_seconds = 0, final_seconds = 0; };
+  struct Pace {
+    double step_seconds = 0, held_out_seconds = 0, final_seconds = 0;
+  };
 
   Model& model_;
   const TrainingData& data_;
@@ -320,7 +358,8 @@ TrainResult train(Model& model, const TrainingData& data, const TrainOptions& op
   return Trainer(model, data, options, run, folder).go();
 }
 
-TrainResult train(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run, OutputFolder& folder) {
+TrainResult train(Model& model, const TrainingData& data, const TrainOptions& options, const TrainRun& run,
+                  OutputFolder& folder) {
   check(options, data, run);
   return Trainer(model, data, options, run, folder).go();
 }

@@ -1,4 +1,5 @@
-// What happens before the first step: a batch that the budget does not hold, and an end that is asked for. The clock decides nothing here.
+// What happens before the first step: a batch that the budget does not hold, and an end that is asked for. The clock
+// decides nothing here.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -33,7 +34,8 @@ TEST(TrainerBudget, ABatchThatDoesNotFitIsRefusedBeforeItRuns) {
     run.options.precision = precision;
     run.batches = 0;
     Model model = small_model();
-    const std::string error = error_of([&] { train(model, run.data(), run.options, {.out = folder.path + "/m"}); }, ErrorCode::config);
+    const std::string error =
+        error_of([&] { train(model, run.data(), run.options, {.out = folder.path + "/m"}); }, ErrorCode::config);
     EXPECT_NE(error.find("a step of 16 x 24 bytes and its measurements take "), std::string::npos) << error;
     EXPECT_NE(error.find("take a smaller --batch or --length, or a larger --budget"), std::string::npos) << error;
     EXPECT_EQ(run.batches, 2) << "one window for its memory, one for its time";
@@ -47,7 +49,8 @@ TEST(TrainerBudget, AnEndIsHeardBeforeTheFirstStep) {
     Counted run;
     Model model = small_model();
     int64_t asks = 0;
-    const TrainResult result = train(model, run.data(), run.options, {.out = folder.path + "/m", .abandon = [&] { return ++asks >= asked; }});
+    const TrainResult result =
+        train(model, run.data(), run.options, {.out = folder.path + "/m", .abandon = [&] { return ++asks >= asked; }});
     EXPECT_FALSE(result.finished);
     EXPECT_EQ(result.step, 0);
     EXPECT_EQ(run.batches + run.held_out, asked - 1);
@@ -62,7 +65,8 @@ TEST(TrainerBudget, AnEndOfTheLastMeasurementLosesNothing) {
   const double expected = train(model, run.data(), run.options, {.out = whole.path}).held_out;
   bool last = false;
   const auto progress = [&](const TrainProgress& p) { last = p.step == p.steps; };
-  TrainResult result = train(model, run.data(), run.options, {.out = cut.path, .abandon = [&] { return last; }, .progress = progress});
+  TrainResult result =
+      train(model, run.data(), run.options, {.out = cut.path, .abandon = [&] { return last; }, .progress = progress});
   EXPECT_FALSE(result.finished);
   EXPECT_EQ(result.step, result.options.steps);
   run.batches = 0;

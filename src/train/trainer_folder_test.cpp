@@ -16,19 +16,22 @@ using namespace test;
 TEST(TrainerFolder, AnEarlierModelStaysUntilThereIsAnother) {
   const Folder folder;
   const std::string before = weights_after(short_run(), folder.path);
-  const auto models = [&] { return bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors"); };
+  const auto models = [&] {
+    return bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors");
+  };
   TrainOptions options = short_run();
   options.seed = 7;
   Model model = small_model();
   model.init(8);
-  train(model, data_for(options), options, {.out = folder.path, .overwrite = true, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
-          if (p.step < 3) {
-            EXPECT_TRUE(models() == before);
-          } else {
-            EXPECT_FALSE(fs::exists(folder.path + "/last"));
-            EXPECT_NO_THROW(Model::load(folder.path, Device::cpu({.threads = 1})));
-          }
-        }});
+  train(model, data_for(options), options,
+        {.out = folder.path, .overwrite = true, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
+           if (p.step < 3) {
+             EXPECT_TRUE(models() == before);
+           } else {
+             EXPECT_FALSE(fs::exists(folder.path + "/last"));
+             EXPECT_NO_THROW(Model::load(folder.path, Device::cpu({.threads = 1})));
+           }
+         }});
   EXPECT_TRUE(fs::exists(folder.path + "/last/model.safetensors"));
   EXPECT_FALSE(models() == before);
 }
@@ -38,9 +41,12 @@ TEST(TrainerFolder, AnEarlierModelIsReplacedOnlyWhenAsked) {
   const std::string before = weights_after(short_run(), folder.path);
   const auto refused = [&](bool resume) {
     Model model = small_model();
-    const std::string error = error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume}); }, ErrorCode::io);
+    const std::string error =
+        error_of([&] { train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume}); },
+                 ErrorCode::io);
     EXPECT_NE(error.find(folder.path + " holds a model already ("), std::string::npos) << error;
-    EXPECT_TRUE(bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors") == before);
+    EXPECT_TRUE(bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors") ==
+                before);
   };
   refused(false);
   fs::remove_all(folder.path + "/checkpoint");
@@ -53,9 +59,10 @@ TEST(TrainerFolder, AFolderThatIsMovedGetsTheRunAndAnotherInItsPlaceNothing) {
   const std::string out = folder.path + "/run", moved = folder.path + "/moved";
   const auto start = [&](const std::string& to, bool resume, const std::function<void()>& second) {
     Model model = small_model();
-    train(model, data_for(short_run()), short_run(), {.out = to, .resume = resume, .overwrite = !resume, .progress = [&](const TrainProgress& p) {
-            if (p.step == 2) second();
-          }});
+    train(model, data_for(short_run()), short_run(),
+          {.out = to, .resume = resume, .overwrite = !resume, .progress = [&](const TrainProgress& p) {
+             if (p.step == 2) second();
+           }});
   };
   const auto swap = [&] {
     fs::rename(out, moved);
@@ -63,13 +70,17 @@ TEST(TrainerFolder, AFolderThatIsMovedGetsTheRunAndAnotherInItsPlaceNothing) {
     std::ofstream(out + "/config.json") << "another run";
   };
   const std::string error = error_of([&] { start(out, false, swap); }, ErrorCode::io);
-  EXPECT_NE(error.find(out + ": this folder was moved while it was written into, and is now " + moved), std::string::npos) << error;
+  EXPECT_NE(error.find(out + ": this folder was moved while it was written into, and is now " + moved),
+            std::string::npos)
+      << error;
   EXPECT_EQ(bytes_of(out + "/config.json"), "another run");
   EXPECT_EQ(std::distance(fs::directory_iterator(out), {}), 1);
   start(moved, true, [] {});
-  EXPECT_TRUE(bytes_of(moved + "/last/model.safetensors") + bytes_of(moved + "/model.safetensors") == weights_after(short_run(), alone.path));
+  EXPECT_TRUE(bytes_of(moved + "/last/model.safetensors") + bytes_of(moved + "/model.safetensors") ==
+              weights_after(short_run(), alone.path));
 
-  const std::string lost = error_of([&] { start(moved, false, [&] { fs::remove(moved + "/.statera.lock"); }); }, ErrorCode::io);
+  const std::string lost =
+      error_of([&] { start(moved, false, [&] { fs::remove(moved + "/.statera.lock"); }); }, ErrorCode::io);
   EXPECT_NE(lost.find(moved + ": its .statera.lock was removed"), std::string::npos) << lost;
 }
 
@@ -80,7 +91,8 @@ struct Thrown {
   Thrown() {
     options.lr = 0.03f;
     options.evaluate_every = 2;
-    data.batch = [batch = data.batch, last = Windows(options.batch, options.length, false), noise = std::vector<int32_t>()](int64_t i) mutable {
+    data.batch = [batch = data.batch, last = Windows(options.batch, options.length, false),
+                  noise = std::vector<int32_t>()](int64_t i) mutable {
       if (i < 4) return batch(i);
       const Batch plain = last(i);
       noise.assign(plain.targets.size(), 255);
@@ -103,7 +115,10 @@ TEST(TrainerFolder, OtherWeightsAreNotTakenForItsBest) {
   weights_after(short_run(), other.path);
   fs::copy_file(other.path + "/model.safetensors", weights, fs::copy_options::overwrite_existing);
   const auto error = [&] { return error_of([&] { run.go(folder.path); }, ErrorCode::io); };
-  EXPECT_NE(error().find(folder.path + ": the best weights of this run, of step 4, are not there (model.safetensors holds others)"), std::string::npos) << error();
+  EXPECT_NE(error().find(folder.path +
+                         ": the best weights of this run, of step 4, are not there (model.safetensors holds others)"),
+            std::string::npos)
+      << error();
   fs::remove(weights);
   EXPECT_NE(error().find("(model.safetensors is missing); put them back"), std::string::npos) << error();
   std::ofstream(weights, std::ios::binary) << best;
@@ -112,7 +127,8 @@ TEST(TrainerFolder, OtherWeightsAreNotTakenForItsBest) {
   EXPECT_EQ(run.go(folder.path).held_out, whole.held_out);
 }
 
-// What a checkpoint of a later step cannot make again is missed before the work; what its own step was the best of is made again.
+// What a checkpoint of a later step cannot make again is missed before the work; what its own step was the best of is
+// made again.
 TEST(TrainerFolder, BestWeightsThatAreGoneAreMissedAtOnce) {
   const Folder folder;
   const Thrown run;
@@ -120,8 +136,12 @@ TEST(TrainerFolder, BestWeightsThatAreGoneAreMissedAtOnce) {
   fs::remove(folder.path + "/model.safetensors");
   int64_t steps = 0;
   Model model = small_model();
-  const auto go_on = [&] { train(model, run.data, run.options, {.out = folder.path, .resume = true, .progress = [&](const TrainProgress&) { ++steps; }}); };
-  EXPECT_NE(error_of(go_on, ErrorCode::io).find("of step 4, are not there (model.safetensors is missing)"), std::string::npos);
+  const auto go_on = [&] {
+    train(model, run.data, run.options,
+          {.out = folder.path, .resume = true, .progress = [&](const TrainProgress&) { ++steps; }});
+  };
+  EXPECT_NE(error_of(go_on, ErrorCode::io).find("of step 4, are not there (model.safetensors is missing)"),
+            std::string::npos);
   EXPECT_EQ(steps, 0);
   const Folder at_best;
   run.go(at_best.path, 4);
@@ -135,7 +155,11 @@ TEST(TrainerFolder, MetricsThatLostTheirEndGoOnBehindTheLastWholeLine) {
   std::vector<std::string> notes;
   const auto run = [&](int64_t steps) {
     Model model = small_model();
-    train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = true, .stop = [&] { return --steps == 0; }, .note = [&](const std::string& line) { notes.push_back(line); }});
+    train(model, data_for(short_run()), short_run(),
+          {.out = folder.path,
+           .resume = true,
+           .stop = [&] { return --steps == 0; },
+           .note = [&](const std::string& line) { notes.push_back(line); }});
   };
   run(4);
   const std::string before = bytes_of(path);
@@ -143,7 +167,8 @@ TEST(TrainerFolder, MetricsThatLostTheirEndGoOnBehindTheLastWholeLine) {
   fs::resize_file(path, second + 10);
   run(1);
   run(-1);
-  const std::string after = bytes_of(path), said = "metrics.jsonl: " + std::to_string(before.size() - second) + " bytes of the steps before are missing";
+  const std::string after = bytes_of(path), said = "metrics.jsonl: " + std::to_string(before.size() - second) +
+                                                   " bytes of the steps before are missing";
   EXPECT_EQ(std::ranges::count_if(notes, [&](const std::string& line) { return line.starts_with(said); }), 1);
   EXPECT_EQ(after.substr(0, second), before.substr(0, second));
   EXPECT_EQ(after.substr(second, 10), "{\"step\": 5");
@@ -155,7 +180,8 @@ TEST(TrainerFolder, MetricsWithAnotherNameKeepTheirLinesThere) {
   const auto run = [&](bool resume) {
     Model model = small_model();
     int64_t steps = 0;
-    train(model, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume, .overwrite = !resume, .stop = [&] { return ++steps == 3; }});
+    train(model, data_for(short_run()), short_run(),
+          {.out = folder.path, .resume = resume, .overwrite = !resume, .stop = [&] { return ++steps == 3; }});
   };
   run(false);
   const std::string before = bytes_of(folder.path + "/metrics.jsonl");

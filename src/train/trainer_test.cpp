@@ -107,7 +107,8 @@ TEST(Trainer, ResumedIsTheUncutRunWithDropout) {
   resume_equals_uncut(options);
 }
 
-// The same batch at a rate that moves nothing: only what is dropped can change the loss, and held-out text is read without.
+// The same batch at a rate that moves nothing: only what is dropped can change the loss, and held-out text is read
+// without.
 TEST(Trainer, EachBatchDropsAnewAndHeldOutTextNothing) {
   const Folder folder;
   TrainOptions options = short_run();
@@ -121,9 +122,9 @@ TEST(Trainer, EachBatchDropsAnewAndHeldOutTextNothing) {
     data.batch = [batch = data.batch](int64_t) { return batch(0); };
     Model model = small_model();
     train(model, data, options, {.out = folder.path, .overwrite = true, .progress = [&](const TrainProgress& p) {
-            losses[run].push_back(std::round(p.loss * 1e6));
-            held_out[run].push_back(std::round(p.held_out * 1e6));
-          }});
+                                   losses[run].push_back(std::round(p.loss * 1e6));
+                                   held_out[run].push_back(std::round(p.held_out * 1e6));
+                                 }});
   }
   EXPECT_EQ(std::set<double>(losses[0].begin(), losses[0].end()).size(), 1u);
   EXPECT_EQ(std::set<double>(losses[1].begin(), losses[1].end()).size(), losses[1].size());
@@ -155,7 +156,8 @@ TEST(Trainer, ACheckpointWithoutTheLatestOptionGoesOn) {
   {
     Model model = small_model();
     int64_t steps = 0;
-    train(model, data_for(short_run()), short_run(), {.out = cut.path, .checkpoint_seconds = 1000, .stop = [&] { return ++steps == 4; }});
+    train(model, data_for(short_run()), short_run(),
+          {.out = cut.path, .checkpoint_seconds = 1000, .stop = [&] { return ++steps == 4; }});
   }
   const std::string path = checkpoint_path(cut.path);
   {
@@ -229,7 +231,10 @@ TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
     Model model = small_model("m A", threads);
     const TrainResult result = train(model, data_for(options), options, {.out = out.path + folder});
     Tape fp32(model.device());  // as a session would run it
-    EXPECT_EQ(result.held_out, measure_held_out(fp32, model, data_for(options), result.options, result.options.final_bytes).bits_per_byte) << precision;
+    EXPECT_EQ(
+        result.held_out,
+        measure_held_out(fp32, model, data_for(options), result.options, result.options.final_bytes).bits_per_byte)
+        << precision;
     return std::pair(result, bytes_of(out.path + folder + "/last/model.safetensors"));
   };
   const auto [fp32, fp32_weights] = run("fp32", "/fp32");
@@ -238,19 +243,24 @@ TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
   EXPECT_NEAR(fp32.held_out, bf16.held_out, 0.05);
   EXPECT_TRUE(run("bf16", "/threads", 2).second == bf16_weights);
   const auto [chosen, chosen_weights] = run("auto", "/auto");
-  EXPECT_TRUE(chosen_weights == (chosen.options.precision == "bf16" ? bf16_weights : fp32_weights)) << chosen.options.precision;
+  EXPECT_TRUE(chosen_weights == (chosen.options.precision == "bf16" ? bf16_weights : fp32_weights))
+      << chosen.options.precision;
   EXPECT_NE(chosen.options.precision, "auto");
-  Model on_bf16(small_model().config(), Device::cpu({.threads = 1, .precision = Precision::bf16}));  // the run's precision counts
+  // the run's precision counts
+  Model on_bf16(small_model().config(), Device::cpu({.threads = 1, .precision = Precision::bf16}));
   on_bf16.init(3);
   options.precision = "fp32";
   train(on_bf16, data_for(options), options, {.out = out.path + "/device"});
   EXPECT_TRUE(bytes_of(out.path + "/device/last/model.safetensors") == fp32_weights);
   options.precision = "auto";  // means what was taken
   Model again = small_model();
-  EXPECT_EQ(train(again, data_for(options), options, {.out = out.path + "/bf16", .resume = true}).options.precision, "bf16");
+  EXPECT_EQ(train(again, data_for(options), options, {.out = out.path + "/bf16", .resume = true}).options.precision,
+            "bf16");
   options.precision = "fp32";
   Model other = small_model();
-  EXPECT_NE(error_of([&] { train(other, data_for(options), options, {.out = out.path + "/bf16", .resume = true}); }, ErrorCode::config), "");
+  EXPECT_NE(error_of([&] { train(other, data_for(options), options, {.out = out.path + "/bf16", .resume = true}); },
+                     ErrorCode::config),
+            "");
 }
 
 TEST(Trainer, HeldOutBatchesAreTheMiddlesOfTheirStretches) {
@@ -266,7 +276,8 @@ TEST(Trainer, HeldOutBatchesAreTheMiddlesOfTheirStretches) {
   };
   data.held_out_batches = 10;
   Tape tape(model.device());
-  for (const int64_t count : {1, 3, 10}) measure_held_out(tape, model, data, options, count * options.batch * options.length);
+  for (const int64_t count : {1, 3, 10})
+    measure_held_out(tape, model, data, options, count * options.batch * options.length);
   EXPECT_EQ(asked, (std::vector<int64_t>{5, 1, 5, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
@@ -300,7 +311,8 @@ TEST(Trainer, TooLittleMemoryIsSaidInTime) {
   };
   {
     const Limit limit(1.9 * weights);
-    EXPECT_EQ(error_of([] { small_model(); }, ErrorCode::device).rfind("the model with its gradients needs about ", 0), 0u);
+    EXPECT_EQ(error_of([] { small_model(); }, ErrorCode::device).rfind("the model with its gradients needs about ", 0),
+              0u);
   }
   EXPECT_EQ(refused(1.9 * weights, options).rfind("AdamW, for two means of each gradient, needs about ", 0), 0u);
   const double batch = training_bytes(*model, data_for(options), options) - 4 * weights;
@@ -319,10 +331,12 @@ TEST(Trainer, AStepTakesNothingFromTheHeap) {
     options.dropout = carry ? 0.1f : 0.0f;
     std::vector<int64_t> calls(8);
     Model model = small_model("m A", 2);
-    train(model, data_for(options), options, {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
-            calls[static_cast<size_t>(p.step - 1)] = heap_calls + memory_calls();
-          }});
-    EXPECT_EQ(calls[6], calls[2]) << precision << (carry ? " with carried states" : "");  // behind step 8 it measures and saves
+    train(model, data_for(options), options,
+          {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
+             calls[static_cast<size_t>(p.step - 1)] = heap_calls + memory_calls();
+           }});
+    // behind step 8 it measures and saves
+    EXPECT_EQ(calls[6], calls[2]) << precision << (carry ? " with carried states" : "");
   }
 }
 
@@ -337,7 +351,8 @@ TEST(Trainer, AccumulatedBatchesAreOneLargeBatch) {
   double most = 0, norm = 0;
   for (size_t p = 0; p < a.parameters().size(); ++p)
     for (int64_t i = 0; i < a.parameters()[p]->elements(); ++i) {
-      const double x = static_cast<double>(a.parameters()[p]->value.as<float>()[i]), y = static_cast<double>(b.parameters()[p]->value.as<float>()[i]);
+      const double x = static_cast<double>(a.parameters()[p]->value.as<float>()[i]),
+                   y = static_cast<double>(b.parameters()[p]->value.as<float>()[i]);
       most += (x - y) * (x - y);
       norm += x * x;
     }
@@ -386,7 +401,8 @@ TEST(Trainer, ACheckpointFromBeforeAKeyOfTheConfigAndChecksumsGoesOn) {
   Model resumed = small_model();
   train(resumed, data_for(options), options, {.out = folder.path, .resume = true});
   train(whole, data_for(options), options, {.out = folder.path + "/whole"});
-  EXPECT_TRUE(bytes_of(folder.path + "/last/model.safetensors") == bytes_of(folder.path + "/whole/last/model.safetensors"));
+  EXPECT_TRUE(bytes_of(folder.path + "/last/model.safetensors") ==
+              bytes_of(folder.path + "/whole/last/model.safetensors"));
 }
 
 TEST(Trainer, FilesThatItDidNotWriteStay) {
@@ -398,7 +414,8 @@ TEST(Trainer, FilesThatItDidNotWriteStay) {
   fs::create_directory(foreign.path + "/last");
   std::ofstream(foreign.path + "/last/thesis.txt") << "years";
   std::ofstream(foreign.path + "/config.json") << "{}";
-  EXPECT_NE(error_of([&] { run(foreign.path); }, ErrorCode::io).find("config.json: was not written by statera"), std::string::npos);
+  EXPECT_NE(error_of([&] { run(foreign.path); }, ErrorCode::io).find("config.json: was not written by statera"),
+            std::string::npos);
   EXPECT_EQ(bytes_of(foreign.path + "/config.json") + bytes_of(foreign.path + "/last/thesis.txt"), "{}years");
   EXPECT_FALSE(fs::exists(foreign.path + "/statera.json") || fs::exists(foreign.path + "/checkpoint"));
 
@@ -417,7 +434,8 @@ TEST(Trainer, AFolderFromBeforeThereWasAListGoesOn) {
   const std::string expected = weights_after(short_run(), uncut.path);
   int64_t steps = 0;
   Model model = small_model();
-  train(model, data_for(short_run()), short_run(), {.out = cut.path, .checkpoint_seconds = 1000, .stop = [&] { return ++steps == 2; }});
+  train(model, data_for(short_run()), short_run(),
+        {.out = cut.path, .checkpoint_seconds = 1000, .stop = [&] { return ++steps == 2; }});
   for (const char* name : {"statera.json", "model.safetensors", "config.json"}) fs::remove(cut.path + "/" + name);
   Model again = small_model();
   train(again, data_for(short_run()), short_run(), {.out = cut.path, .resume = true});
@@ -428,22 +446,26 @@ TEST(Trainer, TwoRunsInOneFolderAreRefused) {
   const Folder folder;
   std::string second;
   Model model = small_model();
-  train(model, data_for(short_run()), short_run(), {.out = folder.path, .progress = [&](const TrainProgress& p) {
-          if (p.step != 2) return;
-          for (const bool resume : {false, true})
-            second += error_of([&] {
-              Model other = small_model();
-              train(other, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume});
-            }, ErrorCode::io);
-          second += error_of([&] { model.save(folder.path); }, ErrorCode::io);
-        }});
+  train(model, data_for(short_run()), short_run(),
+        {.out = folder.path, .progress = [&](const TrainProgress& p) {
+           if (p.step != 2) return;
+           for (const bool resume : {false, true})
+             second += error_of(
+                 [&] {
+                   Model other = small_model();
+                   train(other, data_for(short_run()), short_run(), {.out = folder.path, .resume = resume});
+                 },
+                 ErrorCode::io);
+           second += error_of([&] { model.save(folder.path); }, ErrorCode::io);
+         }});
   for (int i = 0; i < 3; ++i) {
     const size_t at = second.find(folder.path + ": process " + std::to_string(getpid()));
     ASSERT_NE(at, std::string::npos) << second;
     second.erase(at, folder.path.size());
   }
   const Folder alone;
-  const std::string written = bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors");
+  const std::string written =
+      bytes_of(folder.path + "/last/model.safetensors") + bytes_of(folder.path + "/model.safetensors");
   EXPECT_TRUE(written == weights_after(short_run(), alone.path));
 }
 
@@ -468,7 +490,9 @@ TEST(Trainer, OnAFullDiskTheLastCheckpointStays) {
   std::string error;
   for (const bool resume : {true, false}) {
     Model model = small_model();
-    error = error_of([&] { train(model, data_for(options), options, {.out = folder.path, .resume = resume, .overwrite = !resume}); }, ErrorCode::io);
+    error = error_of(
+        [&] { train(model, data_for(options), options, {.out = folder.path, .resume = resume, .overwrite = !resume}); },
+        ErrorCode::io);
     EXPECT_TRUE(before_all == all());
   }
   setrlimit(RLIMIT_FSIZE, &limit);
@@ -486,7 +510,8 @@ TEST(Trainer, AnAccumulatedStepHasTheMeanLoss) {
     Model model = small_model();
     TrainOptions options = short_run();
     options.steps = 1, options.accumulate = accumulate;
-    EXPECT_NEAR(train(model, data_for(options), options, {.out = folder.path}).loss, std::log(256.0), 0.5) << accumulate;
+    EXPECT_NEAR(train(model, data_for(options), options, {.out = folder.path}).loss, std::log(256.0), 0.5)
+        << accumulate;
   }
 }
 
@@ -495,10 +520,12 @@ TEST(Trainer, NamesWhereTheFirstBadValueWasMade) {
     const Folder folder;
     Model model = small_model();
     for (Parameter* p : model.parameters())
-      if (p->name.find("layers.1") != std::string::npos && p->shape.rank() == 2) p->value.as<float>()[5] = std::numeric_limits<float>::infinity();
+      if (p->name.find("layers.1") != std::string::npos && p->shape.rank() == 2)
+        p->value.as<float>()[5] = std::numeric_limits<float>::infinity();
     TrainOptions options = short_run();
     options.checkpoint_activations = checkpointed;
-    const std::string error = error_of([&] { train(model, data_for(options), options, {.out = folder.path}); }, ErrorCode::numeric);
+    const std::string error =
+        error_of([&] { train(model, data_for(options), options, {.out = folder.path}); }, ErrorCode::numeric);
     EXPECT_NE(error.find("step 1"), std::string::npos) << error;
     EXPECT_NE(error.find("[matmul] layers.1"), std::string::npos) << error;
   }
@@ -510,7 +537,9 @@ TEST(Trainer, Bf16IsNotForDouble) {
   options.precision = "bf16";
   Model model(small_model().config(), Device::cpu({.threads = 1}), {.dtype = DType::f64});
   model.init(3);
-  EXPECT_NE(error_of([&] { train(model, data_for(options), options, {.out = out.path}); }, ErrorCode::config).find("f64"), std::string::npos);
+  EXPECT_NE(
+      error_of([&] { train(model, data_for(options), options, {.out = out.path}); }, ErrorCode::config).find("f64"),
+      std::string::npos);
 }
 
 TEST(Trainer, RefusesImpossibleOptions) {

@@ -13,20 +13,23 @@ namespace {
 // Scalars [1] that the tape keeps.
 View scalar(Tape& tape, DType dtype, double value) {
   const View view = tape.memory().allocate(dtype, {1});
-  if (dtype == DType::f64) *view.as<double>() = value;
-  else *view.as<float>() = static_cast<float>(value);
+  if (dtype == DType::f64)
+    *view.as<double>() = value;
+  else
+    *view.as<float>() = static_cast<float>(value);
   return view;
 }
 }  // namespace
 
-TrainingLoss training_pass(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets, const ForwardOptions& options,
-                           int64_t denominator) {
+TrainingLoss training_pass(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets,
+                           const ForwardOptions& options, int64_t denominator) {
   tape.reset();
   std::vector<Var> roots;  // stays empty, and off the heap, where the model has no losses of its own
   ForwardOptions forward = options;
   if (!model.layers().loss_names().empty()) forward.losses = &roots;
   const Var loss = cross_entropy(tape, model.forward(tape, tokens, forward), targets, denominator);
-  const double share = denominator > 0 ? static_cast<double>(counted_targets(targets)) / static_cast<double>(denominator) : 1;
+  const double share =
+      denominator > 0 ? static_cast<double>(counted_targets(targets)) / static_cast<double>(denominator) : 1;
   TrainingLoss result{.loss = tape.item(loss)};
   for (const Var auxiliary : roots) result.auxiliary += share * tape.item(auxiliary);
   if (!std::isfinite(result.loss + result.auxiliary)) fail(ErrorCode::numeric, tape.first_non_finite());

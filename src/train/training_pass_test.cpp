@@ -15,15 +15,19 @@ namespace {
 // y = W x, and a loss of its own: the cost of y as logits where the first channel is right.
 class WithALoss : public Mixer {
  public:
-  WithALoss(const JsonText&, const Place& place) : projection_(place.scope + ".projection", place.d_in, place.d_out), loss_(place.losses->size()) {
+  WithALoss(const JsonText&, const Place& place)
+      : projection_(place.scope + ".projection", place.d_in, place.d_out), loss_(place.losses->size()) {
     place.losses->push_back(place.scope);
   }
   Var forward(ForwardPass& pass, Var x, const Rows&, const At&) const override {
     const Var y = projection_(pass.tape, x);
-    pass.losses[loss_] = cross_entropy(pass.tape, y, std::vector<int32_t>(static_cast<size_t>(pass.tape.value(y).rows())));
+    pass.losses[loss_] =
+        cross_entropy(pass.tape, y, std::vector<int32_t>(static_cast<size_t>(pass.tape.value(y).rows())));
     return y;
   }
-  void advance(AdvancePass& pass, const View& x, const Rows&, const At&, const View& y) const override { projection_(pass.exec, x, y); }
+  void advance(AdvancePass& pass, const View& x, const Rows&, const At&, const View& y) const override {
+    projection_(pass.exec, x, y);
+  }
   void visit_parameters(ParameterVisitor& visitor) override { projection_.visit(visitor); }
   Cost cost(Pass, int64_t, int64_t) const override { return {}; }
 
@@ -31,13 +35,18 @@ class WithALoss : public Mixer {
   Linear projection_;
   size_t loss_;
 };
-const bool added = add_mixer_type("with_a_loss", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<WithALoss>(config, place); });
+const bool added =
+    add_mixer_type("with_a_loss", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> {
+      return std::make_unique<WithALoss>(config, place);
+    });
 
 Model small_model(const std::string& mixer) {
-  return Model(ModelConfig::parse(R"({"d_model": 16, "vocab_size": 20, "mixers": {"m": )" + mixer + R"(}, "layers": "m2"})", "test"),
+  return Model(ModelConfig::parse(
+                   R"({"d_model": 16, "vocab_size": 20, "mixers": {"m": )" + mixer + R"(}, "layers": "m2"})", "test"),
                Device::cpu({.threads = 1, .kernels = KernelChoice::reference}), {.dtype = DType::f64});
 }
-constexpr const char *mamba2 = R"({"type": "mamba2", "d_state": 8, "headdim": 8})", *with_a_loss = R"({"type": "with_a_loss"})";
+constexpr const char *mamba2 = R"({"type": "mamba2", "d_state": 8, "headdim": 8})",
+                     *with_a_loss = R"({"type": "with_a_loss"})";
 
 struct Batch {
   Tokens tokens;

@@ -1,4 +1,5 @@
-// statera bench through the program: the parts, what they say, what is left out. No figure is judged: the machine that tests may be busy.
+// statera bench through the program: the parts, what they say, what is left out. No figure is judged: the machine that
+// tests may be busy.
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
@@ -11,9 +12,13 @@ using nlohmann::json;
 class BenchVerb : public Program {
  protected:
   BenchVerb() {
-    write("ssm.json", R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m2"})");
-    write("keys.json", R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "mlp": {"d_ff": 32}, "layers": "A2"})");
-    write("window.json", R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2, "window": 100}}, "layers": "A2"})");
+    write("ssm.json",
+          R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m2"})");
+    write("keys.json",
+          R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "mlp": {"d_ff": 32},
+            "layers": "A2"})");
+    write("window.json",
+          R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2, "window": 100}}, "layers": "A2"})");
   }
   json good(const std::string& arguments) const {
     const Ran ran = run("bench " + arguments + " --json");
@@ -26,19 +31,23 @@ class BenchVerb : public Program {
 
 TEST_F(BenchVerb, TellsMachineCommitAndSettings) {
   const json report = good("--roof --threads 1,2");
-  for (const char* key : {"statera", "commit", "command", "date"}) EXPECT_FALSE(report[key].get<std::string>().empty()) << key;
-  for (const char* key : {"cpu", "cores", "memory_bytes", "l1_bytes", "l2_bytes", "l3_bytes", "load", "instruction_set"})
+  for (const char* key : {"statera", "commit", "command", "date"})
+    EXPECT_FALSE(report[key].get<std::string>().empty()) << key;
+  for (const char* key :
+       {"cpu", "cores", "memory_bytes", "l1_bytes", "l2_bytes", "l3_bytes", "load", "instruction_set"})
     EXPECT_TRUE(report["machine"].contains(key)) << key;
   EXPECT_EQ(report["settings"]["threads"], json({1, 2}));
   ASSERT_EQ(report["roof"].size(), 2u);
   for (const json& roof : report["roof"])
-    for (const char* key : {"fp32_fma_gflops", "memory_read_gb_per_s", "memory_copy_gb_per_s"}) EXPECT_GT(roof[key], 0) << key;
+    for (const char* key : {"fp32_fma_gflops", "memory_read_gb_per_s", "memory_copy_gb_per_s"})
+      EXPECT_GT(roof[key], 0) << key;
   EXPECT_GE(report["roof"][0]["bf16_dot_gflops"], 0);
   EXPECT_FALSE(report.contains("training"));
 }
 
 TEST_F(BenchVerb, TrainsByLengthBatchAndThreads) {
-  const json report = good("--train ssm.json,keys.json --length 96,32 --batch 1,2 --threads 2,1 --checkpoint --out report.json");
+  const json report =
+      good("--train ssm.json,keys.json --length 96,32 --batch 1,2 --threads 2,1 --checkpoint --out report.json");
   EXPECT_EQ(json::parse(read("report.json")), report);
   ASSERT_EQ(report["training"].size(), 16u);
   const json& first = report["training"][0];
@@ -63,7 +72,8 @@ TEST_F(BenchVerb, TrainsInBothPrecisions) {
   std::vector<std::string> rows;
   std::istringstream lines(table.out);
   for (std::string line; std::getline(lines, line);)
-    if (line.find("ssm.json") != std::string::npos || line.find("positions/s") != std::string::npos) rows.push_back(line);
+    if (line.find("ssm.json") != std::string::npos || line.find("positions/s") != std::string::npos)
+      rows.push_back(line);
   ASSERT_EQ(rows.size(), 5u) << table.out;  // a heading; each number of threads, in fp32 and in bf16
   for (const char* column : {"precision", "threads", "against fewest threads", "against first precision"})
     EXPECT_NE(rows[0].find(column), std::string::npos) << rows[0];
@@ -86,10 +96,12 @@ TEST_F(BenchVerb, InfersByContextAndBatch) {
   }
   EXPECT_EQ(states["ssm.json"][0], states["ssm.json"][2]);
   EXPECT_EQ(states["keys.json"],
-            json({3 * 2 * 2 * 16 * 4.0 * 64, 3 * 2 * 2 * 16 * 4.0 * 1024}));  // sequences, layers, keys and values, channels of 4 bytes
+            json({3 * 2 * 2 * 16 * 4.0 * 64,
+                  3 * 2 * 2 * 16 * 4.0 * 1024}));  // sequences, layers, keys and values, channels of 4 bytes
   EXPECT_LE(states["window.json"][2], 3 * 2 * 2 * 16 * 4.0 * 256);
   ASSERT_EQ(report["left_out"].size(), 1u);
-  EXPECT_NE(report["left_out"][0]["what"].get<std::string>().find("keys.json, batch 3, context 1000000000"), std::string::npos);
+  EXPECT_NE(report["left_out"][0]["what"].get<std::string>().find("keys.json, batch 3, context 1000000000"),
+            std::string::npos);
   EXPECT_NE(report["left_out"][0]["why"].get<std::string>().find("free"), std::string::npos);
 }
 

@@ -1,4 +1,5 @@
-// statera compare through the program: what a user meets, what an interrupted comparison leaves, what a later call adds.
+// statera compare through the program: what a user meets, what an interrupted comparison leaves, what a later call
+// adds.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,14 +18,17 @@ class Compare : public Program {
   Compare() {
     std::string text;
     uint32_t x = 1;
-    for (int i = 0; i < 2500; ++i) text += "line " + std::to_string((x = x * 1664525 + 1013904223) >> 22) + " of the text\n";
+    for (int i = 0; i < 2500; ++i)
+      text += "line " + std::to_string((x = x * 1664525 + 1013904223) >> 22) + " of the text\n";
     write("text.txt", text);
-    write("ssm.json", R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+    write("ssm.json",
+          R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
     write("keys.json", R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
   }
   std::string usual(const std::string& out) const { return with_budget(enough()) + out + " "; }
   std::string one_candidate(const std::string& out) const {
-    return "compare text.txt --candidates ssm.json --length 32 --batch 2 --learning-rates 1 --budget " + enough() + " --out " + out;
+    return "compare text.txt --candidates ssm.json --length 32 --batch 2 --learning-rates 1 --budget " + enough() +
+           " --out " + out;
   }
   std::string enough() const {
     static const std::string budget = std::to_string(2 * least_budget()) + "s";
@@ -36,20 +40,23 @@ class Compare : public Program {
       const std::string out = "budget" + std::to_string(seconds);
       if (run(with_budget(std::to_string(seconds) + "s") + out).code != 0) continue;
       const nlohmann::json all = report(out)["candidates"];
-      if (std::all_of(all.begin(), all.end(), [](const nlohmann::json& c) { return c.contains("noise"); })) return seconds;
+      if (std::all_of(all.begin(), all.end(), [](const nlohmann::json& c) { return c.contains("noise"); }))
+        return seconds;
     }
     ADD_FAILURE() << "no budget is enough";
     return 200;
   }
   static std::string with_budget(const std::string& budget) {
-    return "compare text.txt --candidates ssm.json,keys.json --budget " + budget + " --length 32 --batch 2 --learning-rates 3 --out ";
+    return "compare text.txt --candidates ssm.json,keys.json --budget " + budget +
+           " --length 32 --batch 2 --learning-rates 3 --out ";
   }
   nlohmann::json report(const std::string& out) const { return nlohmann::json::parse(read(out + "/report.json")); }
   // What must not depend on when a comparison was cut.
   static nlohmann::json results(nlohmann::json report) {
     nlohmann::json all;
     for (const auto& c : report["candidates"])
-      all.push_back({c["name"], c["learning_rates"], c["lr"], c["steps"], c["bits_per_byte"], c["curve"], c["by_position"], c["recall"]});
+      all.push_back({c["name"], c["learning_rates"], c["lr"], c["steps"], c["bits_per_byte"], c["curve"],
+                     c["by_position"], c["recall"]});
     return all;
   }
 };
@@ -59,7 +66,8 @@ TEST_F(Compare, DataThatWereCutAreReadAgainAsFar) {
   const int writer = ::open(path("open").c_str(), O_RDWR);  // so that the pipe never ends
   const std::string text = read("text.txt").substr(0, 40'000);
   ASSERT_EQ(::write(writer, text.data(), text.size()), std::ssize(text));
-  const std::string begin = "compare - --candidates ssm.json", rest = " --length 32 --batch 2 --learning-rates 1 --out a <";
+  const std::string begin = "compare - --candidates ssm.json",
+                    rest = " --length 32 --batch 2 --learning-rates 1 --out a <";
   const Ran first = run(begin + rest + "open --budget " + std::to_string(4 * least_budget()) + "s");
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_NE(first.err.find("was over while the standard input was read"), std::string::npos) << first.err;
@@ -91,7 +99,8 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
   std::istringstream lines(ran.out);
   std::string words;  // of the output, however it is wrapped
   for (std::string line; std::getline(lines, line); words += line + " ") EXPECT_LE(line.size(), 100u) << line;
-  for (const std::string sentence : json["recommendation"]["sentences"]) EXPECT_NE(words.find(sentence), std::string::npos) << ran.out;
+  for (const std::string sentence : json["recommendation"]["sentences"])
+    EXPECT_NE(words.find(sentence), std::string::npos) << ran.out;
   EXPECT_NE(read("a/report.html").find("</html>"), std::string::npos);
   if (json["recommendation"].contains("winner")) {
     EXPECT_EQ(run("score a/winner text.txt").code, 0);
@@ -100,10 +109,12 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
   EXPECT_EQ(results(report("a")), results(json));
   EXPECT_FALSE(std::filesystem::exists(path("a/compare.sqlite-journal")));
   std::filesystem::remove(path("a/winner"));  // as while it runs
-  for (const char* inside : {"a/models/mine", "a/winner"}) fails("train text.txt --steps 2 --out " + std::string(inside), 1, "belongs to the comparison in");
+  for (const char* inside : {"a/models/mine", "a/winner"})
+    fails("train text.txt --steps 2 --out " + std::string(inside), 1, "belongs to the comparison in");
   EXPECT_EQ(run("train text.txt --config ssm.json --length 32 --batch 2 --steps 2 --no-baselines --out other").code, 0);
   const std::string weights = "a/models/ssm/model.safetensors";
-  std::filesystem::copy_file(path("other/model.safetensors"), path(weights), std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(path("other/model.safetensors"), path(weights),
+                             std::filesystem::copy_options::overwrite_existing);
   fails(usual("a"), 1, weights + ": is not the model that this comparison trained");
 }
 
@@ -118,10 +129,12 @@ TEST_F(Compare, ALaterCallAddsACandidate) {
   EXPECT_EQ(after["candidates"][0]["steps"], before["steps"]);
   EXPECT_EQ(after["candidates"][1]["name"], "keys");
   EXPECT_EQ(after["candidates"][1]["status"], "done");
-  EXPECT_NE(after["terms"]["equal"].get<std::string>().find("; weight decay 0.3; dropout 0.1"), std::string::npos) << after["terms"];
+  EXPECT_NE(after["terms"]["equal"].get<std::string>().find("; weight decay 0.3; dropout 0.1"), std::string::npos)
+      << after["terms"];
   for (const char* name : {"ssm", "keys"}) {
     const std::string checkpoint = read(std::string("a/models/") + name + "/checkpoint/state.safetensors");
-    for (const char* option : {R"(weight_decay\":0.3,)", R"(dropout\":0.1,)"}) EXPECT_NE(checkpoint.find(option), std::string::npos) << name << " " << option;
+    for (const char* option : {R"(weight_decay\":0.3,)", R"(dropout\":0.1,)"})
+      EXPECT_NE(checkpoint.find(option), std::string::npos) << name << " " << option;
   }
 }
 
@@ -145,21 +158,28 @@ TEST_F(Compare, AFolderOfTheUsersInAComparisonStays) {
   EXPECT_EQ(read("a/compare.sqlite-wal"), "mine");
   std::filesystem::remove(path("a/compare.sqlite-wal"));
   write("a/compare.sqlite", "");
-  for (int again = 0; again < 2; ++again) fails(one_candidate("a"), 1, "a/compare.sqlite: is empty or damaged: it knows of no candidate, though a/models/ssm is there");
+  for (int again = 0; again < 2; ++again)
+    fails(one_candidate("a"), 1,
+          "a/compare.sqlite: is empty or damaged: it knows of no candidate, though a/models/ssm is there");
 }
 
 TEST_F(Compare, ReadingATextManyTimesIsNoted) {
   write("short.txt", read("text.txt").substr(0, 3000));
   for (const bool drops : {false, true}) {
     const std::string out = drops ? "dropped" : "plain";
-    const Ran ran = run("compare short.txt --candidates ssm.json --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out " + out + " --budget " + enough() +
-                        (drops ? " --dropout 0.1" : ""));
+    const Ran ran =
+        run("compare short.txt --candidates ssm.json --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out " +
+            out + " --budget " + enough() + (drops ? " --dropout 0.1" : ""));
     ASSERT_EQ(ran.code, 0) << ran.err;
-    EXPECT_EQ(report(out)["notes"].dump().find("ssm read the training text up to ") == std::string::npos, drops) << report(out)["notes"];
+    EXPECT_EQ(report(out)["notes"].dump().find("ssm read the training text up to ") == std::string::npos, drops)
+        << report(out)["notes"];
     if (drops) continue;
     // A model that is gone is trained again, though its checkpoint is there and has worse weights.
-    const std::string checkpoint = read("plain/models/ssm/checkpoint/state.safetensors"), weights = "plain/models/ssm/model.safetensors", before = read(weights);
-    EXPECT_EQ(checkpoint.find(R"(\"best_step\":)" + std::to_string(report(out)["candidates"][0]["steps"].get<int64_t>()) + ","), std::string::npos);
+    const std::string checkpoint = read("plain/models/ssm/checkpoint/state.safetensors"),
+                      weights = "plain/models/ssm/model.safetensors", before = read(weights);
+    EXPECT_EQ(checkpoint.find(R"(\"best_step\":)" +
+                              std::to_string(report(out)["candidates"][0]["steps"].get<int64_t>()) + ","),
+              std::string::npos);
     std::filesystem::remove(path(weights));
     EXPECT_EQ(run("compare short.txt --candidates ssm.json --out " + out).code, 0) << read("err.txt");
     EXPECT_EQ(read(weights), before);
@@ -176,7 +196,8 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
   std::filesystem::copy(path("a"), path("b"), std::filesystem::copy_options::recursive);
   ASSERT_EQ(run(in_bf16("a")).code, 0);
   int kills = 0;
-  for (int milliseconds : {200, 600, 1100}) kills += run_and_signal(in_bf16("b"), "b/compare.sqlite", SIGKILL, milliseconds).code == 128 + SIGKILL;
+  for (int milliseconds : {200, 600, 1100})
+    kills += run_and_signal(in_bf16("b"), "b/compare.sqlite", SIGKILL, milliseconds).code == 128 + SIGKILL;
   EXPECT_GT(kills, 0);
   ASSERT_EQ(run(in_bf16("b")).code, 0);
   EXPECT_NE(report("a")["terms"]["equal"].get<std::string>().find("training in bf16"), std::string::npos);
@@ -186,7 +207,10 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
 TEST_F(Compare, ANameNeedNotBeUtf8) {
   write("caf\xe9.txt", read("text.txt"));
   write("x\nINJECTED\xc2\x9b.json", read("ssm.json"));
-  const Ran ran = run("compare caf\xe9.txt --candidates \"$(printf 'x\\nINJECTED\\302\\233').json\" --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out a --budget " + enough());
+  const Ran ran =
+      run("compare caf\xe9.txt --candidates \"$(printf 'x\\nINJECTED\\302\\233').json\" --length 32 --batch 2 "
+          "--learning-rates 1 --noise-share 0 --out a --budget " +
+          enough());
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(report("a")["data"]["name"], "caf\\xe9.txt");
   const std::string log = "\n" + read("a/compare.log");  // a line for each note, whatever the candidate is called
@@ -197,7 +221,8 @@ TEST_F(Compare, ANameNeedNotBeUtf8) {
 TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
   fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
-  fails("compare text.txt --candidates tiny-mamba2,tiny-attention --budget 0.1s --length 64 --batch 2 --out small", 1, "the budget is too small for 2 candidates");
+  fails("compare text.txt --candidates tiny-mamba2,tiny-attention --budget 0.1s --length 64 --batch 2 --out small", 1,
+        "the budget is too small for 2 candidates");
   EXPECT_EQ(run(one_candidate("small")).code, 0);  // and binds nobody
   fails("compare text.txt --candidates ssm.json --budget 0", 2, "--budget '0' is no span of time");
   fails("compare nothing.txt", 1, "nothing.txt");
@@ -205,7 +230,9 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare short.txt --out short", 1, "too few to train on");
   fails("compare text.txt --size huge", 1, "unknown size 'huge'; known: ");
   fails("compare text.txt --candidates ssm.json --match luck", 2, "match");
-  fails("compare text.txt --candidates ssm.json,tiny-attention --match params --budget 2s --length 32 --batch 2 --out p", 1, "parameters and tiny-attention");
+  fails(
+      "compare text.txt --candidates ssm.json,tiny-attention --match params --budget 2s --length 32 --batch 2 --out p",
+      1, "parameters and tiny-attention");
   ASSERT_EQ(run(one_candidate("a")).code, 0);
   fails("compare text.txt --candidates ssm.json --length 64 --out a", 1, "other settings (lengths: \"32\" and \"64\"");
   fails("compare text.txt --candidates ssm.json --held-out-bytes 500 --out few", 1, "--held-out-bytes 500 are too few");

@@ -1,4 +1,5 @@
-// What the program writes harms nothing: folders and files that are not its own, two at once, outputs that are inputs, pipes, closed descriptors.
+// What the program writes harms nothing: folders and files that are not its own, two at once, outputs that are inputs,
+// pipes, closed descriptors.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -20,10 +21,12 @@ class Outputs : public Program {
     std::string text;
     for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 997) + " of the text\n";
     write("text.txt", text);
-    write("config.json", R"({"d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+    write("config.json",
+          R"({"d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
   }
   static std::string train(const std::string& out, int steps = 3) {
-    return "train text.txt --config config.json --length 32 --batch 4 --no-baselines --steps " + std::to_string(steps) + " --out " + out + " ";
+    return "train text.txt --config config.json --length 32 --batch 4 --no-baselines --steps " + std::to_string(steps) +
+           " --out " + out + " ";
   }
   void train_model() const { ASSERT_EQ(run(train("m")).code, 0) << read("err.txt"); }
   // Lines of metrics.jsonl; every one must be JSON.
@@ -41,11 +44,13 @@ TEST_F(Outputs, AFolderThatIsNotOursIsRefused) {
   fs::create_directories(path("o/last"));
   write("o/last/thesis.txt", "years");
   write("o/config.json", "{}");
-  for (const char* how : {"", "--overwrite", "--resume"}) fails(train("o") + how, 1, "o/config.json: was not written by statera");
+  for (const char* how : {"", "--overwrite", "--resume"})
+    fails(train("o") + how, 1, "o/config.json: was not written by statera");
   EXPECT_EQ(read("o/config.json") + read("o/last/thesis.txt"), "{}years");
   EXPECT_EQ(std::distance(fs::directory_iterator(path("o")), {}), 2);
   fs::create_directory(path("c"));
-  for (const char* name : {"report.html", "report.json", "compare.sqlite", "compare.sqlite-journal", "compare.sqlite-wal", "compare.sqlite-shm", "winner"}) {
+  for (const char* name : {"report.html", "report.json", "compare.sqlite", "compare.sqlite-journal",
+                           "compare.sqlite-wal", "compare.sqlite-shm", "winner"}) {
     write("c/" + std::string(name), "mine");
     fails("compare nowhere.txt --out c", 1, name);  // seen before anything is read
     EXPECT_EQ(read("c/" + std::string(name)), "mine");
@@ -57,7 +62,8 @@ TEST_F(Outputs, AFolderThatIsNotOursIsRefused) {
 TEST_F(Outputs, ARefusalChangesNothing) {
   train_model();
   const std::string weights = read("m/model.safetensors");
-  for (const auto& [list, why] : {std::pair(R"({"format_version":99,"files_of_statera":[]})", "m/statera.json: format_version 99, this program reads 1"),
+  for (const auto& [list, why] : {std::pair(R"({"format_version":99,"files_of_statera":[]})",
+                                            "m/statera.json: format_version 99, this program reads 1"),
                                   {R"({"format_version":1,"files_of_statera":[]})", "was not written by statera"}}) {
     write("m/statera.json", list);
     for (int again = 0; again < 2; ++again) {
@@ -73,7 +79,8 @@ TEST_F(Outputs, ARefusalChangesNothing) {
 TEST_F(Outputs, AModelThatComparePutsNowhereStays) {
   train_model();
   fs::create_directories(path("q/models/c"));
-  for (const char* name : {"config.json", "model.safetensors"}) fs::copy(path("m/" + std::string(name)), path("q/models/c/" + std::string(name)));
+  for (const char* name : {"config.json", "model.safetensors"})
+    fs::copy(path("m/" + std::string(name)), path("q/models/c/" + std::string(name)));
   const auto refused = [&](const std::string& folder, const std::string& why) {
     fails("compare nowhere.txt --out " + folder, 1, why);  // before anything is read
     EXPECT_FALSE(fs::exists(path(folder + "/statera.json")));
@@ -92,7 +99,8 @@ TEST_F(Outputs, AModelThatComparePutsNowhereStays) {
 
 TEST_F(Outputs, ASecondWriterOfAFolderIsRefused) {
   const pid_t first = start(train("m", 1000000), "m/checkpoint/state.safetensors", "first.txt", "first_err.txt");
-  for (const char* how : {"", "--overwrite", "--resume"}) fails(train("m") + how, 1, "m: process " + std::to_string(first) + " on ");
+  for (const char* how : {"", "--overwrite", "--resume"})
+    fails(train("m") + how, 1, "m: process " + std::to_string(first) + " on ");
   EXPECT_EQ(end(first, SIGKILL), 128 + SIGKILL);
   ASSERT_GT(read("m/checkpoint/state.safetensors").size(), 0u);
   EXPECT_EQ(run(train("m") + "--overwrite").code, 0) << read("err.txt");
@@ -122,8 +130,12 @@ TEST_F(Outputs, AFolderThatIsSwappedMeanwhileIsNotTouched) {
   fs::rename(path("sw"), path("sw.old"));
   fs::copy(path("m"), path("sw"), fs::copy_options::recursive);
   EXPECT_EQ(end(first, 0), 1);  // by itself
-  EXPECT_NE(read("first_err.txt").find("\nstatera train: sw: this folder was moved while it was written into, and is now "), std::string::npos) << read("first_err.txt");
-  for (const char* name : {"model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})
+  EXPECT_NE(
+      read("first_err.txt").find("\nstatera train: sw: this folder was moved while it was written into, and is now "),
+      std::string::npos)
+      << read("first_err.txt");
+  for (const char* name :
+       {"model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})
     EXPECT_TRUE(read("sw/" + std::string(name)) == read("m/" + std::string(name))) << name;
   EXPECT_GT(steps_logged("sw.old"), 0u);
   EXPECT_FALSE(fs::exists(path("sw.old/.statera.lock")));
@@ -154,7 +166,8 @@ TEST_F(Outputs, NamesBesideTheFilesAreTheUsersToo) {
   fails(train("h"), 1, "h/.statera.lock: is no lock that statera made");
   EXPECT_EQ(read("text.txt"), text);
   fs::remove(path("h/.statera.lock"));
-  for (const char* name : {"h/.config.json.statera-partial", "h/.statera.json.statera-partial", ".table.statera-partial"})
+  for (const char* name :
+       {"h/.config.json.statera-partial", "h/.statera.json.statera-partial", ".table.statera-partial"})
     fs::create_hard_link(path("text.txt"), path(name));
   ASSERT_EQ(run(train("h")).code, 0) << read("err.txt");
   ASSERT_EQ(run(train("h") + "--overwrite").code, 0) << read("err.txt");
@@ -167,7 +180,9 @@ TEST_F(Outputs, AModelStaysUntilThereIsAnother) {
   train_model();
   const std::string before = read("m/model.safetensors") + read("m/last/model.safetensors");
   fs::remove(path("m/metrics.jsonl"));
-  const pid_t first = start("train text.txt --init m --out m --overwrite --no-baselines --steps 1000000 --evaluate-every 1000000", "m/metrics.jsonl");
+  const pid_t first =
+      start("train text.txt --init m --out m --overwrite --no-baselines --steps 1000000 --evaluate-every 1000000",
+            "m/metrics.jsonl");
   EXPECT_EQ(end(first, SIGKILL), 128 + SIGKILL);
   EXPECT_TRUE(read("m/model.safetensors") + read("m/last/model.safetensors") == before);
   EXPECT_EQ(run("score m text.txt").code, 0) << read("err.txt");
@@ -175,7 +190,8 @@ TEST_F(Outputs, AModelStaysUntilThereIsAnother) {
 
 TEST_F(Outputs, AnOutputIsNoInput) {
   train_model();
-  const std::string text = read("text.txt"), weights = read("m/model.safetensors"), config = read("config.json"), metrics = read("m/metrics.jsonl");
+  const std::string text = read("text.txt"), weights = read("m/model.safetensors"), config = read("config.json"),
+                    metrics = read("m/metrics.jsonl");
   fs::create_hard_link(path("text.txt"), path("hard.txt"));
   fs::create_symlink("text.txt", path("soft.txt"));
   fs::create_directory(path("texts"));
@@ -193,7 +209,8 @@ TEST_F(Outputs, AnOutputIsNoInput) {
   fails("bench --start config.json --out ./config.json", 1, "is one of the files that were read");
   fs::create_directory(path("theirs"));  // without a list, and with weights that do not say whose they are
   std::string foreign = weights;
-  for (const auto& [ours, other] : {std::pair<std::string, std::string>("\"statera ", "\"another "), {"statera_checksum", "another_checksum"}})
+  for (const auto& [ours, other] :
+       {std::pair<std::string, std::string>("\"statera ", "\"another "), {"statera_checksum", "another_checksum"}})
     foreign.replace(foreign.find(ours), ours.size(), other);
   write("theirs/model.safetensors", foreign);
   std::string written_by_hand = read("m/config.json");
@@ -203,14 +220,17 @@ TEST_F(Outputs, AnOutputIsNoInput) {
     fails("score theirs text.txt --per-byte " + std::string(name), 1, "is one of the files that were read");
   fails("bench --start theirs --out theirs/config.json", 1, "is one of the files that were read");
   EXPECT_TRUE(read("theirs/model.safetensors") == foreign && read("theirs/config.json") == written_by_hand);
-  fails("train m/metrics.jsonl --config config.json --steps 3 --out m --overwrite", 1, "m/metrics.jsonl: is one of the files to read");
-  EXPECT_TRUE(read("m/model.safetensors") == weights && read("config.json") == config && read("m/metrics.jsonl") == metrics);
+  fails("train m/metrics.jsonl --config config.json --steps 3 --out m --overwrite", 1,
+        "m/metrics.jsonl: is one of the files to read");
+  EXPECT_TRUE(read("m/model.safetensors") == weights && read("config.json") == config &&
+              read("m/metrics.jsonl") == metrics);
 }
 
 TEST_F(Outputs, PipesAndLinksStayWhatTheyAre) {
   const std::string bench = "bench --start config.json --length 32 --threads 1 --out ";
   ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
-  EXPECT_EQ(run(bench + "pipe", "with() { cat pipe >got.json & \"$@\"; code=$?; wait; return $code; }; with").code, 0) << read("err.txt");
+  EXPECT_EQ(run(bench + "pipe", "with() { cat pipe >got.json & \"$@\"; code=$?; wait; return $code; }; with").code, 0)
+      << read("err.txt");
   EXPECT_TRUE(fs::is_fifo(path("pipe")));
   write("old.json", "old");
   fs::create_symlink("old.json", path("link.json"));
@@ -226,7 +246,8 @@ TEST_F(Outputs, WhatCannotBeWrittenIsSeenBeforeTheWork) {
   fails("convert nowhere --weights int8 --out text.txt", 1, "text.txt");
   fails("score nowhere text.txt --per-byte no/such/table", 1, "no/such/table");
   fails("bench --start tiny-mamba2 --out no/such/table", 1, "no/such/table");
-  fails("bench --start tiny-mamba2 --out /dev/stdin </dev/null", 1, "/dev/stdin: cannot write the file: Bad file descriptor");
+  fails("bench --start tiny-mamba2 --out /dev/stdin </dev/null", 1,
+        "/dev/stdin: cannot write the file: Bad file descriptor");
   EXPECT_FALSE(fs::exists(path("no")));
 }
 
@@ -245,7 +266,8 @@ TEST_F(Outputs, ADeadPipeEndsNoWork) {
   static_cast<void>(run(train("e", 20) + "--evaluate-every 1", with("2>&1 | true")));
   EXPECT_EQ(steps_logged("e"), 20u);
   EXPECT_TRUE(fs::exists(path("e/last/model.safetensors")));
-  static_cast<void>(run("generate e --max-bytes 200000", "with() { { \"$@\"; echo $? >code.txt; } | head -c 10; }; with"));
+  static_cast<void>(
+      run("generate e --max-bytes 200000", "with() { { \"$@\"; echo $? >code.txt; } | head -c 10; }; with"));
   EXPECT_EQ(read("code.txt"), std::to_string(128 + SIGPIPE) + "\n");
   EXPECT_EQ(read("err.txt").find("cannot write"), std::string::npos) << read("err.txt");
   const Ran ran = run_and_signal(train("h", 1000000), "h/checkpoint/state.safetensors", SIGHUP, 200);
@@ -259,14 +281,16 @@ TEST_F(Outputs, StandardOutputHasTheWholeTable) {
     const Ran ran = run("score m text.txt --per-byte " + std::string(name));
     EXPECT_EQ(ran.code, 0) << ran.err;
     EXPECT_EQ(ran.out.rfind("position\tbyte\tbits\n0\t108\t", 0), 0u) << ran.out.substr(0, 100);
-    EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), static_cast<int64_t>(read("text.txt").size()) + 2) << name;
+    EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), static_cast<int64_t>(read("text.txt").size()) + 2)
+        << name;
     EXPECT_NE(ran.out.find("\n" + run("score m text.txt").out), std::string::npos) << name;
   }
 }
 
 TEST_F(Outputs, APipeThatNobodyReadsIsLeft) {
   train_model();
-  static_cast<void>(run("score m text.txt --per-byte /dev/stdout", "with() { { \"$@\"; echo $? >code.txt; } | head -n 1; }; with"));
+  static_cast<void>(
+      run("score m text.txt --per-byte /dev/stdout", "with() { { \"$@\"; echo $? >code.txt; } | head -n 1; }; with"));
   EXPECT_EQ(read("code.txt"), std::to_string(128 + SIGPIPE) + "\n");
   EXPECT_EQ(read("err.txt").find("cannot write"), std::string::npos) << read("err.txt");
   ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
@@ -299,7 +323,10 @@ TEST_F(Outputs, WhatAKilledScoreLeftIsRemoved) {
   std::string large;
   while (large.size() < 30'000'000) large += read("text.txt");
   write("large.txt", large);
-  EXPECT_EQ(run_and_signal("score m large.txt --threads 1 --per-byte t/costs.tsv", "t/.costs.tsv.statera-partial", SIGKILL, 700).code, 128 + SIGKILL);
+  EXPECT_EQ(run_and_signal("score m large.txt --threads 1 --per-byte t/costs.tsv", "t/.costs.tsv.statera-partial",
+                           SIGKILL, 700)
+                .code,
+            128 + SIGKILL);
   ASSERT_GT(fs::file_size(path("t/.costs.tsv.statera-partial")), 0u);
   fs::copy_file(path("t/.costs.tsv.statera-partial"), path("t/.costs.tsv.2.statera-partial"));
   write("t/.costs.tsv.3.statera-partial", "mine");

@@ -14,7 +14,7 @@
 namespace statera {
 
 struct Ran {
-  int code;              // exit status; 128 + n for a signal
+  int code;  // exit status; 128 + n for a signal
   std::string out, err;
 };
 
@@ -27,20 +27,26 @@ class Program : public ::testing::Test {
   ~Program() override { std::filesystem::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(path(name), std::ios::binary) << text; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name), std::ios::binary) << text;
+  }
   std::string read(const std::string& name) const {
     std::ifstream file(path(name), std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  // `statera ARGUMENTS` with this folder as the working directory; what stands in `before` comes first ("timeout -s KILL 1").
+  // `statera ARGUMENTS` with this folder as the working directory; what stands in `before` comes first ("timeout -s
+  // KILL 1").
   Ran run(const std::string& arguments, const std::string& before = "") const {
-    const std::string command = "cd " + folder_ + " && " + before + " " STATERA_PROGRAM " " + arguments + " >out.txt 2>err.txt";
+    const std::string command =
+        "cd " + folder_ + " && " + before + " " STATERA_PROGRAM " " + arguments + " >out.txt 2>err.txt";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read("out.txt"), read("err.txt")};
   }
   // The same in the background, from when `file` is there (or the program has ended).
-  pid_t start(const std::string& arguments, const std::string& file, const std::string& out = "out.txt", const std::string& err = "err.txt") const {
-    const std::string command = "cd " + folder_ + " && exec " STATERA_PROGRAM " " + arguments + " >" + out + " 2>" + err;
+  pid_t start(const std::string& arguments, const std::string& file, const std::string& out = "out.txt",
+              const std::string& err = "err.txt") const {
+    const std::string command =
+        "cd " + folder_ + " && exec " STATERA_PROGRAM " " + arguments + " >" + out + " 2>" + err;
     const pid_t child = fork();
     if (child == 0) {
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);

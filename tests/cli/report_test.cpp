@@ -32,10 +32,12 @@ TEST_F(ReportVerb, MakesThePageAgainAndPrintsTheTable) {
 TEST_F(ReportVerb, AFolderThatCannotBeWrittenToIsReadAllTheSame) {
   write("out/report.json", fixture_text());
   namespace fs = std::filesystem;
-  const fs::perms readable = fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec;
+  const fs::perms readable =
+      fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec;
   fs::permissions(path("out"), readable);
   fs::permissions(path("."), readable);
-  const std::string nobody = geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups" : "";  // root may write everywhere
+  // root may write everywhere
+  const std::string nobody = geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups" : "";
   const Ran table = run("report out", nobody), object = run("report out --json", nobody);
   for (const Ran& ran : {table, object}) {
     EXPECT_EQ(ran.code, 0) << ran.err;

@@ -1,4 +1,5 @@
-// Runs the program `statera` in a terminal (a pty), and a screen that understands what it writes: enough of a terminal to see what a user sees.
+// Runs the program `statera` in a terminal (a pty), and a screen that understands what it writes: enough of a terminal
+// to see what a user sees.
 #pragma once
 #include <pty.h>
 #include <sys/ioctl.h>
@@ -11,7 +12,8 @@
 
 namespace statera {
 
-// Lines as a terminal of so many columns has them, scrolled ones included; knows \r, \n, ESC [ n A, ESC [ K and ESC [ J. One column a character.
+// Lines as a terminal of so many columns has them, scrolled ones included; knows \r, \n, ESC [ n A, ESC [ K and ESC [
+// J. One column a character.
 class Screen {
  public:
   explicit Screen(size_t columns) : columns_(columns) {}
@@ -37,9 +39,12 @@ class Screen {
  private:
   void put(unsigned char c) {
     if (!escape_.empty() || c == 0x1B) return escape(static_cast<char>(c));
-    if (c == '\r') column_ = 0;
-    else if (c == '\n') ++row_;
-    else if ((c & 0xC0) == 0x80) cell_back() += static_cast<char>(c);
+    if (c == '\r')
+      column_ = 0;
+    else if (c == '\n')
+      ++row_;
+    else if ((c & 0xC0) == 0x80)
+      cell_back() += static_cast<char>(c);
     else {
       if (column_ == columns_) column_ = 0, ++row_;
       cell(column_++) = static_cast<char>(c);
@@ -50,11 +55,13 @@ class Screen {
     escape_ += c;
     if (escape_.size() < 3 || (c >= '0' && c <= '9')) return;
     const size_t n = escape_.size() > 3 ? std::stoul(escape_.substr(2)) : 1;
-    if (c == 'A') row_ -= std::min(row_, n);
+    if (c == 'A')
+      row_ -= std::min(row_, n);
     else if (c == 'K' || c == 'J') {
       if (row_ < rows_.size()) rows_[row_].resize(std::min(rows_[row_].size(), column_));
       if (c == 'J') rows_.resize(std::min(rows_.size(), row_ + 1));
-    } else ADD_FAILURE() << "a sequence that the screen does not know: ESC" << escape_.substr(1);
+    } else
+      ADD_FAILURE() << "a sequence that the screen does not know: ESC" << escape_.substr(1);
     escape_.clear();
   }
   std::string& cell(size_t column) {
@@ -70,10 +77,12 @@ class Screen {
   std::string escape_;
 };
 
-// As `Program`, with standard output and error on a terminal of so many columns. What was written comes back in `out`, as it came.
+// As `Program`, with standard output and error on a terminal of so many columns. What was written comes back in `out`,
+// as it came.
 class TerminalProgram : public Program {
  protected:
-  Ran run_on_terminal(const std::string& arguments, int columns, const std::function<void(const std::string&, int)>& seen = {}) const {
+  Ran run_on_terminal(const std::string& arguments, int columns,
+                      const std::function<void(const std::string&, int)>& seen = {}) const {
     winsize size{};
     size.ws_row = 24;
     size.ws_col = static_cast<unsigned short>(columns);
@@ -85,7 +94,8 @@ class TerminalProgram : public Program {
     }
     std::string out;
     char buffer[4096];
-    for (ssize_t got = 0; (got = ::read(terminal, buffer, sizeof buffer)) > 0;) {  // ends with an error when the program has ended
+    // ends with an error when the program has ended
+    for (ssize_t got = 0; (got = ::read(terminal, buffer, sizeof buffer)) > 0;) {
       out.append(buffer, static_cast<size_t>(got));
       if (seen) seen(out, terminal);
     }

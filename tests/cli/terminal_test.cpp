@@ -12,14 +12,20 @@ class Terminal : public TerminalProgram {
     std::string text;
     for (int i = 0; i < 3000; ++i) text += "line " + std::to_string(i * i % 9973) + "\n";
     write("text.txt", text);
-    write("config.json", R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
-    write("keys.json", R"({"format_version": 1, "d_model": 32, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
+    write("config.json",
+          R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}},
+            "layers": "m"})");
+    write(
+        "keys.json",
+        R"({"format_version": 1, "d_model": 32, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
   }
   static std::string train(const std::string& out) {
-    return "train text.txt --config config.json --length 32 --batch 4 --threads 1 --no-baselines --overwrite --out " + out;
+    return "train text.txt --config config.json --length 32 --batch 4 --threads 1 --no-baselines --overwrite --out " +
+           out;
   }
   static size_t count(const std::vector<std::string>& lines, const std::string& begin) {
-    return static_cast<size_t>(std::ranges::count_if(lines, [&](const std::string& line) { return line.starts_with(begin); }));
+    return static_cast<size_t>(
+        std::ranges::count_if(lines, [&](const std::string& line) { return line.starts_with(begin); }));
   }
   static Screen screen_of(const Ran& ran, size_t columns) {
     Screen screen(columns);
@@ -36,7 +42,8 @@ TEST_F(Terminal, ProgressStaysInItsLine) {
     EXPECT_GE(std::ranges::count(ran.out, '\r'), 25) << "nothing was written over";
     const std::vector<std::string> lines = screen.lines();
     ASSERT_EQ(count(lines, "step "), 1u) << columns << "\n" << screen.text();
-    const std::string last = *std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("step "); });
+    const std::string last =
+        *std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("step "); });
     EXPECT_TRUE(last.starts_with(std::string("step 60/60").substr(0, static_cast<size_t>(columns) - 3))) << last;
     if (columns >= 80) {
       EXPECT_EQ(count(lines, "held-out bits per byte"), 1u) << screen.text();
@@ -52,15 +59,16 @@ TEST_F(Terminal, ProgressStaysInItsLine) {
 TEST_F(Terminal, ATerminalThatBecomesNarrowerGetsShorterLines) {
   bool changed = false;
   size_t before = 0;
-  const Ran ran = run_on_terminal(train("m") + " --steps 400 --evaluate-every 2", 120, [&](const std::string& out, int terminal) {
-    if (changed || out.find("step 20/") == out.npos) return;
-    changed = true;
-    before = out.size();
-    winsize size{};
-    size.ws_row = 24;
-    size.ws_col = 50;
-    ioctl(terminal, TIOCSWINSZ, &size);
-  });
+  const Ran ran =
+      run_on_terminal(train("m") + " --steps 400 --evaluate-every 2", 120, [&](const std::string& out, int terminal) {
+        if (changed || out.find("step 20/") == out.npos) return;
+        changed = true;
+        before = out.size();
+        winsize size{};
+        size.ws_row = 24;
+        size.ws_col = 50;
+        ioctl(terminal, TIOCSWINSZ, &size);
+      });
   ASSERT_EQ(ran.code, 0) << ran.out;
   ASSERT_TRUE(changed);
   const size_t settled = ran.out.find("step ", before + 500);
@@ -82,7 +90,9 @@ TEST_F(Terminal, ScoreTakesItsProgressAway) {
 }
 
 TEST_F(Terminal, WarningsComeBehindTheText) {
-  ASSERT_EQ(run("train text.txt --config keys.json --length 32 --batch 4 --threads 1 --no-baselines --steps 5 --out a").code, 0);
+  ASSERT_EQ(
+      run("train text.txt --config keys.json --length 32 --batch 4 --threads 1 --no-baselines --steps 5 --out a").code,
+      0);
   const Ran alone = run("generate a --max-bytes 200 --seed 1");
   EXPECT_EQ(alone.code, 0);
   EXPECT_NE(alone.err.find("now see the last 32"), std::string::npos) << alone.err;

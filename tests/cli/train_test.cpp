@@ -9,7 +9,8 @@
 namespace statera {
 namespace {
 
-constexpr const char* config = R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16},
+constexpr const char* config =
+    R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16},
  "A": {"type": "attention", "n_heads": 2}}, "layers": "m A"})";
 
 class Train : public Program {
@@ -23,7 +24,9 @@ class Train : public Program {
   std::string usual(const std::string& out) const {
     return "train text.txt --config config.json --length 32 --batch 4 --no-baselines --out " + out + " ";
   }
-  std::string weights(const std::string& out) const { return read(out + "/last/model.safetensors") + read(out + "/model.safetensors"); }
+  std::string weights(const std::string& out) const {
+    return read(out + "/last/model.safetensors") + read(out + "/model.safetensors");
+  }
 };
 
 TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
@@ -37,13 +40,15 @@ TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
   EXPECT_EQ(json["baselines"].back()["name"], "xz");
   EXPECT_GT(json["baselines"].back()["bits_per_byte"].get<double>(), 0);
   EXPECT_EQ(json["held_out_positions"], json["held_out_bytes"]);
-  for (const char* file : {"config.json", "model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})
+  for (const char* file :
+       {"config.json", "model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})
     EXPECT_TRUE(std::filesystem::exists(path(std::string("out/text/") + file))) << file;
   EXPECT_NE(ran.err.find("forecast: "), std::string::npos);
   EXPECT_EQ(ran.err.find('\r'), std::string::npos);  // no terminal: plain lines
 }
 
-// A figure in bits per byte is worth as much as its bytes: of several files, with spaces, line ends and bytes that are no text, each counts once.
+// A figure in bits per byte is worth as much as its bytes: of several files, with spaces, line ends and bytes that are
+// no text, each counts once.
 TEST_F(Train, EveryPathCountsEachByteOnce) {
   std::filesystem::create_directory(path("d"));
   const std::string odd = std::string("  two  spaces\r\n\n\ttab \0 zero \xff\xfe", 36) + "\xc3\xa4 ";
@@ -65,11 +70,16 @@ TEST_F(Train, EveryPathCountsEachByteOnce) {
   EXPECT_EQ(nlohmann::json::parse(scored.out)["bytes"], total);
   const std::string table = read("table.tsv");
   EXPECT_EQ(std::ranges::count(table, '\n'), total + 1) << "a line of names, and one for each byte";
-  const Ran compared = run("compare d --candidates config.json --length 32 --batch 4 --learning-rates 1 --noise-share 0 --budget 8s --out c --json");
+  const Ran compared =
+      run("compare d --candidates config.json --length 32 --batch 4 --learning-rates 1 --noise-share 0 --budget 8s "
+          "--out c --json");
   ASSERT_EQ(compared.code, 0) << compared.err;
   const auto data = nlohmann::json::parse(compared.out)["data"];
   EXPECT_EQ(data["bytes"], total);
-  EXPECT_EQ(data["train_bytes"].get<int64_t>() + data["validation_bytes"].get<int64_t>() + data["held_out_bytes"].get<int64_t>(), total) << data;
+  EXPECT_EQ(data["train_bytes"].get<int64_t>() + data["validation_bytes"].get<int64_t>() +
+                data["held_out_bytes"].get<int64_t>(),
+            total)
+      << data;
 }
 
 TEST_F(Train, PrecisionIsChosenKeptAndSaid) {
@@ -85,9 +95,11 @@ TEST_F(Train, PrecisionIsChosenKeptAndSaid) {
 
 TEST_F(Train, KilledAndResumedIsTheUncutRun) {
   ASSERT_EQ(run(usual("uncut") + "--steps 150").code, 0);
-  const std::string cut = usual("cut") + "--steps 150 --checkpoint-every 0.05 --resume", state = "cut/checkpoint/state.safetensors";
+  const std::string cut = usual("cut") + "--steps 150 --checkpoint-every 0.05 --resume",
+                    state = "cut/checkpoint/state.safetensors";
   int kills = 0;
-  for (int milliseconds : {0, 100, 200}) kills += run_and_signal(cut, state, SIGKILL, milliseconds).code == 128 + SIGKILL;
+  for (int milliseconds : {0, 100, 200})
+    kills += run_and_signal(cut, state, SIGKILL, milliseconds).code == 128 + SIGKILL;
   EXPECT_GT(kills, 0);
   const Ran last = run(cut);
   ASSERT_EQ(last.code, 0) << last.err;
@@ -118,13 +130,16 @@ TEST_F(Train, AnInterruptThatWasIgnoredBeforeIsNotHeard) {
   EXPECT_EQ(read("err.txt").find("stopped"), std::string::npos);
 }
 
-// After the last step, n-gram models, PPMd and xz take seconds on so much text: they end, and what was trained is shown.
+// After the last step, n-gram models, PPMd and xz take seconds on so much text: they end, and what was trained is
+// shown.
 TEST_F(Train, AnInterruptOfTheBaselinesShowsTheResult) {
   std::string much;
   for (int i = 0; i < 400'000; ++i) much += std::to_string(i * 7919LL) + " ";
   write("much.txt", much);
-  const pid_t child = start("train much.txt --config config.json --length 32 --batch 4 --steps 1 --out a", "a/last/model.safetensors");
-  for (int waits = 0; waits < 6000 && read("err.txt").find("n-gram models") == std::string::npos; ++waits) usleep(10'000);
+  const pid_t child =
+      start("train much.txt --config config.json --length 32 --batch 4 --steps 1 --out a", "a/last/model.safetensors");
+  for (int waits = 0; waits < 6000 && read("err.txt").find("n-gram models") == std::string::npos; ++waits)
+    usleep(10'000);
   const int code = end(child, SIGINT);
   const Ran ran{code, read("out.txt"), read("err.txt")};
   EXPECT_EQ(ran.code, 130) << ran.err;
@@ -143,15 +158,19 @@ TEST_F(Train, AFileThatShrinksMeanwhileChangesNothing) {
   std::string text;
   for (int i = 0; i < 9000; ++i) text += "line " + std::to_string(i * i % 997) + " of the log\n";
   write("log.txt", text);
-  const std::string train = "train log.txt --config config.json --length 32 --batch 4 --no-baselines --steps 200 --checkpoint-every 0 --out ";
+  const std::string train =
+      "train log.txt --config config.json --length 32 --batch 4 --no-baselines --steps 200 --checkpoint-every 0 --out ";
   ASSERT_EQ(run(train + "whole").code, 0);
-  const Ran cut = run(train + "cut", "{ (for i in $(seq 3000); do [ -e cut/checkpoint/state.safetensors ] && : >log.txt && break; sleep 0.01; done) & } &&");
+  const Ran cut = run(train + "cut",
+                      "{ (for i in $(seq 3000); do [ -e cut/checkpoint/state.safetensors ] && : >log.txt && break; "
+                      "sleep 0.01; done) & } &&");
   ASSERT_EQ(cut.code, 0) << cut.err;
   EXPECT_TRUE(read("log.txt").empty());
   EXPECT_TRUE(weights("cut") == weights("whole"));
 }
 
-// By what they hold, not by their names; the same for a file, a folder and standard input. A pipe can be read only once.
+// By what they hold, not by their names; the same for a file, a folder and standard input. A pipe can be read only
+// once.
 TEST_F(Train, PackedBytesAreUnpackedOrNamed) {
   const std::string flags = " --config config.json --length 32 --batch 4 --steps 3 --no-baselines --json";
   const auto loss = [&](const std::string& arguments, const std::string& before = "") {
@@ -160,7 +179,10 @@ TEST_F(Train, PackedBytesAreUnpackedOrNamed) {
     return nlohmann::json::parse(ran.out, nullptr, false).value("held_out_bits_per_byte", -1.0);
   };
   const double plain = loss("text.txt");
-  ASSERT_EQ(std::system(("cd " + path(".") + " && mkdir f && gzip -c text.txt >f/X.GZ && cp f/X.GZ packed.txt && mkfifo f.gz").c_str()), 0);
+  ASSERT_EQ(
+      std::system(("cd " + path(".") + " && mkdir f && gzip -c text.txt >f/X.GZ && cp f/X.GZ packed.txt && mkfifo f.gz")
+                      .c_str()),
+      0);
   EXPECT_GT(plain, 0);
   EXPECT_EQ(loss("f"), plain);
   EXPECT_EQ(loss("f/X.GZ"), plain);
@@ -169,12 +191,14 @@ TEST_F(Train, PackedBytesAreUnpackedOrNamed) {
   EXPECT_EQ(loss("f.gz", "{ (timeout 60 cat packed.txt >f.gz) & } && timeout 60"), plain);
   write("packed.bin", "BZh91AY&SY and so on");
   std::filesystem::copy_file(path("packed.bin"), path("f/packed.bin"));
-  for (const char* input : {"packed.bin", "f", "- <packed.bin"}) fails("train " + std::string(input), 1, "packed by bzip2");
+  for (const char* input : {"packed.bin", "f", "- <packed.bin"})
+    fails("train " + std::string(input), 1, "packed by bzip2");
 }
 
 // The folder that is trained on has the model in it.
 TEST_F(Train, ItsOwnOutputIsNoData) {
-  const std::string train = "train . --config config.json --length 32 --batch 4 --no-baselines --steps 4 --out out/here ";
+  const std::string train =
+      "train . --config config.json --length 32 --batch 4 --no-baselines --steps 4 --out out/here ";
   ASSERT_EQ(run(train).code, 0);
   EXPECT_EQ(run(train + "--resume").code, 0) << read("err.txt");
 }
@@ -190,7 +214,8 @@ TEST_F(Train, GoesOnFromATrainedModel) {
 TEST_F(Train, NothingIsOverwrittenUnasked) {
   ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
   const std::string before = weights("a");
-  fails(usual("a") + "--steps 4", 1, "a holds a model already (model.safetensors), which would be lost: --resume goes on");
+  fails(usual("a") + "--steps 4", 1,
+        "a holds a model already (model.safetensors), which would be lost: --resume goes on");
   EXPECT_TRUE(weights("a") == before);
   fails("train nowhere.txt --out a --overwrite", 1, "nowhere.txt");  // nor before all is checked
   fails("train text.txt --config nowhere --out a --overwrite", 1, "nowhere");
@@ -216,7 +241,8 @@ TEST_F(Train, BadInputGetsOneClearLine) {
     fails("train text.txt --budget " + std::string(budget), 2, "--budget");
   fails("train text.txt --steps 0", 2, "--steps");
   for (const char* number : {"99999999999999999999", "1.5", "1e3", "x", "''"})
-    for (const char* flag : {"--steps", "--seed", "--batch"}) fails("train text.txt " + std::string(flag) + " " + number, 2, flag);
+    for (const char* flag : {"--steps", "--seed", "--batch"})
+      fails("train text.txt " + std::string(flag) + " " + number, 2, flag);
   fails("train text.txt --steps 5 --accumulate 100000", 1, "accumulate");
   fails("train text.txt --steps 5 --checkpoint-every -1", 1, "checkpoints");
   fails("train text.txt --steps 5 --budget 5m", 2, "--budget");
@@ -243,7 +269,8 @@ TEST_F(Train, BadConfigsGetOneClearLine) {
   bad(R"({"d_model": 9, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "n_heads");
   bad(R"({"d_model": 1000000, "mixers": {"A": {"type": "attention", "n_heads": 1000}}, "layers": "A4000"})", "GB");
   bad(R"({"d_model": 8, "mixers": {"A": {"type": "attention"}}, "layers": "B"})", "'B'");
-  bad(R"({"d_model": 8, "begin": false, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "begin");
+  bad(R"({"d_model": 8, "begin": false, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})",
+      "begin");
   bad(std::string(100000, '['), "bad.json");
   bad("", "bad.json");
 }

@@ -35,9 +35,13 @@ class Verbs : public Program {
     for (int i = 0; i < 300; ++i) text += line_of_text(i);
     write("text.txt", text);
     write("config.json",
-          R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
-    write("keys.json", R"({"format_version": 1, "d_model": 32, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
-    EXPECT_EQ(run("train text.txt --config config.json --steps 40 --length 32 --batch 4 --no-baselines --out m").code, 0);
+          R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}},
+            "layers": "m"})");
+    write(
+        "keys.json",
+        R"({"format_version": 1, "d_model": 32, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
+    EXPECT_EQ(run("train text.txt --config config.json --steps 40 --length 32 --batch 4 --no-baselines --out m").code,
+              0);
   }
   json good(const std::string& arguments) const {
     const Ran ran = run(arguments);
@@ -79,7 +83,8 @@ TEST_F(Verbs, GenerateStreamsWholeCharacters) {
   const std::string stop = text.out.substr(20, 4);
   EXPECT_EQ(run(flags + "--stop '" + stop + "'").out, text.out.substr(0, text.out.find(stop)));
   EXPECT_EQ(run(flags + "--raw").out.size(), 300u);
-  EXPECT_EQ(run("generate m --max-bytes 100 --temperature 0 --seed 1").out, run("generate m --max-bytes 100 --temperature 0 --seed 2").out);
+  EXPECT_EQ(run("generate m --max-bytes 100 --temperature 0 --seed 1").out,
+            run("generate m --max-bytes 100 --temperature 0 --seed 2").out);
 }
 
 TEST_F(Verbs, AnInputThatCannotBeReadIsNoEmptyPrompt) {
@@ -97,7 +102,8 @@ TEST_F(Verbs, StopTextsMayHaveLineEnds) {
 }
 
 TEST_F(Verbs, WhatCannotBeWrittenIsAnError) {
-  for (const std::string verb : {"generate m --max-bytes 50", "generate m --max-bytes 50 --json", "score m text.txt", "info m", "--help"}) {
+  for (const std::string verb :
+       {"generate m --max-bytes 50", "generate m --max-bytes 50 --json", "score m text.txt", "info m", "--help"}) {
     const Ran ran = run(verb, "exec 3>/dev/full; write() { \"$@\" >&3; }; write");
     EXPECT_EQ(ran.code, 1) << verb;
     EXPECT_NE(ran.err.find("cannot write the output"), std::string::npos) << verb << ran.err;
@@ -145,7 +151,8 @@ TEST_F(Verbs, WeightsInFewerBitsSayWhatTheyCost) {
     EXPECT_EQ(small["weights"], format);
     EXPECT_EQ(small["f32_bits_per_byte"], f32["bits_per_byte"]);
     EXPECT_NE(small["bits_per_byte"], f32["bits_per_byte"]);
-    EXPECT_EQ(small["loss_bits_per_byte"].get<double>(), small["bits_per_byte"].get<double>() - f32["bits_per_byte"].get<double>());
+    EXPECT_EQ(small["loss_bits_per_byte"].get<double>(),
+              small["bits_per_byte"].get<double>() - f32["bits_per_byte"].get<double>());
     EXPECT_LT(small["weight_bytes"], f32["weight_bytes"]);
   }
   const Ran text = run("score m text.txt --weights int8 --per-byte costs.tsv");
@@ -153,7 +160,8 @@ TEST_F(Verbs, WeightsInFewerBitsSayWhatTheyCost) {
   EXPECT_NE(text.out.find("int8 costs "), std::string::npos) << text.out;
   EXPECT_NE(read("costs.tsv"), "");
   EXPECT_EQ(run("score m text.txt --weights f32").out, run("score m text.txt").out);
-  EXPECT_NE(run("generate m --max-bytes 200 --seed 1 --weights int4").out, run("generate m --max-bytes 200 --seed 1").out);
+  EXPECT_NE(run("generate m --max-bytes 200 --seed 1 --weights int4").out,
+            run("generate m --max-bytes 200 --seed 1").out);
   EXPECT_EQ(good("generate m --max-bytes 50 --seed 1 --weights int8 --json"),
             good("generate m --max-bytes 50 --seed 1 --weights int8 --json"));
   fails("score m text.txt --weights int5", 2, "unknown weights 'int5'; known: f32, int8, int4");
@@ -161,7 +169,8 @@ TEST_F(Verbs, WeightsInFewerBitsSayWhatTheyCost) {
 }
 
 TEST_F(Verbs, ConvertSavesWeightsInFewerBits) {
-  const std::string text = run("generate m --max-bytes 200 --seed 1 --weights int4").out, trained = read("m/model.safetensors");
+  const std::string text = run("generate m --max-bytes 200 --seed 1 --weights int4").out,
+                    trained = read("m/model.safetensors");
   const json made = good("convert m --weights int4 --out small --json");
   EXPECT_EQ(made["weights"], "int4");
   EXPECT_LT(read("small/model.safetensors").size(), trained.size());
@@ -177,7 +186,8 @@ TEST_F(Verbs, ConvertSavesWeightsInFewerBits) {
   fails("convert m --weights int8", 2, "--out");
   fails("convert m --weights int8 --out text.txt", 1, "text.txt");
   EXPECT_EQ(read("m/model.safetensors"), trained);
-  EXPECT_FALSE(std::filesystem::exists(path("again")) || std::filesystem::exists(path("other")) || std::filesystem::exists(path("new")));
+  EXPECT_FALSE(std::filesystem::exists(path("again")) || std::filesystem::exists(path("other")) ||
+               std::filesystem::exists(path("new")));
 }
 
 TEST_F(Verbs, AttentionSlidesPastItsContextAndSaysSoOnce) {
@@ -217,7 +227,9 @@ TEST_F(Verbs, InfoTellsOfTheWeights) {
   EXPECT_EQ(f32["tensors"], good("info m --json --tensors")["tensors"].size());
   EXPECT_EQ(f32["bytes"], 4 * good("info m --json")["parameters"].get<int64_t>());
   EXPECT_EQ(f32["element_types"], json({{"f32", f32["tensors"]}}));
-  EXPECT_NE(run("info m").out.find("weights: format statera 2, in f32, " + f32["tensors"].dump() + " tensors (" + f32["tensors"].dump() + " f32), "), std::string::npos);
+  EXPECT_NE(run("info m").out.find("weights: format statera 2, in f32, " + f32["tensors"].dump() + " tensors (" +
+                                   f32["tensors"].dump() + " f32), "),
+            std::string::npos);
   EXPECT_FALSE(good("info tiny-mamba2 --json").contains("weights"));
   EXPECT_FALSE(good("info m/config.json --json").contains("weights"));
 
@@ -303,12 +315,14 @@ TEST_F(Verbs, BadModelsGetOneClearLine) {
 // Finite, so they load; what is computed with them is not.
 TEST_F(Verbs, WeightsTooLargeToComputeWithAreAnError) {
   std::string huge = read("m/model.safetensors");
-  for (const auto& [ours, other] : {std::pair<std::string, std::string>("\"statera ", "\"another "), {"statera_checksum", "another_checksum"}})
+  for (const auto& [ours, other] :
+       {std::pair<std::string, std::string>("\"statera ", "\"another "), {"statera_checksum", "another_checksum"}})
     huge.replace(huge.find(ours), ours.size(), other);
   uint64_t header = 0;
   std::memcpy(&header, huge.data(), sizeof(header));
   const float large = 1e30f;
-  for (size_t at = sizeof(header) + header; at < huge.size(); at += sizeof(large)) std::memcpy(huge.data() + at, &large, sizeof(large));
+  for (size_t at = sizeof(header) + header; at < huge.size(); at += sizeof(large))
+    std::memcpy(huge.data() + at, &large, sizeof(large));
   write("m/model.safetensors", huge);
   for (const char* how : {"", "--json", "--per-byte costs.tsv", "--weights int8"})
     fails("score m text.txt " + std::string(how), 1, "[session] what the id at position 0 costs is not finite");
@@ -320,13 +334,15 @@ TEST_F(Verbs, AdviceAboutADamagedFileHolds) {
   changed.back() = static_cast<char>(changed.back() ^ 1);
   write("m/model.safetensors", changed);
   fails("score m text.txt", 1, "leave 'statera_checksum' and 'format' out of its metadata");
-  for (const std::string key : {"statera_checksum", "format"}) changed.replace(changed.find("\"" + key + "\":") + 1, 1, "_");
+  for (const std::string key : {"statera_checksum", "format"})
+    changed.replace(changed.find("\"" + key + "\":") + 1, 1, "_");
   write("m/model.safetensors", changed);
   EXPECT_EQ(run("score m text.txt").code, 0) << read("err.txt");
   std::string checkpoint = read("m/checkpoint/state.safetensors");
   checkpoint.back() = static_cast<char>(checkpoint.back() ^ 1);
   write("m/checkpoint/state.safetensors", checkpoint);
-  fails("train text.txt --config config.json --steps 50 --length 32 --batch 4 --no-baselines --out m --resume", 1, "it is damaged; take an earlier copy, or make it again");
+  fails("train text.txt --config config.json --steps 50 --length 32 --batch 4 --no-baselines --out m --resume", 1,
+        "it is damaged; take an earlier copy, or make it again");
   EXPECT_EQ(read("err.txt").find("metadata"), std::string::npos) << read("err.txt");
 }
 
@@ -338,7 +354,8 @@ TEST_F(Verbs, WrongUseIsSaidPlainly) {
   fails("train text.txt --steps 1 --steps 2", 2, "--steps is given 2 times; give it once");
   fails("train text.txt --steps x", 2, "--steps: 'x' is no whole number");
   EXPECT_EQ(read("err.txt").find("2^63"), std::string::npos);
-  fails("train text.txt --steps 99999999999999999999", 2, "'99999999999999999999' does not fit a whole number of 64 bits");
+  fails("train text.txt --steps 99999999999999999999", 2,
+        "'99999999999999999999' does not fit a whole number of 64 bits");
   fails("generate m --temperature 1e40", 2, "'1e40' is too large");
   std::filesystem::create_symlink("nowhere", path("dang"));
   fails("train text.txt --out dang", 1, "dang: is a link that leads nowhere");

@@ -15,7 +15,8 @@ class MixerLaws : public testing::TestWithParam<MixerCase> {
   void TearDown() override { Arena::set_poison(false); }
 };
 
-void expect_within(const char* law, const NamedDoubles& truth, const NamedDoubles& plain, const NamedDoubles& values, int64_t reduction) {
+void expect_within(const char* law, const NamedDoubles& truth, const NamedDoubles& plain, const NamedDoubles& values,
+                   int64_t reduction) {
   for (const auto& [name, t] : truth) {
     const double allowed = computed_tolerance(relative_l2(plain.at(name), t), reduction);
     EXPECT_LE(relative_l2(values.at(name), t), allowed) << law << ": " << name;
@@ -37,7 +38,8 @@ std::vector<Tensor> as_initial(const OpResult& at, DType dtype) {
 TEST_P(MixerLaws, FastIsReferenceInDouble) {
   const MixerUnderTest exact(GetParam(), DType::f64), single(GetParam(), DType::f32);
   const Ragged before({7, 7, 7}), ragged({37, 130, 1}, 7);
-  const std::vector<Tensor> initial64 = as_initial(exact.forward(reference, exact.input(21, 5), before.rows(), nullptr, false), DType::f64);
+  const std::vector<Tensor> initial64 =
+      as_initial(exact.forward(reference, exact.input(21, 5), before.rows(), nullptr, false), DType::f64);
   std::vector<Tensor> initial32;
   for (const Tensor& t : initial64) initial32.push_back(to_tensor(DType::f32, t.shape(), to_doubles(t)));
   const OpResult truth = exact.forward(reference, exact.input(ragged.total(), 1), ragged.rows(), &initial64);
@@ -56,18 +58,22 @@ TEST_P(MixerLaws, AdvanceIsForward) {
   const Tensor x64 = exact.input(n, 2), x32 = single.input(n, 2);
   const NamedDoubles truth = {{"y", exact.forward(reference, x64, ragged.rows(), nullptr, false).outputs.at("y")}};
   const NamedDoubles plain = {{"y", single.forward(reference, x32, ragged.rows(), nullptr, false).outputs.at("y")}};
-  for (const auto& split : std::vector<std::vector<int64_t>>{{70}, {64, 6}, {1, 69}, {30, 2, 38}, std::vector<int64_t>(70, 1)}) {
+  for (const auto& split :
+       std::vector<std::vector<int64_t>>{{70}, {64, 6}, {1, 69}, {30, 2, 38}, std::vector<int64_t>(70, 1)}) {
     for (const bool in_double : {true, false}) {
       const MixerUnderTest& m = in_double ? exact : single;
       State state = m.state();
       std::vector<double> y;
       for (int64_t begin = 0; int64_t length : split) {
-        const std::vector<double> part = m.advance_one(in_double ? reference : fast, (in_double ? x64 : x32).view().row_range(begin, length), state);
+        const std::vector<double> part =
+            m.advance_one(in_double ? reference : fast, (in_double ? x64 : x32).view().row_range(begin, length), state);
         y.insert(y.end(), part.begin(), part.end());
         begin += length;
       }
-      if (in_double) EXPECT_LE(max_error(y, truth.at("y")), 1e-9) << split.size() << " pieces";
-      else expect_within("advance", truth, plain, {{"y", y}}, std::max(n, exact.widest()));
+      if (in_double)
+        EXPECT_LE(max_error(y, truth.at("y")), 1e-9) << split.size() << " pieces";
+      else
+        expect_within("advance", truth, plain, {{"y", y}}, std::max(n, exact.widest()));
     }
   }
 }
@@ -101,7 +107,8 @@ TEST_P(MixerLaws, NothingLeaksBetweenSequences) {
     copy(x.view().row_range(packed.offsets[s], lengths[s]), part);
     const std::vector<double> y = m.forward(reference, part, alone.rows(), nullptr, false).outputs.at("y");
     const auto first = together.outputs.at("y").begin() + packed.offsets[s] * x.shape()[1];
-    EXPECT_LE(max_error(std::vector<double>(first, first + static_cast<ptrdiff_t>(y.size())), y), 1e-12) << "sequence " << s;
+    EXPECT_LE(max_error(std::vector<double>(first, first + static_cast<ptrdiff_t>(y.size())), y), 1e-12)
+        << "sequence " << s;
   }
 }
 
@@ -109,7 +116,8 @@ TEST_P(MixerLaws, NothingLeaksBetweenSequences) {
 TEST_P(MixerLaws, ANewSequenceStartsFromNothing) {
   const MixerUnderTest m(GetParam(), DType::f64);
   const Ragged before({9, 9}), anew({12, 12});
-  const std::vector<Tensor> stale = as_initial(m.forward(reference, m.input(18, 8), before.rows(), nullptr, false), DType::f64);
+  const std::vector<Tensor> stale =
+      as_initial(m.forward(reference, m.input(18, 8), before.rows(), nullptr, false), DType::f64);
   const Tensor x = m.input(24, 9);
   const OpResult with = m.forward(reference, x, anew.rows(), &stale), without = m.forward(reference, x, anew.rows());
   EXPECT_EQ(with.outputs.at("y"), without.outputs.at("y"));
@@ -139,7 +147,8 @@ TEST_P(MixerLaws, AForkContinuesExactly) {
 TEST_P(MixerLaws, GradientIsTheFiniteDifference) {
   const MixerUnderTest m(GetParam(), DType::f64);
   const Ragged before({5, 5}), ragged({13, 6}, 5);
-  std::vector<Tensor> initial = as_initial(m.forward(reference, m.input(10, 12), before.rows(), nullptr, false), DType::f64);
+  std::vector<Tensor> initial =
+      as_initial(m.forward(reference, m.input(10, 12), before.rows(), nullptr, false), DType::f64);
   Tensor x = m.input(ragged.total(), 13);
   const OpResult at = m.forward(reference, x, ragged.rows(), &initial);
   const auto check = [&](const std::string& name, const View& v, Parameter* parameter) {
@@ -161,7 +170,8 @@ TEST_P(MixerLaws, GradientIsTheFiniteDifference) {
   check("x", x, nullptr);
   for (Parameter* p : m.parameters()) check(p->name, p->value, p);
   for (size_t i = 0; i < initial.size(); ++i)  // detached ones (keys and values of an earlier batch) have no gradient
-    if (norm(at.grads.at("initial." + std::to_string(i))) > 0) check("initial." + std::to_string(i), initial[i], nullptr);
+    if (norm(at.grads.at("initial." + std::to_string(i))) > 0)
+      check("initial." + std::to_string(i), initial[i], nullptr);
 }
 
 // Law 8: threads, the other sequences of the batch and the slot change no bit.
@@ -196,14 +206,18 @@ TEST_P(MixerLaws, TheBatchChangesNoBit) {
     for (State& s : states) pointers.push_back(&s);
     const std::vector<int64_t> zeros(8, 0);
     const std::vector<double> y = m.advance(fast, all, {offsets, zeros}, pointers);
-    EXPECT_EQ(std::vector<double>(y.begin() + offsets[slot] * width, y.begin() + (offsets[slot] + 69) * width), expected) << "slot " << slot;
+    EXPECT_EQ(std::vector<double>(y.begin() + offsets[slot] * width, y.begin() + (offsets[slot] + 69) * width),
+              expected)
+        << "slot " << slot;
     const Tensor next = m.input(8, 30);
     copy(x.view().row_range(69, 1), next.view().row_range(static_cast<int64_t>(slot), 1));
     const std::vector<int32_t> steps{0, 1, 2, 3, 4, 5, 6, 7, 8};
     std::vector<int64_t> starts;
     for (const State& s : states) starts.push_back(s.position());
     const std::vector<double> y_step = m.advance(fast, next, {steps, starts}, pointers);
-    EXPECT_EQ(std::vector<double>(y_step.begin() + static_cast<ptrdiff_t>(slot) * width, y_step.begin() + static_cast<ptrdiff_t>(slot + 1) * width), last)
+    EXPECT_EQ(std::vector<double>(y_step.begin() + static_cast<ptrdiff_t>(slot) * width,
+                                  y_step.begin() + static_cast<ptrdiff_t>(slot + 1) * width),
+              last)
         << "slot " << slot;
   }
 }

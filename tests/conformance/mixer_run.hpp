@@ -1,5 +1,6 @@
-// Runs one mixer, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder: src/mixers/*/cases.json, and
-// tests/bodies/*/cases.json of mixers that only tests have; an array of {"name", "d_model", "block"}.
+// Runs one mixer, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder:
+// src/mixers/*/cases.json, and tests/bodies/*/cases.json of mixers that only tests have; an array of {"name",
+// "d_model", "block"}.
 #pragma once
 #include <algorithm>
 #include <filesystem>
@@ -27,7 +28,8 @@ inline std::vector<MixerCase> mixer_cases() {
       std::ifstream file(path);
       std::stringstream text;
       text << file.rdbuf();
-      for (const auto& c : parse_json(text.str(), path)) cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), c["d_model"].template get<int64_t>()});
+      for (const auto& c : parse_json(text.str(), path))
+        cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), c["d_model"].template get<int64_t>()});
     }
   std::ranges::sort(cases, {}, [](const MixerCase& c) { return c.type + " " + c.name; });
   return cases;
@@ -50,8 +52,14 @@ struct Ragged {
 class MixerUnderTest {
  public:
   MixerUnderTest(const MixerCase& c, DType dtype) : dtype_(dtype), d_model_(c.d_model) {
-    mixer_ = make_any_mixer({c.block, c.type}, {.d_in = c.d_model, .d_out = c.d_model, .layer = 0, .residual_scale = 0.5, .scope = "layers.0.mixer",
-                                              .make = make_any_mixer, .side = &side_, .losses = &losses_});
+    mixer_ = make_any_mixer({c.block, c.type}, {.d_in = c.d_model,
+                                                .d_out = c.d_model,
+                                                .layer = 0,
+                                                .residual_scale = 0.5,
+                                                .scope = "layers.0.mixer",
+                                                .make = make_any_mixer,
+                                                .side = &side_,
+                                                .losses = &losses_});
     StateLayout layout;
     mixer_->declare(SlotScope(layout));
     layout_ = std::make_shared<const StateLayout>(std::move(layout));
@@ -65,7 +73,8 @@ class MixerUnderTest {
       p->allocate(dtype, true);
       p->initialise(3);
       const Random noise(4, p->name);  // biases and D away from their round initial values; exact in float
-      for (int64_t i = 0; i < p->elements(); ++i) set(*p, i, static_cast<float>(get(*p, i) + 0.05 * noise.normal(static_cast<uint64_t>(i))));
+      for (int64_t i = 0; i < p->elements(); ++i)
+        set(*p, i, static_cast<float>(get(*p, i) + 0.05 * noise.normal(static_cast<uint64_t>(i))));
       p->changed();
       widest_ = std::max(widest_, p->shape[p->shape.rank() - 1]);
     }
@@ -79,8 +88,10 @@ class MixerUnderTest {
     return p.value.dtype() == DType::f64 ? p.value.as<double>()[i] : static_cast<double>(p.value.as<float>()[i]);
   }
   static void set(const Parameter& p, int64_t i, double v) {
-    if (p.value.dtype() == DType::f64) p.value.as<double>()[i] = v;
-    else p.value.as<float>()[i] = static_cast<float>(v);
+    if (p.value.dtype() == DType::f64)
+      p.value.as<double>()[i] = v;
+    else
+      p.value.as<float>()[i] = static_cast<float>(v);
   }
 
   Tensor input(int64_t rows, uint64_t seed) const {
@@ -92,8 +103,9 @@ class MixerUnderTest {
 
   // Forward, and backward unless told otherwise. Gradients: "x", each parameter, "initial.i"; outputs: "y", "last.i".
   // `dy`: the gradient of y, and none of the states; null: random ones for all outputs.
-  OpResult forward(const Device& device, const Tensor& x, const Rows& rows, const std::vector<Tensor>* initial = nullptr,
-                   bool backward = true, const std::vector<double>* dy = nullptr) const {
+  OpResult forward(const Device& device, const Tensor& x, const Rows& rows,
+                   const std::vector<Tensor>* initial = nullptr, bool backward = true,
+                   const std::vector<double>* dy = nullptr) const {
     Tape tape(device);
     for (Parameter* p : parameters_) fill_zero(p->grad);
     const Var vx = backward ? tape.input(x) : tape.constant(x);
@@ -120,7 +132,8 @@ class MixerUnderTest {
     tape.backward(roots, views);
     result.grads["x"] = to_doubles(tape.grad(vx));
     for (Parameter* p : parameters_) result.grads[p->name] = to_doubles(p->grad);
-    for (size_t i = 0; i < first.size(); ++i) result.grads["initial." + std::to_string(i)] = to_doubles(tape.grad(first[i]));
+    for (size_t i = 0; i < first.size(); ++i)
+      result.grads["initial." + std::to_string(i)] = to_doubles(tape.grad(first[i]));
     return result;
   }
 
@@ -134,15 +147,18 @@ class MixerUnderTest {
   size_t slots() const { return layout_->slots.size(); }
 
   // Inference over rows [begin, begin + length) of x for one sequence, or several at once.
-  std::vector<double> advance(const Device& device, const View& x, const Rows& rows, std::span<State* const> states) const {
+  std::vector<double> advance(const Device& device, const View& x, const Rows& rows,
+                              std::span<State* const> states) const {
     Arena scratch;
     std::vector<View> side;
     for (size_t i = 0; i < side_.count(); ++i) side.push_back(scratch.allocate(dtype_, {x.rows(), side_.width(i)}));
     AdvancePass pass{.exec = {device.pool(), scratch, device.kernels()}, .states = states, .side = side};
     const View y = scratch.allocate(dtype_, {x.rows(), d_model_});
-    for (size_t s = 0; s < states.size(); ++s) states[s]->reserve(states[s]->position() + rows.length(static_cast<int64_t>(s)));
+    for (size_t s = 0; s < states.size(); ++s)
+      states[s]->reserve(states[s]->position() + rows.length(static_cast<int64_t>(s)));
     mixer_->advance(pass, x, rows, {}, y);
-    for (size_t s = 0; s < states.size(); ++s) states[s]->set_position(states[s]->position() + rows.length(static_cast<int64_t>(s)));
+    for (size_t s = 0; s < states.size(); ++s)
+      states[s]->set_position(states[s]->position() + rows.length(static_cast<int64_t>(s)));
     return to_doubles(y);
   }
   std::vector<double> advance_one(const Device& device, const View& x, State& state) const {

@@ -1,5 +1,5 @@
-// The models that whole-model and session tests run over: the tiny presets, and for each config in the mixers' own cases.json a small model
-// of such layers, so that an option of a mixer is under those laws too.
+// The models that whole-model and session tests run over: the tiny presets, and for each config in the mixers' own
+// cases.json a small model of such layers, so that an option of a mixer is under those laws too.
 #pragma once
 #include <ostream>
 
@@ -26,23 +26,42 @@ inline std::vector<ModelCase> model_cases() {
   }
   for (const MixerCase& c : mixer_cases()) {
     const std::string name = c.type + "_" + c.name;
-    cases.push_back({name, ModelConfig::parse("{\"d_model\": " + std::to_string(c.d_model) + ", \"mixers\": {\"m\": " + c.block +
-                                                  "}, \"mlp\": {\"type\": \"swiglu\", \"d_ff\": 24}, \"layers\": \"m4\"}", name)});
+    cases.push_back(
+        {name, ModelConfig::parse("{\"d_model\": " + std::to_string(c.d_model) + ", \"mixers\": {\"m\": " + c.block +
+                                      "}, \"mlp\": {\"type\": \"swiglu\", \"d_ff\": 24}, \"layers\": \"m4\"}",
+                                  name)});
   }
   // The explicit form: a parallel block, norms on both sides, factors, and what stands in no stream.
   cases.push_back({"blocks", ModelConfig::parse(R"({"d_model": 16, "layers": "p2 n", "blocks": {
     "p": [{"name": "mixer", "post_norm": "rms", "mixer": {"type": "attention", "n_heads": 2}},
-          {"name": "mlp", "input": "block", "scale": 0.5, "residual_scale": 0.75, "mixer": {"type": "swiglu", "d_ff": 24}}],
+          {"name": "mlp", "input": "block", "scale": 0.5, "residual_scale": 0.75, "mixer": {"type": "swiglu",
+              "d_ff": 24}}],
     "n": [{"name": "mixer", "residual": "normed", "mixer": {"type": "mamba2", "d_state": 8, "headdim": 8}},
-          {"name": "last", "norm": "none", "residual": "none", "scale": 2, "mixer": {"type": "swiglu", "d_ff": 24}}]}})", "blocks")});
+          {"name": "last", "norm": "none", "residual": "none", "scale": 2, "mixer": {"type": "swiglu",
+              "d_ff": 24}}]}})",
+                                                "blocks")});
   // What stands before and behind the stack, other norms and biases, as in GPT-2 and Gemma 2.
-  cases.push_back({"ends", ModelConfig::parse(R"({"d_model": 16, "norm": "layer", "learned_positions": 4096, "embedding_scale": 4, "logit_scale": 0.5, "logit_softcap": 5,
-    "tied": false, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "mlp": {"type": "ffn", "d_ff": 24, "bias": true}, "layers": "A2"})", "ends")});
-  // One set of weights at several depths, each use with its own state and low-rank addition, as in Zamba2; norms of every kind.
-  cases.push_back({"shared", ModelConfig::parse(R"({"d_model": 16, "layers": "m s m t", "norm": "rms_plain", "mixers": {"m": {"type": "mamba2", "d_state": 8, "headdim": 8}},
-    "shared": {"A": {"type": "attention", "n_heads": 2}, "M": {"type": "ffn", "d_ff": 24, "activation": "gelu", "gated": true}}, "blocks": {
-    "s": [{"name": "attn", "norm": "layer", "mixer": "A", "low_rank": 2}, {"name": "mlp", "norm": "layer_no_bias", "mixer": "M"}],
-    "t": [{"name": "attn", "norm": "layer_plain", "mixer": "A"}, {"name": "mlp", "post_norm": "rms_plain", "mixer": "M", "low_rank": 3}]}})", "shared")});
+  cases.push_back(
+      {"ends",
+       ModelConfig::parse(
+           R"({"d_model": 16, "norm": "layer", "learned_positions": 4096, "embedding_scale": 4, "logit_scale": 0.5,
+               "logit_softcap": 5,
+    "tied": false, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "mlp": {"type": "ffn", "d_ff": 24,
+        "bias": true}, "layers": "A2"})",
+           "ends")});
+  // One set of weights at several depths, each use with its own state and low-rank addition, as in Zamba2; norms of
+  // every kind.
+  cases.push_back(
+      {"shared", ModelConfig::parse(
+                     R"({"d_model": 16, "layers": "m s m t", "norm": "rms_plain", "mixers": {"m": {"type": "mamba2",
+               "d_state": 8, "headdim": 8}},
+    "shared": {"A": {"type": "attention", "n_heads": 2}, "M": {"type": "ffn", "d_ff": 24, "activation": "gelu",
+        "gated": true}}, "blocks": {
+    "s": [{"name": "attn", "norm": "layer", "mixer": "A", "low_rank": 2}, {"name": "mlp", "norm": "layer_no_bias",
+        "mixer": "M"}],
+    "t": [{"name": "attn", "norm": "layer_plain", "mixer": "A"}, {"name": "mlp", "post_norm": "rms_plain",
+        "mixer": "M", "low_rank": 3}]}})",
+                     "shared")});
   return cases;
 }
 

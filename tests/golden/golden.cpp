@@ -14,13 +14,13 @@ constexpr double double_tolerance = 1e-9;
 
 bool row(const std::string& kernel, const std::string& isa, const std::string& tensor, double error, double allowed) {
   const bool good = error <= allowed;
-  std::printf("  %-22s %-9s %-26s %9.2e  allowed %9.2e  %s\n", kernel.c_str(), isa.c_str(), tensor.c_str(), error, allowed, good ? "ok" : "FAILED");
+  std::printf("  %-22s %-9s %-26s %9.2e  allowed %9.2e  %s\n", kernel.c_str(), isa.c_str(), tensor.c_str(), error,
+              allowed, good ? "ok" : "FAILED");
   return good;
 }
 
-
-bool compare(const GoldenCase& c, const char* prefix, const NamedDoubles& expected, const NamedDoubles& exact, const NamedDoubles& plain,
-             const NamedDoubles& quick) {
+bool compare(const GoldenCase& c, const char* prefix, const NamedDoubles& expected, const NamedDoubles& exact,
+             const NamedDoubles& plain, const NamedDoubles& quick) {
   const std::vector<double> none;
   const auto of = [&](const NamedDoubles& from, const std::string& name) -> const std::vector<double>& {
     const auto it = from.find(name);
@@ -43,7 +43,8 @@ bool run_file(const GoldenFile& file) {
       if (adapter.kind != file.kind()) continue;
       const GoldenCase c = adapter.make(file);
       const Device reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
-      const OpResult exact = c.run(DType::f64, reference), plain = c.run(DType::f32, reference), quick = c.run(DType::f32, Device::cpu());
+      const OpResult exact = c.run(DType::f64, reference), plain = c.run(DType::f32, reference),
+                     quick = c.run(DType::f32, Device::cpu());
       const bool outputs = compare(c, "", c.expected.outputs, exact.outputs, plain.outputs, quick.outputs);
       const bool grads = compare(c, "d ", c.expected.grads, exact.grads, plain.grads, quick.grads);
       return outputs && grads;
@@ -75,8 +76,9 @@ int run_files(int count, char** paths) {
 
 int main(int argc, char** argv) {
   if (argc < 2 || std::string_view(argv[1]) == "--help") {
-    std::printf("usage: golden FILE.safetensors...\nCompares the engine's kernels with golden files (tests/golden/README.md).\n"
-                "Exit status: 0 all is well, 1 not, 3 a kind that the engine does not have.\n");
+    std::printf(
+        "usage: golden FILE.safetensors...\nCompares the engine's kernels with golden files (tests/golden/README.md).\n"
+        "Exit status: 0 all is well, 1 not, 3 a kind that the engine does not have.\n");
     return argc < 2 ? 2 : 0;
   }
   statera::Arena::set_poison(true);

@@ -7,7 +7,8 @@ namespace statera::test {
 GoldenFile::GoldenFile(const std::string& path) : file_(SafetensorsFile::open(path)) {
   const auto& metadata = file_.metadata();
   const auto kind = metadata.count("op") ? metadata.find("op") : metadata.find("module");
-  require(kind != metadata.end() && metadata.count("config"), ErrorCode::io, path, ": metadata has no op or module, or no config");
+  require(kind != metadata.end() && metadata.count("config"), ErrorCode::io, path,
+          ": metadata has no op or module, or no config");
   kind_ = kind->second;
   config_ = parse_json(metadata.at("config"), path + ": config");
 }
@@ -29,7 +30,8 @@ std::vector<double> rows_from_channels(const std::vector<double>& v, int64_t bat
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t c = 0; c < channels; ++c)
       for (int64_t t = 0; t < length; ++t)
-        out[static_cast<size_t>((b * length + t) * channels + c)] = v[static_cast<size_t>((b * channels + c) * length + t)];
+        out[static_cast<size_t>((b * length + t) * channels + c)] =
+            v[static_cast<size_t>((b * channels + c) * length + t)];
   return out;
 }
 
@@ -51,7 +53,9 @@ void OpCaseBuilder::output(const std::string& ours, const std::string& theirs, c
 }
 
 GoldenCase OpCaseBuilder::finish(int64_t reduction, std::string kernel) {
-  auto run = [c = op_case, in = inputs, d = douts](DType dtype, const Device& device) { return run_case(c, dtype, device, in, &d); };
+  auto run = [c = op_case, in = inputs, d = douts](DType dtype, const Device& device) {
+    return run_case(c, dtype, device, in, &d);
+  };
   return {run, expected, reduction, std::move(kernel)};
 }
 

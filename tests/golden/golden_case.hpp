@@ -1,5 +1,6 @@
-// Golden files: inputs, outputs and gradients in double precision from public reference implementations (their format: tests/golden/README.md).
-// An adapter turns a file of its kind into a GoldenCase: how to run the engine on it, and what must come out, in the engine's layout.
+// Golden files: inputs, outputs and gradients in double precision from public reference implementations (their format:
+// tests/golden/README.md). An adapter turns a file of its kind into a GoldenCase: how to run the engine on it, and what
+// must come out, in the engine's layout.
 #pragma once
 #include <functional>
 #include <string>
@@ -25,7 +26,7 @@ class GoldenFile {
   const std::string& kind() const { return kind_; }  // the operation, or the module of a layer file
   const nlohmann::json& config() const { return config_; }
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
-  GoldenTensor tensor(const std::string& name) const;           // F64
+  GoldenTensor tensor(const std::string& name) const;            // F64
   std::vector<int64_t> integers(const std::string& name) const;  // I64
 
  private:

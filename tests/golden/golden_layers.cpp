@@ -1,4 +1,5 @@
-// Adapters of whole layers: a mixer of the registry with the reference's weights; forward, gradients, states, and row by row.
+// Adapters of whole layers: a mixer of the registry with the reference's weights; forward, gradients, states, and row
+// by row.
 #include "conformance/mixer_run.hpp"
 #include "core/check.hpp"
 #include "golden/golden_case.hpp"
@@ -8,18 +9,21 @@ namespace {
 
 using nlohmann::json;
 
-// How a reference module maps to a mixer: its config block, its states in the reference's layout, and where its weights (and, with the
-// prefix "grad.", their gradients) stand.
+// How a reference module maps to a mixer: its config block, its states in the reference's layout, and where its weights
+// (and, with the prefix "grad.", their gradients) stand.
 struct LayerMap {
   json block;
   std::function<void(const State&, int64_t length, OpResult&, int64_t sequence)> read_states;
-  std::function<std::vector<double>(const GoldenFile&, const Parameter&, const std::string& prefix)> values;  // empty: by the parameter's name
+  // empty: by the parameter's name
+  std::function<std::vector<double>(const GoldenFile&, const Parameter&, const std::string& prefix)> values;
 };
 
 std::string theirs(const Parameter& p) { return "weight." + p.name.substr(std::string("layers.1.mixer.").size()); }
 
 // The reference's tensor for a part of qkv_proj.weight or qk_norm.weight: q_proj.weight, q_norm.weight.
-std::string theirs(const Parameter& p, const ParameterPart& part) { return "weight." + part.name + p.name.substr(p.name.rfind('_')); }
+std::string theirs(const Parameter& p, const ParameterPart& part) {
+  return "weight." + part.name + p.name.substr(p.name.rfind('_'));
+}
 
 // The reference's tensor for a parameter; a fused one is the rows of its parts, each a tensor of its own there.
 std::vector<double> reference_values(const GoldenFile& file, const Parameter& p, const std::string& prefix) {
@@ -33,16 +37,19 @@ std::vector<double> reference_values(const GoldenFile& file, const Parameter& p,
   return joined;
 }
 
-// How often the numbers of a part stand in our parameter: a norm's weights that the reference shares among the heads stand once a head.
+// How often the numbers of a part stand in our parameter: a norm's weights that the reference shares among the heads
+// stand once a head.
 std::vector<size_t> repeats_of(const GoldenFile& file, const Parameter& p) {
   std::vector<size_t> repeats;
   if (file.has(theirs(p))) return repeats;  // it is one tensor there too
   for (const ParameterPart& part : p.parts)
-    repeats.push_back(file.has(theirs(p, part)) ? static_cast<size_t>(part.rows / file.tensor(theirs(p, part)).dim(0)) : 1);
+    repeats.push_back(file.has(theirs(p, part)) ? static_cast<size_t>(part.rows / file.tensor(theirs(p, part)).dim(0))
+                                                : 1);
   return repeats;
 }
 
-std::vector<double> repeated(const std::vector<double>& shared, const Parameter& p, const std::vector<size_t>& repeats) {
+std::vector<double> repeated(const std::vector<double>& shared, const Parameter& p,
+                             const std::vector<size_t>& repeats) {
   std::vector<double> all;
   size_t from = 0;
   for (size_t i = 0; i < repeats.size(); ++i) {
@@ -51,7 +58,8 @@ std::vector<double> repeated(const std::vector<double>& shared, const Parameter&
     from += count;
   }
   all.insert(all.end(), shared.data() + from, shared.data() + shared.size());  // all, if there is nothing to repeat
-  require(static_cast<int64_t>(all.size()) == p.elements(), ErrorCode::io, "the golden tensor for ", p.name, " has another size");
+  require(static_cast<int64_t>(all.size()) == p.elements(), ErrorCode::io, "the golden tensor for ", p.name,
+          " has another size");
   return all;
 }
 
@@ -96,7 +104,8 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
     c.reduction = std::max(c.reduction, length * static_cast<int64_t>(state.values.size()) / state.dim(1));
   }
   for (const char* state : {"ssm_state", "keys", "values"})
-    if (file.has(std::string("out.") + state)) c.expected.outputs[state] = file.tensor(std::string("out.") + state).values;
+    if (file.has(std::string("out.") + state))
+      c.expected.outputs[state] = file.tensor(std::string("out.") + state).values;
   if (file.has("out.conv_state")) {  // the reference keeps one input more than the filter needs: its oldest is left out
     const GoldenTensor t = file.tensor("out.conv_state");
     const auto width = static_cast<size_t>(t.dim(2));
@@ -117,7 +126,8 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
     for (int64_t b = 0; b <= batch; ++b) offsets.push_back(static_cast<int32_t>(b * length));
     const std::vector<int64_t> start(static_cast<size_t>(batch), 0);
     OpResult result = m.forward(device, in, {offsets, start}, nullptr, true, &dout);
-    for (const Parameter* p : m.parameters()) result.grads[p->name] = summed(result.grads[p->name], *p, repeats.at(p->name));
+    for (const Parameter* p : m.parameters())
+      result.grads[p->name] = summed(result.grads[p->name], *p, repeats.at(p->name));
     for (int64_t b = 0; b < batch; ++b) {
       State whole = m.state(), steps = m.state();
       m.advance_one(device, in.view().row_range(b * length, length), whole);
@@ -156,8 +166,10 @@ void read_keys_and_values(const State& state, int64_t length, OpResult& result, 
       for (int64_t t = 0; t < length; ++t)
         for (int64_t d = 0; d < headdim; ++d) {
           const void* block = state.blocks(i)[t / positions - state.first_block(i)];
-          const int64_t at = keys ? (h * headdim + d) * positions + t % positions : (h * positions + t % positions) * headdim + d;
-          all.push_back(state.dtype() == DType::f64 ? static_cast<const double*>(block)[at] : static_cast<double>(static_cast<const float*>(block)[at]));
+          const int64_t at =
+              keys ? (h * headdim + d) * positions + t % positions : (h * positions + t % positions) * headdim + d;
+          all.push_back(state.dtype() == DType::f64 ? static_cast<const double*>(block)[at]
+                                                    : static_cast<double>(static_cast<const float*>(block)[at]));
         }
   }
 }
@@ -170,8 +182,13 @@ void require_silu(const json& config) {
 GoldenCase mamba_case(const GoldenFile& file) {
   const json& c = file.config();
   require_silu(c);
-  const json block = {{"type", "mamba1"}, {"d_state", c.at("state_size")}, {"d_conv", c.at("conv_kernel")}, {"expand", c.at("expand")},
-                      {"dt_rank", c.at("time_step_rank")}, {"conv_bias", c.value("use_conv_bias", true)}, {"bias", c.value("use_bias", false)}};
+  const json block = {{"type", "mamba1"},
+                      {"d_state", c.at("state_size")},
+                      {"d_conv", c.at("conv_kernel")},
+                      {"expand", c.at("expand")},
+                      {"dt_rank", c.at("time_step_rank")},
+                      {"conv_bias", c.value("use_conv_bias", true)},
+                      {"bias", c.value("use_bias", false)}};
   return layer_case(file, {block, read_ssm_states, {}}, "mamba1");
 }
 
@@ -180,10 +197,18 @@ json limit(const json& value) { return value.is_number() ? value : json("inf"); 
 GoldenCase mamba2_case(const GoldenFile& file) {
   const json& c = file.config();
   require_silu(c);
-  const json block = {{"type", "mamba2"}, {"d_state", c.at("state_size")}, {"d_conv", c.at("conv_kernel")}, {"expand", c.at("expand")},
-                      {"headdim", c.at("head_dim")}, {"n_groups", c.at("n_groups")}, {"chunk_size", c.at("chunk_size")},
-                      {"norm_eps", c.at("layer_norm_epsilon")}, {"conv_bias", c.value("use_conv_bias", true)}, {"bias", c.value("use_bias", false)},
-                      {"dt_limit_min", limit(c.at("time_step_limit")[0])}, {"dt_limit_max", limit(c.at("time_step_limit")[1])}};
+  const json block = {{"type", "mamba2"},
+                      {"d_state", c.at("state_size")},
+                      {"d_conv", c.at("conv_kernel")},
+                      {"expand", c.at("expand")},
+                      {"headdim", c.at("head_dim")},
+                      {"n_groups", c.at("n_groups")},
+                      {"chunk_size", c.at("chunk_size")},
+                      {"norm_eps", c.at("layer_norm_epsilon")},
+                      {"conv_bias", c.value("use_conv_bias", true)},
+                      {"bias", c.value("use_bias", false)},
+                      {"dt_limit_min", limit(c.at("time_step_limit")[0])},
+                      {"dt_limit_max", limit(c.at("time_step_limit")[1])}};
   return layer_case(file, {block, read_ssm_states, {}}, "mamba2");
 }
 
@@ -191,14 +216,20 @@ json attention_block(const json& c) {
   const json rope = c.value("rope_parameters", json::object());
   const std::string type = rope.value("rope_type", "default");
   if (type != "default") fail(ErrorCode::unsupported, "rope_type ", type);
-  const int64_t heads = c.at("num_attention_heads"), headdim = c.value("head_dim", c.at("hidden_size").get<int64_t>() / heads);
-  return {{"type", "attention"}, {"n_heads", heads}, {"n_kv_heads", c.value("num_key_value_heads", heads)}, {"headdim", headdim},
+  const int64_t heads = c.at("num_attention_heads"),
+                headdim = c.value("head_dim", c.at("hidden_size").get<int64_t>() / heads);
+  return {{"type", "attention"},
+          {"n_heads", heads},
+          {"n_kv_heads", c.value("num_key_value_heads", heads)},
+          {"headdim", headdim},
           {"rope_theta", rope.value("rope_theta", c.value("rope_theta", 10000.0))},
           {"rotary_dim", static_cast<int64_t>(static_cast<double>(headdim) * rope.value("partial_rotary_factor", 1.0))},
           {"bias", c.value("attention_bias", false)}};
 }
 
-GoldenCase llama_attention_case(const GoldenFile& file) { return layer_case(file, {attention_block(file.config()), read_keys_and_values, {}}, "attention"); }
+GoldenCase llama_attention_case(const GoldenFile& file) {
+  return layer_case(file, {attention_block(file.config()), read_keys_and_values, {}}, "attention");
+}
 
 GoldenCase qwen3_attention_case(const GoldenFile& file) {
   json block = attention_block(file.config());

@@ -8,8 +8,9 @@ namespace statera {
 
 template <class... T>
 constexpr bool whole = (... && (sizeof(T) > 0 && std::is_default_constructible_v<T>));
-static_assert(whole<CpuOptions, ModelConfig, ModelOptions, ForwardOptions, CarriedState, AdamWOptions, SamplerOptions, GenerateOptions, SessionOptions, Tokens,
-                    ByteStreamOptions, ReadOptions, TrainOptions, TrainingData, TrainRun, View, Tensor, Shape, Var>);
+static_assert(whole<CpuOptions, ModelConfig, ModelOptions, ForwardOptions, CarriedState, AdamWOptions, SamplerOptions,
+                    GenerateOptions, SessionOptions, Tokens, ByteStreamOptions, ReadOptions, TrainOptions, TrainingData,
+                    TrainRun, View, Tensor, Shape, Var>);
 
 // Truncated backpropagation: each batch begins where the last one ended.
 Var forward_carried(const Model& model, Tape& tape, const Tokens& tokens, CarriedState& state) {
@@ -17,6 +18,8 @@ Var forward_carried(const Model& model, Tape& tape, const Tokens& tokens, Carrie
 }
 
 // A parameter has what its owner reads and sets, and no more: all of these, and memory that it owns.
-double decayed(const Parameter& p) { return p.decay && !p.value.empty() && !p.parts.empty() ? p.lr_scale : static_cast<double>(p.elements()); }
+double decayed(const Parameter& p) {
+  return p.decay && !p.value.empty() && !p.parts.empty() ? p.lr_scale : static_cast<double>(p.elements());
+}
 
 }  // namespace statera

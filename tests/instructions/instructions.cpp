@@ -1,5 +1,6 @@
-// instructions OP/CASE COUNT: runs a case of the one table forward and backward COUNT times on one thread, for tools/instructions.py to count
-// instructions over: the difference between two counts is the kernels', whatever the start of the program costs.
+// instructions OP/CASE COUNT: runs a case of the one table forward and backward COUNT times on one thread, for
+// tools/instructions.py to count instructions over: the difference between two counts is the kernels', whatever the
+// start of the program costs.
 #include <cstdio>
 #include <cstdlib>
 
@@ -28,12 +29,14 @@ int run(const std::string& name, int count) {
   std::vector<Tensor> seeds;  // of the gradients, made in the first pass, which every count has
   for (int i = 0; i < count; ++i) {
     NamedVars vars;
-    for (size_t k = 0; k < values.size(); ++k) vars[c->inputs[k].name] = c->inputs[k].gradient ? tape.input(values[k]) : tape.constant(values[k]);
+    for (size_t k = 0; k < values.size(); ++k)
+      vars[c->inputs[k].name] = c->inputs[k].gradient ? tape.input(values[k]) : tape.constant(values[k]);
     std::vector<Var> roots;
     for (const auto& [output, var] : c->run(tape, vars)) {
       roots.push_back(var);
       const Shape shape = tape.value(var).shape;
-      if (i == 0) seeds.push_back(to_tensor(DType::f32, shape, random_grad(output, static_cast<size_t>(shape.elements()))));
+      if (i == 0)
+        seeds.push_back(to_tensor(DType::f32, shape, random_grad(output, static_cast<size_t>(shape.elements()))));
     }
     const std::vector<View> views(seeds.begin(), seeds.end());
     tape.backward(roots, views);

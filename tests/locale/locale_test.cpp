@@ -1,5 +1,5 @@
-// Nothing that is written or read depends on the locale of the host program: the same work in "C" and in locales of a comma, of a point of two
-// bytes, and of groups of three digits gives the same texts and files.
+// Nothing that is written or read depends on the locale of the host program: the same work in "C" and in locales of a
+// comma, of a point of two bytes, and of groups of three digits gives the same texts and files.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -50,8 +50,11 @@ class Locales : public ::testing::Test {
   }
   // Makes a locale of the distribution's sources (the package `locales`) and makes it that of C and C++.
   void choose(const std::string& language) const {
-    const std::string name = language + ".UTF-8", made = "localedef -i " + language + " -f UTF-8 " + folder_ + "/" + name + " >" + folder_ + "/log 2>&1";
-    ASSERT_EQ(std::system(made.c_str()), 0) << "localedef cannot make " << name << "; is the package `locales` installed?\n" << read(folder_ + "/log");
+    const std::string name = language + ".UTF-8", made = "localedef -i " + language + " -f UTF-8 " + folder_ + "/" +
+                                                         name + " >" + folder_ + "/log 2>&1";
+    ASSERT_EQ(std::system(made.c_str()), 0)
+        << "localedef cannot make " << name << "; is the package `locales` installed?\n"
+        << read(folder_ + "/log");
     setenv("LOCPATH", folder_.c_str(), 1);
     std::locale::global(std::locale(name));
     char text[32];
@@ -62,10 +65,12 @@ class Locales : public ::testing::Test {
 };
 
 constexpr const char* config_text =
-    R"({"format_version": 1, "d_model": 16, "norm_eps": 0.00025, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16, "dt_min": 0.0125, "dt_limit_max": 1.5}}, "layers": "m"})";
+    R"({"format_version": 1, "d_model": 16, "norm_eps": 0.00025, "mixers": {"m": {"type": "mamba2", "d_state": 16,
+        "headdim": 16, "dt_min": 0.0125, "dt_limit_max": 1.5}}, "layers": "m"})";
 
 void add_numbers(Texts& all) {
-  all["numbers"] = fixed(1234567.125, 2) + significant(1234567.125, 9) + scientific(0.000125, 3) + number_text(rounded(0.0123456, 3));
+  all["numbers"] = fixed(1234567.125, 2) + significant(1234567.125, 9) + scientific(0.000125, 3) +
+                   number_text(rounded(0.0123456, 3));
   all["quantities"] = bytes_text(1.5e9) + count_text(1234567) + seconds_text(3725.5) + number_text(0.0025);
   try {
     fail(ErrorCode::config, 1234567, " and ", 1234.5);
@@ -78,7 +83,14 @@ void add_run(const std::string& out, Texts& all) {
   std::string text;
   for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 91) + "\n";
   const auto [for_training, held_out] = ByteSource::from_memory({{text}}).split();
-  TrainOptions options{.steps = 4, .batch = 2, .length = 32, .lr = 0.0125f, .dropout = 0.125f, .evaluate_every = 2, .evaluate_bytes = 256, .final_bytes = 256};
+  TrainOptions options{.steps = 4,
+                       .batch = 2,
+                       .length = 32,
+                       .lr = 0.0125f,
+                       .dropout = 0.125f,
+                       .evaluate_every = 2,
+                       .evaluate_bytes = 256,
+                       .final_bytes = 256};
   Model model(ModelConfig::parse(config_text, "test"), Device::cpu({.threads = 1}));
   model.init(1);
   std::string notes;
@@ -100,12 +112,15 @@ void add_run(const std::string& out, Texts& all) {
   ASSERT_TRUE(saved.has_value());
   all["checkpoint"] = write_fields(saved->options) + saved->config;
   const Model loaded = Model::load(out, Device::cpu({.threads = 1}));
-  all["text"] = generate(loaded, "line", {.max_bytes = 50, .temperature = 0.75f, .seed = 1, .raw = true, .warn = [](const std::string&) {}});
+  all["text"] =
+      generate(loaded, "line",
+               {.max_bytes = 50, .temperature = 0.75f, .seed = 1, .raw = true, .warn = [](const std::string&) {}});
   Session session(loaded);
   session.prefill("line");
   session.snapshot().save(out + "/snapshot");
   all["position"] = std::to_string(Snapshot::load(out + "/snapshot", loaded).position());
-  for (const Baseline& row : baselines(for_training, held_out).rows) all["baselines"] += row.name + number_text(row.bits_per_byte.value_or(0));
+  for (const Baseline& row : baselines(for_training, held_out).rows)
+    all["baselines"] += row.name + number_text(row.bits_per_byte.value_or(0));
 }
 
 void add_system(const std::string& root, Texts& all) {

@@ -18,7 +18,8 @@ struct Engine {
 inline Tensor random_tensor(const char* name, const Shape& shape, float size = 1) {
   const Random random(3, name);
   Tensor t(DType::f32, shape);
-  for (int64_t i = 0; i < shape.elements(); ++i) t.as<float>()[i] = size * static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
+  for (int64_t i = 0; i < shape.elements(); ++i)
+    t.as<float>()[i] = size * static_cast<float>(2 * random.uniform(static_cast<uint64_t>(i)) - 1);
   return t;
 }
 

@@ -8,7 +8,8 @@ namespace statera::test {
 
 struct FileTensors {
   explicit FileTensors(const SafetensorsFile& file) {
-    for (const FileTensor& tensor : file.tensors()) views.push_back({tensor.name, kept.emplace_back(file.read(tensor))});
+    for (const FileTensor& tensor : file.tensors())
+      views.push_back({tensor.name, kept.emplace_back(file.read(tensor))});
   }
   FileTensors(const FileTensors&) = delete;
   FileTensors& operator=(const FileTensors&) = delete;

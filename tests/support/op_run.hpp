@@ -23,7 +23,8 @@ inline NamedDoubles random_inputs(const OpCase& c, uint64_t seed) {
     const Random random(seed, c.op + "/" + c.name + "/" + input.name);
     std::vector<double> v(static_cast<size_t>(input.shape.elements()));
     for (size_t i = 0; i < v.size(); ++i)
-      v[i] = static_cast<float>(input.low + (input.high - input.low) * random.uniform(i));  // exact in float: the same problem in both
+      v[i] = static_cast<float>(input.low + (input.high - input.low) *
+                                                random.uniform(i));  // exact in float: the same problem in both
     values[input.name] = std::move(v);
   }
   return values;
@@ -39,14 +40,16 @@ inline std::vector<double> random_grad(const std::string& name, size_t n) {
 inline Tensor to_tensor(DType dtype, const Shape& shape, const std::vector<double>& values) {
   Tensor t(dtype, shape);
   for (size_t i = 0; i < values.size(); ++i) {
-    if (dtype == DType::f64) t.as<double>()[i] = values[i];
-    else t.as<float>()[i] = static_cast<float>(values[i]);
+    if (dtype == DType::f64)
+      t.as<double>()[i] = values[i];
+    else
+      t.as<float>()[i] = static_cast<float>(values[i]);
   }
   return t;
 }
 
-// The same value as the result of an operation: its gradient is fresh memory, which the first of its users must overwrite, where that of
-// an input is added to.
+// The same value as the result of an operation: its gradient is fresh memory, which the first of its users must
+// overwrite, where that of an input is added to.
 inline Var passed_on(Tape& tape, Var x) {
   const View v = tape.value(x);
   const Var y = tape.make(v.dtype, v.shape, true);
@@ -58,9 +61,10 @@ inline Var passed_on(Tape& tape, Var x) {
   return y;
 }
 
-// `douts` may lack an output: it then gets no gradient. Null: random ones for all outputs. `backward` false: outputs only.
-inline OpResult run_case(const OpCase& c, DType dtype, const Device& device, const NamedDoubles& inputs, const NamedDoubles* douts = nullptr,
-                         bool backward = true) {
+// `douts` may lack an output: it then gets no gradient. Null: random ones for all outputs. `backward` false: outputs
+// only.
+inline OpResult run_case(const OpCase& c, DType dtype, const Device& device, const NamedDoubles& inputs,
+                         const NamedDoubles* douts = nullptr, bool backward = true) {
   Tape tape(device);
   std::vector<Tensor> values;
   NamedVars leaves, vars;
@@ -78,9 +82,12 @@ inline OpResult run_case(const OpCase& c, DType dtype, const Device& device, con
     result.outputs[name] = to_doubles(tape.value(var));
     result.shapes[name] = tape.value(var).shape;
     std::vector<double> dout;
-    if (!douts) dout = random_grad(name, result.outputs[name].size());
-    else if (const auto it = douts->find(name); it != douts->end()) dout = it->second;
-    else continue;
+    if (!douts)
+      dout = random_grad(name, result.outputs[name].size());
+    else if (const auto it = douts->find(name); it != douts->end())
+      dout = it->second;
+    else
+      continue;
     roots.push_back(var);
     seeds.push_back(to_tensor(dtype, tape.value(var).shape, dout));
   }

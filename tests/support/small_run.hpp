@@ -47,7 +47,8 @@ class Windows {
 inline TrainingData data_for(const TrainOptions& o, uint64_t fingerprint = 1) {
   return {.batch = [w = std::make_shared<Windows>(o.batch, o.length, o.carry)](int64_t i) { return (*w)(i); },
           .held_out = [w = std::make_shared<Windows>(o.batch, o.length, false)](int64_t i) { return (*w)(1000 + i); },
-          .held_out_batches = 2, .fingerprint = fingerprint};
+          .held_out_batches = 2,
+          .fingerprint = fingerprint};
 }
 
 inline Model small_model(const std::string& layers = "m A", int threads = 1) {
@@ -60,7 +61,9 @@ inline Model small_model(const std::string& layers = "m A", int threads = 1) {
 
 struct Folder {
   std::string path;
-  Folder() : path((std::filesystem::temp_directory_path() / ("statera_train_XXXXXX")).string()) { path = mkdtemp(path.data()); }
+  Folder() : path((std::filesystem::temp_directory_path() / ("statera_train_XXXXXX")).string()) {
+    path = mkdtemp(path.data());
+  }
   ~Folder() { std::filesystem::remove_all(path); }
 };
 

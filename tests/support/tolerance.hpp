@@ -1,5 +1,6 @@
 // How tests compare numbers. Tolerances are computed, not typed:
-//   error(fast against double) <= 2 max(error(reference in the same dtype against double), eps sqrt(length of the reduction))
+//   error(fast against double) <= 2 max(error(reference in the same dtype against double), eps sqrt(length of the
+//   reduction))
 // as relative L2 norms over a tensor.
 #pragma once
 #include <algorithm>

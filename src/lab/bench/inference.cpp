@@ -15,8 +15,8 @@ namespace statera {
 
 namespace {
 constexpr int rounds = 3, most_steps = 20;
-constexpr double visit_seconds = 0.05,
-                 prefill_seconds = 4;  // of steps timed in a visit; of a prefill at most, as far as the guess is right
+// of steps timed in a visit; of a prefill at most, as far as the guess is right
+constexpr double visit_seconds = 0.05, prefill_seconds = 4;
 constexpr double guessed_share = 0.3;  // of the FMA peak
 constexpr double widest = 160;         // bytes of activations for each position and channel of d_model, about
 constexpr int64_t longest_slice = 512, slice_grid = 64, slice_positions = 2048;
@@ -38,8 +38,10 @@ class Subject {
     for (int64_t batch : plan.batches)
       for (int64_t context : plan.contexts) {
         Case c;
-        c.cost = {
-            .model = name, .weights = std::string(name_of(weights)), .threads = device.threads(), .parameters = model_.parameter_count()};
+        c.cost = {.model = name,
+                  .weights = std::string(name_of(weights)),
+                  .threads = device.threads(),
+                  .parameters = model_.parameter_count()};
         c.cost.batch = batch, c.cost.context = context;
         const int64_t share = std::clamp(slice_positions / batch / slice_grid * slice_grid, slice_grid, longest_slice);
         c.cost.slice = std::min(context, share);
@@ -47,7 +49,8 @@ class Subject {
       }
     model_.init(1);
     // of the embedding a step reads a row, which counts for nothing beside the rest
-    weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) + model_.layers().output().tied_bytes();
+    weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) +
+                    model_.layers().output().tied_bytes();
   }
 
   // One visit of each context of a batch, ascending: the states of the batch grow.
@@ -70,13 +73,14 @@ class Subject {
   }
 
   void begin(Case& c, RoofMeter& meter, BenchTerms& terms) {
-    const double batch = static_cast<double>(c.cost.batch), state = batch * model_.layers().cost(1, c.cost.context).state_bytes;
+    const double batch = static_cast<double>(c.cost.batch),
+                 state = batch * model_.layers().cost(1, c.cost.context).state_bytes;
     const double unused = std::max(0.0, free_memory_bytes());
     const std::string what = "inference " + place(c);
     const double activations = batch * static_cast<double>(c.cost.slice * model_.config().d_model) * widest;
     if (state + activations > unused / 2) {
-      terms.leave_out(
-          what, "states and activations would need about " + bytes_text(state + activations) + ", " + bytes_text(unused) + " are free");
+      terms.leave_out(what, "states and activations would need about " + bytes_text(state + activations) + ", " +
+                                bytes_text(unused) + " are free");
       c.left_out = true;
       return;
     }
@@ -141,10 +145,12 @@ std::vector<InferenceCost> measure_inference(const InferencePlan& plan, BenchTer
   for (const Device& device : plan.devices) meters.push_back(std::make_unique<RoofMeter>(device));
   for (const std::string& model : plan.models)
     for (WeightFormat weights : plan.weights)
-      for (const Device& device : plan.devices) subjects.push_back(std::make_unique<Subject>(plan, model, weights, device));
+      for (const Device& device : plan.devices)
+        subjects.push_back(std::make_unique<Subject>(plan, model, weights, device));
   for (int round = 0; round < rounds; ++round)
     for (size_t batch = 0; batch < plan.batches.size(); ++batch)
-      for (size_t i = 0; i < subjects.size(); ++i) subjects[i]->take(batch, *meters[i % meters.size()], terms, round == 0);
+      for (size_t i = 0; i < subjects.size(); ++i)
+        subjects[i]->take(batch, *meters[i % meters.size()], terms, round == 0);
 
   std::vector<InferenceCost> costs;
   for (const auto& subject : subjects)
@@ -155,7 +161,8 @@ std::vector<InferenceCost> measure_inference(const InferencePlan& plan, BenchTer
       const auto batch = static_cast<double>(cost.batch);
       cost.step_seconds = timing.seconds, cost.spread_seconds = timing.spread, cost.runs = timing.runs;
       cost.step_positions_per_s = batch / timing.seconds;
-      if (!c.prefills.empty()) cost.prefill_positions_per_s = batch * static_cast<double>(cost.slice) / median(c.prefills);
+      if (!c.prefills.empty())
+        cost.prefill_positions_per_s = batch * static_cast<double>(cost.slice) / median(c.prefills);
       cost.read_share = cost.step_bytes / c.read_bytes_per_s / timing.seconds;
       costs.push_back(cost);
     }

@@ -1,4 +1,5 @@
-// Inference: prefill and step by batch and context, bytes of state, the share of what memory allows; and long streams of steps.
+// Inference: prefill and step by batch and context, bytes of state, the share of what memory allows; and long streams
+// of steps.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,17 +12,18 @@
 namespace statera {
 
 struct InferencePlan {
-  std::vector<std::string> models;         // presets, or files of configs
-  std::vector<int64_t> contexts, batches;  // positions that each sequence has read when the calls end; sequences at once
-  std::vector<Device> devices;             // each number of threads
-  std::vector<WeightFormat> weights;       // of the matrices inside the layers
+  std::vector<std::string> models;  // presets, or files of configs
+  // positions that each sequence has read when the calls end; sequences at once
+  std::vector<int64_t> contexts, batches;
+  std::vector<Device> devices;        // each number of threads
+  std::vector<WeightFormat> weights;  // of the matrices inside the layers
 };
 
 struct InferenceCost {
   std::string model, weights;
   int64_t threads = 0, parameters = 0, batch = 0, context = 0, slice = 0, runs = 0;
-  double step_seconds = 0, spread_seconds = 0, step_positions_per_s = 0, prefill_positions_per_s = 0, state_bytes = 0, step_bytes = 0,
-         read_share = 0;
+  double step_seconds = 0, spread_seconds = 0, step_positions_per_s = 0, prefill_positions_per_s = 0, state_bytes = 0,
+         step_bytes = 0, read_share = 0;
 
   void visit(FieldVisitor& v) {
     v.field("model", model, "preset or file");
@@ -35,16 +37,19 @@ struct InferenceCost {
     v.field("step_seconds", step_seconds, "median of a step of all sequences");
     v.field("spread_seconds", spread_seconds, "distance of the quartiles");
     v.field("step_positions_per_s", step_positions_per_s, "of all sequences together");
-    v.field("prefill_positions_per_s", prefill_positions_per_s, "of all sequences together, at the end of the context; 0: left out");
+    v.field("prefill_positions_per_s", prefill_positions_per_s,
+            "of all sequences together, at the end of the context; 0: left out");
     v.field("state_bytes", state_bytes, "of all sequences");
     v.field("step_bytes", step_bytes, "that a step must touch: weights and states once, fixed states also written");
-    v.field("read_share", read_share, "time of the best measured read of a buffer of equal size (at most 1 GiB) over the time of a step");
+    v.field("read_share", read_share,
+            "time of the best measured read of a buffer of equal size (at most 1 GiB) over the time of a step");
   }
 };
 
-// States are made at their positions, not read in: their zeros take the time that values would. A context whose states would need more
-// than half of the memory that is free is left out, and a prefill that would take more than four seconds. Three rounds go over all cases,
-// the second and third only over those that use up no more than a tenth of the time left.
+// States are made at their positions, not read in: their zeros take the time that values would. A context whose states
+// would need more than half of the memory that is free is left out, and a prefill that would take more than four
+// seconds. Three rounds go over all cases, the second and third only over those that use up no more than a tenth of the
+// time left.
 std::vector<InferenceCost> measure_inference(const InferencePlan& plan, BenchTerms& terms);
 
 struct StreamCost {

@@ -18,7 +18,8 @@ Tensor random_tensor(const OpInput& input) {
   const Random random(1, input.name);
   Tensor values(DType::f32, input.shape);
   for (int64_t i = 0; i < input.shape.elements(); ++i)
-    values.as<float>()[i] = static_cast<float>(input.low + (input.high - input.low) * random.uniform(static_cast<uint64_t>(i)));
+    values.as<float>()[i] =
+        static_cast<float>(input.low + (input.high - input.low) * random.uniform(static_cast<uint64_t>(i)));
   return values;
 }
 
@@ -63,7 +64,8 @@ class PreparedCase {
   void measure_step(Exec& exec, Tape& tape, PassTimes& step) {
     if (y_.empty()) prepare(exec, tape);
     double begin = clock_seconds(), end = begin;
-    int64_t batch = 0;  // a step takes microseconds or less, so many are timed together: as many as take a thousandth of a second
+    // a step takes microseconds or less, so many are timed together: as many as take a thousandth of a second
+    int64_t batch = 0;
     for (; end < begin + 1e-3; ++batch) {
       call_(exec);
       end = clock_seconds();
@@ -114,7 +116,8 @@ class PreparedCase {
 OperationCost cost_of(const OpCase& c, const char* pass, const PassTimes& times, RoofMeter& meter, double peak) {
   const Timing timing = timing_of(times.seconds);
   const double arithmetic = times.flops / peak, traffic = times.bytes / meter.read_bytes(times.bytes);
-  OperationCost cost{.op = c.op, .name = c.name, .pass = pass, .threads = meter.device().threads(), .runs = timing.runs};
+  OperationCost cost{
+      .op = c.op, .name = c.name, .pass = pass, .threads = meter.device().threads(), .runs = timing.runs};
   cost.seconds = timing.seconds, cost.spread_seconds = timing.spread;
   cost.gflops = times.flops / timing.seconds / 1e9, cost.gb_per_s = times.bytes / timing.seconds / 1e9;
   cost.roof_share = std::max(arithmetic, traffic) / timing.seconds;
@@ -155,7 +158,8 @@ std::vector<OperationCost> measure_operations(const std::vector<Device>& devices
           cases[i].measure(bench.tape, bench.first[i], bench.backward[i]);
       }
     longest = std::max(longest, clock_seconds() - begin);
-    if (terms.note) terms.note("operations: round " + std::to_string(round + 1) + " of at most " + std::to_string(rounds));
+    if (terms.note)
+      terms.note("operations: round " + std::to_string(round + 1) + " of at most " + std::to_string(rounds));
   }
 
   std::vector<OperationCost> costs;

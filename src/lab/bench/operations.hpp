@@ -29,8 +29,9 @@ struct OperationCost {
   }
 };
 
-// Forward and backward of the cases for training, a call of the inference face of those for a step, on each device. Rounds go over all
-// cases in turn, as many (at most five) as there is time for. The roof of traffic is the best measured read of a buffer of equal size.
+// Forward and backward of the cases for training, a call of the inference face of those for a step, on each device.
+// Rounds go over all cases in turn, as many (at most five) as there is time for. The roof of traffic is the best
+// measured read of a buffer of equal size.
 std::vector<OperationCost> measure_operations(const std::vector<Device>& devices, BenchTerms& terms);
 
 }  // namespace statera

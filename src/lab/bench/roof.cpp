@@ -43,7 +43,8 @@ double RoofMeter::bf16_dot_flops() { return best_rate(device_, run_bf16_dot_chai
 
 double RoofMeter::read_bytes(double bytes) {
   const double wanted = std::clamp(bytes, 64.0 * device_.threads(), most_bytes);
-  // one pass over a large buffer is shared out as threads come; many passes over a small one keep each thread at its part
+  // one pass over a large buffer is shared out as threads come; many passes over a small one keep each thread at its
+  // part
   const auto repeats = static_cast<int64_t>(std::max(1.0, bytes_a_trial / wanted));
   const int64_t parts = repeats > 1 ? device_.threads() : 8 * device_.threads(),
                 part = static_cast<int64_t>(wanted) / parts / 64 * 16;  // floats, whole lines
@@ -63,13 +64,15 @@ double RoofMeter::read_bytes(double bytes) {
 }
 
 double RoofMeter::copy_bytes(double bytes) {
-  const int64_t parts = 8 * device_.threads(), part = static_cast<int64_t>(std::min(bytes, most_bytes / 2)) / parts / 64 * 16;
+  const int64_t parts = 8 * device_.threads(),
+                part = static_cast<int64_t>(std::min(bytes, most_bytes / 2)) / parts / 64 * 16;
   float* x = buffer(2 * part * parts);
   double best = 0;
   for (int trial = 0; trial < trials; ++trial) {
     const double begin = clock_seconds();
-    device_.pool().run(parts,
-                       [&](int64_t task, int) { std::memcpy(x + (parts + task) * part, x + task * part, static_cast<size_t>(4 * part)); });
+    device_.pool().run(parts, [&](int64_t task, int) {
+      std::memcpy(x + (parts + task) * part, x + task * part, static_cast<size_t>(4 * part));
+    });
     best = std::max(best, 8.0 * static_cast<double>(part * parts) / (clock_seconds() - begin));
   }
   return best;

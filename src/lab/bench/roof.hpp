@@ -11,7 +11,8 @@ namespace statera {
 struct Roof {
   int64_t threads = 0;
   double fp32_fma_gflops = 0, bf16_dot_gflops = 0;
-  double l1_read_gb_per_s = 0, l2_read_gb_per_s = 0, l3_read_gb_per_s = 0, memory_read_gb_per_s = 0, memory_copy_gb_per_s = 0;
+  double l1_read_gb_per_s = 0, l2_read_gb_per_s = 0, l3_read_gb_per_s = 0, memory_read_gb_per_s = 0,
+         memory_copy_gb_per_s = 0;
 
   void visit(FieldVisitor& v) {
     v.field("threads", threads, "at once");
@@ -19,7 +20,8 @@ struct Roof {
     v.field("bf16_dot_gflops", bf16_dot_gflops, "dot products of bf16 into fp32; 0: the instruction set has none");
     v.field("l1_read_gb_per_s", l1_read_gb_per_s, "half of each core's first cache; 0: its size is unknown, as below");
     v.field("l2_read_gb_per_s", l2_read_gb_per_s, "half of each core's second cache");
-    v.field("l3_read_gb_per_s", l3_read_gb_per_s, "half of the third cache; also 0 where each thread's part would fit into the second");
+    v.field("l3_read_gb_per_s", l3_read_gb_per_s,
+            "half of the third cache; also 0 where each thread's part would fit into the second");
     v.field("memory_read_gb_per_s", memory_read_gb_per_s, "a buffer of 512 MiB");
     v.field("memory_copy_gb_per_s", memory_copy_gb_per_s, "256 MiB, bytes read and bytes written");
   }
@@ -31,7 +33,8 @@ class RoofMeter {
   explicit RoofMeter(const Device& device) : device_(device) {}
   double fma_flops();       // a second
   double bf16_dot_flops();  // a second; 0: no such instruction
-  // Bytes a second that all threads together read of a buffer of so many bytes (at most 1 GiB), each a part of its own, again and again.
+  // Bytes a second that all threads together read of a buffer of so many bytes (at most 1 GiB), each a part of its own,
+  // again and again.
   double read_bytes(double bytes);
   double copy_bytes(double bytes);  // the same for copying within the buffer; counts what is read and what is written
   Roof measure();

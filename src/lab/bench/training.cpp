@@ -16,8 +16,8 @@ namespace statera {
 namespace {
 constexpr int rounds = 3, most_steps = 20;
 constexpr double visit_seconds = 1;
-constexpr double long_step =
-    20;  // seconds: with a limit of time it gets no step before it to meet new memory, which costs it a few hundredths
+// seconds: with a limit of time it gets no step before it to meet new memory, which costs it a few hundredths
+constexpr double long_step = 20;
 constexpr int64_t usual_positions = 2048;
 constexpr int64_t probed_positions = 256;  // tell what a longer length will need
 
@@ -26,7 +26,8 @@ struct RandomBatch {
     const Random random(1, "bench");
     tokens.offsets.push_back(0);
     for (int64_t b = 0; b < batch; ++b) {
-      for (int64_t t = 0; t < length; ++t) tokens.ids.push_back(static_cast<int32_t>(random.bits(tokens.ids.size()) % 256));
+      for (int64_t t = 0; t < length; ++t)
+        tokens.ids.push_back(static_cast<int32_t>(random.bits(tokens.ids.size()) % 256));
       tokens.offsets.push_back(static_cast<int32_t>(tokens.ids.size()));
       tokens.start.push_back(0);
     }
@@ -67,9 +68,15 @@ class Subject {
  public:
   Subject(const TrainingPlan& plan, const std::string& name, const Device& device) : name_(name), meter_(device) {
     for (int64_t length : plan.lengths)
-      for (int64_t batch : plan.batches.empty() ? std::vector<int64_t>{std::max<int64_t>(1, usual_positions / length)} : plan.batches) {
+      for (int64_t batch :
+           plan.batches.empty() ? std::vector<int64_t>{std::max<int64_t>(1, usual_positions / length)} : plan.batches) {
         Case c;
-        c.cost = {.model = name, .precision = name_of(device.precision()), .threads = device.threads(), .batch = batch, .length = length, .checkpoint = plan.checkpoint};
+        c.cost = {.model = name,
+                  .precision = name_of(device.precision()),
+                  .threads = device.threads(),
+                  .batch = batch,
+                  .length = length,
+                  .checkpoint = plan.checkpoint};
         cases.push_back(c);
       }
   }
@@ -96,7 +103,8 @@ class Subject {
     c.cost.parameters = learner_->model.parameter_count();
     const double positions = static_cast<double>(c.cost.batch) * static_cast<double>(c.cost.length);
     c.flops = learner_->model.layers().cost(c.cost.length, c.cost.length).training_flops * positions;
-    const std::string what = "training " + name_ + ", batch " + std::to_string(c.cost.batch) + " x " + std::to_string(c.cost.length);
+    const std::string what =
+        "training " + name_ + ", batch " + std::to_string(c.cost.batch) + " x " + std::to_string(c.cost.length);
     const double needed = bytes_per_position_ * positions, unused = free_memory_bytes();
     if (needed > unused) {
       terms.leave_out(what, "it would need about " + bytes_text(needed) + " more, " + bytes_text(unused) + " are free");
@@ -118,7 +126,8 @@ class Subject {
   }
 
   void visit(Case& c, BenchTerms& terms) {
-    const double entered = clock_seconds(), positions = static_cast<double>(c.cost.batch) * static_cast<double>(c.cost.length);
+    const double entered = clock_seconds(),
+                 positions = static_cast<double>(c.cost.batch) * static_cast<double>(c.cost.length);
     const RandomBatch batch(c.cost.batch, c.cost.length);
     const bool first = c.seconds.empty();
     if (first) reset_peak_resident();
@@ -127,7 +136,9 @@ class Subject {
       Tape tape(meter_.device());
       if (!c.cold) learner_->step(tape, batch, c.cost.checkpoint);  // meets new memory
       const double peak = meter_.fma_flops(), started = clock_seconds();
-      for (int i = 0; i < most_steps && (i == 0 || clock_seconds() - started < std::min(visit_seconds, terms.seconds_left())); ++i) {
+      for (int i = 0;
+           i < most_steps && (i == 0 || clock_seconds() - started < std::min(visit_seconds, terms.seconds_left()));
+           ++i) {
         c.seconds.push_back(learner_->step(tape, batch, c.cost.checkpoint));
         c.shares.push_back(c.flops / c.seconds.back() / peak);
       }
@@ -140,8 +151,8 @@ class Subject {
     flops_per_s_ = c.flops / c.seconds.back();
     c.visit = clock_seconds() - entered;
     if (terms.note && first)
-      terms.note("training " + name_ + ", batch " + std::to_string(c.cost.batch) + " x " + std::to_string(c.cost.length) + ": " +
-                 count_text(positions / median(c.seconds)) + " positions/s");
+      terms.note("training " + name_ + ", batch " + std::to_string(c.cost.batch) + " x " +
+                 std::to_string(c.cost.length) + ": " + count_text(positions / median(c.seconds)) + " positions/s");
   }
 
   std::string name_;
@@ -152,7 +163,8 @@ class Subject {
 }  // namespace
 
 std::vector<TrainingCost> measure_training(const TrainingPlan& plan, BenchTerms& terms) {
-  for (const std::string& model : plan.models) LanguageModel(ModelConfig::load(model));  // what is wrong is said before an hour has passed
+  // what is wrong is said before an hour has passed
+  for (const std::string& model : plan.models) LanguageModel(ModelConfig::load(model));
   std::vector<std::unique_ptr<Subject>> subjects;
   for (const std::string& model : plan.models)
     for (const Device& device : plan.devices) subjects.push_back(std::make_unique<Subject>(plan, model, device));

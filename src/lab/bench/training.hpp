@@ -1,4 +1,5 @@
-// Training steps, optimizer included: positions a second, share of the FMA peak, memory; and what the start of a process costs.
+// Training steps, optimizer included: positions a second, share of the FMA peak, memory; and what the start of a
+// process costs.
 #pragma once
 #include <string>
 #include <vector>
@@ -35,15 +36,18 @@ struct TrainingCost {
     v.field("step_seconds", step_seconds, "median");
     v.field("spread_seconds", spread_seconds, "distance of the quartiles");
     v.field("positions_per_s", positions_per_s, "at the median");
-    v.field("fma_share", fma_share, "minimal FLOPs, those of a recomputation not counted, over the fp32 peak measured in the same seconds");
-    v.field("peak_bytes", peak_bytes, "of the process, over what it had before the model was made; 0: the system does not say");
+    v.field("fma_share", fma_share,
+            "minimal FLOPs, those of a recomputation not counted, over the fp32 peak measured in the same seconds");
+    v.field("peak_bytes", peak_bytes,
+            "of the process, over what it had before the model was made; 0: the system does not say");
     v.field("tape_bytes", tape_bytes, "of activations and their gradients, at most");
   }
 };
 
-// Random bytes. A visit of a case is a step that is not timed (but where there is a limit of time and a step takes more than 20 seconds),
-// then timed ones for about a second. Three rounds go over all cases, short lengths first, the second and third only over those that use up
-// no more than a tenth of the time left. What would need more memory than is free is left out.
+// Random bytes. A visit of a case is a step that is not timed (but where there is a limit of time and a step takes more
+// than 20 seconds), then timed ones for about a second. Three rounds go over all cases, short lengths first, the second
+// and third only over those that use up no more than a tenth of the time left. What would need more memory than is free
+// is left out.
 std::vector<TrainingCost> measure_training(const TrainingPlan& plan, BenchTerms& terms);
 
 struct StartCost {
@@ -56,7 +60,8 @@ struct StartCost {
     v.field("threads", threads, "at once");
     v.field("batch", batch, "sequences of a step");
     v.field("length", length, "positions of a sequence");
-    v.field("first_step_seconds", first_step_seconds, "from the start of the process to the end of the first gradient step");
+    v.field("first_step_seconds", first_step_seconds,
+            "from the start of the process to the end of the first gradient step");
     v.field("tenth_step_seconds", tenth_step_seconds, "of the tenth step alone");
     v.field("extra_seconds", extra_seconds, "their difference");
   }

@@ -19,19 +19,24 @@ std::string joined(const std::vector<std::string>& words) {
 template <class Body>
 void for_each_preset(Body body) {
   for (const std::string& name : ModelConfig::presets())
-    if (const size_t dash = name.find('-'); dash != std::string::npos) body(name.substr(0, dash), name.substr(dash + 1));
+    if (const size_t dash = name.find('-'); dash != std::string::npos)
+      body(name.substr(0, dash), name.substr(dash + 1));
 }
 
 Candidate find_candidate(const std::string& spec, const std::string& size) {
   const std::vector<std::string> presets = ModelConfig::presets();
-  const auto known = [&](const std::string& name) { return std::find(presets.begin(), presets.end(), name) != presets.end(); };
+  const auto known = [&](const std::string& name) {
+    return std::find(presets.begin(), presets.end(), name) != presets.end();
+  };
   if (known(size + "-" + spec)) return {spec, ModelConfig::load(size + "-" + spec)};
   if (known(spec)) return {spec, ModelConfig::load(spec)};
   const std::filesystem::path path(spec);
-  require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate '", spec, "'; known: ", joined(preset_kinds(size)),
-          "; or a preset of another size (", joined(preset_sizes()), "), as in base-mamba2, or a JSON file");
+  require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate '", spec,
+          "'; known: ", joined(preset_kinds(size)), "; or a preset of another size (", joined(preset_sizes()),
+          "), as in base-mamba2, or a JSON file");
   const std::string name = (path.has_filename() ? path : path.parent_path()).stem().string();
-  require(!name.empty() && name != "." && name != "..", ErrorCode::config, "candidate '", spec, "' has no name to call it by; give the path of a file");
+  require(!name.empty() && name != "." && name != "..", ErrorCode::config, "candidate '", spec,
+          "' has no name to call it by; give the path of a file");
   return {name, ModelConfig::load(spec)};
 }
 }  // namespace
@@ -54,14 +59,16 @@ std::vector<std::string> preset_kinds(const std::string& size) {
 
 std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, const std::string& size) {
   const std::vector<std::string> sizes = preset_sizes();
-  require(std::find(sizes.begin(), sizes.end(), size) != sizes.end(), ErrorCode::config, "unknown size '", size, "'; known: ", joined(sizes));
+  require(std::find(sizes.begin(), sizes.end(), size) != sizes.end(), ErrorCode::config, "unknown size '", size,
+          "'; known: ", joined(sizes));
   std::vector<Candidate> candidates;
   for (const std::string& spec : specs) {
     Candidate candidate = find_candidate(spec, size);
     for (const Candidate& other : candidates)
-      require(other.name != candidate.name, ErrorCode::config, "two candidates are called '", candidate.name, "'; name each once");
-    require(candidate.config.begin && candidate.config.vocab_size == begin_id, ErrorCode::config, candidate.config.where,
-            ": candidates read bytes and need vocab_size 256 with \"begin\": true");
+      require(other.name != candidate.name, ErrorCode::config, "two candidates are called '", candidate.name,
+              "'; name each once");
+    require(candidate.config.begin && candidate.config.vocab_size == begin_id, ErrorCode::config,
+            candidate.config.where, ": candidates read bytes and need vocab_size 256 with \"begin\": true");
     candidate.config.context = 0;
     candidates.push_back(std::move(candidate));
   }

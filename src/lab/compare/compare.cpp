@@ -33,9 +33,11 @@ std::string store_path(const std::string& out) { return out + "/" + store_name; 
 // The database is changed where it stands, also by the first look after a process was killed.
 std::string own_store(OutputFolder& folder) {
   for (const char* name : {store_name, journal_name}) folder.own(name);
-  for (const char* ending : {"-wal", "-shm"}) {  // the store makes none, and SQLite would take away what has such a name
+  // the store makes none, and SQLite would take away what has such a name
+  for (const char* ending : {"-wal", "-shm"}) {
     const std::string path = store_path(folder.path()) + ending;
-    require(!fs::exists(fs::symlink_status(path)), ErrorCode::io, path, ": was not written by statera, and would be removed; move it away");
+    require(!fs::exists(fs::symlink_status(path)), ErrorCode::io, path,
+            ": was not written by statera, and would be removed; move it away");
   }
   return store_path(folder.path());
 }
@@ -46,9 +48,17 @@ std::string short_name(const std::string& path) {
 }
 }  // namespace
 
-Comparison::Comparison(OutputFolder& folder, const ByteSource& source, const CompareSettings& settings, const Device& device, const CompareRun& run)
-    : folder_(folder), source_(source), settings_(settings), device_(device), run_(run), parts_(cut(source, settings)),
-      store_(own_store(folder), [this] { folder_.check_place(); }), log_(folder.append("compare.log")), begun_(clock_seconds()) {}
+Comparison::Comparison(OutputFolder& folder, const ByteSource& source, const CompareSettings& settings,
+                       const Device& device, const CompareRun& run)
+    : folder_(folder),
+      source_(source),
+      settings_(settings),
+      device_(device),
+      run_(run),
+      parts_(cut(source, settings)),
+      store_(own_store(folder), [this] { folder_.check_place(); }),
+      log_(folder.append("compare.log")),
+      begun_(clock_seconds()) {}
 
 Comparison::~Comparison() { std::fclose(log_); }
 
@@ -71,7 +81,8 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
   }
   Json report = findings({source_, parts_, settings_, amounts_, store_, device_, run_}, complete);
   const std::string text = report.dump(1) + "\n";
-  static_cast<void>(parse_report(text, store_path(run_.out) + ": the report of it"));  // before it takes the place of an earlier one
+  // before it takes the place of an earlier one
+  static_cast<void>(parse_report(text, store_path(run_.out) + ": the report of it"));
   write_file(folder_.at("report.json"), text);
   point_at_winner(report.at("recommendation").value("winner", ""));
   return report;
@@ -81,14 +92,17 @@ void Comparison::note(const std::string& line) const {
   if (run_.note) run_.note(line);
   const std::string dated = date_text() + "  " + printable(line) + "\n";  // names of candidates are the user's
   const bool written = std::fwrite(dated.data(), 1, dated.size(), log_) == dated.size() && std::fflush(log_) == 0;
-  require(written, ErrorCode::io, run_.out, "/compare.log: cannot write: ", std::strerror(errno), "; then run the same command again");
+  require(written, ErrorCode::io, run_.out, "/compare.log: cannot write: ", std::strerror(errno),
+          "; then run the same command again");
 }
 
 // OUT/winner is a link to the model that is recommended, if one is.
 void Comparison::point_at_winner(const std::string& name) const {
   try {
-    if (name.empty()) folder_.remove("winner");
-    else folder_.link("winner", "models/" + name);
+    if (name.empty())
+      folder_.remove("winner");
+    else
+      folder_.link("winner", "models/" + name);
   } catch (const Error& error) {  // not all file systems have links
     note(std::string(error.what()) + (name.empty() ? "" : "; the winner is in " + run_.out + "/models/" + name));
   }
@@ -98,14 +112,14 @@ void Comparison::point_at_winner(const std::string& name) const {
 // The folder's data and settings are this call's, or the folder is new.
 void Comparison::agree() {
   if (const auto kept = store_.fact("data"))
-    require(*kept == fingerprint_text(), ErrorCode::config, run_.out, " holds a comparison on other data (", store_.fact("data_name").value_or("?"),
-            "); choose another folder with --out");
+    require(*kept == fingerprint_text(), ErrorCode::config, run_.out, " holds a comparison on other data (",
+            store_.fact("data_name").value_or("?"), "); choose another folder with --out");
   if (const auto kept = store_.fact("settings")) {
     CompareSettings before;
     read_fields({*kept, store_path(run_.out)}, before);
     const std::vector<std::string> differ = differing_fields(before, settings_);
-    require(differ.empty(), ErrorCode::config, run_.out, " holds a comparison with other settings (", differ.empty() ? "" : differ.front(),
-            " now); choose another folder with --out");
+    require(differ.empty(), ErrorCode::config, run_.out, " holds a comparison with other settings (",
+            differ.empty() ? "" : differ.front(), " now); choose another folder with --out");
   }
 }
 
@@ -118,7 +132,9 @@ void Comparison::keep_terms(const Amounts& amounts) {
   store_.keep_fact("amounts", write_fields(amounts));
 }
 
-std::string Comparison::fingerprint_text() const { return std::to_string(source_.bytes()) + " bytes, " + std::to_string(fingerprint(source_)); }
+std::string Comparison::fingerprint_text() const {
+  return std::to_string(source_.bytes()) + " bytes, " + std::to_string(fingerprint(source_));
+}
 
 namespace {
 // What stands in the database may have been changed: a name becomes a folder, and amounts are divided by.
@@ -128,20 +144,25 @@ namespace {
 
 void check_costs(const std::string& path, const Candidate& candidate, const Calibration& costs) {
   const auto above_0 = [&](const char* name, double value) {
-    if (!(value > 0 && std::isfinite(value))) damaged(path, in_quotes(candidate.name) + " has " + name + " " + number_text(value) + ", expected a number above 0");
+    if (!(value > 0 && std::isfinite(value)))
+      damaged(path,
+              in_quotes(candidate.name) + " has " + name + " " + number_text(value) + ", expected a number above 0");
   };
   above_0("step_seconds", costs.step_seconds);
   above_0("step_flops", costs.step_flops);
   above_0("evaluate_seconds", costs.evaluate_seconds);
   above_0("prefill_seconds", costs.prefill_seconds);
   above_0("parameters", static_cast<double>(costs.parameters));
-  if (!(costs.longest_state_bytes >= 0 && std::isfinite(costs.longest_state_bytes))) damaged(path, in_quotes(candidate.name) + " has longest_state_bytes below 0");
-  if (costs.positions != candidate.positions()) damaged(path, in_quotes(candidate.name) + " has other positions than its length and batch make");
+  if (!(costs.longest_state_bytes >= 0 && std::isfinite(costs.longest_state_bytes)))
+    damaged(path, in_quotes(candidate.name) + " has longest_state_bytes below 0");
+  if (costs.positions != candidate.positions())
+    damaged(path, in_quotes(candidate.name) + " has other positions than its length and batch make");
 }
 
 Entry read_entry(const std::string& path, const std::string& name, const std::string& value) {
   constexpr size_t longest_name = 255;
-  if (name.empty() || name == "." || name == ".." || name.size() > longest_name || name.find_first_of(std::string_view("/\0", 2)) != name.npos)
+  if (name.empty() || name == "." || name == ".." || name.size() > longest_name ||
+      name.find_first_of(std::string_view("/\0", 2)) != name.npos)
     damaged(path, "a candidate is called " + in_quotes(name) + ", which is no name of a folder");
   const Json json = parse_ordered_json(value, path);
   Entry entry{{name, ModelConfig::parse(json.at("config").dump(), printable(name))}, {}};
@@ -149,7 +170,8 @@ Entry read_entry(const std::string& path, const std::string& name, const std::st
   const auto whole = [&](const char* key, int64_t least, int64_t most) {
     const Json& number = json.at(key);
     if (!number.is_number_integer() || number < least || number > most)
-      damaged(path, in_quotes(name) + " has " + key + " " + number.dump() + ", expected " + std::to_string(least) + " to " + std::to_string(most));
+      damaged(path, in_quotes(name) + " has " + key + " " + number.dump() + ", expected " + std::to_string(least) +
+                        " to " + std::to_string(most));
     return number.get<int64_t>();
   };
   entry.candidate.length = whole("length", least_length, most_length);
@@ -162,13 +184,17 @@ Entry read_entry(const std::string& path, const std::string& name, const std::st
 
 // Known candidates from the store, then the new ones of `wanted`, calibrated.
 void Comparison::enter(const std::vector<Candidate>& wanted) {
-  for (const auto& [name, value] : store_.candidates()) entries_.push_back(read_entry(store_path(run_.out), name, value));
+  for (const auto& [name, value] : store_.candidates())
+    entries_.push_back(read_entry(store_path(run_.out), name, value));
   std::vector<Candidate> fresh;
   for (const Candidate& candidate : wanted) {
-    const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.candidate.name == candidate.name; });
-    if (known == entries_.end()) fresh.push_back(candidate);
+    const auto known = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& e) { return e.candidate.name == candidate.name; });
+    if (known == entries_.end())
+      fresh.push_back(candidate);
     else
-      require(known->candidate.config.json() == candidate.config.json(), ErrorCode::config, run_.out, " has another candidate called '", candidate.name,
+      require(known->candidate.config.json() == candidate.config.json(), ErrorCode::config, run_.out,
+              " has another candidate called '", candidate.name,
               "'; rename the file, or choose another folder with --out");
   }
   check_free(fresh);
@@ -181,16 +207,22 @@ void Comparison::enter(const std::vector<Candidate>& wanted) {
   if (!fresh.empty()) add(std::move(fresh));
 }
 
-// Where a new candidate's folders will be, nothing may be yet: the user put it there, or the database that knew of it is gone.
+// Where a new candidate's folders will be, nothing may be yet: the user put it there, or the database that knew of it
+// is gone.
 void Comparison::check_free(const std::vector<Candidate>& fresh) const {
   std::error_code ignored;
   for (const Candidate& candidate : fresh)
     for (const char* folder : {"models", "trials"}) {
       const std::string path = run_.out + "/" + folder + "/" + candidate.name;
-      if (!fs::exists(fs::symlink_status(path, ignored)) || (fs::is_directory(path, ignored) && fs::is_empty(path, ignored))) continue;
-      require(!entries_.empty(), ErrorCode::io, store_path(run_.out), ": is empty or damaged: it knows of no candidate, though ", path,
+      if (!fs::exists(fs::symlink_status(path, ignored)) ||
+          (fs::is_directory(path, ignored) && fs::is_empty(path, ignored)))
+        continue;
+      require(!entries_.empty(), ErrorCode::io, store_path(run_.out),
+              ": is empty or damaged: it knows of no candidate, though ", path,
               " is there; put an earlier copy of it back, or choose another folder with --out");
-      fail(ErrorCode::io, path, ": was not written by this comparison, and would be replaced; move it away, or choose another folder with --out");
+      fail(ErrorCode::io, path,
+           ": was not written by this comparison, and would be replaced; move it away, or choose another folder with "
+           "--out");
     }
 }
 
@@ -213,8 +245,11 @@ void Comparison::add(std::vector<Candidate> fresh) {
       for (double* seconds_of : {&c.step_seconds, &c.evaluate_seconds, &c.prefill_seconds}) *seconds_of *= then;
   }
   for (size_t i = 0; i < fresh.size(); ++i) {
-    const Json value = {{"config", parse_ordered_json(fresh[i].config.json(), fresh[i].config.where)}, {"where", fresh[i].config.where}, {"layers", fresh[i].config.layers},
-                        {"length", fresh[i].length}, {"batch", fresh[i].batch},
+    const Json value = {{"config", parse_ordered_json(fresh[i].config.json(), fresh[i].config.where)},
+                        {"where", fresh[i].config.where},
+                        {"layers", fresh[i].config.layers},
+                        {"length", fresh[i].length},
+                        {"batch", fresh[i].batch},
                         {"costs", parse_ordered_json(write_fields(costs[i]), "the costs")}};
     store_.keep_candidate(fresh[i].name, json_text(value));
     entries_.push_back({std::move(fresh[i]), costs[i]});
@@ -226,8 +261,9 @@ void Comparison::compare_baselines() {
   note("n-gram models, PPMd and xz");
   const int64_t all = source_.bytes();
   const double seconds = baseline_share * settings_.budget;
-  const Baselines b = baselines(source_.part(0, all - parts_.held_out.bytes()), parts_.held_out.part(0, amounts_.judged_bytes),
-                                {.seconds = seconds, .stop_after = 2 * seconds, .stop = run_.stop});
+  const Baselines b =
+      baselines(source_.part(0, all - parts_.held_out.bytes()), parts_.held_out.part(0, amounts_.judged_bytes),
+                {.seconds = seconds, .stop_after = 2 * seconds, .stop = run_.stop});
   go_on();
   store_.keep_fact("baselines", baselines_json(b));
 }
@@ -242,14 +278,14 @@ std::optional<SavedComparison> saved_comparison(const std::string& out) {
   read_fields({*kept, store_path(out)}, saved.settings);
   if (const auto cut = store.fact("cut_bytes")) {
     const auto read = std::from_chars(cut->data(), cut->data() + cut->size(), saved.cut_bytes);
-    require(read.ec == std::errc() && read.ptr == cut->data() + cut->size() && saved.cut_bytes > 0, ErrorCode::io, store_path(out),
-            " is damaged: cut_bytes is '", printable(*cut), "'; choose another folder with --out");
+    require(read.ec == std::errc() && read.ptr == cut->data() + cut->size() && saved.cut_bytes > 0, ErrorCode::io,
+            store_path(out), " is damaged: cut_bytes is '", printable(*cut), "'; choose another folder with --out");
   }
   return saved;
 }
 
-Json compare(const ByteSource& source, const std::vector<Candidate>& candidates, const CompareSettings& settings, const Device& device,
-             const CompareRun& run) {
+Json compare(const ByteSource& source, const std::vector<Candidate>& candidates, const CompareSettings& settings,
+             const Device& device, const CompareRun& run) {
   settings.check();
   OutputFolder folder(run.out, comparison_files());
   check_apart(source, run.out, comparison_files());

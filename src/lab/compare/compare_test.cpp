@@ -1,4 +1,5 @@
-// What a comparison takes from its database: rows that somebody changed are refused in one line, before anything is trained or written.
+// What a comparison takes from its database: rows that somebody changed are refused in one line, before anything is
+// trained or written.
 #include "lab/compare/compare.hpp"
 
 #include <gtest/gtest.h>
@@ -19,18 +20,31 @@ using Json = nlohmann::ordered_json;
 
 class ComparedRows : public testing::Test {
  protected:
-  ComparedRows() : folder((fs::temp_directory_path() / "statera_compare_XXXXXX").string()) { folder = mkdtemp(folder.data()); }
+  ComparedRows() : folder((fs::temp_directory_path() / "statera_compare_XXXXXX").string()) {
+    folder = mkdtemp(folder.data());
+  }
   ~ComparedRows() override { fs::remove_all(folder); }
 
   static Json row() {
-    const Calibration costs{.parameters = 1000, .positions = 64, .step_seconds = 0.01, .step_flops = 1e6, .evaluate_seconds = 0.01, .prefill_seconds = 1e-5,
+    const Calibration costs{.parameters = 1000,
+                            .positions = 64,
+                            .step_seconds = 0.01,
+                            .step_flops = 1e6,
+                            .evaluate_seconds = 0.01,
+                            .prefill_seconds = 1e-5,
                             .longest_state_bytes = 1e4};
-    return {{"config", parse_ordered_json(ModelConfig::load("tiny-mamba2").json(), "config")}, {"where", "tiny-mamba2"}, {"layers", "m4"}, {"length", 32}, {"batch", 2},
+    return {{"config", parse_ordered_json(ModelConfig::load("tiny-mamba2").json(), "config")},
+            {"where", "tiny-mamba2"},
+            {"layers", "m4"},
+            {"length", 32},
+            {"batch", 2},
             {"costs", parse_ordered_json(write_fields(costs), "costs")}};
   }
 
   // What comparing says of a database with this row; "" if it goes on to where it is stopped.
-  std::string said(const std::string& name, const Json& value, Amounts amounts = {.train = 1, .validation_bytes = 64, .judged_bytes = 4096}, bool with_amounts = true) const {
+  std::string said(const std::string& name, const Json& value,
+                   Amounts amounts = {.train = 1, .validation_bytes = 64, .judged_bytes = 4096},
+                   bool with_amounts = true) const {
     const std::string out = folder + "/c";
     fs::remove_all(out);
     fs::create_directory(out);
@@ -63,12 +77,17 @@ class ComparedRows : public testing::Test {
 TEST_F(ComparedRows, AreReadIfTheyAreGood) { EXPECT_EQ(said("mamba2", row()), ""); }
 
 TEST_F(ComparedRows, CandidatesWithoutAmountsAreDamage) {
-  EXPECT_NE(said("m", row(), {}, false).find("compare.sqlite is damaged (it has candidates and no amounts)"), std::string::npos);
+  EXPECT_NE(said("m", row(), {}, false).find("compare.sqlite is damaged (it has candidates and no amounts)"),
+            std::string::npos);
 }
 
 TEST_F(ComparedRows, ANameIsAFolderOfItsOwn) {
   for (const char* name : {"", ".", "..", "../../evil", "a/b", "/tmp/evil"})
-    EXPECT_NE(said(name, row()).find("compare.sqlite is damaged (a candidate is called '" + std::string(name) + "', which is no name of a folder)"), std::string::npos) << name;
+    EXPECT_NE(said(name, row())
+                  .find("compare.sqlite is damaged (a candidate is called '" + std::string(name) +
+                        "', which is no name of a folder)"),
+              std::string::npos)
+        << name;
   EXPECT_NE(said(std::string(256, 'a'), row()).find("which is no name of a folder"), std::string::npos);
 }
 
@@ -80,9 +99,13 @@ TEST_F(ComparedRows, NumbersAreWhatACalibrationGives) {
   };
   for (const char* key : {"length", "batch"})
     for (const Json& value : {Json(0), Json(-3), Json(1.5), Json(nullptr), Json(int64_t{1} << 40)})
-      EXPECT_NE(said("m", with(key, value, false)).find("'m' has " + std::string(key) + " " + value.dump() + ", expected "), std::string::npos) << value;
+      EXPECT_NE(
+          said("m", with(key, value, false)).find("'m' has " + std::string(key) + " " + value.dump() + ", expected "),
+          std::string::npos)
+          << value;
   for (const char* key : {"step_seconds", "step_flops", "evaluate_seconds", "prefill_seconds", "parameters"})
-    for (const int value : {0, -1}) EXPECT_NE(said("m", with(key, value)).find("'m' has " + std::string(key)), std::string::npos) << key;
+    for (const int value : {0, -1})
+      EXPECT_NE(said("m", with(key, value)).find("'m' has " + std::string(key)), std::string::npos) << key;
   EXPECT_NE(said("m", with("step_seconds", "inf")).find("'m' has step_seconds"), std::string::npos);
   EXPECT_NE(said("m", with("positions", 65)).find("'m' has other positions"), std::string::npos);
   EXPECT_NE(said("m", with("longest_state_bytes", -1)).find("longest_state_bytes below 0"), std::string::npos);

@@ -1,5 +1,5 @@
-// A comparison under way: what it holds, and its stages (compare.hpp lists them). Every stage asks the store whether its work is there, so a run
-// that was cut needs no cursor.
+// A comparison under way: what it holds, and its stages (compare.hpp lists them). Every stage asks the store whether
+// its work is there, so a run that was cut needs no cursor.
 #pragma once
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -25,7 +25,8 @@ struct Entry {
 
 class Comparison {
  public:
-  Comparison(OutputFolder& folder, const ByteSource& source, const CompareSettings& settings, const Device& device, const CompareRun& run);
+  Comparison(OutputFolder& folder, const ByteSource& source, const CompareSettings& settings, const Device& device,
+             const CompareRun& run);
   ~Comparison();
   Comparison(const Comparison&) = delete;
   Comparison& operator=(const Comparison&) = delete;
@@ -51,7 +52,8 @@ class Comparison {
   void second_seeds();
   void noise(const Entry& entry);
   TrainOptions options(const Entry& entry, double amount, float lr, int64_t seed) const;
-  Json run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model, const TrainingData& data, Trial trial);
+  Json run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model,
+                const TrainingData& data, Trial trial);
   std::vector<TriedRate> tried(const Entry& entry) const;
   RatePrior prior(const Entry& entry) const;
   RateChoice rate(const Entry& entry) const;

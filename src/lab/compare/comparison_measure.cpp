@@ -19,7 +19,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t longest_window = 16384;
-constexpr float learning_share = 0.1f;  // of the rate of the training, while it reads what it is judged on: docs/log.md, 2026-11-29
+// of the rate of the training, while it reads what it is judged on: docs/log.md, 2026-11-29
+constexpr float learning_share = 0.1f;
 }  // namespace
 
 // The same bytes as the frozen model is judged on.
@@ -28,7 +29,8 @@ void Comparison::learn(const Entry& entry) {
   note(entry.candidate.name + ": held-out text, learning while it reads");
   show(entry, "learning while it reads");
   Model model = load_model(entry, 1, true);
-  const LearningOptions options{.length = entry.candidate.length, .lr = learning_share * static_cast<float>(rate(entry).lr)};
+  const LearningOptions options{.length = entry.candidate.length,
+                                .lr = learning_share * static_cast<float>(rate(entry).lr)};
   const std::vector<float> nats = learning_cost(model, parts_.held_out, amounts_.judged_bytes, options, run_.stop);
   go_on();
   keep(entry, "learning", "seed 1", {{"bits_per_byte", bits(nats)}, {"lr", options.lr}});
@@ -48,7 +50,8 @@ void Comparison::measure(const Entry& entry) {
   };
   once("bits by position", [&] {
     Json rows = Json::array();
-    for (const PositionCost& p : by_position(*model, parts_.held_out, longest_window, amounts_.position_bytes, run_.stop))
+    for (const PositionCost& p :
+         by_position(*model, parts_.held_out, longest_window, amounts_.position_bytes, run_.stop))
       rows.push_back({{"from", p.from}, {"to", p.to}, {"bits_per_byte", p.bits_per_byte}, {"bytes", p.bytes}});
     return rows;
   });
@@ -65,7 +68,8 @@ void Comparison::measure_speed() {
   std::vector<const Entry*> done;
   for (const Entry& entry : entries_)
     if (trained(entry)) done.push_back(&entry);
-  const bool all = std::all_of(done.begin(), done.end(), [&](const Entry* e) { return kept(*e, "speed", "seed 1").has_value(); });
+  const bool all =
+      std::all_of(done.begin(), done.end(), [&](const Entry* e) { return kept(*e, "speed", "seed 1").has_value(); });
   if (all) return;
   note("speed and state by context, in turn");
   for (const Entry* entry : done) show(*entry, "speed");
@@ -80,20 +84,29 @@ void Comparison::measure_speed() {
   go_on();
   for (size_t i = 0; i < done.size(); ++i) {
     Json rows = Json::array();
-    for (const ContextCost& c : contexts[i]) rows.push_back({{"context", c.context}, {"step_seconds", c.step_seconds}, {"state_bytes", c.state_bytes}});
+    for (const ContextCost& c : contexts[i])
+      rows.push_back({{"context", c.context}, {"step_seconds", c.step_seconds}, {"state_bytes", c.state_bytes}});
     keep(*done[i], "speed", "seed 1",
-         {{"prefill_bytes_per_second", speeds[i].prefill_bytes_per_second}, {"step_bytes_per_second", speeds[i].step_bytes_per_second}, {"contexts", rows}});
+         {{"prefill_bytes_per_second", speeds[i].prefill_bytes_per_second},
+          {"step_bytes_per_second", speeds[i].step_bytes_per_second},
+          {"contexts", rows}});
   }
 }
 
 // Calibrated seconds of what this candidate still has before it.
 double Comparison::seconds_left(const Entry& entry) const {
-  const auto steps = [&](double amount) { return static_cast<double>(steps_for(settings_, entry.costs, amount)) * entry.costs.step_seconds; };
+  const auto steps = [&](double amount) {
+    return static_cast<double>(steps_for(settings_, entry.costs, amount)) * entry.costs.step_seconds;
+  };
   const std::string& name = entry.candidate.name;
   double left = 0;
-  if (amounts_.search > 0) left += steps(amounts_.search) * static_cast<double>(std::max<int64_t>(0, settings_.learning_rates - std::ssize(store_.trials(name, "search"))));
-  left += steps(amounts_.train) * static_cast<double>(std::max<int64_t>(0, settings_.seeds - std::ssize(store_.trials(name, "train"))));
-  if (amounts_.noise > 0) left += steps(amounts_.noise) * static_cast<double>(3 - std::ssize(store_.trials(name, "noise")));
+  if (amounts_.search > 0)
+    left += steps(amounts_.search) * static_cast<double>(std::max<int64_t>(
+                                         0, settings_.learning_rates - std::ssize(store_.trials(name, "search"))));
+  left += steps(amounts_.train) *
+          static_cast<double>(std::max<int64_t>(0, settings_.seeds - std::ssize(store_.trials(name, "train"))));
+  if (amounts_.noise > 0)
+    left += steps(amounts_.noise) * static_cast<double>(3 - std::ssize(store_.trials(name, "noise")));
   if (!kept(entry, "speed", "seed 1")) left += measure_seconds(settings_, entry.costs, amounts_);
   return left;
 }

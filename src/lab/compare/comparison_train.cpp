@@ -58,27 +58,37 @@ void Comparison::keep(const Entry& entry, const std::string& kind, const std::st
 }
 
 TrainOptions Comparison::options(const Entry& entry, double amount, float lr, int64_t seed) const {
-  TrainOptions o{.steps = steps_for(settings_, entry.costs, amount), .batch = entry.candidate.batch, .length = entry.candidate.length, .lr = lr,
-                 .weight_decay = settings_.weight_decay, .dropout = settings_.dropout, .seed = seed, .precision = settings_.precision};
+  TrainOptions o{.steps = steps_for(settings_, entry.costs, amount),
+                 .batch = entry.candidate.batch,
+                 .length = entry.candidate.length,
+                 .lr = lr,
+                 .weight_decay = settings_.weight_decay,
+                 .dropout = settings_.dropout,
+                 .seed = seed,
+                 .precision = settings_.precision};
   o.evaluate_every = std::max<int64_t>(1, (o.steps + evaluations - 1) / evaluations);
   o.evaluate_bytes = o.final_bytes = amounts_.validation_bytes;
   return o;
 }
 
 // Runs the trial and returns its value.
-Json Comparison::run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model, const TrainingData& data, Trial trial) {
+Json Comparison::run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model,
+                          const TrainingData& data, Trial trial) {
   note(entry.candidate.name + ": " + kind + " " + variant + ", " + std::to_string(trial.options.steps) + " steps");
   check_apart(source_, trial.folder, run_files());
   trial.stop = run_.stop;
   double validation = 0;
   trial.progress = [&](const TrainProgress& p) {
     if (!std::isnan(p.held_out)) validation = p.held_out;
-    show(entry, kind + ", " + variant, static_cast<double>(p.step) / static_cast<double>(p.steps), kind == "train" ? validation : 0);
+    show(entry, kind + ", " + variant, static_cast<double>(p.step) / static_cast<double>(p.steps),
+         kind == "train" ? validation : 0);
   };
   const std::optional<Json> value = run_trial(model, data, trial);
   if (!value) throw Stopped();
-  note(entry.candidate.name + ": " + kind + " " + variant + (value->contains("error") ? " failed: " + value->at("error").get<std::string>()
-                                                                                      : ": " + number_text(value->at("bits_per_byte")) + " bits per byte on validation text"));
+  note(entry.candidate.name + ": " + kind + " " + variant +
+       (value->contains("error")
+            ? " failed: " + value->at("error").get<std::string>()
+            : ": " + number_text(value->at("bits_per_byte")) + " bits per byte on validation text"));
   return *value;
 }
 
@@ -92,24 +102,30 @@ Model Comparison::new_model(const Entry& entry, int64_t seed) const {
 std::vector<TriedRate> Comparison::tried(const Entry& entry) const {
   std::vector<TriedRate> all;
   for (const Json& trial : searched(store_, entry.candidate.name)) {
-    require(trial.at("lr").is_number() && trial.at("lr") > 0, ErrorCode::io, run_.out, "/compare.sqlite is damaged (", in_quotes(entry.candidate.name),
-            " has a trial with lr ", trial.at("lr").dump(), ", expected a number above 0); choose another folder with --out");
-    all.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity() : trial.at("bits_per_byte").get<double>()});
+    require(trial.at("lr").is_number() && trial.at("lr") > 0, ErrorCode::io, run_.out, "/compare.sqlite is damaged (",
+            in_quotes(entry.candidate.name), " has a trial with lr ", trial.at("lr").dump(),
+            ", expected a number above 0); choose another folder with --out");
+    all.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity()
+                                                           : trial.at("bits_per_byte").get<double>()});
   }
   return all;
 }
 
 RatePrior Comparison::prior(const Entry& entry) const {
-  return rate_prior(entry.candidate.config, steps_for(settings_, entry.costs, amounts_.train), steps_for(settings_, entry.costs, amounts_.search),
-                    entry.candidate.positions());
+  return rate_prior(entry.candidate.config, steps_for(settings_, entry.costs, amounts_.train),
+                    steps_for(settings_, entry.costs, amounts_.search), entry.candidate.positions());
 }
 
-RateChoice Comparison::rate(const Entry& entry) const { return choose_rate(tried(entry), prior(entry), counted(store_, 1)); }
+RateChoice Comparison::rate(const Entry& entry) const {
+  return choose_rate(tried(entry), prior(entry), counted(store_, 1));
+}
 
 // What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
 void Comparison::search(const Entry& entry) {
-  for (const TriedRate& done : tried(entry)) remove_trial(folder_, trial_folder(entry, "lr-" + number_text(done.lr)));  // a killed run may have left it
-  for (std::vector<TriedRate> before = tried(entry); amounts_.search > 0 && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
+  // a killed run may have left it
+  for (const TriedRate& done : tried(entry)) remove_trial(folder_, trial_folder(entry, "lr-" + number_text(done.lr)));
+  for (std::vector<TriedRate> before = tried(entry);
+       amounts_.search > 0 && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
     const auto lr = static_cast<float>(next_rate(before, prior(entry)));
     const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));
     if (kept(entry, "search", variant)) return;  // nothing is left between
@@ -118,7 +134,8 @@ void Comparison::search(const Entry& entry) {
     o.evaluate_every = o.steps;
     ByteTraining data(parts_.train, parts_.validation, o);
     Model model = new_model(entry, 1);
-    keep(entry, "search", variant, run_once(entry, "search", variant, model, data.data(), {.folder = folder, .options = o}));
+    keep(entry, "search", variant,
+         run_once(entry, "search", variant, model, data.data(), {.folder = folder, .options = o}));
   }
 }
 
@@ -137,7 +154,8 @@ Model Comparison::load_model(const Entry& entry, int64_t seed, bool training) co
   const std::optional<Json> value = kept(entry, "train", "seed " + std::to_string(seed));
   Model model = Model::load(folder, device_, {.training = training});
   require(value && value->value("weights", "") == statera::fingerprint_text(model.fingerprint()), ErrorCode::io, folder,
-          "/model.safetensors: is not the model that this comparison trained; put that one back, or remove this one and it is trained again");
+          "/model.safetensors: is not the model that this comparison trained; put that one back, or remove this one "
+          "and it is trained again");
   return model;
 }
 
@@ -172,8 +190,10 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
 void Comparison::second_seeds() {
   if (amounts_.second_seeds == 0) return;
   for (const std::string& name : too_close(store_, settings_, amounts_)) {
-    const auto entry = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.candidate.name == name; });
-    if (store_.costs(name, 2).empty()) note(name + ": among the first two, which lie closer than the doubt; once more with another seed");
+    const auto entry =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.candidate.name == name; });
+    if (store_.costs(name, 2).empty())
+      note(name + ": among the first two, which lie closer than the doubt; once more with another seed");
     train_and_judge(*entry, 2);
   }
 }
@@ -183,12 +203,13 @@ bool Comparison::trained(const Entry& entry) const {
   return value && !value->contains("error");
 }
 
-// The trained model goes on for a while with fillers in its stream, so that they are nothing new to it when they are counted. Without
-// fillers it goes on as long, so that what is left between them is the fillers'.
+// The trained model goes on for a while with fillers in its stream, so that they are nothing new to it when they are
+// counted. Without fillers it goes on as long, so that what is left between them is the fillers'.
 void Comparison::noise(const Entry& entry) {
   if (!trained(entry) || amounts_.noise == 0) return;
   for (const int64_t growth : {1, 2, 4}) {
-    const std::string variant = "growth " + std::to_string(growth), folder = trial_folder(entry, "growth-" + std::to_string(growth));
+    const std::string variant = "growth " + std::to_string(growth),
+                      folder = trial_folder(entry, "growth-" + std::to_string(growth));
     const RemovedAtEnd removed{folder_, folder};
     if (kept(entry, "noise", variant)) continue;
     Model model = load_model(entry, 1, true);
@@ -204,7 +225,8 @@ void Comparison::noise(const Entry& entry) {
       keep(entry, "noise", variant, value);
       continue;
     }
-    const double nats = noise_cost(model, parts_.held_out, growth, entry.candidate.length, amounts_.noise_bytes, run_.stop);
+    const double nats =
+        noise_cost(model, parts_.held_out, growth, entry.candidate.length, amounts_.noise_bytes, run_.stop);
     go_on();
     keep(entry, "noise", variant, {{"growth", growth}, {"bits_per_byte", nats / std::numbers::ln2}});
   }

@@ -21,21 +21,21 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-constexpr double steep = 0.5;             // bits per byte that a curve falls over the second half of a training, beyond which it is not finished;
-                                          // 0.2 to 0.35 are usual where the rate falls to a tenth
+constexpr double steep = 0.5;  // bits per byte that a curve falls over the second half of a training, beyond which it
+                               // is not finished; 0.2 to 0.35 are usual where the rate falls to a tenth
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
 // What the store holds of one candidate.
 struct Known {
   std::string name;
-  Json value;                                  // config, layers, costs
+  Json value;  // config, layers, costs
   Calibration costs;
   int64_t length = 0, batch = 0;
-  Judged judged;                               // the seeds that are done, from 1 on
+  Judged judged;  // the seeds that are done, from 1 on
   RateChoice rate;
-  Json trained;                                // of seed 1, or of the first seed that failed; null
-  int64_t seeds = 1;                           // asked for
+  Json trained;       // of seed 1, or of the first seed that failed; null
+  int64_t seeds = 1;  // asked for
   bool done() const { return std::ssize(judged.nats) >= seeds; }
 };
 
@@ -52,9 +52,12 @@ Judged judged_of(const Store& store, const std::string& name) {
 RateChoice rate_of(const Store& store, const CompareSettings& settings, const Amounts& amounts, const Known& known) {
   std::vector<TriedRate> tried;
   for (const Json& trial : searched(store, known.name))
-    tried.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity() : trial.at("bits_per_byte").get<double>()});
+    tried.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity()
+                                                             : trial.at("bits_per_byte").get<double>()});
   const ModelConfig config = ModelConfig::parse(known.value.at("config").dump(), known.name);
-  return choose_rate(tried, rate_prior(config, steps_for(settings, known.costs, amounts.train), steps_for(settings, known.costs, amounts.search), known.batch * known.length),
+  return choose_rate(tried,
+                     rate_prior(config, steps_for(settings, known.costs, amounts.train),
+                                steps_for(settings, known.costs, amounts.search), known.batch * known.length),
                      counted(store, 1));
 }
 
@@ -67,10 +70,12 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
     known.batch = known.value.at("batch");
     for (int64_t seed = std::max<int64_t>(settings.seeds, 2); seed >= 1; --seed)
       if (const auto trial = store.trial(name, "train", "seed " + std::to_string(seed)))
-        if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains("error")) known.trained = std::move(trained);
+        if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains("error"))
+          known.trained = std::move(trained);
     for (const auto& nats : known.judged.nats)
-      require(static_cast<int64_t>(nats.size()) == amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ", name, " are ", nats.size(), ", not ",
-              amounts.judged_bytes, "; the file is damaged, choose another folder with --out");
+      require(static_cast<int64_t>(nats.size()) == amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ",
+              name, " are ", nats.size(), ", not ", amounts.judged_bytes,
+              "; the file is damaged, choose another folder with --out");
     known.rate = rate_of(store, settings, amounts, known);
     known.judged.rate_doubt = known.rate.doubt;
     all.push_back(std::move(known));
@@ -97,8 +102,11 @@ Json curve(const Known& known) {
   Json rows = Json::array();
   for (const Json& point : known.trained.at("curve")) {
     const double step = point.at("step");
-    rows.push_back({{"step", point.at("step")}, {"train_bytes", step * static_cast<double>(known.batch * known.length)},
-                    {"seconds", step * known.costs.step_seconds}, {"flops", step * known.costs.step_flops}, {"bits_per_byte", point.at("bits_per_byte")}});
+    rows.push_back({{"step", point.at("step")},
+                    {"train_bytes", step * static_cast<double>(known.batch * known.length)},
+                    {"seconds", step * known.costs.step_seconds},
+                    {"flops", step * known.costs.step_flops},
+                    {"bits_per_byte", point.at("bits_per_byte")}});
   }
   return rows;
 }
@@ -112,14 +120,16 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   if (Json rows = measured("bits by position"); !rows.is_null()) json["by_position"] = std::move(rows);
   if (Json rows = measured("recall"); !rows.is_null()) json["recall"] = std::move(rows);
   const Json speed = measured("speed");
-  json["speed"] = {{"train_bytes_per_second", static_cast<double>(known.batch * known.length) / known.costs.step_seconds}};
+  json["speed"] = {
+      {"train_bytes_per_second", static_cast<double>(known.batch * known.length) / known.costs.step_seconds}};
   if (!speed.is_null()) {
     for (const char* key : {"prefill_bytes_per_second", "step_bytes_per_second"}) json["speed"][key] = speed.at(key);
     json["contexts"] = speed.at("contexts");
     for (const Json& row : json["contexts"])
       if (row.at("context") == known.length) json["judged_at"] = row;
   }
-  if (const Json learning = measured("learning"); !learning.is_null()) json["learning_bits_per_byte"] = learning.at("bits_per_byte");
+  if (const Json learning = measured("learning"); !learning.is_null())
+    json["learning_bits_per_byte"] = learning.at("bits_per_byte");
   const ModelConfig config = ModelConfig::parse(known.value.at("config").dump(), known.name);
   const double step_flops = LanguageModel(config).cost(1, known.length).step_flops;
   for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
@@ -137,8 +147,13 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
 
 Json candidate_json(const FindingsFrom& from, const Known& known, const Known* best) {
   const double positions = static_cast<double>(known.batch * known.length);
-  Json json = {{"name", known.name}, {"config", known.value.at("where")}, {"layers", known.value.at("layers")},
-               {"length", known.length}, {"batch", known.batch}, {"status", known.done() ? "done" : "stopped"}, {"parameters", known.costs.parameters},
+  Json json = {{"name", known.name},
+               {"config", known.value.at("where")},
+               {"layers", known.value.at("layers")},
+               {"length", known.length},
+               {"batch", known.batch},
+               {"status", known.done() ? "done" : "stopped"},
+               {"parameters", known.costs.parameters},
                {"training_flops_per_byte", known.costs.step_flops / positions}};
   const std::vector<Json> rates = searched(from.store, known.name);
   bool diverged = !rates.empty() && static_cast<int64_t>(rates.size()) == from.settings.learning_rates;
@@ -164,14 +179,19 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   json["train_seconds"] = steps * known.costs.step_seconds;
   json["train_flops"] = steps * known.costs.step_flops;
   json["seeds"] = Json::array();
-  for (size_t s = 0; s < known.judged.nats.size(); ++s) json["seeds"].push_back({{"seed", s + 1}, {"bits_per_byte", bits(known.judged.nats[s])}});
+  for (size_t s = 0; s < known.judged.nats.size(); ++s)
+    json["seeds"].push_back({{"seed", s + 1}, {"bits_per_byte", bits(known.judged.nats[s])}});
   if (known.done()) {
     json["bits_per_byte"] = mean_bits(known.judged);
     json["unfinished"] = unfinished(from.store, known);
   }
   if (known.done() && best && best != &known) {
     const Lead d = lead(known.judged, best->judged);
-    json["difference"] = {{"from", best->name}, {"bits_per_byte", d.behind}, {"standard_error", d.text_error}, {"seed_error", d.seed_error}, {"doubt", d.doubt}};
+    json["difference"] = {{"from", best->name},
+                          {"bits_per_byte", d.behind},
+                          {"standard_error", d.text_error},
+                          {"seed_error", d.seed_error},
+                          {"doubt", d.doubt}};
   }
   json["curve"] = curve(known);
   add_measured(from, known, json);
@@ -179,9 +199,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
 }
 
 // Never in minutes.
-std::string plain_seconds(double seconds) {
-  return fixed(seconds, seconds < 100 ? 1 : 0) + " s";
-}
+std::string plain_seconds(double seconds) { return fixed(seconds, seconds < 100 ? 1 : 0) + " s"; }
 
 Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   const CompareSettings& s = from.settings;
@@ -192,16 +210,20 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     few = std::min(few, static_cast<double>(known.costs.parameters));
     many = std::max(many, static_cast<double>(known.costs.parameters));
   }
-  const std::string sizes = "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
+  const std::string sizes =
+      "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
   std::string equal, rest;
   if (s.match == "time") {
-    equal = "calibrated time: " + plain_seconds(a.train) + " a training" + (a.search > 0 ? ", " + plain_seconds(a.search) + " a learning rate" : "");
+    equal = "calibrated time: " + plain_seconds(a.train) + " a training" +
+            (a.search > 0 ? ", " + plain_seconds(a.search) + " a learning rate" : "");
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
-    equal = "training FLOPs: " + significant(a.train, 3) + " a training, " + significant(a.search, 3) + " a learning rate";
+    equal =
+        "training FLOPs: " + significant(a.train, 3) + " a training, " + significant(a.search, 3) + " a learning rate";
     rest = "steps, bytes read and time" + sizes;
   } else {
-    equal = "parameters (within 3 %) and steps: " + significant(a.train, 3) + " a training, " + significant(a.search, 3) + " a learning rate";
+    equal = "parameters (within 3 %) and steps: " + significant(a.train, 3) + " a training, " +
+            significant(a.search, 3) + " a learning rate";
     rest = "FLOPs and time";
   }
   std::string batches;
@@ -209,7 +231,9 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     const std::string one = std::to_string(known.batch) + " x " + std::to_string(known.length);
     if (batches.find(one) == std::string::npos) batches += (batches.empty() ? "" : ", ") + one;
   }
-  equal += "; the data; batches of " + batches + " bytes; " + (a.search > 0 ? std::to_string(s.learning_rates) + " learning rates tried by each" : "the usual learning rate of each") +
+  equal += "; the data; batches of " + batches + " bytes; " +
+           (a.search > 0 ? std::to_string(s.learning_rates) + " learning rates tried by each"
+                         : "the usual learning rate of each") +
            (s.precision == "fp32" ? "" : "; training in " + s.precision) +
            (s.weight_decay == CompareSettings().weight_decay ? "" : "; weight decay " + number_text(s.weight_decay)) +
            (s.dropout == 0 ? "" : "; dropout " + number_text(s.dropout));
@@ -220,12 +244,15 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
 BestBaseline best_baseline(const Json& report, bool learns) {
   BestBaseline best{.name = {}, .bits_per_byte = std::numeric_limits<double>::infinity()};
   for (const Json& row : report.at("baselines"))
-    if (row.value("learns", false) == learns && row.at("bits_per_byte") < best.bits_per_byte) best = {row.at("name"), row.at("bits_per_byte")};
+    if (row.value("learns", false) == learns && row.at("bits_per_byte") < best.bits_per_byte)
+      best = {row.at("name"), row.at("bits_per_byte")};
   return best;
 }
 
 Contender contender(const Json& c) {
-  Contender one{.name = c.at("name"), .bits_per_byte = c.at("bits_per_byte"), .learning_bits = c.value("learning_bits_per_byte", 0.0)};
+  Contender one{.name = c.at("name"),
+                .bits_per_byte = c.at("bits_per_byte"),
+                .learning_bits = c.value("learning_bits_per_byte", 0.0)};
   one.context = c.at("length");
   one.unfinished = c.at("unfinished");
   one.rate_doubt = c.at("rate").at("doubt");
@@ -245,7 +272,9 @@ Contender contender(const Json& c) {
 
 std::string terms_name(const FindingsFrom& from) {
   const std::string& match = from.settings.match;
-  return match == "time" ? "equal time (" + plain_seconds(from.amounts.train) + " a training)" : match == "flops" ? "equal training FLOPs" : "equal parameters and steps";
+  return match == "time"    ? "equal time (" + plain_seconds(from.amounts.train) + " a training)"
+         : match == "flops" ? "equal training FLOPs"
+                            : "equal parameters and steps";
 }
 
 Recommendation recommended(const FindingsFrom& from, const Json& report, bool complete) {
@@ -256,8 +285,13 @@ Recommendation recommended(const FindingsFrom& from, const Json& report, bool co
     contenders.push_back(contender(c));
     most_seeds = std::max<int64_t>(most_seeds, std::ssize(c.at("seeds")));
   }
-  return recommend(contenders, {.data = report.at("data").at("name"), .terms = terms_name(from), .seeds = most_seeds, .searched = from.amounts.search > 0, .complete = complete,
-                                .frozen = best_baseline(report, false), .learning = best_baseline(report, true)});
+  return recommend(contenders, {.data = report.at("data").at("name"),
+                                .terms = terms_name(from),
+                                .seeds = most_seeds,
+                                .searched = from.amounts.search > 0,
+                                .complete = complete,
+                                .frozen = best_baseline(report, false),
+                                .learning = best_baseline(report, true)});
 }
 
 // With several lengths: which candidate is best at each, of those whose trainings came to an end.
@@ -269,10 +303,14 @@ Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
       if (known.length == length && known.done() && !unfinished(from.store, known)) at.push_back(known);
     const Known* best = best_of(at);
     if (!best) continue;
-    Json row = {{"length", length}, {"best", best->name}, {"bits_per_byte", mean_bits(best->judged)}, {"within_doubt", Json::array()}};
+    Json row = {{"length", length},
+                {"best", best->name},
+                {"bits_per_byte", mean_bits(best->judged)},
+                {"within_doubt", Json::array()}};
     for (const Known& known : at)
       if (known.name != best->name)
-        if (const Lead d = lead(known.judged, best->judged); d.behind <= d.doubt) row["within_doubt"].push_back(known.name);
+        if (const Lead d = lead(known.judged, best->judged); d.behind <= d.doubt)
+          row["within_doubt"].push_back(known.name);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -298,7 +336,8 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
     most = std::max(most, passes);
   }
   if (names.empty()) return;
-  lines.push_back(listed(names) + " read the training text up to " + fixed(most, 1) + " times: --dropout 0.1, in another --out, may do more than a larger --budget");
+  lines.push_back(listed(names) + " read the training text up to " + fixed(most, 1) +
+                  " times: --dropout 0.1, in another --out, may do more than a larger --budget");
 }
 
 // A length at which no training came to an end has no row among the winners.
@@ -306,14 +345,17 @@ void note_unfinished(const CompareSettings& settings, const Json& report, Json& 
   if (!report.contains("by_length") || !report.at("complete").get<bool>()) return;
   for (const int64_t length : settings.length_list())
     if (std::ranges::none_of(report.at("by_length"), [&](const Json& row) { return row.at("length") == length; }))
-      lines.push_back("at " + std::to_string(length) + " bytes every training is unfinished, so no candidate is called the best; a larger --budget would tell");
+      lines.push_back(
+          "at " + std::to_string(length) +
+          " bytes every training is unfinished, so no candidate is called the best; a larger --budget would tell");
 }
 
 // What a reader should be careful about.
 Json notes(const FindingsFrom& from, const Json& report, const std::string& baselines) {
   Json lines = Json::array();
   if (from.amounts.judged_bytes > 0 && from.amounts.judged_bytes < from.parts.held_out.bytes())
-    lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " + std::to_string(from.parts.held_out.bytes()) +
+    lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " +
+                    std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
   note_passes(from.settings, report, lines);
   note_unfinished(from.settings, report, lines);
@@ -323,11 +365,15 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
     if (!c.contains("lr")) continue;
     const Json trained = parsed(*from.store.trial(name, "train", "seed 1"));
     if (trained.at("best_step").get<double>() < 0.8 * trained.at("steps").get<double>())
-      lines.push_back(name + " was best on validation text at step " + std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
-                      std::to_string(trained.at("steps").get<int64_t>()) + ", and is judged by those weights: it got no better on it beyond");
+      lines.push_back(name + " was best on validation text at step " +
+                      std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
+                      std::to_string(trained.at("steps").get<int64_t>()) +
+                      ", and is judged by those weights: it got no better on it beyond");
   }
   if (from.amounts.noise == 0 && from.amounts.train > 0 && from.settings.noise_share > 0)
-    lines.push_back("noise is left out: its share of the budget buys fewer than 100 steps with fillers; a larger --budget measures it");
+    lines.push_back(
+        "noise is left out: its share of the budget buys fewer than 100 steps with fillers; a larger --budget measures "
+        "it");
   if (!baselines.empty()) lines.push_back(baselines);
   return lines;
 }
@@ -336,7 +382,8 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
 std::vector<Json> searched(const Store& store, const std::string& candidate) {
   std::vector<Json> all;
   for (const std::string& value : store.trials(candidate, "search")) all.push_back(parsed(value));
-  std::sort(all.begin(), all.end(), [](const Json& a, const Json& b) { return a.at("lr").get<double>() < b.at("lr").get<double>(); });
+  std::sort(all.begin(), all.end(),
+            [](const Json& a, const Json& b) { return a.at("lr").get<double>() < b.at("lr").get<double>(); });
   return all;
 }
 
@@ -349,9 +396,11 @@ double counted(const Store& store, int order) {
 
 std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all = all_known(store, settings, amounts);
-  for (Known& known : all) known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));  // as it was after the first seed, so that a run that was cut decides alike
+  // as it was after the first seed, so that a run that was cut decides alike
+  for (Known& known : all) known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));
   std::erase_if(all, [&](const Known& known) { return !known.done(); });
-  std::stable_sort(all.begin(), all.end(), [](const Known& a, const Known& b) { return mean_bits(a.judged) < mean_bits(b.judged); });
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Known& a, const Known& b) { return mean_bits(a.judged) < mean_bits(b.judged); });
   if (all.size() < 2) return {};
   const Lead d = lead(all[1].judged, all[0].judged);
   if (d.behind > d.doubt) return {};
@@ -362,12 +411,23 @@ Json findings(const FindingsFrom& from, bool complete) {
   const Machine machine = this_machine();
   const std::vector<Known> all = all_known(from.store, from.settings, from.amounts);
   const Known* best = best_of(all);
-  Json report = {{"format_version", 1}, {"statera", from.run.version}, {"commit", from.run.commit}, {"command", from.run.command}, {"date", date_text()}};
-  report["machine"] = {{"cpu", machine.cpu}, {"cores", machine.cores}, {"threads", from.device.threads()}, {"instruction_set", instruction_set()},
-                       {"memory_bytes", machine.memory_bytes}, {"load", machine.load}};
+  Json report = {{"format_version", 1},
+                 {"statera", from.run.version},
+                 {"commit", from.run.commit},
+                 {"command", from.run.command},
+                 {"date", date_text()}};
+  report["machine"] = {{"cpu", machine.cpu},
+                       {"cores", machine.cores},
+                       {"threads", from.device.threads()},
+                       {"instruction_set", instruction_set()},
+                       {"memory_bytes", machine.memory_bytes},
+                       {"load", machine.load}};
   const auto bytes = [](const ByteSource& source) { return source.bytes(); };
-  report["data"] = {{"name", from.store.fact("data_name").value_or("the data")}, {"bytes", bytes(from.source)},
-                    {"documents", from.source.documents()}, {"train_bytes", bytes(from.parts.train)}, {"validation_bytes", bytes(from.parts.validation)},
+  report["data"] = {{"name", from.store.fact("data_name").value_or("the data")},
+                    {"bytes", bytes(from.source)},
+                    {"documents", from.source.documents()},
+                    {"train_bytes", bytes(from.parts.train)},
+                    {"validation_bytes", bytes(from.parts.validation)},
                     {"held_out_bytes", bytes(from.parts.held_out)}};
   report["settings"] = parse_ordered_json(write_fields(from.settings), "the settings");
   report["settings"]["judged_bytes"] = from.amounts.judged_bytes;

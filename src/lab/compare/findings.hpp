@@ -1,4 +1,5 @@
-// From what the store holds to the report: differences with their errors, the recommendation, notes on what to be careful about.
+// From what the store holds to the report: differences with their errors, the recommendation, notes on what to be
+// careful about.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -23,8 +24,8 @@ struct FindingsFrom {
 // src/lab/report/report.md says what stands where. Throws nlohmann's exceptions if the store is damaged.
 nlohmann::ordered_json findings(const FindingsFrom& from, bool complete);
 
-// What the frozen n-gram of this order costs on the held-out text; infinite if there is none. A model that costs more than counts of pairs or of three
-// bytes is still on the plateau where training begins.
+// What the frozen n-gram of this order costs on the held-out text; infinite if there is none. A model that costs more
+// than counts of pairs or of three bytes is still on the plateau where training begins.
 double counted(const Store& store, int order);
 
 // The first two candidates, by name, if they cannot be told apart after one seed; else nothing.

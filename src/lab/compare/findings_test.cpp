@@ -21,7 +21,8 @@ class Findings : public ::testing::Test {
     folder_ = mkdtemp(name.data());
     store_.emplace(folder_ + "/compare.sqlite");
     Json rows = Json::array();
-    for (int order = 0; order < 3; ++order) rows.push_back({{"name", "n-gram order " + std::to_string(order)}, {"bits_per_byte", 4.8 - order}});
+    for (int order = 0; order < 3; ++order)
+      rows.push_back({{"name", "n-gram order " + std::to_string(order)}, {"bits_per_byte", 4.8 - order}});
     store_->keep_fact("baselines", Json({{"rows", rows}, {"note", ""}}).dump());
   }
   ~Findings() override { std::filesystem::remove_all(folder_); }
@@ -31,13 +32,22 @@ class Findings : public ::testing::Test {
     const std::string name = kind + "@" + std::to_string(length);
     const Calibration costs{.parameters = 1000, .positions = 2 * length, .step_seconds = 0.1, .step_flops = 1e6};
     const ModelConfig config = ModelConfig::load("tiny-mamba2");
-    store_->keep_candidate(name, Json({{"config", Json::parse(config.json())}, {"where", "here"}, {"layers", "m"}, {"length", length}, {"batch", 2},
-                                       {"costs", Json::parse(write_fields(costs))}}).dump());
+    store_->keep_candidate(name, Json({{"config", Json::parse(config.json())},
+                                       {"where", "here"},
+                                       {"layers", "m"},
+                                       {"length", length},
+                                       {"batch", 2},
+                                       {"costs", Json::parse(write_fields(costs))}})
+                                     .dump());
     Json curve = Json::array();
     for (const auto& [step, value] : {std::pair(50, middle + 1), {100, middle}, {150, (middle + end) / 2}, {200, end}})
       curve.push_back({{"step", step}, {"bits_per_byte", value}});
-    store_->keep_trial(name, "train", "seed 1", Json({{"lr", 0.002}, {"steps", 200}, {"best_step", 200}, {"curve", curve}, {"memory", Json::object()}}).dump());
-    store_->keep_costs(name, 1, std::vector<float>(static_cast<size_t>(amounts_.judged_bytes), static_cast<float>(bits * std::numbers::ln2)));
+    store_->keep_trial(
+        name, "train", "seed 1",
+        Json({{"lr", 0.002}, {"steps", 200}, {"best_step", 200}, {"curve", curve}, {"memory", Json::object()}}).dump());
+    store_->keep_costs(
+        name, 1,
+        std::vector<float>(static_cast<size_t>(amounts_.judged_bytes), static_cast<float>(bits * std::numbers::ln2)));
   }
   Json found() {
     const std::string text(200'000, 'x');
@@ -57,7 +67,7 @@ class Findings : public ::testing::Test {
 TEST_F(Findings, TheBestAtALengthHasFinished) {
   candidate("mamba2", 64, 2.5, 2.3, 2.30);
   candidate("hybrid", 64, 2.5, 2.3, 2.31);
-  candidate("attention", 64, 2.9, 2.2, 2.20);   // best, and still falling steeply
+  candidate("attention", 64, 2.9, 2.2, 2.20);  // best, and still falling steeply
   candidate("mamba2", 128, 3.3, 2.3, 2.30);
   candidate("attention", 128, 2.95, 2.9, 2.20);  // above the counts of three bytes
   const Json report = found();
@@ -65,7 +75,8 @@ TEST_F(Findings, TheBestAtALengthHasFinished) {
   EXPECT_EQ(report["by_length"][0]["length"], 64);
   EXPECT_EQ(report["by_length"][0]["best"], "mamba2@64");
   EXPECT_EQ(report["by_length"][0]["within_doubt"], Json({"hybrid@64"}));
-  EXPECT_NE(report["notes"].dump().find("at 128 bytes every training is unfinished"), std::string::npos) << report["notes"];
+  EXPECT_NE(report["notes"].dump().find("at 128 bytes every training is unfinished"), std::string::npos)
+      << report["notes"];
   EXPECT_EQ(report["notes"].dump().find("at 64 bytes"), std::string::npos) << report["notes"];
 }
 

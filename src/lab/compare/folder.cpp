@@ -7,7 +7,8 @@ namespace statera {
 OutputFiles comparison_files() {
   OutputFiles files = page_files();
   // SQLite removes or reads whatever it finds by these names beside the database.
-  for (const char* ending : {"", "-journal", "-wal", "-shm"}) files.names.push_back(std::string("compare.sqlite") + ending);
+  for (const char* ending : {"", "-journal", "-wal", "-shm"})
+    files.names.push_back(std::string("compare.sqlite") + ending);
   for (const char* name : {"compare.log", "report.json", "winner"}) files.names.emplace_back(name);
   files.link = "winner";
   files.folders = {"models", "trials"};

@@ -30,7 +30,8 @@ std::vector<float> over_seeds(const Judged& judged, size_t seeds) {
   return mean;
 }
 
-// The variance of a difference between two trainings of equal seed: the usual one counts like usual_seed_weight measured ones.
+// The variance of a difference between two trainings of equal seed: the usual one counts like usual_seed_weight
+// measured ones.
 double pooled_variance(const std::vector<double>& differences) {
   const auto n = static_cast<double>(differences.size()), weight = static_cast<double>(usual_seed_weight);
   double mean = 0, squares = 0;
@@ -45,7 +46,10 @@ Lead lead(const Judged& one, const Judged& best) {
   const PairedDifference d = paired_difference(over_seeds(one, seeds), over_seeds(best, seeds), block_bytes);
   std::vector<double> differences;
   for (size_t s = 0; s < seeds; ++s) differences.push_back(bits(one.nats[s]) - bits(best.nats[s]));
-  Lead lead{.behind = d.mean, .text_error = d.standard_error, .seed_error = std::sqrt(pooled_variance(differences) / static_cast<double>(seeds)), .doubt = 0};
+  Lead lead{.behind = d.mean,
+            .text_error = d.standard_error,
+            .seed_error = std::sqrt(pooled_variance(differences) / static_cast<double>(seeds)),
+            .doubt = 0};
   const double luck = errors_for_95_percent(usual_seed_weight + static_cast<int64_t>(seeds)) * lead.seed_error;
   lead.doubt = std::hypot(2 * lead.text_error, luck, std::hypot(one.rate_doubt, best.rate_doubt));
   return lead;

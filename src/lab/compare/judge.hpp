@@ -1,4 +1,5 @@
-// How far one candidate is behind another, and how much of that is doubt: the text, the luck of a seed, the search for learning rates.
+// How far one candidate is behind another, and how much of that is doubt: the text, the luck of a seed, the search for
+// learning rates.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -6,8 +7,9 @@
 
 namespace statera {
 
-// Bits per byte by which trainings that differ in nothing but their seed scatter (standard deviation), and for how many measured differences that
-// knowledge counts: its degrees of freedom. From ten trainings in four groups; docs/log.md, 2026-11-29, has the command.
+// Bits per byte by which trainings that differ in nothing but their seed scatter (standard deviation), and for how many
+// measured differences that knowledge counts: its degrees of freedom. From ten trainings in four groups; docs/log.md,
+// 2026-11-29, has the command.
 constexpr double usual_seed_deviation = 0.009;
 constexpr int64_t usual_seed_weight = 6;
 
@@ -25,9 +27,10 @@ double mean_bits(const Judged& judged);  // over its seeds; at least one
 struct Lead {
   double behind = 0;      // mean difference in bits per byte, on the same bytes, over the seeds that both have
   double text_error = 0;  // standard error over blocks of the text
-  double seed_error = 0;  // standard error over seeds: what is usual and what was measured, weighed by how much each is known
-  double error() const;   // both
-  double doubt = 0;       // half of the span that holds 95 % of what `behind` may be, learning rates included
+  // standard error over seeds: what is usual and what was measured, weighed by how much each is known
+  double seed_error = 0;
+  double error() const;  // both
+  double doubt = 0;      // half of the span that holds 95 % of what `behind` may be, learning rates included
 };
 Lead lead(const Judged& one, const Judged& best);
 

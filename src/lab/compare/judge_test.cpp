@@ -13,7 +13,8 @@ namespace {
 std::vector<float> costs(double bits, double scatter = 0, size_t blocks = 64) {
   std::vector<float> nats;
   for (size_t b = 0; b < blocks; ++b)
-    for (int64_t i = 0; i < block_bytes; ++i) nats.push_back(static_cast<float>((bits + (b % 2 ? scatter : -scatter)) * std::numbers::ln2));
+    for (int64_t i = 0; i < block_bytes; ++i)
+      nats.push_back(static_cast<float>((bits + (b % 2 ? scatter : -scatter)) * std::numbers::ln2));
   return nats;
 }
 
@@ -26,7 +27,8 @@ TEST(Lead, OneSeedHasTheUsualLuck) {
 }
 
 TEST(Lead, MoreSeedsThatAgreeLeaveLessDoubt) {
-  const Judged one{.name = "a", .nats = {costs(2.1), costs(2.11), costs(2.09)}}, best{.name = "b", .nats = {costs(2.0), costs(2.01), costs(1.99)}};
+  const Judged one{.name = "a", .nats = {costs(2.1), costs(2.11), costs(2.09)}},
+      best{.name = "b", .nats = {costs(2.0), costs(2.01), costs(1.99)}};
   const Lead three = lead(one, best), single = lead({.name = "a", .nats = {one.nats[0]}}, best);
   EXPECT_LT(three.doubt, 0.6 * single.doubt);
   EXPECT_NEAR(three.behind, 0.1, 1e-4);
@@ -35,7 +37,8 @@ TEST(Lead, MoreSeedsThatAgreeLeaveLessDoubt) {
 
 TEST(Lead, SeedsThatDisagreeLeaveMore) {
   const Judged best{.name = "b", .nats = {costs(2.0), costs(2.0)}};
-  const Lead calm = lead({.name = "a", .nats = {costs(2.1), costs(2.1)}}, best), wild = lead({.name = "a", .nats = {costs(2.0), costs(2.2)}}, best);
+  const Lead calm = lead({.name = "a", .nats = {costs(2.1), costs(2.1)}}, best),
+             wild = lead({.name = "a", .nats = {costs(2.0), costs(2.2)}}, best);
   EXPECT_GT(wild.doubt, 4 * calm.doubt);
 }
 

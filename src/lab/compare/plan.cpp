@@ -32,23 +32,26 @@ double median(std::vector<double> values) {
 
 constexpr int64_t prefill_bytes = 1024;
 constexpr int64_t most_pieces = 8, least_piece = 8;  // of validation; in windows
-constexpr int64_t least_held_out = 4096;  // some blocks to pair
-constexpr int64_t longest_growth = 4;  // of windows with fillers
-constexpr int64_t least_steps = 30;           // below these a result says more about the start than about the model
-constexpr int64_t least_seed_steps = 2000;    // of a training: below these more steps say more than a second seed of the first two
-constexpr double margin = 0.95;                              // of the budget; the rest is for what no forecast sees
-constexpr double start_steps = 2;                            // that making a model and its first checkpoint take
-constexpr int64_t least_noise_steps = 100;                    // below these a model has not got used to fillers
-constexpr double noise_trainings = 3;                        // growing 1, 2 and 4 times
-constexpr double learning_cost = 1.1;                        // of learning from a byte, in bytes of a training step
+constexpr int64_t least_held_out = 4096;             // some blocks to pair
+constexpr int64_t longest_growth = 4;                // of windows with fillers
+constexpr int64_t least_steps = 30;  // below these a result says more about the start than about the model
+constexpr int64_t least_seed_steps =
+    2000;                          // of a training: below these more steps say more than a second seed of the first two
+constexpr double margin = 0.95;    // of the budget; the rest is for what no forecast sees
+constexpr double start_steps = 2;  // that making a model and its first checkpoint take
+constexpr int64_t least_noise_steps = 100;  // below these a model has not got used to fillers
+constexpr double noise_trainings = 3;       // growing 1, 2 and 4 times
+constexpr double learning_cost = 1.1;       // of learning from a byte, in bytes of a training step
 }  // namespace
 
 void CompareSettings::check() const {
   const auto at_least = [](const char* name, auto value, auto least) {
     require(value >= least, ErrorCode::config, "[compare] ", name, " is ", value, "; it must be at least ", least);
   };
-  require(match == "time" || match == "flops" || match == "params", ErrorCode::config, "[compare] match '", match, "'; known: time, flops, params");
-  require(budget > 0 && std::isfinite(budget), ErrorCode::config, "[compare] the budget is ", budget, " seconds; it must be above 0");
+  require(match == "time" || match == "flops" || match == "params", ErrorCode::config, "[compare] match '", match,
+          "'; known: time, flops, params");
+  require(budget > 0 && std::isfinite(budget), ErrorCode::config, "[compare] the budget is ", budget,
+          " seconds; it must be above 0");
   const auto within = [&](const char* name, int64_t value, int64_t least, int64_t most) {
     at_least(name, value, least);
     require(value <= most, ErrorCode::config, "[compare] ", name, " is ", value, "; it must be at most ", most);
@@ -56,19 +59,23 @@ void CompareSettings::check() const {
   within("seeds", seeds, 1, 1000);
   within("batch", batch, 1, most_batch);
   for (const int64_t length : length_list()) within("length", length, least_length, most_length);
-  require(match != "params" || length_list().size() == 1, ErrorCode::config, "[compare] match params holds steps equal, and with lengths ", lengths,
+  require(match != "params" || length_list().size() == 1, ErrorCode::config,
+          "[compare] match params holds steps equal, and with lengths ", lengths,
           " a step reads different amounts; take --match time or flops");
   static_cast<void>(precision_named(precision));
-  require(weight_decay >= 0 && std::isfinite(weight_decay), ErrorCode::config, "[compare] weight_decay is ", weight_decay, "; it must be finite, and at least 0");
+  require(weight_decay >= 0 && std::isfinite(weight_decay), ErrorCode::config, "[compare] weight_decay is ",
+          weight_decay, "; it must be finite, and at least 0");
   require(dropout >= 0 && dropout < 1, ErrorCode::config, "[compare] dropout is ", dropout, "; it must be in [0, 1)");
   at_least("held_out_bytes", held_out_bytes, 0);
   within("learning_rates", learning_rates, 1, 32);
   at_least("search_share", search_share, 0);
-  require(learning_rates == 1 || search_share > 0, ErrorCode::config, "[compare] search_share is 0, which buys no step for ", learning_rates,
+  require(learning_rates == 1 || search_share > 0, ErrorCode::config,
+          "[compare] search_share is 0, which buys no step for ", learning_rates,
           " learning rates; raise it, or take one rate");
   at_least("noise_share", noise_share, 0);
   at_least("measure_share", measure_share, 0);
-  require(search_share + noise_share + measure_share <= 0.8, ErrorCode::config, "[compare] the shares leave less than a fifth of the budget to train in");
+  require(search_share + noise_share + measure_share <= 0.8, ErrorCode::config,
+          "[compare] the shares leave less than a fifth of the budget to train in");
 }
 
 std::vector<int64_t> CompareSettings::length_list() const {
@@ -78,8 +85,8 @@ std::vector<int64_t> CompareSettings::length_list() const {
     const size_t end = std::min(rest.find(','), rest.size());
     int64_t length = 0;
     const auto read = std::from_chars(rest.data(), rest.data() + end, length);
-    require(read.ec == std::errc() && read.ptr == rest.data() + end, ErrorCode::config, "[compare] lengths is '", lengths,
-            "'; expected whole numbers with commas, as in 512,2048");
+    require(read.ec == std::errc() && read.ptr == rest.data() + end, ErrorCode::config, "[compare] lengths is '",
+            lengths, "'; expected whole numbers with commas, as in 512,2048");
     all.push_back(length);
     if (end == rest.size()) break;
     rest.remove_prefix(end + 1);
@@ -91,9 +98,12 @@ std::vector<int64_t> CompareSettings::length_list() const {
 
 std::string Amounts::wrong() const {
   for (const auto& [name, value] : {std::pair("search", search), std::pair("train", train), std::pair("noise", noise)})
-    if (!(value >= 0 && std::isfinite(value))) return std::string(name) + " is " + number_text(value) + ", expected 0 or more";
-  for (const auto& [name, value] : {std::pair("second_seeds", second_seeds), std::pair("validation_bytes", validation_bytes), std::pair("judged_bytes", judged_bytes),
-                                    std::pair("position_bytes", position_bytes), std::pair("noise_bytes", noise_bytes), std::pair("passages", passages)})
+    if (!(value >= 0 && std::isfinite(value)))
+      return std::string(name) + " is " + number_text(value) + ", expected 0 or more";
+  for (const auto& [name, value] :
+       {std::pair("second_seeds", second_seeds), std::pair("validation_bytes", validation_bytes),
+        std::pair("judged_bytes", judged_bytes), std::pair("position_bytes", position_bytes),
+        std::pair("noise_bytes", noise_bytes), std::pair("passages", passages)})
     if (value < 0) return std::string(name) + " is " + std::to_string(value) + ", expected 0 or more";
   return "";
 }
@@ -103,18 +113,21 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
   const int64_t length = lengths.back(), batch = std::max<int64_t>(1, s.batch * lengths.front() / length);
   const int64_t all = source.bytes(), window = std::max(batch, lengths.size() > 1 ? 1 : longest_growth) * length + 1;
   const int64_t held_out = s.held_out_bytes > 0 ? s.held_out_bytes : (all + 9) / 10;
-  const int64_t validation = std::clamp<int64_t>((all - held_out) / 50, window, std::max<int64_t>(window, int64_t{64} << 10));
-  require(s.held_out_bytes == 0 || s.held_out_bytes >= least_held_out, ErrorCode::config, "--held-out-bytes ", s.held_out_bytes,
-          " are too few to tell a difference from noise; give at least ", least_held_out);
+  const int64_t validation =
+      std::clamp<int64_t>((all - held_out) / 50, window, std::max<int64_t>(window, int64_t{64} << 10));
+  require(s.held_out_bytes == 0 || s.held_out_bytes >= least_held_out, ErrorCode::config, "--held-out-bytes ",
+          s.held_out_bytes, " are too few to tell a difference from noise; give at least ", least_held_out);
   const int64_t needed = std::max<int64_t>(s.held_out_bytes > 0 ? s.held_out_bytes : 0, window) + 3 * window;
   require(held_out >= length && all - held_out - validation >= window, ErrorCode::config, source.name(), " has ", all,
-          " bytes: too few to train on, to choose on and to judge on with batches of ", batch, " x ", length, "; ", std::max(needed, 12 * window),
-          " would do, or a smaller --batch or --length");
-  const int64_t before = all - held_out, pieces = std::clamp<int64_t>(validation / (least_piece * length), 1, most_pieces);
+          " bytes: too few to train on, to choose on and to judge on with batches of ", batch, " x ", length, "; ",
+          std::max(needed, 12 * window), " would do, or a smaller --batch or --length");
+  const int64_t before = all - held_out,
+                pieces = std::clamp<int64_t>(validation / (least_piece * length), 1, most_pieces);
   std::vector<std::pair<int64_t, int64_t>> train, chosen_on;
   int64_t done = 0;
   for (int64_t i = 0; i < pieces; ++i) {
-    const int64_t size = validation * (i + 1) / pieces - validation * i / pieces, begin = (2 * i + 1) * (before - validation) / (2 * pieces) + validation * i / pieces;
+    const int64_t size = validation * (i + 1) / pieces - validation * i / pieces,
+                  begin = (2 * i + 1) * (before - validation) / (2 * pieces) + validation * i / pieces;
     train.emplace_back(done, begin);
     chosen_on.emplace_back(begin, begin + size);
     done = begin + size;
@@ -129,14 +142,15 @@ struct Visit {
   std::vector<double> steps, evaluations, prefills;
 };
 
-void time_candidate(const Candidate& candidate, const CompareSettings& s, const Parts& parts, const Device& device, double seconds, Visit& visit,
-                    Calibration& result) {
+void time_candidate(const Candidate& candidate, const CompareSettings& s, const Parts& parts, const Device& device,
+                    double seconds, Visit& visit, Calibration& result) {
   Model model(candidate.config, device);
   model.init(1);
   model.set_context(candidate.length);
   AdamW optimizer(model.parameters(), {}, device);
   Tape tape(device.with(precision_named(s.precision)));
-  const TrainOptions options{.batch = candidate.batch, .length = candidate.length, .dropout = s.dropout, .precision = s.precision};
+  const TrainOptions options{
+      .batch = candidate.batch, .length = candidate.length, .dropout = s.dropout, .precision = s.precision};
   ByteTraining training(parts.train, parts.validation, options);
   const TrainingData data = training.data();
   if (visit.steps.empty()) check_memory(model, data, options);
@@ -151,7 +165,8 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   step(0);  // allocates
   const auto begin = Clock::now();
   for (int64_t i = 1; i < 3 || since(begin) < seconds; ++i) visit.steps.push_back(step(i));
-  if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);  // packs the weights for it
+  // packs the weights for it
+  if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);
   const auto evaluation = Clock::now();
   measure_held_out(tape, model, data, options, 1);
   visit.evaluations.push_back(since(evaluation));
@@ -165,18 +180,21 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   result.parameters = model.parameter_count();
   result.positions = candidate.positions();
   result.longest_state_bytes = model.layers().cost(1, longest_context).state_bytes;
-  result.step_flops = model.layers().cost(candidate.length, candidate.length).training_flops * static_cast<double>(candidate.positions());
+  result.step_flops = model.layers().cost(candidate.length, candidate.length).training_flops *
+                      static_cast<double>(candidate.positions());
 }
 }  // namespace
 
-std::vector<Calibration> calibrate(const std::vector<Candidate>& candidates, const CompareSettings& settings, const Parts& parts, const Device& device,
-                                   double seconds, const std::function<bool()>& stop) {
+std::vector<Calibration> calibrate(const std::vector<Candidate>& candidates, const CompareSettings& settings,
+                                   const Parts& parts, const Device& device, double seconds,
+                                   const std::function<bool()>& stop) {
   constexpr int rounds = 4;
   std::vector<Visit> visits(candidates.size());
   std::vector<Calibration> results(candidates.size());
   for (int round = 0; round < rounds; ++round) {
     for (size_t c = 0; c < candidates.size(); ++c) try {
-        time_candidate(candidates[c], settings, parts, device, seconds / rounds / static_cast<double>(candidates.size()), visits[c], results[c]);
+        time_candidate(candidates[c], settings, parts, device,
+                       seconds / rounds / static_cast<double>(candidates.size()), visits[c], results[c]);
       } catch (const Error& error) {
         fail(error.code(), candidates[c].name, ": ", error.what());
       }
@@ -192,18 +210,23 @@ std::vector<Calibration> calibrate(const std::vector<Candidate>& candidates, con
 
 bool searches(const CompareSettings& s) { return s.learning_rates > 1; }
 
-double unit(const CompareSettings& s, const Calibration& c) { return s.match == "time" ? c.step_seconds : s.match == "flops" ? c.step_flops : 1; }
+double unit(const CompareSettings& s, const Calibration& c) {
+  return s.match == "time" ? c.step_seconds : s.match == "flops" ? c.step_flops : 1;
+}
 
 int64_t steps_for(const CompareSettings& s, const Calibration& c, double amount) {
   return std::max<int64_t>(1, static_cast<int64_t>(amount / unit(s, c) + 1e-6));
 }
 
 namespace {
-double trainings(const CompareSettings& s) { return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds) + noise_trainings; }
+double trainings(const CompareSettings& s) {
+  return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds) + noise_trainings;
+}
 
 // A held-out byte is read once by the frozen model, and once by one that learns from what it has read.
 double judged_seconds(const CompareSettings& s, const Calibration& c) {
-  return c.prefill_seconds * static_cast<double>(s.seeds + 1) + learning_cost * c.step_seconds / static_cast<double>(c.positions);
+  return c.prefill_seconds * static_cast<double>(s.seeds + 1) +
+         learning_cost * c.step_seconds / static_cast<double>(c.positions);
 }
 
 }  // namespace
@@ -233,12 +256,14 @@ void choose_measured(const CompareSettings& s, const std::vector<Calibration>& a
   a.passages = amount(0.17 / static_cast<double>(recall_positions), 4, 16, slowest);
 }
 
-void check_parameters(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all) {
+void check_parameters(const CompareSettings& s, const std::vector<Candidate>& candidates,
+                      const std::vector<Calibration>& all) {
   if (s.match != "params") return;
   for (size_t c = 1; c < all.size(); ++c) {
     const auto [few, many] = std::minmax(all[0].parameters, all[c].parameters);
-    require(static_cast<double>(many) <= 1.03 * static_cast<double>(few), ErrorCode::config, "--match params: ", candidates[0].name, " has ",
-            all[0].parameters, " parameters and ", candidates[c].name, " ", all[c].parameters, "; take presets of one size, or --match flops or time");
+    require(static_cast<double>(many) <= 1.03 * static_cast<double>(few), ErrorCode::config,
+            "--match params: ", candidates[0].name, " has ", all[0].parameters, " parameters and ", candidates[c].name,
+            " ", all[c].parameters, "; take presets of one size, or --match flops or time");
   }
 }
 
@@ -252,7 +277,9 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   Amounts a;
   choose_measured(s, all, parts, a);
   const auto n = static_cast<double>(all.size());
-  double fixed = baseline_seconds(parts.train.bytes() + parts.validation.bytes(), parts.held_out.bytes(), baseline_share * s.budget), per_unit = 0, evaluate = 0;
+  double fixed = baseline_seconds(parts.train.bytes() + parts.validation.bytes(), parts.held_out.bytes(),
+                                  baseline_share * s.budget),
+         per_unit = 0, evaluate = 0;
   for (const Calibration& c : all) {
     fixed += measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
     per_unit += c.step_seconds / unit(s, c);
@@ -260,7 +287,9 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   }
   double search = searches(s) ? s.search_share * s.budget : 0;
   const auto buys = [&](double seconds, double trials, int64_t steps) {
-    return std::ranges::all_of(all, [&](const Calibration& c) { return seconds / per_unit / trials / unit(s, c) >= static_cast<double>(steps); });
+    return std::ranges::all_of(all, [&](const Calibration& c) {
+      return seconds / per_unit / trials / unit(s, c) >= static_cast<double>(steps);
+    });
   };
   if (!buys(search, static_cast<double>(s.learning_rates), least_search_steps)) search = 0;
   double noise = s.length_list().size() > 1 ? 0 : s.noise_share * s.budget;
@@ -270,10 +299,12 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   const bool may = s.seeds == 1 && all.size() > 1;
   a.second_seeds = may && buys(train, (n + 2) / n, least_seed_steps) ? 2 : 0;
   const double each = n * static_cast<double>(s.seeds) + static_cast<double>(a.second_seeds);  // trainings
-  int64_t largest = 0;  // bytes of a batch
+  int64_t largest = 0;                                                                         // bytes of a batch
   for (const Calibration& c : all) largest = std::max(largest, c.positions);
   const double batches = evaluated * train / each / static_cast<double>(evaluations + 1) / evaluate;
-  a.validation_bytes = std::clamp<int64_t>(static_cast<int64_t>(batches), 1, std::max<int64_t>(1, parts.validation.bytes() / largest)) * largest;
+  a.validation_bytes =
+      std::clamp<int64_t>(static_cast<int64_t>(batches), 1, std::max<int64_t>(1, parts.validation.bytes() / largest)) *
+      largest;
   a.search = search / per_unit / static_cast<double>(s.learning_rates);
   a.train = (1 - evaluated) * train / per_unit * n / each;
   a.noise = noise / per_unit / noise_trainings;
@@ -281,13 +312,13 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
 }
 
 bool enough(const CompareSettings& s, const std::vector<Calibration>& all, const Amounts& a) {
-  return std::all_of(all.begin(), all.end(), [&](const Calibration& c) {
-    return a.train / unit(s, c) >= static_cast<double>(least_steps);
-  });
+  return std::all_of(all.begin(), all.end(),
+                     [&](const Calibration& c) { return a.train / unit(s, c) >= static_cast<double>(least_steps); });
 }
 }  // namespace
 
-Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all, const Parts& parts, double spent) {
+Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candidates,
+                  const std::vector<Calibration>& all, const Parts& parts, double spent) {
   check_parameters(s, candidates, all);
   CompareSettings left = s;
   left.budget -= spent;
@@ -297,21 +328,25 @@ Amounts share_out(const CompareSettings& s, const std::vector<Candidate>& candid
   constexpr double year = 366 * 86400.0;
   do left.budget *= 1.1;
   while (!enough(left, all, amounts_for(left, all, parts)) && left.budget < year);
-  fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_steps, " steps for each training are the least that says anything; --budget ", rounded_up(1.05 * left.budget + spent),
+  fail(ErrorCode::config, "the budget is too small for ", all.size(), " candidates of this size: ", least_steps,
+       " steps for each training are the least that says anything; --budget ", rounded_up(1.05 * left.budget + spent),
        " would do here, or fewer --candidates, or a smaller --size");
 }
 
-void check_added(const CompareSettings& s, const std::vector<Candidate>& candidates, const std::vector<Calibration>& all, const Amounts& a) {
+void check_added(const CompareSettings& s, const std::vector<Candidate>& candidates,
+                 const std::vector<Calibration>& all, const Amounts& a) {
   check_parameters(s, candidates, all);
   for (size_t c = 0; c < all.size(); ++c)
-    require(enough(s, {all[c]}, a), ErrorCode::config, candidates[c].name, " is too slow for what the candidates of this comparison get each: fewer than ",
-            least_steps, " steps; compare it in another folder (--out) with a larger --budget");
+    require(enough(s, {all[c]}, a), ErrorCode::config, candidates[c].name,
+            " is too slow for what the candidates of this comparison get each: fewer than ", least_steps,
+            " steps; compare it in another folder (--out) with a larger --budget");
 }
 
 double expected_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
   const auto steps = [&](double amount) { return static_cast<double>(steps_for(s, c, amount)) * c.step_seconds; };
-  return static_cast<double>(a.search > 0 ? s.learning_rates : 0) * steps(a.search) + static_cast<double>(s.seeds) * steps(a.train) + noise_trainings * steps(a.noise) +
-         measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
+  return static_cast<double>(a.search > 0 ? s.learning_rates : 0) * steps(a.search) +
+         static_cast<double>(s.seeds) * steps(a.train) + noise_trainings * steps(a.noise) + measure_seconds(s, c, a) +
+         trainings(s) * start_steps * c.step_seconds;
 }
 
 }  // namespace statera

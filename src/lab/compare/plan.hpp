@@ -1,4 +1,5 @@
-// How a budget becomes fixed numbers of steps: costs are calibrated in one interleaved run, then the clock decides nothing more.
+// How a budget becomes fixed numbers of steps: costs are calibrated in one interleaved run, then the clock decides
+// nothing more.
 #pragma once
 #include <functional>
 #include <string>
@@ -12,9 +13,9 @@
 
 namespace statera {
 
-// Nothing is shared. Figures come from `held_out`, the last bytes. Learning rates and the best step are chosen on `validation`: pieces at even
-// distances in what precedes, because the beginning alone may be unlike the rest (music begins quietly), and because what lies next to
-// the held-out part tells most about it and is better trained on.
+// Nothing is shared. Figures come from `held_out`, the last bytes. Learning rates and the best step are chosen on
+// `validation`: pieces at even distances in what precedes, because the beginning alone may be unlike the rest (music
+// begins quietly), and because what lies next to the held-out part tells most about it and is better trained on.
 struct Parts {
   ByteSource train, validation, held_out;
 };
@@ -40,17 +41,18 @@ struct Calibration {
   }
 };
 
-// Takes the candidates in turn, several times, about `seconds` in all; medians. Stops early, with what there is, when asked to after the
-// first round.
-std::vector<Calibration> calibrate(const std::vector<Candidate>&, const CompareSettings&, const Parts&, const Device&, double seconds,
-                                   const std::function<bool()>& stop);
+// Takes the candidates in turn, several times, about `seconds` in all; medians. Stops early, with what there is, when
+// asked to after the first round.
+std::vector<Calibration> calibrate(const std::vector<Candidate>&, const CompareSettings&, const Parts&, const Device&,
+                                   double seconds, const std::function<bool()>& stop);
 
 // What each trial gets, the same for all candidates, in the unit that is matched; and how much is measured.
 struct Amounts {
-  double search = 0, train = 0, noise = 0;  // of one trial: calibrated seconds, FLOPs or steps; search or noise 0: its share buys too few
-  int64_t second_seeds = 0;                 // trainings that are kept for the first two, should they lie too close to tell apart
-  int64_t validation_bytes = 0;             // of one measurement while training
-  int64_t judged_bytes = 0;                 // of the held-out text, as one stream
+  // of one trial: calibrated seconds, FLOPs or steps; search or noise 0: its share buys too few
+  double search = 0, train = 0, noise = 0;
+  int64_t second_seeds = 0;      // trainings that are kept for the first two, should they lie too close to tell apart
+  int64_t validation_bytes = 0;  // of one measurement while training
+  int64_t judged_bytes = 0;      // of the held-out text, as one stream
   int64_t position_bytes = 0, noise_bytes = 0, passages = 0;
   std::string wrong() const;  // what of it cannot be; empty: nothing
   void visit(FieldVisitor& v) {
@@ -66,8 +68,9 @@ struct Amounts {
   }
 };
 
-constexpr int64_t evaluations = 20;          // in a training
-constexpr int64_t least_search_steps = 100;  // of a trial of a learning rate: below these all rates end on the plateau where training begins
+constexpr int64_t evaluations = 20;  // in a training
+// of a trial of a learning rate: below these all rates end on the plateau where training begins
+constexpr int64_t least_search_steps = 100;
 
 bool searches(const CompareSettings&);  // with one learning rate there is nothing to choose
 
@@ -75,12 +78,14 @@ bool searches(const CompareSettings&);  // with one learning rate there is nothi
 double unit(const CompareSettings&, const Calibration&);
 int64_t steps_for(const CompareSettings&, const Calibration&, double amount);
 
-// `spent`: seconds of the budget that are gone. Throws config if what is left is too small, naming a budget that would do; and, matching parameters, if
-// they differ by more than 3 %.
-Amounts share_out(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Parts&, double spent = 0);
+// `spent`: seconds of the budget that are gone. Throws config if what is left is too small, naming a budget that would
+// do; and, matching parameters, if they differ by more than 3 %.
+Amounts share_out(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Parts&,
+                  double spent = 0);
 
 // The same checks for candidates that join later and get what the first ones got. Throws config.
-void check_added(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&, const Amounts&);
+void check_added(const CompareSettings&, const std::vector<Candidate>&, const std::vector<Calibration>&,
+                 const Amounts&);
 
 // Calibrated seconds of measuring one trained candidate.
 double measure_seconds(const CompareSettings&, const Calibration&, const Amounts&);

@@ -1,4 +1,5 @@
-// From calibrated costs to fixed numbers of steps: what is matched is equal, the budget is kept, and one that is too small says what would do.
+// From calibrated costs to fixed numbers of steps: what is matched is equal, the budget is kept, and one that is too
+// small says what would do.
 #include "lab/compare/plan.hpp"
 
 #include <gtest/gtest.h>
@@ -19,16 +20,33 @@ ByteSource source(size_t bytes) {
 std::vector<Candidate> candidates() { return find_candidates({"mamba2", "attention", "base-mamba1"}, "tiny"); }
 
 std::vector<Calibration> costs() {
-  return {{.parameters = 300'000, .positions = 2048, .step_seconds = 0.02, .step_flops = 3e9, .evaluate_seconds = 0.008, .prefill_seconds = 3e-5},
-          {.parameters = 304'000, .positions = 2048, .step_seconds = 0.01, .step_flops = 2e9, .evaluate_seconds = 0.004, .prefill_seconds = 2e-5},
-          {.parameters = 302'000, .positions = 2048, .step_seconds = 0.04, .step_flops = 4e9, .evaluate_seconds = 0.02, .prefill_seconds = 5e-5}};
+  return {{.parameters = 300'000,
+           .positions = 2048,
+           .step_seconds = 0.02,
+           .step_flops = 3e9,
+           .evaluate_seconds = 0.008,
+           .prefill_seconds = 3e-5},
+          {.parameters = 304'000,
+           .positions = 2048,
+           .step_seconds = 0.01,
+           .step_flops = 2e9,
+           .evaluate_seconds = 0.004,
+           .prefill_seconds = 2e-5},
+          {.parameters = 302'000,
+           .positions = 2048,
+           .step_seconds = 0.04,
+           .step_flops = 4e9,
+           .evaluate_seconds = 0.02,
+           .prefill_seconds = 5e-5}};
 }
 
 // The word before " would do".
 std::string what_would_do(const std::string& message) {
   const size_t end = message.find(" would do");
   EXPECT_NE(end, std::string::npos) << message;
-  return end == std::string::npos ? "1" : message.substr(message.rfind(' ', end - 1) + 1, end - message.rfind(' ', end - 1) - 1);
+  return end == std::string::npos
+             ? "1"
+             : message.substr(message.rfind(' ', end - 1) + 1, end - message.rfind(' ', end - 1) - 1);
 }
 
 TEST(Cut, PartsShareNothingAndCoverAll) {
@@ -69,7 +87,8 @@ TEST(Plan, EachMatchHoldsItsUnitEqual) {
     for (const Calibration& c : costs()) {
       const auto steps = static_cast<double>(steps_for(settings, c, amounts.train));
       EXPECT_NEAR(steps * unit(settings, c), amounts.train, unit(settings, c)) << match;
-      total += expected_seconds(settings, c, amounts) + steps * c.step_seconds * static_cast<double>(amounts.second_seeds) / 3;
+      total += expected_seconds(settings, c, amounts) +
+               steps * c.step_seconds * static_cast<double>(amounts.second_seeds) / 3;
     }
     EXPECT_LT(total, 600) << match;
     EXPECT_GT(total, 0.8 * 600) << match;
@@ -100,7 +119,8 @@ TEST(Plan, TooSmallABudgetNamesOneThatDoes) {
 
 TEST(Plan, WhatIsSpentIsNotShared) {
   const Parts parts = cut(source(1'000'000), {});
-  const Amounts late = share_out({.budget = 900}, candidates(), costs(), parts, 300), small = share_out({.budget = 600}, candidates(), costs(), parts);
+  const Amounts late = share_out({.budget = 900}, candidates(), costs(), parts, 300),
+                small = share_out({.budget = 600}, candidates(), costs(), parts);
   EXPECT_DOUBLE_EQ(late.train, small.train);
   EXPECT_EQ(late.judged_bytes, small.judged_bytes);
   try {
@@ -108,13 +128,16 @@ TEST(Plan, WhatIsSpentIsNotShared) {
     FAIL();
   } catch (const Error& error) {
     const std::string budget = what_would_do(error.what());
-    EXPECT_NO_THROW(share_out({.budget = std::stod(budget) * (budget.back() == 'm' ? 60 : 1)}, candidates(), costs(), parts, 70)) << error.what();
+    EXPECT_NO_THROW(
+        share_out({.budget = std::stod(budget) * (budget.back() == 'm' ? 60 : 1)}, candidates(), costs(), parts, 70))
+        << error.what();
   }
 }
 
 TEST(Plan, OneRateIsNotSearchedFor) {
   const Parts parts = cut(source(1'000'000), {});
-  const CompareSettings one{.budget = 600, .seeds = 2, .learning_rates = 1, .search_share = 0}, three{.budget = 600, .seeds = 2};
+  const CompareSettings one{.budget = 600, .seeds = 2, .learning_rates = 1, .search_share = 0},
+      three{.budget = 600, .seeds = 2};
   EXPECT_EQ(share_out(one, candidates(), costs(), parts).search, 0);
   EXPECT_GT(share_out(one, candidates(), costs(), parts).train, share_out(three, candidates(), costs(), parts).train);
   EXPECT_THROW((CompareSettings{.search_share = 0}.check()), Error);
@@ -142,7 +165,8 @@ TEST(Settings, ImpossibleOnesAreNamed) {
   EXPECT_NE(what({.seeds = 0}).find("seeds is 0"), std::string::npos);
   EXPECT_NE(what({.seeds = int64_t{1} << 60}).find("at most 1000"), std::string::npos);
   EXPECT_NE(what({.lengths = "1152921504606846976"}).find("length is"), std::string::npos);
-  for (const char* wrong : {"", "512,", "512 2048", "many", "512;2048", "-5x"}) EXPECT_NE(what({.lengths = wrong}).find("expected whole numbers with commas"), std::string::npos) << wrong;
+  for (const char* wrong : {"", "512,", "512 2048", "many", "512;2048", "-5x"})
+    EXPECT_NE(what({.lengths = wrong}).find("expected whole numbers with commas"), std::string::npos) << wrong;
   EXPECT_NE(what({.match = "params", .lengths = "512,2048"}).find("take --match time or flops"), std::string::npos);
   EXPECT_NE(what({.weight_decay = -0.1f}).find("weight_decay is -0.1"), std::string::npos);
   EXPECT_NE(what({.weight_decay = INFINITY}).find("weight_decay is inf"), std::string::npos);
@@ -177,7 +201,8 @@ TEST(Plan, SecondSeedsAreInTheBudget) {
 
 TEST(Plan, TrialsThatWouldEndOnThePlateauAreNotMade) {
   const Parts parts = cut(source(1'000'000), {});
-  const Amounts small = share_out({.budget = 60}, candidates(), costs(), parts), large = share_out({.budget = 600}, candidates(), costs(), parts);
+  const Amounts small = share_out({.budget = 60}, candidates(), costs(), parts),
+                large = share_out({.budget = 600}, candidates(), costs(), parts);
   EXPECT_EQ(small.search, 0);
   for (const Calibration& c : costs()) EXPECT_GE(large.search / c.step_seconds, 100);
 }
@@ -196,7 +221,8 @@ TEST(Candidates, KindsPresetsAndFiles) {
     return "";
   };
   const std::string unknown = what({"mamba7"}, "tiny");
-  for (const char* kind : {"mamba1", "mamba2", "attention", "hybrid"}) EXPECT_NE(unknown.find(kind), std::string::npos) << unknown;
+  for (const char* kind : {"mamba1", "mamba2", "attention", "hybrid"})
+    EXPECT_NE(unknown.find(kind), std::string::npos) << unknown;
   EXPECT_NE(what({"mamba2", "mamba2"}, "tiny").find("two candidates are called 'mamba2'"), std::string::npos);
   EXPECT_NE(what({"mamba2"}, "huge").find("known: "), std::string::npos);
 }

@@ -32,8 +32,8 @@ struct Row {
 };
 
 double log_rate(const Row& row, const ModelConfig& config, double steps, double positions) {
-  return std::log2(row.lr) + row.by_width * std::log2(static_cast<double>(config.d_model) / row.d_model) + row.by_steps * std::log2(steps / row.steps) +
-         row.by_positions * std::log2(positions / row.positions);
+  return std::log2(row.lr) + row.by_width * std::log2(static_cast<double>(config.d_model) / row.d_model) +
+         row.by_steps * std::log2(steps / row.steps) + row.by_positions * std::log2(positions / row.positions);
 }
 
 std::vector<std::pair<std::string_view, Row>> rows() {
@@ -42,8 +42,8 @@ std::vector<std::pair<std::string_view, Row>> rows() {
     Row row;
     const std::string where = std::string(embedded.mixer) + "/rates.json";
     read_fields({std::string(embedded.json), where}, row);
-    require(row.lr > 0 && row.d_model > 0 && row.steps > 0 && row.positions > 0 && row.octaves > 0, ErrorCode::config, where,
-            ": lr, d_model, steps, positions and octaves must be above 0");
+    require(row.lr > 0 && row.d_model > 0 && row.steps > 0 && row.positions > 0 && row.octaves > 0, ErrorCode::config,
+            where, ": lr, d_model, steps, positions and octaves must be above 0");
     all.emplace_back(embedded.mixer, row);
   }
   require(!all.empty(), ErrorCode::config, "no mixer has a rates.json");
@@ -51,12 +51,15 @@ std::vector<std::pair<std::string_view, Row>> rows() {
 }
 
 // Of each layer the type of its first mixer that has rates, or of its first.
-std::vector<std::string> types_of(const ModelConfig& config, const std::vector<std::pair<std::string_view, Row>>& known) {
+std::vector<std::string> types_of(const ModelConfig& config,
+                                  const std::vector<std::pair<std::string_view, Row>>& known) {
   std::vector<std::string> all;
   for (const std::vector<std::string>& layer : config.layer_mixers()) {
     std::vector<std::string> types;
     for (const std::string& mixer : layer) types.push_back(parse_json(mixer, config.where).value("type", ""));
-    const auto rated = std::ranges::find_if(types, [&](const std::string& type) { return std::ranges::any_of(known, [&](const auto& row) { return row.first == type; }); });
+    const auto rated = std::ranges::find_if(types, [&](const std::string& type) {
+      return std::ranges::any_of(known, [&](const auto& row) { return row.first == type; });
+    });
     all.push_back(rated == types.end() ? types.front() : *rated);
   }
   return all;
@@ -74,14 +77,17 @@ RatePrior rate_prior(const ModelConfig& config, int64_t steps, int64_t search_st
       }
     octaves = std::max(octaves, unknown_octaves);
     double mean = 0;
-    for (const auto& [mixer, row] : known) mean += log_rate(row, config, of_steps, batch) / static_cast<double>(known.size());
+    for (const auto& [mixer, row] : known)
+      mean += log_rate(row, config, of_steps, batch) / static_cast<double>(known.size());
     return mean;
   };
   const std::vector<std::string> layers = types_of(config, known);
   double whole = 0, search = 0, octaves = 0;
   for (const std::string& type : layers) {
-    whole += rate_of(type, static_cast<double>(std::max<int64_t>(1, steps)), octaves) / static_cast<double>(layers.size());
-    search += rate_of(type, static_cast<double>(std::max<int64_t>(1, search_steps)), octaves) / static_cast<double>(layers.size());
+    whole +=
+        rate_of(type, static_cast<double>(std::max<int64_t>(1, steps)), octaves) / static_cast<double>(layers.size());
+    search += rate_of(type, static_cast<double>(std::max<int64_t>(1, search_steps)), octaves) /
+              static_cast<double>(layers.size());
   }
   return {.lr = std::exp2(whole), .search_lr = std::exp2(search), .octaves = octaves};
 }

@@ -11,11 +11,13 @@
 namespace statera {
 
 namespace {
-constexpr double usual_noise = 0.01;   // bits per byte between two trials of equal rates that differ in nothing but luck
-constexpr double near_plateau = 0.25;  // a trial's noise grows by so much of what it has left to fall until it is well below the plateau
-constexpr double well_below = 0.3;     // bits per byte
-constexpr std::array<double, 6> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08};  // bits per byte and squared octave, all alike before a trial
-constexpr double reach = 5, grain = 1.0 / 16;                                     // of the grid, octaves
+constexpr double usual_noise = 0.01;  // bits per byte between two trials of equal rates that differ in nothing but luck
+// a trial's noise grows by so much of what it has left to fall until it is well below the plateau
+constexpr double near_plateau = 0.25;
+constexpr double well_below = 0.3;  // bits per byte
+// bits per byte and squared octave, all alike before a trial
+constexpr std::array<double, 6> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08};
+constexpr double reach = 5, grain = 1.0 / 16;  // of the grid, octaves
 
 // 0.0035, not 0.003497.
 double two_digits(double lr) { return rounded(lr, 2); }
@@ -26,9 +28,12 @@ struct Point {
   double bits, noise;
 };
 
-double noise_of(double bits, double plateau) { return usual_noise + near_plateau * std::max(0.0, bits - (plateau - well_below)); }
+double noise_of(double bits, double plateau) {
+  return usual_noise + near_plateau * std::max(0.0, bits - (plateau - well_below));
+}
 
-// The log-likelihood of the points if the best rate is at x and the bowl has curvature k; c is the weighted mean of what is left.
+// The log-likelihood of the points if the best rate is at x and the bowl has curvature k; c is the weighted mean of
+// what is left.
 double fit(std::span<const Point> points, double x, double k) {
   double weights = 0, mean = 0;
   for (const Point& p : points) {
@@ -78,7 +83,9 @@ Belief believe(std::span<const Point> points, double octaves, double below) {
 
 double next_rate(std::span<const TriedRate> tried, const RatePrior& prior) {
   constexpr double step = 2;
-  const auto untried = [&](double lr) { return std::ranges::none_of(tried, [&](const TriedRate& t) { return t.lr == lr; }); };
+  const auto untried = [&](double lr) {
+    return std::ranges::none_of(tried, [&](const TriedRate& t) { return t.lr == lr; });
+  };
   for (const double lr : {prior.search_lr, prior.search_lr * step, prior.search_lr / step})
     if (untried(two_digits(lr))) return two_digits(lr);
   const auto best = std::ranges::min_element(tried, {}, &TriedRate::bits_per_byte);
@@ -93,11 +100,15 @@ RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior,
   double below = std::numeric_limits<double>::infinity();
   for (const TriedRate& t : tried) {
     const double octaves = std::log2(t.lr / prior.search_lr);
-    if (!std::isfinite(t.bits_per_byte)) below = std::min(below, octaves);
-    else if (t.bits_per_byte < plateau) points.push_back({octaves, t.bits_per_byte, noise_of(t.bits_per_byte, plateau)});
+    if (!std::isfinite(t.bits_per_byte))
+      below = std::min(below, octaves);
+    else if (t.bits_per_byte < plateau)
+      points.push_back({octaves, t.bits_per_byte, noise_of(t.bits_per_byte, plateau)});
   }
-  const bool all_diverged = !tried.empty() && std::ranges::none_of(tried, [](const TriedRate& t) { return std::isfinite(t.bits_per_byte); });
-  if (all_diverged || below <= grain - reach) return {.lr = std::numeric_limits<double>::quiet_NaN(), .doubt = 0, .told_apart = false};
+  const bool all_diverged =
+      !tried.empty() && std::ranges::none_of(tried, [](const TriedRate& t) { return std::isfinite(t.bits_per_byte); });
+  if (all_diverged || below <= grain - reach)
+    return {.lr = std::numeric_limits<double>::quiet_NaN(), .doubt = 0, .told_apart = false};
   const Belief b = believe(points, prior.octaves, below);
   RateChoice choice{.lr = two_digits(prior.lr * std::exp2(b.mean)), .doubt = b.loss, .told_apart = false};
   for (const Point& p : points)

@@ -27,7 +27,9 @@ std::vector<TriedRate> tried(const std::function<double(double)>& bits, int tria
   }
   return all;
 }
-RateChoice chosen(const std::function<double(double)>& bits, int trials) { return choose_rate(tried(bits, trials), prior, plateau); }
+RateChoice chosen(const std::function<double(double)>& bits, int trials) {
+  return choose_rate(tried(bits, trials), prior, plateau);
+}
 
 // In a short training, whose best rate is 1.5 times that of a whole one.
 std::function<double(double)> bowl(double best_in_short, double curvature = 0.05) {
@@ -72,7 +74,8 @@ TEST(Rates, TrialsWithinTheirNoiseLeaveThePrior) {
 }
 
 TEST(Rates, ARateThatDivergedIsAboveTheBest) {
-  const RateChoice choice = chosen([](double lr) { return lr > 2e-3 ? std::numeric_limits<double>::infinity() : 2.2; }, 4);
+  const RateChoice choice =
+      chosen([](double lr) { return lr > 2e-3 ? std::numeric_limits<double>::infinity() : 2.2; }, 4);
   EXPECT_LT(choice.lr, 2e-3);
   EXPECT_TRUE(std::isnan(chosen([](double) { return std::numeric_limits<double>::infinity(); }, 3).lr));
 }
@@ -96,13 +99,17 @@ TEST(RatePriors, FollowTheMixersTheWidthAndTheSteps) {
   EXPECT_GE(usual.search_lr, usual.lr);
   EXPECT_LT(rate_prior(wide, 2000, 200, 1024).lr, usual.lr);
   const double attention = rate_prior(ModelConfig::load("tiny-attention"), 2000, 200, 1024).lr;
-  const ModelConfig mixed = ModelConfig::parse(R"({"d_model": 72, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention", "n_heads": 4}}, "layers": "m A"})", "mixed");
+  const ModelConfig mixed = ModelConfig::parse(
+      R"({"d_model": 72, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention", "n_heads": 4}},
+          "layers": "m A"})",
+      "mixed");
   EXPECT_NEAR(rate_prior(mixed, 2000, 200, 1024).lr, std::sqrt(attention * usual.lr), 1e-4);
 }
 
 TEST(RatePriors, EveryRowSaysHowItWasMade) {
   ASSERT_FALSE(embedded_rates().empty());
-  for (const MixerRates& row : embedded_rates()) EXPECT_NE(row.json.find("\"command\""), std::string_view::npos) << row.mixer;
+  for (const MixerRates& row : embedded_rates())
+    EXPECT_NE(row.json.find("\"command\""), std::string_view::npos) << row.mixer;
 }
 
 }  // namespace

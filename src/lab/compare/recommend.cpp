@@ -12,7 +12,8 @@ std::string bits(double value) { return fixed(value, 3); }
 
 std::string thousands(int64_t value) {
   std::string digits = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<size_t>(at), ",");
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), ",");
   return digits;
 }
 
@@ -36,7 +37,8 @@ std::string price(const Contender& mine, const Contender& other) {
   const std::string step = times(mine.step_seconds, other.step_seconds, "faster", "slower");
   const std::string at = " with the " + contexts(mine, other) + " bytes of context that they were judged with";
   if (state.empty() && step.empty()) return "their steps and states cost the same" + at;
-  return (state.empty() ? "its state is as large" : "its state is " + state) + (step.empty() ? " and its step as fast" : " and its step " + step) + at;
+  return (state.empty() ? "its state is as large" : "its state is " + state) +
+         (step.empty() ? " and its step as fast" : " and its step " + step) + at;
 }
 
 std::string difference(const Contender& c) { return bits(c.behind) + " +- " + bits(c.error) + " bits per byte"; }
@@ -56,24 +58,30 @@ const Contender* cheapest(const std::vector<const Contender*>& level) {
 
 std::string names(const std::vector<const Contender*>& level) {
   std::string all;
-  for (size_t i = 0; i < level.size(); ++i) all += (i == 0 ? "" : i + 1 == level.size() ? " and " : ", ") + level[i]->name;
+  for (size_t i = 0; i < level.size(); ++i)
+    all += (i == 0 ? "" : i + 1 == level.size() ? " and " : ", ") + level[i]->name;
   return all;
 }
 
 Recommendation by_cost(const std::vector<const Contender*>& level, const Contender& best, const Circumstances& c) {
   Recommendation r{.winner = {}, .decided_by = "cost", .sentences = {}};
-  const Contender& farthest = **std::max_element(level.begin(), level.end(), [](const Contender* a, const Contender* b) { return a->behind < b->behind; });
+  const Contender& farthest = **std::max_element(
+      level.begin(), level.end(), [](const Contender* a, const Contender* b) { return a->behind < b->behind; });
   const Contender* winner = cheapest(level);
-  r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + names(level) + " cannot be told apart: " +
-                        bits(farthest.behind) + " bits per byte lie between them, and the doubt is " + bits(farthest.doubt) + ".");
+  r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + names(level) +
+                        " cannot be told apart: " + bits(farthest.behind) +
+                        " bits per byte lie between them, and the doubt is " + bits(farthest.doubt) + ".");
   if (!winner) {
     r.decided_by = "nothing";
     r.sentences.push_back("What they cost is not measured yet; the same command goes on.");
     return r;
   }
   r.winner = winner->name;
-  const Contender* other = winner == &best ? *std::find_if(level.begin(), level.end(), [&](const Contender* l) { return l != winner; }) : &best;
-  r.sentences.push_back("By cost, take " + winner->name + ": beside " + other->name + ", " + price(*winner, *other) + ".");
+  const Contender* other =
+      winner == &best ? *std::find_if(level.begin(), level.end(), [&](const Contender* l) { return l != winner; })
+                      : &best;
+  r.sentences.push_back("By cost, take " + winner->name + ": beside " + other->name + ", " + price(*winner, *other) +
+                        ".");
   return r;
 }
 
@@ -81,13 +89,14 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
 Recommendation by_quality(const Contender& best, const std::vector<const Contender*>& rivals, const Circumstances& c) {
   Recommendation r{.winner = best.name, .decided_by = "quality", .sentences = {}};
   if (rivals.empty()) {
-    r.sentences.push_back("On " + c.data + ", " + best.name + " costs " + bits(best.bits_per_byte) + " bits per byte; there is no other candidate to weigh it against.");
+    r.sentences.push_back("On " + c.data + ", " + best.name + " costs " + bits(best.bits_per_byte) +
+                          " bits per byte; there is no other candidate to weigh it against.");
     return r;
   }
   const Contender& second = *rivals.front();
   const std::string cost = price(best, second);
-  r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + best.name + " is " + difference(second) + " ahead of " + second.name +
-                        (cost.empty() ? "." : "; " + cost + "."));
+  r.sentences.push_back("On " + c.data + ", at " + c.terms + ", " + best.name + " is " + difference(second) +
+                        " ahead of " + second.name + (cost.empty() ? "." : "; " + cost + "."));
   return r;
 }
 
@@ -98,16 +107,21 @@ std::string among_learners(const std::vector<Contender>& ranked, const Circumsta
     if (one.learning_bits > 0 && (!best || one.learning_bits < best->learning_bits)) best = &one;
   if (!best || c.learning.name.empty()) return "";
   const bool ahead = best->learning_bits < c.learning.bits_per_byte;
-  const std::string model = best->name + " costs " + bits(best->learning_bits), counts = c.learning.name + " costs " + bits(c.learning.bits_per_byte);
+  const std::string model = best->name + " costs " + bits(best->learning_bits),
+                    counts = c.learning.name + " costs " + bits(c.learning.bits_per_byte);
   return "Among those that go on learning while they read, " +
-         (ahead ? model + " bits per byte, and " + counts + "." : counts + " bits per byte, and " + model + ": to compress such data, no model here is worth its training.");
+         (ahead ? model + " bits per byte, and " + counts + "."
+                : counts + " bits per byte, and " + model +
+                      ": to compress such data, no model here is worth its training.");
 }
 
 // What the figures leave open, a sentence each.
 void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, std::vector<std::string>& sentences) {
   for (const Contender& one : ranked)
     if (one.unfinished)
-      sentences.push_back(one.name + ", at " + bits(one.bits_per_byte) + " bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is not beaten; a larger " +
+      sentences.push_back(one.name + ", at " + bits(one.bits_per_byte) +
+                          " bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is "
+                          "not beaten; a larger " +
                           "--budget would tell.");
   std::vector<const Contender*> blind;
   double most = 0;
@@ -117,20 +131,28 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
       most = std::max(most, one.rate_doubt);
     }
   if (!blind.empty())
-    sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) + " apart and took what is usual; another rate may be expected to bring "
-                                    : "The budget is too small to search for learning rates, so each has its usual one; another may be expected to bring ") +
+    sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) +
+                                          " apart and took what is usual; another rate may be expected to bring "
+                                    : "The budget is too small to search for learning rates, so each has its usual "
+                                      "one; another may be expected to bring ") +
                         "up to " + bits(most) + " bits per byte, which the doubt counts.");
   if (c.seeds == 1 && ranked.size() > 1)
-    sentences.push_back("Each candidate was trained once; the doubt counts the usual luck of a seed (--seeds 3 would measure it).");
+    sentences.push_back(
+        "Each candidate was trained once; the doubt counts the usual luck of a seed (--seeds 3 would measure it).");
 }
 }  // namespace
 
 Recommendation recommend(const std::vector<Contender>& contenders, const Circumstances& c) {
-  if (contenders.empty()) return {.winner = {}, .decided_by = "nothing", .sentences = {"No candidate is trained and judged yet; the same command goes on."}};
+  if (contenders.empty())
+    return {.winner = {},
+            .decided_by = "nothing",
+            .sentences = {"No candidate is trained and judged yet; the same command goes on."}};
   std::vector<Contender> ranked = contenders;
-  std::stable_sort(ranked.begin(), ranked.end(), [](const Contender& a, const Contender& b) { return a.bits_per_byte < b.bits_per_byte; });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const Contender& a, const Contender& b) { return a.bits_per_byte < b.bits_per_byte; });
   const Contender& best = ranked.front();
-  std::vector<const Contender*> level = {&best}, rivals;  // that cannot be told from the best; that it can be weighed against
+  // that cannot be told from the best; that it can be weighed against
+  std::vector<const Contender*> level = {&best}, rivals;
   for (const Contender& one : ranked) {
     if (&one == &best || one.unfinished) continue;
     rivals.push_back(&one);
@@ -140,17 +162,21 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
   const bool beaten = !c.frozen.name.empty() && c.frozen.bits_per_byte <= best.bits_per_byte;
   if (beaten && !c.complete) {
     r.decided_by = "nothing";
-    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + " costs " + bits(best.bits_per_byte) + " bits per byte and " + c.frozen.name +
-                          " " + bits(c.frozen.bits_per_byte) + "; the same command goes on.");
+    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + " costs " +
+                          bits(best.bits_per_byte) + " bits per byte and " + c.frozen.name + " " +
+                          bits(c.frozen.bits_per_byte) + "; the same command goes on.");
   } else if (beaten) {
     r.decided_by = "baseline";
-    r.sentences.push_back("On " + c.data + ", at " + c.terms + ", no model is worth its training: among frozen models, " + c.frozen.name +
-                          " costs " + bits(c.frozen.bits_per_byte) + " bits per byte, " + best.name + ", the best model, " + bits(best.bits_per_byte) + ".");
+    r.sentences.push_back("On " + c.data + ", at " + c.terms +
+                          ", no model is worth its training: among frozen models, " + c.frozen.name + " costs " +
+                          bits(c.frozen.bits_per_byte) + " bits per byte, " + best.name + ", the best model, " +
+                          bits(best.bits_per_byte) + ".");
     r.sentences.push_back("A larger --budget, in a folder of its own (--out), may change that.");
   } else {
     r = level.size() > 1 ? by_cost(level, best, c) : by_quality(best, rivals, c);
     if (!c.frozen.name.empty())
-      r.sentences.push_back("Among frozen models it is worth its training: " + c.frozen.name + ", the best count, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " +
+      r.sentences.push_back("Among frozen models it is worth its training: " + c.frozen.name +
+                            ", the best count, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " +
                             best.name + " " + bits(best.bits_per_byte) + ".");
   }
   if (const std::string learners = among_learners(ranked, c); !learners.empty()) r.sentences.push_back(learners);

@@ -8,23 +8,40 @@
 namespace statera {
 namespace {
 
-const Circumstances text = {.data = "book.txt", .terms = "equal time (60 s a training)", .seeds = 1, .searched = true, .complete = true, .frozen = {"n-gram order 4", 2.4}, .learning = {}};
+const Circumstances text = {.data = "book.txt",
+                            .terms = "equal time (60 s a training)",
+                            .seeds = 1,
+                            .searched = true,
+                            .complete = true,
+                            .frozen = {"n-gram order 4", 2.4},
+                            .learning = {}};
 
 Contender contender(const char* name, double bits, double behind, double error, double step, double state) {
-  return {.name = name, .bits_per_byte = bits, .behind = behind, .error = error, .doubt = 2 * error, .context = 512, .step_seconds = step, .state_bytes = state};
+  return {.name = name,
+          .bits_per_byte = bits,
+          .behind = behind,
+          .error = error,
+          .doubt = 2 * error,
+          .context = 512,
+          .step_seconds = step,
+          .state_bytes = state};
 }
 bool says(const Recommendation& r, const std::string& words) {
   return std::ranges::any_of(r.sentences, [&](const std::string& s) { return s.find(words) != std::string::npos; });
 }
 
 TEST(Recommend, AheadOfAllByMoreThanTheNoise) {
-  const Recommendation r = recommend({contender("attention", 2.031, 0.031, 0.008, 4e-3, 11e6), contender("hybrid", 2.0, 0, 0, 2e-3, 1e6)}, text);
+  const Recommendation r = recommend(
+      {contender("attention", 2.031, 0.031, 0.008, 4e-3, 11e6), contender("hybrid", 2.0, 0, 0, 2e-3, 1e6)}, text);
   EXPECT_EQ(r.winner, "hybrid");
   EXPECT_EQ(r.decided_by, "quality");
   EXPECT_EQ(r.sentences.front(),
-            "On book.txt, at equal time (60 s a training), hybrid is 0.031 +- 0.008 bits per byte ahead of attention; its state is 11 times smaller and "
+            "On book.txt, at equal time (60 s a training), hybrid is 0.031 +- 0.008 bits per byte ahead of attention; "
+            "its state is 11 times smaller and "
             "its step 2.0 times faster with the 512 bytes of context that they were judged with.");
-  EXPECT_TRUE(says(r, "Among frozen models it is worth its training: n-gram order 4, the best count, costs 2.400 bits per byte and hybrid 2.000."));
+  EXPECT_TRUE(says(r,
+                   "Among frozen models it is worth its training: n-gram order 4, the best count, costs 2.400 bits per "
+                   "byte and hybrid 2.000."));
   EXPECT_TRUE(says(r, "luck of a seed"));
 }
 
@@ -38,11 +55,17 @@ TEST(Recommend, TheSeedsAreNamedOnlyWhereThereIsOne) {
 
 TEST(Recommend, WithinTheNoiseTheCheaperOne) {
   const Recommendation r =
-      recommend({contender("attention", 2.0, 0, 0, 4e-3, 11e6), contender("mamba2", 2.01, 0.01, 0.006, 1e-3, 1e6), contender("mamba1", 2.2, 0.2, 0.01, 1e-4, 1e5)}, text);
+      recommend({contender("attention", 2.0, 0, 0, 4e-3, 11e6), contender("mamba2", 2.01, 0.01, 0.006, 1e-3, 1e6),
+                 contender("mamba1", 2.2, 0.2, 0.01, 1e-4, 1e5)},
+                text);
   EXPECT_EQ(r.winner, "mamba2");  // mamba1 is cheaper still, and too far behind
   EXPECT_EQ(r.decided_by, "cost");
-  EXPECT_EQ(r.sentences[0], "On book.txt, at equal time (60 s a training), attention and mamba2 cannot be told apart: 0.010 bits per byte lie between them, and the doubt is 0.012.");
-  EXPECT_EQ(r.sentences[1], "By cost, take mamba2: beside attention, its state is 11 times smaller and its step 4.0 times faster with the 512 bytes of context that they were judged with.");
+  EXPECT_EQ(r.sentences[0],
+            "On book.txt, at equal time (60 s a training), attention and mamba2 cannot be told apart: 0.010 bits per "
+            "byte lie between them, and the doubt is 0.012.");
+  EXPECT_EQ(r.sentences[1],
+            "By cost, take mamba2: beside attention, its state is 11 times smaller and its step 4.0 times faster with "
+            "the 512 bytes of context that they were judged with.");
 }
 
 TEST(Recommend, LengthsThatDifferAreNamed) {
@@ -77,20 +100,26 @@ TEST(Recommend, ABlindSearchIsSaid) {
   EXPECT_TRUE(says(r, "up to 0.014 bits per byte"));
   Circumstances hurried = text;
   hurried.searched = false;
-  EXPECT_TRUE(says(recommend({blind, contender("mamba2", 2.0, 0, 0, 1, 1)}, hurried), "too small to search for learning rates"));
-  EXPECT_FALSE(says(recommend({contender("a", 2.1, 0.1, 0.01, 1, 1), contender("b", 2.0, 0, 0, 1, 1)}, text), "learning rates"));
+  EXPECT_TRUE(says(recommend({blind, contender("mamba2", 2.0, 0, 0, 1, 1)}, hurried),
+                   "too small to search for learning rates"));
+  EXPECT_FALSE(
+      says(recommend({contender("a", 2.1, 0.1, 0.01, 1, 1), contender("b", 2.0, 0, 0, 1, 1)}, text), "learning rates"));
 }
 
 TEST(Recommend, ALargerStateIsCalledLarger) {
-  const Recommendation r = recommend({contender("mamba2", 2.3, 0.3, 0.01, 1e-3, 1e6), contender("attention", 2.0, 0, 0, 1.5e-3, 30e6)}, text);
-  EXPECT_NE(r.sentences[0].find("its state is 30 times larger and its step 1.5 times slower"), std::string::npos) << r.sentences[0];
+  const Recommendation r = recommend(
+      {contender("mamba2", 2.3, 0.3, 0.01, 1e-3, 1e6), contender("attention", 2.0, 0, 0, 1.5e-3, 30e6)}, text);
+  EXPECT_NE(r.sentences[0].find("its state is 30 times larger and its step 1.5 times slower"), std::string::npos)
+      << r.sentences[0];
 }
 
 TEST(Recommend, NoModelIsWorthItAmongFrozenOnes) {
   const Recommendation r = recommend({contender("a", 2.5, 0, 0, 1, 1), contender("b", 2.6, 0.1, 0.01, 1, 1)}, text);
   EXPECT_FALSE(r.winner);
   EXPECT_EQ(r.decided_by, "baseline");
-  EXPECT_NE(r.sentences[0].find("no model is worth its training: among frozen models, n-gram order 4 costs 2.400 bits per byte, a, the best model, 2.500"), std::string::npos)
+  EXPECT_NE(r.sentences[0].find("no model is worth its training: among frozen models, n-gram order 4 costs 2.400 bits "
+                                "per byte, a, the best model, 2.500"),
+            std::string::npos)
       << r.sentences[0];
 }
 
@@ -101,7 +130,9 @@ TEST(Recommend, LearnersAreWeighedAgainstLearners) {
   best.learning_bits = 1.95;
   Recommendation r = recommend({best, contender("attention", 2.2, 0.2, 0.01, 1, 1)}, with);
   EXPECT_EQ(r.winner, "mamba2");  // a frozen model is not weighed against what learns while it reads
-  EXPECT_TRUE(says(r, "PPMd order 6 costs 1.900 bits per byte, and mamba2 costs 1.950: to compress such data, no model")) << r.sentences[2];
+  EXPECT_TRUE(
+      says(r, "PPMd order 6 costs 1.900 bits per byte, and mamba2 costs 1.950: to compress such data, no model"))
+      << r.sentences[2];
   best.learning_bits = 1.85;
   r = recommend({best, contender("attention", 2.2, 0.2, 0.01, 1, 1)}, with);
   EXPECT_TRUE(says(r, "mamba2 costs 1.850 bits per byte, and PPMd order 6 costs 1.900."));
@@ -115,7 +146,8 @@ TEST(Recommend, WithCandidatesToComeThereIsNoVerdictAgainstModels) {
   const Recommendation r = recommend({contender("a", 2.5, 0, 0, 1, 1)}, partial);
   EXPECT_FALSE(r.winner);
   EXPECT_EQ(r.decided_by, "nothing");
-  EXPECT_NE(r.sentences[0].find("so far a costs 2.500 bits per byte and n-gram order 4 2.400"), std::string::npos) << r.sentences[0];
+  EXPECT_NE(r.sentences[0].find("so far a costs 2.500 bits per byte and n-gram order 4 2.400"), std::string::npos)
+      << r.sentences[0];
 }
 
 TEST(Recommend, OneOrNone) {
@@ -126,7 +158,9 @@ TEST(Recommend, OneOrNone) {
 }
 
 TEST(Recommend, WithinFivePerCentOfTheFastestTheSmallestState) {
-  const Recommendation r = recommend({contender("a", 2.0, 0, 0, 1.0, 30), contender("b", 2.0, 0, 0.01, 0.96, 20), contender("c", 2.0, 0, 0.01, 0.92, 25)}, text);
+  const Recommendation r = recommend({contender("a", 2.0, 0, 0, 1.0, 30), contender("b", 2.0, 0, 0.01, 0.96, 20),
+                                      contender("c", 2.0, 0, 0.01, 0.92, 25)},
+                                     text);
   EXPECT_EQ(r.winner, "b");
 }
 

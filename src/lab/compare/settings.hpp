@@ -1,4 +1,5 @@
-// What decides a comparison, with the data and the candidates. Kept beside the trials; another call must agree with what is kept.
+// What decides a comparison, with the data and the candidates. Kept beside the trials; another call must agree with
+// what is kept.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,20 +13,22 @@ namespace statera {
 inline constexpr int64_t least_length = 2, most_length = int64_t{1} << 24, most_batch = int64_t{1} << 16;
 
 struct CompareSettings {
-  std::string size = "tiny";         // of the presets that candidates name by their kind
-  std::string match = "time";        // what each candidate gets equally much of: "time" (calibrated), "flops" or "params" (steps)
-  double budget = 300;               // seconds for everything, the search for learning rates included
-  int64_t seeds = 1;                 // trainings of each candidate
-  int64_t batch = 4;                 // sequences of a batch at the shortest length; longer sequences are fewer, so that a batch has as many bytes
-  std::string lengths = "512";       // bytes of a sequence; with several ("512,2048") every candidate is trained at each
-  std::string precision = "fp32";    // of matrix products in training, or "bf16"; held-out data are always read in fp32
+  std::string size = "tiny";  // of the presets that candidates name by their kind
+  std::string match =
+      "time";           // what each candidate gets equally much of: "time" (calibrated), "flops" or "params" (steps)
+  double budget = 300;  // seconds for everything, the search for learning rates included
+  int64_t seeds = 1;    // trainings of each candidate
+  // sequences of a batch at the shortest length; longer sequences are fewer, so that a batch has as many bytes
+  int64_t batch = 4;
+  std::string lengths = "512";     // bytes of a sequence; with several ("512,2048") every candidate is trained at each
+  std::string precision = "fp32";  // of matrix products in training, or "bf16"; held-out data are always read in fp32
   float weight_decay = TrainOptions().weight_decay;  // of matrices
-  float dropout = 0;                 // of the embedding and of what each half of a block adds, the share that is zeroed in training
-  int64_t held_out_bytes = 0;        // the last so many are judged on; 0: a tenth
-  int64_t learning_rates = 3;        // tried for each candidate (rates.hpp)
-  double search_share = 0.15;        // of the budget: the search for learning rates
-  double noise_share = 0.08;         // going on with fillers in the stream
-  double measure_share = 0.15;       // measuring the trained models, at most
+  float dropout = 0;  // of the embedding and of what each half of a block adds, the share that is zeroed in training
+  int64_t held_out_bytes = 0;   // the last so many are judged on; 0: a tenth
+  int64_t learning_rates = 3;   // tried for each candidate (rates.hpp)
+  double search_share = 0.15;   // of the budget: the search for learning rates
+  double noise_share = 0.08;    // going on with fillers in the stream
+  double measure_share = 0.15;  // measuring the trained models, at most
 
   // Throws config for impossible values, naming the field.
   void check() const;
@@ -39,7 +42,8 @@ struct CompareSettings {
     v.field("lengths", lengths, "bytes of a sequence: one length, or several with commas");
     v.field("precision", precision, "of matrix products in training: fp32 or bf16");
     v.field("weight_decay", weight_decay, "of matrices in training");
-    v.field("dropout", dropout, "the share of the embedding and of what each half of a block adds that is zeroed in training");
+    v.field("dropout", dropout,
+            "the share of the embedding and of what each half of a block adds that is zeroed in training");
     v.field("held_out_bytes", held_out_bytes, "the last bytes of the data, to judge on; 0: a tenth");
     v.field("learning_rates", learning_rates, "tried for each candidate");
     v.field("search_share", search_share, "of the budget for the search for learning rates");

@@ -1,7 +1,8 @@
-// The trials of a comparison in DIR/compare.sqlite (SQLite): what is done is kept, so that a run that was cut goes on and a later call with
-// more candidates adds to it. Tables: facts(name, value), candidates(name, value), trials(candidate, kind, variant, value),
-// costs(candidate, seed, nats); values are JSON objects, nats are little-endian floats, one a held-out byte. Each row has a checksum of all
-// that stands in it, so that a row which somebody changed is not believed.
+// The trials of a comparison in DIR/compare.sqlite (SQLite): what is done is kept, so that a run that was cut goes on
+// and a later call with more candidates adds to it. Tables: facts(name, value), candidates(name, value),
+// trials(candidate, kind, variant, value), costs(candidate, seed, nats); values are JSON objects, nats are
+// little-endian floats, one a held-out byte. Each row has a checksum of all that stands in it, so that a row which
+// somebody changed is not believed.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,8 +14,9 @@
 
 namespace statera {
 
-// Every write is durable when the call returns. Throws io, naming the file, if it cannot be opened, read or written, lacks a table or has a row
-// with a wrong checksum, and config if another version made it. A file of version 5, without checksums, gets them when it is opened. One thread.
+// Every write is durable when the call returns. Throws io, naming the file, if it cannot be opened, read or written,
+// lacks a table or has a row with a wrong checksum, and config if another version made it. A file of version 5, without
+// checksums, gets them when it is opened. One thread.
 class Store {
  public:
   // `before_write` is called before every write, and may throw.
@@ -26,12 +28,15 @@ class Store {
   std::optional<std::string> fact(const std::string& name) const;
   void keep_fact(const std::string& name, const std::string& value);
 
-  std::vector<std::pair<std::string, std::string>> candidates() const;  // name and value, in the order in which they came
+  // name and value, in the order in which they came
+  std::vector<std::pair<std::string, std::string>> candidates() const;
   void keep_candidate(const std::string& name, const std::string& value);
 
-  std::optional<std::string> trial(const std::string& candidate, const std::string& kind, const std::string& variant) const;
+  std::optional<std::string> trial(const std::string& candidate, const std::string& kind,
+                                   const std::string& variant) const;
   std::vector<std::string> trials(const std::string& candidate, const std::string& kind) const;  // of every variant
-  void keep_trial(const std::string& candidate, const std::string& kind, const std::string& variant, const std::string& value);
+  void keep_trial(const std::string& candidate, const std::string& kind, const std::string& variant,
+                  const std::string& value);
 
   std::vector<float> costs(const std::string& candidate, int64_t seed) const;  // empty if there are none
   void keep_costs(const std::string& candidate, int64_t seed, const std::vector<float>& nats);

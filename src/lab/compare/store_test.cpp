@@ -1,4 +1,5 @@
-// What is done is kept: values, floats, order; other versions, damaged files and a second process are refused in one line.
+// What is done is kept: values, floats, order; other versions, damaged files and a second process are refused in one
+// line.
 #include "lab/compare/store.hpp"
 
 #include <gtest/gtest.h>
@@ -32,7 +33,8 @@ class Stores : public ::testing::Test {
   void change(const std::string& sql) const {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(path().c_str(), &database), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sql << ": " << sqlite3_errmsg(database);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sql << ": " << sqlite3_errmsg(database);
     sqlite3_close(database);
   }
   std::string folder_;
@@ -97,17 +99,24 @@ TEST_F(Stores, ARowThatSomebodyChangedIsNotBelieved) {
   };
   made();
   EXPECT_EQ(read(), "");
-  for (const char* edit : {"UPDATE costs SET nats = zeroblob(length(nats))", "UPDATE costs SET checksum = NULL", "UPDATE candidates SET value = '{}'",
-                           "UPDATE trials SET value = '{}'", "UPDATE facts SET value = '[]' WHERE name = 'settings'",
-                           "INSERT INTO candidates (name, value, checksum) SELECT name || '2', value, checksum FROM candidates"}) {
+  for (const char* edit :
+       {"UPDATE costs SET nats = zeroblob(length(nats))", "UPDATE costs SET checksum = NULL",
+        "UPDATE candidates SET value = '{}'", "UPDATE trials SET value = '{}'",
+        "UPDATE facts SET value = '[]' WHERE name = 'settings'",
+        "INSERT INTO candidates (name, value, checksum) SELECT name || '2', value, checksum FROM candidates"}) {
     made();
     change(edit);
-    EXPECT_NE(read().find("compare.sqlite is damaged (a row of it was changed after it was written)"), std::string::npos) << edit << "\n" << read();
+    EXPECT_NE(read().find("compare.sqlite is damaged (a row of it was changed after it was written)"),
+              std::string::npos)
+        << edit << "\n"
+        << read();
   }
   for (const char* table : {"facts", "candidates", "trials", "costs"}) {
     made();
     change("DROP TABLE " + std::string(table));
-    EXPECT_NE(read().find("compare.sqlite is damaged (it has no table '" + std::string(table) + "')"), std::string::npos) << read();
+    EXPECT_NE(read().find("compare.sqlite is damaged (it has no table '" + std::string(table) + "')"),
+              std::string::npos)
+        << read();
   }
   made();
   {
@@ -118,12 +127,15 @@ TEST_F(Stores, ARowThatSomebodyChangedIsNotBelieved) {
 }
 
 TEST_F(Stores, AFileFromBeforeThereWereChecksumsGetsThem) {
-  change("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
-         "CREATE TABLE candidates (place INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, value TEXT NOT NULL);"
-         "CREATE TABLE trials (candidate TEXT, kind TEXT, variant TEXT, value TEXT NOT NULL, PRIMARY KEY (candidate, kind, variant));"
-         "CREATE TABLE costs (candidate TEXT, seed INTEGER, nats BLOB NOT NULL, PRIMARY KEY (candidate, seed));"
-         "INSERT INTO facts VALUES ('version', '5'); INSERT INTO candidates VALUES (1, 'a', 'x'); INSERT INTO trials VALUES ('a', 'train', 'seed 1', 'y');"
-         "INSERT INTO costs VALUES ('a', 1, x'0000803f');");
+  change(
+      "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
+      "CREATE TABLE candidates (place INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, value TEXT NOT NULL);"
+      "CREATE TABLE trials (candidate TEXT, kind TEXT, variant TEXT, value TEXT NOT NULL, PRIMARY KEY (candidate, "
+      "kind, variant));"
+      "CREATE TABLE costs (candidate TEXT, seed INTEGER, nats BLOB NOT NULL, PRIMARY KEY (candidate, seed));"
+      "INSERT INTO facts VALUES ('version', '5'); INSERT INTO candidates VALUES (1, 'a', 'x'); INSERT INTO trials "
+      "VALUES ('a', 'train', 'seed 1', 'y');"
+      "INSERT INTO costs VALUES ('a', 1, x'0000803f');");
   for (int again = 0; again < 2; ++again) {
     Store store(path());
     EXPECT_EQ(store.fact("version"), "6");
@@ -154,7 +166,9 @@ TEST_F(Stores, RefusesWhatIsNoDatabase) {
 TEST_F(Stores, NothingIsWrittenWhereTheFolderIsAnother) {
   bool moved = false;
   {
-    Store store(path(), [&] { if (moved) throw Error(ErrorCode::io, "moved"); });
+    Store store(path(), [&] {
+      if (moved) throw Error(ErrorCode::io, "moved");
+    });
     store.keep_fact("settings", "before");
     moved = true;
     EXPECT_THROW(store.keep_fact("settings", "after"), Error);

@@ -26,7 +26,8 @@ Json curve_of(const std::string& path) {
             ": a line is not as training writes it; remove the folder that it is in, then compare again");
     curve.push_back({{"step", *step}, {"bits_per_byte", *held_out}});
   }
-  require(file.eof() && !curve.empty(), ErrorCode::io, path, ": cannot be read, or has no measurement; remove the folder that it is in, then compare again");
+  require(file.eof() && !curve.empty(), ErrorCode::io, path,
+          ": cannot be read, or has no measurement; remove the folder that it is in, then compare again");
   return curve;
 }
 }  // namespace
@@ -34,8 +35,14 @@ Json curve_of(const std::string& path) {
 std::optional<Json> run_trial(Model& model, const TrainingData& data, const Trial& trial) {
   Json value = {{"lr", decimal(trial.options.lr)}, {"steps", trial.options.steps}};
   try {
-    const TrainResult result =
-        train(model, data, trial.options, {.out = trial.folder, .resume = true, .forecast = false, .stop = trial.stop, .abandon = trial.stop, .progress = trial.progress, .note = {}});
+    const TrainResult result = train(model, data, trial.options,
+                                     {.out = trial.folder,
+                                      .resume = true,
+                                      .forecast = false,
+                                      .stop = trial.stop,
+                                      .abandon = trial.stop,
+                                      .progress = trial.progress,
+                                      .note = {}});
     if (!result.finished) return std::nullopt;
     value["best_step"] = result.best_step;
     value["bits_per_byte"] = result.held_out;

@@ -17,8 +17,9 @@ struct Trial {
   std::function<void(const TrainProgress&)> progress;
 };
 
-// {"lr", "steps", "bits_per_byte" of the best step, on validation text, "best_step", "curve": [{"step", "bits_per_byte"}]}; with "error" in
-// place of the figures if the training met a value that is not finite. Nothing if it was stopped. `model` has the best weights then.
+// {"lr", "steps", "bits_per_byte" of the best step, on validation text, "best_step", "curve": [{"step",
+// "bits_per_byte"}]}; with "error" in place of the figures if the training met a value that is not finite. Nothing if
+// it was stopped. `model` has the best weights then.
 std::optional<nlohmann::ordered_json> run_trial(Model& model, const TrainingData& data, const Trial& trial);
 
 }  // namespace statera

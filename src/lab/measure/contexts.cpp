@@ -15,7 +15,8 @@ constexpr int rounds = 3;
 constexpr int64_t most_bytes = int64_t{4} << 30;
 
 // One model through all contexts once; appends to seconds[context].
-void visit(const Model& model, const std::set<int64_t>& contexts, std::vector<ContextCost>& costs, std::vector<std::vector<double>>& seconds) {
+void visit(const Model& model, const std::set<int64_t>& contexts, std::vector<ContextCost>& costs,
+           std::vector<std::vector<double>>& seconds) {
   Sequences one(model, 1);
   size_t place = 0;
   for (const int64_t context : contexts) {
@@ -35,7 +36,8 @@ void visit(const Model& model, const std::set<int64_t>& contexts, std::vector<Co
 }
 }  // namespace
 
-std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, std::span<const int64_t> more, const std::function<bool()>& stop) {
+std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, std::span<const int64_t> more,
+                                                 const std::function<bool()>& stop) {
   std::set<int64_t> contexts(more.begin(), more.end());
   for (int64_t context = shortest_context; context <= longest_context; context *= 2) contexts.insert(context);
   std::vector<std::vector<ContextCost>> costs(models.size());
@@ -50,7 +52,8 @@ std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> m
   return costs;
 }
 
-std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source, const std::function<bool()>& stop) {
+std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source,
+                                       const std::function<bool()>& stop) {
   constexpr size_t prefilled = 2048, before = 256, steps = 64;
   const auto text = longest_document(source);
   const std::vector<int32_t> ids = ids_of(text.first(std::min(prefilled, text.size())));

@@ -14,7 +14,8 @@ namespace statera {
 FillerStream::FillerStream(ByteSource source, int64_t batch, int64_t length, int64_t growth, uint64_t seed)
     : source_(std::move(source)), batch_(batch), length_(length), growth_(growth), seed_(seed) {
   require(growth >= 1, ErrorCode::config, "[filler] growth is ", growth, "; it must be at least 1");
-  require(source_.bytes() > length, ErrorCode::config, source_.name(), " has ", source_.bytes(), " bytes: fewer than a window of ", length);
+  require(source_.bytes() > length, ErrorCode::config, source_.name(), " has ", source_.bytes(),
+          " bytes: fewer than a window of ", length);
 }
 
 // Rows from the byte at `begin` on; a document's end is passed over as if there were none, for the window's sake.
@@ -31,7 +32,8 @@ void FillerStream::window(int64_t begin, uint64_t draw) {
   for (int64_t row = 0, drawn = 0; row < length_; ++row) {
     if (gap == 0 || row == 0) {
       const auto kinds = static_cast<uint64_t>(2 * (growth_ - 1) + 1);
-      gap = static_cast<int64_t>(gaps.bits((draw << 24) + static_cast<uint64_t>(drawn++)) % kinds) + 1;  // rows until the next byte
+      // rows until the next byte
+      gap = static_cast<int64_t>(gaps.bits((draw << 24) + static_cast<uint64_t>(drawn++)) % kinds) + 1;
     }
     inputs_.ids.push_back(id);
     id = begin_id;
@@ -57,7 +59,8 @@ Batch FillerStream::fill(int64_t i, Place place) {
 Batch FillerStream::random(int64_t i) {
   const Random places(seed_, "filler places");
   const auto choices = static_cast<uint64_t>(source_.bytes() - length_);
-  return fill(i, [&](int64_t b) { return static_cast<int64_t>(places.bits(static_cast<uint64_t>(i * batch_ + b)) % choices); });
+  return fill(
+      i, [&](int64_t b) { return static_cast<int64_t>(places.bits(static_cast<uint64_t>(i * batch_ + b)) % choices); });
 }
 
 Batch FillerStream::spread(int64_t i, int64_t count) {
@@ -65,17 +68,22 @@ Batch FillerStream::spread(int64_t i, int64_t count) {
   return fill(i, [&](int64_t b) { return (i * batch_ + b) * (source_.bytes() - length_ - 1) / windows; });
 }
 
-FillerTraining::FillerTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& o, int64_t growth)
-    : batches_(train, o.batch, o.length, growth, static_cast<uint64_t>(o.seed)), windows_(held_out, o.batch, o.length, growth, 0),
+FillerTraining::FillerTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& o,
+                               int64_t growth)
+    : batches_(train, o.batch, o.length, growth, static_cast<uint64_t>(o.seed)),
+      windows_(held_out, o.batch, o.length, growth, 0),
       held_out_batches_(std::max<int64_t>(1, held_out.bytes() / (o.batch * o.length))),
       fingerprint_(fingerprint(held_out, fingerprint(train)) + static_cast<uint64_t>(growth)) {}
 
 TrainingData FillerTraining::data() {
-  return {.batch = [this](int64_t i) { return batches_.random(i); }, .held_out = [this](int64_t i) { return windows_.spread(i, held_out_batches_); },
-          .held_out_batches = held_out_batches_, .fingerprint = fingerprint_};
+  return {.batch = [this](int64_t i) { return batches_.random(i); },
+          .held_out = [this](int64_t i) { return windows_.spread(i, held_out_batches_); },
+          .held_out_batches = held_out_batches_,
+          .fingerprint = fingerprint_};
 }
 
-double noise_cost(const Model& model, const ByteSource& source, int64_t growth, int64_t length, int64_t max_bytes, const std::function<bool()>& stop) {
+double noise_cost(const Model& model, const ByteSource& source, int64_t growth, int64_t length, int64_t max_bytes,
+                  const std::function<bool()>& stop) {
   FillerStream stream(source, 1, std::min(growth * length, source.bytes() - 1), growth, 0);
   const int64_t windows = std::max<int64_t>(1, max_bytes / length);
   Tape tape(model.device());
@@ -89,7 +97,9 @@ double noise_cost(const Model& model, const ByteSource& source, int64_t growth, 
     bytes += std::count_if(batch.targets.begin(), batch.targets.end(), [](int32_t t) { return t >= 0; });
     tape.reset();
   }
-  require(std::isfinite(nats), ErrorCode::numeric, "[filler] what the held-out text with fillers costs is not finite: the model's weights are too large to compute with");
+  require(std::isfinite(nats), ErrorCode::numeric,
+          "[filler] what the held-out text with fillers costs is not finite: the model's weights are too large to "
+          "compute with");
   return bytes > 0 ? nats / static_cast<double>(bytes) : std::numeric_limits<double>::quiet_NaN();
 }
 

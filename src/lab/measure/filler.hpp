@@ -1,6 +1,7 @@
-// Noise: a stream in which a reserved filler stands between the bytes, so that it grows `growth` times. Behind each byte come 0 to
-// 2 (growth - 1) fillers, any number with equal probability. The filler is the input id begin_id, which is never predicted, so a byte model
-// needs no new id for it. Only the row before a byte has a target; loss and cost count bytes, never fillers.
+// Noise: a stream in which a reserved filler stands between the bytes, so that it grows `growth` times. Behind each
+// byte come 0 to 2 (growth - 1) fillers, any number with equal probability. The filler is the input id begin_id, which
+// is never predicted, so a byte model needs no new id for it. Only the row before a byte has a target; loss and cost
+// count bytes, never fillers.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -17,11 +18,13 @@ class FillerStream {
   // growth >= 1 (1: no fillers). Throws config if the source is shorter than a window.
   FillerStream(ByteSource source, int64_t batch, int64_t length, int64_t growth, uint64_t seed);
 
-  Batch random(int64_t i);                // windows at random places
-  Batch spread(int64_t i, int64_t count); // batch i of `count` that are spread evenly; valid until the next call, as all
+  Batch random(int64_t i);  // windows at random places
+  // batch i of `count` that are spread evenly; valid until the next call, as all
+  Batch spread(int64_t i, int64_t count);
 
  private:
-  template <class Place> Batch fill(int64_t i, Place place);
+  template <class Place>
+  Batch fill(int64_t i, Place place);
   void window(int64_t begin, uint64_t draw);
 
   ByteSource source_;
@@ -43,8 +46,10 @@ class FillerTraining {
   uint64_t fingerprint_;
 };
 
-// Nats per byte over windows of growth * length rows, which hold about `length` bytes each and are read from an empty state at once, spread
-// evenly over the source; about `max_bytes` in all. The same bytes for each growth, as nearly as chance has it. NaN if stopped at once.
-double noise_cost(const Model& model, const ByteSource& source, int64_t growth, int64_t length, int64_t max_bytes, const std::function<bool()>& stop = {});
+// Nats per byte over windows of growth * length rows, which hold about `length` bytes each and are read from an empty
+// state at once, spread evenly over the source; about `max_bytes` in all. The same bytes for each growth, as nearly as
+// chance has it. NaN if stopped at once.
+double noise_cost(const Model& model, const ByteSource& source, int64_t growth, int64_t length, int64_t max_bytes,
+                  const std::function<bool()>& stop = {});
 
 }  // namespace statera

@@ -9,7 +9,8 @@
 namespace statera {
 
 namespace {
-// The bytes [begin, end) of a document as training has them: a window from an empty state, each byte to be predicted from those before it.
+// The bytes [begin, end) of a document as training has them: a window from an empty state, each byte to be predicted
+// from those before it.
 struct Window {
   Tokens inputs;
   std::vector<int32_t> targets;
@@ -27,7 +28,8 @@ Window window(std::span<const uint8_t> document, size_t begin, size_t end) {
 }
 }  // namespace
 
-std::vector<float> learning_cost(Model& model, const ByteSource& source, int64_t max_bytes, const LearningOptions& options, const std::function<bool()>& stop) {
+std::vector<float> learning_cost(Model& model, const ByteSource& source, int64_t max_bytes,
+                                 const LearningOptions& options, const std::function<bool()>& stop) {
   AdamW optimizer(model.parameters(), {.lr = options.lr, .weight_decay = 0}, model.device());
   Tape tape(model.device());
   Session session(model, {.rewind_bytes = 0});

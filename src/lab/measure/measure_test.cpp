@@ -19,7 +19,9 @@
 namespace statera {
 namespace {
 
-constexpr const char* hybrid = R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}, "A": {"type": "attention", "n_heads": 2}},
+constexpr const char* hybrid =
+    R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}, "A": {"type": "attention",
+        "n_heads": 2}},
  "layers": "m A"})";
 
 Model small(int64_t context = 0) {
@@ -76,7 +78,8 @@ TEST(LearningCost, ScoresBeforeItLearnsAndBeginsDocumentsAnew) {
   Model still = small(24);
   const std::vector<float> nats = learning_cost(still, source({one, two}), 104, {.length = 32, .lr = 1e-12f});
   ASSERT_EQ(nats.size(), 104u);
-  for (size_t i = 0; i < nats.size(); ++i) EXPECT_NEAR(nats[i], before[i], 1e-5) << i;  // a rate of nothing: the frozen model
+  // a rate of nothing: the frozen model
+  for (size_t i = 0; i < nats.size(); ++i) EXPECT_NEAR(nats[i], before[i], 1e-5) << i;
   Model learning = small(24);
   const std::vector<float> learned = learning_cost(learning, source({one, two}), 104, {.length = 32, .lr = 1e-2f});
   for (size_t i = 0; i < 32; ++i) EXPECT_EQ(learned[i], nats[i]) << i;  // nothing was learned yet
@@ -88,10 +91,16 @@ TEST(LearningCost, ATextThatRepeatsGetsCheaper) {
   for (int i = 0; i < 60; ++i) repeated += "the same line again\n";
   Model model = small();
   const std::vector<float> nats = learning_cost(model, source({repeated}), 1200, {.length = 32, .lr = 1e-2f});
-  const auto mean = [&](size_t from, size_t to) { return std::accumulate(nats.begin() + static_cast<std::ptrdiff_t>(from), nats.begin() + static_cast<std::ptrdiff_t>(to), 0.0) / static_cast<double>(to - from); };
+  const auto mean = [&](size_t from, size_t to) {
+    return std::accumulate(nats.begin() + static_cast<std::ptrdiff_t>(from),
+                           nats.begin() + static_cast<std::ptrdiff_t>(to), 0.0) /
+           static_cast<double>(to - from);
+  };
   EXPECT_LT(mean(1000, 1200), 0.5 * mean(0, 200));
   int asked = 0;
-  EXPECT_EQ(learning_cost(model, source({repeated}), 1200, {.length = 32, .lr = 1e-12f}, [&] { return ++asked > 2; }).size(), 64u);
+  EXPECT_EQ(
+      learning_cost(model, source({repeated}), 1200, {.length = 32, .lr = 1e-12f}, [&] { return ++asked > 2; }).size(),
+      64u);
 }
 
 TEST(ByPosition, BucketsHoldEveryByteOnceAndTheirMeans) {
@@ -104,7 +113,8 @@ TEST(ByPosition, BucketsHoldEveryByteOnceAndTheirMeans) {
     EXPECT_EQ(b.from, bytes);
     bytes += b.bytes;
     double mean = 0;
-    for (int64_t i = b.from; i < b.from + b.bytes; ++i) mean += static_cast<double>(nats[static_cast<size_t>(i)]) / static_cast<double>(b.bytes) / std::numbers::ln2;
+    for (int64_t i = b.from; i < b.from + b.bytes; ++i)
+      mean += static_cast<double>(nats[static_cast<size_t>(i)]) / static_cast<double>(b.bytes) / std::numbers::ln2;
     EXPECT_NEAR(b.bits_per_byte, mean, 1e-6);
   }
   EXPECT_EQ(bytes, 100);
@@ -114,12 +124,16 @@ TEST(ByPosition, BucketsHoldEveryByteOnceAndTheirMeans) {
 TEST(ByPosition, WindowsEndWithTheirDocument) {
   const Model model = small();
   const std::vector<PositionCost> buckets = by_position(model, source({text(10), text(20), text(30)}), 60, 1);
-  EXPECT_EQ(std::accumulate(buckets.begin(), buckets.end(), int64_t{0}, [](int64_t n, const PositionCost& b) { return n + b.bytes; }), 10);
+  EXPECT_EQ(std::accumulate(buckets.begin(), buckets.end(), int64_t{0},
+                            [](int64_t n, const PositionCost& b) { return n + b.bytes; }),
+            10);
 }
 
 // Attention that slides over 16 positions forgets the first copy: what stands there makes no difference to the second.
 TEST(Recall, WhatIsForgottenGainsNothing) {
-  Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "test"), Device::cpu({.threads = 1}));
+  Model model(ModelConfig::parse(
+                  R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "test"),
+              Device::cpu({.threads = 1}));
   model.init(3);
   model.set_context(16);
   const std::vector<RecallGain> gains = recall(model, source({text(2100)}), 2);
@@ -146,8 +160,10 @@ TEST(Filler, EveryByteIsATargetOnceInOrder) {
       std::string read, predicted;
       for (size_t row = w * 400; row < (w + 1) * 400; ++row) {
         const int32_t id = batch.inputs.ids[row], target = batch.targets[row];
-        if (id == begin_id) ++fillers;
-        else read += static_cast<char>(id);
+        if (id == begin_id)
+          ++fillers;
+        else
+          read += static_cast<char>(id);
         if (target >= 0) predicted += static_cast<char>(target), ++targets;
       }
       ASSERT_NE(all.find(read), std::string::npos) << growth;
@@ -161,7 +177,8 @@ TEST(Filler, EveryByteIsATargetOnceInOrder) {
 }
 
 TEST(Filler, ABatchIsAFunctionOfItsNumber) {
-  FillerStream a(source({text(5000)}), 2, 100, 2, 7), b(source({text(5000)}), 2, 100, 2, 7), other(source({text(5000)}), 2, 100, 2, 8);
+  FillerStream a(source({text(5000)}), 2, 100, 2, 7), b(source({text(5000)}), 2, 100, 2, 7),
+      other(source({text(5000)}), 2, 100, 2, 8);
   a.random(3);
   const Batch first = a.random(4), again = b.random(4);
   EXPECT_EQ(first.inputs.ids, again.inputs.ids);
@@ -179,10 +196,12 @@ TEST(Filler, CrossesDocumentsAndReachesTheEnd) {
 TEST(Filler, WithoutFillersTheCostIsThatOfTheWindows) {
   const Model model = small();
   const std::string all = text(65);
-  Tokens tokens{.ids = ids_of(std::span(reinterpret_cast<const uint8_t*>(all.data()), 64)), .offsets = {0, 64}, .start = {0}};
+  Tokens tokens{
+      .ids = ids_of(std::span(reinterpret_cast<const uint8_t*>(all.data()), 64)), .offsets = {0, 64}, .start = {0}};
   const std::vector<int32_t> targets = ids_of(std::span(reinterpret_cast<const uint8_t*>(all.data()) + 1, 64));
   Tape tape(model.device());
-  EXPECT_NEAR(noise_cost(model, source({all}), 1, 64, 1), tape.item(cross_entropy(tape, model.forward(tape, tokens), targets)), 1e-6);
+  EXPECT_NEAR(noise_cost(model, source({all}), 1, 64, 1),
+              tape.item(cross_entropy(tape, model.forward(tape, tokens), targets)), 1e-6);
 }
 
 TEST(Contexts, StateBytesAreTheLayouts) {

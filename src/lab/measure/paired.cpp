@@ -24,12 +24,13 @@ double errors_for_95_percent(int64_t n) {
   constexpr double z = 1.959964;
   const auto v = static_cast<double>(n - 1);
   const double z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
-  return z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) + (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
+  return z + (z3 + z) / (4 * v) + (5 * z5 + 16 * z3 + 3 * z) / (96 * v * v) +
+         (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * v * v * v);
 }
 
 PairedDifference paired_difference(std::span<const float> a, std::span<const float> b, int64_t block) {
-  require(a.size() == b.size() && !a.empty() && block > 0, ErrorCode::shape, "[paired] ", a.size(), " and ", b.size(), " costs in blocks of ", block,
-          " cannot be paired");
+  require(a.size() == b.size() && !a.empty() && block > 0, ErrorCode::shape, "[paired] ", a.size(), " and ", b.size(),
+          " costs in blocks of ", block, " cannot be paired");
   const auto n = static_cast<double>(a.size());
   std::vector<double> means, lengths;
   double total = 0;

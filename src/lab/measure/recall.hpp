@@ -2,8 +2,8 @@
 //
 //   with:    P F[0:d-p] P        control:    Q F[0:d-p] P        gain = (cost of the last P in control - with) / p
 //
-// P: a passage of p bytes of held-out text, F: the text that follows it, Q: another passage in the place of the first copy, so that nothing
-// but the copy can explain the gain. d: from the beginning of the first P to that of the second.
+// P: a passage of p bytes of held-out text, F: the text that follows it, Q: another passage in the place of the first
+// copy, so that nothing but the copy can explain the gain. d: from the beginning of the first P to that of the second.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -24,7 +24,9 @@ constexpr int64_t recall_passage = 128, recall_shortest = 256, recall_longest = 
 // What a passage costs in positions: both streams to the end, and a copy at each distance.
 constexpr int64_t recall_positions = 2 * (recall_longest + 7 * recall_passage);
 
-// Passages are spread evenly over the longest document. Empty if that is too short for one; leaves the rest out when asked to stop.
-std::vector<RecallGain> recall(const Model& model, const ByteSource& source, int64_t passages, const std::function<bool()>& stop = {});
+// Passages are spread evenly over the longest document. Empty if that is too short for one; leaves the rest out when
+// asked to stop.
+std::vector<RecallGain> recall(const Model& model, const ByteSource& source, int64_t passages,
+                               const std::function<bool()>& stop = {});
 
 }  // namespace statera

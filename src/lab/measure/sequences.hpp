@@ -1,4 +1,5 @@
-// Sequences of one model that stand at any place without having read what comes before it: for measuring what a call costs there.
+// Sequences of one model that stand at any place without having read what comes before it: for measuring what a call
+// costs there.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -14,9 +15,11 @@ class Sequences {
  public:
   Sequences(const Model& model, int64_t batch);
 
-  // Makes room up to `context` and puts every sequence `rows` before it. Layers with a window keep no more than they can see.
+  // Makes room up to `context` and puts every sequence `rows` before it. Layers with a window keep no more than they
+  // can see.
   void place(int64_t context, int64_t rows);
-  // Seconds that one call takes in which each sequence reads the `rows` positions before `context`. place() comes before each call.
+  // Seconds that one call takes in which each sequence reads the `rows` positions before `context`. place() comes
+  // before each call.
   double read(int64_t context, int64_t rows);
 
   double bytes() const;       // of all states

@@ -27,7 +27,8 @@ void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes,
   }
 }
 
-std::vector<float> stream_cost(const Model& model, const ByteSource& source, int64_t max_bytes, const std::function<bool()>& stop) {
+std::vector<float> stream_cost(const Model& model, const ByteSource& source, int64_t max_bytes,
+                               const std::function<bool()>& stop) {
   std::vector<float> all;
   Session session(model, {.rewind_bytes = 0});
   stream_costs(session, source, max_bytes, [&](std::span<const uint8_t>, const std::vector<float>& nats) {

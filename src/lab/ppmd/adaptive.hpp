@@ -1,11 +1,13 @@
-// The two tables with which PPMd learns how often its contexts fail: for contexts that have seen one symbol, and for escapes from all others.
+// The two tables with which PPMd learns how often its contexts fail: for contexts that have seen one symbol, and for
+// escapes from all others.
 #pragma once
 #include <array>
 #include <cstdint>
 
 namespace statera::ppmd {
 
-// The probability that the only symbol of a context comes again, of 2^14; each answer moves it by 1/128 of what is missing.
+// The probability that the only symbol of a context comes again, of 2^14; each answer moves it by 1/128 of what is
+// missing.
 class Binary {
  public:
   static constexpr uint32_t one = 1 << 14;
@@ -13,7 +15,8 @@ class Binary {
   double again() const { return static_cast<double>(value_) / one; }
   void set(uint32_t value) { value_ = static_cast<uint16_t>(value); }
   void learn(bool came) { value_ = static_cast<uint16_t>(value_ - mean() + (came ? 1 << rate : 0)); }
-  // What an escape from here is worth as a count, in a context that becomes one of two symbols: the likelier the symbol was, the less.
+  // What an escape from here is worth as a count, in a context that becomes one of two symbols: the likelier the symbol
+  // was, the less.
   uint32_t escape_count() const {
     constexpr std::array<uint8_t, 16> counts{25, 14, 9, 7, 5, 5, 4, 4, 4, 3, 3, 3, 2, 2, 2, 2};
     return counts[value_ >> 10];
@@ -40,8 +43,8 @@ class BinaryTable {
   std::array<std::array<Binary, 64>, 128> cells_;
 };
 
-// Secondary estimation of escapes (SEE): a running mean of the total count at which an escape happened, kept as a sum scaled by 2^shift, whose
-// window grows with what it has seen.
+// Secondary estimation of escapes (SEE): a running mean of the total count at which an escape happened, kept as a sum
+// scaled by 2^shift, whose window grows with what it has seen.
 class Escape {
  public:
   static constexpr int longest = 7;

@@ -21,8 +21,8 @@ int64_t read(const ByteSource& source, const std::function<void()>& often, Body 
   return done;
 }
 
-// A model that forgets everything in the middle would begin the held-out text with what little it has read since. So one that did not hold the
-// text reads the last nine tenths of what it held.
+// A model that forgets everything in the middle would begin the held-out text with what little it has read since. So
+// one that did not hold the text reads the last nine tenths of what it held.
 PpmdCost one_order(const ByteSource& train, const ByteSource& held_out, int order, const PpmdCostOptions& options) {
   Ppmd model({.order = order, .memory = options.memory});
   const auto learn = [&](uint8_t byte) {

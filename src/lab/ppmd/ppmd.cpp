@@ -27,27 +27,30 @@ struct Ppmd::State {
   void lead_to(Link link) { low = static_cast<uint16_t>(link), high = static_cast<uint16_t>(link >> 16); }
 };
 
-// One unit. A context of one symbol holds its state; of more, the sum of their counts and that of the escape, and the block of the states.
+// One unit. A context of one symbol holds its state; of more, the sum of their counts and that of the escape, and the
+// block of the states.
 struct Ppmd::Context {
   uint16_t count;
   State only;
   Block suffix;  // the context without its first byte; 0: this is the empty one
 
   uint32_t total() const { return static_cast<uint32_t>(only.frequency) << 8 | only.symbol; }
-  void set_total(uint32_t total) { only.symbol = static_cast<uint8_t>(total), only.frequency = static_cast<uint8_t>(total >> 8); }
+  void set_total(uint32_t total) {
+    only.symbol = static_cast<uint8_t>(total), only.frequency = static_cast<uint8_t>(total >> 8);
+  }
   Block states() const { return only.link(); }
   void set_states(Block block) { only.lead_to(block); }
 };
 
 // Where a byte was found, and what it took to get there.
 struct Ppmd::Found {
-  Block from;                // the longest context
-  Block in;                  // the one that has the byte
-  State* state = nullptr;    // in it
+  Block from;              // the longest context
+  Block in;                // the one that has the byte
+  State* state = nullptr;  // in it
   double probability = 1;
-  uint32_t escape = 0;       // the count of an escape from `from`, if that has one symbol
-  bool high = false;         // of the byte before
-  Seen seen;                 // symbols of longer contexts, which cannot come any more
+  uint32_t escape = 0;  // the count of an escape from `from`, if that has one symbol
+  bool high = false;    // of the byte before
+  Seen seen;            // symbols of longer contexts, which cannot come any more
   enum class How { binary, first, among, below } how = How::binary;
 };
 
@@ -56,7 +59,9 @@ constexpr int units_of(int states) { return (states + 1) / 2; }
 }  // namespace
 
 Ppmd::Ppmd(const PpmdOptions& o)
-    : order_(o.order), limit_(static_cast<uint32_t>(std::clamp(o.memory, least_memory, most_memory) / unit_bytes)), units_(limit_) {
+    : order_(o.order),
+      limit_(static_cast<uint32_t>(std::clamp(o.memory, least_memory, most_memory) / unit_bytes)),
+      units_(limit_) {
   static_assert(sizeof(State) == 6 && sizeof(Context) == unit_bytes);
   require(o.order >= 2 && o.order <= 64, ErrorCode::config, "[ppmd] order is ", o.order, ": it must be 2 to 64");
   require(o.memory >= least_memory && o.memory <= most_memory, ErrorCode::config, "[ppmd] memory is ", o.memory,
@@ -77,7 +82,8 @@ void Ppmd::restart() {
   root = {.count = 256, .only = {}, .suffix = 0};
   root.set_total(257);
   root.set_states(block);
-  for (int i = 0; i < 256; ++i) states(root)[i] = {.symbol = static_cast<uint8_t>(i), .frequency = 1, .low = 0, .high = 0};
+  for (int i = 0; i < 256; ++i)
+    states(root)[i] = {.symbol = static_cast<uint8_t>(i), .frequency = 1, .low = 0, .high = 0};
   fall_ = order_;
   run_ = -std::min(order_, 12) - 1;
   succeeded_ = false;
@@ -85,7 +91,9 @@ void Ppmd::restart() {
 }
 
 Ppmd::State* Ppmd::states(Context& c) { return c.count == 1 ? &c.only : units_.at<State>(c.states()); }
-const Ppmd::State* Ppmd::states(const Context& c) const { return c.count == 1 ? &c.only : units_.at<State>(c.states()); }
+const Ppmd::State* Ppmd::states(const Context& c) const {
+  return c.count == 1 ? &c.only : units_.at<State>(c.states());
+}
 
 // `symbol` must be in `c`.
 Ppmd::State& Ppmd::state_of(Context& c, uint8_t symbol) {
@@ -102,8 +110,8 @@ Block Ppmd::take(int units) { return units_.take(units, (text_end_ + unit_bytes 
 uint32_t Ppmd::around_binary(const Context& c, const State& only) const {
   const uint32_t symbols = context(c.suffix).count;
   const uint32_t width = symbols == 1 ? 0 : symbols == 2 ? 1 : symbols <= 11 ? 2 : 3;
-  return static_cast<uint32_t>(succeeded_) | width << 1 | static_cast<uint32_t>(high(last_)) << 3 | static_cast<uint32_t>(high(only.symbol)) << 4 |
-         static_cast<uint32_t>(run_ < 0) << 5;
+  return static_cast<uint32_t>(succeeded_) | width << 1 | static_cast<uint32_t>(high(last_)) << 3 |
+         static_cast<uint32_t>(high(only.symbol)) << 4 | static_cast<uint32_t>(run_ < 0) << 5;
 }
 
 uint32_t Ppmd::around_escape(const Context& c, int masked, bool after_high) const {
@@ -115,8 +123,10 @@ uint32_t Ppmd::around_escape(const Context& c, int masked, bool after_high) cons
 Ppmd::Found Ppmd::find(uint8_t byte) {
   Found found{.from = here_, .in = here_, .high = high(last_)};
   Context& c = context(here_);
-  if (c.count == 1) find_binary(c, byte, found);
-  else find_among(c, byte, found);
+  if (c.count == 1)
+    find_binary(c, byte, found);
+  else
+    find_among(c, byte, found);
   if (!found.state) find_below(byte, found);
   return found;
 }
@@ -165,7 +175,9 @@ void Ppmd::find_below(uint8_t byte, Found& found) {
       found.in = context(found.in).suffix;
     } while (context(found.in).count == masked);  // nothing that was not asked for before
     Context& c = context(found.in);
-    ppmd::Escape none, &cell = c.count == 256 ? none : escapes_.at(static_cast<uint32_t>(c.count - masked), around_escape(c, masked, found.high));
+    ppmd::Escape none, &cell = c.count == 256 ? none
+                                              : escapes_.at(static_cast<uint32_t>(c.count - masked),
+                                                            around_escape(c, masked, found.high));
     const uint32_t escape = cell.take();
     uint32_t sum = 0;
     State* s = states(c);
@@ -211,7 +223,9 @@ std::array<double, 256> Ppmd::probabilities() const {
     do c = &context(c->suffix);
     while (c->suffix != 0 && c->count == masked);
     if (c->count == masked) break;
-    ppmd::Escape none, &cell = c->count == 256 ? none : escapes.at(static_cast<uint32_t>(c->count - masked), around_escape(*c, masked, high(last_)));
+    ppmd::Escape none, &cell = c->count == 256 ? none
+                                               : escapes.at(static_cast<uint32_t>(c->count - masked),
+                                                            around_escape(*c, masked, high(last_)));
     const uint32_t escape = cell.take();
     uint32_t sum = 0;
     s = states(*c);
@@ -245,7 +259,9 @@ void Ppmd::advance(Found& found) {
       succeeded_ = true;
       ++run_;
       break;
-    case Found::How::first: run_ += succeeded_; [[fallthrough]];
+    case Found::How::first:
+      run_ += succeeded_;
+      [[fallthrough]];
     case Found::How::below:
     case Found::How::among:
       s->frequency = static_cast<uint8_t>(s->frequency + 4);
@@ -256,11 +272,14 @@ void Ppmd::advance(Found& found) {
   }
   last_ = s->symbol;
   const Link next = s->link();
-  if (fall_ == 0 && next != 0 && !(next & in_text)) here_ = next;
-  else if (!learn(found)) restart();
+  if (fall_ == 0 && next != 0 && !(next & in_text))
+    here_ = next;
+  else if (!learn(found))
+    restart();
 }
 
-// Halves the counts of a context; the symbol just found moves to the front. Where the order did not fall, counts of 1 go.
+// Halves the counts of a context; the symbol just found moves to the front. Where the order did not fall, counts of 1
+// go.
 void Ppmd::rescale(Context& c, State*& found) {
   State* const begin = states(c);
   State* const end = begin + c.count;
@@ -312,7 +331,8 @@ void Ppmd::strengthen(Context& c, uint8_t symbol) {
   }
 }
 
-// Puts the symbol into the contexts that failed, makes the contexts that its link promises, and goes to the next. False: no memory is left.
+// Puts the symbol into the contexts that failed, makes the contexts that its link promises, and goes to the next.
+// False: no memory is left.
 bool Ppmd::learn(const Found& found) {
   const Context& c = context(found.in);
   State& s = *found.state;
@@ -324,8 +344,10 @@ bool Ppmd::learn(const Found& found) {
     return true;
   }
   if (units_.end() + (text_end_ + unit_bytes) / unit_bytes >= limit_) return false;
-  if (text_end_ == text_.size()) text_.push_back(s.symbol);
-  else text_[text_end_] = s.symbol;
+  if (text_end_ == text_.size())
+    text_.push_back(s.symbol);
+  else
+    text_[text_end_] = s.symbol;
   Link after = in_text | ++text_end_, next = s.link();
   if (next == 0) {
     s.lead_to(after);
@@ -343,7 +365,8 @@ bool Ppmd::learn(const Found& found) {
   return true;
 }
 
-// Into every context from the longest to the one that had it. Its first count is what the shorter context expects of it, in the larger total.
+// Into every context from the longest to the one that had it. Its first count is what the shorter context expects of
+// it, in the larger total.
 bool Ppmd::add_symbol(const Found& found, Link after) {
   const Context& known = context(found.in);
   const uint32_t frequency = found.state->frequency, others = known.total() - known.count - (frequency - 1);
@@ -367,8 +390,8 @@ bool Ppmd::add_symbol(const Found& found, Link after) {
   return true;
 }
 
-// Room for one more symbol, not filled in. `escape`: the count of an escape if this has one symbol; `symbols`: of the context that had the new one.
-// Null: the memory is full.
+// Room for one more symbol, not filled in. `escape`: the count of an escape if this has one symbol; `symbols`: of the
+// context that had the new one. Null: the memory is full.
 Ppmd::State* Ppmd::grow(Context& c, uint32_t escape, uint32_t symbols) {
   const int count = c.count;
   if (count == 1) {
@@ -394,8 +417,9 @@ Ppmd::State* Ppmd::grow(Context& c, uint32_t escape, uint32_t symbols) {
   return states(c) + count;
 }
 
-// The contexts that end in the symbol just found, where its state leads into the text only: each has one symbol, the one that stands there.
-// Gives the longest of them; 0: the memory is full. `with_found`: for the context that had the symbol too, not only for shorter ones.
+// The contexts that end in the symbol just found, where its state leads into the text only: each has one symbol, the
+// one that stands there. Gives the longest of them; 0: the memory is full. `with_found`: for the context that had the
+// symbol too, not only for shorter ones.
 Block Ppmd::new_contexts(const Found& found, bool with_found) {
   const Link place = found.state->link();
   std::array<State*, 64> leading;

@@ -1,5 +1,6 @@
-// PPMd, variant H (Shkarin 2002; the PPMd of 7-Zip): predicts each byte from the longest context in which it has seen a byte before, and learns
-// it. What a text costs is the sum of -ln p; an arithmetic coder would write as much. ppmd.md explains the model.
+// PPMd, variant H (Shkarin 2002; the PPMd of 7-Zip): predicts each byte from the longest context in which it has seen a
+// byte before, and learns it. What a text costs is the sum of -ln p; an arithmetic coder would write as much. ppmd.md
+// explains the model.
 #pragma once
 #include <array>
 #include <bitset>

@@ -22,8 +22,8 @@ double bytes_of(Ppmd& model, std::span<const uint8_t> text) {
   return nats / std::numbers::ln2 / 8;
 }
 
-// Bytes that 7-Zip's PPMd (variant H, 256 MiB) writes for data/tinyshakespeare.txt: pyppmd 1.3.1, Ppmd7Encoder, without a container. A range
-// coder ends with five bytes and rounds, so the model alone costs a little less.
+// Bytes that 7-Zip's PPMd (variant H, 256 MiB) writes for data/tinyshakespeare.txt: pyppmd 1.3.1, Ppmd7Encoder, without
+// a container. A range coder ends with five bytes and rounds, so the model alone costs a little less.
 TEST(Ppmd, CostsWhatTheEncoderOf7ZipWrites) {
   const ByteSource source = tiny_shakespeare();
   struct Row {
@@ -39,11 +39,13 @@ TEST(Ppmd, CostsWhatTheEncoderOf7ZipWrites) {
   }
 }
 
-// Text, then every byte at random, so that large contexts, rescaling and all ways down occur; with little memory, restarts too.
+// Text, then every byte at random, so that large contexts, rescaling and all ways down occur; with little memory,
+// restarts too.
 TEST(Ppmd, ProbabilitiesAreThoseThatAreChargedAndSumToOne) {
   const ByteSource source = tiny_shakespeare();
   std::vector<uint8_t> text(source.document(0).begin(), source.document(0).begin() + 60000);
-  for (uint32_t i = 0, x = 1; i < 60000; ++i) text.push_back(static_cast<uint8_t>((x = x * 1664525 + 1013904223) >> 24));
+  for (uint32_t i = 0, x = 1; i < 60000; ++i)
+    text.push_back(static_cast<uint8_t>((x = x * 1664525 + 1013904223) >> 24));
   text.insert(text.end(), 60000, 'a');
   for (const int order : {2, 6, 64}) {
     Ppmd model({.order = order, .memory = int64_t{1} << 20});
@@ -67,7 +69,8 @@ TEST(Ppmd, ProbabilitiesAreThoseThatAreChargedAndSumToOne) {
 
 TEST(Ppmd, ACopyGoesOnForItself) {
   const ByteSource kept = tiny_shakespeare();
-  const std::span<const uint8_t> all = kept.document(0), first = all.first(50000), one = all.subspan(50000, 20000), other = all.subspan(90000, 20000);
+  const std::span<const uint8_t> all = kept.document(0), first = all.first(50000), one = all.subspan(50000, 20000),
+                                 other = all.subspan(90000, 20000);
   Ppmd model;
   bytes_of(model, first);
   Ppmd fork = model;

@@ -1,5 +1,6 @@
-// The memory of a PPMd model: blocks of 1 to 128 units of 12 bytes, named by the number of their first unit, so that a copy of the store is a
-// copy of the model. Blocks given back wait in a list for each size. Nothing is ever joined again: a model that is full starts afresh.
+// The memory of a PPMd model: blocks of 1 to 128 units of 12 bytes, named by the number of their first unit, so that a
+// copy of the store is a copy of the model. Blocks given back wait in a list for each size. Nothing is ever joined
+// again: a model that is full starts afresh.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -30,7 +31,8 @@ class Units {
   void clear() { end_ = 1, free_ = {}; }
   uint32_t end() const { return end_; }  // units in use or in a list
 
-  // A block of at least `count` units, whose bytes are anything; 0 if there is none. `reserved`: units of the limit that are taken elsewhere.
+  // A block of at least `count` units, whose bytes are anything; 0 if there is none. `reserved`: units of the limit
+  // that are taken elsewhere.
   Block take(int count, uint32_t reserved) {
     const int size = size_for(count);
     if (free_[static_cast<size_t>(size)] != 0) return pop(size);
@@ -56,18 +58,31 @@ class Units {
   static bool same(int from, int to) { return size_for(from) == size_for(to); }
 
   template <class T>
-  T* at(Block block) { return reinterpret_cast<T*>(&bytes_[size_t{block} * unit_bytes]); }
+  T* at(Block block) {
+    return reinterpret_cast<T*>(&bytes_[size_t{block} * unit_bytes]);
+  }
   template <class T>
-  const T* at(Block block) const { return reinterpret_cast<const T*>(&bytes_[size_t{block} * unit_bytes]); }
+  const T* at(Block block) const {
+    return reinterpret_cast<const T*>(&bytes_[size_t{block} * unit_bytes]);
+  }
 
  private:
-  static std::unique_ptr<std::byte[]> room(uint32_t units) { return std::make_unique_for_overwrite<std::byte[]>(size_t{units} * unit_bytes); }
+  static std::unique_ptr<std::byte[]> room(uint32_t units) {
+    return std::make_unique_for_overwrite<std::byte[]>(size_t{units} * unit_bytes);
+  }
 
   // Sizes: 1, 2, 3, 4, 6 ... 12, 15 ... 24, 28 ... 128.
   static int step(int size) { return size < 4 ? 1 : size < 12 ? 2 : size < 24 ? 3 : 4; }
   static int next_size(int size) { return size + step(size); }
   static int size_for(int count) {
-    const int before = count <= 4 ? 0 : count <= 12 ? 4 : count <= 24 ? 12 : 24, by = count <= 4 ? 1 : count <= 12 ? 2 : count <= 24 ? 3 : 4;
+    const int before = count <= 4    ? 0
+                       : count <= 12 ? 4
+                       : count <= 24 ? 12
+                                     : 24,
+              by = count <= 4    ? 1
+                   : count <= 12 ? 2
+                   : count <= 24 ? 3
+                                 : 4;
     return before + (count - before + by - 1) / by * by;
   }
 

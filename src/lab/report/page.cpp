@@ -16,23 +16,31 @@ constexpr const char* page_name = "report.html";
 std::string for_html(std::string_view text) {
   std::string out;
   for (char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (c == '\'') out += "&#39;";
-    else out += c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (c == '\'')
+      out += "&#39;";
+    else
+      out += c;
   }
   return out;
 }
 
-// JSON that may stand inside <script>: outside its strings it has no '<', and inside \u003c means the same. So nothing in it ends the
-// element or opens a comment.
+// JSON that may stand inside <script>: outside its strings it has no '<', and inside \u003c means the same. So nothing
+// in it ends the element or opens a comment.
 std::string for_script(const std::string& json) {
   std::string out;
   for (char c : json) {
-    if (c == '<') out += "\\u003c";
-    else out += c;
+    if (c == '<')
+      out += "\\u003c";
+    else
+      out += c;
   }
   return out;
 }

@@ -1,4 +1,5 @@
-// The files that the page is made of, built into the binary (cmake/StateraPage.cmake): src/lab/report/page/* and the library for charts.
+// The files that the page is made of, built into the binary (cmake/StateraPage.cmake): src/lab/report/page/* and the
+// library for charts.
 #pragma once
 #include <string_view>
 

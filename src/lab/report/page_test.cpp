@@ -1,4 +1,5 @@
-// The page as text: what it is made of, and that nothing from the report becomes markup. tests/report/ opens it in a browser.
+// The page as text: what it is made of, and that nothing from the report becomes markup. tests/report/ opens it in a
+// browser.
 #include "lab/report/page.hpp"
 
 #include <gtest/gtest.h>
@@ -48,12 +49,14 @@ TEST(Page, NothingFromTheReportBecomesMarkup) {
   report["notes"].push_back(hostile);
   report["settings"][hostile] = hostile;
   const std::string page = report_page(report.dump(), "x"), usual = report_page(fixture_text(), "x");
-  for (const char* markup : {"<img", "</script>", "<!--", "<script", "<style"}) EXPECT_EQ(count(page, markup), count(usual, markup)) << markup;
+  for (const char* markup : {"<img", "</script>", "<!--", "<script", "<style"})
+    EXPECT_EQ(count(page, markup), count(usual, markup)) << markup;
   EXPECT_EQ(inside(page), report);
 }
 
 TEST(Page, ABadReportLeavesTheOldPage) {
-  const std::string folder = (std::filesystem::temp_directory_path() / ("statera_page_test_" + std::to_string(::getpid()))).string();
+  const std::string folder =
+      (std::filesystem::temp_directory_path() / ("statera_page_test_" + std::to_string(::getpid()))).string();
   write_page(fixture_text(), folder);
   const auto size = std::filesystem::file_size(folder + "/report.html");
   EXPECT_THROW(write_page("{\"format_version\": 2}", folder), Error);

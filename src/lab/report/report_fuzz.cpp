@@ -1,4 +1,5 @@
-// Any bytes as report.json: an Error of one line, or a table of at most 100 columns and a page in which the report stands unchanged.
+// Any bytes as report.json: an Error of one line, or a table of at most 100 columns and a page in which the report
+// stands unchanged.
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -22,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     const std::string page = report_page(text, "fuzz"), begin = "id=\"report\">";
     const size_t from = page.find(begin) + begin.size();
-    if (parse_report(std::string_view(page).substr(from, page.find("</script>", from) - from), "again") != report) std::abort();
+    if (parse_report(std::string_view(page).substr(from, page.find("</script>", from) - from), "again") != report)
+      std::abort();
   } catch (const Error& error) {
     if (std::string(error.what()).find('\n') != std::string::npos) std::abort();
   }

@@ -44,8 +44,11 @@ TEST(Report, WhatCouldNotBeMeasuredMayBeAbsent) {
 
 TEST(Report, AnotherVersionIsRefusedNamingBoth) {
   EXPECT_EQ(error_after([](Json& r) { r["format_version"] = 2; }),
-            "x/report.json: format_version '2', this program reads 1; make the page with the program that wrote the report, or compare again");
-  EXPECT_NE(error_after([](Json& r) { r["format_version"] = "1\n"; }).find("format_version '\"1\\n\"', this program reads 1"), std::string::npos);
+            "x/report.json: format_version '2', this program reads 1; make the page with the program that wrote the "
+            "report, or compare again");
+  EXPECT_NE(
+      error_after([](Json& r) { r["format_version"] = "1\n"; }).find("format_version '\"1\\n\"', this program reads 1"),
+      std::string::npos);
   EXPECT_NE(error_after([](Json& r) { r["format_version"] = {1}; }).find("format_version array"), std::string::npos);
   EXPECT_NE(error_of("{}").find("the key format_version is missing"), std::string::npos);
 }
@@ -56,8 +59,10 @@ TEST(Report, NamesTheKeyThatIsWrong) {
   };
   expect([](Json& r) { r.erase("terms"); }, "the key terms is missing");
   expect([](Json& r) { r["candidates"][2].erase("name"); }, "the key candidates[2].name is missing");
-  expect([](Json& r) { r["candidates"][0]["curve"][3]["seconds"] = "4"; }, "candidates[0].curve[3].seconds: expected a number from 0 to 1e30, got string");
-  expect([](Json& r) { r["candidates"][0]["parameters"] = -4; }, "candidates[0].parameters: expected a number from 0 to 1e30, got -4");
+  expect([](Json& r) { r["candidates"][0]["curve"][3]["seconds"] = "4"; },
+         "candidates[0].curve[3].seconds: expected a number from 0 to 1e30, got string");
+  expect([](Json& r) { r["candidates"][0]["parameters"] = -4; },
+         "candidates[0].parameters: expected a number from 0 to 1e30, got -4");
   expect([](Json& r) { r["data"]["bytes"] = 1e31; }, "data.bytes: expected a number from 0 to 1e30, got 1e+31");
   expect([](Json& r) { r["candidates"] = 3; }, "candidates: expected a list, got 3");
   expect([](Json& r) { r["notes"] = {1}; }, "notes[0]: expected a string, got 1");
@@ -66,7 +71,8 @@ TEST(Report, NamesTheKeyThatIsWrong) {
   expect([](Json& r) { r["complete"] = "yes"; }, "complete: expected true or false, got string");
   expect([](Json& r) { r["candidates"][1]["name"] = "hybrid"; }, "the candidate 'hybrid' stands there twice");
   expect([](Json& r) { r["candidates"][1]["name"] = ""; }, "a candidate's name is empty");
-  expect([](Json& r) { r["recommendation"]["winner"] = "gru\x1b[2J"; }, "recommendation.winner 'gru\\x1b[2J' is none of the candidates");
+  expect([](Json& r) { r["recommendation"]["winner"] = "gru\x1b[2J"; },
+         "recommendation.winner 'gru\\x1b[2J' is none of the candidates");
 }
 
 TEST(Report, WhatIsNoReport) {

@@ -20,9 +20,7 @@ constexpr size_t columns = 100, widest_name = 26, widest_cell = 14;
 constexpr size_t cells = 9, remark = cells;
 using Row = std::array<std::string, cells + 1>;  // cells, then what stands behind them
 
-std::string decimals(double value) {
-  return std::abs(value) < 1000 ? fixed(value, 3) : scientific(value, 2);
-}
+std::string decimals(double value) { return std::abs(value) < 1000 ? fixed(value, 3) : scientific(value, 2); }
 
 const Json* find(const Json& object, const char* outer, const char* key) {
   const auto at = object.find(outer);
@@ -43,9 +41,12 @@ Row candidate_row(const Json& candidate, const std::string& winner) {
   const std::string status = candidate.at("status");
   row[1] = candidate.contains("bits_per_byte") ? decimals(candidate.at("bits_per_byte")) : printable(status);
   if (const auto d = candidate.find("difference"); d != candidate.end()) {
-    const double behind = d->at("bits_per_byte"), doubt = d->value("doubt", 2 * std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
+    const double behind = d->at("bits_per_byte"),
+                 doubt = d->value("doubt",
+                                  2 * std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
     row[2] = (behind <= doubt ? "~ " : "") + decimals(behind) + ", " + decimals(doubt);
-  } else if (candidate.contains("bits_per_byte")) row[2] = "best";
+  } else if (candidate.contains("bits_per_byte"))
+    row[2] = "best";
   if (candidate.value("unfinished", false)) row[2] = "unfinished";
   if (candidate.contains("learning_bits_per_byte")) row[3] = decimals(candidate.at("learning_bits_per_byte"));
   row[4] = count_text(candidate.at("parameters"));
@@ -74,8 +75,10 @@ std::vector<Row> rows_of(const Json& report) {
       constexpr std::string_view said = ", learning";  // by the column, too
       if (name.ends_with(said)) name.resize(name.size() - said.size());
       rows.push_back({name, "", "", decimals(bits)});
-    } else rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
-    if (baseline.contains("learned")) rows.back()[remark] = "learned from the " + printable(baseline.at("learned").get<std::string>());
+    } else
+      rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
+    if (baseline.contains("learned"))
+      rows.back()[remark] = "learned from the " + printable(baseline.at("learned").get<std::string>());
   }
   for (Row& row : rows) {
     row[0] = cut_to_columns(row[0], widest_name);
@@ -84,7 +87,8 @@ std::vector<Row> rows_of(const Json& report) {
   return rows;
 }
 
-// Words in lines of at most `columns`; a word that is longer is broken. Lines after the first begin with spaces below the text.
+// Words in lines of at most `columns`; a word that is longer is broken. Lines after the first begin with spaces below
+// the text.
 std::string wrapped(const std::string& head, const std::string& text) {
   std::string out, line = head;
   size_t from = 0;
@@ -153,9 +157,12 @@ std::string report_table(const Json& report) {
   if (report.contains("by_length")) out += winners_by_length(report);
   if (!report.at("complete").get<bool>()) out += "Stopped before all candidates were done.\n";
   if (report.at("recommendation").contains("winner")) out += "* recommended\n";
-  out += wrapped("", "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has read, as compressors do. "
-                     "Doubt: half of what holds 95 % of the difference; ~: smaller than its doubt, so not told apart from the best. "
-                     "Step and state: with as much context as the quality was judged with.");
+  out += wrapped(
+      "",
+      "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has "
+      "read, as compressors do. "
+      "Doubt: half of what holds 95 % of the difference; ~: smaller than its doubt, so not told apart from the best. "
+      "Step and state: with as much context as the quality was judged with.");
   out += wrapped("equal:     ", report.at("terms").at("equal"));
   out += wrapped("not equal: ", report.at("terms").at("not_equal"));
   if (report.contains("notes"))

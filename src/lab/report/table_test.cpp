@@ -32,8 +32,10 @@ void fits(const std::string& table) {
 TEST(Table, ARowForEachCandidateAndBaseline) {
   const std::string table = report_table(fixture());
   fits(table);
-  EXPECT_EQ(line_of(table, "* hybrid"), "* hybrid             2.018          best      1.940  1.87 M  58.9 K    159  1.47 MB    231 MB");
-  EXPECT_EQ(line_of(table, "  mamba2"), "  mamba2             2.050  0.033, 0.021      1.980  1.87 M  61.2 K    151  1.08 MB    212 MB");
+  EXPECT_EQ(line_of(table, "* hybrid"),
+            "* hybrid             2.018          best      1.940  1.87 M  58.9 K    159  1.47 MB    231 MB");
+  EXPECT_EQ(line_of(table, "  mamba2"),
+            "  mamba2             2.050  0.033, 0.021      1.980  1.87 M  61.2 K    151  1.08 MB    212 MB");
   EXPECT_EQ(line_of(table, "  xz"), "  xz                                          2.520");
   EXPECT_EQ(line_of(table, "  n-gram order 4"), "  n-gram order 4     2.410         0.392");
   EXPECT_NE(line_of(table, "equal:").find("calibrated time"), std::string::npos);
@@ -44,17 +46,22 @@ TEST(Table, ARowForEachCandidateAndBaseline) {
 
 TEST(Table, ABaselineSaysWhetherItLearnsAndFromWhat) {
   Json report = fixture();
-  report["baselines"] = {{{"name", "n-gram order 5"}, {"bits_per_byte", 2.41}, {"learned", "last 8.00 MB"}},
-                         {{"name", "n-gram order 5, learning"}, {"bits_per_byte", 2.21}, {"learns", true}, {"learned", "last 8.00 MB"}}};
+  report["baselines"] = {
+      {{"name", "n-gram order 5"}, {"bits_per_byte", 2.41}, {"learned", "last 8.00 MB"}},
+      {{"name", "n-gram order 5, learning"}, {"bits_per_byte", 2.21}, {"learns", true}, {"learned", "last 8.00 MB"}}};
   const std::string table = report_table(report);
   fits(table);
-  EXPECT_EQ(line_of(table, "  n-gram order 5 "), "  n-gram order 5     2.410         0.392  learned from the last 8.00 MB");
-  EXPECT_NE(report_table(report).find("  n-gram order 5                              2.210  learned from the last 8.00 MB"), std::string::npos);
+  EXPECT_EQ(line_of(table, "  n-gram order 5 "),
+            "  n-gram order 5     2.410         0.392  learned from the last 8.00 MB");
+  EXPECT_NE(
+      report_table(report).find("  n-gram order 5                              2.210  learned from the last 8.00 MB"),
+      std::string::npos);
 }
 
 TEST(Table, SentencesAreWrapped) {
   Json report = fixture();
-  report["recommendation"]["sentences"] = {std::string("\x1b[2J take ") + std::string(120, 'x') + " or not.", "Second."};
+  report["recommendation"]["sentences"] = {std::string("\x1b[2J take ") + std::string(120, 'x') + " or not.",
+                                           "Second."};
   const std::string text = report_sentences(report);
   fits(text);
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
@@ -82,7 +89,8 @@ TEST(Table, ADifferenceInsideItsDoubtIsMarked) {
 
 TEST(Table, AReportWithoutDoubtHasTwiceItsErrors) {
   Json report = fixture();
-  report["candidates"][0]["difference"] = {{"from", "hybrid"}, {"bits_per_byte", 0.0326}, {"standard_error", 0.003}, {"seed_error", 0.004}};
+  report["candidates"][0]["difference"] = {
+      {"from", "hybrid"}, {"bits_per_byte", 0.0326}, {"standard_error", 0.003}, {"seed_error", 0.004}};
   EXPECT_NE(line_of(report_table(report), "  mamba2").find("0.033, 0.010"), std::string::npos);
 }
 
@@ -101,12 +109,18 @@ TEST(Table, TheBestAtEachLength) {
   report["recommendation"]["winner"] = "hybrid@8192";
   report["candidates"][1]["length"] = 8192;
   report["candidates"][1]["unfinished"] = true;
-  report["by_length"] = {{{"length", 512}, {"best", "hybrid@512"}, {"bits_per_byte", 2.0176}, {"within_doubt", {"mamba2@512", "mamba1@512"}}},
-                         {{"length", 8192}, {"best", "\x1b[2Jm"}, {"bits_per_byte", 2.05}, {"within_doubt", Json::array()}}};
+  report["by_length"] = {
+      {{"length", 512},
+       {"best", "hybrid@512"},
+       {"bits_per_byte", 2.0176},
+       {"within_doubt", {"mamba2@512", "mamba1@512"}}},
+      {{"length", 8192}, {"best", "\x1b[2Jm"}, {"bits_per_byte", 2.05}, {"within_doubt", Json::array()}}};
   const std::string table = report_table(report);
   fits(table);
-  EXPECT_EQ(line_of(table, "best at 512 "), "best at 512 bytes:   hybrid@512, 2.018 bits per byte; not told apart from it: mamba2@512, mamba1@512");
-  EXPECT_EQ(line_of(table, "best at 8192 "), "best at 8192 bytes:  \\x1b[2Jm, 2.050 bits per byte; unfinished: attention@8192");
+  EXPECT_EQ(line_of(table, "best at 512 "),
+            "best at 512 bytes:   hybrid@512, 2.018 bits per byte; not told apart from it: mamba2@512, mamba1@512");
+  EXPECT_EQ(line_of(table, "best at 8192 "),
+            "best at 8192 bytes:  \\x1b[2Jm, 2.050 bits per byte; unfinished: attention@8192");
   report["by_length"][0]["length"] = 1e30;
   report["by_length"][0]["best"] = std::string(300, 'x');
   fits(report_table(report));
@@ -117,7 +131,8 @@ TEST(Table, WhatIsAbsentIsADash) {
   report["candidates"][1] = {{"name", "attention"}, {"status", "stopped"}, {"parameters", 1855872}};
   report["complete"] = false;
   const std::string table = report_table(report);
-  EXPECT_EQ(line_of(table, "  attention"), "  attention        stopped             -          -  1.86 M       -      -        -         -");
+  EXPECT_EQ(line_of(table, "  attention"),
+            "  attention        stopped             -          -  1.86 M       -      -        -         -");
   EXPECT_NE(table.find("\nStopped before all candidates were done.\n"), std::string::npos);
 }
 

@@ -14,25 +14,29 @@ AttentionConfig AttentionConfig::read(const JsonText& block, int64_t d_model) {
   AttentionConfig c;
   read_fields(block, c, {"type"});
   constexpr int64_t most = int64_t{1} << 20;
-  require(c.n_heads >= 1 && c.n_heads <= most, ErrorCode::config, "[attention] n_heads ", c.n_heads, " is not in 1 to ", most, " (", block.where, ")");
+  require(c.n_heads >= 1 && c.n_heads <= most, ErrorCode::config, "[attention] n_heads ", c.n_heads, " is not in 1 to ",
+          most, " (", block.where, ")");
   if (c.n_kv_heads == 0) c.n_kv_heads = c.n_heads;
   require(c.n_kv_heads > 0 && c.n_heads % c.n_kv_heads == 0, ErrorCode::config, "[attention] n_heads ", c.n_heads,
           " is not a multiple of n_kv_heads ", c.n_kv_heads, " (", block.where, ")");
   if (c.headdim == 0) {
-    require(d_model % c.n_heads == 0, ErrorCode::config, "[attention] d_model ", d_model, " is not a multiple of n_heads ", c.n_heads,
-            ": give a headdim (", block.where, ")");
+    require(d_model % c.n_heads == 0, ErrorCode::config, "[attention] d_model ", d_model,
+            " is not a multiple of n_heads ", c.n_heads, ": give a headdim (", block.where, ")");
     c.headdim = d_model / c.n_heads;
   }
-  require(c.headdim >= 1 && c.headdim <= most / c.n_heads * 16, ErrorCode::config, "[attention] headdim ", c.headdim, " is not possible (",
-          block.where, ")");
+  require(c.headdim >= 1 && c.headdim <= most / c.n_heads * 16, ErrorCode::config, "[attention] headdim ", c.headdim,
+          " is not possible (", block.where, ")");
   if (c.rotary_dim == 0) c.rotary_dim = c.headdim;
-  require(!c.rope || (c.rotary_dim > 0 && c.rotary_dim % 2 == 0 && c.rotary_dim <= c.headdim), ErrorCode::config, "[attention] rotary_dim ",
-          c.rotary_dim, " must be even and at most headdim ", c.headdim, " (", block.where, ")");
-  require(c.rope_theta > 0 && std::isfinite(c.rope_theta), ErrorCode::config, "[attention] rope_theta must be above 0 (", block.where, ")");
+  require(!c.rope || (c.rotary_dim > 0 && c.rotary_dim % 2 == 0 && c.rotary_dim <= c.headdim), ErrorCode::config,
+          "[attention] rotary_dim ", c.rotary_dim, " must be even and at most headdim ", c.headdim, " (", block.where,
+          ")");
+  require(c.rope_theta > 0 && std::isfinite(c.rope_theta), ErrorCode::config,
+          "[attention] rope_theta must be above 0 (", block.where, ")");
   require(c.window >= 0, ErrorCode::config, "[attention] window ", c.window, " must be at least 0 (", block.where, ")");
-  require(c.norm_eps > 0 && std::isfinite(c.norm_eps), ErrorCode::config, "[attention] norm_eps ", c.norm_eps, " is not above 0 (", block.where, ")");
-  require(c.d_conv == 0 || (c.d_conv >= 2 && c.d_conv <= 1 << 10), ErrorCode::config, "[attention] d_conv ", c.d_conv, " is not 0 or in 2 to ",
-          1 << 10, " (", block.where, ")");
+  require(c.norm_eps > 0 && std::isfinite(c.norm_eps), ErrorCode::config, "[attention] norm_eps ", c.norm_eps,
+          " is not above 0 (", block.where, ")");
+  require(c.d_conv == 0 || (c.d_conv >= 2 && c.d_conv <= 1 << 10), ErrorCode::config, "[attention] d_conv ", c.d_conv,
+          " is not 0 or in 2 to ", 1 << 10, " (", block.where, ")");
   return c;
 }
 
@@ -48,16 +52,25 @@ Var leaf(Tape& tape, const Parameter& p) { return tape.leaf(p.value, p.grad); }
 }  // namespace
 
 AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
-    : config_(AttentionConfig::read(block, place.d_in)), q_width_(config_.n_heads * config_.headdim), kv_width_(config_.n_kv_heads * config_.headdim),
-      options_{.n_heads = config_.n_heads, .n_kv_heads = config_.n_kv_heads, .headdim = config_.headdim, .value_dim = config_.headdim,
+    : config_(AttentionConfig::read(block, place.d_in)),
+      q_width_(config_.n_heads * config_.headdim),
+      kv_width_(config_.n_kv_heads * config_.headdim),
+      options_{.n_heads = config_.n_heads,
+               .n_kv_heads = config_.n_kv_heads,
+               .headdim = config_.headdim,
+               .value_dim = config_.headdim,
                .window = config_.window},
-      rope_{.heads = config_.n_heads + config_.n_kv_heads, .headdim = config_.headdim, .rotary_dim = config_.rotary_dim,
-            .theta = config_.rope_theta, .interleaved = config_.rope_interleaved},
+      rope_{.heads = config_.n_heads + config_.n_kv_heads,
+            .headdim = config_.headdim,
+            .rotary_dim = config_.rotary_dim,
+            .theta = config_.rope_theta,
+            .interleaved = config_.rope_interleaved},
       norm_{.group_size = config_.headdim, .eps = config_.norm_eps},
       qkv_proj_(place.scope + ".qkv_proj", place.d_in, q_width_ + 2 * kv_width_,
                 {.bias = config_.bias, .parts = {{"q", q_width_}, {"k", kv_width_}, {"v", kv_width_}}}),
       o_proj_(place.scope + ".o_proj", q_width_, place.d_out, {.bias = config_.bias, .scale = place.residual_scale}),
-      conv_weight_(place.scope + ".conv1d.weight", {q_width_ + 2 * kv_width_, config_.d_conv}, near_identity(config_.d_conv)),
+      conv_weight_(place.scope + ".conv1d.weight", {q_width_ + 2 * kv_width_, config_.d_conv},
+                   near_identity(config_.d_conv)),
       norm_weight_(place.scope + ".qk_norm.weight", {q_width_ + kv_width_}, init_constant(1)) {
   norm_weight_.parts = {{"q", q_width_}, {"k", kv_width_}};
 }
@@ -65,7 +78,8 @@ AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
 namespace {
 constexpr size_t k_slot = 0, v_slot = 1, conv_slot = 2;  // as declared
 
-// What one batch carries to the next: of each sequence the last `count` positions, of which there are min(count, its position).
+// What one batch carries to the next: of each sequence the last `count` positions, of which there are min(count, its
+// position).
 int64_t carried_positions(const Rows& rows, int64_t before, int64_t window) {
   int64_t longest = before, there = INT64_MAX;
   for (int64_t s = 0; s < rows.sequences(); ++s) {
@@ -91,12 +105,18 @@ Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool
     start[s] = first - old;
     offsets[s + 1] = static_cast<int32_t>(offsets[s] + old + rows.length(s));
   }
-  Carried c{{{offsets, static_cast<size_t>(S) + 1}, {start, static_cast<size_t>(S)}}, {}, {}, wants_last ? carried_positions(rows, before, window) : 0};
+  Carried c{{{offsets, static_cast<size_t>(S) + 1}, {start, static_cast<size_t>(S)}},
+            {},
+            {},
+            wants_last ? carried_positions(rows, before, window) : 0};
   c.join = {tape.memory().allocate_array<int32_t>(offsets[S]), static_cast<size_t>(offsets[S])};
   c.last = {tape.memory().allocate_array<int32_t>(S * c.count), static_cast<size_t>(S * c.count)};
   for (int64_t s = 0; s < S; ++s) {
-    // Row i of a sequence, counted from the first one of this batch; the earlier ones end the block [s] of what came in.
-    const auto row = [&](int64_t i) { return static_cast<int32_t>(i >= 0 ? rows.begin(s) + i : -1 - ((s + 1) * before + i)); };
+    // Row i of a sequence, counted from the first one of this batch; the earlier ones end the block [s] of what came
+    // in.
+    const auto row = [&](int64_t i) {
+      return static_cast<int32_t>(i >= 0 ? rows.begin(s) + i : -1 - ((s + 1) * before + i));
+    };
     const int64_t length = rows.length(s), old = c.rows.length(s) - length;
     for (int64_t i = -old; i < length; ++i) c.join[static_cast<size_t>(c.rows.begin(s) + old + i)] = row(i);
     for (int64_t i = length - c.count; i < length; ++i)
@@ -112,7 +132,8 @@ Var AttentionMixer::forward(ForwardPass& pass, Var x, const Rows& rows, const At
   const Var projected = qkv_proj_(tape, x);
   CausalConv1dOut conv;
   if (config_.d_conv > 0)
-    conv = causal_conv1d(tape, {projected, leaf(tape, conv_weight_), Var(), /*silu=*/false}, carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
+    conv = causal_conv1d(tape, {projected, leaf(tape, conv_weight_), Var(), /*silu=*/false},
+                         carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var qkv = conv.y ? conv.y : projected;
   Var qk = config_.qk_norm || config_.rope ? tape.columns(qkv, 0, q_width_ + kv_width_) : qkv, normed, turned;
   if (config_.qk_norm) qk = normed = gated_rmsnorm(tape, qk, {}, leaf(tape, norm_weight_), {}, norm_);
@@ -121,7 +142,8 @@ Var AttentionMixer::forward(ForwardPass& pass, Var x, const Rows& rows, const At
   Var k = tape.columns(qk, q_width_, kv_width_), v = tape.columns(qkv, q_width_ + kv_width_, kv_width_);
 
   const int64_t S = rows.sequences();
-  const Var k_before = carried ? pass.initial[at.slot + k_slot] : Var(), v_before = carried ? pass.initial[at.slot + v_slot] : Var();
+  const Var k_before = carried ? pass.initial[at.slot + k_slot] : Var(),
+            v_before = carried ? pass.initial[at.slot + v_slot] : Var();
   const Carried c = carry(tape, rows, carried ? tape.value(k_before).shape[1] : 0, config_.window, wants_last);
   if (wants_last) {
     pass.last[at.slot + k_slot] = gather_rows(tape, k, k_before, c.last, {S, c.count, kv_width_});
@@ -169,7 +191,8 @@ void AttentionMixer::advance(AdvancePass& pass, const View& x, const Rows& rows,
   AttentionOptions options = options_;
   if (pass.max_keys > 0) options.window = options.window > 0 ? std::min(options.window, pass.max_keys) : pass.max_keys;
   const std::span<const KvBlocks> all(blocks, pass.states.size());
-  attention_append(exec, qk.columns(q_width_, kv_width_), qkv.columns(q_width_ + kv_width_, kv_width_), rows, all, options);
+  attention_append(exec, qk.columns(q_width_, kv_width_), qkv.columns(q_width_ + kv_width_, kv_width_), rows, all,
+                   options);
   attention(exec, qk.columns(0, q_width_), heads, rows, all, options);
   o_proj_(exec, heads, y);
 }
@@ -189,10 +212,14 @@ void AttentionMixer::visit_parameters(ParameterVisitor& visitor) {
 }
 
 Cost AttentionMixer::cost(Pass pass, int64_t length, int64_t context) const {
-  const auto seen = [&](int64_t positions) { return config_.window > 0 ? std::min(config_.window, positions) : positions; };
+  const auto seen = [&](int64_t positions) {
+    return config_.window > 0 ? std::min(config_.window, positions) : positions;
+  };
   const auto w = static_cast<double>(seen(length)), n = static_cast<double>(std::max<int64_t>(1, length));
-  const double keys = pass == Pass::step ? static_cast<double>(seen(context + 1)) : w - w * (w - 1) / (2 * n);  // w (w+1) / 2 + (n - w) w, over n
-  const double projections = qkv_proj_.flops() + o_proj_.flops(), filter = 2.0 * static_cast<double>(config_.d_conv * qkv_proj_.out());
+  // w (w+1) / 2 + (n - w) w, over n
+  const double keys = pass == Pass::step ? static_cast<double>(seen(context + 1)) : w - w * (w - 1) / (2 * n);
+  const double projections = qkv_proj_.flops() + o_proj_.flops(),
+               filter = 2.0 * static_cast<double>(config_.d_conv * qkv_proj_.out());
   const double forward = projections + filter + 4 * keys * static_cast<double>(q_width_);
   const int64_t filtered = std::max<int64_t>(0, config_.d_conv - 1) * qkv_proj_.out();
   return {.flops = pass == Pass::backward ? 2 * forward : forward,

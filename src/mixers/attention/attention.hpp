@@ -1,4 +1,5 @@
-// Causal attention with grouped heads, rotary positions; a window, normed queries and keys, a short convolution if wanted. See attention.md.
+// Causal attention with grouped heads, rotary positions; a window, normed queries and keys, a short convolution if
+// wanted. See attention.md.
 #pragma once
 #include "core/fields.hpp"
 #include "mixers/mixer.hpp"
@@ -24,7 +25,8 @@ struct AttentionConfig {
     v.field("rope", rope, "rotary position embeddings (RoPE); false: no positions");
     v.field("rope_theta", rope_theta, "base of the rotary frequencies");
     v.field("rotary_dim", rotary_dim, "channels per head that RoPE rotates, from the first on; 0: headdim");
-    v.field("rope_interleaved", rope_interleaved, "RoPE rotates pairs of neighbouring channels instead of pairs from the two halves");
+    v.field("rope_interleaved", rope_interleaved,
+            "RoPE rotates pairs of neighbouring channels instead of pairs from the two halves");
     v.field("window", window, "sliding window: positions that a query sees, its own included; 0: all");
     v.field("qk_norm", qk_norm, "RMS norm per head of q and k, with learned weights, before RoPE");
     v.field("norm_eps", norm_eps, "epsilon of qk_norm");
@@ -49,8 +51,8 @@ class AttentionMixer : public Mixer {
   AttentionConfig config_;
   int64_t q_width_, kv_width_;  // of q; of k and of v
   AttentionOptions options_;
-  RopeOptions rope_;            // of the heads of q and k, which stand side by side
-  GatedRmsnormOptions norm_;    // of the same heads
+  RopeOptions rope_;          // of the heads of q and k, which stand side by side
+  GatedRmsnormOptions norm_;  // of the same heads
   Linear qkv_proj_, o_proj_;
   Parameter conv_weight_, norm_weight_;
 };

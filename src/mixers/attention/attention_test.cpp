@@ -1,4 +1,5 @@
-// What is special about the attention mixer: keys carried between batches, the narrowed window of inference, bad configs.
+// What is special about the attention mixer: keys carried between batches, the narrowed window of inference, bad
+// configs.
 #include "mixers/attention/attention.hpp"
 
 #include <gtest/gtest.h>
@@ -14,7 +15,8 @@ namespace {
 const Device device = Device::cpu({.threads = 2});
 
 MixerUnderTest mixer(const std::string& fields, DType dtype = DType::f64) {
-  return MixerUnderTest({"attention", "test", "{\"type\": \"attention\", \"n_heads\": 4, \"n_kv_heads\": 2" + fields + "}", 16}, dtype);
+  return MixerUnderTest(
+      {"attention", "test", "{\"type\": \"attention\", \"n_heads\": 4, \"n_kv_heads\": 2" + fields + "}", 16}, dtype);
 }
 
 // Runs three batches of two sequences, each going on where it ended, and returns the rows of y of the second sequence.
@@ -41,8 +43,9 @@ std::vector<double> in_batches(const MixerUnderTest& m, const Tensor& x, const s
 }
 
 TEST(AttentionMixer, CarriedKeysContinueTheSequence) {
-  for (const char* fields : {"", ", \"window\": 9", ", \"window\": 1", ", \"rope_interleaved\": true, \"rotary_dim\": 2",
-                             ", \"d_conv\": 5, \"qk_norm\": true", ", \"d_conv\": 3, \"window\": 9"}) {
+  for (const char* fields :
+       {"", ", \"window\": 9", ", \"window\": 1", ", \"rope_interleaved\": true, \"rotary_dim\": 2",
+        ", \"d_conv\": 5, \"qk_norm\": true", ", \"d_conv\": 3, \"window\": 9"}) {
     const MixerUnderTest m = mixer(fields);
     const Tensor x = m.input(60, 1);
     const Ragged whole({60});
@@ -60,7 +63,8 @@ TEST(AttentionMixer, WithoutAWindowABatchSeesOneBatchBack) {
   const Ragged rows({30});
   const std::vector<double> seen = narrow.forward(device, x, rows.rows()).outputs.at("y");
   const auto row20 = static_cast<ptrdiff_t>(20 * 16);  // the first of the third batch sees itself and ten before
-  EXPECT_LE(max_error({y.begin() + row20, y.begin() + row20 + 16}, {seen.begin() + row20, seen.begin() + row20 + 16}), 1e-12);
+  EXPECT_LE(max_error({y.begin() + row20, y.begin() + row20 + 16}, {seen.begin() + row20, seen.begin() + row20 + 16}),
+            1e-12);
 }
 
 TEST(AttentionMixer, MaxKeysSlides) {
@@ -105,7 +109,8 @@ TEST(AttentionMixer, NormedQueriesAndKeysForgetTheirLength) {
 TEST(AttentionMixer, OptionsStartAsTheyShouldAndAreCounted) {
   const Place place{16, 16, 0, 0.5, "m"};
   const std::string heads = R"({"type": "attention", "n_heads": 4, "n_kv_heads": 2)";
-  AttentionMixer plain({heads + "}", "test"}, place), full({heads + R"(, "qk_norm": true, "d_conv": 3})", "test"}, place);
+  AttentionMixer plain({heads + "}", "test"}, place),
+      full({heads + R"(, "qk_norm": true, "d_conv": 3})", "test"}, place);
   struct Start : ParameterVisitor {
     std::map<std::string, std::vector<double>> values;
     std::map<std::string, bool> decay;
@@ -124,7 +129,8 @@ TEST(AttentionMixer, OptionsStartAsTheyShouldAndAreCounted) {
   EXPECT_EQ(start.values.at("m.qk_norm.weight"), std::vector<double>(24, 1));
   const std::vector<double>& taps = start.values.at("m.conv1d.weight");
   ASSERT_EQ(taps.size(), size_t{32 * 3});
-  for (size_t i = 0; i < taps.size(); ++i) EXPECT_LE(std::abs(taps[i] - (i % 3 == 2 ? 1 : 0)), 1 / std::sqrt(3.0) + 1e-6) << i;
+  for (size_t i = 0; i < taps.size(); ++i)
+    EXPECT_LE(std::abs(taps[i] - (i % 3 == 2 ? 1 : 0)), 1 / std::sqrt(3.0) + 1e-6) << i;
   EXPECT_NE(taps[0], taps[3]);
   EXPECT_FALSE(start.decay.at("m.conv1d.weight") || start.decay.at("m.qk_norm.weight"));
 
@@ -136,9 +142,10 @@ TEST(AttentionMixer, OptionsStartAsTheyShouldAndAreCounted) {
 }
 
 TEST(AttentionMixer, ImpossibleConfigsAreNamed) {
-  for (const char* fields : {", \"n_kv_heads\": 3", ", \"rotary_dim\": 3", ", \"rotary_dim\": 6", ", \"window\": -1", ", \"headdim\": 1099511627776",
-                             ", \"rope_theta\": 0", ", \"head\": 2", ", \"n_heads\": 0", ", \"d_conv\": 1", ", \"d_conv\": -4", ", \"d_conv\": 1025",
-                             ", \"norm_eps\": 0", ", \"norm_eps\": \"inf\"", ", \"qk_norm\": 1"}) {
+  for (const char* fields :
+       {", \"n_kv_heads\": 3", ", \"rotary_dim\": 3", ", \"rotary_dim\": 6", ", \"window\": -1",
+        ", \"headdim\": 1099511627776", ", \"rope_theta\": 0", ", \"head\": 2", ", \"n_heads\": 0", ", \"d_conv\": 1",
+        ", \"d_conv\": -4", ", \"d_conv\": 1025", ", \"norm_eps\": 0", ", \"norm_eps\": \"inf\"", ", \"qk_norm\": 1"}) {
     try {
       AttentionConfig::read({"{\"type\": \"attention\", \"n_heads\": 4" + std::string(fields) + "}", "here"}, 16);
       ADD_FAILURE() << fields;

@@ -16,41 +16,46 @@ Mamba1Config Mamba1Config::read(const JsonText& block, int64_t d_model) {
   Mamba1Config c;
   read_fields(block, c, {"type"});
   const auto within = [&](const char* name, int64_t value, int64_t least, int64_t most) {
-    require(value >= least && value <= most, ErrorCode::config, "[mamba1] ", name, " ", value, " is not in ", least, " to ", most, " (",
-            block.where, ")");
+    require(value >= least && value <= most, ErrorCode::config, "[mamba1] ", name, " ", value, " is not in ", least,
+            " to ", most, " (", block.where, ")");
   };
   within("d_state", c.d_state, 1, 1 << 16);
   within("d_conv", c.d_conv, 2, 1 << 10);
   within("expand", c.expand, 1, 1 << 10);
   within("dt_rank", c.dt_rank, 0, 1 << 16);
   if (c.dt_rank == 0) c.dt_rank = (d_model + 15) / 16;
-  require(c.dt_min > 0 && c.dt_max >= c.dt_min && std::isfinite(c.dt_max), ErrorCode::config, "[mamba1] dt_min ", c.dt_min, " and dt_max ",
-          c.dt_max, " are no range above 0 (", block.where, ")");
-  require(c.dt_init_floor > 0 && std::isfinite(c.dt_init_floor), ErrorCode::config, "[mamba1] dt_init_floor ", c.dt_init_floor,
-          " is not above 0 (", block.where, ")");
+  require(c.dt_min > 0 && c.dt_max >= c.dt_min && std::isfinite(c.dt_max), ErrorCode::config, "[mamba1] dt_min ",
+          c.dt_min, " and dt_max ", c.dt_max, " are no range above 0 (", block.where, ")");
+  require(c.dt_init_floor > 0 && std::isfinite(c.dt_init_floor), ErrorCode::config, "[mamba1] dt_init_floor ",
+          c.dt_init_floor, " is not above 0 (", block.where, ")");
   return c;
 }
 
 namespace {
 // So that softplus(dt_proj.bias) is log-uniform.
 Init inverse_softplus(const Mamba1Config& c) {
-  return [low = std::log(c.dt_min), high = std::log(c.dt_max), floor = c.dt_init_floor](const Random& random, uint64_t i) {
-    const double dt = std::max(floor, std::exp(low + (high - low) * random.uniform(i)));
-    return dt + std::log(-std::expm1(-dt));
-  };
+  return
+      [low = std::log(c.dt_min), high = std::log(c.dt_max), floor = c.dt_init_floor](const Random& random, uint64_t i) {
+        const double dt = std::max(floor, std::exp(low + (high - low) * random.uniform(i)));
+        return dt + std::log(-std::expm1(-dt));
+      };
 }
 
 // A = -1, -2 .. -d_state for every channel (S4D-real; section 3.6 of the paper).
 Init log_of_counting(int64_t d_state) {
-  return [d_state](const Random&, uint64_t i) { return std::log(static_cast<double>(i % static_cast<uint64_t>(d_state) + 1)); };
+  return [d_state](const Random&, uint64_t i) {
+    return std::log(static_cast<double>(i % static_cast<uint64_t>(d_state) + 1));
+  };
 }
 
 Var leaf(Tape& tape, const Parameter& p) { return tape.leaf(p.value, p.grad); }
 }  // namespace
 
 Mamba1::Mamba1(const JsonText& block, const Place& place)
-    : config_(Mamba1Config::read(block, place.d_in)), d_inner_(config_.expand * place.d_in),
-      in_proj_(place.scope + ".in_proj", place.d_in, 2 * d_inner_, {.bias = config_.bias, .parts = {{"x", d_inner_}, {"z", d_inner_}}}),
+    : config_(Mamba1Config::read(block, place.d_in)),
+      d_inner_(config_.expand * place.d_in),
+      in_proj_(place.scope + ".in_proj", place.d_in, 2 * d_inner_,
+               {.bias = config_.bias, .parts = {{"x", d_inner_}, {"z", d_inner_}}}),
       x_proj_(place.scope + ".x_proj", d_inner_, config_.dt_rank + 2 * config_.d_state,
               {.parts = {{"dt", config_.dt_rank}, {"B", config_.d_state}, {"C", config_.d_state}}}),
       dt_proj_(place.scope + ".dt_proj", config_.dt_rank, d_inner_),
@@ -58,7 +63,8 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
                 {.bias = config_.bias, .scale = place.residual_scale}),
       conv_weight_(place.scope + ".conv1d.weight", {d_inner_, config_.d_conv},
                    init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
-      conv_bias_(place.scope + ".conv1d.bias", {d_inner_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
+      conv_bias_(place.scope + ".conv1d.bias", {d_inner_},
+                 init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
       dt_bias_(place.scope + ".dt_proj.bias", {d_inner_}, inverse_softplus(config_)),
       A_log_(place.scope + ".A_log", {d_inner_, config_.d_state}, log_of_counting(config_.d_state)),
       D_(place.scope + ".D", {d_inner_}, init_constant(1)) {
@@ -75,7 +81,8 @@ Var Mamba1::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) co
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
   const Var xz = in_proj_(tape, u);
   const CausalConv1dOut conv = causal_conv1d(
-      tape, {tape.columns(xz, 0, d_inner_), leaf(tape, conv_weight_), config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
+      tape,
+      {tape.columns(xz, 0, d_inner_), leaf(tape, conv_weight_), config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
       carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var dt_B_C = x_proj_(tape, conv.y);
   const SelectiveScanInputs<Var> in{.u = conv.y,
@@ -109,8 +116,9 @@ void Mamba1::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
   }
 
   in_proj_(exec, u, xz);
-  causal_conv1d(exec, {xz.columns(0, d_inner_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows,
-                conv_states, x);
+  causal_conv1d(exec,
+                {xz.columns(0, d_inner_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()},
+                rows, conv_states, x);
   x_proj_(exec, x, dt_B_C);
   dt_proj_(exec, dt_B_C.columns(0, rank), delta);
   const ScanA::Made A = A_(exec);

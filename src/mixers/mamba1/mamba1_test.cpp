@@ -44,8 +44,7 @@ TEST(Mamba1, StartsLikeTheOriginal) {
   EXPECT_EQ(values.at("m.x_proj.weight").size(), size_t{48 * (2 + 2 * 8)});
   EXPECT_EQ(values.at("m.conv1d.weight").size(), size_t{48 * 4});
   EXPECT_EQ(values.size(), 9u);
-  for (const auto& [name, decay] : visitor.decay)
-    EXPECT_EQ(decay, name.ends_with(".weight")) << name;
+  for (const auto& [name, decay] : visitor.decay) EXPECT_EQ(decay, name.ends_with(".weight")) << name;
 }
 
 TEST(Mamba1, BadConfigsAreNamed) {

@@ -1,5 +1,5 @@
-// The A of inference: -exp(A_log) of a parameter, and how the fast kernel wants it laid out for one group of channels, both made once instead of
-// at every step.
+// The A of inference: -exp(A_log) of a parameter, and how the fast kernel wants it laid out for one group of channels,
+// both made once instead of at every step.
 #pragma once
 #include <array>
 #include <atomic>
@@ -11,8 +11,8 @@
 
 namespace statera {
 
-// Borrows A_log [D, d_state] from whoever owns the parameter, which raises `version` when it changes the value. Made at first use and again
-// after a change. Thread safe as long as nobody changes the value meanwhile.
+// Borrows A_log [D, d_state] from whoever owns the parameter, which raises `version` when it changes the value. Made at
+// first use and again after a change. Thread safe as long as nobody changes the value meanwhile.
 class ScanA {
  public:
   struct Made {

@@ -22,34 +22,42 @@ Tensor random_tensor(DType dtype, const char* name, const Shape& shape) {
 // y and the state; with the A of `made`, or of this call.
 std::vector<double> scan(const Device& device, const Tensor& A_log, const ScanA* made) {
   const DType dtype = A_log.dtype();
-  const Tensor u = random_tensor(dtype, "u", {length, channels}), delta = random_tensor(dtype, "delta", {length, channels});
+  const Tensor u = random_tensor(dtype, "u", {length, channels}),
+               delta = random_tensor(dtype, "delta", {length, channels});
   const Tensor B = random_tensor(dtype, "B", {length, d_state}), C = random_tensor(dtype, "C", {length, d_state});
   const Tensor y(dtype, {length, channels}), own(dtype, A_log.shape()), state(dtype, A_log.shape());
   Arena scratch;
   Exec exec{device.pool(), scratch, device.kernels()};
   ScanA::Made A{own, nullptr};
-  if (made) A = (*made)(exec);
-  else neg_exp(exec, A_log, own);
+  if (made)
+    A = (*made)(exec);
+  else
+    neg_exp(exec, A_log, own);
   const std::vector<int32_t> offsets{0, length};
   const std::vector<int64_t> start{0};
   void* pointer = state.view().data;
-  selective_scan(exec, {.u = u, .delta = delta, .A = A.A, .B = B, .C = C, .D = {}, .z = {}, .delta_bias = {}}, {offsets, start}, &pointer, y, A.packed);
+  selective_scan(exec, {.u = u, .delta = delta, .A = A.A, .B = B, .C = C, .D = {}, .z = {}, .delta_bias = {}},
+                 {offsets, start}, &pointer, y, A.packed);
   std::vector<double> all = to_doubles(y), last = to_doubles(state);
   all.insert(all.end(), last.begin(), last.end());
   return all;
 }
 
 TEST(ScanA, IsWhatEveryCallWouldMakeOfIt) {
-  const Device fast = Device::cpu({.threads = 2}), reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
+  const Device fast = Device::cpu({.threads = 2}),
+               reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
   for (const DType dtype : {DType::f32, DType::f64}) {
     const Tensor A_log = random_tensor(dtype, "A_log", {channels, d_state});
     std::atomic<uint64_t> version{0};
     ScanA made;
     made.bind(A_log, &version);
     for (int round = 0; round < 3; ++round) {
-      for (const Device& device : {fast, reference}) EXPECT_EQ(scan(device, A_log, &made), scan(device, A_log, nullptr)) << name_of(dtype) << " round " << round;
-      if (dtype == DType::f32) A_log.as<float>()[7] += 0.25f;
-      else A_log.as<double>()[7] += 0.25;
+      for (const Device& device : {fast, reference})
+        EXPECT_EQ(scan(device, A_log, &made), scan(device, A_log, nullptr)) << name_of(dtype) << " round " << round;
+      if (dtype == DType::f32)
+        A_log.as<float>()[7] += 0.25f;
+      else
+        A_log.as<double>()[7] += 0.25;
       version.fetch_add(1);
     }
   }

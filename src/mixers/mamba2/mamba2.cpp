@@ -15,8 +15,8 @@ Mamba2Config Mamba2Config::read(const JsonText& block, int64_t d_model) {
   Mamba2Config c;
   read_fields(block, c, {"type"});
   const auto within = [&](const char* name, int64_t value, int64_t least, int64_t most) {
-    require(value >= least && value <= most, ErrorCode::config, "[mamba2] ", name, " ", value, " is not in ", least, " to ", most, " (",
-            block.where, ")");
+    require(value >= least && value <= most, ErrorCode::config, "[mamba2] ", name, " ", value, " is not in ", least,
+            " to ", most, " (", block.where, ")");
   };
   within("d_state", c.d_state, 1, 1 << 16);
   within("d_conv", c.d_conv, 2, 1 << 10);
@@ -28,21 +28,23 @@ Mamba2Config Mamba2Config::read(const JsonText& block, int64_t d_model) {
   if (c.norm_groups == 0) c.norm_groups = c.n_groups;
   const int64_t d_inner = c.expand * d_model;
   const auto divides = [&](const char* name, int64_t part, const char* of, int64_t whole) {
-    require(whole % part == 0, ErrorCode::config, "[mamba2] ", name, " ", part, " does not divide ", of, " ", whole, " (", block.where, ")");
+    require(whole % part == 0, ErrorCode::config, "[mamba2] ", name, " ", part, " does not divide ", of, " ", whole,
+            " (", block.where, ")");
   };
   divides("headdim", c.headdim, "d_inner", d_inner);
   divides("n_groups", c.n_groups, "the number of heads", d_inner / c.headdim);
   divides("norm_groups", c.norm_groups, "d_inner", d_inner);
   const auto ordered = [&](const char* name, double low, double high, double least) {
-    require(low >= least && high >= low && std::isfinite(low), ErrorCode::config, "[mamba2] ", name, "_min ", low, " and ", name, "_max ", high,
-            " are no range above ", least, " (", block.where, ")");
+    require(low >= least && high >= low && std::isfinite(low), ErrorCode::config, "[mamba2] ", name, "_min ", low,
+            " and ", name, "_max ", high, " are no range above ", least, " (", block.where, ")");
   };
   ordered("dt", c.dt_min, c.dt_max, 1e-12);
   ordered("dt_limit", c.dt_limit_min, c.dt_limit_max, 0);
   ordered("A_init", c.A_init_min, c.A_init_max, 1e-12);
-  require(std::isfinite(c.dt_max) && std::isfinite(c.A_init_max), ErrorCode::config, "[mamba2] dt_max and A_init_max are finite (", block.where, ")");
-  require(c.dt_init_floor > 0 && c.norm_eps > 0 && std::isfinite(c.dt_init_floor) && std::isfinite(c.norm_eps), ErrorCode::config,
-          "[mamba2] dt_init_floor and norm_eps are above 0 (", block.where, ")");
+  require(std::isfinite(c.dt_max) && std::isfinite(c.A_init_max), ErrorCode::config,
+          "[mamba2] dt_max and A_init_max are finite (", block.where, ")");
+  require(c.dt_init_floor > 0 && c.norm_eps > 0 && std::isfinite(c.dt_init_floor) && std::isfinite(c.norm_eps),
+          ErrorCode::config, "[mamba2] dt_init_floor and norm_eps are above 0 (", block.where, ")");
   return c;
 }
 
@@ -53,20 +55,28 @@ Init log_of_uniform(double low, double high) {
 
 // So that softplus(dt_bias) is log-uniform.
 Init inverse_softplus(const Mamba2Config& c) {
-  return [low = std::log(c.dt_min), high = std::log(c.dt_max), floor = c.dt_init_floor](const Random& random, uint64_t i) {
-    const double dt = std::max(floor, std::exp(low + (high - low) * random.uniform(i)));
-    return dt + std::log(-std::expm1(-dt));
-  };
+  return
+      [low = std::log(c.dt_min), high = std::log(c.dt_max), floor = c.dt_init_floor](const Random& random, uint64_t i) {
+        const double dt = std::max(floor, std::exp(low + (high - low) * random.uniform(i)));
+        return dt + std::log(-std::expm1(-dt));
+      };
 }
 
 Var leaf(Tape& tape, const Parameter& p) { return tape.leaf(p.value, p.grad); }
 }  // namespace
 
 Mamba2::Mamba2(const JsonText& block, const Place& place)
-    : config_(Mamba2Config::read(block, place.d_in)), d_inner_(config_.expand * place.d_in), n_heads_(d_inner_ / config_.headdim),
+    : config_(Mamba2Config::read(block, place.d_in)),
+      d_inner_(config_.expand * place.d_in),
+      n_heads_(d_inner_ / config_.headdim),
       conv_dim_(d_inner_ + 2 * config_.n_groups * config_.d_state),
-      ssd_{.n_groups = config_.n_groups, .chunk_size = config_.chunk_size, .dt_limit_min = config_.dt_limit_min, .dt_limit_max = config_.dt_limit_max},
-      norm_{.group_size = d_inner_ / config_.norm_groups, .eps = config_.norm_eps, .norm_before_gate = config_.norm_before_gate},
+      ssd_{.n_groups = config_.n_groups,
+           .chunk_size = config_.chunk_size,
+           .dt_limit_min = config_.dt_limit_min,
+           .dt_limit_max = config_.dt_limit_max},
+      norm_{.group_size = d_inner_ / config_.norm_groups,
+            .eps = config_.norm_eps,
+            .norm_before_gate = config_.norm_before_gate},
       in_proj_(place.scope + ".in_proj", place.d_in, d_inner_ + conv_dim_ + n_heads_,
                {.bias = config_.bias,
                 .parts = {{"z", d_inner_},
@@ -76,11 +86,14 @@ Mamba2::Mamba2(const JsonText& block, const Place& place)
                           {"dt", n_heads_}}}),
       out_proj_(place.scope + ".out_proj", d_inner_, place.d_out,
                 {.bias = config_.bias, .scale = place.residual_scale}),
-      conv_weight_(place.scope + ".conv1d.weight", {conv_dim_, config_.d_conv}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
-      conv_bias_(place.scope + ".conv1d.bias", {conv_dim_}, init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
+      conv_weight_(place.scope + ".conv1d.weight", {conv_dim_, config_.d_conv},
+                   init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv))), true),
+      conv_bias_(place.scope + ".conv1d.bias", {conv_dim_},
+                 init_uniform(1 / std::sqrt(static_cast<double>(config_.d_conv)))),
       dt_bias_(place.scope + ".dt_bias", {n_heads_}, inverse_softplus(config_)),
       A_log_(place.scope + ".A_log", {n_heads_}, log_of_uniform(config_.A_init_min, config_.A_init_max)),
-      D_(place.scope + ".D", {n_heads_}, init_constant(1)), norm_weight_(place.scope + ".norm.weight", {d_inner_}, init_constant(1)) {}
+      D_(place.scope + ".D", {n_heads_}, init_constant(1)),
+      norm_weight_(place.scope + ".norm.weight", {d_inner_}, init_constant(1)) {}
 
 namespace {
 constexpr size_t conv_slot = 0, ssm_slot = 1;  // as declared
@@ -92,12 +105,15 @@ Var Mamba2::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) co
   const int64_t BC = config_.n_groups * config_.d_state;
   const Var zxbcdt = in_proj_(tape, u);
   const Var z = tape.columns(zxbcdt, 0, d_inner_), dt = tape.columns(zxbcdt, d_inner_ + conv_dim_, n_heads_);
-  const CausalConv1dOut conv = causal_conv1d(
-      tape, {tape.columns(zxbcdt, d_inner_, conv_dim_), leaf(tape, conv_weight_), config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
-      carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
-  const Var x = tape.columns(conv.y, 0, d_inner_), B = tape.columns(conv.y, d_inner_, BC), C = tape.columns(conv.y, d_inner_ + BC, BC);
+  const CausalConv1dOut conv = causal_conv1d(tape,
+                                             {tape.columns(zxbcdt, d_inner_, conv_dim_), leaf(tape, conv_weight_),
+                                              config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
+                                             carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
+  const Var x = tape.columns(conv.y, 0, d_inner_), B = tape.columns(conv.y, d_inner_, BC),
+            C = tape.columns(conv.y, d_inner_ + BC, BC);
   const Var A = neg_exp(tape, leaf(tape, A_log_));
-  const SsdOut scan = ssd(tape, {x, dt, A, B, C, leaf(tape, D_), leaf(tape, dt_bias_)}, carried ? pass.initial[at.slot + ssm_slot] : Var(), rows, ssd_);
+  const SsdOut scan = ssd(tape, {x, dt, A, B, C, leaf(tape, D_), leaf(tape, dt_bias_)},
+                          carried ? pass.initial[at.slot + ssm_slot] : Var(), rows, ssd_);
   tape.forget(conv.y);
   const Var normed = gated_rmsnorm(tape, scan.y, z, leaf(tape, norm_weight_), {}, norm_);
   const Var y = out_proj_(tape, normed);
@@ -111,7 +127,8 @@ void Mamba2::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
   const ArenaScope scope(exec.scratch);
   const auto matrix = [&](int64_t width) { return exec.scratch.allocate(u.dtype, {u.rows(), width}); };
   const int64_t BC = config_.n_groups * config_.d_state;
-  const View zxbcdt = matrix(in_proj_.out()), xbc = matrix(conv_dim_), scanned = matrix(d_inner_), normed = matrix(d_inner_);
+  const View zxbcdt = matrix(in_proj_.out()), xbc = matrix(conv_dim_), scanned = matrix(d_inner_),
+             normed = matrix(d_inner_);
   const View A = exec.scratch.allocate(u.dtype, {n_heads_});
   void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
   void** ssm_states = exec.scratch.allocate_array<void*>(rows.sequences());
@@ -121,12 +138,14 @@ void Mamba2::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
   }
 
   in_proj_(exec, u, zxbcdt);
-  causal_conv1d(exec, {zxbcdt.columns(d_inner_, conv_dim_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()}, rows,
-                conv_states, xbc);
+  causal_conv1d(
+      exec,
+      {zxbcdt.columns(d_inner_, conv_dim_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()},
+      rows, conv_states, xbc);
   neg_exp(exec, A_log_.value, A);
   ssd(exec,
-      {xbc.columns(0, d_inner_), zxbcdt.columns(d_inner_ + conv_dim_, n_heads_), A, xbc.columns(d_inner_, BC), xbc.columns(d_inner_ + BC, BC),
-       D_.value, dt_bias_.value},
+      {xbc.columns(0, d_inner_), zxbcdt.columns(d_inner_ + conv_dim_, n_heads_), A, xbc.columns(d_inner_, BC),
+       xbc.columns(d_inner_ + BC, BC), D_.value, dt_bias_.value},
       rows, ssd_, ssm_states, scanned);
   gated_rmsnorm(exec, scanned, zxbcdt.columns(0, d_inner_), norm_weight_.value, {}, norm_, normed);
   out_proj_(exec, normed, y);
@@ -147,9 +166,12 @@ void Mamba2::visit_parameters(ParameterVisitor& visitor) {
 }
 
 Cost Mamba2::cost(Pass pass, int64_t length, int64_t) const {
-  const double projections = in_proj_.flops() + out_proj_.flops(), filter = 2.0 * static_cast<double>(conv_weight_.elements());
-  const auto state = static_cast<double>(d_inner_ * config_.d_state), q = static_cast<double>(std::min(config_.chunk_size, length));
-  const double near = q * static_cast<double>(config_.n_groups * config_.d_state + d_inner_);  // C B^T and its product with x, lower triangles
+  const double projections = in_proj_.flops() + out_proj_.flops(),
+               filter = 2.0 * static_cast<double>(conv_weight_.elements());
+  const auto state = static_cast<double>(d_inner_ * config_.d_state),
+             q = static_cast<double>(std::min(config_.chunk_size, length));
+  // C B^T and its product with x, lower triangles
+  const double near = q * static_cast<double>(config_.n_groups * config_.d_state + d_inner_);
   const double forward = projections + filter + (pass == Pass::step ? 5 * state : near + 4 * state);
   return {.flops = pass == Pass::backward ? 2 * forward : forward,
           .state_bytes = (state + static_cast<double>((config_.d_conv - 1) * conv_dim_)) * sizeof(float)};

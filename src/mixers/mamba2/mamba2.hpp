@@ -1,4 +1,5 @@
-// Mamba-2: parallel projections, a short convolution, the state-space recurrence with one decay a head, a gated norm. See mamba2.md.
+// Mamba-2: parallel projections, a short convolution, the state-space recurrence with one decay a head, a gated norm.
+// See mamba2.md.
 #pragma once
 #include <limits>
 
@@ -35,7 +36,8 @@ struct Mamba2Config {
     v.field("A_init_max", A_init_max, "largest initial decay rate -A");
     v.field("norm_eps", norm_eps, "epsilon of the gated RMS norm");
     v.field("norm_groups", norm_groups, "number of groups that the gated RMS norm is taken over; 0: n_groups");
-    v.field("norm_before_gate", norm_before_gate, "normalises before the gate, norm(y) silu(z), instead of after it, norm(y silu(z))");
+    v.field("norm_before_gate", norm_before_gate,
+            "normalises before the gate, norm(y) silu(z), instead of after it, norm(y silu(z))");
     v.field("conv_bias", conv_bias, "the convolution has a bias");
     v.field("bias", bias, "the projections have biases");
   }

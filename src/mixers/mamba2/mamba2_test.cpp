@@ -37,7 +37,8 @@ TEST(Mamba2, StartsLikeTheOriginal) {
   for (double a : values.at("m.A_log")) EXPECT_TRUE(a >= 0 && a <= std::log(16) + 1e-6) << a;
   for (double d : values.at("m.D")) EXPECT_EQ(d, 1);
   for (double w : values.at("m.out_proj.weight")) EXPECT_LE(std::abs(w), 0.5 / std::sqrt(48.0) + 1e-6);
-  for (const char* name : {"m.in_proj.weight", "m.conv1d.weight", "m.conv1d.bias", "m.norm.weight"}) EXPECT_TRUE(values.contains(name)) << name;
+  for (const char* name : {"m.in_proj.weight", "m.conv1d.weight", "m.conv1d.bias", "m.norm.weight"})
+    EXPECT_TRUE(values.contains(name)) << name;
   EXPECT_EQ(values.size(), 8u);
   EXPECT_EQ(values.at("m.in_proj.weight").size(), size_t{24 * (2 * 48 + 2 * 8 + 24)});
 }

@@ -21,7 +21,8 @@ MlpConfig read_swiglu(const JsonText& config) {
 // Before any memory is asked for.
 const MlpConfig& checked(const MlpConfig& c, const std::string& where) {
   constexpr int64_t most = int64_t{1} << 24;
-  require(c.d_ff >= 1 && c.d_ff <= most, ErrorCode::config, "[mlp] d_ff ", c.d_ff, " is not in 1 to ", most, " (", where, ")");
+  require(c.d_ff >= 1 && c.d_ff <= most, ErrorCode::config, "[mlp] d_ff ", c.d_ff, " is not in 1 to ", most, " (",
+          where, ")");
   return c;
 }
 
@@ -35,7 +36,8 @@ LinearOptions up_options(const MlpConfig& c) {
 Mlp::Mlp(const MlpConfig& config, const Place& place, const std::string& where)
     : config_(checked(config, where)),
       activation_(activation_named(config.activation, where)),
-      up_(place.scope + (config.gated ? ".gate_up" : ".up"), place.d_in, (config.gated ? 2 : 1) * config.d_ff, up_options(config)),
+      up_(place.scope + (config.gated ? ".gate_up" : ".up"), place.d_in, (config.gated ? 2 : 1) * config.d_ff,
+          up_options(config)),
       down_(place.scope + ".down", config.d_ff, place.d_out, {.bias = config.bias, .scale = place.residual_scale}) {}
 
 Mlp::Mlp(const JsonText& config, const Place& place) : Mlp(read(config), place, config.where) {}
@@ -44,7 +46,8 @@ Swiglu::Swiglu(const JsonText& config, const Place& place) : Mlp(read_swiglu(con
 
 Var Mlp::forward(ForwardPass& pass, Var x, const Rows&, const At&) const {
   Tape& tape = pass.tape;
-  const Var up = up_(tape, x), hidden = config_.gated ? glu(tape, activation_, up) : activate(tape, activation_, up), y = down_(tape, hidden);
+  const Var up = up_(tape, x), hidden = config_.gated ? glu(tape, activation_, up) : activate(tape, activation_, up),
+            y = down_(tape, hidden);
   tape.forget(hidden);
   return y;
 }
@@ -55,8 +58,10 @@ void Mlp::advance(AdvancePass& pass, const View& x, const Rows&, const At&, cons
   const View up = exec.scratch.allocate(x.dtype, {x.rows(), up_.out()});
   const View hidden = exec.scratch.allocate(x.dtype, {x.rows(), down_.in()});
   up_(exec, x, up);
-  if (config_.gated) glu(exec, activation_, up, hidden);
-  else activate(exec, activation_, up, hidden);
+  if (config_.gated)
+    glu(exec, activation_, up, hidden);
+  else
+    activate(exec, activation_, up, hidden);
   down_(exec, hidden, y);
 }
 
@@ -65,6 +70,8 @@ void Mlp::visit_parameters(ParameterVisitor& visitor) {
   down_.visit(visitor);
 }
 
-Cost Mlp::cost(Pass pass, int64_t, int64_t) const { return {.flops = (pass == Pass::backward ? 2 : 1) * (up_.flops() + down_.flops())}; }
+Cost Mlp::cost(Pass pass, int64_t, int64_t) const {
+  return {.flops = (pass == Pass::backward ? 2 : 1) * (up_.flops() + down_.flops())};
+}
 
 }  // namespace statera

@@ -16,7 +16,8 @@ struct MlpConfig {
 
   void visit(FieldVisitor& v) {
     v.field("d_ff", d_ff, "hidden width of the MLP");
-    v.field("activation", activation, "activation function: silu, gelu, gelu_tanh, relu, squared_relu, tanh or sigmoid");
+    v.field("activation", activation,
+            "activation function: silu, gelu, gelu_tanh, relu, squared_relu, tanh or sigmoid");
     v.field("gated", gated, "gated MLP (GLU): the activation of one projection is multiplied by another projection");
     v.field("bias", bias, "both projections have biases");
   }

@@ -6,7 +6,8 @@
 namespace statera {
 
 const std::vector<std::string_view>& activation_names() {
-  static const std::vector<std::string_view> names = {"silu", "gelu", "gelu_tanh", "relu", "squared_relu", "tanh", "sigmoid"};
+  static const std::vector<std::string_view> names = {"silu",         "gelu", "gelu_tanh", "relu",
+                                                      "squared_relu", "tanh", "sigmoid"};
   return names;
 }
 
@@ -21,15 +22,24 @@ Activation activation_named(const std::string& name, const std::string& where) {
 
 namespace {
 int64_t half_width(const View& gate_up) {
-  require(gate_up.shape.rank() == 2 && gate_up.cols() % 2 == 0, ErrorCode::shape, "[glu] expected [N, 2 C], got ", gate_up.shape);
+  require(gate_up.shape.rank() == 2 && gate_up.cols() % 2 == 0, ErrorCode::shape, "[glu] expected [N, 2 C], got ",
+          gate_up.shape);
   return gate_up.cols() / 2;
 }
 
 template <class T>
 ActivationForward<T> arguments(Activation f, const View& x, bool gated, const ActivationFactors& factors) {
   const int64_t columns = gated ? x.cols() / 2 : x.cols();
-  return {.f = f, .x = x.as<T>(), .up = gated ? x.as<T>() + columns : nullptr, .y = nullptr, .rows = x.rows(), .columns = columns, .stride = x.stride,
-          .y_stride = 0, .in = factors.in, .out = factors.out};
+  return {.f = f,
+          .x = x.as<T>(),
+          .up = gated ? x.as<T>() + columns : nullptr,
+          .y = nullptr,
+          .rows = x.rows(),
+          .columns = columns,
+          .stride = x.stride,
+          .y_stride = 0,
+          .in = factors.in,
+          .out = factors.out};
 }
 
 void forward(Exec& exec, Activation f, const View& x, bool gated, const View& y, const ActivationFactors& factors) {
@@ -42,13 +52,15 @@ void forward(Exec& exec, Activation f, const View& x, bool gated, const View& y,
   });
 }
 
-void backward(Exec exec, Activation f, const View& x, bool gated, const View& dy, const View& dx, const ActivationFactors& factors) {
+void backward(Exec exec, Activation f, const View& x, bool gated, const View& dy, const View& dx,
+              const ActivationFactors& factors) {
   dispatch(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     const ActivationForward<T> a = arguments<T>(f, x, gated, factors);
     T* to = dx.as<T>();
     pick<T>(exec, activation_ref_f64, activation_ref_f32, activation_cpu)
-        .backward({.in = a, .dy = dy.as<T>(), .dx = to, .dup = gated ? to + a.columns : nullptr, .dstride = dx.stride}, exec);
+        .backward({.in = a, .dy = dy.as<T>(), .dx = to, .dup = gated ? to + a.columns : nullptr, .dstride = dx.stride},
+                  exec);
   });
 }
 
@@ -60,10 +72,13 @@ Var on_tape(Tape& tape, const char* name, Activation f, Var x, bool gated, const
     forward(exec, f, t.value(x), gated, t.value(y), factors);
   };
   run(tape);
-  tape.record(name, {y}, [=](Tape& t) {
-    const GradSink dx(t, x);
-    backward(t.exec(), f, t.value(x), gated, t.grad(y), dx.view(), factors);
-  }, run);
+  tape.record(
+      name, {y},
+      [=](Tape& t) {
+        const GradSink dx(t, x);
+        backward(t.exec(), f, t.value(x), gated, t.grad(y), dx.view(), factors);
+      },
+      run);
   return y;
 }
 }  // namespace
@@ -81,11 +96,15 @@ void activate(Exec& exec, Activation f, const View& x, const View& y, const Acti
   forward(exec, f, x, false, y, factors);
 }
 
-Var activate(Tape& tape, Activation f, Var x, const ActivationFactors& factors) { return on_tape(tape, "activate", f, x, false, factors); }
+Var activate(Tape& tape, Activation f, Var x, const ActivationFactors& factors) {
+  return on_tape(tape, "activate", f, x, false, factors);
+}
 
 namespace {
-OpCase case_of(const std::string& name, Activation f, int64_t rows, int64_t columns, bool gated, const ActivationFactors& factors = {}) {
-  OpCase c{.op = gated ? "glu" : "activate", .name = std::string(activation_names()[static_cast<size_t>(f)]) + "_" + name};
+OpCase case_of(const std::string& name, Activation f, int64_t rows, int64_t columns, bool gated,
+               const ActivationFactors& factors = {}) {
+  OpCase c{.op = gated ? "glu" : "activate",
+           .name = std::string(activation_names()[static_cast<size_t>(f)]) + "_" + name};
   const std::string input = gated ? "gate_up" : "x";
   c.inputs = {{input, {rows, gated ? 2 * columns : columns}, -4, 4}};
   c.run = [=](Tape& tape, const NamedVars& in) {
@@ -93,8 +112,10 @@ OpCase case_of(const std::string& name, Activation f, int64_t rows, int64_t colu
   };
   c.advance = [=](Exec&, const NamedViews& in, const View& y) {
     return [=, x = in.at(input)](Exec& exec) {
-      if (gated) glu(exec, f, x, y);
-      else activate(exec, f, x, y, factors);
+      if (gated)
+        glu(exec, f, x, y);
+      else
+        activate(exec, f, x, y, factors);
     };
   };
   return c;
@@ -112,7 +133,8 @@ std::vector<OpCase> activation_cases() {
   }
   for (const bool gated : {true, false})
     for (const int64_t rows : {2048, 1}) {
-      OpCase c = case_of(rows == 1 ? "base_step" : "base", gated ? Activation::silu : Activation::gelu, rows, 1136, gated);
+      OpCase c =
+          case_of(rows == 1 ? "base_step" : "base", gated ? Activation::silu : Activation::gelu, rows, 1136, gated);
       c.benchmark = true;
       c.step = rows == 1;
       cases.push_back(c);

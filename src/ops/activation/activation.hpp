@@ -1,5 +1,5 @@
-// Element-wise activations, alone and as the gate of another value (GLU). A new one is a name here, its value and slope in activation_ref.cpp, and the
-// same in vectors in activation_cpu.cpp. See activation.md.
+// Element-wise activations, alone and as the gate of another value (GLU). A new one is a name here, its value and slope
+// in activation_ref.cpp, and the same in vectors in activation_cpu.cpp. See activation.md.
 #pragma once
 #include <string>
 #include <string_view>
@@ -17,22 +17,25 @@ const std::vector<std::string_view>& activation_names();  // in the order of the
 // Throws config and lists the names; `where` is for the message.
 Activation activation_named(const std::string& name, const std::string& where);
 
-template <class T> struct ActivationForward {
+template <class T>
+struct ActivationForward {
   Activation f;
   const T *x, *up;  // [N, C], rows `stride` apart; up null: no gate
   T* y;             // [N, C], rows y_stride apart
   int64_t rows, columns, stride, y_stride;
-  double in, out;   // y = out f(in x); 1 with a gate
+  double in, out;  // y = out f(in x); 1 with a gate
 };
 
-template <class T> struct ActivationBackward {
+template <class T>
+struct ActivationBackward {
   ActivationForward<T> in;  // y unused
   const T* dy;              // [N, C], dense
   T *dx, *dup;              // [N, C], rows dstride apart; overwritten
   int64_t dstride;
 };
 
-template <class T> struct ActivationKernels {
+template <class T>
+struct ActivationKernels {
   const char* name;
   void (*forward)(const ActivationForward<T>&, Exec&) noexcept;
   void (*backward)(const ActivationBackward<T>&, Exec&) noexcept;

@@ -24,7 +24,10 @@ struct SiluOf {
   static HWY_INLINE V Slope(D d, V x) { return SiluGrad(d, x); }
 };
 struct GeluOf {
-  static HWY_INLINE V Value(D d, V x) { V e; return hn::Mul(x, NormalBelow(d, x, e)); }
+  static HWY_INLINE V Value(D d, V x) {
+    V e;
+    return hn::Mul(x, NormalBelow(d, x, e));
+  }
   static HWY_INLINE V Slope(D d, V x) {
     V e;
     const V below = NormalBelow(d, x, e);
@@ -33,7 +36,9 @@ struct GeluOf {
 };
 struct GeluTanhOf {  // x sigmoid(2 u)
   static constexpr float scale = 1.59576912f, cubic = 0.044715f;
-  static HWY_INLINE V TwiceU(D d, V x) { return hn::Mul(hn::Mul(x, hn::Set(d, scale)), hn::MulAdd(hn::Mul(x, x), hn::Set(d, cubic), hn::Set(d, 1.0f))); }
+  static HWY_INLINE V TwiceU(D d, V x) {
+    return hn::Mul(hn::Mul(x, hn::Set(d, scale)), hn::MulAdd(hn::Mul(x, x), hn::Set(d, cubic), hn::Set(d, 1.0f)));
+  }
   static HWY_INLINE V Value(D d, V x) { return hn::Mul(x, Sigmoid(d, TwiceU(d, x))); }
   static HWY_INLINE V Slope(D d, V x) {  // s (1 + x (1 - s) (2 u)'); 1 - s is e s, as in SiluGrad
     const V one = hn::Set(d, 1.0f), e = Exp(d, hn::Neg(TwiceU(d, x))), s = hn::Div(one, hn::Add(one, e));
@@ -70,10 +75,12 @@ void ForwardRowOf(const ActivationForward<float>& a, int64_t n) {
   const float *x = a.x + n * a.stride, *up = a.up ? a.up + n * a.stride : nullptr;
   float* y = a.y + n * a.y_stride;
   if (up) {
-    ForLanes(a.columns, [&](int64_t c, auto io) HWY_ATTR { io.store(hn::Mul(F::Value(d, io.load(x + c)), io.load(up + c)), y + c); });
+    ForLanes(a.columns, [&](int64_t c, auto io)
+                            HWY_ATTR { io.store(hn::Mul(F::Value(d, io.load(x + c)), io.load(up + c)), y + c); });
   } else {
     const V in = hn::Set(d, static_cast<float>(a.in)), out = hn::Set(d, static_cast<float>(a.out));
-    ForLanes(a.columns, [&](int64_t c, auto io) HWY_ATTR { io.store(hn::Mul(out, F::Value(d, hn::Mul(in, io.load(x + c)))), y + c); });
+    ForLanes(a.columns, [&](int64_t c, auto io)
+                            HWY_ATTR { io.store(hn::Mul(out, F::Value(d, hn::Mul(in, io.load(x + c)))), y + c); });
   }
 }
 
@@ -85,7 +92,8 @@ void BackwardRowOf(const ActivationBackward<float>& b, int64_t n) {
   float *dx = b.dx + n * b.dstride, *dup = b.dup ? b.dup + n * b.dstride : nullptr;
   if (up) {
     ForLanes(a.columns, [&](int64_t c, auto io) HWY_ATTR {
-      const V gate = io.load(x + c), grad = io.load(dy + c), dgate = hn::Mul(hn::Mul(grad, io.load(up + c)), F::Slope(d, gate));
+      const V gate = io.load(x + c), grad = io.load(dy + c),
+              dgate = hn::Mul(hn::Mul(grad, io.load(up + c)), F::Slope(d, gate));
       io.store(hn::Mul(grad, F::Value(d, gate)), dup + c);
       io.store(dgate, dx + c);
     });
@@ -101,13 +109,20 @@ void BackwardRowOf(const ActivationBackward<float>& b, int64_t n) {
 template <class Call>
 HWY_INLINE void With(Activation f, Call call) {
   switch (f) {
-    case Activation::silu: return call(SiluOf());
-    case Activation::gelu: return call(GeluOf());
-    case Activation::gelu_tanh: return call(GeluTanhOf());
-    case Activation::relu: return call(ReluOf());
-    case Activation::squared_relu: return call(SquaredReluOf());
-    case Activation::tanh: return call(TanhOf());
-    case Activation::sigmoid: return call(SigmoidOf());
+    case Activation::silu:
+      return call(SiluOf());
+    case Activation::gelu:
+      return call(GeluOf());
+    case Activation::gelu_tanh:
+      return call(GeluTanhOf());
+    case Activation::relu:
+      return call(ReluOf());
+    case Activation::squared_relu:
+      return call(SquaredReluOf());
+    case Activation::tanh:
+      return call(TanhOf());
+    case Activation::sigmoid:
+      return call(SigmoidOf());
   }
 }
 
@@ -141,8 +156,12 @@ void in_tasks(Rows rows, const Arguments& a, int64_t count, Exec& exec) {
                 [&](int64_t task, int) { rows(a, task * rows_per_task, std::min(count, (task + 1) * rows_per_task)); });
 }
 
-void forward(const ActivationForward<float>& a, Exec& exec) noexcept { in_tasks(HWY_DYNAMIC_DISPATCH(ForwardRows), a, a.rows, exec); }
-void backward(const ActivationBackward<float>& b, Exec& exec) noexcept { in_tasks(HWY_DYNAMIC_DISPATCH(BackwardRows), b, b.in.rows, exec); }
+void forward(const ActivationForward<float>& a, Exec& exec) noexcept {
+  in_tasks(HWY_DYNAMIC_DISPATCH(ForwardRows), a, a.rows, exec);
+}
+void backward(const ActivationBackward<float>& b, Exec& exec) noexcept {
+  in_tasks(HWY_DYNAMIC_DISPATCH(BackwardRows), b, b.in.rows, exec);
+}
 }  // namespace
 
 const ActivationKernels<float> activation_cpu{"activation_cpu", forward, backward};

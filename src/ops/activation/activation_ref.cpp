@@ -7,24 +7,46 @@
 namespace statera {
 
 namespace {
-template <class T> T sigmoid(T x) { return 1 / (1 + std::exp(-x)); }
-template <class T> T normal_below(T x) { return std::erfc(-x / std::numbers::sqrt2_v<T>) / 2; }  // P(Z < x)
-template <class T> T normal_density(T x) { return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>; }
+template <class T>
+T sigmoid(T x) {
+  return 1 / (1 + std::exp(-x));
+}
+template <class T>
+T normal_below(T x) {
+  return std::erfc(-x / std::numbers::sqrt2_v<T>) / 2;
+}  // P(Z < x)
+template <class T>
+T normal_density(T x) {
+  return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
+}
 
 // gelu_tanh(x) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3)
-template <class T> T twice_u(T x) { return 2 * std::sqrt(2 / std::numbers::pi_v<T>) * (x + T(0.044715) * x * x * x); }
-template <class T> T twice_u_slope(T x) { return 2 * std::sqrt(2 / std::numbers::pi_v<T>) * (1 + 3 * T(0.044715) * x * x); }
+template <class T>
+T twice_u(T x) {
+  return 2 * std::sqrt(2 / std::numbers::pi_v<T>) * (x + T(0.044715) * x * x * x);
+}
+template <class T>
+T twice_u_slope(T x) {
+  return 2 * std::sqrt(2 / std::numbers::pi_v<T>) * (1 + 3 * T(0.044715) * x * x);
+}
 
 template <class T>
 T value(Activation f, T x) {
   switch (f) {
-    case Activation::silu: return x * sigmoid(x);
-    case Activation::gelu: return x * normal_below(x);
-    case Activation::gelu_tanh: return x * sigmoid(twice_u(x));
-    case Activation::relu: return x < 0 ? 0 : x;
-    case Activation::squared_relu: return x < 0 ? 0 : x * x;
-    case Activation::tanh: return std::tanh(x);
-    case Activation::sigmoid: return sigmoid(x);
+    case Activation::silu:
+      return x * sigmoid(x);
+    case Activation::gelu:
+      return x * normal_below(x);
+    case Activation::gelu_tanh:
+      return x * sigmoid(twice_u(x));
+    case Activation::relu:
+      return x < 0 ? 0 : x;
+    case Activation::squared_relu:
+      return x < 0 ? 0 : x * x;
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::sigmoid:
+      return sigmoid(x);
   }
   return x;
 }
@@ -33,16 +55,22 @@ template <class T>
 T slope(Activation f, T x) {
   const T s = sigmoid(x), e = std::exp(-std::abs(x));
   switch (f) {
-    case Activation::silu: return s * (1 + x * (1 - s));
-    case Activation::gelu: return normal_below(x) + x * normal_density(x);
+    case Activation::silu:
+      return s * (1 + x * (1 - s));
+    case Activation::gelu:
+      return normal_below(x) + x * normal_density(x);
     case Activation::gelu_tanh: {
       const T g = sigmoid(twice_u(x));
       return g + x * g * (1 - g) * twice_u_slope(x);
     }
-    case Activation::relu: return x > 0 ? 1 : 0;
-    case Activation::squared_relu: return x < 0 ? 0 : 2 * x;
-    case Activation::tanh: return 4 * e * e / ((1 + e * e) * (1 + e * e));
-    case Activation::sigmoid: return e / ((1 + e) * (1 + e));
+    case Activation::relu:
+      return x > 0 ? 1 : 0;
+    case Activation::squared_relu:
+      return x < 0 ? 0 : 2 * x;
+    case Activation::tanh:
+      return 4 * e * e / ((1 + e * e) * (1 + e * e));
+    case Activation::sigmoid:
+      return e / ((1 + e) * (1 + e));
   }
   return 1;
 }

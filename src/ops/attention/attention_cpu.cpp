@@ -27,22 +27,23 @@ inline const float* keys_of(const KvBlocks& kv, const AttentionOptions& o, int64
   return static_cast<const float*>(kv.k[block - kv.first_block]) + kv_head * o.headdim * attention_block;
 }
 
-// A tile: some positions of one sequence and the query heads of some key heads. Row r of key head j is position first + r / group, head
-// j group + r % group.
+// A tile: some positions of one sequence and the query heads of some key heads. Row r of key head j is position first +
+// r / group, head j group + r % group.
 struct ForwardTile {
   const AttentionForward<float>* a;
   const AttentionSequence* sequence;
   int64_t first, positions, kv_head, kv_heads;  // first: counted from the first query
   const float* after;                           // the first keys of the tile that probably follows; null: none
-  float *q, *acc, *scores, *top, *sum;          // [kv_heads, rows, D] scaled, [kv_heads, rows, Dv], [16, 64], [kv_heads, rows] twice
+  // [kv_heads, rows, D] scaled, [kv_heads, rows, Dv], [16, 64], [kv_heads, rows] twice
+  float *q, *acc, *scores, *top, *sum;
 };
 
 struct BackwardTask {
   const AttentionBackward<float>* a;
   int64_t sequence, kv_head;
-  int64_t width;                           // the most rows of a tile, rounded up to whole vectors
-  float *q, *q_t, *dy, *dy_t, *dq;         // [rows, D] scaled, [D, width], [rows, Dv], [Dv, width], [rows, D]
-  float *p, *ds, *lse, *delta;             // [64, width] transposed, [64, width] transposed, [width], [width]
+  int64_t width;                    // the most rows of a tile, rounded up to whole vectors
+  float *q, *q_t, *dy, *dy_t, *dq;  // [rows, D] scaled, [D, width], [rows, Dv], [Dv, width], [rows, D]
+  float *p, *ds, *lse, *delta;      // [64, width] transposed, [64, width] transposed, [width], [width]
 };
 }  // namespace statera
 #endif
@@ -53,9 +54,10 @@ namespace {
 
 constexpr float before_all = -1e30f;  // the maximum before any score: finite, so that differences are no NaN
 
-// Scores of one row in the columns [begin, end), begin a multiple of the lanes -> exponentials; those outside [low, high) become 0.
-// Returns what earlier sums must be multiplied with.
-HWY_INLINE float OnlineSoftmax(float* HWY_RESTRICT s, int64_t begin, int64_t end, int64_t low, int64_t high, float& top, float& sum) {
+// Scores of one row in the columns [begin, end), begin a multiple of the lanes -> exponentials; those outside [low,
+// high) become 0. Returns what earlier sums must be multiplied with.
+HWY_INLINE float OnlineSoftmax(float* HWY_RESTRICT s, int64_t begin, int64_t end, int64_t low, int64_t high, float& top,
+                               float& sum) {
   const TileTag d;
   const hn::RebindToSigned<TileTag> di;
   const auto before = hn::Set(di, static_cast<int32_t>(low - 1)), behind = hn::Set(di, static_cast<int32_t>(high));
@@ -103,7 +105,8 @@ HWY_INLINE float Dot(const float* a, const float* b, int64_t n) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-// What a tile may fetch of the n floats that come next: of few rows, `meanwhile` floats, while it multiplies; the rest is asked for at once.
+// What a tile may fetch of the n floats that come next: of few rows, `meanwhile` floats, while it multiplies; the rest
+// is asked for at once.
 HWY_INLINE const float* Ahead(const float* next, int64_t n, int64_t rows, int64_t meanwhile) {
   const bool few = rows <= few_rows;
   if (!few) meanwhile = 0;
@@ -111,18 +114,21 @@ HWY_INLINE const float* Ahead(const float* next, int64_t n, int64_t rows, int64_
   return few ? next : nullptr;
 }
 
-// One strip of rows [r0, r1) of the key head t.kv_head against one block, whose first key stands at position `base`. `next`: the keys that
-// follow, or null; only a step fetches them.
+// One strip of rows [r0, r1) of the key head t.kv_head against one block, whose first key stands at position `base`.
+// `next`: the keys that follow, or null; only a step fetches them.
 void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, const float* next) {
   const AttentionOptions& o = t.a->options;
   const KvBlocks& kv = t.sequence->kv;
   const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim, base = block * attention_block;
   const int64_t tile_position = t.sequence->first_query + t.first;
   const auto low = [&](int64_t r) {  // the first column that row r sees
-    const int64_t first = o.window > 0 ? std::max(kv.first_key, tile_position + r / group - o.window + 1) : kv.first_key;
+    const int64_t first =
+        o.window > 0 ? std::max(kv.first_key, tile_position + r / group - o.window + 1) : kv.first_key;
     return std::clamp<int64_t>(first - base, 0, attention_block);
   };
-  const auto high = [&](int64_t r) { return std::clamp<int64_t>(tile_position + r / group + 1 - base, 0, attention_block); };
+  const auto high = [&](int64_t r) {
+    return std::clamp<int64_t>(tile_position + r / group + 1 - base, 0, attention_block);
+  };
   const int64_t begin = low(r0), end = high(r1 - 1);
   if (begin >= end) return;
 
@@ -133,9 +139,11 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, c
   const bool step = t.positions == 1 && r0 == 0;
   const int64_t rows = r1 - r0, columns = end - aligned, keys = end - begin;
   const float* values = step ? Ahead(v + begin * Dv, keys * Dv, rows, D * columns) : nullptr;
-  Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, rows, columns, D, values);
+  Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, rows, columns, D,
+              values);
   for (int64_t r = r0; r < r1; ++r) {
-    const float keep = OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
+    const float keep =
+        OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
     if (keep != 1.0f) ScaleTo<false>(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
   }
   next = step && next ? Ahead(next, D * attention_block, rows, keys * Dv) : nullptr;
@@ -159,7 +167,8 @@ void BeginHead(const ForwardTile& t, int64_t rows) {
   const AttentionOptions& o = t.a->options;
   const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim;
   for (int64_t r = 0; r < rows; ++r) {
-    const float* q = t.a->q + (t.sequence->row + t.first + r / group) * t.a->q_stride + (t.kv_head * group + r % group) * D;
+    const float* q =
+        t.a->q + (t.sequence->row + t.first + r / group) * t.a->q_stride + (t.kv_head * group + r % group) * D;
     ScaleTo<false>(q, static_cast<float>(o.scale), t.q + r * D, D);
     t.top[r] = before_all;
     t.sum[r] = 0;
@@ -185,16 +194,19 @@ void ForwardOneTile(const ForwardTile& t) {
   for (int64_t j = 0; j < t.kv_heads; ++j) BeginHead(OfHead(t, j), rows);
   for (int64_t block = first_seen_block(kv, o, position); block <= last; ++block)  // its heads lie side by side
     for (int64_t j = 0; j < t.kv_heads; ++j) {
-      const float* next = j + 1 < t.kv_heads ? keys_of(kv, o, block, t.kv_head + j + 1) : block < last ? keys_of(kv, o, block + 1, t.kv_head) : t.after;
+      const float* next = j + 1 < t.kv_heads ? keys_of(kv, o, block, t.kv_head + j + 1)
+                          : block < last     ? keys_of(kv, o, block + 1, t.kv_head)
+                                             : t.after;
       const ForwardTile part = OfHead(t, j);
       for (int64_t r = 0; r < rows; r += strip) ForwardStrip(part, block, r, std::min(rows, r + strip), next);
     }
   for (int64_t j = 0; j < t.kv_heads; ++j) EndHead(OfHead(t, j), rows);
 }
 
-// One row of the transposed scores and of dy . v, in the columns [begin, end): a key, and the queries [low, high) that see it.
-HWY_INLINE void ScoreGrad(float* HWY_RESTRICT p, float* HWY_RESTRICT ds, const float* HWY_RESTRICT lse, const float* HWY_RESTRICT delta,
-                          int64_t begin, int64_t end, int64_t low, int64_t high) {
+// One row of the transposed scores and of dy . v, in the columns [begin, end): a key, and the queries [low, high) that
+// see it.
+HWY_INLINE void ScoreGrad(float* HWY_RESTRICT p, float* HWY_RESTRICT ds, const float* HWY_RESTRICT lse,
+                          const float* HWY_RESTRICT delta, int64_t begin, int64_t end, int64_t low, int64_t high) {
   const TileTag d;
   const hn::RebindToSigned<TileTag> di;
   const auto before = hn::Set(di, static_cast<int32_t>(low - 1)), behind = hn::Set(di, static_cast<int32_t>(high));
@@ -214,8 +226,11 @@ void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, 
   const AttentionOptions& o = a.options;
   const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim;
   const int64_t row = a.k_rows.begin(t.sequence), k_at = t.kv_head * D, v_at = t.kv_head * Dv;
-  const auto low = [&](int64_t j) { return std::clamp<int64_t>((j - i0) * group, 0, rows); };  // the first query that sees key j
-  const auto high = [&](int64_t j) { return o.window > 0 ? std::clamp<int64_t>((j + o.window - i0) * group, 0, rows) : rows; };
+  // the first query that sees key j
+  const auto low = [&](int64_t j) { return std::clamp<int64_t>((j - i0) * group, 0, rows); };
+  const auto high = [&](int64_t j) {
+    return o.window > 0 ? std::clamp<int64_t>((j + o.window - i0) * group, 0, rows) : rows;
+  };
   const int64_t first = low(j0), last = high(j1 - 1), aligned = first / tile_lanes * tile_lanes;
   if (first >= last) return;
   for (int64_t j = j0; j < j1; j += strip) {
@@ -225,12 +240,16 @@ void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, 
       Tile<false>(a.k + (row + j) * a.k_stride + k_at, a.k_stride, 1, t.q_t + r, t.width, p + r, t.width, m, n, D);
       Tile<false>(a.v + (row + j) * a.v_stride + v_at, a.v_stride, 1, t.dy_t + r, t.width, ds + r, t.width, m, n, Dv);
     }
-    for (int64_t i = 0; i < m; ++i) ScoreGrad(p + i * t.width, ds + i * t.width, t.lse, t.delta, aligned, last, low(j + i), high(j + i));
-    if (n > 0 && a.dv) Tile<true>(p + r, t.width, 1, t.dy + r * Dv, Dv, a.dv + (row + j) * a.dv_stride + v_at, a.dv_stride, m, Dv, n);
-    if (n > 0 && a.dk) Tile<true>(ds + r, t.width, 1, t.q + r * D, D, a.dk + (row + j) * a.dk_stride + k_at, a.dk_stride, m, D, n);
+    for (int64_t i = 0; i < m; ++i)
+      ScoreGrad(p + i * t.width, ds + i * t.width, t.lse, t.delta, aligned, last, low(j + i), high(j + i));
+    if (n > 0 && a.dv)
+      Tile<true>(p + r, t.width, 1, t.dy + r * Dv, Dv, a.dv + (row + j) * a.dv_stride + v_at, a.dv_stride, m, Dv, n);
+    if (n > 0 && a.dk)
+      Tile<true>(ds + r, t.width, 1, t.q + r * D, D, a.dk + (row + j) * a.dk_stride + k_at, a.dk_stride, m, D, n);
   }
   if (a.dq)
-    Tile<true>(t.ds + first, 1, t.width, a.k + (row + j0) * a.k_stride + k_at, a.k_stride, t.dq + first * D, D, last - first, D, j1 - j0);
+    Tile<true>(t.ds + first, 1, t.width, a.k + (row + j0) * a.k_stride + k_at, a.k_stride, t.dq + first * D, D,
+               last - first, D, j1 - j0);
 }
 
 // Queries [first, first + positions) of the sequence against all keys that they see.
@@ -255,7 +274,8 @@ void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
   const int64_t first_key = o.window > 0 ? std::max<int64_t>(0, i0 - o.window + 1) : 0;
   for (int64_t j = first_key / attention_block * attention_block; j < keys; j += attention_block)
     BackwardBlock(t, i0, rows, std::max(j, first_key), std::min(keys, j + attention_block));
-  for (int64_t r = 0; a.dq && r < rows; ++r) ScaleTo<true>(t.dq + r * D, scale, a.dq + place(r) * a.dq_stride + head(r) * D, D);
+  for (int64_t r = 0; a.dq && r < rows; ++r)
+    ScaleTo<true>(t.dq + r * D, scale, a.dq + place(r) * a.dq_stride + head(r) * D, D);
 }
 
 }  // namespace
@@ -269,7 +289,9 @@ namespace {
 HWY_EXPORT(ForwardOneTile);
 HWY_EXPORT(BackwardTile);
 
-int64_t positions_of_tile(const AttentionOptions& o) { return std::max<int64_t>(1, tile_queries * o.n_kv_heads / o.n_heads); }
+int64_t positions_of_tile(const AttentionOptions& o) {
+  return std::max<int64_t>(1, tile_queries * o.n_kv_heads / o.n_heads);
+}
 
 struct ForwardWork {
   bool steps = true, even;  // a query a sequence, at most; no sequence has much more to do than the others
@@ -295,19 +317,27 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
   const ArenaScope scope(exec.scratch);
   int64_t n_tiles = 0;
   for (int64_t s = 0; s < a.n_sequences; ++s) n_tiles += (a.sequences[s].queries + positions - 1) / positions;
-  struct Place { const AttentionSequence* sequence; int64_t first; };
+  struct Place {
+    const AttentionSequence* sequence;
+    int64_t first;
+  };
   auto* tiles = exec.scratch.allocate_array<Place>(n_tiles);
   for (int64_t s = 0, at = n_tiles; s < a.n_sequences; ++s)  // from the end: the longest tiles of a sequence come first
     for (int64_t first = 0; first < a.sequences[s].queries; first += positions) tiles[--at] = {a.sequences + s, first};
-  // Many steps read each block from end to end, all its heads, if their number fills the shares; else the heads go to all workers.
+  // Many steps read each block from end to end, all its heads, if their number fills the shares; else the heads go to
+  // all workers.
   const bool in_order = work.steps && work.even;
   const int64_t shares = exec.pool.shares(), filled = (n_tiles + shares - 1) / shares * shares;
   const int64_t kv_heads = in_order && 16 * filled <= 17 * n_tiles ? o.n_kv_heads : 1, parts = o.n_kv_heads / kv_heads;
   auto* workers = exec.scratch.allocate_array<ForwardTile>(exec.pool.size());
   for (int w = 0; w < exec.pool.size(); ++w) {
     const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };
-    workers[w] = {.a = &a, .q = floats(kv_heads * rows * o.headdim), .acc = floats(kv_heads * rows * o.value_dim), .scores = floats(strip * attention_block),
-                  .top = floats(kv_heads * rows), .sum = floats(kv_heads * rows)};
+    workers[w] = {.a = &a,
+                  .q = floats(kv_heads * rows * o.headdim),
+                  .acc = floats(kv_heads * rows * o.value_dim),
+                  .scores = floats(strip * attention_block),
+                  .top = floats(kv_heads * rows),
+                  .sum = floats(kv_heads * rows)};
   }
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardOneTile);
   const auto first_keys = [&](int64_t task) {
@@ -327,8 +357,10 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
     tile.after = task + 1 < tasks ? first_keys(task + 1) : nullptr;
     run(tile);
   };
-  if (in_order) exec.pool.run_in_order(tasks, part, work.multiply_adds);
-  else exec.pool.run(tasks, part, work.multiply_adds);
+  if (in_order)
+    exec.pool.run_in_order(tasks, part, work.multiply_adds);
+  else
+    exec.pool.run(tasks, part, work.multiply_adds);
 }
 
 void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {
@@ -339,9 +371,17 @@ void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {
   auto* workers = exec.scratch.allocate_array<BackwardTask>(exec.pool.size());
   for (int w = 0; w < exec.pool.size(); ++w) {
     const auto floats = [&](int64_t n) { return exec.scratch.allocate_array<float>(n); };
-    workers[w] = {.a = &a, .width = width, .q = floats(rows * o.headdim), .q_t = floats(o.headdim * width),
-                  .dy = floats(rows * o.value_dim), .dy_t = floats(o.value_dim * width), .dq = floats(rows * o.headdim),
-                  .p = floats(attention_block * width), .ds = floats(attention_block * width), .lse = floats(width), .delta = floats(width)};
+    workers[w] = {.a = &a,
+                  .width = width,
+                  .q = floats(rows * o.headdim),
+                  .q_t = floats(o.headdim * width),
+                  .dy = floats(rows * o.value_dim),
+                  .dy_t = floats(o.value_dim * width),
+                  .dq = floats(rows * o.headdim),
+                  .p = floats(attention_block * width),
+                  .ds = floats(attention_block * width),
+                  .lse = floats(width),
+                  .delta = floats(width)};
   }
   const auto run = HWY_DYNAMIC_DISPATCH(BackwardTile);
   exec.pool.run(a.q_rows.sequences() * o.n_kv_heads, [&](int64_t task, int worker) {

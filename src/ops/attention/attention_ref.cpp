@@ -41,10 +41,13 @@ void forward(const AttentionForward<T>& a, Exec& exec) noexcept {
         const int64_t position = seq.first_query + row, first = first_visible(position, seq.kv.first_key, o.window);
         const T* q = a.q + (seq.row + row) * a.q_stride + h * D;
         T* y = a.y + (seq.row + row) * a.y_stride + h * Dv;
-        const auto block = [&](void* const* blocks, int64_t j) { return static_cast<const T*>(blocks[j / attention_block - seq.kv.first_block]); };
+        const auto block = [&](void* const* blocks, int64_t j) {
+          return static_cast<const T*>(blocks[j / attention_block - seq.kv.first_block]);
+        };
         for (int64_t j = first; j <= position; ++j)
-          p[j - first] = static_cast<T>(o.scale) *
-                         dot(q, block(seq.kv.k, j) + (h / group) * D * attention_block + j % attention_block, D, attention_block);
+          p[j - first] =
+              static_cast<T>(o.scale) *
+              dot(q, block(seq.kv.k, j) + (h / group) * D * attention_block + j % attention_block, D, attention_block);
         const T lse = softmax(p, position + 1 - first);
         if (a.lse) a.lse[(seq.row + row) * o.n_heads + h] = lse;
         for (int64_t c = 0; c < Dv; ++c) {

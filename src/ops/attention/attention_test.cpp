@@ -12,7 +12,8 @@ namespace {
 Tensor random_rows(int64_t rows, int64_t cols, const char* name) {
   Tensor t(DType::f32, {rows, cols});
   const Random random(5, name);
-  for (int64_t i = 0; i < rows * cols; ++i) t.as<float>()[i] = static_cast<float>(4 * random.uniform(static_cast<uint64_t>(i)) - 2);
+  for (int64_t i = 0; i < rows * cols; ++i)
+    t.as<float>()[i] = static_cast<float>(4 * random.uniform(static_cast<uint64_t>(i)) - 2);
   return t;
 }
 
@@ -23,7 +24,8 @@ struct Sequence {  // the blocks of one sequence
     for (int64_t b = 0; b * attention_block < positions; ++b) {
       for (auto* to : {&k, &v}) {
         memory.emplace_back(DType::f32, Shape{o.n_kv_heads, attention_block, to == &k ? o.headdim : o.value_dim});
-        std::fill_n(memory.back().as<float>(), memory.back().view().elements(), std::numeric_limits<float>::quiet_NaN());
+        std::fill_n(memory.back().as<float>(), memory.back().view().elements(),
+                    std::numeric_limits<float>::quiet_NaN());
         to->push_back(memory.back().view().data);
       }
     }
@@ -31,8 +33,8 @@ struct Sequence {  // the blocks of one sequence
   KvBlocks blocks() const { return {k.data(), v.data(), 0, 0}; }
 };
 
-std::vector<double> advance_in_pieces(const AttentionOptions& o, const View& q, const View& k, const View& v, const std::vector<int32_t>& pieces,
-                                      int threads) {
+std::vector<double> advance_in_pieces(const AttentionOptions& o, const View& q, const View& k, const View& v,
+                                      const std::vector<int32_t>& pieces, int threads) {
   const Device device = Device::cpu({.threads = threads});
   Arena scratch;
   Exec exec{device.pool(), scratch, device.kernels()};
@@ -55,14 +57,17 @@ TEST(Attention, AnySplitOfAPrefillGivesTheBitsOfTraining) {
     for (const int64_t heads : {2, 6}) {
       const AttentionOptions o{.n_heads = heads, .n_kv_heads = 2, .headdim = 20, .value_dim = 12, .window = window};
       constexpr int32_t length = 203;
-      const Tensor q = random_rows(length, heads * 20, "q"), k = random_rows(length, 2 * 20, "k"), v = random_rows(length, 2 * 12, "v");
+      const Tensor q = random_rows(length, heads * 20, "q"), k = random_rows(length, 2 * 20, "k"),
+                   v = random_rows(length, 2 * 12, "v");
       Tape tape(Device::cpu({.threads = 2}));
       const int32_t offsets[] = {0, length};
       const int64_t start = 0;
       const Rows rows{offsets, {&start, 1}};
-      const std::vector<double> whole = to_doubles(tape.value(attention(tape, tape.constant(q), tape.constant(k), tape.constant(v), rows, rows, o)));
+      const std::vector<double> whole =
+          to_doubles(tape.value(attention(tape, tape.constant(q), tape.constant(k), tape.constant(v), rows, rows, o)));
       const std::vector<int32_t> ones(length, 1);
-      for (const std::vector<int32_t>& pieces : {std::vector<int32_t>{length}, ones, {64, 64, 64, 11}, {1, 100, 37, 65}, {63, 2, 138}})
+      for (const std::vector<int32_t>& pieces :
+           {std::vector<int32_t>{length}, ones, {64, 64, 64, 11}, {1, 100, 37, 65}, {63, 2, 138}})
         EXPECT_EQ(whole, advance_in_pieces(o, q, k, v, pieces, 2)) << window << " " << heads << " " << pieces.size();
     }
 }

@@ -13,8 +13,8 @@ void check(const Views& in, const Rows& rows) {
   require(in.x.shape.rank() == 2, ErrorCode::shape, "[causal_conv1d] expected x [N, C], got ", in.x.shape);
   require(in.weight.shape.rank() == 2 && in.weight.rows() == in.x.cols() && in.weight.cols() > 0, ErrorCode::shape,
           "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape);
-  require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [", in.x.cols(),
-          "], got ", in.bias.shape);
+  require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [",
+          in.x.cols(), "], got ", in.bias.shape);
   check_rows("causal_conv1d", rows, in.x.rows());
 }
 
@@ -87,13 +87,17 @@ CausalConv1dOut causal_conv1d(Tape& tape, const CausalConv1dInputs<Var>& in, Var
   const Views views = values(tape, in);
   check(views, rows);
   const Shape state_shape{rows.sequences(), views.weight.cols() - 1, views.x.cols()};
-  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[causal_conv1d] expected an initial state ",
-          state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
+  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape,
+          "[causal_conv1d] expected an initial state ", state_shape, ", got ",
+          initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.x, in.weight, in.bias, initial);
-  const CausalConv1dOut out{tape.make(views.x.dtype, views.x.shape, needs_grad), tape.make(views.x.dtype, state_shape, needs_grad)};
+  const CausalConv1dOut out{tape.make(views.x.dtype, views.x.shape, needs_grad),
+                            tape.make(views.x.dtype, state_shape, needs_grad)};
   const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows)};
   forward(tape, recorded);
-  tape.record("causal_conv1d", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); }, [recorded](Tape& t) { forward(t, recorded); });
+  tape.record(
+      "causal_conv1d", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); },
+      [recorded](Tape& t) { forward(t, recorded); });
   return out;
 }
 
@@ -129,15 +133,18 @@ std::vector<OpCase> causal_conv1d_cases() {
     c.run = [r](Tape& tape, const NamedVars& in) {
       const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
       const Var x = r.strided ? tape.columns(in.at("x"), r.channels / 2, r.channels) : in.at("x");
-      const CausalConv1dOut out =
-          causal_conv1d(tape, {x, in.at("weight"), optional("bias"), r.silu}, optional("initial"), {r.offsets, r.start});
+      const CausalConv1dOut out = causal_conv1d(tape, {x, in.at("weight"), optional("bias"), r.silu},
+                                                optional("initial"), {r.offsets, r.start});
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
     c.advance = [r](Exec&, const NamedViews& in, const View& y) {
       const View x = r.strided ? in.at("x").columns(r.channels / 2, r.channels) : in.at("x");
       const Views views{x, in.at("weight"), view_or_empty(in, "bias"), r.silu};
-      const CaseStates states(view_or_empty(in, "initial"), x.dtype, {static_cast<int64_t>(r.start.size()), r.width - 1, r.channels});
-      return [r, views, states, y](Exec& exec) { causal_conv1d(exec, views, {r.offsets, r.start}, states.pointers.data(), y); };
+      const CaseStates states(view_or_empty(in, "initial"), x.dtype,
+                              {static_cast<int64_t>(r.start.size()), r.width - 1, r.channels});
+      return [r, views, states, y](Exec& exec) {
+        causal_conv1d(exec, views, {r.offsets, r.start}, states.pointers.data(), y);
+      };
     };
     c.reduction = n;
     c.flops = 2.0 * static_cast<double>(n * r.channels * r.width);
@@ -145,7 +152,8 @@ std::vector<OpCase> causal_conv1d_cases() {
     c.step = r.step;
     cases.push_back(c);
     if (c.name != "long") continue;
-    const auto constant = [&](const char* name, std::initializer_list<size_t> inputs) {  // what nobody needs is not written
+    // what nobody needs is not written
+    const auto constant = [&](const char* name, std::initializer_list<size_t> inputs) {
       cases.push_back(c);
       cases.back().name = name;
       for (const size_t i : inputs) cases.back().inputs[i].gradient = false;

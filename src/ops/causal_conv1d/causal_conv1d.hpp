@@ -7,26 +7,29 @@
 
 namespace statera {
 
-template <class T> struct CausalConv1dForward {
-  const T *x, *weight, *bias;       // [N, C], rows x_stride apart; [C, W]; [C] or null
-  T* y;                             // [N, C], dense
-  const T* const* state_in;         // [S] of [W-1, C]; null: zeros; not read where rows.start is 0
-  T* const* state_out;              // [S]; may be state_in
+template <class T>
+struct CausalConv1dForward {
+  const T *x, *weight, *bias;  // [N, C], rows x_stride apart; [C, W]; [C] or null
+  T* y;                        // [N, C], dense
+  const T* const* state_in;    // [S] of [W-1, C]; null: zeros; not read where rows.start is 0
+  T* const* state_out;         // [S]; may be state_in
   Rows rows;
   int64_t channels, width, x_stride;
   bool silu;
 };
 
-template <class T> struct CausalConv1dBackward {
-  CausalConv1dForward<T> in;        // y, state_out unused
-  const T* dy;                      // [N, C], dense
-  const T* const* dstate_out;       // [S]; null: zeros
-  T *dx, *dweight, *dbias;          // [N, C], rows dx_stride apart; [C, W]; [C]; overwritten; null: not needed
-  T* const* dstate_in;              // [S]; overwritten; null: not needed
+template <class T>
+struct CausalConv1dBackward {
+  CausalConv1dForward<T> in;   // y, state_out unused
+  const T* dy;                 // [N, C], dense
+  const T* const* dstate_out;  // [S]; null: zeros
+  T *dx, *dweight, *dbias;     // [N, C], rows dx_stride apart; [C, W]; [C]; overwritten; null: not needed
+  T* const* dstate_in;         // [S]; overwritten; null: not needed
   int64_t dx_stride;
 };
 
-template <class T> struct CausalConv1dKernels {
+template <class T>
+struct CausalConv1dKernels {
   const char* name;
   void (*forward)(const CausalConv1dForward<T>&, Exec&) noexcept;
   void (*backward)(const CausalConv1dBackward<T>&, Exec&) noexcept;
@@ -34,8 +37,9 @@ template <class T> struct CausalConv1dKernels {
 extern const CausalConv1dKernels<double> causal_conv1d_ref_f64;
 extern const CausalConv1dKernels<float> causal_conv1d_ref_f32, causal_conv1d_cpu;
 
-template <class V> struct CausalConv1dInputs {  // of Var or View
-  V x, weight, bias;                            // [N, C], [C, W], [C] or empty
+template <class V>
+struct CausalConv1dInputs {  // of Var or View
+  V x, weight, bias;         // [N, C], [C, W], [C] or empty
   bool silu = true;
 };
 struct CausalConv1dOut {

@@ -1,6 +1,6 @@
-// causal_conv1d in vectors over channels. Output rows and the gradients of input rows are weighted sums of d_conv rows, from x, from
-// the state, or a row of zeros: one function does both. A task of forward is a block of rows; one of backward a sequence and a block of channels,
-// so that the gradient behind the activation stays near.
+// causal_conv1d in vectors over channels. Output rows and the gradients of input rows are weighted sums of d_conv rows,
+// from x, from the state, or a row of zeros: one function does both. A task of forward is a block of rows; one of
+// backward a sequence and a block of channels, so that the gradient behind the activation stays near.
 #include <algorithm>
 
 #include "core/fetch.hpp"
@@ -44,7 +44,8 @@ namespace {
 template <int count>
 HWY_INLINE void SumSome(const RowSum& a, int64_t i) {
   const LanesTag d;
-  const bool more = i + 2 * count <= a.count;  // to fetch ahead: no hardware foresees pieces of rows that lie far apart, a third of the time
+  // to fetch ahead: no hardware foresees pieces of rows that lie far apart, a third of the time
+  const bool more = i + 2 * count <= a.count;
   ForLanes(a.channels, [&](int64_t c, auto io) HWY_ATTR {
     LanesVec sum[count];
     if (more) {
@@ -63,8 +64,10 @@ HWY_INLINE void SumSome(const RowSum& a, int64_t i) {
     }
 #pragma GCC unroll 4
     for (int r = 0; r < count; ++r) {
-      if (a.dy) sum[r] = hn::Mul(io.load(a.dy + (i + r) * a.dy_stride + c), SiluGrad(d, sum[r]));
-      else if (a.silu) sum[r] = Silu(d, sum[r]);
+      if (a.dy)
+        sum[r] = hn::Mul(io.load(a.dy + (i + r) * a.dy_stride + c), SiluGrad(d, sum[r]));
+      else if (a.silu)
+        sum[r] = Silu(d, sum[r]);
       io.store(sum[r], a.y + (i + r) * a.y_stride + c);
     }
   });
@@ -106,7 +109,9 @@ void AddTaps(const TapSums& a) {
 }
 
 // [C, W] to [W, C]
-void WeightByTaps(const float* weight, int64_t channels, int64_t width, float* to) { Transpose(weight, width, channels, width, to, channels); }
+void WeightByTaps(const float* weight, int64_t channels, int64_t width, float* to) {
+  Transpose(weight, width, channels, width, to, channels);
+}
 
 }  // namespace
 }  // namespace statera::HWY_NAMESPACE
@@ -119,12 +124,13 @@ namespace {
 HWY_EXPORT(SumRows);
 HWY_EXPORT(AddTaps);
 HWY_EXPORT(WeightByTaps);
-constexpr int64_t rows_per_task = 16;                             // of forward
-constexpr int64_t rows_at_once = 64, channels_per_task = 64;      // of backward
+constexpr int64_t rows_per_task = 16;                         // of forward
+constexpr int64_t rows_at_once = 64, channels_per_task = 64;  // of backward
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-// What all rows need: the weights as [W, C], a row of zeros, and for each worker the rows that meet the taps at a block of rows.
+// What all rows need: the weights as [W, C], a row of zeros, and for each worker the rows that meet the taps at a block
+// of rows.
 struct Scratch {
   float *weight, *zeros;
   int64_t most_rows;  // of a block, with those before it
@@ -153,7 +159,8 @@ const float* input_row(const CausalConv1dForward<float>& a, const float* zeros, 
 }
 
 // The rows that meet the taps at rows t .. t + count - 1 of sequence s, from channel c on.
-void gather(const CausalConv1dForward<float>& a, const float* zeros, int64_t s, int64_t t, int64_t count, int64_t c, const float** rows) {
+void gather(const CausalConv1dForward<float>& a, const float* zeros, int64_t s, int64_t t, int64_t count, int64_t c,
+            const float** rows) {
   for (int64_t i = 0; i < count + a.width - 1; ++i) rows[i] = input_row(a, zeros, s, t + i - (a.width - 1)) + c;
 }
 
@@ -182,7 +189,8 @@ void forward(const CausalConv1dForward<float>& a, Exec& exec) noexcept {
       count = std::min(end - n, a.rows.length(s) - t);
       if (n + count < end) fetch(initial_state(a.state_in, a.rows, s + 1), (a.width - 1) * a.channels);
       gather(a, scratch.zeros, s, t, count, 0, rows);
-      sum_rows({rows, scratch.weight, a.bias, nullptr, a.y + n * a.channels, a.channels, 0, a.channels, count, a.channels, a.width, a.silu});
+      sum_rows({rows, scratch.weight, a.bias, nullptr, a.y + n * a.channels, a.channels, 0, a.channels, count,
+                a.channels, a.width, a.silu});
       if (in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);  // nobody else reads it, and it is near
     }
   });
@@ -190,8 +198,8 @@ void forward(const CausalConv1dForward<float>& a, Exec& exec) noexcept {
     if (!in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);
 }
 
-// A task of backward walks down its sequence. `g` holds the gradient at p of a block of rows and of the W - 1 before it; as soon as a row of
-// xs has met all of its taps there, its gradient is written.
+// A task of backward walks down its sequence. `g` holds the gradient at p of a block of rows and of the W - 1 before
+// it; as soon as a row of xs has met all of its taps there, its gradient is written.
 struct Descent {
   const CausalConv1dBackward<float>& b;
   const Scratch& scratch;
@@ -222,11 +230,14 @@ struct Descent {
     const float* dy = b.dy + row * a.channels + c0;
     float* here = g + (a.width - 1) * channels_per_task;
     gather(a, scratch.zeros, s, t, taken, c0, rows);
-    if (a.silu)
-      HWY_DYNAMIC_DISPATCH(SumRows)({rows, scratch.weight + c0, a.bias ? a.bias + c0 : nullptr, dy, here, a.channels, a.channels, channels_per_task, taken,
-                                     count, a.width, true});
-    else
+    if (a.silu) {
+      const float* bias = a.bias ? a.bias + c0 : nullptr;
+      HWY_DYNAMIC_DISPATCH(SumRows)
+      ({rows, scratch.weight + c0, bias, dy, here, a.channels, a.channels, channels_per_task, taken, count, a.width,
+        true});
+    } else {
       for (int64_t i = 0; i < taken; ++i) std::copy_n(dy + i * a.channels, count, here + i * channels_per_task);
+    }
     if (sums) HWY_DYNAMIC_DISPATCH(AddTaps)({here, rows, sums, channels_per_task, a.channels, taken, count, a.width});
   }
 
@@ -236,7 +247,8 @@ struct Descent {
     for (int64_t i = 0, n = 0; i < taken; i += n) {
       const float* dstate = from_new_state(t + i);
       float* to = target(t + i);
-      const int64_t length = a.rows.length(s), plain = b.dstate_out ? length - (a.width - 1) : length;  // rows that no new state holds
+      // rows that no new state holds
+      const int64_t length = a.rows.length(s), plain = b.dstate_out ? length - (a.width - 1) : length;
       n = t + i < 0 || dstate ? 1 : std::min(taken - i, plain - t - i);
       if (to) input_gradient(i, n, dstate, to, t + i < 0 ? a.channels : b.dx_stride);
     }
@@ -246,7 +258,9 @@ struct Descent {
   void input_gradient(int64_t i, int64_t n, const float* dstate, float* to, int64_t stride) const {
     const int64_t last = i + n - 1 + b.in.width - 1;
     for (int64_t j = 0; j < n + b.in.width - 1; ++j) rows[j] = g + (last - j) * channels_per_task;
-    HWY_DYNAMIC_DISPATCH(SumRows)({rows, scratch.weight + c0, dstate, nullptr, to + (n - 1) * stride, b.in.channels, 0, -stride, n, count, b.in.width, false});
+    HWY_DYNAMIC_DISPATCH(SumRows)
+    ({rows, scratch.weight + c0, dstate, nullptr, to + (n - 1) * stride, b.in.channels, 0, -stride, n, count,
+      b.in.width, false});
   }
 
   // Where dxs[t] belongs: in dx, or before the sequence in the gradient of its state; null: nobody needs it.
@@ -285,16 +299,26 @@ void backward(const CausalConv1dBackward<float>& b, Exec& exec) noexcept {
   const auto& a = b.in;
   const ArenaScope scope(exec.scratch);
   const Scratch scratch(a, exec);
-  const int64_t sequences = a.rows.sequences(), per_sequence = (a.width + 1) * a.channels, block = scratch.most_rows * channels_per_task,
-                groups = blocks(a.channels, channels_per_task);
+  const int64_t sequences = a.rows.sequences(), per_sequence = (a.width + 1) * a.channels,
+                block = scratch.most_rows * channels_per_task, groups = blocks(a.channels, channels_per_task);
   const bool weights = b.dweight || b.dbias;
   float* g = exec.scratch.allocate_array<float>(exec.pool.size() * block);
   float* sums = weights ? exec.scratch.allocate_array<float>(sequences * per_sequence) : nullptr;  // [S, W + 1, C]
   if (weights) std::fill_n(sums, sequences * per_sequence, 0.0f);
-  const auto channels_of = [&](int64_t group) { return std::min(channels_per_task, a.channels - group * channels_per_task); };
+  const auto channels_of = [&](int64_t group) {
+    return std::min(channels_per_task, a.channels - group * channels_per_task);
+  };
   exec.pool.run(sequences * groups, [&](int64_t task, int worker) {
     const int64_t s = task / groups, group = task % groups, c0 = group * channels_per_task;
-    Descent{b, scratch, s, c0, channels_of(group), g + worker * block, weights ? sums + s * per_sequence + c0 : nullptr, scratch.of(worker)}.run();
+    Descent{b,
+            scratch,
+            s,
+            c0,
+            channels_of(group),
+            g + worker * block,
+            weights ? sums + s * per_sequence + c0 : nullptr,
+            scratch.of(worker)}
+        .run();
   });
   const auto add = [&](int64_t group, int) { add_sequences(b, sums, group * channels_per_task, channels_of(group)); };
   if (weights) exec.pool.run(groups, add, sequences * per_sequence);

@@ -8,10 +8,14 @@
 namespace statera {
 
 namespace {
-template <class T> T sigmoid(T a) { return 1 / (1 + std::exp(-a)); }
+template <class T>
+T sigmoid(T a) {
+  return 1 / (1 + std::exp(-a));
+}
 
 // One sequence: its inputs xs[t], t = -(W-1) .. T-1, and the sum p[t].
-template <class T> struct Sequence {
+template <class T>
+struct Sequence {
   const CausalConv1dForward<T>& a;
   int64_t begin, length;
   const T* state;
@@ -39,7 +43,8 @@ void forward(const CausalConv1dForward<T>& a, Exec&) noexcept {
         a.y[(seq.begin + t) * a.channels + c] = a.silu ? p * sigmoid(p) : p;
       }
     for (int64_t i = 0; i < a.width - 1; ++i)  // ascending: state_out may be state_in
-      for (int64_t c = 0; c < a.channels; ++c) a.state_out[s][i * a.channels + c] = seq.xs(seq.length - (a.width - 1) + i, c);
+      for (int64_t c = 0; c < a.channels; ++c)
+        a.state_out[s][i * a.channels + c] = seq.xs(seq.length - (a.width - 1) + i, c);
   }
 }
 

@@ -11,10 +11,11 @@ namespace statera {
 
 namespace {
 void check(const View& logits, std::span<const int32_t> targets) {
-  require(logits.shape.rank() == 2 && logits.rows() == static_cast<int64_t>(targets.size()) && logits.cols() > 0, ErrorCode::shape,
-          "[cross_entropy] logits ", logits.shape, " for ", targets.size(), " targets");
+  require(logits.shape.rank() == 2 && logits.rows() == static_cast<int64_t>(targets.size()) && logits.cols() > 0,
+          ErrorCode::shape, "[cross_entropy] logits ", logits.shape, " for ", targets.size(), " targets");
   for (int32_t t : targets)
-    require(t >= -1 && t < logits.cols(), ErrorCode::shape, "[cross_entropy] target ", t, " is not in -1 to ", logits.cols() - 1);
+    require(t >= -1 && t < logits.cols(), ErrorCode::shape, "[cross_entropy] target ", t, " is not in -1 to ",
+            logits.cols() - 1);
 }
 
 double forward(Exec& exec, const View& logits, std::span<const int32_t> targets, const View& nll, const View& log_sum) {
@@ -22,18 +23,22 @@ double forward(Exec& exec, const View& logits, std::span<const int32_t> targets,
   dispatch(logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     pick<T>(exec, cross_entropy_ref_f64, cross_entropy_ref_f32, cross_entropy_cpu)
-        .forward({logits.as<T>(), targets.data(), nll.as<T>(), log_sum.as<T>(), logits.rows(), logits.cols(), logits.stride}, exec);
+        .forward(
+            {logits.as<T>(), targets.data(), nll.as<T>(), log_sum.as<T>(), logits.rows(), logits.cols(), logits.stride},
+            exec);
     for (int64_t n = 0; n < logits.rows(); ++n) sum += static_cast<double>(nll.as<T>()[n]);
   });
   return sum;
 }
 
-void backward(Exec exec, const View& logits, std::span<const int32_t> targets, const View& log_sum, double scale, const View& dlogits) {
+void backward(Exec exec, const View& logits, std::span<const int32_t> targets, const View& log_sum, double scale,
+              const View& dlogits) {
   dispatch(logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     pick<T>(exec, cross_entropy_ref_f64, cross_entropy_ref_f32, cross_entropy_cpu)
-        .backward({logits.as<T>(), log_sum.as<T>(), targets.data(), dlogits.as<T>(), static_cast<T>(scale), logits.rows(), logits.cols(),
-                   logits.stride}, exec);
+        .backward({logits.as<T>(), log_sum.as<T>(), targets.data(), dlogits.as<T>(), static_cast<T>(scale),
+                   logits.rows(), logits.cols(), logits.stride},
+                  exec);
   });
 }
 }  // namespace
@@ -45,7 +50,9 @@ double cross_entropy(Exec& exec, const View& logits, std::span<const int32_t> ta
   return forward(exec, logits, targets, out, exec.scratch.allocate(logits.dtype, {logits.rows()}));
 }
 
-int64_t counted_targets(std::span<const int32_t> targets) { return std::ranges::count_if(targets, [](int32_t t) { return t >= 0; }); }
+int64_t counted_targets(std::span<const int32_t> targets) {
+  return std::ranges::count_if(targets, [](int32_t t) { return t >= 0; });
+}
 
 Var cross_entropy(Tape& tape, Var logits, std::span<const int32_t> targets, int64_t denominator) {
   const View l = tape.value(logits);
@@ -73,7 +80,9 @@ std::vector<OpCase> cross_entropy_cases() {
   std::vector<OpCase> cases;
   const auto make = [&](const char* name, int64_t rows, int64_t vocab, std::vector<int32_t> targets, bool benchmark) {
     OpCase c{.op = "cross_entropy", .name = name, .inputs = {{"logits", {rows, vocab}, -6, 6}}};
-    c.run = [targets](Tape& tape, const NamedVars& in) { return NamedVars{{"loss", cross_entropy(tape, in.at("logits"), targets)}}; };
+    c.run = [targets](Tape& tape, const NamedVars& in) {
+      return NamedVars{{"loss", cross_entropy(tape, in.at("logits"), targets)}};
+    };
     c.reduction = rows * vocab;
     c.benchmark = benchmark;
     cases.push_back(c);

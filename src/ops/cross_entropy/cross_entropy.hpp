@@ -9,22 +9,25 @@
 
 namespace statera {
 
-template <class T> struct CrossEntropyForward {
+template <class T>
+struct CrossEntropyForward {
   const T* logits;         // [N, V], rows `stride` apart
   const int32_t* targets;  // [N]
   T *nll, *log_sum;        // [N] cost of each position in nats (0 where not counted); log sum exp of its row
   int64_t rows, vocab, stride;
 };
 
-template <class T> struct CrossEntropyBackward {
+template <class T>
+struct CrossEntropyBackward {
   const T *logits, *log_sum;
   const int32_t* targets;
-  T* dlogits;              // [N, V], dense, overwritten
-  T scale;                 // dloss / M
+  T* dlogits;  // [N, V], dense, overwritten
+  T scale;     // dloss / M
   int64_t rows, vocab, stride;
 };
 
-template <class T> struct CrossEntropyKernels {
+template <class T>
+struct CrossEntropyKernels {
   const char* name;
   void (*forward)(const CrossEntropyForward<T>&, Exec&) noexcept;
   void (*backward)(const CrossEntropyBackward<T>&, Exec&) noexcept;
@@ -32,7 +35,8 @@ template <class T> struct CrossEntropyKernels {
 extern const CrossEntropyKernels<double> cross_entropy_ref_f64;
 extern const CrossEntropyKernels<float> cross_entropy_ref_f32, cross_entropy_cpu;
 
-// logits [N, V], targets [N] in [0, V) or -1. `nll` [N] (may be empty) gets the cost of each position. Returns the sum in nats.
+// logits [N, V], targets [N] in [0, V) or -1. `nll` [N] (may be empty) gets the cost of each position. Returns the sum
+// in nats.
 double cross_entropy(Exec&, const View& logits, std::span<const int32_t> targets, const View& nll);
 
 std::vector<OpCase> cross_entropy_cases();

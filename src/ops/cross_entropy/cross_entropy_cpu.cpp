@@ -29,7 +29,8 @@ float LogSumExp(const float* HWY_RESTRICT row, int64_t vocab) {
   return most + std::log(hn::GetLane(hn::SumOfLanes(d, sum)));
 }
 
-void GradRow(const float* HWY_RESTRICT row, float log_sum, int32_t target, float scale, float* HWY_RESTRICT drow, int64_t vocab) {
+void GradRow(const float* HWY_RESTRICT row, float log_sum, int32_t target, float scale, float* HWY_RESTRICT drow,
+             int64_t vocab) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto s = hn::Set(d, target < 0 ? 0.0f : scale), l = hn::Set(d, log_sum);

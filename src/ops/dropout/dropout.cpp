@@ -17,8 +17,9 @@ constexpr int64_t draws_per_task = 512, rows_per_task = 64;
 // keep[i] != 0: element i is kept. Row-major, so that the shape alone decides which random number an element has.
 void draw(Exec exec, DType dtype, const DropoutDraw& d, int64_t draws) {
   const auto run = exec.kernels == KernelChoice::fast && dtype == DType::f32 ? dropout_draw_cpu : dropout_draw_ref;
-  exec.pool.run((draws + draws_per_task - 1) / draws_per_task,
-                [&](int64_t task, int) { run(d, task * draws_per_task, std::min(draws, (task + 1) * draws_per_task)); });
+  exec.pool.run((draws + draws_per_task - 1) / draws_per_task, [&](int64_t task, int) {
+    run(d, task * draws_per_task, std::min(draws, (task + 1) * draws_per_task));
+  });
 }
 
 void apply(Exec exec, const View& x, const uint8_t* keep, double scale, const View& y) {
@@ -47,16 +48,19 @@ void dropout_draw_ref(const DropoutDraw& d, int64_t first, int64_t end) noexcept
     auto counter = d.counter;
     counter[0] = static_cast<uint32_t>(i);
     const auto words = philox(counter, d.key);
-    for (size_t j = 0; j < per_draw; ++j) d.keep[i * per_draw + static_cast<int64_t>(j)] = (words[j / 2] >> (16 * (j % 2)) & 0xffff) >= d.dropped;
+    for (size_t j = 0; j < per_draw; ++j)
+      d.keep[i * per_draw + static_cast<int64_t>(j)] = (words[j / 2] >> (16 * (j % 2)) & 0xffff) >= d.dropped;
   }
 }
 
 Var dropout(Tape& tape, Var x, const Dropout& options, std::string_view place) {
-  require(options.rate >= 0 && options.rate < 1, ErrorCode::config, "[dropout] a rate of ", options.rate, " is not in [0, 1)");
+  require(options.rate >= 0 && options.rate < 1, ErrorCode::config, "[dropout] a rate of ", options.rate,
+          " is not in [0, 1)");
   const double rate = std::floor(options.rate * grid) / grid, scale = 1 / (1 - rate);
   if (rate == 0) return x;
   const View in = tape.value(x);
-  require(in.elements() < int64_t{1} << 35, ErrorCode::unsupported, "[dropout] ", in.shape, " has more elements than there are draws");
+  require(in.elements() < int64_t{1} << 35, ErrorCode::unsupported, "[dropout] ", in.shape,
+          " has more elements than there are draws");
   const int64_t draws = (in.elements() + per_draw - 1) / per_draw;
   auto* keep = tape.memory().allocate_array<uint8_t>(draws * per_draw);
   const Random random(options.seed, place);
@@ -64,10 +68,13 @@ Var dropout(Tape& tape, Var x, const Dropout& options, std::string_view place) {
   const Var y = tape.make(in.dtype, in.shape, tape.needs_grad(x));
   const auto run = [x, keep, scale, y](Tape& t) { apply(t.exec(), t.value(x), keep, scale, t.value(y)); };
   run(tape);
-  tape.record("dropout", {y}, [x, keep, scale, y](Tape& t) {
-    const GradSink dx(t, x);
-    if (!dx.view().empty()) apply(t.exec(), t.grad(y), keep, scale, dx.view());
-  }, run);
+  tape.record(
+      "dropout", {y},
+      [x, keep, scale, y](Tape& t) {
+        const GradSink dx(t, x);
+        if (!dx.view().empty()) apply(t.exec(), t.grad(y), keep, scale, dx.view());
+      },
+      run);
   return y;
 }
 
@@ -75,7 +82,9 @@ std::vector<OpCase> dropout_cases() {
   std::vector<OpCase> cases;
   const auto add = [&](const char* name, int64_t rows, int64_t columns, double rate, bool benchmark) {
     OpCase c{.op = "dropout", .name = name, .inputs = {{"x", {rows, columns}}}};
-    c.run = [rate](Tape& tape, const NamedVars& in) { return NamedVars{{"y", dropout(tape, in.at("x"), {rate, 7}, "case")}}; };
+    c.run = [rate](Tape& tape, const NamedVars& in) {
+      return NamedVars{{"y", dropout(tape, in.at("x"), {rate, 7}, "case")}};
+    };
     c.benchmark = benchmark;
     cases.push_back(c);
   };

@@ -13,7 +13,8 @@ struct Dropout {
   uint64_t seed = 0;  // another one for each pass; the same one drops the same elements, whatever the threads
 };
 
-// x [N, C] of the place `place` in the model, which has its own random numbers. x itself if the rate is 0. Throws config for an impossible rate.
+// x [N, C] of the place `place` in the model, which has its own random numbers. x itself if the rate is 0. Throws
+// config for an impossible rate.
 Var dropout(Tape&, Var x, const Dropout&, std::string_view place);
 
 // keep[8 i + j] of the draws i from first to end: 0 if the j-th 16 bits of draw i are less than `dropped`, else 1.

@@ -1,5 +1,5 @@
-// Dropout in vectors: one byte says of each element whether it is kept. Philox with a draw in each lane of 64 bits, whose upper half a product of
-// the lower ones overwrites or nobody reads.
+// Dropout in vectors: one byte says of each element whether it is kept. Philox with a draw in each lane of 64 bits,
+// whose upper half a product of the lower ones overwrites or nobody reads.
 #include "core/random.hpp"
 #include "ops/dropout/dropout.hpp"
 
@@ -19,9 +19,11 @@ void Draw(const DropoutDraw& a, int64_t first, int64_t end) {
   const hn::ScalableTag<uint64_t> d;
   const hn::RepartitionToNarrow<decltype(d)> half;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto mul = [&](auto v, uint64_t by) HWY_ATTR { return hn::MulEven(hn::BitCast(half, v), hn::BitCast(half, hn::Set(d, by))); };
+  const auto mul = [&](auto v, uint64_t by)
+                       HWY_ATTR { return hn::MulEven(hn::BitCast(half, v), hn::BitCast(half, hn::Set(d, by))); };
   for (; i + lanes <= end; i += lanes) {
-    auto c0 = hn::Iota(d, static_cast<uint64_t>(i)), c1 = hn::Set(d, a.counter[1]), c2 = hn::Set(d, a.counter[2]), c3 = hn::Set(d, a.counter[3]);
+    auto c0 = hn::Iota(d, static_cast<uint64_t>(i)), c1 = hn::Set(d, a.counter[1]), c2 = hn::Set(d, a.counter[2]),
+         c3 = hn::Set(d, a.counter[3]);
     uint32_t k0 = a.key[0], k1 = a.key[1];
     for (int round = 0; round < P::rounds; ++round, k0 += P::add[0], k1 += P::add[1]) {
       const auto p0 = mul(c0, P::multiply[0]), p1 = mul(c2, P::multiply[1]);
@@ -30,7 +32,8 @@ void Draw(const DropoutDraw& a, int64_t first, int64_t end) {
       c1 = p1;
       c3 = p0;
     }
-    const auto bits = hn::Set(d, 0xffff), kept_from = hn::Set(d, 0x10000 - a.dropped);  // added to what is kept it reaches bit 16
+    // added to what is kept it reaches bit 16
+    const auto bits = hn::Set(d, 0xffff), kept_from = hn::Set(d, 0x10000 - a.dropped);
     auto keep = hn::Zero(d);
     const auto put = [&](auto word, int at) HWY_ATTR {
       const auto low = hn::ShiftRight<16>(hn::Add(hn::And(word, bits), kept_from));
@@ -66,7 +69,9 @@ HWY_EXPORT(Draw);
 HWY_EXPORT(Apply);
 }  // namespace
 
-void dropout_draw_cpu(const DropoutDraw& a, int64_t first, int64_t end) noexcept { HWY_DYNAMIC_DISPATCH(Draw)(a, first, end); }
+void dropout_draw_cpu(const DropoutDraw& a, int64_t first, int64_t end) noexcept {
+  HWY_DYNAMIC_DISPATCH(Draw)(a, first, end);
+}
 
 void dropout_cpu(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept {
   HWY_DYNAMIC_DISPATCH(Apply)(x, keep, y, count, scale);

@@ -31,20 +31,25 @@ void combine(Exec& exec, const View& a, const View& b, const View& y, F f) {
 
 void send(const View& from, double factor, const GradTarget& to, Exec exec) {
   if (to.view.empty()) return;
-  if (to.accumulate) add(exec, to.view, from, to.view, {1, factor});
-  else if (factor == 1) copy(from, to.view);
-  else scaled(exec, from, factor, to.view);
+  if (to.accumulate)
+    add(exec, to.view, from, to.view, {1, factor});
+  else if (factor == 1)
+    copy(from, to.view);
+  else
+    scaled(exec, from, factor, to.view);
 }
 }  // namespace
 
 void add(Exec& exec, const View& a, const View& b, const View& y, const Factors& factors) {
-  require(a.shape == b.shape && a.shape == y.shape && a.dtype == b.dtype && a.dtype == y.dtype, ErrorCode::shape, "[add] ", a.shape,
-          " + ", b.shape);
+  require(a.shape == b.shape && a.shape == y.shape && a.dtype == b.dtype && a.dtype == y.dtype, ErrorCode::shape,
+          "[add] ", a.shape, " + ", b.shape);
   dispatch(a.dtype, [&](auto zero) {
     using T = decltype(zero);
     const T fa = static_cast<T>(factors.a), fb = static_cast<T>(factors.b);
-    if (factors.a == 1 && factors.b == 1) combine<T>(exec, a, b, y, [](T u, T v) { return u + v; });
-    else combine<T>(exec, a, b, y, [fa, fb](T u, T v) { return fa * u + fb * v; });
+    if (factors.a == 1 && factors.b == 1)
+      combine<T>(exec, a, b, y, [](T u, T v) { return u + v; });
+    else
+      combine<T>(exec, a, b, y, [fa, fb](T u, T v) { return fa * u + fb * v; });
   });
 }
 
@@ -79,7 +84,8 @@ Var scaled(Tape& tape, Var a, double factor) {
 }
 
 namespace {
-// Sixteen sums side by side, in double: what is left of a row that is nearly constant keeps its digits, on any instruction set the same ones.
+// Sixteen sums side by side, in double: what is left of a row that is nearly constant keeps its digits, on any
+// instruction set the same ones.
 template <class T>
 T mean_of(const T* a, int64_t columns) {
   constexpr int64_t lanes = 16;
@@ -119,11 +125,14 @@ Var centered(Tape& tape, Var a) {
     centered(exec, t.value(a), t.value(y));
   };
   run(tape);
-  tape.record("centered", {y}, [a, y](Tape& t) {
-    const GradTarget da = t.target(a);
-    Exec exec = t.exec();
-    if (!da.view.empty()) add_centered(exec, t.grad(y), da.view, da.accumulate);  // the map is its own transpose
-  }, run);
+  tape.record(
+      "centered", {y},
+      [a, y](Tape& t) {
+        const GradTarget da = t.target(a);
+        Exec exec = t.exec();
+        if (!da.view.empty()) add_centered(exec, t.grad(y), da.view, da.accumulate);  // the map is its own transpose
+      },
+      run);
   return y;
 }
 
@@ -167,21 +176,29 @@ std::vector<OpCase> elementwise_cases() {
   };
   OpCase weighed = sum;
   weighed.name = "factors";
-  weighed.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", add(tape, in.at("a"), in.at("b"), {0.75, -2.5})}}; };
+  weighed.run = [](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", add(tape, in.at("a"), in.at("b"), {0.75, -2.5})}};
+  };
   weighed.advance = [](Exec&, const NamedViews& in, const View& y) {
     return [a = in.at("a"), b = in.at("b"), y](Exec& exec) { add(exec, a, b, y, {0.75, -2.5}); };
   };
   OpCase times{.op = "scaled", .name = "odd", .inputs = {{"a", {37, 5}}}};
   times.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", scaled(tape, in.at("a"), 12.25)}}; };
-  times.advance = [](Exec&, const NamedViews& in, const View& y) { return [a = in.at("a"), y](Exec& exec) { scaled(exec, a, 12.25, y); }; };
+  times.advance = [](Exec&, const NamedViews& in, const View& y) {
+    return [a = in.at("a"), y](Exec& exec) { scaled(exec, a, 12.25, y); };
+  };
   OpCase middle{.op = "centered", .name = "odd", .inputs = {{"a", {37, 35}}}};
   middle.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", centered(tape, in.at("a"))}}; };
-  middle.advance = [](Exec&, const NamedViews& in, const View& y) { return [a = in.at("a"), y](Exec& exec) { centered(exec, a, y); }; };
+  middle.advance = [](Exec&, const NamedViews& in, const View& y) {
+    return [a = in.at("a"), y](Exec& exec) { centered(exec, a, y); };
+  };
   middle.reduction = 35;
   OpCase middle_twice = middle;
   middle_twice.name = "twice";
   middle_twice.advance = {};
-  middle_twice.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", add(tape, centered(tape, in.at("a")), in.at("a"))}}; };
+  middle_twice.run = [](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", add(tape, centered(tape, in.at("a")), in.at("a"))}};
+  };
   OpCase negative{.op = "neg_exp", .name = "odd", .inputs = {{"a", {5, 7}, -2, 2}}};
   negative.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", neg_exp(tape, in.at("a"))}}; };
   negative.advance = [](Exec&, const NamedViews& in, const View& y) {
@@ -192,10 +209,21 @@ std::vector<OpCase> elementwise_cases() {
     for (OpInput& input : c.inputs) input.shape = shape;
     return c;
   };
-  return {sum, twice, weighed, times, middle, middle_twice, negative, published(sum, "base", {2048, 384}, false), published(sum, "base_step", {1, 384}, true),
-          published(times, "base", {2048, 384}, false), published(times, "base_step", {1, 384}, true),
-          published(middle, "base", {2048, 384}, false), published(middle, "base_step", {1, 384}, true),
-          published(negative, "base", {768, 16}, false), published(negative, "base_step", {768, 16}, true)};
+  return {sum,
+          twice,
+          weighed,
+          times,
+          middle,
+          middle_twice,
+          negative,
+          published(sum, "base", {2048, 384}, false),
+          published(sum, "base_step", {1, 384}, true),
+          published(times, "base", {2048, 384}, false),
+          published(times, "base_step", {1, 384}, true),
+          published(middle, "base", {2048, 384}, false),
+          published(middle, "base_step", {1, 384}, true),
+          published(negative, "base", {768, 16}, false),
+          published(negative, "base_step", {768, 16}, true)};
 }
 
 }  // namespace statera

@@ -18,7 +18,8 @@ Var add(Tape&, Var a, Var b, const Factors& factors = {});
 void scaled(Exec&, const View& a, double factor, const View& y);
 Var scaled(Tape&, Var a, double factor);
 
-// y = a less the mean of its row, [N, C]: with an RMS norm behind it, layer norm (Ba et al., 2016, eq. 3). In the Exec face y may be a.
+// y = a less the mean of its row, [N, C]: with an RMS norm behind it, layer norm (Ba et al., 2016, eq. 3). In the Exec
+// face y may be a.
 void centered(Exec&, const View& a, const View& y);
 Var centered(Tape&, Var a);
 

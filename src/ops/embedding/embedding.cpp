@@ -14,7 +14,8 @@ constexpr int64_t columns_per_task = 32;
 
 void check_ids(std::span<const int32_t> ids, int64_t rows) {
   for (size_t n = 0; n < ids.size(); ++n)
-    require(ids[n] >= 0 && ids[n] < rows, ErrorCode::shape, "[embedding] id ", ids[n], " at position ", n, " is not in 0 to ", rows - 1);
+    require(ids[n] >= 0 && ids[n] < rows, ErrorCode::shape, "[embedding] id ", ids[n], " at position ", n,
+            " is not in 0 to ", rows - 1);
 }
 
 // A task sums its own columns over all positions, so the order of summation is that of the positions.
@@ -33,10 +34,9 @@ void scatter_add(Exec& exec, std::span<const int32_t> ids, const View& dy, const
 
 void embedding(Exec&, std::span<const int32_t> ids, const View& table, const View& y) {
   check_ids(ids, table.rows());
-  require(y.shape == Shape({static_cast<int64_t>(ids.size()), table.cols()}) && y.dtype == table.dtype, ErrorCode::shape,
-          "[embedding] output ", y.shape);
-  for (size_t n = 0; n < ids.size(); ++n)
-    copy(table.row_range(ids[n], 1), y.row_range(static_cast<int64_t>(n), 1));
+  require(y.shape == Shape({static_cast<int64_t>(ids.size()), table.cols()}) && y.dtype == table.dtype,
+          ErrorCode::shape, "[embedding] output ", y.shape);
+  for (size_t n = 0; n < ids.size(); ++n) copy(table.row_range(ids[n], 1), y.row_range(static_cast<int64_t>(n), 1));
 }
 
 Var embedding(Tape& tape, std::span<const int32_t> ids, Var table) {

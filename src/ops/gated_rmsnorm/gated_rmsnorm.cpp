@@ -13,19 +13,33 @@ int64_t check(const View& x, const View& z, const View& weight, const View& bias
   const int64_t channels = x.cols(), group = group_size == 0 ? channels : group_size;
   require(z.empty() || z.shape == x.shape, ErrorCode::shape, "[gated_rmsnorm] gate ", z.shape, " beside x ", x.shape);
   for (const auto& [name, view] : {std::pair("weight", &weight), {"bias", &bias}})
-    require(view->empty() || view->shape == Shape({channels}), ErrorCode::shape, "[gated_rmsnorm] expected ", name, " [", channels, "], got ", view->shape);
-  require(group > 0 && channels % group == 0, ErrorCode::shape, "[gated_rmsnorm] groups of ", group, " do not divide ", channels, " channels");
+    require(view->empty() || view->shape == Shape({channels}), ErrorCode::shape, "[gated_rmsnorm] expected ", name,
+            " [", channels, "], got ", view->shape);
+  require(group > 0 && channels % group == 0, ErrorCode::shape, "[gated_rmsnorm] groups of ", group, " do not divide ",
+          channels, " channels");
   return group;
 }
 
 template <class T>
-GatedRmsnormForward<T> arguments(const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions& options) {
-  return {x.as<T>(),    z.as<T>(), weight.as<T>(), bias.as<T>(), nullptr, nullptr, x.rows(), x.cols(),
-          options.group_size == 0 ? x.cols() : options.group_size, x.stride, z.stride, options.eps, options.norm_before_gate};
+GatedRmsnormForward<T> arguments(const View& x, const View& z, const View& weight, const View& bias,
+                                 const GatedRmsnormOptions& options) {
+  return {x.as<T>(),
+          z.as<T>(),
+          weight.as<T>(),
+          bias.as<T>(),
+          nullptr,
+          nullptr,
+          x.rows(),
+          x.cols(),
+          options.group_size == 0 ? x.cols() : options.group_size,
+          x.stride,
+          z.stride,
+          options.eps,
+          options.norm_before_gate};
 }
 
-void forward(Exec& exec, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions& options, const View& y,
-             const View& rrms) {
+void forward(Exec& exec, const View& x, const View& z, const View& weight, const View& bias,
+             const GatedRmsnormOptions& options, const View& y, const View& rrms) {
   dispatch(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     GatedRmsnormForward<T> a = arguments<T>(x, z, weight, bias, options);
@@ -35,26 +49,31 @@ void forward(Exec& exec, const View& x, const View& z, const View& weight, const
   });
 }
 
-struct Inputs { Var x, z, weight, bias; };
+struct Inputs {
+  Var x, z, weight, bias;
+};
 
 void backward(Tape& tape, const Inputs& in, const GatedRmsnormOptions& options, const View& rrms, const View& dy) {
-  const View x = tape.value(in.x), z = value_or_empty(tape, in.z), weight = value_or_empty(tape, in.weight), bias = value_or_empty(tape, in.bias);
+  const View x = tape.value(in.x), z = value_or_empty(tape, in.z), weight = value_or_empty(tape, in.weight),
+             bias = value_or_empty(tape, in.bias);
   Exec exec = tape.exec();
   dispatch(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     GatedRmsnormBackward<T> b{arguments<T>(x, z, weight, bias, options), dy.as<T>()};
     b.in.rrms = rrms.as<T>();
-    const GradTarget dx = tape.target(in.x), dz = tape.target(in.z), dweight = tape.target(in.weight), dbias = tape.target(in.bias);
+    const GradTarget dx = tape.target(in.x), dz = tape.target(in.z), dweight = tape.target(in.weight),
+                     dbias = tape.target(in.bias);
     b.dx = dx.view.as<T>(), b.dz = dz.view.as<T>(), b.dweight = dweight.view.as<T>(), b.dbias = dbias.view.as<T>();
     b.dx_stride = dx.view.stride, b.dz_stride = dz.view.stride;
-    b.add_dx = dx.accumulate, b.add_dz = dz.accumulate, b.add_dweight = dweight.accumulate, b.add_dbias = dbias.accumulate;
+    b.add_dx = dx.accumulate, b.add_dz = dz.accumulate, b.add_dweight = dweight.accumulate,
+    b.add_dbias = dbias.accumulate;
     pick<T>(exec, gated_rmsnorm_ref_f64, gated_rmsnorm_ref_f32, gated_rmsnorm_cpu).backward(b, exec);
   });
 }
 }  // namespace
 
-void gated_rmsnorm(Exec& exec, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions& options,
-                   const View& y) {
+void gated_rmsnorm(Exec& exec, const View& x, const View& z, const View& weight, const View& bias,
+                   const GatedRmsnormOptions& options, const View& y) {
   check(x, z, weight, bias, options.group_size);
   require(y.shape == x.shape && y.dense(), ErrorCode::shape, "[gated_rmsnorm] output ", y.shape);
   forward(exec, x, z, weight, bias, options, y, {});
@@ -62,22 +81,30 @@ void gated_rmsnorm(Exec& exec, const View& x, const View& z, const View& weight,
 
 Var gated_rmsnorm(Tape& tape, Var x, Var z, Var weight, Var bias, const GatedRmsnormOptions& options) {
   const View in = tape.value(x);
-  const int64_t group = check(in, value_or_empty(tape, z), value_or_empty(tape, weight), value_or_empty(tape, bias), options.group_size);
+  const int64_t group =
+      check(in, value_or_empty(tape, z), value_or_empty(tape, weight), value_or_empty(tape, bias), options.group_size);
   const Var y = tape.make(in.dtype, in.shape, tape.any_needs_grad(x, z, weight, bias));
   const View rrms = tape.needs_grad(y) ? tape.memory().allocate(in.dtype, {in.rows(), in.cols() / group}) : View();
   const Inputs inputs{x, z, weight, bias};
   const auto run = [=](Tape& t) {
     Exec exec = t.exec();
-    forward(exec, t.value(x), value_or_empty(t, z), value_or_empty(t, weight), value_or_empty(t, bias), options, t.value(y), rrms);
+    forward(exec, t.value(x), value_or_empty(t, z), value_or_empty(t, weight), value_or_empty(t, bias), options,
+            t.value(y), rrms);
   };
   run(tape);
-  tape.record("gated_rmsnorm", {y}, [=](Tape& t) { backward(t, inputs, options, rrms, t.grad(y)); }, run);
+  tape.record(
+      "gated_rmsnorm", {y}, [=](Tape& t) { backward(t, inputs, options, rrms, t.grad(y)); }, run);
   return y;
 }
 
 std::vector<OpCase> gated_rmsnorm_cases() {
   std::vector<OpCase> cases;
-  struct Row { const char* name; int64_t rows, channels; GatedRmsnormOptions options; bool gate, bias, twice = false, benchmark = false, step = false, weight = true; };
+  struct Row {
+    const char* name;
+    int64_t rows, channels;
+    GatedRmsnormOptions options;
+    bool gate, bias, twice = false, benchmark = false, step = false, weight = true;
+  };
   for (const Row& row : {
            Row{"tiny_plain", 5, 6, {}, false, false},
            Row{"tiny_gate_first", 5, 6, {.norm_before_gate = false}, true, false},
@@ -100,16 +127,17 @@ std::vector<OpCase> gated_rmsnorm_cases() {
     if (row.bias) c.inputs.push_back({"bias", {row.channels}});
     c.run = [row](Tape& tape, const NamedVars& in) {
       const auto call = [&] {
-        return gated_rmsnorm(tape, in.at("x"), row.gate ? in.at("z") : Var{}, row.weight ? in.at("weight") : Var{}, row.bias ? in.at("bias") : Var{}, row.options);
+        return gated_rmsnorm(tape, in.at("x"), row.gate ? in.at("z") : Var{}, row.weight ? in.at("weight") : Var{},
+                             row.bias ? in.at("bias") : Var{}, row.options);
       };
       NamedVars out{{"y", call()}};
       if (row.twice) out["again"] = call();
       return out;
     };
     c.advance = [row](Exec&, const NamedViews& in, const View& y) {
-      return [row, x = in.at("x"), z = view_or_empty(in, "z"), weight = view_or_empty(in, "weight"), bias = view_or_empty(in, "bias"), y](Exec& exec) {
-        gated_rmsnorm(exec, x, z, weight, bias, row.options, y);
-      };
+      return [row, x = in.at("x"), z = view_or_empty(in, "z"), weight = view_or_empty(in, "weight"),
+              bias = view_or_empty(in, "bias"),
+              y](Exec& exec) { gated_rmsnorm(exec, x, z, weight, bias, row.options, y); };
     };
     c.reduction = std::max(row.rows, row.channels);
     c.benchmark = row.benchmark;

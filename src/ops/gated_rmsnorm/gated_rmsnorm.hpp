@@ -12,7 +12,8 @@ struct GatedRmsnormOptions {
   bool norm_before_gate = true;
 };
 
-template <class T> struct GatedRmsnormForward {
+template <class T>
+struct GatedRmsnormForward {
   const T *x, *z;          // [N, C], rows x_stride, z_stride apart; z may be null
   const T *weight, *bias;  // [C]; null: 1, 0
   T* y;                    // [N, C], dense
@@ -22,7 +23,8 @@ template <class T> struct GatedRmsnormForward {
   bool norm_before_gate;
 };
 
-template <class T> struct GatedRmsnormBackward {
+template <class T>
+struct GatedRmsnormBackward {
   GatedRmsnormForward<T> in;  // y unused, rrms as forward kept it
   const T* dy;                // [N, C], dense
   T *dx, *dz;                 // [N, C], rows dx_stride, dz_stride apart; null: not needed
@@ -31,7 +33,8 @@ template <class T> struct GatedRmsnormBackward {
   bool add_dx, add_dz, add_dweight, add_dbias;  // add to what is there, else overwrite
 };
 
-template <class T> struct GatedRmsnormKernels {
+template <class T>
+struct GatedRmsnormKernels {
   const char* name;
   void (*forward)(const GatedRmsnormForward<T>&, Exec&) noexcept;
   void (*backward)(const GatedRmsnormBackward<T>&, Exec&) noexcept;
@@ -39,8 +42,10 @@ template <class T> struct GatedRmsnormKernels {
 extern const GatedRmsnormKernels<double> gated_rmsnorm_ref_f64;
 extern const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32, gated_rmsnorm_cpu;
 
-// x [N, C], z [N, C] or empty, weight and bias [C] or empty (1, 0) -> y [N, C]. Throws shape unless group_size divides C.
-void gated_rmsnorm(Exec&, const View& x, const View& z, const View& weight, const View& bias, const GatedRmsnormOptions&, const View& y);
+// x [N, C], z [N, C] or empty, weight and bias [C] or empty (1, 0) -> y [N, C]. Throws shape unless group_size divides
+// C.
+void gated_rmsnorm(Exec&, const View& x, const View& z, const View& weight, const View& bias,
+                   const GatedRmsnormOptions&, const View& y);
 Var gated_rmsnorm(Tape&, Var x, Var z, Var weight, Var bias, const GatedRmsnormOptions&);
 
 std::vector<OpCase> gated_rmsnorm_cases();

@@ -22,8 +22,8 @@ enum class Gate { none, first, last };
 
 // One group of one row.
 template <Gate gate>
-void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT bias,
-                  float* HWY_RESTRICT y, int64_t count, float eps, float* rrms) {
+void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight,
+                  const float* HWY_RESTRICT bias, float* HWY_RESTRICT y, int64_t count, float eps, float* rrms) {
   const D d;
   V squares = hn::Zero(d);
   ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
@@ -35,7 +35,8 @@ void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, cons
     squares = hn::MulAdd(u, u, squares);
   });
   // rounded once: gradients of what scales a whole row, as dt_bias does, cancel but for this error
-  const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(Sum(squares)) / static_cast<double>(count) + static_cast<double>(eps)));
+  const auto scale = static_cast<float>(
+      1 / std::sqrt(static_cast<double>(Sum(squares)) / static_cast<double>(count) + static_cast<double>(eps)));
   if (rrms) *rrms = scale;
   const float* in = gate == Gate::first ? y : x;
   ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
@@ -53,20 +54,23 @@ void ForwardRow(const GatedRmsnormForward<float>& a, int64_t n) {
     const float *weight = a.weight ? a.weight + begin : nullptr, *bias = a.bias ? a.bias + begin : nullptr;
     float* y = a.y + n * a.channels + begin;
     float* rrms = a.rrms ? a.rrms + (n * a.channels + begin) / a.group_size : nullptr;
-    const auto group = !z ? ForwardGroup<Gate::none> : a.norm_before_gate ? ForwardGroup<Gate::last> : ForwardGroup<Gate::first>;
+    const auto group = !z                   ? ForwardGroup<Gate::none>
+                       : a.norm_before_gate ? ForwardGroup<Gate::last>
+                                            : ForwardGroup<Gate::first>;
     group(x, z, weight, bias, y, a.group_size, static_cast<float>(a.eps), rrms);
   }
 }
 
-struct GroupGrads {  // of one group of one row
-  float *dx, *dz;            // null: not needed
-  float *dweight, *dbias;    // sums of the block of rows
+struct GroupGrads {        // of one group of one row
+  float *dx, *dz;          // null: not needed
+  float *dweight, *dbias;  // sums of the block of rows
   bool add_dx, add_dz;
 };
 
 template <Gate gate>
-void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight, const float* HWY_RESTRICT bias,
-                   const float* HWY_RESTRICT dy, float rrms, int64_t count, const GroupGrads& g) {
+void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight,
+                   const float* HWY_RESTRICT bias, const float* HWY_RESTRICT dy, float rrms, int64_t count,
+                   const GroupGrads& g) {
   const D d;
   const V scale = hn::Set(d, rrms), one = hn::Set(d, 1.0f);
   V dot = hn::Zero(d);
@@ -84,7 +88,8 @@ void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, con
   });
   const V mean = hn::Set(d, Sum(dot) / static_cast<float>(count));
   ForLanes(count, [&](int64_t c, auto io) HWY_ATTR {
-    const V w = weight ? io.load(weight + c) : one, in = io.load(dy + c), gate_in = gate == Gate::none ? w : io.load(z + c);
+    const V w = weight ? io.load(weight + c) : one, in = io.load(dy + c),
+            gate_in = gate == Gate::none ? w : io.load(z + c);
     const V silu = gate == Gate::none ? w : Silu(d, gate_in);
     const V v = normed(c, io, silu);
     const V dn = gate == Gate::last ? hn::Mul(in, silu) : in;
@@ -107,10 +112,15 @@ void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight
   const GatedRmsnormForward<float>& a = b.in;
   for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
     const float *x = a.x + n * a.x_stride + begin, *z = a.z ? a.z + n * a.z_stride + begin : nullptr;
-    const GroupGrads grads{b.dx ? b.dx + n * b.dx_stride + begin : nullptr, b.dz ? b.dz + n * b.dz_stride + begin : nullptr,
-                           dweight ? dweight + begin : nullptr,             dbias ? dbias + begin : nullptr,
-                           b.add_dx,                                        b.add_dz};
-    const auto group = !z ? BackwardGroup<Gate::none> : a.norm_before_gate ? BackwardGroup<Gate::last> : BackwardGroup<Gate::first>;
+    const GroupGrads grads{b.dx ? b.dx + n * b.dx_stride + begin : nullptr,
+                           b.dz ? b.dz + n * b.dz_stride + begin : nullptr,
+                           dweight ? dweight + begin : nullptr,
+                           dbias ? dbias + begin : nullptr,
+                           b.add_dx,
+                           b.add_dz};
+    const auto group = !z                   ? BackwardGroup<Gate::none>
+                       : a.norm_before_gate ? BackwardGroup<Gate::last>
+                                            : BackwardGroup<Gate::first>;
     group(x, z, a.weight ? a.weight + begin : nullptr, a.bias ? a.bias + begin : nullptr, b.dy + n * a.channels + begin,
           a.rrms[(n * a.channels + begin) / a.group_size], a.group_size, grads);
   }
@@ -146,7 +156,8 @@ void sum_partials(const float* partials, int64_t count, int64_t channels, bool a
 void backward(const GatedRmsnormBackward<float>& b, Exec& exec) noexcept {
   const GatedRmsnormForward<float>& a = b.in;
   const auto row = HWY_DYNAMIC_DISPATCH(BackwardRow);
-  const int64_t block = std::max(rows_per_task, (a.rows + most_partials - 1) / most_partials), tasks = (a.rows + block - 1) / block;
+  const int64_t block = std::max(rows_per_task, (a.rows + most_partials - 1) / most_partials),
+                tasks = (a.rows + block - 1) / block;
   const ArenaScope scope(exec.scratch);
   float* dweight = b.dweight ? exec.scratch.allocate_array<float>(tasks * a.channels) : nullptr;  // [tasks, C]
   float* dbias = b.dbias ? exec.scratch.allocate_array<float>(tasks * a.channels) : nullptr;

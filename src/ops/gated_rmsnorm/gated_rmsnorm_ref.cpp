@@ -6,10 +6,22 @@
 namespace statera {
 
 namespace {
-template <class T> T sigmoid(T a) { return 1 / (1 + std::exp(-a)); }
-template <class T> T silu(T a) { return a * sigmoid(a); }
-template <class T> T silu_grad(T a) { return sigmoid(a) * (1 + a * (1 - sigmoid(a))); }
-template <class T> void store(T* at, T value, bool add) { *at = add ? *at + value : value; }
+template <class T>
+T sigmoid(T a) {
+  return 1 / (1 + std::exp(-a));
+}
+template <class T>
+T silu(T a) {
+  return a * sigmoid(a);
+}
+template <class T>
+T silu_grad(T a) {
+  return sigmoid(a) * (1 + a * (1 - sigmoid(a)));
+}
+template <class T>
+void store(T* at, T value, bool add) {
+  *at = add ? *at + value : value;
+}
 
 template <class T>
 void forward(const GatedRmsnormForward<T>& a, Exec&) noexcept {
@@ -46,7 +58,8 @@ void backward(const GatedRmsnormBackward<T>& b, Exec&) noexcept {
       const auto v = [&](int64_t c) { return (gate_first ? x[c] * silu(z[c]) : x[c]) * rrms; };
       const auto dn = [&](int64_t c) { return gate_last ? dy[c] * silu(z[c]) : dy[c]; };
       T mean = 0;
-      for (int64_t c = begin; c < begin + a.group_size; ++c) mean += dn(c) * weight(c) * v(c) / static_cast<T>(a.group_size);
+      for (int64_t c = begin; c < begin + a.group_size; ++c)
+        mean += dn(c) * weight(c) * v(c) / static_cast<T>(a.group_size);
       for (int64_t c = begin; c < begin + a.group_size; ++c) {
         const T du = rrms * (dn(c) * weight(c) - v(c) * mean);
         if (b.dx) store(b.dx + n * b.dx_stride + c, gate_first ? du * silu(z[c]) : du, b.add_dx);

@@ -24,12 +24,14 @@ T* source(const View& a, const View& b, int32_t index, int64_t width) {
 Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const Shape& shape) {
   const View from_a = tape.value(a), from_b = b ? tape.value(b) : View();
   const int64_t width = from_a.cols(), rows_b = from_b.empty() || width == 0 ? 0 : from_b.elements() / width;
-  require(from_a.shape.rank() == 2 && (!b || (from_b.dense() && from_b.dtype == from_a.dtype && rows_b * width == from_b.elements())) &&
+  require(from_a.shape.rank() == 2 &&
+              (!b || (from_b.dense() && from_b.dtype == from_a.dtype && rows_b * width == from_b.elements())) &&
               shape.elements() == static_cast<int64_t>(index.size()) * width,
-          ErrorCode::shape, "[gather_rows] ", index.size(), " rows of ", from_a.shape, " and ", from_b.shape, " into ", shape);
+          ErrorCode::shape, "[gather_rows] ", index.size(), " rows of ", from_a.shape, " and ", from_b.shape, " into ",
+          shape);
   for (int32_t i : index)
-    require(i == no_row || (i >= 0 ? i < from_a.rows() : -1 - static_cast<int64_t>(i) < rows_b), ErrorCode::shape, "[gather_rows] row ", i,
-            " of ", from_a.rows(), " and ", rows_b);
+    require(i == no_row || (i >= 0 ? i < from_a.rows() : -1 - static_cast<int64_t>(i) < rows_b), ErrorCode::shape,
+            "[gather_rows] row ", i, " of ", from_a.rows(), " and ", rows_b);
 
   const Var y = tape.make(from_a.dtype, shape, tape.any_needs_grad(a, b));
   const auto rows = static_cast<int64_t>(index.size());
@@ -39,8 +41,10 @@ Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const 
     T* out = tape.value(y).as<T>();
     exec.pool.run((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
       for (int64_t i = task * rows_per_task; i < std::min(rows, (task + 1) * rows_per_task); ++i) {
-        if (const T* row = source<T>(from_a, from_b, index[static_cast<size_t>(i)], width)) std::copy(row, row + width, out + i * width);
-        else std::fill(out + i * width, out + (i + 1) * width, zero);
+        if (const T* row = source<T>(from_a, from_b, index[static_cast<size_t>(i)], width))
+          std::copy(row, row + width, out + i * width);
+        else
+          std::fill(out + i * width, out + (i + 1) * width, zero);
       }
     });
   });
@@ -50,7 +54,8 @@ Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const 
     dispatch(dy.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* grad = dy.as<T>();
-      e.pool.run((width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {  // by columns: a row may be taken twice
+      // by columns: a row may be taken twice
+      e.pool.run((width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {
         const int64_t begin = task * columns_per_task, end = std::min(width, begin + columns_per_task);
         for (size_t i = 0; i < index.size(); ++i)
           if (T* row = source<T>(da, db, index[i], width))
@@ -70,13 +75,16 @@ std::vector<OpCase> gather_rows_cases() {
   two.run = [index = std::vector<int32_t>{-1, -6, 0, 4, no_row, -2}](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", gather_rows(tape, tape.columns(in.at("a"), 3, 40), in.at("b"), index, {2, 3, 40})}};
   };
-  OpCase base{.op = "gather_rows", .name = "base", .inputs = {{"a", {2048, 768}}, {"b", {2048, 768}}}};  // keys and values carried over
+  // keys and values carried over
+  OpCase base{.op = "gather_rows", .name = "base", .inputs = {{"a", {2048, 768}}, {"b", {2048, 768}}}};
   std::vector<int32_t> index;
   for (int32_t s = 0; s < 2; ++s) {
     for (int32_t i = 0; i < 1024; ++i) index.push_back(-1 - (1024 * s + i));
     for (int32_t i = 0; i < 1024; ++i) index.push_back(1024 * s + i);
   }
-  base.run = [index](Tape& tape, const NamedVars& in) { return NamedVars{{"y", gather_rows(tape, in.at("a"), in.at("b"), index, {4096, 768})}}; };
+  base.run = [index](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", gather_rows(tape, in.at("a"), in.at("b"), index, {4096, 768})}};
+  };
   base.benchmark = true;
   return {one, two, base};
 }

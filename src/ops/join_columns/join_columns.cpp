@@ -5,8 +5,8 @@
 namespace statera {
 
 void join_columns(Exec&, const View& a, const View& b, const View& y) {
-  require(a.shape.rank() == 2 && b.shape.rank() == 2 && a.rows() == b.rows() && a.dtype == b.dtype && y.dtype == a.dtype &&
-              y.shape == Shape({a.rows(), a.cols() + b.cols()}),
+  require(a.shape.rank() == 2 && b.shape.rank() == 2 && a.rows() == b.rows() && a.dtype == b.dtype &&
+              y.dtype == a.dtype && y.shape == Shape({a.rows(), a.cols() + b.cols()}),
           ErrorCode::shape, "[join_columns] ", a.shape, " and ", b.shape, " into ", y.shape);
   copy(a, y.columns(0, a.cols()));
   copy(b, y.columns(a.cols(), b.cols()));
@@ -36,11 +36,17 @@ Var join_columns(Tape& tape, Var a, Var b) {
 
 std::vector<OpCase> join_columns_cases() {
   OpCase odd{.op = "join_columns", .name = "odd", .inputs = {{"a", {37, 5}}, {"b", {37, 3}}}};
-  odd.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", join_columns(tape, in.at("a"), in.at("b"))}}; };
-  odd.advance = [](Exec&, const NamedViews& in, const View& y) { return [a = in.at("a"), b = in.at("b"), y](Exec& exec) { join_columns(exec, a, b, y); }; };
+  odd.run = [](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", join_columns(tape, in.at("a"), in.at("b"))}};
+  };
+  odd.advance = [](Exec&, const NamedViews& in, const View& y) {
+    return [a = in.at("a"), b = in.at("b"), y](Exec& exec) { join_columns(exec, a, b, y); };
+  };
   OpCase twice = odd;  // one matrix in both places: gradients add up
   twice.name = "twice", twice.inputs = {{"a", {37, 5}}}, twice.advance = {};
-  twice.run = [](Tape& tape, const NamedVars& in) { return NamedVars{{"y", join_columns(tape, in.at("a"), in.at("a"))}}; };
+  twice.run = [](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", join_columns(tape, in.at("a"), in.at("a"))}};
+  };
   OpCase base = odd, step = odd;  // the stream beside a side value
   base.name = "base", base.benchmark = true, base.inputs = {{"a", {2048, 384}}, {"b", {2048, 384}}};
   step.name = "base_step", step.benchmark = step.step = true, step.inputs = {{"a", {1, 384}}, {"b", {1, 384}}};

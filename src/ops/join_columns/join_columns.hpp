@@ -1,5 +1,5 @@
-// join_columns: two matrices side by side, y = a | b: the stream and the embedding that a shared block of Zamba reads. It moves memory, so one loop serves
-// as reference and fast path.
+// join_columns: two matrices side by side, y = a | b: the stream and the embedding that a shared block of Zamba reads.
+// It moves memory, so one loop serves as reference and fast path.
 #pragma once
 #include "core/exec.hpp"
 #include "ops/op_case.hpp"

@@ -1,4 +1,5 @@
-// Vectors of pairs of bf16 from vectors of floats, once a target: see bf16.hpp. Both ways give the same bits (bf16_test.cpp).
+// Vectors of pairs of bf16 from vectors of floats, once a target: see bf16.hpp. Both ways give the same bits
+// (bf16_test.cpp).
 #if defined(STATERA_MATMUL_BF16_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_MATMUL_BF16_INL
 #undef STATERA_MATMUL_BF16_INL
@@ -20,13 +21,16 @@ struct InSteps {
     const LanesTag d;
     const hn::RebindToUnsigned<LanesTag> du;
     const auto bits = hn::BitCast(du, v), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-    const auto nearest = hn::IfThenElse(hn::Eq(hn::And(bits, hn::Set(du, 0x7f800000u)), hn::Zero(du)), hn::And(bits, hn::Set(du, 0x80000000u)),
-                                        hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), odd));
-    return hn::BitCast(du, hn::IfThenElse(hn::IsNaN(v), hn::BitCast(d, hn::Or(bits, hn::Set(du, 0x00400000))), hn::BitCast(d, nearest)));
+    const auto nearest =
+        hn::IfThenElse(hn::Eq(hn::And(bits, hn::Set(du, 0x7f800000u)), hn::Zero(du)),
+                       hn::And(bits, hn::Set(du, 0x80000000u)), hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), odd));
+    return hn::BitCast(du, hn::IfThenElse(hn::IsNaN(v), hn::BitCast(d, hn::Or(bits, hn::Set(du, 0x00400000))),
+                                          hn::BitCast(d, nearest)));
   }
   static HWY_INLINE LanesVec pair(LanesVec first, LanesVec second) {
     const hn::RebindToUnsigned<LanesTag> du;
-    return hn::BitCast(LanesTag(), hn::Or(hn::ShiftRight<16>(rounded(first)), hn::And(rounded(second), hn::Set(du, 0xffff0000u))));
+    return hn::BitCast(LanesTag(),
+                       hn::Or(hn::ShiftRight<16>(rounded(first)), hn::And(rounded(second), hn::Set(du, 0xffff0000u))));
   }
   // Of two vectors from `from` on.
   static HWY_INLINE LanesVec neighbours(const float* from) {

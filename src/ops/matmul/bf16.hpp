@@ -1,4 +1,5 @@
-// Matrices rounded to bf16, two neighbours of the summed index in the place of a float: what the tile multiplies with Precision::bf16.
+// Matrices rounded to bf16, two neighbours of the summed index in the place of a float: what the tile multiplies with
+// Precision::bf16.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -9,8 +10,8 @@ namespace statera {
 
 inline int64_t bf16_pairs(int64_t k) { return Panels::rows(k, Precision::bf16); }
 
-// The nearest bf16, ties to even; beyond the largest one infinity, NaN for NaN, a zero for what is smaller than normal numbers, as the CPU's own
-// instruction has it.
+// The nearest bf16, ties to even; beyond the largest one infinity, NaN for NaN, a zero for what is smaller than normal
+// numbers, as the CPU's own instruction has it.
 inline float round_to_bf16(float value) {
   const auto bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7f800000u) == 0) return std::bit_cast<float>(bits & 0x80000000u);

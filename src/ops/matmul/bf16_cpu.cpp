@@ -13,7 +13,8 @@ namespace statera::HWY_NAMESPACE {
 namespace {
 
 inline float PairOf(float first, float second) {
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(round_to_bf16(first)) >> 16 | std::bit_cast<uint32_t>(round_to_bf16(second)));
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(round_to_bf16(first)) >> 16 |
+                              std::bit_cast<uint32_t>(round_to_bf16(second)));
 }
 
 template <class Rounding>
@@ -27,7 +28,8 @@ void PairColumnsBy(const float* HWY_RESTRICT from, int64_t columns, float* HWY_R
 
 // `second` may be null: zeros.
 template <class Rounding>
-void PairRowsBy(const float* HWY_RESTRICT first, const float* HWY_RESTRICT second, int64_t columns, float* HWY_RESTRICT to) {
+void PairRowsBy(const float* HWY_RESTRICT first, const float* HWY_RESTRICT second, int64_t columns,
+                float* HWY_RESTRICT to) {
   const LanesTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t c = 0;
@@ -44,12 +46,14 @@ void PairRows(const float* first, const float* second, int64_t columns, float* t
 }
 
 // The rows first .. first + pairs - 1, at most Panels::width, of the panel j of `p`.
-void PackBlock(const View& matrix, bool transpose, const Panels& p, int64_t j, int64_t first, int64_t pairs, float* HWY_RESTRICT rows) {
+void PackBlock(const View& matrix, bool transpose, const Panels& p, int64_t j, int64_t first, int64_t pairs,
+               float* HWY_RESTRICT rows) {
   const int64_t columns = p.columns(j), stride = p.stride(j), k = 2 * first, left = matrix.shape[transpose ? 1 : 0] - k;
   if (transpose) {  // B[k, n] = matrix[n, k]
     const float* from = static_cast<const float*>(matrix.data) + j * Panels::width * matrix.stride + k;
     float block[Panels::width * Panels::width];
-    for (int64_t n = 0; n < columns; ++n) PairColumns(from + n * matrix.stride, std::min(2 * pairs, left), block + n * pairs);
+    for (int64_t n = 0; n < columns; ++n)
+      PairColumns(from + n * matrix.stride, std::min(2 * pairs, left), block + n * pairs);
     Transpose(block, pairs, columns, pairs, rows, stride);
   } else {
     const float* from = static_cast<const float*>(matrix.data) + k * matrix.stride + j * Panels::width;
@@ -74,22 +78,29 @@ constexpr int64_t rows_a_task = 16;
 int64_t tasks(int64_t rows) { return (rows + rows_a_task - 1) / rows_a_task; }
 }  // namespace
 
-void pair_columns(ThreadPool& pool, const float* from, int64_t stride, int64_t rows, int64_t columns, float* to) noexcept {
+void pair_columns(ThreadPool& pool, const float* from, int64_t stride, int64_t rows, int64_t columns,
+                  float* to) noexcept {
   const auto pair = HWY_DYNAMIC_DISPATCH(PairColumns);
-  pool.run(tasks(rows), [&](int64_t task, int) {
-    for (int64_t r = task * rows_a_task; r < std::min(rows, (task + 1) * rows_a_task); ++r)
-      pair(from + r * stride, columns, to + r * bf16_pairs(columns));
-  }, rows * columns);
+  pool.run(
+      tasks(rows),
+      [&](int64_t task, int) {
+        for (int64_t r = task * rows_a_task; r < std::min(rows, (task + 1) * rows_a_task); ++r)
+          pair(from + r * stride, columns, to + r * bf16_pairs(columns));
+      },
+      rows * columns);
 }
 
 void pair_rows(ThreadPool& pool, const float* from, int64_t stride, int64_t rows, int64_t columns, float* to) noexcept {
   const auto pair = HWY_DYNAMIC_DISPATCH(PairRows);
-  pool.run(tasks(bf16_pairs(rows)), [&](int64_t task, int) {
-    for (int64_t p = task * rows_a_task; p < std::min(bf16_pairs(rows), (task + 1) * rows_a_task); ++p) {
-      const float* row = from + 2 * p * stride;
-      pair(row, 2 * p + 1 < rows ? row + stride : nullptr, columns, to + p * columns);
-    }
-  }, rows * columns);
+  pool.run(
+      tasks(bf16_pairs(rows)),
+      [&](int64_t task, int) {
+        for (int64_t p = task * rows_a_task; p < std::min(bf16_pairs(rows), (task + 1) * rows_a_task); ++p) {
+          const float* row = from + 2 * p * stride;
+          pair(row, 2 * p + 1 < rows ? row + stride : nullptr, columns, to + p * columns);
+        }
+      },
+      rows * columns);
 }
 
 Panels pack_pairs(ThreadPool& pool, const View& matrix, bool transpose, float* memory) noexcept {
@@ -98,10 +109,14 @@ Panels pack_pairs(ThreadPool& pool, const View& matrix, bool transpose, float* m
   const auto pack = HWY_DYNAMIC_DISPATCH(PackBlock);
   constexpr int64_t most = Panels::width;
   const int64_t blocks = (p.k + most - 1) / most;
-  pool.run(p.count() * blocks, [&](int64_t task, int) {
-    const int64_t j = task / blocks, first = task % blocks * most;
-    pack(matrix, transpose, p, j, first, std::min(most, p.k - first), memory + j * Panels::width * p.k + first * p.stride(j));
-  }, p.n * k);
+  pool.run(
+      p.count() * blocks,
+      [&](int64_t task, int) {
+        const int64_t j = task / blocks, first = task % blocks * most;
+        pack(matrix, transpose, p, j, first, std::min(most, p.k - first),
+             memory + j * Panels::width * p.k + first * p.stride(j));
+      },
+      p.n * k);
   return p;
 }
 

@@ -1,11 +1,14 @@
 // The register-blocked product of quantised.md, once a target:
 //
-//   C[i, j] (+)= sum over blocks b, ascending, of (x.scale[i, b] w.scale[b, j]) float(sum over k in b of x[i, k] w[k, j])
+//   C[i, j] (+)= sum over blocks b, ascending, of (x.scale[i, b] w.scale[b, j]) float(sum over k in b of x[i, k] w[k,
+//   j])
 //
-// The inner sum is one of whole numbers, so its order is nobody's concern; the outer one is a chain of fused multiply-adds. So the bits of
-// an element depend neither on the rows and columns around it nor on where the caller cuts the blocks.
+// The inner sum is one of whole numbers, so its order is nobody's concern; the outer one is a chain of fused
+// multiply-adds. So the bits of an element depend neither on the rows and columns around it nor on where the caller
+// cuts the blocks.
 //
-// Weights are kept as w + zero >= 0, which is what the instructions want; the sum of zero x[i, k] is taken off at its start.
+// Weights are kept as w + zero >= 0, which is what the instructions want; the sum of zero x[i, k] is taken off at its
+// start.
 #if defined(STATERA_INTEGER_TILE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_INTEGER_TILE_INL
 #undef STATERA_INTEGER_TILE_INL
@@ -33,7 +36,8 @@ inline constexpr int64_t dot_lanes = static_cast<int64_t>(hn::MaxLanes(SumTag())
 inline constexpr int dot_rows = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 4 : 2;
 inline constexpr int dot_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 1;
 
-// One block of one row of activations, as `Dot` wants it: what multiplies the next four rows of weights stands `step` behind.
+// One block of one row of activations, as `Dot` wants it: what multiplies the next four rows of weights stands `step`
+// behind.
 template <class Dot>
 struct RowBlock {
   typename Dot::Element values[Dot::count];
@@ -42,7 +46,8 @@ struct RowBlock {
 };
 
 #if HWY_TARGET == HWY_AVX3
-// Four products of bytes in one instruction, which Highway 1.0 does not have; for a CPU with AVX512-VNNI (core/isa.hpp).
+// Four products of bytes in one instruction, which Highway 1.0 does not have; for a CPU with AVX512-VNNI
+// (core/isa.hpp).
 struct VnniDot {
   using Element = int32_t;  // four bytes
   static constexpr int count = 8, step = 1;
@@ -126,7 +131,8 @@ struct IntegerTileArgs {
   bool accumulate;
 };
 
-// One register block: `rows` x (`vectors` vectors of whole columns; those of several panels if they are more than one has).
+// One register block: `rows` x (`vectors` vectors of whole columns; those of several panels if they are more than one
+// has).
 template <class Dot, int bits, int rows, int vectors>
 HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blocks) {
   const IntegerTileArgs<Dot> t = args;  // the stores below cannot change a copy
@@ -139,7 +145,8 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
 #pragma GCC unroll 6
   for (int i = 0; i < rows; ++i)
 #pragma GCC unroll 12
-    for (int v = 0; v < vectors; ++v) sum[i][v] = t.accumulate ? hn::LoadU(df, t.c + i * t.ldc + v * dot_lanes) : hn::Zero(df);
+    for (int v = 0; v < vectors; ++v)
+      sum[i][v] = t.accumulate ? hn::LoadU(df, t.c + i * t.ldc + v * dot_lanes) : hn::Zero(df);
 
   const std::byte* w = t.w;
   for (int64_t b = 0; b < blocks; ++b, w += t.block_bytes) {
@@ -163,9 +170,12 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
           for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(dot[i][v], first, x[i] + q * Dot::step);
         } else {
           const auto low = hn::Set(du, 0x0f0f0f0f);
-          const auto first = Dot::weights(hn::And(four, low)), second = Dot::weights(hn::And(hn::ShiftRight<4>(four), low));
+          const auto first = Dot::weights(hn::And(four, low)),
+                     second = Dot::weights(hn::And(hn::ShiftRight<4>(four), low));
 #pragma GCC unroll 6
-          for (int i = 0; i < rows; ++i) dot[i][v] = Dot::add(Dot::add(dot[i][v], first, x[i] + 2 * q * Dot::step), second, x[i] + (2 * q + 1) * Dot::step);
+          for (int i = 0; i < rows; ++i)
+            dot[i][v] =
+                Dot::add(Dot::add(dot[i][v], first, x[i] + 2 * q * Dot::step), second, x[i] + (2 * q + 1) * Dot::step);
         }
       }
     }
@@ -174,7 +184,8 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
       const SumV scale = hn::LoadU(df, reinterpret_cast<const float*>(w + at(v)));
 #pragma GCC unroll 6
       for (int i = 0; i < rows; ++i)
-        sum[i][v] = hn::MulAdd(hn::ConvertTo(df, dot[i][v]), hn::Mul(scale, hn::Set(df, t.x[i * t.ldx + b].scale)), sum[i][v]);
+        sum[i][v] =
+            hn::MulAdd(hn::ConvertTo(df, dot[i][v]), hn::Mul(scale, hn::Set(df, t.x[i * t.ldx + b].scale)), sum[i][v]);
     }
   }
 
@@ -187,20 +198,25 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
 template <class Dot, int bits, int rows, int vectors>
 HWY_INLINE void IntegerTileRows(const IntegerTileArgs<Dot>& t, int64_t m, int64_t blocks) {
   if constexpr (rows > 0) {
-    if (m < rows) IntegerTileRows<Dot, bits, rows - 1, vectors>(t, m, blocks);
-    else IntegerTileBlock<Dot, bits, rows, vectors>(t, blocks);
+    if (m < rows)
+      IntegerTileRows<Dot, bits, rows - 1, vectors>(t, m, blocks);
+    else
+      IntegerTileBlock<Dot, bits, rows, vectors>(t, blocks);
   }
 }
 
 template <class Dot, int bits, int vectors>
 HWY_INLINE void IntegerTileColumns(const IntegerTileArgs<Dot>& t, int64_t m, int64_t wanted, int64_t blocks) {
   if constexpr (vectors > 0) {
-    if (wanted < vectors) IntegerTileColumns<Dot, bits, vectors - 1>(t, m, wanted, blocks);
-    else IntegerTileRows<Dot, bits, dot_rows, vectors>(t, m, blocks);
+    if (wanted < vectors)
+      IntegerTileColumns<Dot, bits, vectors - 1>(t, m, wanted, blocks);
+    else
+      IntegerTileRows<Dot, bits, dot_rows, vectors>(t, m, blocks);
   }
 }
 
-// Any m >= 0, and n >= 0 columns of one panel. Writes m x n elements of C; what it reads of the panel is what pads it, not more.
+// Any m >= 0, and n >= 0 columns of one panel. Writes m x n elements of C; what it reads of the panel is what pads it,
+// not more.
 template <class Dot, int bits>
 void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t blocks) {
   constexpr int64_t width = dot_vectors * dot_lanes;
@@ -218,7 +234,8 @@ void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t bl
         continue;
       }
       HWY_ALIGN float whole[dot_rows * width] = {};  // the last columns: beside C, since a store is of whole vectors
-      for (int64_t row = 0; row < rows && t.accumulate; ++row) std::copy_n(part.c + row * t.ldc, columns, whole + row * width);
+      for (int64_t row = 0; row < rows && t.accumulate; ++row)
+        std::copy_n(part.c + row * t.ldc, columns, whole + row * width);
       part.c = whole;
       part.ldc = width;
       IntegerTileColumns<Dot, bits, dot_vectors>(part, rows, vectors, blocks);
@@ -234,7 +251,8 @@ HWY_INLINE void QuantiseBlock(const float* x, int32_t zero, RowBlock<Dot>& to) {
   const DotTag di;
   const hn::Rebind<int8_t, SumTag> d8;
   constexpr int vectors = static_cast<int>(quantised_block / dot_lanes);
-  DotV bits = hn::BitCast(di, hn::Abs(hn::LoadU(d, x)));  // of magnitudes: as whole numbers, what is not finite is larger than all else
+  // of magnitudes: as whole numbers, what is not finite is larger than all else
+  DotV bits = hn::BitCast(di, hn::Abs(hn::LoadU(d, x)));
   for (int v = 1; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + v * dot_lanes))));
   const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits))), up = 127.0f / largest;
   const bool finite = largest <= hwy::HighestValue<float>();

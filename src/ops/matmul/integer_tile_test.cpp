@@ -1,5 +1,5 @@
-// The tile of whole numbers on every shape around its register block: the exact result, what it must not touch, and cuts that change no bit,
-// for every way of multiplying bytes that this machine has.
+// The tile of whole numbers on every shape around its register block: the exact result, what it must not touch, and
+// cuts that change no bit, for every way of multiplying bytes that this machine has.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,11 +38,21 @@ template <class Dot>
 void Run(const TileRun& r) {
   const int64_t blocks = r.w.blocks();
   std::vector<RowBlock<Dot>> x(static_cast<size_t>(r.m * blocks));
-  for (int64_t i = 0; i < r.m; ++i) QuantiseRow<Dot>(r.x + (r.first_row + i) * r.k, r.k, r.w.zero(), x.data() + i * blocks);
-  const IntegerTileArgs<Dot> args{x.data() + r.first_block, blocks, r.w.panel(0) + r.first_block * r.w.block_bytes(0) + 4 * r.first_column,
-                                  r.w.stride(0), r.w.block_bytes(0), 0, r.c + r.first_row * r.ldc + r.first_column, r.ldc, r.accumulate};
-  if (r.format == WeightFormat::int8) IntegerTile<Dot, 8>(args, r.m, r.n, r.blocks);
-  else IntegerTile<Dot, 4>(args, r.m, r.n, r.blocks);
+  for (int64_t i = 0; i < r.m; ++i)
+    QuantiseRow<Dot>(r.x + (r.first_row + i) * r.k, r.k, r.w.zero(), x.data() + i * blocks);
+  const IntegerTileArgs<Dot> args{x.data() + r.first_block,
+                                  blocks,
+                                  r.w.panel(0) + r.first_block * r.w.block_bytes(0) + 4 * r.first_column,
+                                  r.w.stride(0),
+                                  r.w.block_bytes(0),
+                                  0,
+                                  r.c + r.first_row * r.ldc + r.first_column,
+                                  r.ldc,
+                                  r.accumulate};
+  if (r.format == WeightFormat::int8)
+    IntegerTile<Dot, 8>(args, r.m, r.n, r.blocks);
+  else
+    IntegerTile<Dot, 4>(args, r.m, r.n, r.blocks);
 }
 
 bool RunTile(const TileRun& r, int way) {
@@ -61,15 +71,19 @@ namespace statera::test {
 namespace {
 HWY_EXPORT(RunTile);
 
-// Whole numbers times powers of two that quantise to themselves: each block of 32 holds `extreme` (127, or -8 for int4) times its power.
+// Whole numbers times powers of two that quantise to themselves: each block of 32 holds `extreme` (127, or -8 for int4)
+// times its power.
 std::vector<float> exact_matrix(const char* name, int64_t rows, int64_t k, int32_t extreme) {
   const Random random(5, name);
   std::vector<float> m(static_cast<size_t>(rows * k));
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < k; ++j) {
       const auto at = static_cast<uint64_t>(i * k + j);
-      const int64_t block = j / quantised_block, marked = block * quantised_block + (i * 7 + 3) % std::min(quantised_block, k - block * quantised_block);
-      const int64_t value = extreme > 0 ? static_cast<int64_t>(random.bits(at) % 255) - 127 : static_cast<int64_t>(random.bits(at) % 16) - 8;
+      const int64_t block = j / quantised_block,
+                    marked =
+                        block * quantised_block + (i * 7 + 3) % std::min(quantised_block, k - block * quantised_block);
+      const int64_t value = extreme > 0 ? static_cast<int64_t>(random.bits(at) % 255) - 127
+                                        : static_cast<int64_t>(random.bits(at) % 16) - 8;
       m[at] = std::ldexp(static_cast<float>(j == marked ? extreme : value), static_cast<int>((i + block) % 3) - 1);
     }
   return m;
@@ -77,7 +91,11 @@ std::vector<float> exact_matrix(const char* name, int64_t rows, int64_t k, int32
 
 struct Exact {
   Exact(WeightFormat format, int64_t m, int64_t n, int64_t k)
-      : m(m), n(n), k(k), x(exact_matrix("x", m, k, 127)), w(exact_matrix("w", n, k, format == WeightFormat::int8 ? 127 : -8)) {
+      : m(m),
+        n(n),
+        k(k),
+        x(exact_matrix("x", m, k, 127)),
+        w(exact_matrix("w", n, k, format == WeightFormat::int8 ? 127 : -8)) {
     const Shape shape{n, k};
     const Tensor values(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, shape)),
         scales(DType::f32, QuantisedMatrix::scales_shape(shape));
@@ -89,7 +107,9 @@ struct Exact {
   }
   double product(int64_t i, int64_t j) const {
     double sum = 0;
-    for (int64_t kk = 0; kk < k; ++kk) sum += static_cast<double>(x[static_cast<size_t>(i * k + kk)]) * static_cast<double>(w[static_cast<size_t>(j * k + kk)]);
+    for (int64_t kk = 0; kk < k; ++kk)
+      sum += static_cast<double>(x[static_cast<size_t>(i * k + kk)]) *
+             static_cast<double>(w[static_cast<size_t>(j * k + kk)]);
     return sum;
   }
   TileRun run(float* c, int64_t ldc, bool accumulate) const {
@@ -118,8 +138,10 @@ TEST(IntegerTile, IsTheExactProductAndWritesNothingElse) {
               for (int64_t i = 0; i < m; ++i)
                 for (int64_t j = 0; j < ldc; ++j)
                   ASSERT_EQ(static_cast<double>(c[static_cast<size_t>(i * ldc + j)]),
-                            j >= n ? static_cast<double>(untouched) : exact.product(i, j) + (accumulate ? static_cast<double>(untouched) : 0))
-                      << name_of(format) << " " << m << " x " << n << " x " << k << " at " << i << ", " << j << ", way " << way;
+                            j >= n ? static_cast<double>(untouched)
+                                   : exact.product(i, j) + (accumulate ? static_cast<double>(untouched) : 0))
+                      << name_of(format) << " " << m << " x " << n << " x " << k << " at " << i << ", " << j << ", way "
+                      << way;
             }
         }
 }
@@ -140,12 +162,14 @@ TEST(IntegerTile, CutsChangeNoBit) {
               for (int64_t j = 0; j < any.n; j += columns)
                 for (int64_t b = 0; b < any.panels.blocks(); b += depth) {
                   TileRun part = any.run(cut.data(), any.n, b > 0);
-                  part.first_row = i, part.m = std::min(rows, any.m - i), part.first_column = j, part.n = std::min(columns, any.n - j);
+                  part.first_row = i, part.m = std::min(rows, any.m - i), part.first_column = j,
+                  part.n = std::min(columns, any.n - j);
                   part.first_block = b, part.blocks = std::min(depth, any.panels.blocks() - b);
                   ran = tile(part, way);
                 }
             if (!ran) continue;
-            ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0) << rows << " x " << columns << " x " << depth << ", way " << way;
+            ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0)
+                << rows << " x " << columns << " x " << depth << ", way " << way;
           }
   }
 }

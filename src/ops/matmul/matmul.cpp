@@ -6,8 +6,9 @@
 namespace statera {
 
 namespace {
-// The weight of one product: a Weight with panels of its own, or a value [out, in] that is packed for this product only. So is one in training, which
-// changes after every step: kept panels would save little packing and cost twice its memory. `value` is empty in 8 or 4 bits.
+// The weight of one product: a Weight with panels of its own, or a value [out, in] that is packed for this product
+// only. So is one in training, which changes after every step: kept panels would save little packing and cost twice its
+// memory. `value` is empty in 8 or 4 bits.
 struct Factor {
   View value;
   const Weight* weight = nullptr;
@@ -25,14 +26,16 @@ struct Factor {
 template <class T>
 const MatmulKernels<T>& kernels_for(const Exec& exec) {
   if constexpr (std::is_same_v<T, float>)
-    if (exec.precision == Precision::bf16) return exec.kernels == KernelChoice::fast ? matmul_bf16_cpu : matmul_bf16_ref;
+    if (exec.precision == Precision::bf16)
+      return exec.kernels == KernelChoice::fast ? matmul_bf16_cpu : matmul_bf16_ref;
   return pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
 }
 
 void check(const View& x, DType dtype, const Shape& w, const View& bias) {
-  require(w.rank() == 2 && x.shape.rank() == 2 && x.cols() == w[1] && x.dtype == dtype, ErrorCode::shape, "[matmul] x ", name_of(x.dtype), x.shape,
-          " does not fit a weight ", name_of(dtype), w);
-  require(bias.empty() || (bias.shape == Shape({w[0]}) && bias.dtype == dtype), ErrorCode::shape, "[matmul] bias ", bias.shape, " of a weight ", w);
+  require(w.rank() == 2 && x.shape.rank() == 2 && x.cols() == w[1] && x.dtype == dtype, ErrorCode::shape, "[matmul] x ",
+          name_of(x.dtype), x.shape, " does not fit a weight ", name_of(dtype), w);
+  require(bias.empty() || (bias.shape == Shape({w[0]}) && bias.dtype == dtype), ErrorCode::shape, "[matmul] bias ",
+          bias.shape, " of a weight ", w);
 }
 
 // c (+)= a w^T if `transpose`, else a w
@@ -62,7 +65,14 @@ void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const 
 
 void multiply_quantised(Exec& exec, const View& x, const QuantisedPanels& w, const View& y, bool accumulate) {
   pick<float>(exec, quantised_ref_f64, quantised_ref_f32, quantised_cpu)
-      .product({.x = x.as<float>(), .x_stride = x.stride, .w = w, .y = y.as<float>(), .y_stride = y.stride, .rows = x.rows(), .accumulate = accumulate}, exec);
+      .product({.x = x.as<float>(),
+                .x_stride = x.stride,
+                .w = w,
+                .y = y.as<float>(),
+                .y_stride = y.stride,
+                .rows = x.rows(),
+                .accumulate = accumulate},
+               exec);
 }
 
 void forward(Exec& exec, const View& x, const Factor& w, const View& y, const View& bias) {
@@ -71,8 +81,10 @@ void forward(Exec& exec, const View& x, const Factor& w, const View& y, const Vi
       using T = decltype(zero);
       for (int64_t n = 0; n < y.rows(); ++n) std::copy_n(bias.as<T>(), y.cols(), y.as<T>() + n * y.stride);
     });
-  if (w.weight && w.weight->format() != WeightFormat::f32) multiply_quantised(exec, x, w.weight->quantised(), y, !bias.empty());
-  else multiply(exec, x, w, true, y, !bias.empty());
+  if (w.weight && w.weight->format() != WeightFormat::f32)
+    multiply_quantised(exec, x, w.weight->quantised(), y, !bias.empty());
+  else
+    multiply(exec, x, w, true, y, !bias.empty());
 }
 
 void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, const View& dy) {
@@ -97,15 +109,17 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
                           exec);
     }
     if (!dbias.view.empty())
-      kernels.bias_grad({.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.view.as<T>(), .rows = dy.rows(), .out = dy.cols()}, exec);
+      kernels.bias_grad(
+          {.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.view.as<T>(), .rows = dy.rows(), .out = dy.cols()},
+          exec);
   });
 }
 }  // namespace
 
 void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const View& bias) {
   check(x, w.dtype(), w.shape(), bias);
-  require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape, " of ",
-          x.rows(), " rows and a weight ", w.shape());
+  require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape,
+          " of ", x.rows(), " rows and a weight ", w.shape());
   forward(exec, x, {w.value(), &w}, y, bias);  // outside of training steps: it may be read many times
 }
 
@@ -113,17 +127,18 @@ Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
   const View in = tape.value(x), b = bias ? tape.value(bias) : View();
   check(in, w.dtype(), w.shape(), b);
   const bool needs_grad = tape.any_needs_grad(x, bias) || !w.grad().empty();
-  require(!needs_grad || w.format() == WeightFormat::f32, ErrorCode::unsupported, "[matmul] a weight in ", name_of(w.format()),
-          " has no gradient: it is for inference alone; train with f32 weights");
+  require(!needs_grad || w.format() == WeightFormat::f32, ErrorCode::unsupported, "[matmul] a weight in ",
+          name_of(w.format()), " has no gradient: it is for inference alone; train with f32 weights");
   const Var y = tape.make(in.dtype, {in.rows(), w.out()}, needs_grad);
   const auto run = [x, bias, y, weight = &w](Tape& t) {
     Exec exec = t.exec();
     forward(exec, t.value(x), Factor::of(*weight), t.value(y), bias ? t.value(bias) : View());
   };
   run(tape);
-  tape.record("matmul", {y}, [x, bias, y, weight = &w](Tape& t) {
-    backward(t, x, Factor::of(*weight), weight->grad(), bias, t.grad(y));
-  }, run);
+  tape.record(
+      "matmul", {y},
+      [x, bias, y, weight = &w](Tape& t) { backward(t, x, Factor::of(*weight), weight->grad(), bias, t.grad(y)); },
+      run);
   return y;
 }
 
@@ -136,11 +151,14 @@ Var matmul(Tape& tape, Var x, Var w, Var bias) {
     forward(exec, t.value(x), {t.value(w)}, t.value(y), bias ? t.value(bias) : View());
   };
   run(tape);
-  tape.record("matmul", {y}, [x, w, bias, y](Tape& t) {
-    const GradTarget dw = t.target(w);
-    if (!dw.view.empty() && !dw.accumulate) fill_zero(dw.view);
-    backward(t, x, {t.value(w)}, dw.view, bias, t.grad(y));
-  }, run);
+  tape.record(
+      "matmul", {y},
+      [x, w, bias, y](Tape& t) {
+        const GradTarget dw = t.target(w);
+        if (!dw.view.empty() && !dw.accumulate) fill_zero(dw.view);
+        backward(t, x, {t.value(w)}, dw.view, bias, t.grad(y));
+      },
+      run);
   return y;
 }
 

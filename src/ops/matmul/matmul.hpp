@@ -7,7 +7,8 @@
 
 namespace statera {
 
-// c = a b, or c += a b: the sum over k in one chain an element, from what stands in c. y = x W^T: `b` transposed; dx = dy W: not.
+// c = a b, or c += a b: the sum over k in one chain an element, from what stands in c. y = x W^T: `b` transposed; dx =
+// dy W: not.
 template <class T>
 struct MatmulProduct {
   const T* a;  // [m, k], rows lda apart
@@ -52,7 +53,8 @@ struct MatmulKernels {
 };
 extern const MatmulKernels<double> matmul_ref_f64;
 extern const MatmulKernels<float> matmul_ref_f32, matmul_cpu;
-extern const MatmulKernels<float> matmul_bf16_ref, matmul_bf16_cpu;  // factors rounded to bf16, sums in fp32 (Precision::bf16)
+// factors rounded to bf16, sums in fp32 (Precision::bf16)
+extern const MatmulKernels<float> matmul_bf16_ref, matmul_bf16_cpu;
 
 // x [N, in], w [out, in], bias [out] or empty -> y [N, out]. x and y may be strided.
 void matmul(Exec&, const View& x, const Weight& w, const View& y, const View& bias = {});

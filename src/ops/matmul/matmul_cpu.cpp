@@ -12,17 +12,17 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// One row by several whole panels, read side by side: memory serves a few streams faster than one, and one panel has too few sums for
-// the latency of an addition.
+// One row by several whole panels, read side by side: memory serves a few streams faster than one, and one panel has
+// too few sums for the latency of an addition.
 constexpr int row_streams = tile_lanes == 16 ? 4 : tile_lanes == 8 ? 2 : 1;
 
 struct RowArgs {
   const float* a;
-  const float* b;          // of the first panel
+  const float* b;  // of the first panel
   int64_t panel_elements;
   float* c;
   int64_t k;
-  int64_t rest, stride;    // of a narrower panel behind the whole ones: columns, from row to row
+  int64_t rest, stride;  // of a narrower panel behind the whole ones: columns, from row to row
 };
 
 // `tail`: vectors that hold the columns of the narrower panel; 0: there is none.
@@ -46,15 +46,18 @@ HWY_NOINLINE void RowByPanels(const RowArgs& args) {
     for (int v = 0; v < whole; ++v)
       acc[v] = Arithmetic::add(acc[v], av, hn::LoadU(d, b + v / vectors * t.panel_elements + v % vectors * tile_lanes));
 #pragma GCC unroll 12
-    for (int v = 0; v < tail; ++v) acc[whole + v] = Arithmetic::add(acc[whole + v], av, hn::LoadU(d, narrow + v * tile_lanes));
+    for (int v = 0; v < tail; ++v)
+      acc[whole + v] = Arithmetic::add(acc[whole + v], av, hn::LoadU(d, narrow + v * tile_lanes));
   }
 #pragma GCC unroll 24
   for (int v = 0; v < whole; ++v) hn::StoreU(acc[v], d, t.c + v * tile_lanes);
 #pragma GCC unroll 12
   for (int v = 0; v < tail; ++v) {
     float* c = t.c + (whole + v) * tile_lanes;
-    if (v == tail - 1) StorePart(acc[whole + v], d, mask, c);
-    else hn::StoreU(acc[whole + v], d, c);
+    if (v == tail - 1)
+      StorePart(acc[whole + v], d, mask, c);
+    else
+      hn::StoreU(acc[whole + v], d, c);
   }
 }
 
@@ -71,18 +74,27 @@ void WholePanels(RowArgs& t, int64_t count) {
 template <class Arithmetic, int tail, bool accumulate>
 void LastPanels(const RowArgs& t, bool whole, int64_t wanted) {
   if constexpr (tail > 0) {
-    if (wanted < tail) LastPanels<Arithmetic, tail - 1, accumulate>(t, whole, wanted);
-    else if (whole) RowByPanels<Arithmetic, 1, tail, accumulate>(t);
-    else RowByPanels<Arithmetic, 0, tail, accumulate>(t);
+    if (wanted < tail)
+      LastPanels<Arithmetic, tail - 1, accumulate>(t, whole, wanted);
+    else if (whole)
+      RowByPanels<Arithmetic, 1, tail, accumulate>(t);
+    else
+      RowByPanels<Arithmetic, 0, tail, accumulate>(t);
   }
 }
 
 template <class Arithmetic, bool accumulate>
 void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64_t end) {
   constexpr int most = static_cast<int>(Panels::width / tile_lanes);
-  const int64_t whole = std::min(end, p.n / Panels::width) - first, rest = end > first + whole ? p.panels.columns(end - 1) : 0;
+  const int64_t whole = std::min(end, p.n / Panels::width) - first,
+                rest = end > first + whole ? p.panels.columns(end - 1) : 0;
   const bool joined = rest > 0 && whole > 0;
-  RowArgs t{p.a + row * p.lda, p.panels.panel(first), Panels::width * p.k, p.c + row * p.ldc + first * Panels::width, p.k, rest,
+  RowArgs t{p.a + row * p.lda,
+            p.panels.panel(first),
+            Panels::width * p.k,
+            p.c + row * p.ldc + first * Panels::width,
+            p.k,
+            rest,
             rest > 0 ? p.panels.stride(end - 1) : 0};
   WholePanels<Arithmetic, row_streams, accumulate>(t, joined ? whole - 1 : whole);
   if (rest > 0) LastPanels<Arithmetic, most, accumulate>(t, joined, (rest + tile_lanes - 1) / tile_lanes);
@@ -92,24 +104,26 @@ void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64
 template <class Arithmetic>
 void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 384;
-  if (rows == 1) return (p.accumulate ? RowProduct<Arithmetic, true> : RowProduct<Arithmetic, false>)(p, row, first, last);
+  if (rows == 1)
+    return (p.accumulate ? RowProduct<Arithmetic, true> : RowProduct<Arithmetic, false>)(p, row, first, last);
   for (int64_t k = 0; k == 0 || k < p.k; k += depth)
     for (int64_t j = first; j < last; ++j) {
       const auto tile = p.accumulate || k > 0 ? Tile<true, Arithmetic> : Tile<false, Arithmetic>;
       const auto part = [&](int64_t panel) { return p.panels.panel(panel) + k * p.panels.stride(panel); };
-      const bool once = rows == p.m && j + 1 < p.panels.count();  // the weights are read once: the next panel comes from afar
-      tile(p.a + row * p.lda + k, p.lda, 1, part(j), p.panels.stride(j), p.c + row * p.ldc + j * Panels::width, p.ldc, rows, p.panels.columns(j),
-           std::min(depth, p.k - k), once ? part(j + 1) : nullptr);
+      // the weights are read once: the next panel comes from afar
+      const bool once = rows == p.m && j + 1 < p.panels.count();
+      tile(p.a + row * p.lda + k, p.lda, 1, part(j), p.panels.stride(j), p.c + row * p.ldc + j * Panels::width, p.ldc,
+           rows, p.panels.columns(j), std::min(depth, p.k - k), once ? part(j + 1) : nullptr);
     }
 }
 
 // dW[out.., columns of the panels] += dy^T x for some rows of dy, from `dy` on, and the panels of the same rows of x.
 template <class Arithmetic>
-void WeightGradBlock(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out, int64_t outs,
-                     int64_t first, int64_t last) {
+void WeightGradBlock(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out,
+                     int64_t outs, int64_t first, int64_t last) {
   for (int64_t j = first; j < last; ++j)
-    Tile<true, Arithmetic>(dy + out, 1, dy_stride, x.panel(j), x.stride(j), p.dw + out * p.dw_stride + j * Panels::width, p.dw_stride, outs,
-                           x.columns(j), x.k);
+    Tile<true, Arithmetic>(dy + out, 1, dy_stride, x.panel(j), x.stride(j),
+                           p.dw + out * p.dw_stride + j * Panels::width, p.dw_stride, outs, x.columns(j), x.k);
 }
 
 void ProductOfFloats(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
@@ -118,13 +132,14 @@ void ProductOfFloats(const MatmulProduct<float>& p, int64_t row, int64_t rows, i
 void ProductOfPairs(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   (has_avx512_bf16() ? ProductBlock<DotPairs> : ProductBlock<SplitPairs>)(p, row, rows, first, last);
 }
-void WeightGradOfFloats(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out, int64_t outs,
-                        int64_t first, int64_t last) {
+void WeightGradOfFloats(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x,
+                        int64_t out, int64_t outs, int64_t first, int64_t last) {
   WeightGradBlock<Floats>(p, dy, dy_stride, x, out, outs, first, last);
 }
-void WeightGradOfPairs(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out, int64_t outs,
-                       int64_t first, int64_t last) {
-  (has_avx512_bf16() ? WeightGradBlock<DotPairs> : WeightGradBlock<SplitPairs>)(p, dy, dy_stride, x, out, outs, first, last);
+void WeightGradOfPairs(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x,
+                       int64_t out, int64_t outs, int64_t first, int64_t last) {
+  (has_avx512_bf16() ? WeightGradBlock<DotPairs> : WeightGradBlock<SplitPairs>)(p, dy, dy_stride, x, out, outs, first,
+                                                                                last);
 }
 
 void AddRows(const MatmulBiasGrad<float>& p, int64_t column, int64_t columns) {
@@ -151,7 +166,8 @@ int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 template <class Block>
 void product_by(Block block, const MatmulProduct<float>& p, Exec& exec) noexcept {
   constexpr int64_t rows = 64;
-  const int64_t count = p.panels.count(), panels = panels_per_task(p.m, count, p.k, exec.pool), groups = blocks(count, panels);
+  const int64_t count = p.panels.count(), panels = panels_per_task(p.m, count, p.k, exec.pool),
+                groups = blocks(count, panels);
   const auto part = [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
     block(p, row, std::min(rows, p.m - row), first, std::min(count, first + panels));
@@ -159,7 +175,9 @@ void product_by(Block block, const MatmulProduct<float>& p, Exec& exec) noexcept
   exec.pool.run(blocks(p.m, rows) * groups, part, p.m * p.n * p.k);
 }
 
-void product(const MatmulProduct<float>& p, Exec& exec) noexcept { product_by(HWY_DYNAMIC_DISPATCH(ProductOfFloats), p, exec); }
+void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
+  product_by(HWY_DYNAMIC_DISPATCH(ProductOfFloats), p, exec);
+}
 
 void product_bf16(const MatmulProduct<float>& p, Exec& exec) noexcept {
   const ArenaScope scope(exec.scratch);
@@ -189,7 +207,8 @@ void weight_grad_by(Block block, Precision precision, const MatmulWeightGrad<flo
     const int64_t groups = blocks(x.count(), panels);
     exec.pool.run(blocks(p.out, outs) * groups, [&](int64_t task, int) {
       const int64_t out = task / groups * outs, first = task % groups * panels;
-      block(p, pairs ? dy_pairs : dy, pairs ? p.out : p.dy_stride, x, out, std::min(outs, p.out - out), first, std::min(x.count(), first + panels));
+      block(p, pairs ? dy_pairs : dy, pairs ? p.out : p.dy_stride, x, out, std::min(outs, p.out - out), first,
+            std::min(x.count(), first + panels));
     });
   }
 }
@@ -204,7 +223,8 @@ void weight_grad_bf16(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
 void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {
   const auto add = HWY_DYNAMIC_DISPATCH(AddRows);
   constexpr int64_t columns = 64;
-  exec.pool.run(blocks(p.out, columns), [&](int64_t task, int) { add(p, task * columns, std::min(columns, p.out - task * columns)); });
+  exec.pool.run(blocks(p.out, columns),
+                [&](int64_t task, int) { add(p, task * columns, std::min(columns, p.out - task * columns)); });
 }
 }  // namespace
 

@@ -6,7 +6,10 @@ namespace statera {
 
 namespace {
 struct Exact {
-  template <class T> T operator()(T value) const { return value; }
+  template <class T>
+  T operator()(T value) const {
+    return value;
+  }
 };
 struct Bf16 {
   float operator()(float value) const { return round_to_bf16(value); }
@@ -18,7 +21,8 @@ void product(const MatmulProduct<T>& p, Exec&) noexcept {
   for (int64_t i = 0; i < p.m; ++i)
     for (int64_t j = 0; j < p.n; ++j) {
       T sum = p.accumulate ? p.c[i * p.ldc + j] : T{0};
-      for (int64_t k = 0; k < p.k; ++k) sum += r(p.a[i * p.lda + k]) * r(p.transposed ? p.b[j * p.ldb + k] : p.b[k * p.ldb + j]);
+      for (int64_t k = 0; k < p.k; ++k)
+        sum += r(p.a[i * p.lda + k]) * r(p.transposed ? p.b[j * p.ldb + k] : p.b[k * p.ldb + j]);
       p.c[i * p.ldc + j] = sum;
     }
 }
@@ -28,7 +32,8 @@ void weight_grad(const MatmulWeightGrad<T>& p, Exec&) noexcept {
   const Round r;
   for (int64_t n = 0; n < p.rows; ++n)
     for (int64_t o = 0; o < p.out; ++o)
-      for (int64_t i = 0; i < p.in; ++i) p.dw[o * p.dw_stride + i] += r(p.dy[n * p.dy_stride + o]) * r(p.x[n * p.x_stride + i]);
+      for (int64_t i = 0; i < p.in; ++i)
+        p.dw[o * p.dw_stride + i] += r(p.dy[n * p.dy_stride + o]) * r(p.x[n * p.x_stride + i]);
 }
 
 template <class T>
@@ -40,6 +45,7 @@ void bias_grad(const MatmulBiasGrad<T>& p, Exec&) noexcept {
 
 const MatmulKernels<double> matmul_ref_f64{"matmul_ref", product<double>, weight_grad<double>, bias_grad<double>};
 const MatmulKernels<float> matmul_ref_f32{"matmul_ref", product<float>, weight_grad<float>, bias_grad<float>};
-const MatmulKernels<float> matmul_bf16_ref{"matmul_bf16_ref", product<float, Bf16>, weight_grad<float, Bf16>, bias_grad<float>};
+const MatmulKernels<float> matmul_bf16_ref{"matmul_bf16_ref", product<float, Bf16>, weight_grad<float, Bf16>,
+                                           bias_grad<float>};
 
 }  // namespace statera

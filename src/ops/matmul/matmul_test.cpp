@@ -1,4 +1,5 @@
-// What the laws of all operations do not see: bits of a row alone and among others, strided views, and a Weight's panels and gradient.
+// What the laws of all operations do not see: bits of a row alone and among others, strided views, and a Weight's
+// panels and gradient.
 #include "ops/matmul/matmul.hpp"
 
 #include <gtest/gtest.h>
@@ -17,18 +18,23 @@ namespace {
 
 bool same_bits(const View& a, const View& b) {
   for (int64_t row = 0; row < a.rows(); ++row)
-    if (std::memcmp(a.as<float>() + row * a.stride, b.as<float>() + row * b.stride, static_cast<size_t>(a.cols()) * sizeof(float)))
+    if (std::memcmp(a.as<float>() + row * a.stride, b.as<float>() + row * b.stride,
+                    static_cast<size_t>(a.cols()) * sizeof(float)))
       return false;
   return a.shape == b.shape;
 }
 
 TEST(Matmul, ARowHasTheSameBitsAloneAndAmongOthers) {
-  struct Size { int64_t in, out; };
+  struct Size {
+    int64_t in, out;
+  };
   // five, three and two panels and some: a row alone reads several side by side; 1100 crosses a block of the sum
   // (and a narrow one behind, of one, two or three vectors)
-  for (const auto [in, out] : {Size{37, 250}, Size{37, 150}, Size{37, 100}, Size{37, 47}, Size{37, 70}, Size{37, 95}, Size{1100, 250}}) {
+  for (const auto [in, out] :
+       {Size{37, 250}, Size{37, 150}, Size{37, 100}, Size{37, 47}, Size{37, 70}, Size{37, 95}, Size{1100, 250}}) {
     const int64_t rows = 1000;
-    const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), bias = random_tensor("bias", {out});
+    const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}),
+                 bias = random_tensor("bias", {out});
     Weight weight;
     weight.bind(w, {}, nullptr);
     Engine one(1);
@@ -63,7 +69,8 @@ TEST(Matmul, ReadsAndWritesColumnsOfWiderMatrices) {
 
 TEST(Matmul, WeightIsPackedAgainWhenItsVersionChanges) {
   Engine engine(2);
-  const Tensor x = random_tensor("x", {3, 64}), w = random_tensor("w", {50, 64}), before(DType::f32, {3, 50}), after(DType::f32, {3, 50});
+  const Tensor x = random_tensor("x", {3, 64}), w = random_tensor("w", {50, 64}), before(DType::f32, {3, 50}),
+               after(DType::f32, {3, 50});
   std::atomic<uint64_t> version{0};
   Weight weight;
   weight.bind(w, {}, &version);
@@ -77,7 +84,8 @@ TEST(Matmul, WeightIsPackedAgainWhenItsVersionChanges) {
 }
 
 TEST(Matmul, TwoThreadsMayUseAWeightThatIsNotPackedYet) {
-  const Tensor x = random_tensor("x", {3, 64}), w = random_tensor("w", {50, 64}), a(DType::f32, {3, 50}), b(DType::f32, {3, 50});
+  const Tensor x = random_tensor("x", {3, 64}), w = random_tensor("w", {50, 64}), a(DType::f32, {3, 50}),
+               b(DType::f32, {3, 50});
   Weight weight;
   weight.bind(w, {}, nullptr);
   const auto use = [&](const View& y) {
@@ -125,7 +133,8 @@ TEST(Matmul, ThroughAWeightThatIsNotTrainedTheInputHasTheSameGradient) {
 }
 
 TEST(Matmul, AWeightInTrainingKeepsNoPanels) {
-  const Tensor x = random_tensor("x", {20, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {20, 50}), dw(DType::f32, {50, 37});
+  const Tensor x = random_tensor("x", {20, 37}), w = random_tensor("w", {50, 37}), dy = random_tensor("dy", {20, 50}),
+               dw(DType::f32, {50, 37});
   const Device device = Device::cpu({.threads = 1});
   Tape tape(device);
   const View seed = dy;

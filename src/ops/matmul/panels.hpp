@@ -9,8 +9,8 @@
 
 namespace statera {
 
-// A matrix B [k, n] cut into panels of 48 columns, each dense, row after row: three AVX-512 registers wide, the same for all
-// instruction sets. The last panel is as wide as its columns, rounded up to 16, and ends in zeros.
+// A matrix B [k, n] cut into panels of 48 columns, each dense, row after row: three AVX-512 registers wide, the same
+// for all instruction sets. The last panel is as wide as its columns, rounded up to 16, and ends in zeros.
 struct Panels {
   static constexpr int64_t width = 48;
   const float* data = nullptr;
@@ -27,7 +27,8 @@ struct Panels {
   static Panels pack(ThreadPool&, const View& matrix, bool transpose, Precision, float* memory) noexcept;
 };
 
-// Panels of one task of a product. Many rows: four. One row: as many as make ThreadPool::shares() tasks, as far as these are worth a thread.
+// Panels of one task of a product. Many rows: four. One row: as many as make ThreadPool::shares() tasks, as far as
+// these are worth a thread.
 inline int64_t panels_per_task(int64_t rows, int64_t panels, int64_t k, const ThreadPool& pool) {
   if (rows > 1) return 4;
   const int64_t worth = ThreadPool::worth_sharing / 2 / std::max<int64_t>(1, Panels::width * k);

@@ -77,10 +77,13 @@ void quantise(ThreadPool& pool, const View& matrix, const QuantisedMatrix& to) n
   });
 }
 
-int64_t QuantisedPanels::bytes(WeightFormat format, int64_t n, int64_t k) { return Panels::elements(n, blocks_of(k)) * column_bytes(format); }
+int64_t QuantisedPanels::bytes(WeightFormat format, int64_t n, int64_t k) {
+  return Panels::elements(n, blocks_of(k)) * column_bytes(format);
+}
 
 int64_t QuantisedPanels::place(int64_t row, int64_t column) const {
-  const int64_t p = column / Panels::width, at = row % quantised_block, rows = 32 / bits(format);  // so many rows share a 32-bit lane
+  // so many rows share a 32-bit lane
+  const int64_t p = column / Panels::width, at = row % quantised_block, rows = 32 / bits(format);
   return panel(p) - data + row / quantised_block * block_bytes(p) + stride(p) * static_cast<int64_t>(sizeof(float)) +
          (at / rows * stride(p) + column % Panels::width) * 4 + at % 4;
 }
@@ -88,7 +91,8 @@ int64_t QuantisedPanels::place(int64_t row, int64_t column) const {
 float QuantisedPanels::scale(int64_t column, int64_t block) const {
   const int64_t p = column / Panels::width;
   float scale = 0;
-  std::memcpy(&scale, panel(p) + block * block_bytes(p) + column % Panels::width * static_cast<int64_t>(sizeof(float)), sizeof(scale));
+  std::memcpy(&scale, panel(p) + block * block_bytes(p) + column % Panels::width * static_cast<int64_t>(sizeof(float)),
+              sizeof(scale));
   return scale;
 }
 
@@ -97,7 +101,8 @@ int32_t QuantisedPanels::value(int64_t row, int64_t column) const {
   return (format == WeightFormat::int8 ? byte : row % 8 < 4 ? byte & 15 : byte >> 4) - zero();
 }
 
-QuantisedPanels QuantisedPanels::pack(ThreadPool& pool, const QuantisedMatrix& from, int64_t in, std::byte* memory) noexcept {
+QuantisedPanels QuantisedPanels::pack(ThreadPool& pool, const QuantisedMatrix& from, int64_t in,
+                                      std::byte* memory) noexcept {
   const QuantisedPanels to{memory, from.format, from.values.rows(), in};
   pool.run(to.count(), [&](int64_t p, int) {
     std::byte* block = memory + (to.panel(p) - memory);
@@ -112,7 +117,8 @@ QuantisedPanels QuantisedPanels::pack(ThreadPool& pool, const QuantisedMatrix& f
         std::byte* lane = block + to.stride(p) * static_cast<int64_t>(sizeof(scale)) + 4 * j;
         for (int64_t i = 0; i < quantised_block; i += 32 / bits(to.format), lane += 4 * to.stride(p))
           for (int64_t k = 0; k < 4; ++k)
-            lane[k] = static_cast<std::byte>(to.format == WeightFormat::int8 ? kept(i + k) : kept(i + k) | kept(i + 4 + k) << 4);
+            lane[k] = static_cast<std::byte>(to.format == WeightFormat::int8 ? kept(i + k)
+                                                                             : kept(i + k) | kept(i + 4 + k) << 4);
       }
   });
   return to;

@@ -13,7 +13,8 @@ namespace {
 
 // C from `row` and `panel` on, added up from block b on.
 template <class Dot>
-IntegerTileArgs<Dot> ArgsAt(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t panel, int64_t b) {
+IntegerTileArgs<Dot> ArgsAt(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t panel,
+                            int64_t b) {
   const QuantisedPanels& w = p.w;
   return {.x = x + row * w.blocks() + b,
           .ldx = w.blocks(),
@@ -33,13 +34,15 @@ template <class Dot, int bits, int streams>
 void RowByPanels(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t first, int64_t end) {
   if constexpr (streams > 0) {
     constexpr int vectors = streams * static_cast<int>(Panels::width / dot_lanes);
-    for (; first + streams <= end; first += streams) IntegerTileBlock<Dot, bits, 1, vectors>(ArgsAt(p, x, row, first, 0), p.w.blocks());
+    for (; first + streams <= end; first += streams)
+      IntegerTileBlock<Dot, bits, 1, vectors>(ArgsAt(p, x, row, first, 0), p.w.blocks());
     RowByPanels<Dot, bits, streams - 1>(p, x, row, first, end);
   }
 }
 
 template <class Dot, int bits>
-void Block(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t rows, int64_t first, int64_t last) {
+void Block(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t rows, int64_t first,
+           int64_t last) {
   constexpr int64_t depth = 12;  // blocks of a panel that stay in L1 while the rows pass by
   if (rows == 1 && dot_streams > 0) {
     const int64_t whole = std::max(first, std::min(last, p.w.n / Panels::width));
@@ -54,14 +57,18 @@ void Block(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row
 template <class Dot>
 void QuantiseRows(const QuantisedProduct<float>& p, int64_t row, int64_t rows, void* memory) {
   auto* to = static_cast<RowBlock<Dot>*>(memory);
-  for (int64_t i = row; i < row + rows; ++i) QuantiseRow<Dot>(p.x + i * p.x_stride, p.w.k, p.w.zero(), to + i * p.w.blocks());
+  for (int64_t i = row; i < row + rows; ++i)
+    QuantiseRow<Dot>(p.x + i * p.x_stride, p.w.k, p.w.zero(), to + i * p.w.blocks());
 }
 
 template <class Dot>
-void DotBlock(const QuantisedProduct<float>& p, const void* memory, int64_t row, int64_t rows, int64_t first, int64_t last) {
+void DotBlock(const QuantisedProduct<float>& p, const void* memory, int64_t row, int64_t rows, int64_t first,
+              int64_t last) {
   const auto* x = static_cast<const RowBlock<Dot>*>(memory);
-  if (p.w.format == WeightFormat::int8) Block<Dot, 8>(p, x, row, rows, first, last);
-  else Block<Dot, 4>(p, x, row, rows, first, last);
+  if (p.w.format == WeightFormat::int8)
+    Block<Dot, 8>(p, x, row, rows, first, last);
+  else
+    Block<Dot, 4>(p, x, row, rows, first, last);
 }
 
 int64_t RowBlockBytes() {
@@ -78,7 +85,8 @@ void Quantise(const QuantisedProduct<float>& p, int64_t row, int64_t rows, void*
   QuantiseRows<PlainDot>(p, row, rows, to);
 }
 
-void QuantisedBlock(const QuantisedProduct<float>& p, const void* x, int64_t row, int64_t rows, int64_t first, int64_t last) {
+void QuantisedBlock(const QuantisedProduct<float>& p, const void* x, int64_t row, int64_t rows, int64_t first,
+                    int64_t last) {
 #if HWY_TARGET == HWY_AVX3
   if (has_avx512_vnni()) return DotBlock<VnniDot>(p, x, row, rows, first, last);
 #endif
@@ -105,10 +113,13 @@ void product(const QuantisedProduct<float>& p, Exec& exec) noexcept {
   const ArenaScope scope(exec.scratch);
   void* x = exec.scratch.allocate(static_cast<size_t>(p.rows * p.w.blocks() * HWY_DYNAMIC_DISPATCH(RowBlockBytes)()));
   constexpr int64_t some = 16;
-  exec.pool.run(blocks(p.rows, some), [&](int64_t task, int) { quantise(p, task * some, std::min(some, p.rows - task * some), x); }, p.rows * p.w.k);
+  exec.pool.run(
+      blocks(p.rows, some),
+      [&](int64_t task, int) { quantise(p, task * some, std::min(some, p.rows - task * some), x); }, p.rows * p.w.k);
 
   constexpr int64_t rows = 64;
-  const int64_t count = p.w.count(), panels = panels_per_task(p.rows, count, p.w.k, exec.pool), groups = blocks(count, panels);
+  const int64_t count = p.w.count(), panels = panels_per_task(p.rows, count, p.w.k, exec.pool),
+                groups = blocks(count, panels);
   const auto part = [&](int64_t task, int) {
     const int64_t row = task / groups * rows, first = task % groups * panels;
     block(p, x, row, std::min(rows, p.rows - row), first, std::min(count, first + panels));

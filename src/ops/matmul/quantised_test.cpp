@@ -1,4 +1,5 @@
-// Weights in 8 and 4 bits: what rounding costs at most, exact whole numbers, fast against reference, bits, files' form and back, bad use.
+// Weights in 8 and 4 bits: what rounding costs at most, exact whole numbers, fast against reference, bits, files' form
+// and back, bad use.
 #include "ops/matmul/quantised.hpp"
 
 #include <gtest/gtest.h>
@@ -21,7 +22,8 @@ constexpr WeightFormat formats[] = {WeightFormat::int8, WeightFormat::int4};
 struct Files {  // a matrix as a file keeps it
   Files(WeightFormat format, const Shape& matrix)
       : values(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, matrix)),
-        scales(DType::f32, QuantisedMatrix::scales_shape(matrix)), view{format, values, scales} {}
+        scales(DType::f32, QuantisedMatrix::scales_shape(matrix)),
+        view{format, values, scales} {}
   Tensor values, scales;
   QuantisedMatrix view;
 };
@@ -35,7 +37,9 @@ Weight quantised(const View& w, WeightFormat format) {
 
 bool same_bits(const View& a, const View& b) {
   for (int64_t row = 0; row < a.rows(); ++row)
-    if (std::memcmp(a.as<float>() + row * a.stride, b.as<float>() + row * b.stride, static_cast<size_t>(a.cols()) * sizeof(float))) return false;
+    if (std::memcmp(a.as<float>() + row * a.stride, b.as<float>() + row * b.stride,
+                    static_cast<size_t>(a.cols()) * sizeof(float)))
+      return false;
   return a.shape == b.shape;
 }
 
@@ -48,9 +52,11 @@ TEST(Quantise, RoundsToTheNearestOfTheScale) {
       bool used_all = false;
       for (int64_t o = 0; o < 53; ++o)
         for (int64_t i = 0; i < in; ++i) {
-          const double scale = panels.scale(o, i / quantised_block), value = panels.value(i, o), exact = static_cast<double>(w.as<float>()[o * in + i]);
+          const double scale = panels.scale(o, i / quantised_block), value = panels.value(i, o),
+                       exact = static_cast<double>(w.as<float>()[o * in + i]);
           const double most = format == WeightFormat::int8 ? 0.5 : 1;  // int4 reaches -8, but only +7
-          EXPECT_LE(std::abs(exact - scale * value), most * std::abs(scale) * (1 + 1e-5)) << name_of(format) << " " << o << ", " << i;
+          EXPECT_LE(std::abs(exact - scale * value), most * std::abs(scale) * (1 + 1e-5))
+              << name_of(format) << " " << o << ", " << i;
           used_all = used_all || value == (format == WeightFormat::int8 ? 127 : -8);
         }
       EXPECT_TRUE(used_all);
@@ -89,7 +95,8 @@ TEST(Quantised, PanelsKeepWhatAFileHolds) {
         weight.set(engine.device.pool(), made.view, in);
         EXPECT_EQ(weight.shape(), shape);
         weight.quantised().unpack(again.view);
-        EXPECT_EQ(std::memcmp(made.values.view().data, again.values.view().data, made.values.view().bytes()), 0) << name_of(format) << shape;
+        EXPECT_EQ(std::memcmp(made.values.view().data, again.values.view().data, made.values.view().bytes()), 0)
+            << name_of(format) << shape;
         EXPECT_TRUE(same_bits(made.scales, again.scales)) << name_of(format) << shape;
       }
 }
@@ -107,8 +114,10 @@ TEST(Quantised, ErrsNoMoreThanRoundingAllows) {
         for (int64_t o = 0; o < out; ++o) {
           double exact = 0, allowed = 1e-6, used = 0;
           for (int64_t i = 0; i < in; ++i) {
-            const double a = static_cast<double>(x.as<float>()[n * in + i]), b = static_cast<double>(w.as<float>()[o * in + i]);
-            const double kept = static_cast<double>(weight.quantised().scale(o, i / quantised_block)) * weight.quantised().value(i, o);
+            const double a = static_cast<double>(x.as<float>()[n * in + i]),
+                         b = static_cast<double>(w.as<float>()[o * in + i]);
+            const double kept =
+                static_cast<double>(weight.quantised().scale(o, i / quantised_block)) * weight.quantised().value(i, o);
             exact += a * b;
             allowed += std::abs(a) * std::abs(b - kept) + std::abs(kept) * 0.5 / 127;
           }
@@ -120,36 +129,51 @@ TEST(Quantised, ErrsNoMoreThanRoundingAllows) {
 
 TEST(Quantised, FastIsReferenceInDouble) {
   Arena::set_poison(true);  // scratch is NaN before, and nothing is written behind it
-  struct Size { int64_t rows, in, out; };
+  struct Size {
+    int64_t rows, in, out;
+  };
   for (WeightFormat format : formats)
-    for (const auto [rows, in, out] : {Size{1, 37, 33}, Size{1, 100, 250}, Size{2, 384, 48}, Size{5, 37, 50}, Size{70, 130, 130}, Size{130, 1100, 17}, Size{3, 1, 1}}) {
-      const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), start = random_tensor("start", {rows, out});
+    for (const auto [rows, in, out] : {Size{1, 37, 33}, Size{1, 100, 250}, Size{2, 384, 48}, Size{5, 37, 50},
+                                       Size{70, 130, 130}, Size{130, 1100, 17}, Size{3, 1, 1}}) {
+      const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}),
+                   start = random_tensor("start", {rows, out});
       const Weight weight = quantised(w, format);
       for (bool accumulate : {false, true}) {
         Engine engine(2);
         Tensor truth(DType::f64, {rows, out}), slow = start.clone(), quick = start.clone();
         copy(start, truth);
         const auto run = [&]<class T>(const QuantisedKernels<T>& kernels, const View& y) {
-          kernels.product({.x = x.as<float>(), .x_stride = in, .w = weight.quantised(), .y = y.as<T>(), .y_stride = out, .rows = rows, .accumulate = accumulate},
+          kernels.product({.x = x.as<float>(),
+                           .x_stride = in,
+                           .w = weight.quantised(),
+                           .y = y.as<T>(),
+                           .y_stride = out,
+                           .rows = rows,
+                           .accumulate = accumulate},
                           engine.exec);
         };
         run(quantised_ref_f64, truth);
         run(quantised_ref_f32, slow);
         run(quantised_cpu, quick);
-        const double allowed = computed_tolerance(relative_l2(to_doubles(slow), to_doubles(truth)), in / quantised_block + 1);
-        EXPECT_LE(relative_l2(to_doubles(quick), to_doubles(truth)), allowed) << name_of(format) << " " << rows << " x " << in << " x " << out;
+        const double allowed =
+            computed_tolerance(relative_l2(to_doubles(slow), to_doubles(truth)), in / quantised_block + 1);
+        EXPECT_LE(relative_l2(to_doubles(quick), to_doubles(truth)), allowed)
+            << name_of(format) << " " << rows << " x " << in << " x " << out;
       }
     }
   Arena::set_poison(false);
 }
 
 TEST(Quantised, ARowHasTheSameBitsAloneAndAmongOthers) {
-  struct Size { int64_t in, out; };
+  struct Size {
+    int64_t in, out;
+  };
   // five, three and two panels and some: a row alone reads several side by side; 1100 crosses a cut of the blocks
   for (WeightFormat format : formats)
     for (const auto [in, out] : {Size{37, 250}, Size{64, 150}, Size{37, 100}, Size{1100, 250}}) {
       const int64_t rows = 300;
-      const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}), bias = random_tensor("bias", {out});
+      const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}),
+                   bias = random_tensor("bias", {out});
       const Weight weight = quantised(w, format);
       Engine one(1);
       const Tensor all(DType::f32, {rows, out});
@@ -160,7 +184,8 @@ TEST(Quantised, ARowHasTheSameBitsAloneAndAmongOthers) {
           for (int64_t first : {0, 5, 171}) {
             const Tensor some(DType::f32, {count, out});
             matmul(engine.exec, x.view().row_range(first, count), weight, some, bias);
-            EXPECT_TRUE(same_bits(some, all.view().row_range(first, count))) << name_of(format) << " " << count << " rows at " << first << ", " << threads << " threads";
+            EXPECT_TRUE(same_bits(some, all.view().row_range(first, count)))
+                << name_of(format) << " " << count << " rows at " << first << ", " << threads << " threads";
           }
         }
     }

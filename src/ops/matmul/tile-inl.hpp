@@ -2,10 +2,10 @@
 //
 //   C[i, j] (+)= sum over k of A[i, k] B[k, j]
 //
-// An element of A and B is a float, or in its place a pair of bf16: of k = 2 p and 2 p + 1, the first one in the lower half (bf16.hpp);
-// a link of the chain below is then two products.
-// Each element of C is one chain of fused multiply-adds over ascending k, so its bits depend neither on m and n nor on where the
-// caller cuts rows, columns or (with `accumulate`) k. matmul, attention and ssd call it on blocks that stay in L1 or L2.
+// An element of A and B is a float, or in its place a pair of bf16: of k = 2 p and 2 p + 1, the first one in the lower
+// half (bf16.hpp); a link of the chain below is then two products. Each element of C is one chain of fused
+// multiply-adds over ascending k, so its bits depend neither on m and n nor on where the caller cuts rows, columns or
+// (with `accumulate`) k. matmul, attention and ssd call it on blocks that stay in L1 or L2.
 #if defined(STATERA_MATMUL_TILE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_MATMUL_TILE_INL
 #undef STATERA_MATMUL_TILE_INL
@@ -95,7 +95,8 @@ HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
   const float* a[rows];
 #pragma GCC unroll 8
   for (int i = 0; i < rows; ++i) a[i] = t.a + i * t.rs_a;
-  const float* ahead = t.ahead ? t.ahead : a[0] + line;  // down the rows of A (dW) no hardware foresees the next line of each: 10 %
+  // down the rows of A (dW) no hardware foresees the next line of each: 10 %
+  const float* ahead = t.ahead ? t.ahead : a[0] + line;
   const int64_t ahead_step = !t.ahead ? t.cs_a : t.whole ? (vectors - 1) * tile_lanes + last : line;
   for (int64_t kk = 0, at = 0; kk < k; ++kk, at += t.cs_a, b += t.ldb, ahead += ahead_step) {
     hwy::Prefetch(ahead);
@@ -150,29 +151,32 @@ HWY_INLINE void TileColumns(const TileArgs& t, int64_t n, int64_t m, int64_t k) 
   }
 }
 
-// Any m, n, k, strides; writes m x n elements of C and reads no column of B behind n. A, B and C do not overlap. `ahead`: a piece as large as B that
-// will be read next, where that is not near; its first n k floats are fetched meanwhile, of more than few_rows rows a part of them. What lies behind
-// it does no harm.
+// Any m, n, k, strides; writes m x n elements of C and reads no column of B behind n. A, B and C do not overlap.
+// `ahead`: a piece as large as B that will be read next, where that is not near; its first n k floats are fetched
+// meanwhile, of more than few_rows rows a part of them. What lies behind it does no harm.
 template <bool accumulate, class Arithmetic = Floats>
-void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m, int64_t n, int64_t k,
-          const float* ahead = nullptr) {
+void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m,
+          int64_t n, int64_t k, const float* ahead = nullptr) {
   if (m <= few_rows) {
     constexpr int64_t most = few_vectors * tile_lanes;
     for (int64_t j = 0; j < n; j += most)
-      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>({A, rs_a, cs_a, B + j, ldb, C + j, ldc, ahead ? ahead + j * k : nullptr, ahead != nullptr},
-                                                                 std::min(most, n - j), m, k);
+      TileColumns<Arithmetic, few_rows, few_vectors, accumulate>(
+          {A, rs_a, cs_a, B + j, ldb, C + j, ldc, ahead ? ahead + j * k : nullptr, ahead != nullptr},
+          std::min(most, n - j), m, k);
     return;
   }
   constexpr int64_t most = tile_vectors * tile_lanes;
   int64_t fetched = 0;  // parts of what lies ahead, each of a line for every k
   for (int64_t j = 0, columns = 0; j < n; j += columns) {
     const int64_t parts = (n - j + most - 1) / most, vectors = (n - j + parts * tile_lanes - 1) / (parts * tile_lanes);
-    columns = std::min(n - j, vectors * tile_lanes);  // 64 columns as 32 + 32, not 48 + 16: one vector has too few sums for its loads
+    // 64 columns as 32 + 32, not 48 + 16: one vector has too few sums for its loads
+    columns = std::min(n - j, vectors * tile_lanes);
     for (int64_t i = 0, rows = 0; i < m; i += rows) {
       const int64_t blocks = (m - i + tile_rows - 1) / tile_rows;
       rows = (m - i + blocks - 1) / blocks;  // 9 rows as 5 + 4, not 8 + 1
       const float* next = ahead && fetched * line < ldb ? ahead + fetched++ * k * line : nullptr;
-      TileColumns<Arithmetic, tile_rows, tile_vectors, accumulate>({A + i * rs_a, rs_a, cs_a, B + j, ldb, C + i * ldc + j, ldc, next}, columns, rows, k);
+      TileColumns<Arithmetic, tile_rows, tile_vectors, accumulate>(
+          {A + i * rs_a, rs_a, cs_a, B + j, ldb, C + i * ldc + j, ldc, next}, columns, rows, k);
     }
   }
 }

@@ -17,8 +17,8 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
-void RunTile(bool accumulate, const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C, int64_t ldc, int64_t m,
-             int64_t n, int64_t k, const float* ahead) {
+void RunTile(bool accumulate, const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ldb, float* C,
+             int64_t ldc, int64_t m, int64_t n, int64_t k, const float* ahead) {
   if (accumulate)
     Tile<true>(A, rs_a, cs_a, B, ldb, C, ldc, m, n, k, ahead);
   else
@@ -60,7 +60,8 @@ TEST(Tile, IsTheProductAndWritesNothingElse) {
           const int64_t rs = transposed ? 1 : k + 2, cs = transposed ? m + 2 : 1;
           std::vector<float> a = random_matrix("a", (m + 2) * (k + 2)), b = random_matrix("b", (k + 1) * ldb);
           for (int64_t row = 0; row < k; ++row)  // what lies between the rows must not be used
-            for (int64_t j = n; j < ldb; ++j) b[static_cast<size_t>(row * ldb + j)] = std::numeric_limits<float>::quiet_NaN();
+            for (int64_t j = n; j < ldb; ++j)
+              b[static_cast<size_t>(row * ldb + j)] = std::numeric_limits<float>::quiet_NaN();
           for (bool accumulate : {false, true}) {
             std::vector<float> c(static_cast<size_t>(m * ldc), untouched);
             tile(accumulate, a.data(), rs, cs, b.data(), ldb, c.data(), ldc, m, n, k, nullptr);
@@ -68,7 +69,8 @@ TEST(Tile, IsTheProductAndWritesNothingElse) {
               for (int64_t j = 0; j < ldc; ++j) {
                 double sum = accumulate || j >= n ? untouched : 0;
                 for (int64_t kk = 0; kk < k && j < n; ++kk)
-                  sum += static_cast<double>(a[static_cast<size_t>(i * rs + kk * cs)]) * b[static_cast<size_t>(kk * ldb + j)];
+                  sum += static_cast<double>(a[static_cast<size_t>(i * rs + kk * cs)]) *
+                         b[static_cast<size_t>(kk * ldb + j)];
                 const double tolerance = j >= n ? 0 : accumulate ? 2e-2 : 1e-5;
                 ASSERT_NEAR(c[static_cast<size_t>(i * ldc + j)], sum, tolerance)
                     << m << " x " << n << " x " << k << " at " << i << ", " << j;
@@ -86,11 +88,13 @@ double half(float pair, bool upper) {
 TEST(Tile, PairsOfBf16AreTwoProductsWithAndWithoutTheInstruction) {
   const auto run = HWY_DYNAMIC_DISPATCH(RunPairs);
   const int64_t m = 9, n = 50, k = 23;
-  const std::vector<float> a = random_matrix("a", m * k), b = random_matrix("b", k * n);  // any floats are pairs: their lower halves too
+  // any floats are pairs: their lower halves too
+  const std::vector<float> a = random_matrix("a", m * k), b = random_matrix("b", k * n);
   std::vector<float> pairs_a = a, pairs_b = b, c(static_cast<size_t>(m * n));
   for (std::vector<float>* v : {&pairs_a, &pairs_b})
     for (size_t i = 0; i < v->size(); ++i)
-      (*v)[i] = std::bit_cast<float>((std::bit_cast<uint32_t>((*v)[i]) & 0xffff0000u) | std::bit_cast<uint32_t>((*v)[v->size() - 1 - i]) >> 16);
+      (*v)[i] = std::bit_cast<float>((std::bit_cast<uint32_t>((*v)[i]) & 0xffff0000u) |
+                                     std::bit_cast<uint32_t>((*v)[v->size() - 1 - i]) >> 16);
   for (const bool in_one_instruction : {false, multiplies_bf16()}) {
     run(in_one_instruction, pairs_a.data(), pairs_b.data(), c.data(), m, n, k);
     for (int64_t i = 0; i < m; ++i)
@@ -98,7 +102,8 @@ TEST(Tile, PairsOfBf16AreTwoProductsWithAndWithoutTheInstruction) {
         double sum = 0;
         for (int64_t p = 0; p < k; ++p)
           for (const bool upper : {false, true})
-            sum += half(pairs_a[static_cast<size_t>(i * k + p)], upper) * half(pairs_b[static_cast<size_t>(p * n + j)], upper);
+            sum += half(pairs_a[static_cast<size_t>(i * k + p)], upper) *
+                   half(pairs_b[static_cast<size_t>(p * n + j)], upper);
         ASSERT_NEAR(c[static_cast<size_t>(i * n + j)], sum, 1e-5) << in_one_instruction << " at " << i << ", " << j;
       }
   }
@@ -116,9 +121,10 @@ TEST(Tile, NeitherCutsNorWhatIsFetchedChangeABit) {
         for (int64_t i = 0; i < m; i += rows)
           for (int64_t j = 0; j < n; j += columns)
             for (int64_t kk = 0; kk < k; kk += depth)
-              tile(kk > 0, a.data() + i * k + kk, k, 1, b.data() + kk * n + j, n, cut.data() + i * n + j, n, std::min(rows, m - i),
-                   std::min(columns, n - j), std::min(depth, k - kk), b.data());
-        ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0) << rows << " x " << columns << " x " << depth;
+              tile(kk > 0, a.data() + i * k + kk, k, 1, b.data() + kk * n + j, n, cut.data() + i * n + j, n,
+                   std::min(rows, m - i), std::min(columns, n - j), std::min(depth, k - kk), b.data());
+        ASSERT_EQ(std::memcmp(whole.data(), cut.data(), whole.size() * sizeof(float)), 0)
+            << rows << " x " << columns << " x " << depth;
       }
 }
 

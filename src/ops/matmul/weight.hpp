@@ -13,10 +13,10 @@
 
 namespace statera {
 
-// Borrows value and gradient from whoever owns the parameter, which raises `version` when it changes the value (null: it never
-// does). Panels, for inference, are packed at first use and again after a change, into the same memory.
-// For inference it can own the matrix in 8 or 4 bits instead, and borrows nothing then.
-// Thread safe as long as nobody changes the value during a product. Moves only before its first product.
+// Borrows value and gradient from whoever owns the parameter, which raises `version` when it changes the value (null:
+// it never does). Panels, for inference, are packed at first use and again after a change, into the same memory. For
+// inference it can own the matrix in 8 or 4 bits instead, and borrows nothing then. Thread safe as long as nobody
+// changes the value during a product. Moves only before its first product.
 class Weight {
  public:
   Weight() = default;
@@ -26,7 +26,7 @@ class Weight {
   void quantise(ThreadPool&, const View& matrix, WeightFormat format);
   void set(ThreadPool&, const QuantisedMatrix& matrix, int64_t in);  // keeps a copy. Throws shape, unsupported
   WeightFormat format() const { return format_; }
-  double bytes() const;  // that a product reads: of the matrix as it is kept
+  double bytes() const;               // that a product reads: of the matrix as it is kept
   QuantisedPanels quantised() const;  // of W^T [in, out]; int8 and int4 only
 
   int64_t out() const { return shape_[0]; }
@@ -34,9 +34,10 @@ class Weight {
   const Shape& shape() const { return shape_; }  // [out, in]
   DType dtype() const { return dtype_; }         // of the activations that it takes
   const View& value() const { return value_; }   // [out, in]; empty: in 8 or 4 bits
-  const View& grad() const { return grad_; }    // [out, in], or empty: not trained
+  const View& grad() const { return grad_; }     // [out, in], or empty: not trained
 
-  Panels panels(Exec&) const;  // of W^T [in, out], for y = x W^T; f32 only; of floats or of pairs of bf16, as the precision says
+  // of W^T [in, out], for y = x W^T; f32 only; of floats or of pairs of bf16, as the precision says
+  Panels panels(Exec&) const;
 
  private:
   struct Packed {

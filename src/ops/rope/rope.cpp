@@ -12,12 +12,13 @@ RopeOptions checked(const View& x, int64_t positions, RopeOptions o) {
   if (o.rotary_dim == 0) o.rotary_dim = o.headdim;
   require(o.rotary_dim > 0 && o.rotary_dim % 2 == 0 && o.rotary_dim <= o.headdim && o.theta > 0, ErrorCode::shape,
           "[rope] rotary_dim must be even and at most headdim ", o.headdim, ", got ", o.rotary_dim);
-  require(x.shape.rank() == 2 && x.cols() == o.heads * o.headdim && x.rows() == positions, ErrorCode::shape, "[rope] expected [", positions,
-          ", ", o.heads * o.headdim, "], got ", x.shape);
+  require(x.shape.rank() == 2 && x.cols() == o.heads * o.headdim && x.rows() == positions, ErrorCode::shape,
+          "[rope] expected [", positions, ", ", o.heads * o.headdim, "], got ", x.shape);
   return o;
 }
 
-void rotate(Exec& exec, const View& x, const View& y, const int64_t* positions, const RopeOptions& options, bool inverse) {
+void rotate(Exec& exec, const View& x, const View& y, const int64_t* positions, const RopeOptions& options,
+            bool inverse) {
   dispatch(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     pick<T>(exec, rope_ref_f64, rope_ref_f32, rope_cpu)
@@ -57,11 +58,14 @@ Var rope(Tape& tape, Var x, const View& positions, const RopeOptions& options) {
     rotate(exec, t.value(x), t.value(y), at, o, false);
   };
   run(tape);
-  tape.record("rope", {y}, [x, y, at, o](Tape& t) {
-    const GradSink dx(t, x);
-    Exec e = t.exec();
-    rotate(e, t.grad(y), dx.view(), at, o, true);
-  }, run);
+  tape.record(
+      "rope", {y},
+      [x, y, at, o](Tape& t) {
+        const GradSink dx(t, x);
+        Exec e = t.exec();
+        rotate(e, t.grad(y), dx.view(), at, o, true);
+      },
+      run);
   return y;
 }
 

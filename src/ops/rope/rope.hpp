@@ -14,16 +14,18 @@ struct RopeOptions {
   bool interleaved = false;  // pairs (2f, 2f+1) instead of (f, f + rotary_dim/2)
 };
 
-template <class T> struct RopeRotate {
+template <class T>
+struct RopeRotate {
   const T* x;                // [N, heads * headdim], rows x_stride apart
   T* y;                      // the same, rows y_stride apart; may be x
   const int64_t* positions;  // [N]
   int64_t rows, x_stride, y_stride;
-  RopeOptions options;       // rotary_dim > 0
-  bool inverse;              // turn back: the gradient
+  RopeOptions options;  // rotary_dim > 0
+  bool inverse;         // turn back: the gradient
 };
 
-template <class T> struct RopeKernels {
+template <class T>
+struct RopeKernels {
   const char* name;
   void (*rotate)(const RopeRotate<T>&, Exec&) noexcept;
 };

@@ -1,4 +1,5 @@
-// rope in vectors: a task is a block of rows. The turn of position 64 a + b is the product of the turns of 64 a and b, in double.
+// rope in vectors: a task is a block of rows. The turn of position 64 a + b is the product of the turns of 64 a and b,
+// in double.
 #include "ops/rope/rope.hpp"
 
 #include <cmath>
@@ -13,13 +14,14 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Turns by the sum of two angles: cos, sin [pairs] of each, padded to whole vectors -> float.
-void AddAngles(const double* HWY_RESTRICT far, const double* HWY_RESTRICT near, int64_t padded, bool inverse, float* HWY_RESTRICT cosine,
-               float* HWY_RESTRICT sine) {
+void AddAngles(const double* HWY_RESTRICT far, const double* HWY_RESTRICT near, int64_t padded, bool inverse,
+               float* HWY_RESTRICT cosine, float* HWY_RESTRICT sine) {
   const hn::ScalableTag<double> d;
   const hn::Rebind<float, decltype(d)> df;
   const auto sign = hn::Set(d, inverse ? -1.0 : 1.0);
   for (int64_t f = 0; f < padded; f += static_cast<int64_t>(hn::Lanes(d))) {
-    const auto c1 = hn::LoadU(d, far + f), s1 = hn::LoadU(d, far + padded + f), c2 = hn::LoadU(d, near + f), s2 = hn::LoadU(d, near + padded + f);
+    const auto c1 = hn::LoadU(d, far + f), s1 = hn::LoadU(d, far + padded + f), c2 = hn::LoadU(d, near + f),
+               s2 = hn::LoadU(d, near + padded + f);
     hn::StoreU(hn::DemoteTo(df, hn::NegMulAdd(s1, s2, hn::Mul(c1, c2))), df, cosine + f);
     hn::StoreU(hn::DemoteTo(df, hn::Mul(sign, hn::MulAdd(s1, c2, hn::Mul(c1, s2)))), df, sine + f);
   }
@@ -32,7 +34,8 @@ HWY_INLINE void Turn(D d, V a, V b, const float* cosine, const float* sine, V& y
   yb = hn::MulAdd(a, s, hn::Mul(b, c));
 }
 
-void TurnHead(const float* x, float* y, const float* HWY_RESTRICT cosine, const float* HWY_RESTRICT sine, int64_t pairs, bool interleaved) {
+void TurnHead(const float* x, float* y, const float* HWY_RESTRICT cosine, const float* HWY_RESTRICT sine, int64_t pairs,
+              bool interleaved) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   hn::Vec<decltype(d)> a, b, ya, yb;
@@ -85,12 +88,17 @@ void rotate(const RopeRotate<float>& r, Exec& exec) noexcept {
 
   const ArenaScope scope(exec.scratch);
   auto* frequency = exec.scratch.allocate_array<double>(pairs);
-  for (int64_t f = 0; f < pairs; ++f) frequency[f] = std::pow(o.theta, -2.0 * static_cast<double>(f) / static_cast<double>(o.rotary_dim));
+  for (int64_t f = 0; f < pairs; ++f)
+    frequency[f] = std::pow(o.theta, -2.0 * static_cast<double>(f) / static_cast<double>(o.rotary_dim));
   const bool table = r.rows >= near_positions;  // else a row computes its own: fewer sines, the same numbers
   auto* near_table = exec.scratch.allocate_array<double>(table ? near_positions * 2 * padded : 0);
   if (table)
-    exec.pool.run(near_positions, [&](int64_t b, int) { angles(frequency, pairs, padded, b, near_table + b * 2 * padded); });
-  struct Worker { double *far, *near; float *cosine, *sine; };
+    exec.pool.run(near_positions,
+                  [&](int64_t b, int) { angles(frequency, pairs, padded, b, near_table + b * 2 * padded); });
+  struct Worker {
+    double *far, *near;
+    float *cosine, *sine;
+  };
   auto* workers = exec.scratch.allocate_array<Worker>(exec.pool.size());
   for (int w = 0; w < exec.pool.size(); ++w)
     workers[w] = {exec.scratch.allocate_array<double>(2 * padded), exec.scratch.allocate_array<double>(2 * padded),
@@ -107,7 +115,8 @@ void rotate(const RopeRotate<float>& r, Exec& exec) noexcept {
       const float* x = r.x + n * r.x_stride;
       float* y = r.y + n * r.y_stride;
       if (y != x) std::copy(x, x + o.heads * o.headdim, y);
-      for (int64_t h = 0; h < o.heads; ++h) turn(y + h * o.headdim, y + h * o.headdim, w.cosine, w.sine, pairs, o.interleaved);
+      for (int64_t h = 0; h < o.heads; ++h)
+        turn(y + h * o.headdim, y + h * o.headdim, w.cosine, w.sine, pairs, o.interleaved);
     }
   });
 }

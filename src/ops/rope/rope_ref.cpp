@@ -17,7 +17,8 @@ void rotate(const RopeRotate<T>& r, Exec&) noexcept {
     for (int64_t f = 0; f < pairs; ++f) {
       const double frequency = std::pow(o.theta, -2.0 * static_cast<double>(f) / static_cast<double>(o.rotary_dim));
       const double angle = static_cast<double>(r.positions[n]) * frequency;
-      const T cosine = static_cast<T>(std::cos(angle)), sine = static_cast<T>(r.inverse ? -std::sin(angle) : std::sin(angle));
+      const T cosine = static_cast<T>(std::cos(angle)),
+              sine = static_cast<T>(r.inverse ? -std::sin(angle) : std::sin(angle));
       for (int64_t h = 0; h < o.heads; ++h) {
         const int64_t a = h * o.headdim + (o.interleaved ? 2 * f : f), b = o.interleaved ? a + 1 : a + pairs;
         const T xa = x[a], xb = x[b];

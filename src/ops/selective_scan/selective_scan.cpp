@@ -10,39 +10,43 @@ namespace {
 using Views = SelectiveScanInputs<View>;
 
 void check(const Views& in, const Rows& rows) {
-  require(in.u.shape.rank() == 2 && in.u.cols() > 0, ErrorCode::shape, "[selective_scan] expected u [N, D], got ", in.u.shape);
+  require(in.u.shape.rank() == 2 && in.u.cols() > 0, ErrorCode::shape, "[selective_scan] expected u [N, D], got ",
+          in.u.shape);
   const int64_t n = in.u.rows(), channels = in.u.cols();
   require(in.delta.shape == in.u.shape && (in.z.empty() || in.z.shape == in.u.shape), ErrorCode::shape,
           "[selective_scan] expected delta and z ", in.u.shape, ", got ", in.delta.shape, " and ", in.z.shape);
   require(in.A.shape.rank() == 2 && in.A.rows() == channels && in.A.cols() > 0 && in.A.dense(), ErrorCode::shape,
           "[selective_scan] expected A [", channels, ", d_state], got ", in.A.shape);
-  require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % in.A.cols() == 0 && in.B.shape == in.C.shape,
-          ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape, " and ",
-          in.C.shape);
+  require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % in.A.cols() == 0 &&
+              in.B.shape == in.C.shape,
+          ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape,
+          " and ", in.C.shape);
   const int64_t groups = in.B.cols() / in.A.cols();
-  require(channels % groups == 0, ErrorCode::shape, "[selective_scan] ", groups, " groups do not divide ", channels, " channels");
-  require(in.D.empty() || in.D.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected D [", channels, "], got ",
-          in.D.shape);
-  require(in.delta_bias.empty() || in.delta_bias.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected delta_bias [",
-          channels, "], got ", in.delta_bias.shape);
+  require(channels % groups == 0, ErrorCode::shape, "[selective_scan] ", groups, " groups do not divide ", channels,
+          " channels");
+  require(in.D.empty() || in.D.shape == Shape({channels}), ErrorCode::shape, "[selective_scan] expected D [", channels,
+          "], got ", in.D.shape);
+  require(in.delta_bias.empty() || in.delta_bias.shape == Shape({channels}), ErrorCode::shape,
+          "[selective_scan] expected delta_bias [", channels, "], got ", in.delta_bias.shape);
   check_rows("selective_scan", rows, n);
 }
 
 template <class T>
 SelectiveScanForward<T> arguments(const Views& in, const Rows& rows) {
-  SelectiveScanForward<T> a{in.u.as<T>(), in.delta.as<T>(), in.z.as<T>(), in.A.as<T>(), in.B.as<T>(), in.C.as<T>(), in.D.as<T>(),
-                            in.delta_bias.as<T>()};
+  SelectiveScanForward<T> a{in.u.as<T>(), in.delta.as<T>(), in.z.as<T>(), in.A.as<T>(),
+                            in.B.as<T>(), in.C.as<T>(),     in.D.as<T>(), in.delta_bias.as<T>()};
   a.rows = rows;
   a.channels = in.u.cols(), a.d_state = in.A.cols(), a.n_groups = in.B.cols() / a.d_state;
-  a.u_stride = in.u.stride, a.delta_stride = in.delta.stride, a.z_stride = in.z.stride, a.B_stride = in.B.stride, a.C_stride = in.C.stride;
+  a.u_stride = in.u.stride, a.delta_stride = in.delta.stride, a.z_stride = in.z.stride, a.B_stride = in.B.stride,
+  a.C_stride = in.C.stride;
   a.delta_softplus = in.delta_softplus;
   return a;
 }
 
 Views values(const Tape& tape, const SelectiveScanInputs<Var>& in) {
   const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
-  return {value(in.u), value(in.delta), value(in.A), value(in.B),
-          value(in.C), value(in.D),     value(in.z), value(in.delta_bias), in.delta_softplus};
+  return {value(in.u), value(in.delta), value(in.A),          value(in.B),      value(in.C),
+          value(in.D), value(in.z),     value(in.delta_bias), in.delta_softplus};
 }
 
 struct Recorded {
@@ -54,8 +58,8 @@ struct Recorded {
 void backward(Tape& tape, const Recorded& r) {
   Exec exec = tape.exec();
   const Views in = values(tape, r.in);
-  const GradSink du(tape, r.in.u), ddelta(tape, r.in.delta), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C), dD(tape, r.in.D),
-      dz(tape, r.in.z), ddelta_bias(tape, r.in.delta_bias), dinitial(tape, r.initial);
+  const GradSink du(tape, r.in.u), ddelta(tape, r.in.delta), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C),
+      dD(tape, r.in.D), dz(tape, r.in.z), ddelta_bias(tape, r.in.delta_bias), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
   const auto target = [&](const GradSink& sink, const View& like) {  // the kernel writes them all
     return sink.view().empty() && !like.empty() ? exec.scratch.allocate(like.dtype, like.shape) : sink.view();
@@ -81,7 +85,8 @@ void backward(Tape& tape, const Recorded& r) {
 }
 }  // namespace
 
-void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y, const float* packed_A) {
+void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y,
+                    const float* packed_A) {
   check(in, rows);
   require(y.shape == in.u.shape && y.dense(), ErrorCode::shape, "[selective_scan] output ", y.shape);
   const ArenaScope scope(exec.scratch);
@@ -99,10 +104,12 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
   const Views views = values(tape, in);
   check(views, rows);
   const Shape state_shape{rows.sequences(), views.u.cols(), views.A.cols()};
-  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[selective_scan] expected an initial state ",
-          state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
+  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape,
+          "[selective_scan] expected an initial state ", state_shape, ", got ",
+          initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, initial);
-  const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad), tape.make(views.u.dtype, state_shape, needs_grad)};
+  const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad),
+                             tape.make(views.u.dtype, state_shape, needs_grad)};
   Var kept;
   Exec exec = tape.exec();
   const ArenaScope scope(exec.scratch);
@@ -130,7 +137,8 @@ std::vector<OpCase> selective_scan_cases() {
     std::vector<int32_t> offsets;
     std::vector<int64_t> start;
     int64_t channels, d_state, groups;
-    bool softplus = true, D = true, z = true, delta_bias = true, initial = false, strided = false, benchmark = false, step = false;
+    bool softplus = true, D = true, z = true, delta_bias = true, initial = false, strided = false, benchmark = false,
+         step = false;
   };
   std::vector<OpCase> cases;
   for (const Row& r : std::vector<Row>{
@@ -139,7 +147,18 @@ std::vector<OpCase> selective_scan_cases() {
            {"odd_groups", {0, 37, 74}, {5, 0}, 38, 5, 2, true, true, true, true, true},
            {"no_gate", {0, 37}, {0}, 18, 16, 1, true, true, false, true, false, true},
            {"long", {0, 130}, {0}, 150, 16, 1, true, true, true, true, false, true},
-           {"packed_initial", {0, 23, 23, 80, 81, 130}, {64, 3, 0, 9, 32}, 17, 4, 1, true, true, true, true, true, true},
+           {"packed_initial",
+            {0, 23, 23, 80, 81, 130},
+            {64, 3, 0, 9, 32},
+            17,
+            4,
+            1,
+            true,
+            true,
+            true,
+            true,
+            true,
+            true},
            {"steps", {0, 1, 2, 5}, {7, 0, 2}, 33, 16, 1, true, false, true, true, true},
            {"steps_of_many", {0, 1, 1, 2, 3, 4}, {7, 3, 0, 2, 100}, 150, 16, 1, true, true, true, true, true, true},
            {"char_lm", {0, 512, 1024, 1536, 2048}, {0, 0, 0, 0}, 256, 16, 1, true, true, true, true, false, true, true},
@@ -166,7 +185,8 @@ std::vector<OpCase> selective_scan_cases() {
         delta = tape.columns(delta, r.channels + 1, r.channels);
       }
       const Var B = tape.columns(in.at("BC"), 0, bc), C = tape.columns(in.at("BC"), bc, bc);
-      const SelectiveScanInputs<Var> inputs{in.at("u"), delta, in.at("A"), B, C, optional("D"), z, optional("delta_bias"), r.softplus};
+      const SelectiveScanInputs<Var> inputs{
+          in.at("u"), delta, in.at("A"), B, C, optional("D"), z, optional("delta_bias"), r.softplus};
       const SelectiveScanOut out = selective_scan(tape, inputs, optional("initial"), {r.offsets, r.start});
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
@@ -177,10 +197,20 @@ std::vector<OpCase> selective_scan_cases() {
         if (r.z) z = delta.columns(0, r.channels);
         delta = delta.columns(r.channels + 1, r.channels);
       }
-      const Views views{in.at("u"), delta, in.at("A"), in.at("BC").columns(0, bc), in.at("BC").columns(bc, bc), view_or_empty(in, "D"), z,
-                        view_or_empty(in, "delta_bias"), r.softplus};
-      const CaseStates states(view_or_empty(in, "initial"), delta.dtype, {static_cast<int64_t>(r.start.size()), r.channels, r.d_state});
-      return [r, views, states, y](Exec& exec) { selective_scan(exec, views, {r.offsets, r.start}, states.pointers.data(), y); };
+      const Views views{in.at("u"),
+                        delta,
+                        in.at("A"),
+                        in.at("BC").columns(0, bc),
+                        in.at("BC").columns(bc, bc),
+                        view_or_empty(in, "D"),
+                        z,
+                        view_or_empty(in, "delta_bias"),
+                        r.softplus};
+      const CaseStates states(view_or_empty(in, "initial"), delta.dtype,
+                              {static_cast<int64_t>(r.start.size()), r.channels, r.d_state});
+      return [r, views, states, y](Exec& exec) {
+        selective_scan(exec, views, {r.offsets, r.start}, states.pointers.data(), y);
+      };
     };
     c.reduction = n * r.d_state;
     c.flops = 6.0 * static_cast<double>(n * r.channels * r.d_state);

@@ -8,13 +8,13 @@
 #ifndef STATERA_SELECTIVE_SCAN_CPU  // this file is read once a target
 #define STATERA_SELECTIVE_SCAN_CPU
 namespace statera {
-constexpr int64_t scan_rows = 8;    // taken at once
+constexpr int64_t scan_rows = 8;  // taken at once
 constexpr int64_t most_lanes = 16;
 
 // A task: one sequence and one block of channels of one group.
 struct ScanBlock {
   const SelectiveScanForward<float>* a;
-  const float* A;          // [d_state, stride]: A log2(e) of these channels
+  const float* A;  // [d_state, stride]: A log2(e) of these channels
   int64_t s, group;
   int64_t channel, count;  // the block
   int64_t stride;          // count rounded up to whole vectors
@@ -25,21 +25,25 @@ struct ScanGradBlock {
   ScanBlock in;
   const SelectiveScanBackward<float>* b;
   float *dA, *dD, *ddelta_bias;  // [d_state, stride], [stride] twice: the sums of this task
-  float *dB, *dC;                // [N, G d_state]: the sums over this block; the rows of this sequence and columns of this group
+  float *dB, *dC;  // [N, G d_state]: the sums over this block; the rows of this sequence and columns of this group
 };
 
 // Of one worker. L: the lanes of one vector.
 struct ScanGradScratch {
-  float* dh;               // [d_state, stride]: the gradient of the running state
-  float *decay, *states;   // [scan_rows, d_state, L], [scan_rows + 1, d_state, L]: a[t] and h[t-1] of a chunk
-  float *sum_B, *sum_C;    // [scan_rows, d_state, L]
+  float* dh;                         // [d_state, stride]: the gradient of the running state
+  float *decay, *states;             // [scan_rows, d_state, L], [scan_rows + 1, d_state, L]: a[t] and h[t-1] of a chunk
+  float *sum_B, *sum_C;              // [scan_rows, d_state, L]
   float *dt, *u, *dtu, *dp, *slope;  // [scan_rows, L]; dtu: dt u; slope: d dt / d delta
 
   static int64_t floats(int64_t d_state, int64_t stride) {
     return d_state * (stride + most_lanes * (4 * scan_rows + 1)) + 5 * scan_rows * most_lanes;
   }
   ScanGradScratch(float* p, int64_t d_state, int64_t stride) {
-    const auto take = [&p](int64_t n) { float* here = p; p += n; return here; };
+    const auto take = [&p](int64_t n) {
+      float* here = p;
+      p += n;
+      return here;
+    };
     const int64_t chunk = scan_rows * d_state * most_lanes, row = scan_rows * most_lanes;
     dh = take(d_state * stride);
     decay = take(chunk), states = take(chunk + d_state * most_lanes), sum_B = take(chunk), sum_C = take(chunk);
@@ -61,7 +65,8 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// 2^x to 1.7e-7, with x held in [-126, 127]: a minimax polynomial of degree 5 that is exact at 0, where long memories live.
+// 2^x to 1.7e-7, with x held in [-126, 127]: a minimax polynomial of degree 5 that is exact at 0, where long memories
+// live.
 HWY_INLINE LanesVec Exp2(LanesVec x) {
   const LanesTag d;
   const hn::RebindToSigned<LanesTag> di;
@@ -105,12 +110,18 @@ HWY_INLINE Step LoadStep(const ScanBlock& k, int64_t row, int64_t channel, Lanes
   const auto& a = *k.a;
   const LanesVec raw = hn::Add(io.load(a.delta + row * a.delta_stride + channel), bias);
   LanesVec slope = hn::Set(LanesTag(), 1.0f);
-  const LanesVec dt = a.delta_softplus ? Softplus(LanesTag(), raw, slope) : raw, u = io.load(a.u + row * a.u_stride + channel);
+  const LanesVec dt = a.delta_softplus ? Softplus(LanesTag(), raw, slope) : raw,
+                 u = io.load(a.u + row * a.u_stride + channel);
   return {dt, u, hn::Mul(dt, u), slope};
 }
-HWY_INLINE const float* RowOfB(const ScanBlock& k, int64_t row) { return k.a->B + row * k.a->B_stride + k.group * k.a->d_state; }
-HWY_INLINE const float* RowOfC(const ScanBlock& k, int64_t row) { return k.a->C + row * k.a->C_stride + k.group * k.a->d_state; }
-// What a step of the next chunk will read: no hardware foresees one vector of each of many rows, and waiting for them was half of forward's time.
+HWY_INLINE const float* RowOfB(const ScanBlock& k, int64_t row) {
+  return k.a->B + row * k.a->B_stride + k.group * k.a->d_state;
+}
+HWY_INLINE const float* RowOfC(const ScanBlock& k, int64_t row) {
+  return k.a->C + row * k.a->C_stride + k.group * k.a->d_state;
+}
+// What a step of the next chunk will read: no hardware foresees one vector of each of many rows, and waiting for them
+// was half of forward's time.
 HWY_INLINE void FetchStep(const ScanBlock& k, int64_t row, int64_t channel) {
   const auto& a = *k.a;
   hwy::Prefetch(a.delta + row * a.delta_stride + channel);
@@ -118,15 +129,18 @@ HWY_INLINE void FetchStep(const ScanBlock& k, int64_t row, int64_t channel) {
   if (a.z) hwy::Prefetch(a.z + row * a.z_stride + channel);
 }
 template <class IO>
-HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) { return p ? io.load(p + channel) : hn::Zero(LanesTag()); }
+HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) {
+  return p ? io.load(p + channel) : hn::Zero(LanesTag());
+}
 
-// Moves h on by `rows` rows from row0, at most scan_rows, and writes the output. First all that rows do alone, so that its latencies overlap: a
-// row's states fill the window in which the CPU looks ahead.
+// Moves h on by `rows` rows from row0, at most scan_rows, and writes the output. First all that rows do alone, so that
+// its latencies overlap: a row's states fill the window in which the CPU looks ahead.
 HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_RESTRICT h) {
   const LanesTag d;
   const auto& a = *k.a;
   const int64_t end = a.rows.begin(k.s) + a.rows.length(k.s);
-  const int64_t d_state = a.d_state, stride = k.stride;  // in registers: for all the compiler knows, a vector store changes a struct
+  // in registers: for all the compiler knows, a vector store changes a struct
+  const int64_t d_state = a.d_state, stride = k.stride;
   ForLanes(k.count, [&](int64_t c, auto io) HWY_ATTR {
     const int64_t channel = k.channel + c;
     const float* HWY_RESTRICT A = k.A + c;
@@ -173,7 +187,8 @@ void ForwardBlock(const ScanBlock& k, float* h) {
 
 // Scans a chunk again for the vector of channels at c, and fills what Descend needs. Writes dz.
 template <class IO>
-HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const float* start, int64_t row0, int64_t rows, int64_t c, IO io) {
+HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const float* start, int64_t row0, int64_t rows,
+                       int64_t c, IO io) {
   const LanesTag d;
   const auto& a = *k.in.a;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -182,7 +197,8 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
   const int64_t d_state = a.d_state, stride = k.in.stride;
   const float* HWY_RESTRICT A = k.in.A + c;
   const bool more = row0 > a.rows.begin(k.in.s);
-  for (int64_t n = 0; more && n < d_state; ++n) hwy::Prefetch(start + (n - d_state) * stride + c);  // of the chunk before, which comes next
+  // of the chunk before, which comes next
+  for (int64_t n = 0; more && n < d_state; ++n) hwy::Prefetch(start + (n - d_state) * stride + c);
   for (int64_t n = 0; n < d_state; ++n) hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
   LanesVec ps[scan_rows];
   for (int64_t i = 0; i < rows; ++i) {  // what rows do alone, as in Scan
@@ -219,7 +235,8 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
     if (a.z) {
       const LanesVec z = io.load(a.z + row * a.z_stride + channel);
       const LanesVec one = hn::Set(d, 1.0f), gate = Sigmoid(d, z);
-      io.store(hn::Mul(hn::Mul(dp, ps[i]), hn::Mul(gate, hn::MulAdd(z, hn::Sub(one, gate), one))), k.b->dz + row * k.b->dz_stride + channel);
+      io.store(hn::Mul(hn::Mul(dp, ps[i]), hn::Mul(gate, hn::MulAdd(z, hn::Sub(one, gate), one))),
+               k.b->dz + row * k.b->dz_stride + channel);
       dp = hn::Mul(dp, hn::Mul(z, gate));
     }
     hn::Store(dp, d, m.dp + i * lanes);
@@ -231,10 +248,12 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
   for (float* of_row : {m.dt, m.dtu, m.dp}) std::fill_n(of_row + rows * lanes, (scan_rows - rows) * lanes, 0.0f);
 }
 
-// Takes the gradient back over a chunk for the vector of channels at c: a state at a time over all rows, its gradient and that of its A in
-// registers, and the sums of each row beside them. Rows behind the last one change nothing (see Replay).
+// Takes the gradient back over a chunk for the vector of channels at c: a state at a time over all rows, its gradient
+// and that of its A in registers, and the sums of each row beside them. Rows behind the last one change nothing (see
+// Replay).
 template <class IO>
-HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_t row0, int64_t rows, int64_t c, IO io) {
+HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_t row0, int64_t rows, int64_t c,
+                        IO io) {
   const LanesTag d;
   const auto& a = *k.in.a;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -273,7 +292,8 @@ HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_
   LanesVec dD = hn::Load(d, k.dD + c), dbias = hn::Load(d, k.ddelta_bias + c);
   for (int64_t i = rows; i-- > 0;) {
     const int64_t row = row0 + i;
-    const LanesVec dt = hn::Load(d, m.dt + i * lanes), u = hn::Load(d, m.u + i * lanes), dp = hn::Load(d, m.dp + i * lanes);
+    const LanesVec dt = hn::Load(d, m.dt + i * lanes), u = hn::Load(d, m.u + i * lanes),
+                   dp = hn::Load(d, m.dp + i * lanes);
     io.store(hn::MulAdd(dt, sum_B[i], hn::Mul(dp, D)), k.b->du + row * k.b->du_stride + channel);
     const LanesVec ddt = hn::MulAdd(u, sum_B[i], hn::Mul(sum_A[i], ln2));
     const LanesVec ddelta = hn::Mul(ddt, hn::Load(d, m.slope + i * lanes));
@@ -361,7 +381,9 @@ int64_t packed(const SelectiveScanForward<float>& a) noexcept {
 void pack(const SelectiveScanForward<float>& a, float* to, Exec& exec) noexcept {
   const Cut cut(a);
   const auto load = HWY_DYNAMIC_DISPATCH(LoadA);
-  exec.pool.run(cut.blocks(), [&](int64_t task, int) { load(cut.block_of_channels(task), to + task * a.d_state * cut.width); }, a.channels * a.d_state);
+  exec.pool.run(
+      cut.blocks(), [&](int64_t task, int) { load(cut.block_of_channels(task), to + task * a.d_state * cut.width); },
+      a.channels * a.d_state);
 }
 
 // The tasks, and A for all blocks.
@@ -369,9 +391,11 @@ struct Plan : Cut {
   const float* A;        // [blocks, d_state, width]
   int64_t* first_chunk;  // [S + 1] of each sequence, in all
 
-  Plan(const SelectiveScanForward<float>& a, Exec& exec) : Cut(a), A(a.packed_A), first_chunk(exec.scratch.allocate_array<int64_t>(a.rows.sequences() + 1)) {
+  Plan(const SelectiveScanForward<float>& a, Exec& exec)
+      : Cut(a), A(a.packed_A), first_chunk(exec.scratch.allocate_array<int64_t>(a.rows.sequences() + 1)) {
     first_chunk[0] = 0;
-    for (int64_t s = 0; s < a.rows.sequences(); ++s) first_chunk[s + 1] = first_chunk[s] + divide_up(a.rows.length(s), scan_rows);
+    for (int64_t s = 0; s < a.rows.sequences(); ++s)
+      first_chunk[s + 1] = first_chunk[s] + divide_up(a.rows.length(s), scan_rows);
     if (A) return;
     float* own = exec.scratch.allocate_array<float>(packed(a));
     pack(a, own, exec);
@@ -380,7 +404,8 @@ struct Plan : Cut {
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
   ScanBlock block(int64_t s, int64_t block) const {
     ScanBlock k = block_of_channels(block);
-    const int64_t chunks = blocks() * first_chunk[s] + block * (first_chunk[s + 1] - first_chunk[s]);  // before this one's
+    // before this one's
+    const int64_t chunks = blocks() * first_chunk[s] + block * (first_chunk[s + 1] - first_chunk[s]);
     k.A = A + block * a.d_state * width;
     k.s = s;
     if (a.kept) k.kept = a.kept + chunks * a.d_state * width;
@@ -396,11 +421,13 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
   const bool steps = a.rows.total() <= a.rows.sequences(), alone = a.rows.sequences() == 1;
   const auto block = [&](int64_t task) { return plan.block(task / plan.blocks(), task % plan.blocks()); };
-  // What a task of a step asks for: among many, the state of the next task; alone, its own state, and A, which is not in cache then.
+  // What a task of a step asks for: among many, the state of the next task; alone, its own state, and A, which is not
+  // in cache then.
   const auto fetch_for = [&](int64_t task) {
     if (task >= plan.tasks()) return;
     const ScanBlock k = block(task);
-    if (const float* initial = initial_state(a.state_in, a.rows, k.s)) fetch(initial + k.channel * a.d_state, k.count * a.d_state);
+    if (const float* initial = initial_state(a.state_in, a.rows, k.s))
+      fetch(initial + k.channel * a.d_state, k.count * a.d_state);
     if (alone) fetch(k.A, state);
   };
   const auto part = [&](int64_t task, int worker) {
@@ -408,12 +435,15 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
     run(block(task), h + worker * state);
   };
   const int64_t work = a.rows.total() * a.channels * a.d_state * operations;
-  if (steps) exec.pool.run_in_order(plan.tasks(), part, work);
-  else exec.pool.run(plan.tasks(), part, work);
+  if (steps)
+    exec.pool.run_in_order(plan.tasks(), part, work);
+  else
+    exec.pool.run(plan.tasks(), part, work);
 }
 
 // to[row] = the sum of from[j][row] over `parts` matrices [rows, width], dense and one after the other.
-void add_parts(const float* from, int64_t parts, int64_t rows, int64_t width, float* to, int64_t to_stride, Exec& exec) {
+void add_parts(const float* from, int64_t parts, int64_t rows, int64_t width, float* to, int64_t to_stride,
+               Exec& exec) {
   exec.pool.run(divide_up(rows, rows_per_task), [&](int64_t task, int) {
     for (int64_t row = task * rows_per_task; row < std::min(rows, (task + 1) * rows_per_task); ++row) {
       std::copy_n(from + row * width, width, to + row * to_stride);

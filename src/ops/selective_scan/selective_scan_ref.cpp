@@ -8,11 +8,18 @@
 namespace statera {
 
 namespace {
-template <class T> T sigmoid(T a) { return 1 / (1 + std::exp(-a)); }
-template <class T> T softplus(T a) { return std::max(a, T(0)) + std::log1p(std::exp(-std::abs(a))); }
+template <class T>
+T sigmoid(T a) {
+  return 1 / (1 + std::exp(-a));
+}
+template <class T>
+T softplus(T a) {
+  return std::max(a, T(0)) + std::log1p(std::exp(-std::abs(a)));
+}
 
 // What one channel sees at one row.
-template <class T> struct At {
+template <class T>
+struct At {
   T raw, dt, u;
   const T *A, *B, *C;  // [d_state]
   At(const SelectiveScanForward<T>& a, int64_t row, int64_t d) {
@@ -48,7 +55,9 @@ void forward(const SelectiveScanForward<T>& a, Exec&) noexcept {
 }
 
 template <class T>
-int64_t nothing(const SelectiveScanForward<T>&) noexcept { return 0; }
+int64_t nothing(const SelectiveScanForward<T>&) noexcept {
+  return 0;
+}
 
 // One channel of one sequence; h [T+1, d_state] and dh [d_state] are scratch.
 template <class T>
@@ -114,7 +123,9 @@ void backward(const SelectiveScanBackward<T>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SelectiveScanKernels<double> selective_scan_ref_f64{"selective_scan_ref", nothing<double>, nothing<double>, nullptr, forward<double>, backward<double>};
-const SelectiveScanKernels<float> selective_scan_ref_f32{"selective_scan_ref", nothing<float>, nothing<float>, nullptr, forward<float>, backward<float>};
+const SelectiveScanKernels<double> selective_scan_ref_f64{
+    "selective_scan_ref", nothing<double>, nothing<double>, nullptr, forward<double>, backward<double>};
+const SelectiveScanKernels<float> selective_scan_ref_f32{"selective_scan_ref", nothing<float>, nothing<float>, nullptr,
+                                                         forward<float>,       backward<float>};
 
 }  // namespace statera

@@ -1,5 +1,5 @@
-// What is special to selective_scan beside the laws of op_laws_test.cpp: any split of a sequence changes no bit, and states are moved
-// in place.
+// What is special to selective_scan beside the laws of op_laws_test.cpp: any split of a sequence changes no bit, and
+// states are moved in place.
 #include "ops/selective_scan/selective_scan.hpp"
 
 #include <gtest/gtest.h>
@@ -24,8 +24,10 @@ struct Problem {
       for (size_t i = 0; i < v.size(); ++i) v[i] = low + (high - low) * random.uniform(i);
       return to_tensor(DType::f32, shape, v);
     };
-    u = fill("u", {length, channels}, -1, 1), delta = fill("delta", {length, channels}, -3, 1), z = fill("z", {length, channels}, -3, 3);
-    A = fill("A", {channels, d_state}, -4, -0.1), D = fill("D", {channels}, -1, 1), bias = fill("bias", {channels}, -1, 1);
+    u = fill("u", {length, channels}, -1, 1), delta = fill("delta", {length, channels}, -3, 1),
+    z = fill("z", {length, channels}, -3, 3);
+    A = fill("A", {channels, d_state}, -4, -0.1), D = fill("D", {channels}, -1, 1),
+    bias = fill("bias", {channels}, -1, 1);
     B = fill("B", {length, d_state}, -1, 1), C = fill("C", {length, d_state}, -1, 1);
   }
   SelectiveScanInputs<View> slice(int64_t begin, int64_t count) const {
@@ -97,7 +99,8 @@ TEST_F(SelectiveScan, WrongShapesAreNamed) {
   const std::vector<int32_t> offsets{0, length};
   const std::vector<int64_t> start{0};
   const auto run = [&](const View& B, const View& D) {
-    selective_scan(tape, {var(problem.u), var(problem.delta), var(problem.A), var(B), var(problem.C), var(D)}, {}, {offsets, start});
+    selective_scan(tape, {var(problem.u), var(problem.delta), var(problem.A), var(B), var(problem.C), var(D)}, {},
+                   {offsets, start});
   };
   EXPECT_NO_THROW(run(problem.B, problem.D));
   EXPECT_THROW(run(problem.B.view().columns(0, 15), problem.D), Error);

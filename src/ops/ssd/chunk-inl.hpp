@@ -24,14 +24,18 @@ inline constexpr int64_t lanes = tile_lanes;
 
 inline int64_t BlockEnd(int64_t t, int64_t q) { return std::min(q, (t / row_block + 1) * row_block); }
 
-// out[t, u] = a_t . b_u where u lies at or before the end of t's block of rows; a [q, k], bt [k, ld] transposed, out [q, ld].
-inline void LowerProduct(const float* a, int64_t a_stride, const float* bt, float* out, int64_t ld, int64_t q, int64_t k) {
+// out[t, u] = a_t . b_u where u lies at or before the end of t's block of rows; a [q, k], bt [k, ld] transposed, out
+// [q, ld].
+inline void LowerProduct(const float* a, int64_t a_stride, const float* bt, float* out, int64_t ld, int64_t q,
+                         int64_t k) {
   for (int64_t t = 0; t < q; t += row_block)
     Tile<false>(a + t * a_stride, a_stride, 1, bt, ld, out + t * ld, ld, std::min(row_block, q - t), BlockEnd(t, q), k);
 }
 
 // One row of one head, a lane each: dt after softplus and clamp, slope = d dt / d raw, a = dt A, and exp(a).
-struct SsdStep { V dt, slope, a, decay; };
+struct SsdStep {
+  V dt, slope, a, decay;
+};
 HWY_INLINE SsdStep StepOf(const SsdForward<float>& f, V raw, V A) {
   const D d;
   const V low = hn::Set(d, f.dt_min), high = hn::Set(d, f.dt_max), free = f.dt_softplus ? Softplus(d, raw) : raw;
@@ -42,8 +46,10 @@ HWY_INLINE SsdStep StepOf(const SsdForward<float>& f, V raw, V A) {
 }
 
 inline void FindSkip(const SsdForward<float>& f, int64_t h, float* skip) {
-  if (f.D && f.D_per_channel) std::copy_n(f.D + h * f.headdim, f.headdim, skip);
-  else std::fill_n(skip, f.headdim, f.D ? f.D[h] : 0.0f);
+  if (f.D && f.D_per_channel)
+    std::copy_n(f.D + h * f.headdim, f.headdim, skip);
+  else
+    std::fill_n(skip, f.headdim, f.D ? f.D[h] : 0.0f);
 }
 
 // dt and decay of all heads of a task, whose latencies would otherwise add up.
@@ -51,7 +57,8 @@ inline void FindSteps(const SsdForward<float>& f, const SsdPiece& piece, const S
   const D d;
   const int64_t count = piece.length * task.heads, padded = (count + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
   for (int64_t i = 0; i < padded; ++i) {
-    const int64_t at = std::min(i, count - 1), h = task.head + at % task.heads;  // behind the end: any number that is one
+    // behind the end: any number that is one
+    const int64_t at = std::min(i, count - 1), h = task.head + at % task.heads;
     out.raw[i] = f.dt[(piece.row + at / task.heads) * f.dt_stride + h] + (f.dt_bias ? f.dt_bias[h] : 0);
     out.A[i] = f.A[h];
   }
@@ -91,7 +98,8 @@ inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t
 }
 
 // y = scale y + skip x; with scale null y = skip x
-inline void ScaleAndSkip(const float* scale, const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x, float* HWY_RESTRICT y, int64_t P) {
+inline void ScaleAndSkip(const float* scale, const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x,
+                         float* HWY_RESTRICT y, int64_t P) {
   const V factor = hn::Set(D(), scale ? *scale : 0);
   ForLanes(P, [&](int64_t p, auto io) HWY_ATTR {
     const V add = hn::Mul(io.load(skip + p), io.load(x + p));
@@ -100,25 +108,29 @@ inline void ScaleAndSkip(const float* scale, const float* HWY_RESTRICT skip, con
 }
 
 // to[t] = weight[t] from[t], rows of P
-inline void WeighRows(const float* HWY_RESTRICT weight, const float* HWY_RESTRICT from, int64_t stride, int64_t q, int64_t P, float* HWY_RESTRICT to) {
+inline void WeighRows(const float* HWY_RESTRICT weight, const float* HWY_RESTRICT from, int64_t stride, int64_t q,
+                      int64_t P, float* HWY_RESTRICT to) {
   for (int64_t t = 0; t < q; ++t) {
     const V w = hn::Set(D(), weight[t]);
-    ForLanes(P, [&](int64_t p, auto io) HWY_ATTR { io.store(hn::Mul(w, io.load(from + t * stride + p)), to + t * P + p); });
+    ForLanes(
+        P, [&](int64_t p, auto io) HWY_ATTR { io.store(hn::Mul(w, io.load(from + t * stride + p)), to + t * P + p); });
   }
 }
 
-// to = total from + keys^T weighted: the state [N, P] after a piece, from B and x; or its gradient before it, from C and dy.
+// to = total from + keys^T weighted: the state [N, P] after a piece, from B and x; or its gradient before it, from C
+// and dy.
 struct StateMove {
-  const float* keys;      // [q, N]
+  const float* keys;  // [q, N]
   int64_t stride;
   const float* weighted;  // [q, P]
   float total;
-  const float* from;      // may be `to`; null: zero
+  const float* from;  // may be `to`; null: zero
   float* to;
 };
 inline void MoveState(const StateMove& m, int64_t q, int64_t N, int64_t P) {
   if (!m.from) return Tile<false>(m.keys, 1, m.stride, m.weighted, P, m.to, P, N, P, q);
-  ForLanes(N * P, [&](int64_t i, auto io) HWY_ATTR { io.store(hn::Mul(hn::Set(D(), m.total), io.load(m.from + i)), m.to + i); });
+  ForLanes(N * P, [&](int64_t i, auto io)
+                      HWY_ATTR { io.store(hn::Mul(hn::Set(D(), m.total), io.load(m.from + i)), m.to + i); });
   Tile<true>(m.keys, 1, m.stride, m.weighted, P, m.to, P, N, P, q);
 }
 

@@ -13,27 +13,34 @@ void check(const Views& in, const Rows& rows, const SsdOptions& options) {
   require(in.x.shape.rank() == 2, ErrorCode::shape, "[ssd] expected x [N, H P], got ", in.x.shape);
   require(in.A.shape.rank() == 1 && in.A.elements() > 0, ErrorCode::shape, "[ssd] expected A [H], got ", in.A.shape);
   const int64_t n = in.x.rows(), heads = in.A.elements(), groups = options.n_groups;
-  require(in.x.cols() % heads == 0 && in.x.cols() > 0, ErrorCode::shape, "[ssd] x ", in.x.shape, " is not a multiple of ", heads, " heads");
-  require(in.dt.shape == Shape({n, heads}), ErrorCode::shape, "[ssd] expected dt [", n, ", ", heads, "], got ", in.dt.shape);
-  require(groups > 0 && heads % groups == 0, ErrorCode::shape, "[ssd] ", groups, " groups do not divide ", heads, " heads");
-  require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % groups == 0 && in.B.shape == in.C.shape,
-          ErrorCode::shape, "[ssd] expected B and C [", n, ", ", groups, " d_state], got ", in.B.shape, " and ", in.C.shape);
-  require(in.D.empty() || in.D.elements() == heads || in.D.elements() == in.x.cols(), ErrorCode::shape, "[ssd] expected D [", heads, "] or [",
-          in.x.cols(), "], got ", in.D.shape);
-  require(in.dt_bias.empty() || in.dt_bias.elements() == heads, ErrorCode::shape, "[ssd] expected dt_bias [", heads, "], got ",
-          in.dt_bias.shape);
+  require(in.x.cols() % heads == 0 && in.x.cols() > 0, ErrorCode::shape, "[ssd] x ", in.x.shape,
+          " is not a multiple of ", heads, " heads");
+  require(in.dt.shape == Shape({n, heads}), ErrorCode::shape, "[ssd] expected dt [", n, ", ", heads, "], got ",
+          in.dt.shape);
+  require(groups > 0 && heads % groups == 0, ErrorCode::shape, "[ssd] ", groups, " groups do not divide ", heads,
+          " heads");
+  require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % groups == 0 &&
+              in.B.shape == in.C.shape,
+          ErrorCode::shape, "[ssd] expected B and C [", n, ", ", groups, " d_state], got ", in.B.shape, " and ",
+          in.C.shape);
+  require(in.D.empty() || in.D.elements() == heads || in.D.elements() == in.x.cols(), ErrorCode::shape,
+          "[ssd] expected D [", heads, "] or [", in.x.cols(), "], got ", in.D.shape);
+  require(in.dt_bias.empty() || in.dt_bias.elements() == heads, ErrorCode::shape, "[ssd] expected dt_bias [", heads,
+          "], got ", in.dt_bias.shape);
   require(options.chunk_size > 0, ErrorCode::shape, "[ssd] chunk_size ", options.chunk_size);
   check_rows("ssd", rows, n);
 }
 
 template <class T>
 SsdForward<T> arguments(const Views& in, const Rows& rows, const SsdOptions& options) {
-  SsdForward<T> a{in.x.as<T>(), in.dt.as<T>(), in.B.as<T>(), in.C.as<T>(), in.A.as<T>(), in.D.as<T>(), in.dt_bias.as<T>()};
+  SsdForward<T> a{in.x.as<T>(), in.dt.as<T>(), in.B.as<T>(),      in.C.as<T>(),
+                  in.A.as<T>(), in.D.as<T>(),  in.dt_bias.as<T>()};
   a.rows = rows;
   a.n_heads = in.A.elements(), a.headdim = in.x.cols() / a.n_heads;
   a.n_groups = options.n_groups, a.d_state = in.B.cols() / options.n_groups, a.chunk_size = options.chunk_size;
   a.x_stride = in.x.stride, a.dt_stride = in.dt.stride, a.B_stride = in.B.stride, a.C_stride = in.C.stride;
-  a.dt_min = static_cast<T>(options.dt_limit_min), a.dt_max = static_cast<T>(options.dt_limit_max), a.dt_softplus = options.dt_softplus;
+  a.dt_min = static_cast<T>(options.dt_limit_min), a.dt_max = static_cast<T>(options.dt_limit_max),
+  a.dt_softplus = options.dt_softplus;
   a.D_per_channel = !in.D.empty() && in.D.elements() != a.n_heads;
   return a;
 }
@@ -53,8 +60,8 @@ struct Recorded {
 void backward(Tape& tape, const Recorded& r) {
   Exec exec = tape.exec();
   const Views in = values(tape, r.in);
-  const GradSink dx(tape, r.in.x), ddt(tape, r.in.dt), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C), dD(tape, r.in.D),
-      ddt_bias(tape, r.in.dt_bias), dinitial(tape, r.initial);
+  const GradSink dx(tape, r.in.x), ddt(tape, r.in.dt), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C),
+      dD(tape, r.in.D), ddt_bias(tape, r.in.dt_bias), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
   const auto target = [&](const GradSink& sink, const View& like) {  // the kernel writes them all
     return sink.view().empty() && !like.empty() ? exec.scratch.allocate(like.dtype, like.shape) : sink.view();
@@ -95,10 +102,11 @@ SsdOut ssd(Tape& tape, const SsdInputs<Var>& in, Var initial, const Rows& rows, 
   check(views, rows, options);
   const int64_t heads = views.A.elements();
   const Shape state_shape{rows.sequences(), heads, views.x.cols() / heads, views.B.cols() / options.n_groups};
-  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[ssd] expected an initial state ", state_shape, ", got ",
-          initial ? tape.value(initial).shape : Shape());
+  require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[ssd] expected an initial state ",
+          state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, initial);
-  const SsdOut out{tape.make(views.x.dtype, views.x.shape, needs_grad), tape.make(views.x.dtype, state_shape, needs_grad)};
+  const SsdOut out{tape.make(views.x.dtype, views.x.shape, needs_grad),
+                   tape.make(views.x.dtype, state_shape, needs_grad)};
   Exec exec = tape.exec();
   const ArenaScope scope(exec.scratch);
   dispatch(views.x.dtype, [&](auto zero) {
@@ -141,21 +149,35 @@ std::vector<OpCase> ssd_cases() {
     r.options.n_groups = r.groups;
     const int64_t n = r.offsets.back(), width = r.heads * r.headdim, sequences = static_cast<int64_t>(r.start.size());
     OpCase c{.op = "ssd", .name = r.name};
-    c.inputs = {{"x", {n, width}}, {"A", {r.heads}, -2, -0.1}, {"B", {n, r.groups * r.d_state}}, {"C", {n, r.groups * r.d_state}}};
-    c.inputs.push_back(r.options.dt_softplus ? OpInput{"dt", {n, r.heads}, -3, 1} : OpInput{"dt", {n, r.heads}, 0.05, 0.5});
+    c.inputs = {{"x", {n, width}},
+                {"A", {r.heads}, -2, -0.1},
+                {"B", {n, r.groups * r.d_state}},
+                {"C", {n, r.groups * r.d_state}}};
+    c.inputs.push_back(r.options.dt_softplus ? OpInput{"dt", {n, r.heads}, -3, 1}
+                                             : OpInput{"dt", {n, r.heads}, 0.05, 0.5});
     if (r.D) c.inputs.push_back({"D", {r.D_per_channel ? width : r.heads}});
     if (r.dt_bias) c.inputs.push_back({"dt_bias", {r.heads}});
     if (r.initial) c.inputs.push_back({"initial", {sequences, r.heads, r.headdim, r.d_state}});
     c.run = [r](Tape& tape, const NamedVars& in) {
       const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
-      const SsdInputs<Var> inputs{in.at("x"), in.at("dt"), in.at("A"), in.at("B"), in.at("C"), optional("D"), optional("dt_bias")};
+      const SsdInputs<Var> inputs{in.at("x"), in.at("dt"),   in.at("A"),         in.at("B"),
+                                  in.at("C"), optional("D"), optional("dt_bias")};
       const SsdOut out = ssd(tape, inputs, optional("initial"), {r.offsets, r.start}, r.options);
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
     c.advance = [r](Exec&, const NamedViews& in, const View& y) {
-      const Views views{in.at("x"), in.at("dt"), in.at("A"), in.at("B"), in.at("C"), view_or_empty(in, "D"), view_or_empty(in, "dt_bias")};
-      const CaseStates states(view_or_empty(in, "initial"), y.dtype, {static_cast<int64_t>(r.start.size()), r.heads, r.headdim, r.d_state});
-      return [r, views, states, y](Exec& exec) { ssd(exec, views, {r.offsets, r.start}, r.options, states.pointers.data(), y); };
+      const Views views{in.at("x"),
+                        in.at("dt"),
+                        in.at("A"),
+                        in.at("B"),
+                        in.at("C"),
+                        view_or_empty(in, "D"),
+                        view_or_empty(in, "dt_bias")};
+      const CaseStates states(view_or_empty(in, "initial"), y.dtype,
+                              {static_cast<int64_t>(r.start.size()), r.heads, r.headdim, r.d_state});
+      return [r, views, states, y](Exec& exec) {
+        ssd(exec, views, {r.offsets, r.start}, r.options, states.pointers.data(), y);
+      };
     };
     c.reduction = n * r.d_state;
     c.flops = 4.0 * static_cast<double>(n * width * r.d_state);

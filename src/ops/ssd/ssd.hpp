@@ -16,30 +16,33 @@ struct SsdOptions {
   double dt_limit_min = 0, dt_limit_max = std::numeric_limits<double>::infinity();  // after softplus
 };
 
-template <class T> struct SsdForward {
-  const T *x, *dt, *B, *C;                         // [N, H P], [N, H], [N, G d_state] twice, rows *_stride apart
-  const T *A, *D, *dt_bias;                        // [H]; [H], [H P] or null; [H] or null
-  T* y;                                            // [N, H P], dense
-  const T* const* state_in;                        // [S] of [H, P, d_state]; null: zeros; not read where rows.start is 0
-  T* const* state_out;                             // [S]; may be state_in
+template <class T>
+struct SsdForward {
+  const T *x, *dt, *B, *C;   // [N, H P], [N, H], [N, G d_state] twice, rows *_stride apart
+  const T *A, *D, *dt_bias;  // [H]; [H], [H P] or null; [H] or null
+  T* y;                      // [N, H P], dense
+  const T* const* state_in;  // [S] of [H, P, d_state]; null: zeros; not read where rows.start is 0
+  T* const* state_out;       // [S]; may be state_in
   Rows rows;
-  int64_t n_heads, headdim, n_groups, d_state;     // H, P, G
+  int64_t n_heads, headdim, n_groups, d_state;  // H, P, G
   int64_t chunk_size, x_stride, dt_stride, B_stride, C_stride;
   T dt_min, dt_max;
   bool dt_softplus, D_per_channel;
 };
 
-template <class T> struct SsdBackward {
-  SsdForward<T> in;                                // y, state_out unused
-  const T* dy;                                     // [N, H P], dense
-  const T* const* dstate_out;                      // [S]; null: zeros
-  T *dx, *ddt, *dB, *dC;                           // like the inputs, rows d*_stride apart; overwritten, as all that follow
-  T *dA, *dD, *ddt_bias;                           // dD, ddt_bias null where the input is
-  T* const* dstate_in;                             // [S]; null: not needed
+template <class T>
+struct SsdBackward {
+  SsdForward<T> in;            // y, state_out unused
+  const T* dy;                 // [N, H P], dense
+  const T* const* dstate_out;  // [S]; null: zeros
+  T *dx, *ddt, *dB, *dC;       // like the inputs, rows d*_stride apart; overwritten, as all that follow
+  T *dA, *dD, *ddt_bias;       // dD, ddt_bias null where the input is
+  T* const* dstate_in;         // [S]; null: not needed
   int64_t dx_stride, ddt_stride, dB_stride, dC_stride;
 };
 
-template <class T> struct SsdKernels {
+template <class T>
+struct SsdKernels {
   const char* name;
   void (*forward)(const SsdForward<T>&, Exec&) noexcept;
   void (*backward)(const SsdBackward<T>&, Exec&) noexcept;
@@ -47,7 +50,8 @@ template <class T> struct SsdKernels {
 extern const SsdKernels<double> ssd_ref_f64;
 extern const SsdKernels<float> ssd_ref_f32, ssd_cpu;
 
-template <class V> struct SsdInputs {              // of Var or View; D and dt_bias may be empty
+template <class V>
+struct SsdInputs {  // of Var or View; D and dt_bias may be empty
   V x, dt, A, B, C, D, dt_bias;
 };
 struct SsdOut {

@@ -1,6 +1,7 @@
-// ssd in chunks. A task is a few heads of one group in one sequence; it walks over the pieces of chunks in order and keeps the states
-// of its heads, transposed to [d_state, P], in cache, where every product of ssd.md is a Tile. The ends of a slice may leave a handful
-// of rows in a chunk: these go step by step, on [P, d_state]. Backward computes the states before each piece again and walks back.
+// ssd in chunks. A task is a few heads of one group in one sequence; it walks over the pieces of chunks in order and
+// keeps the states of its heads, transposed to [d_state, P], in cache, where every product of ssd.md is a Tile. The
+// ends of a slice may leave a handful of rows in a chunk: these go step by step, on [P, d_state]. Backward computes the
+// states before each piece again and walks back.
 #include "ops/ssd/ssd.hpp"
 
 #include <algorithm>
@@ -17,8 +18,8 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// mix[t, u] = cb[t, u] exp(a_{u+1} + .. + a_t) dt_u for u <= t, 0 behind, as far as the triangular products read. The sums run within
-// the segment: a difference of two long sums would lose the small decays beside a large one.
+// mix[t, u] = cb[t, u] exp(a_{u+1} + .. + a_t) dt_u for u <= t, 0 behind, as far as the triangular products read. The
+// sums run within the segment: a difference of two long sums would lose the small decays beside a large one.
 void Mixing(const SsdForwardScratch& w, int64_t q) {
   const D d;
   const int64_t ld = w.plan.ld;
@@ -39,9 +40,12 @@ void Mixing(const SsdForwardScratch& w, int64_t q) {
 }
 
 // y of one head in one piece; moves its state [N, P] on. `fresh`: the state before is zero and not in memory.
-void ForwardChunk(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdForwardScratch& w, float* state, bool fresh) {
-  const int64_t P = f.headdim, N = f.d_state, q = piece.length, y_stride = f.n_heads * P, g = h / (f.n_heads / f.n_groups);
-  const float *x = f.x + piece.row * f.x_stride + h * P, *B = f.B + piece.row * f.B_stride + g * N, *C = f.C + piece.row * f.C_stride + g * N;
+void ForwardChunk(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdForwardScratch& w,
+                  float* state, bool fresh) {
+  const int64_t P = f.headdim, N = f.d_state, q = piece.length, y_stride = f.n_heads * P,
+                g = h / (f.n_heads / f.n_groups);
+  const float *x = f.x + piece.row * f.x_stride + h * P, *B = f.B + piece.row * f.B_stride + g * N,
+              *C = f.C + piece.row * f.C_stride + g * N;
   float* y = f.y + piece.row * y_stride + h * P;
   FindDecay(f, piece, h, w.decay);
   Mixing(w, q);
@@ -49,15 +53,17 @@ void ForwardChunk(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, 
   for (int64_t t = 0; t < q; ++t)
     ScaleAndSkip(fresh ? nullptr : w.decay.from_start + t, w.decay.skip, x + t * f.x_stride, y + t * y_stride, P);
   for (int64_t t = 0; t < q; t += row_block)
-    Tile<true>(w.mix + t * w.plan.ld, w.plan.ld, 1, x, f.x_stride, y + t * y_stride, y_stride, std::min(row_block, q - t), P, BlockEnd(t, q));
+    Tile<true>(w.mix + t * w.plan.ld, w.plan.ld, 1, x, f.x_stride, y + t * y_stride, y_stride,
+               std::min(row_block, q - t), P, BlockEnd(t, q));
   WeighRows(w.decay.weight, x, f.x_stride, q, P, w.weighted);
   MoveState({B, f.B_stride, w.weighted, w.decay.from_start[q - 1], fresh ? nullptr : state, state}, q, N, P);
 }
 
 // One step of `channels` channels of a head side by side: state [channels, N], x and y [channels].
 template <int channels>
-HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, float dt, const float* HWY_RESTRICT B, const float* HWY_RESTRICT C,
-                             const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x, float* HWY_RESTRICT y) {
+HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, float dt, const float* HWY_RESTRICT B,
+                             const float* HWY_RESTRICT C, const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x,
+                             float* HWY_RESTRICT y) {
   const D d;
   V dt_x[channels], sum[channels];
 #pragma GCC unroll 4
@@ -76,13 +82,15 @@ HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, f
 }
 
 // The same by the recurrence, for the few rows of w.steps: head task.head + j; state [P, N].
-void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTask& task, int64_t j, const SsdForwardScratch& w, float* state) {
+void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTask& task, int64_t j,
+                  const SsdForwardScratch& w, float* state) {
   const int64_t P = f.headdim, N = f.d_state, h = task.head + j, g = h / (f.n_heads / f.n_groups);
   const float* skip = w.decay.skip;
   FindSkip(f, h, w.decay.skip);
   for (int64_t t = 0; t < piece.length; ++t) {
     const int64_t row = piece.row + t;
-    const float *x = f.x + row * f.x_stride + h * P, *B = f.B + row * f.B_stride + g * N, *C = f.C + row * f.C_stride + g * N;
+    const float *x = f.x + row * f.x_stride + h * P, *B = f.B + row * f.B_stride + g * N,
+                *C = f.C + row * f.C_stride + g * N;
     const float keep = w.steps.decay[t * task.heads + j], dt = w.steps.dt[t * task.heads + j];
     float* y = f.y + (row * f.n_heads + h) * P;
     int64_t p = 0;
@@ -101,12 +109,16 @@ void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask&
   float* natural = f.state_out[s] + task.head * size;  // [heads, P, N]; w.states: [heads, N, P]
   const float* initial = initial_state(f.state_in, f.rows, s);
   bool fresh = !initial, transposed = false;  // where the states are now
-  if (fresh) std::fill_n(natural, task.heads * size, 0.0f);
-  else if (initial != f.state_out[s]) std::copy_n(initial + task.head * size, task.heads * size, natural);
+  if (fresh)
+    std::fill_n(natural, task.heads * size, 0.0f);
+  else if (initial != f.state_out[s])
+    std::copy_n(initial + task.head * size, task.heads * size, natural);
   const auto move_states = [&](bool to_transposed) {
     for (int64_t j = 0; j < task.heads && transposed != to_transposed; ++j) {
-      if (to_transposed) Transpose(natural + j * size, N, P, N, w.states + j * size, P);
-      else Transpose(w.states + j * size, P, N, P, natural + j * size, N);
+      if (to_transposed)
+        Transpose(natural + j * size, N, P, N, w.states + j * size, P);
+      else
+        Transpose(w.states + j * size, P, N, P, natural + j * size, N);
     }
     transposed = to_transposed;
   };
@@ -122,16 +134,18 @@ void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask&
       LowerProduct(f.C + piece.row * f.C_stride + g * N, f.C_stride, w.bt, w.cb, plan.ld, piece.length, N);
     }
     for (int64_t j = 0; j < task.heads; ++j) {
-      if (steps) ForwardSteps(f, piece, task, j, w, natural + j * size);
-      else ForwardChunk(f, piece, task.head + j, w, w.states + j * size, fresh);
+      if (steps)
+        ForwardSteps(f, piece, task, j, w, natural + j * size);
+      else
+        ForwardChunk(f, piece, task.head + j, w, w.states + j * size, fresh);
     }
     fresh = false;
   }
   move_states(false);
 }
 
-// The weights of the forward pass again, and what hangs on them: dmix comes in as dy x^T and leaves as the gradient by the decay of
-// each pair t > u; dcb gains, ddt is what dt_u gets as a factor of row u.
+// The weights of the forward pass again, and what hangs on them: dmix comes in as dy x^T and leaves as the gradient by
+// the decay of each pair t > u; dcb gains, ddt is what dt_u gets as a factor of row u.
 void MixingGradient(const SsdBackwardScratch& w, int64_t q) {
   const D d;
   const int64_t ld = w.plan.ld;
@@ -159,7 +173,8 @@ void MixingGradient(const SsdBackwardScratch& w, int64_t q) {
   }
 }
 
-// da[k] = sum over t >= k > u of dmix[t, u]: what a_k gets from the pairs whose segment it lies in. No differences here either.
+// da[k] = sum over t >= k > u of dmix[t, u]: what a_k gets from the pairs whose segment it lies in. No differences here
+// either.
 void SegmentGradient(const SsdBackwardScratch& w, int64_t q) {
   const D d;
   float* below = w.decay.segment;  // sums of columns over the rows t >= k
@@ -192,19 +207,21 @@ void AddProduct(const SsdBackwardScratch& w, int64_t q, const float* scale, cons
   }
 }
 
-struct HeadSums {  // gradients of a head, summed over the sequence
+struct HeadSums {         // gradients of a head, summed over the sequence
   double *dA, *ddt_bias;  // long sums of few numbers, where much cancels
   float* dD;              // one number or [P]; null: there is no D
 };
 
 // From the gradients by a and by dt to those of dt's input, A and dt_bias. `through`: of the decay of the whole piece.
-void DtGradient(const SsdBackward<float>& b, const SsdPiece& piece, int64_t h, const SsdBackwardScratch& w, float through, const HeadSums& sums) {
+void DtGradient(const SsdBackward<float>& b, const SsdPiece& piece, int64_t h, const SsdBackwardScratch& w,
+                float through, const HeadSums& sums) {
   double before = through, behind = 0;
-  for (int64_t k = 0; k < piece.length; ++k) {  // row u reaches the state behind the piece through the decays after its own
+  // row u reaches the state behind the piece through the decays after its own
+  for (int64_t k = 0; k < piece.length; ++k) {
     w.da[k] += static_cast<float>(before);
     before += w.decay.weight[k] * w.by_b[k];
   }
-  for (int64_t k = piece.length; k-- > 0;) {    // row t reads the state before the piece through the decays up to its own
+  for (int64_t k = piece.length; k-- > 0;) {  // row t reads the state before the piece through the decays up to its own
     behind += w.decay.from_start[k] * w.by_c[k];
     const double da = w.da[k] + behind;
     const double ddt = (w.ddt[k] + w.decay.to_end[k] * w.by_b[k] + b.in.A[h] * da) * w.decay.slope[k];
@@ -214,20 +231,22 @@ void DtGradient(const SsdBackward<float>& b, const SsdPiece& piece, int64_t h, c
   }
 }
 
-void SkipGradient(const float* x, int64_t x_stride, const float* dy, int64_t dy_stride, const SsdPiece& piece, int64_t P, bool per_channel,
-                  float* dD) {
+void SkipGradient(const float* x, int64_t x_stride, const float* dy, int64_t dy_stride, const SsdPiece& piece,
+                  int64_t P, bool per_channel, float* dD) {
   V total = hn::Zero(D());
   for (int64_t t = 0; t < piece.length; ++t)
     ForLanes(P, [&](int64_t p, auto io) HWY_ATTR {
       const V product = hn::Mul(io.load(x + t * x_stride + p), io.load(dy + t * dy_stride + p));
-      if (per_channel) io.store(hn::Add(product, io.load(dD + p)), dD + p);
-      else total = hn::Add(total, product);
+      if (per_channel)
+        io.store(hn::Add(product, io.load(dD + p)), dD + p);
+      else
+        total = hn::Add(total, product);
     });
   if (!per_channel) *dD += Sum(total);
 }
 
-// One head in one piece. `state`: before the piece, null: zero. `dstate` [N, P]: in, the gradient of the state behind the piece, not in
-// memory if `last` (zero); out, that of the state before it.
+// One head in one piece. `state`: before the piece, null: zero. `dstate` [N, P]: in, the gradient of the state behind
+// the piece, not in memory if `last` (zero); out, that of the state before it.
 struct BackwardHead {
   const SsdBackward<float>& b;
   const SsdBackwardScratch& w;
@@ -241,9 +260,11 @@ struct BackwardHead {
 void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
   const SsdForward<float>& f = c.b.in;
   const SsdBackwardScratch& w = c.w;
-  const int64_t P = f.headdim, N = f.d_state, q = c.piece.length, row = c.piece.row, ld = w.plan.ld, g = c.h / (f.n_heads / f.n_groups);
+  const int64_t P = f.headdim, N = f.d_state, q = c.piece.length, row = c.piece.row, ld = w.plan.ld,
+                g = c.h / (f.n_heads / f.n_groups);
   const int64_t dy_stride = f.n_heads * P;
-  const float *x = f.x + row * f.x_stride + c.h * P, *B = f.B + row * f.B_stride + g * N, *C = f.C + row * f.C_stride + g * N;
+  const float *x = f.x + row * f.x_stride + c.h * P, *B = f.B + row * f.B_stride + g * N,
+              *C = f.C + row * f.C_stride + g * N;
   const float* dy = c.b.dy + row * dy_stride + c.h * P;
   float* dx = c.b.dx + row * c.b.dx_stride + c.h * P;
 
@@ -257,7 +278,8 @@ void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
   for (int64_t u = 0; u < q; ++u)
     ScaleAndSkip(c.last ? nullptr : w.decay.weight + u, w.decay.skip, dy + u * dy_stride, dx + u * c.b.dx_stride, P);
   for (int64_t u = 0; u < q; u += row_block)
-    Tile<true>(w.mix + u * ld + u, 1, ld, dy + u * dy_stride, dy_stride, dx + u * c.b.dx_stride, c.b.dx_stride, std::min(row_block, q - u), P, q - u);
+    Tile<true>(w.mix + u * ld + u, 1, ld, dy + u * dy_stride, dy_stride, dx + u * c.b.dx_stride, c.b.dx_stride,
+               std::min(row_block, q - u), P, q - u);
 
   std::fill_n(w.by_b, ld, 0.0f);
   std::fill_n(w.by_c, ld, 0.0f);
@@ -274,7 +296,8 @@ void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
   const float total = w.decay.from_start[q - 1];
   if (c.state && !c.last) {
     V dot = hn::Zero(D());
-    ForLanes(N * P, [&](int64_t i, auto io) HWY_ATTR { dot = hn::MulAdd(io.load(c.state + i), io.load(c.dstate + i), dot); });
+    ForLanes(N * P,
+             [&](int64_t i, auto io) HWY_ATTR { dot = hn::MulAdd(io.load(c.state + i), io.load(c.dstate + i), dot); });
     through = total * Sum(dot);
   }
   DtGradient(c.b, c.piece, c.h, w, through, sums);
@@ -284,7 +307,8 @@ void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
 }
 
 // The rows of dB and dC of one piece: what came through the states, and what came through C B^T.
-void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const SsdPiece& piece, int64_t g, const SsdGroupGrads& out) {
+void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const SsdPiece& piece, int64_t g,
+                const SsdGroupGrads& out) {
   const SsdForward<float>& f = b.in;
   const int64_t N = f.d_state, q = piece.length, ld = w.plan.ld;
   const float *B = f.B + piece.row * f.B_stride + g * N, *C = f.C + piece.row * f.C_stride + g * N;
@@ -294,13 +318,16 @@ void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const 
   for (int64_t t = 0; t < q; t += row_block) {
     const int64_t rows = std::min(row_block, q - t);
     Tile<true>(w.dcb + t * ld, ld, 1, B, f.B_stride, dC + t * out.dC_stride, out.dC_stride, rows, N, BlockEnd(t, q));
-    Tile<true>(w.dcb + t * ld + t, 1, ld, C + t * f.C_stride, f.C_stride, dB + t * out.dB_stride, out.dB_stride, rows, N, q - t);
+    Tile<true>(w.dcb + t * ld + t, 1, ld, C + t * f.C_stride, f.C_stride, dB + t * out.dB_stride, out.dB_stride, rows,
+               N, q - t);
   }
 }
 
-// The states [N, P] of a head before each of its pieces, as the forward pass had them but for the rounding of short pieces.
+// The states [N, P] of a head before each of its pieces, as the forward pass had them but for the rounding of short
+// pieces.
 void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_t s, int64_t h, float* states) {
-  const int64_t P = f.headdim, N = f.d_state, size = P * N, pieces = ssd_pieces(f.rows, s, f.chunk_size), g = h / (f.n_heads / f.n_groups);
+  const int64_t P = f.headdim, N = f.d_state, size = P * N, pieces = ssd_pieces(f.rows, s, f.chunk_size),
+                g = h / (f.n_heads / f.n_groups);
   const float* initial = initial_state(f.state_in, f.rows, s);
   if (initial) Transpose(initial + h * size, N, P, N, states, P);
   for (int64_t i = 0; i + 1 < pieces; ++i) {
@@ -308,12 +335,14 @@ void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_
     FindDecay(f, piece, h, w.decay);
     WeighRows(w.decay.weight, f.x + piece.row * f.x_stride + h * P, f.x_stride, piece.length, P, w.weighted);
     const float* from = !initial && i == 0 ? nullptr : states + i * size;
-    MoveState({f.B + piece.row * f.B_stride + g * N, f.B_stride, w.weighted, w.decay.from_start[piece.length - 1], from, states + (i + 1) * size},
+    MoveState({f.B + piece.row * f.B_stride + g * N, f.B_stride, w.weighted, w.decay.from_start[piece.length - 1], from,
+               states + (i + 1) * size},
               piece.length, N, P);
   }
 }
 
-void BackwardTask(const SsdBackward<float>& b, const SsdPlan& plan, const SsdTask& task, float* scratch, const SsdTaskGrads& out) {
+void BackwardTask(const SsdBackward<float>& b, const SsdPlan& plan, const SsdTask& task, float* scratch,
+                  const SsdTaskGrads& out) {
   const SsdForward<float>& f = b.in;
   SsdCarver carve(scratch);
   const SsdBackwardScratch w(plan, carve);
@@ -337,14 +366,17 @@ void BackwardTask(const SsdBackward<float>& b, const SsdPlan& plan, const SsdTas
     for (int64_t j = 0; j < task.heads; ++j) {
       const int64_t h = task.head + j, dD_size = f.D_per_channel ? P : 1;
       const float* state = zero && i == 0 ? nullptr : w.states + (j * plan.pieces + i) * size;
-      BackwardChunk({b, w, piece, h, state, w.dstates + j * size, last}, {out.dA + h, out.ddt_bias + h, f.D ? out.dD + h * dD_size : nullptr});
+      BackwardChunk({b, w, piece, h, state, w.dstates + j * size, last},
+                    {out.dA + h, out.ddt_bias + h, f.D ? out.dD + h * dD_size : nullptr});
     }
     WriteGroup(b, w, piece, g, out.group);
   }
   for (int64_t j = 0; j < task.heads && b.dstate_in; ++j) {
     float* dstate = b.dstate_in[s] + (task.head + j) * size;
-    if (zero || last) std::fill_n(dstate, size, 0.0f);
-    else Transpose(w.dstates + j * size, P, N, P, dstate, N);
+    if (zero || last)
+      std::fill_n(dstate, size, 0.0f);
+    else
+      Transpose(w.dstates + j * size, P, N, P, dstate, N);
   }
 }
 
@@ -381,7 +413,8 @@ void sum_parts(const T* parts, int64_t count, int64_t size, float* out) {
 }
 
 // With several blocks of heads in a group, each writes its own dB and dC [blocks, N, G d_state].
-void sum_blocks(const float* parts, const SsdForward<float>& f, int64_t blocks, float* out, int64_t stride, Exec& exec) {
+void sum_blocks(const float* parts, const SsdForward<float>& f, int64_t blocks, float* out, int64_t stride,
+                Exec& exec) {
   const int64_t rows = f.rows.total(), width = f.n_groups * f.d_state;
   exec.pool.run((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
     for (int64_t row = task * rows_per_task; row < std::min(rows, (task + 1) * rows_per_task); ++row)
@@ -397,12 +430,14 @@ void backward(const SsdBackward<float>& b, Exec& exec) noexcept {
   const SsdForward<float>& f = b.in;
   const SsdPlan plan(f.rows, f.headdim, f.d_state, f.chunk_size, f.n_heads, f.n_groups);
   const int64_t floats = ssd_scratch_floats<SsdBackwardScratch>(plan), sequences = f.rows.sequences(), H = f.n_heads;
-  const int64_t dD_size = f.D_per_channel ? H * f.headdim : H, width = f.n_groups * f.d_state, part = f.rows.total() * width;
+  const int64_t dD_size = f.D_per_channel ? H * f.headdim : H, width = f.n_groups * f.d_state,
+                part = f.rows.total() * width;
   const ArenaScope scope(exec.scratch);
   const auto allocate = [&](int64_t count) { return exec.scratch.allocate_array<float>(count); };
   double* dA = exec.scratch.allocate_array<double>(sequences * H);
   double* ddt_bias = exec.scratch.allocate_array<double>(sequences * H);
-  float *scratch = allocate(floats * exec.pool.size()), *dD = allocate(sequences * dD_size), *dB = plan.blocks > 1 ? allocate(plan.blocks * part) : nullptr;
+  float *scratch = allocate(floats * exec.pool.size()), *dD = allocate(sequences * dD_size),
+        *dB = plan.blocks > 1 ? allocate(plan.blocks * part) : nullptr;
   float* dC = plan.blocks > 1 ? allocate(plan.blocks * part) : nullptr;
   std::fill_n(dA, sequences * H, 0.0);
   std::fill_n(ddt_bias, sequences * H, 0.0);
@@ -410,9 +445,11 @@ void backward(const SsdBackward<float>& b, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(BackwardTask);
   exec.pool.run(plan.tasks(f.rows), [&](int64_t i, int worker) {
     const SsdTask task = plan.task(i, H);
-    const SsdGroupGrads group = plan.blocks > 1 ? SsdGroupGrads{dB + task.block * part, dC + task.block * part, width, width}
-                                                : SsdGroupGrads{b.dB, b.dC, b.dB_stride, b.dC_stride};
-    run(b, plan, task, scratch + worker * floats, {group, dA + task.sequence * H, ddt_bias + task.sequence * H, dD + task.sequence * dD_size});
+    const SsdGroupGrads group = plan.blocks > 1
+                                    ? SsdGroupGrads{dB + task.block * part, dC + task.block * part, width, width}
+                                    : SsdGroupGrads{b.dB, b.dC, b.dB_stride, b.dC_stride};
+    run(b, plan, task, scratch + worker * floats,
+        {group, dA + task.sequence * H, ddt_bias + task.sequence * H, dD + task.sequence * dD_size});
   });
   sum_parts(dA, sequences, H, b.dA);
   sum_parts(ddt_bias, sequences, H, b.ddt_bias);

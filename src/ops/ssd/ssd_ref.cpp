@@ -8,7 +8,10 @@
 namespace statera {
 
 namespace {
-template <class T> struct Dt { T value, slope; };  // after softplus and clamp; its derivative by the input
+template <class T>
+struct Dt {
+  T value, slope;
+};  // after softplus and clamp; its derivative by the input
 
 template <class T>
 Dt<T> find_dt(const SsdForward<T>& a, int64_t t, int64_t h) {
@@ -37,7 +40,8 @@ void step(const SsdForward<T>& a, int64_t t, int64_t h, const T* before, T* afte
   const T *x = a.x + t * a.x_stride + h * a.headdim, *B = a.B + t * a.B_stride + g * a.d_state;
   const T dt = find_dt(a, t, h).value, decay = std::exp(dt * a.A[h]);
   for (int64_t p = 0; p < a.headdim; ++p)
-    for (int64_t n = 0; n < a.d_state; ++n) after[p * a.d_state + n] = decay * before[p * a.d_state + n] + dt * x[p] * B[n];
+    for (int64_t n = 0; n < a.d_state; ++n)
+      after[p * a.d_state + n] = decay * before[p * a.d_state + n] + dt * x[p] * B[n];
 }
 
 template <class T>
@@ -63,7 +67,8 @@ void forward(const SsdForward<T>& a, Exec&) noexcept {
 template <class T>
 void backward_head(const SsdBackward<T>& b, int64_t s, int64_t h, T* states, T* dstate) {
   const SsdForward<T>& a = b.in;
-  const int64_t size = a.headdim * a.d_state, g = h / (a.n_heads / a.n_groups), begin = a.rows.begin(s), length = a.rows.length(s);
+  const int64_t size = a.headdim * a.d_state, g = h / (a.n_heads / a.n_groups), begin = a.rows.begin(s),
+                length = a.rows.length(s);
   load_state(a, s, h, states);
   for (int64_t i = 0; i < length; ++i) step(a, begin + i, h, states + i * size, states + (i + 1) * size);
   for (int64_t i = 0; i < size; ++i) dstate[i] = b.dstate_out ? b.dstate_out[s][h * size + i] : 0;
@@ -73,7 +78,8 @@ void backward_head(const SsdBackward<T>& b, int64_t s, int64_t h, T* states, T* 
     const T decay = std::exp(dt.value * a.A[h]), *before = states + i * size, *after = before + size;
     const T *x = a.x + t * a.x_stride + h * a.headdim, *dy = b.dy + (t * a.n_heads + h) * a.headdim;
     const T *B = a.B + t * a.B_stride + g * a.d_state, *C = a.C + t * a.C_stride + g * a.d_state;
-    T *dx = b.dx + t * b.dx_stride + h * a.headdim, *dB = b.dB + t * b.dB_stride + g * a.d_state, *dC = b.dC + t * b.dC_stride + g * a.d_state;
+    T *dx = b.dx + t * b.dx_stride + h * a.headdim, *dB = b.dB + t * b.dB_stride + g * a.d_state,
+      *dC = b.dC + t * b.dC_stride + g * a.d_state;
     T ddecay = 0, ddt = 0;
     for (int64_t p = 0; p < a.headdim; ++p) {
       dx[p] = skip(a, h, p) * dy[p];

@@ -47,7 +47,8 @@ std::vector<double> advance(const Problem& p, int64_t begin, int64_t count, cons
   return to_doubles(y);
 }
 
-std::vector<double> in_pieces(const Problem& p, const std::vector<int64_t>& cuts, const Tensor& state, int64_t chunk = 64) {
+std::vector<double> in_pieces(const Problem& p, const std::vector<int64_t>& cuts, const Tensor& state,
+                              int64_t chunk = 64) {
   std::vector<double> y;
   for (size_t i = 0; i + 1 < cuts.size(); ++i) {
     const std::vector<double> part = advance(p, cuts[i], cuts[i + 1] - cuts[i], state, chunk);
@@ -74,10 +75,12 @@ TEST_F(Ssd, ASplitOnTheChunkGridChangesNoBit) {
 TEST_F(Ssd, AnySplitAndAnyChunkAgree) {
   const Problem p(150);
   const Tensor reference = state();
-  const std::vector<double> expected = advance(p, 0, 150, reference, 64, KernelChoice::reference), last = to_doubles(reference);
+  const std::vector<double> expected = advance(p, 0, 150, reference, 64, KernelChoice::reference),
+                            last = to_doubles(reference);
   std::vector<int64_t> steps;
   for (int64_t t = 0; t <= 150; ++t) steps.push_back(t);
-  for (const std::vector<int64_t>& cuts : {std::vector<int64_t>{0, 150}, {0, 9, 75, 83, 150}, {0, 1, 2, 100, 101, 150}, steps})
+  for (const std::vector<int64_t>& cuts :
+       {std::vector<int64_t>{0, 150}, {0, 9, 75, 83, 150}, {0, 1, 2, 100, 101, 150}, steps})
     for (int64_t chunk : {1, 16, 64, 150}) {
       const Tensor s = state();
       EXPECT_LE(relative_l2(in_pieces(p, cuts, s, chunk), expected), 2e-6) << cuts.size() << " cuts, chunk " << chunk;
@@ -98,7 +101,8 @@ TEST_F(Ssd, StrongDecaysHideNoWeakOnes) {
   const Problem p(128, 2, -9, -7);
   for (int64_t t = 0; t < 128; t += 16) p.dt.as<float>()[t * heads] = 3000;
   const Tensor fast = state(), plain = state();
-  const std::vector<double> y = advance(p, 0, 128, fast), expected = advance(p, 0, 128, plain, 64, KernelChoice::reference);
+  const std::vector<double> y = advance(p, 0, 128, fast),
+                            expected = advance(p, 0, 128, plain, 64, KernelChoice::reference);
   EXPECT_LE(relative_l2(y, expected), 2e-6);
 }
 

@@ -1,5 +1,6 @@
-// An inner stack that reads every third position of each sequence (2, 5, 8, ...) and counts those by a clock of its own. Its rows are the inner stack's
-// result there and zeros elsewhere. {"type", "mixers", "layers"}, as in a model's config
+// An inner stack that reads every third position of each sequence (2, 5, 8, ...) and counts those by a clock of its
+// own. Its rows are the inner stack's result there and zeros elsewhere. {"type", "mixers", "layers"}, as in a model's
+// config
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "io/json.hpp"
@@ -59,10 +60,13 @@ class EveryThird : public Mixer {
     const View in = pass.tape.value(x);
     const Thirds thirds(rows, pass.tape.memory());
     const size_t sequences = rows.start.size();
-    for (size_t s = 0; s < sequences && !pass.started.empty(); ++s)  // where it may be known from the outer position, what was carried agrees
-      require(rows.start[s] == 0 || pass.started[at.clock * sequences + s] == thirds.rows.start[s], ErrorCode::shape, "[every_third] sequence ", s,
-              " goes on from inner position ", pass.started[at.clock * sequences + s], ", expected ", thirds.rows.start[s]);
-    const Var read = gather_rows(pass.tape, x, {}, thirds.inner_to_outer, {static_cast<int64_t>(thirds.inner_to_outer.size()), in.cols()});
+    for (size_t s = 0; s < sequences && !pass.started.empty();
+         ++s)  // where it may be known from the outer position, what was carried agrees
+      require(rows.start[s] == 0 || pass.started[at.clock * sequences + s] == thirds.rows.start[s], ErrorCode::shape,
+              "[every_third] sequence ", s, " goes on from inner position ", pass.started[at.clock * sequences + s],
+              ", expected ", thirds.rows.start[s]);
+    const Var read = gather_rows(pass.tape, x, {}, thirds.inner_to_outer,
+                                 {static_cast<int64_t>(thirds.inner_to_outer.size()), in.cols()});
     const Var made = stack_->forward(pass, read, thirds.rows, {at.slot, at.clock + 1});
     for (size_t s = 0; s < sequences && !pass.ended.empty(); ++s)
       pass.ended[at.clock * sequences + s] = thirds.rows.start[s] + thirds.rows.length(static_cast<int64_t>(s));
@@ -71,11 +75,14 @@ class EveryThird : public Mixer {
   void advance(AdvancePass& pass, const View& x, const Rows& rows, const At& at, const View& y) const override {
     const ArenaScope scope(pass.exec.scratch);
     const Thirds thirds(rows, pass.exec.scratch);
-    const View inner = pass.exec.scratch.allocate(x.dtype, {static_cast<int64_t>(thirds.inner_to_outer.size()), x.cols()});
-    for (int64_t i = 0; i < inner.rows(); ++i) copy(x.row_range(thirds.inner_to_outer[static_cast<size_t>(i)], 1), inner.row_range(i, 1));
+    const View inner =
+        pass.exec.scratch.allocate(x.dtype, {static_cast<int64_t>(thirds.inner_to_outer.size()), x.cols()});
+    for (int64_t i = 0; i < inner.rows(); ++i)
+      copy(x.row_range(thirds.inner_to_outer[static_cast<size_t>(i)], 1), inner.row_range(i, 1));
     stack_->advance(pass, inner, thirds.rows, {at.slot, at.clock + 1}, at.clock);
     fill_zero(y);
-    for (int64_t i = 0; i < inner.rows(); ++i) copy(inner.row_range(i, 1), y.row_range(thirds.inner_to_outer[static_cast<size_t>(i)], 1));
+    for (int64_t i = 0; i < inner.rows(); ++i)
+      copy(inner.row_range(i, 1), y.row_range(thirds.inner_to_outer[static_cast<size_t>(i)], 1));
   }
   void declare(SlotScope slots) const override { stack_->declare(slots.with_clock(every)); }
   void visit_parameters(ParameterVisitor& visitor) override { stack_->visit_parameters(visitor); }
@@ -89,7 +96,10 @@ class EveryThird : public Mixer {
   std::unique_ptr<Stack> stack_;
 };
 
-const bool added = add_mixer_type("every_third", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<EveryThird>(config, place); });
+const bool added =
+    add_mixer_type("every_third", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> {
+      return std::make_unique<EveryThird>(config, place);
+    });
 
 }  // namespace
 }  // namespace statera::test

@@ -1,4 +1,5 @@
-// Two mixers side by side: y = a(x) + b(x), each with its own state (Hymba, Dong et al., 2024, runs attention and an SSM so). {"type", "a", "b"}
+// Two mixers side by side: y = a(x) + b(x), each with its own state (Hymba, Dong et al., 2024, runs attention and an
+// SSM so). {"type", "a", "b"}
 #include "core/arena.hpp"
 #include "io/json.hpp"
 #include "models/language_model.hpp"
@@ -9,7 +10,8 @@ namespace {
 
 class SideBySide : public Mixer {
  public:
-  SideBySide(const JsonText& config, const Place& place) : a_(part(config, place, "a")), b_(part(config, place, "b")), offset_(extent(*a_)) {}
+  SideBySide(const JsonText& config, const Place& place)
+      : a_(part(config, place, "a")), b_(part(config, place, "b")), offset_(extent(*a_)) {}
   Var forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) const override {
     const Var a = a_->forward(pass, x, rows, at), b = b_->forward(pass, x, rows, at + offset_);
     return add(pass.tape, a, b);
@@ -44,7 +46,10 @@ class SideBySide : public Mixer {
   At offset_;  // of b's slots
 };
 
-const bool added = add_mixer_type("side_by_side", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<SideBySide>(config, place); });
+const bool added =
+    add_mixer_type("side_by_side", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> {
+      return std::make_unique<SideBySide>(config, place);
+    });
 
 }  // namespace
 }  // namespace statera::test

@@ -1,5 +1,5 @@
-// The first layer's values reach the later ones beside the stream, as in RWKV-7 (Peng et al., 2025, section 4.1): v = W x, and y = v in the first layer,
-// y = v + W2 v_first in the others. {"type"}
+// The first layer's values reach the later ones beside the stream, as in RWKV-7 (Peng et al., 2025, section 4.1): v = W
+// x, and y = v in the first layer, y = v + W2 v_first in the others. {"type"}
 #include "core/arena.hpp"
 #include "models/language_model.hpp"
 #include "nn/linear.hpp"
@@ -11,9 +11,11 @@ namespace {
 class ValueOfFirst : public Mixer {
  public:
   ValueOfFirst(const JsonText& config, const Place& place)
-      : first_(place.layer == 0), value_(place.scope + ".value", place.d_in, place.d_out, {.scale = place.residual_scale}),
+      : first_(place.layer == 0),
+        value_(place.scope + ".value", place.d_in, place.d_out, {.scale = place.residual_scale}),
         from_first_(place.scope + ".from_first", place.d_out, place.d_out, {.scale = place.residual_scale}),
-        side_(first_ ? place.side->set("value", place.d_out, config.where) : place.side->read("value", place.d_out, config.where)) {}
+        side_(first_ ? place.side->set("value", place.d_out, config.where)
+                     : place.side->read("value", place.d_out, config.where)) {}
 
   Var forward(ForwardPass& pass, Var x, const Rows&, const At&) const override {
     const Var v = value_(pass.tape, x);
@@ -46,7 +48,10 @@ class ValueOfFirst : public Mixer {
   size_t side_;
 };
 
-const bool added = add_mixer_type("value_of_first", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> { return std::make_unique<ValueOfFirst>(config, place); });
+const bool added =
+    add_mixer_type("value_of_first", [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> {
+      return std::make_unique<ValueOfFirst>(config, place);
+    });
 
 }  // namespace
 }  // namespace statera::test
