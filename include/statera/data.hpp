@@ -1,4 +1,5 @@
-// Bytes to train on: ByteSource (the documents of files, folders or standard input) and ByteStream (batches of them).
+// Bytes to train on. ByteSource reads the documents of files, folders or standard input; ByteStream makes batches of
+// them.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,29 +14,36 @@
 
 namespace statera {
 
-// A byte model reads the 256 bytes and this, which stands before a document and is never predicted.
+// The input id of a byte model beside the 256 bytes. It stands before a document and is never predicted.
 inline constexpr int32_t begin_id = 256;
 
-// How much of a source is read.
+// How much of a source to read.
 struct ReadOptions {
-  // what has not come by then is left out; the first 64 KiB that are there count always
+  // Stop reading after so many seconds. At least the first 64 KiB that are available are read in any case.
   double seconds = std::numeric_limits<double>::infinity();
-  // what is behind so many is left out: to read again what was cut before
+  // Stop reading after so many bytes. A run that goes on reads in this way what was cut before.
   int64_t bytes = std::numeric_limits<int64_t>::max();
-  std::function<void()> often = {};  // ten times a second at the fewest while it is read; what it throws comes out
+  // called at least ten times per second while reading; what it throws leaves the constructor
+  std::function<void()> often = {};
 };
 
-// An immutable list of documents, which are the files, none of them empty. All of it is read into memory here, so that
-// what happens to a file later changes nothing; a copy or a part shares the memory. gzip, xz and zstd data are
-// unpacked, whatever the file is called. Throws io, in one line that names the file and the fix: for what cannot be
-// read, is damaged, is packed in another way, is more than half of the machine's memory, or gives nothing in the time
-// that it has.
+// An immutable list of documents, one per file; empty files are left out. The constructor reads everything into memory,
+// so later changes to a file have no effect. Copies and parts share that memory. Data packed with gzip, xz or zstd are
+// unpacked, whatever the name of the file is. Thread safety: all const members may be called concurrently.
+//
+// The constructors throw ErrorCode::io with one line that names the file and the fix, if an input cannot be read, is
+// damaged, is packed in another format, holds more than half of the machine's memory, or yields no bytes in the time it
+// has.
 class ByteSource {
  public:
-  // A file, which may be a pipe; a folder (all files below it, sorted by path, without hidden and empty ones and
-  // without files that statera wrote, by its list or by what stands in them; links are followed, and what has several
-  // names is read once; a pipe, a socket or a device in it is an error); "-", the standard input. A pipe that nobody
-  // writes to yet is waited for.
+  // `path` is one of three things:
+  //
+  //   a file, which may be a pipe (the constructor waits until somebody writes to it);
+  //   a folder: all files below it, sorted by path;
+  //   "-": standard input.
+  //
+  // In a folder, hidden files, empty files and files that statera wrote are left out. Links are followed, and a file
+  // with several names is read once. A pipe, a socket or a device in a folder is an error.
   explicit ByteSource(const std::string& path, const ReadOptions& options = {});
   explicit ByteSource(std::span<const std::string> paths, const ReadOptions& options = {});
   static ByteSource from_memory(std::span<const std::string> documents, std::string name = "memory");
@@ -45,24 +53,25 @@ class ByteSource {
   int64_t documents() const { return static_cast<int64_t>(documents_.size()); }
   std::span<const uint8_t> document(int64_t i) const { return documents_[static_cast<size_t>(i)]; }
   int64_t document_begin(int64_t i) const { return i == 0 ? 0 : ends_[static_cast<size_t>(i) - 1]; }
-  int64_t document_at(int64_t position) const;  // the document that holds the byte at 0 <= position < bytes()
+  // the document that contains the byte at `position`, 0 <= position < bytes()
+  int64_t document_at(int64_t position) const;
 
-  // The input within or before which the time for reading was up, or the bytes to read were there, for messages: what
-  // stands there is no more than a part of the data. Empty: all was read.
+  // The input at which reading stopped because of ReadOptions::seconds or ReadOptions::bytes, for messages. The source
+  // then holds only a part of the data. Empty: everything was read.
   const std::string& cut() const { return cut_; }
-  // A line for each folder of which files were left out because statera wrote them: "notes/model: 4 files that statera
-  // wrote are left out".
+  // What was left out of folders, one line each: "notes/model: 4 files that statera wrote are left out".
   const std::vector<std::string>& left_out() const { return left_out_; }
-  // Whether `path` is one of the files that the documents came from, by whatever name. For outputs that must not be
-  // inputs.
+  // Whether `path` is one of the files that were read, under any name. Use it to keep an output from replacing an
+  // input.
   bool reads(const std::string& path) const;
 
-  // The bytes [begin, end), not none; a document that is cut by them begins or ends there. Throws config.
+  // The bytes [begin, end). A document that extends beyond the range is cut there. Throws ErrorCode::config if the
+  // range is empty or not within the source.
   ByteSource part(int64_t begin, int64_t end) const;
-  // The same for several ranges {begin, end}, in the order given; each begins a document of its own.
+  // The same for several ranges {begin, end}, in the given order. Each range begins a new document.
   ByteSource parts(std::span<const std::pair<int64_t, int64_t>> ranges) const;
-  // {train, held out}: the last `held_out` of the bytes, rounded up, are held out. Nothing is shared. Throws config if
-  // one would be empty.
+  // Returns {train, held out}. The last `held_out` (a fraction) of the bytes, rounded up, are held out; the two do not
+  // overlap. Throws ErrorCode::config if one of them would be empty.
   std::pair<ByteSource, ByteSource> split(double held_out = 0.1) const;
 
  private:
@@ -73,43 +82,45 @@ class ByteSource {
 
   std::shared_ptr<const Memory> memory_;
   std::vector<std::span<const uint8_t>> documents_;  // [D]
-  std::vector<int64_t> ends_;                        // [D] the position behind each document
+  std::vector<int64_t> ends_;                        // [D] where each document ends
   std::string name_, cut_;
   std::vector<std::string> left_out_;
 };
 
 enum class Order {
-  random,  // windows at random places, each with a state of zero: batch i is a function of (seed, i)
-  lanes,  // `batch` equal pieces of the source, read side by side from batch to batch: lane b has the rows [b * length,
-          // (b + 1) * length), and its first sequence goes on (start > 0) from where the lane's last one stood, unless
-          // a document or a pass begins there
-  sweep,  // windows one after the other, every byte once, each with a state of zero; the last batch of a pass is
-          // shorter
+  random,  // windows at random places; each starts from a zero state; batch i depends on (seed, i) alone
+  // The source is cut into `batch` equal lanes, and all lanes are read side by side. Lane b has the rows [b * length,
+  // (b + 1) * length) of every batch. Its first sequence continues (start > 0) where the lane stopped in the batch
+  // before, unless a document or a pass over the source begins there.
+  lanes,
+  // Consecutive windows that cover every byte once; each starts from a zero state. The last batch of a pass may be
+  // shorter.
+  sweep,
 };
 
 struct ByteStreamOptions {
   int64_t batch = 8;
-  int64_t length = 1024;  // positions of a window
+  int64_t length = 1024;  // positions per window
   uint64_t seed = 0;
   Order order = Order::random;
-  // one random window in so many starts with `begin` although it stands within a document, so that writing
   int64_t begin_every = 16;
-  // without a prompt is trained for even where there is one document; 0: none
 };
 
-// Every row of a batch predicts one byte of the source. It reads the byte before it, or `begin` if the byte is the
-// first of a document, of a lane's pass, or of a window chosen by begin_every. A window that crosses into the next
-// document becomes two sequences. There is no state but the number of the next batch, so a run continues exactly with
-// next(step). One thread at a time.
+// Makes batches in which every row predicts one byte of the source. The input of a row is the byte before it, or
+// `begin` if the byte is the first of a document, of a lane's pass, or of a window chosen by begin_every. A window that
+// crosses into the next document becomes two sequences. The only state is the number of the next batch, so next(step)
+// resumes a run exactly. Owns its source (which shares memory with its copies) and the batch it returned last. Not
+// thread safe.
 class ByteStream {
  public:
-  // Throws config if the options are impossible or the source is shorter than the windows need.
+  // Throws ErrorCode::config if the options are invalid or the source is too short for them, and ErrorCode::io as
+  // ByteSource does.
   ByteStream(const std::string& path, const ByteStreamOptions& options = {});
   ByteStream(ByteSource source, const ByteStreamOptions& options = {});
 
   Batch next();              // valid until the next call; allocates nothing
-  Batch next(int64_t step);  // the batch of that number, from 0; next() goes on behind it
-  int64_t steps() const;     // batches of one pass over the source
+  Batch next(int64_t step);  // the batch with this number, counted from 0; a later next() continues after it
+  int64_t steps() const;     // batches in one pass over the source
   const ByteSource& source() const { return source_; }
 
  private:

@@ -1,5 +1,5 @@
-// Where the engine computes: a kind, its threads and the kernels it may use. A handle: copies share one pool of
-// threads.
+// Where the engine computes: the threads and the kernels. A Device is a handle; its copies share one thread pool, which
+// lives as long as any of them.
 #pragma once
 #include <memory>
 #include <string>
@@ -8,20 +8,20 @@ namespace statera {
 
 class ThreadPool;
 
-// `reference` runs the plain loops of *_ref.cpp for every dtype; `fast` runs the best kernel for float. Double is
-// always reference.
+// `fast` runs the best kernel for float that this CPU has. `reference` runs the plain loops of *_ref.cpp. Double always
+// runs the reference.
 enum class KernelChoice { fast, reference };
 
-// Of the factors of matrix products with weights. bf16: both are rounded to bf16 (8 bits of significand), products are
-// added up in fp32; weights, activations, states and gradients stay fp32. For training, where the CPU multiplies bf16
-// faster. Double is never rounded.
+// The precision of the factors in products with weight matrices. With bf16 both factors are rounded to bf16 (8 bits of
+// significand) and the products are summed in fp32; weights, activations, states and gradients stay fp32. It is for
+// training on CPUs that multiply bf16 faster. Double is never rounded.
 enum class Precision { fp32, bf16 };
 inline constexpr Precision precisions[] = {Precision::fp32, Precision::bf16};
 const char* name_of(Precision);
-Precision precision_named(const std::string& name);  // Throws config
+Precision precision_named(const std::string& name);  // Throws ErrorCode::config for an unknown name.
 
 struct CpuOptions {
-  int threads = 0;  // 0: one a core that this process may use
+  int threads = 0;  // 0: one per core that this process may use
   KernelChoice kernels = KernelChoice::fast;
   Precision precision = Precision::fp32;
 };
@@ -31,7 +31,7 @@ class Device {
   static Device cpu(CpuOptions options = {});
   static Device best() { return cpu(); }
   ThreadPool& pool() const { return *pool_; }
-  KernelChoice kernels() const { return kernels_; }
+  KernelChoice kernels() const { return kernels_; }  // the same threads and kernels with another precision
   Precision precision() const { return precision_; }
   Device with(Precision) const;  // the same threads and kernels
   int threads() const;

@@ -1,9 +1,12 @@
-// A language model over bytes or ids: embedding, pre-norm blocks of a sequence mixer and an MLP, a norm, logits.
+// A language model over bytes or ids: an embedding, a stack of blocks, a norm and logits. In the usual block a sequence
+// mixer and an MLP each stand behind a norm.
 //
-// Thread safety: const calls from several threads are safe, each with its own tape or session. Training changes the
-// parameters and is for one thread. A Model is a handle: copies share one config and one set of weights, which live as
-// long as any of them. A session has a handle of its own; tapes and optimizers borrow the parameters, so one handle
-// must outlive them.
+// Ownership: a Model is a handle. Copies share one config and one set of weights, which live as long as any of them. A
+// Session holds a handle of its own. Tapes and optimizers borrow the parameters, so keep a handle for as long as they
+// live.
+//
+// Thread safety: const members may be called from several threads at once, each with its own tape or session. init(),
+// training and set_context() change the shared data: nothing else may use the model meanwhile.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -23,65 +26,72 @@ namespace statera {
 class LanguageModel;
 
 struct ModelOptions {
-  DType dtype = DType::f32;  // or f64: the whole model on reference kernels
-  bool training = true;      // allocate gradients
-  // The matrices of the layers, and the output, in int8 at the fewest; the embedding and what is no matrix stay f32.
-  // Unset: as the folder has them, f32 in a new model. int8 and int4 are for inference alone.
+  DType dtype = DType::f32;  // or f64, where the whole model runs on reference kernels
+  bool training = true;      // whether to allocate gradients
+  // How the matrices of the layers are stored: f32, int8 or int4. The output matrix has at least 8 bits; the embedding
+  // and all parameters that are no matrices stay f32. int8 and int4 are for inference only. Unset: as in the folder,
+  // f32 in a new model.
   std::optional<WeightFormat> weights = {};
 };
 
-// The states at which a training batch ended, detached from its tape: the start of the next batch of the same lanes.
+// The states at the end of a training batch, detached from its tape. The next batch of the same lanes starts from them.
 struct CarriedState {
-  std::vector<Tensor> slots;       // by slot of the model's state, [S, ...] each; empty: zeros for all
-  std::vector<int64_t> positions;  // [clocks * S] that the inner stacks have read; of clock 0 unused
+  std::vector<Tensor> slots;  // one per slot of the model's state, [S, ...] each; empty: all zeros
+  // [clocks * S] positions that each inner stack has read; the entries of clock 0 are not used
+  std::vector<int64_t> positions;
   bool empty() const { return slots.empty(); }
   void clear() { *this = {}; }
 };
 
 struct ForwardOptions {
-  bool checkpoint = false;                // keep only the borders of blocks and recompute in backward
-  const CarriedState* initial = nullptr;  // truncated backpropagation: where the last batch ended
-  CarriedState* last = nullptr;  // gets the detached end states of this batch; may be the same object as `initial`
-  double dropout = 0;  // the share, in [0, 1), of the embedding and of what each half of a block adds that is zeroed
-  uint64_t dropout_seed = 0;           // another one for each batch
-  std::vector<Var>* losses = nullptr;  // gets the auxiliary losses of this batch, scalars that are added to the loss
+  // activation checkpointing: keep only the inputs of blocks and recompute the rest in backward
+  bool checkpoint = false;
+  // for truncated backpropagation: where the last batch ended; null: zero states
+  const CarriedState* initial = nullptr;
+  CarriedState* last = nullptr;  // receives the end states of this batch, detached; may be the same object as `initial`
+  double dropout = 0;  // probability, in [0, 1), of zeroing an element of the embedding and of what each sublayer adds
+  uint64_t dropout_seed = 0;           // use another one for each batch
+  std::vector<Var>* losses = nullptr;  // receives the auxiliary losses of this batch, scalars to add to the loss
 };
 
 class Model {
  public:
-  // Throws config for an impossible config, device if the parameters need more memory than is free, unsupported for
-  // training or dtype f64 with weights in int8 or int4.
+  // Throws ErrorCode::config for an invalid config, ErrorCode::device if the parameters need more memory than is free,
+  // and ErrorCode::unsupported for training or f64 with weights in int8 or int4.
   explicit Model(ModelConfig config, Device device = Device::best(), ModelOptions options = {});
 
-  void init(uint64_t seed);  // the same seed gives the same weights everywhere
+  void init(uint64_t seed);  // initialises the weights; the same seed gives the same weights on every machine
 
-  // A folder with config.json and model.safetensors. load throws io or config and names the tensor; without gradients
-  // unless asked. It makes int8 and int4 from f32, but nothing from them: a folder saved in one loads in that one
-  // alone, not for training (unsupported).
+  // Loads a folder with config.json and model.safetensors; without gradients unless `options` asks for them. f32
+  // weights can be quantised while loading. A folder saved in int8 or int4 loads in that format only, and not for
+  // training (ErrorCode::unsupported). Throws ErrorCode::io or ErrorCode::config, naming the tensor, if the folder is
+  // not valid.
   static Model load(const std::string& folder, Device device = Device::best(),
                     ModelOptions options = {.training = false});
-  static WeightFormat saved_weights(const std::string& folder);  // how a folder has them. Throws io, config
-  // Makes the folder. Refuses (io) to replace files that statera did not write, and, without `overwrite`, a model.
+  // The format that the weights of a folder are stored in. Throws ErrorCode::io or ErrorCode::config.
+  static WeightFormat saved_weights(const std::string& folder);
+  // Creates the folder if needed. Throws ErrorCode::io rather than replace a file that statera did not write, or,
+  // without `overwrite`, a model.
   void save(const std::string& folder, bool overwrite = true) const;
 
-  // tokens N in all -> logits [N, vocab_size].
+  // N ids in all -> logits [N, vocab_size].
   Var forward(Tape&, const Tokens&, const ForwardOptions& = {}) const;
 
   const ModelConfig& config() const;
-  void set_context(int64_t positions);  // what training saw at once; stored in config.json
+  void set_context(int64_t positions);  // the length of the sequences in training; saved in config.json
   const Device& device() const;
   DType dtype() const;
   WeightFormat weights() const;
-  double weight_bytes() const;  // of all parameters as they are kept
+  double weight_bytes() const;  // memory of all parameters as they are stored
   std::vector<Parameter*> parameters() const;
   int64_t parameter_count() const;
-  // A number of config and weights: another one for other weights. Reads all of them, once after each change.
+  // A hash of config and weights. The first call after a change reads all weights.
   uint64_t fingerprint() const;
-  LanguageModel& layers() const;  // the modules; for the engine's own rooms
+  LanguageModel& layers() const;  // the modules inside; for the engine itself
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;  // null: moved from
+  std::shared_ptr<Impl> impl_;  // null after a move
 };
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// AdamW and the schedules of its learning rate.
+// AdamW and learning-rate schedules.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -10,27 +10,31 @@ namespace statera {
 
 struct AdamWOptions {
   float lr = 1e-3f;
-  float weight_decay = 0.1f;  // only where Parameter::decay
+  float weight_decay = 0.1f;  // applies to parameters with Parameter::decay
   float beta1 = 0.9f, beta2 = 0.95f, eps = 1e-8f;
-  float clip = 1.0f;  // largest norm of all gradients together; 0: no limit
+  float clip = 1.0f;  // largest norm of all gradients together; larger ones are scaled down; 0: no clipping
 };
 
-// Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2) behind clipping by the global norm. The
-// same bits for any number of threads; a step allocates nothing. Borrows the parameters, which must have gradients and
-// outlive it. Not thread safe.
+// Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), after clipping by the global norm. The
+// result has the same bits for any number of threads, and a step allocates nothing.
+//
+// Owns the running means. Borrows the parameters, which must have gradients and outlive it. Not thread safe, and nobody
+// else may use the parameters during a step.
 class AdamW {
  public:
   explicit AdamW(std::vector<Parameter*> parameters, AdamWOptions options = {},
                  Device device = Device::cpu({.threads = 1}));
 
-  // One step with the learning rate `factor` * lr * Parameter::lr_scale; zeroes the gradients. Returns their norm
-  // before clipping. Throws numeric, changing nothing, if it is not finite; the message names the parameter.
+  // Makes one step with the learning rate `factor` * lr * Parameter::lr_scale and zeroes the gradients. Returns the
+  // norm of the gradients before clipping. If that is not finite, it changes nothing and throws ErrorCode::numeric,
+  // naming the parameter.
   double step(double factor = 1);
   void zero_grad();
 
   const AdamWOptions& options() const { return options_; }
   const std::vector<Parameter*>& parameters() const { return parameters_; }
-  // What a checkpoint keeps: steps taken, running means of the gradient and of its square, one a parameter.
+  // What a checkpoint stores: the number of steps, and per parameter the running means of the gradient and of its
+  // square.
   int64_t steps() const { return steps_; }
   void set_steps(int64_t steps) { steps_ = steps; }
   View mean(size_t parameter) const { return mean_[parameter]; }
@@ -48,15 +52,15 @@ class AdamW {
   AdamWOptions options_;
   Device device_;
   std::vector<Tensor> mean_, square_;
-  std::vector<Block> blocks_;  // fixed pieces of the parameters: a task each
-  std::vector<double> sums_;   // of the squares of each block's gradient
+  std::vector<Block> blocks_;  // fixed pieces of the parameters, one task each
+  std::vector<double> sums_;   // per block: the sum of the squared gradients
   int64_t steps_ = 0;
 };
 
-// Factors of the learning rate at `step` of `total`, counted from 0. Both rise linearly over the first `warmup` steps.
-// then half a cosine down to `floor`
+// Learning-rate factors for `step` (from 0) of `total`. Both schedules rise linearly over the first `warmup` steps.
+// cosine() then follows half a cosine down to `floor`.
 double cosine(int64_t step, int64_t total, int64_t warmup = 0, double floor = 0.1);
-// then 1, and over the last `decay` steps 1 - sqrt towards 0
+// wsd() (warmup, stable, decay) then stays at 1 and falls as 1 - sqrt to 0 over the last `decay` steps.
 double wsd(int64_t step, int64_t total, int64_t warmup, int64_t decay);
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// A trained tensor: what it is called, how it starts, how the optimizer treats it.
+// A trained tensor: its name, its initial values, and how the optimizer treats it.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -11,28 +11,34 @@ namespace statera {
 
 class Random;
 
-// The initial value of element `index`, from the parameter's own stream of random numbers (its name and the seed).
+// Gives the initial value of element `index`. Random is the parameter's own stream, which depends on its name and the
+// seed.
 using Init = std::function<double(const Random&, uint64_t index)>;
 Init init_constant(double value);
 Init init_uniform(double bound);  // [-bound, bound]
 Init init_normal(double standard_deviation);
 
-struct ParameterPart {  // a logical part along axis 0: the z rows of in_proj
+struct ParameterPart {  // a named part along axis 0, such as the z rows of in_proj
   std::string name;
   int64_t rows;
 };
 
+// Owned by the module that it belongs to, and so by the Model. Reading is safe from several threads; whoever writes
+// `value` must be alone, and must call changed() afterwards.
 struct Parameter {
-  std::string name;  // "layers.0.mixer.in_proj.weight"; once in the whole model
+  std::string name;  // "layers.0.mixer.in_proj.weight"; unique in the model
   Shape shape;
   Init init;
-  bool decay = false;                // weight decay: matrices of projections yes; norms, biases, A_log, D, dt_bias no
-  double lr_scale = 1;               // factor of the learning rate; 0: rests
-  std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: one part
+  // whether weight decay applies: true for matrices of projections, false for norms, biases, A_log, D and dt_bias
+  bool decay = false;
+  double lr_scale = 1;               // factor of the learning rate; 0: the parameter is not trained
+  std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: the parameter is one part
 
-  Tensor value, grad;  // empty until Model allocates them; grad only in training; value too where the matrix is kept in
-                       // 8 or 4 bits
-  std::atomic<uint64_t> version{0};  // raised whenever value changes, so that packed copies know they are stale
+  // Both are empty until the Model allocates them. `grad` exists in training only. `value` stays empty where the matrix
+  // is stored in int8 or int4.
+  Tensor value, grad;
+  // incremented whenever `value` changes, so that packed copies know that they are stale
+  std::atomic<uint64_t> version{0};
 
   Parameter(std::string name, const Shape& shape, Init init, bool decay = false)
       : name(std::move(name)), shape(shape), init(std::move(init)), decay(decay) {}
@@ -46,7 +52,8 @@ struct Parameter {
   int64_t elements() const { return shape.elements(); }
 
  private:
-  virtual void allocated() {}  // value and grad are there: for the engine's own kinds
+  // called when value and grad have been allocated; the engine's own kinds of parameter override it
+  virtual void allocated() {}
 };
 
 struct ParameterVisitor {

@@ -11,23 +11,25 @@ namespace statera {
 
 class Model;
 
-// Applied in this order: repetition penalty, temperature, top-k, top-p, min-p.
+// The options apply in this order: repetition penalty, temperature, top-k, top-p, min-p.
 struct SamplerOptions {
-  float temperature = 1;         // 0: always the likeliest id
-  int64_t top_k = 0;             // only the k likeliest; 0: all
-  float top_p = 1;               // the fewest likeliest that together have this probability (Holtzman et al., 2020)
-  float min_p = 0;               // at least this share of the likeliest one's probability (Nguyen et al., 2024)
-  float repetition_penalty = 1;  // divides positive and multiplies negative logits of recent ids (Keskar et al., 2019)
-  int64_t repetition_window = 64;
+  float temperature = 1;  // 0: always the most likely id
+  int64_t top_k = 0;      // keep only the k most likely ids; 0: all
+  float top_p = 1;  // keep the fewest most likely ids whose probabilities sum to at least this (Holtzman et al., 2020)
+  float min_p = 0;  // keep ids with at least this fraction of the highest probability (Nguyen et al., 2024)
+  // positive logits of recent ids are divided by it, negative ones multiplied (Keskar et al., 2019)
+  float repetition_penalty = 1;
+  int64_t repetition_window = 64;  // how many ids count as recent
   uint64_t seed = 0;
 };
 
-// Draw i of a seed is the same number everywhere. Throws config for options outside their range.
+// Samples ids from logits. Draw number i of a seed is the same on every machine. Remembers the recent ids, so use one
+// Sampler per text. Not thread safe. The constructor throws ErrorCode::config for an option outside its range.
 class Sampler {
  public:
   explicit Sampler(SamplerOptions options = {});
-  int32_t operator()(std::span<const float> logits);  // throws numeric if no logit is finite
-  void observe(int32_t id);                           // an id of the prompt, for the repetition penalty
+  int32_t operator()(std::span<const float> logits);  // throws ErrorCode::numeric if a logit is NaN or none is finite
+  void observe(int32_t id);                           // tells the repetition penalty about an id of the prompt
 
  private:
   struct Candidate {
@@ -41,22 +43,23 @@ class Sampler {
 };
 
 struct GenerateOptions {
-  int64_t max_bytes = 400;  // of text, at most
+  int64_t max_bytes = 400;  // largest length of the text
   float temperature = 0.8f;
   int64_t top_k = 0;
   float top_p = 1, min_p = 0, repetition_penalty = 1;
   uint64_t seed = 0;
-  std::vector<std::string> stop = {};  // ends before the first of these
-  bool raw = false;  // bytes as they come; else only whole UTF-8 characters, bytes that are none become U+FFFD
-  std::function<void(const std::string&)> warn = {};  // as SessionOptions::warn
+  std::vector<std::string> stop = {};  // the text ends before the first of these
+  // false: the text is valid UTF-8, and bytes that are not become U+FFFD; true: the bytes as the model emits them
+  bool raw = false;
+  std::function<void(const std::string&)> warn = {};  // see SessionOptions::warn
 };
 
-// Streams the continuation of the prompt, without it: `on_text` gets each piece as soon as it is certain, and returns
-// false to end early. Keeps nothing of the text; returns its bytes. For models over bytes. Throws unsupported for other
-// vocabularies, config for a bad option.
+// Streams the continuation of the prompt, without the prompt itself. `on_text` receives each piece as soon as it is
+// certain, and returns false to stop early. Returns the number of bytes; keeps none of the text. Throws
+// ErrorCode::unsupported unless the model is over bytes, ErrorCode::config for an invalid option.
 int64_t generate(const Model& model, std::string_view prompt, const GenerateOptions& options,
                  const std::function<bool(std::string_view)>& on_text);
-// The same as one string.
+// Returns the whole continuation as one string.
 std::string generate(const Model& model, std::string_view prompt, const GenerateOptions& options = {});
 
 }  // namespace statera

@@ -1,7 +1,9 @@
-// A stream through a model: it carries the state of one sequence and gives the logits of the next id.
+// A stream through a model: a Session keeps the state of one sequence and gives the logits of the next id.
 //
-// Not thread safe; sessions over one Model may run in several threads. A Session shares the weights of its Model and
-// keeps them alive.
+// Ownership: a Session shares the weights of its Model and keeps them alive; it owns its state, its logits and the
+// snapshots it keeps for rewind().
+//
+// Thread safety: a Session is for one thread at a time. Several sessions of one Model may run in several threads.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -16,24 +18,24 @@
 namespace statera {
 
 struct SessionOptions {
-  size_t rewind_bytes = size_t{16} << 20;  // memory for snapshots to rewind to; 0: rewind only to the start
-  // Positions between them, `begin` counted; 0: about 256, at common borders of the layers' chunks, where stopping to
-  // keep one changes no bit.
+  // memory for the snapshots that rewind() starts from; 0: rewind() works only to the start
+  size_t rewind_bytes = size_t{16} << 20;
+  // Positions between those snapshots, `begin` counted. 0: about 256, at a border that the chunks of all layers share,
+  // where taking one changes no bit of the logits.
   int64_t rewind_every = 0;
-  // Called once with a line of text when the stream passes the context that the model was trained with. Null: nobody is
-  // told.
+  // Called once, with a line of text, when the stream passes the context that the model was trained with. May be null.
   std::function<void(const std::string&)> warn;
 };
 
-// All that a session remembers at one position. Copies share it. Full blocks of keys and values are shared with the
-// session.
+// What a session remembers at one position. Immutable: copies share it and may be used from several threads. It shares
+// full key blocks with its session.
 class Snapshot {
  public:
   int64_t position() const;
   size_t bytes() const;
-  void save(const std::string& path) const;  // one file; throws io
-  // Throws io for a damaged file, and one of an older statera, which did not keep what model it is of; config for a
-  // snapshot of another model.
+  void save(const std::string& path) const;  // Writes one file. Throws ErrorCode::io.
+  // Throws ErrorCode::io if the file is damaged or of a version that did not record its model, ErrorCode::config if it
+  // is of another model.
   static Snapshot load(const std::string& path, const Model& model);
 
  private:
@@ -49,34 +51,35 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  // Reads ids, or the bytes of a text; at position 0 the model's `begin` goes before them. Returns the logits
-  // [vocab_size] of what comes next, valid until the next call. Throws shape for an id outside the vocabulary, and if
-  // there is nothing to predict from (an empty prompt for a model without `begin`); config for a text where the model's
-  // ids are not the 256 bytes.
+  // Reads a text or ids and returns the logits [vocab_size] of the next id, valid until the next call. At position 0
+  // the model's `begin` id goes first. Throws ErrorCode::shape for an id outside the vocabulary, or if there is nothing
+  // to predict from (an empty prompt, and the model has no `begin`); ErrorCode::config for text if the model is not
+  // over bytes.
   std::span<const float> prefill(std::string_view text);
   std::span<const float> prefill(std::span<const int32_t> ids);
   std::span<const float> step(int32_t id);
-  // One step of several sessions in one call: each reads its id and then has the logits that step() would have given
-  // it, the same bits, in less time. They are of one model, each stands once, at any position; options and kept places
-  // to rewind to are each one's own. Throws shape for another number of ids than of sessions, a session that stands
-  // twice, is null or was moved from, and an id outside the vocabulary; config for sessions of different models. No
-  // session has changed then.
+  // Steps several sessions in one call: sessions[i] reads ids[i]. Afterwards each has the same logits, bit for bit, as
+  // after its own step(), in less time. All sessions must be distinct and of one Model; their positions and options may
+  // differ. Throws ErrorCode::shape if the numbers of ids and sessions differ, a session occurs twice, is null or was
+  // moved from, or an id is outside the vocabulary; ErrorCode::config for sessions of different models. No session has
+  // changed then.
   static void advance(std::span<Session* const> sessions, std::span<const int32_t> ids);
-  std::span<const float> logits() const;  // the last ones; empty at the start
+  std::span<const float> logits() const;  // of the next id; empty at the start
 
-  // Reads ids and returns what each cost: -log p(id | all before), in nats. Without `begin` the first id of a stream
-  // costs 0. Throws numeric if a cost is not finite.
+  // Reads ids and returns the cost of each, -log p(id | all ids before), in nats. If the model has no `begin`, the
+  // first id of a stream costs 0. Throws ErrorCode::numeric if a cost is not finite.
   std::vector<float> score(std::span<const int32_t> ids);
 
-  int64_t position() const;    // ids that were read, `begin` not counted
-  size_t state_bytes() const;  // what the model remembers, snapshots not counted
+  int64_t position() const;    // ids read so far, without `begin`
+  size_t state_bytes() const;  // memory of the model's state, without snapshots
 
-  Session fork() const;  // an independent stream from here; keeps no history to rewind into
+  Session fork() const;  // an independent session that continues from here; it cannot rewind to before the fork
   Snapshot snapshot() const;
-  // throws config for a snapshot of another model, or of this one when it had other weights
+  // Throws ErrorCode::config if the snapshot is of another model, or of this one with other weights.
   void restore(const Snapshot& snapshot);
-  // Back to an earlier position: the nearest kept snapshot, then what came after it is read again. Throws unsupported
-  // with the oldest reachable position when that is gone.
+  // Goes back to an earlier position: restores the nearest kept snapshot before it and reads again what followed.
+  // Throws ErrorCode::unsupported, naming the oldest position that can be reached, if the snapshots of that time are
+  // gone.
   void rewind(int64_t position);
   void reset();  // back to the start
 

@@ -1,8 +1,11 @@
-// Shape, View (borrows) and Tensor (owns).
+// Shape, View (borrows memory) and Tensor (owns memory).
 //
-// All activations are matrices [N, C]: N positions of one or several sequences one after the other, C channels. A View
-// may skip from row to row (`stride`), so that a part of the columns of a projection (z | x | B | C | dt) is a View and
-// never a copy. Inside a row the elements are dense, in row-major order of the remaining axes.
+// All activations are matrices [N, C]: N positions of one or more sequences, one after the other, with C channels. A
+// View has a stride from row to row, so a range of columns of a projection (z | x | B | C | dt) is a View and never a
+// copy. Within a row the elements are dense, in row-major order of the remaining axes.
+//
+// Thread safety: all three are plain values. Views of one memory may be read from several threads; concurrent writes
+// must go to different elements.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -26,7 +29,7 @@ class Shape {
   int64_t& operator[](int axis) { return dims_[axis]; }
   void push_back(int64_t dim);
   int64_t elements() const { return rank_ ? dims_[0] * row_elements() : 1; }
-  int64_t row_elements() const {  // elements of one index of axis 0; 1 for rank 0 and 1
+  int64_t row_elements() const {  // elements per index of axis 0; 1 for rank 0 and 1
     int64_t n = 1;
     for (int axis = 1; axis < rank_; ++axis) n *= dims_[axis];
     return n;
@@ -44,9 +47,9 @@ class Shape {
   std::array<int64_t, max_rank> dims_{};
   int rank_ = 0;
 };
-std::ostream& operator<<(std::ostream&, const Shape&);  // str()
+std::ostream& operator<<(std::ostream&, const Shape&);  // prints str()
 
-// Borrowed memory. Copying a View copies no data; it is valid as long as its owner keeps the memory.
+// Borrowed memory. Copying a View copies no data. It is valid while the owner of the memory keeps it.
 struct View {
   void* data = nullptr;
   DType dtype = DType::f32;
@@ -62,24 +65,25 @@ struct View {
   int64_t cols() const { return shape.row_elements(); }
   int64_t elements() const { return shape.elements(); }
   bool dense() const { return stride == cols() || rows() <= 1; }
-  size_t bytes() const { return static_cast<size_t>(elements()) * size_of(dtype); }  // of the elements, without gaps
+  // of the elements, without gaps between rows
+  size_t bytes() const { return static_cast<size_t>(elements()) * size_of(dtype); }
 
-  // Throws shape if the View has another dtype. A null View gives null.
+  // Throws ErrorCode::shape if the View has another dtype. Returns null for an empty View.
   template <class T>
   T* as() const {
     if (data && dtype != dtype_of<T>::value) fail_dtype(dtype_of<T>::value);
     return static_cast<T*>(data);
   }
 
-  View columns(int64_t begin, int64_t count) const;    // of a matrix
+  View columns(int64_t begin, int64_t count) const;    // for matrices
   View row_range(int64_t begin, int64_t count) const;  // along axis 0
-  View reshaped(const Shape& shape) const;             // dense views only
+  View reshaped(const Shape& shape) const;             // for dense views
 
  private:
   [[noreturn]] void fail_dtype(DType wanted) const;
 };
 
-// Owned memory, aligned to 64 bytes, zero-filled. Moves; copies only through clone().
+// Owns memory, aligned to 64 bytes and zero-filled. Movable; use clone() to copy.
 class Tensor {
  public:
   Tensor() = default;
@@ -109,7 +113,8 @@ class Tensor {
   View view_;
 };
 
-void copy(const View& from, const View& to);  // equal shapes; converts between f32 and f64; throws shape
+// Shapes must be equal, else throws ErrorCode::shape; converts between f32 and f64.
+void copy(const View& from, const View& to);
 void fill_zero(const View&);
 
 }  // namespace statera

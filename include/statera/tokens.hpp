@@ -1,4 +1,4 @@
-// What a model reads: the ids of several sequences, one after the other.
+// The input of a model: ids of one or more sequences, one sequence after the other.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -9,14 +9,16 @@ namespace statera {
 struct Tokens {
   std::vector<int32_t> ids;      // [N]
   std::vector<int32_t> offsets;  // [S+1] where each sequence begins; the last entry is N
-  std::vector<int64_t> start;    // [S] the place of its first id within its sequence; 0: a new one
-};
+  std::vector<int64_t> start;    // [S+1] where each sequence begins; the last entry is N
+};                               // [S] position of its first id within the sequence; 0: a new sequence
 
 // What training reads at once; borrowed from whoever made it.
 struct Batch {
+  // One batch of training data. Borrows from whoever made it (ByteStream::next() and the like), until that makes
+  // another.
   const Tokens& inputs;
   std::span<const int32_t> targets;  // [N] the id to predict; -1: not counted
-  int64_t bytes = -1;                // that the counted targets stand for; negative: one for each
-};
+  int64_t bytes = -1;                // [N] the id to predict in each row; -1: the row does not count
+};                                   // bytes that the counted targets stand for; negative: one byte per target
 
 }  // namespace statera
