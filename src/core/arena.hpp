@@ -1,6 +1,8 @@
-// A bump allocator whose blocks survive reset(): after one round of equal shapes it allocates nothing from the heap.
-// Everything handed out is aligned to 64 bytes and has 64 readable bytes behind it. Not thread safe: allocate before a
-// parallel region.
+// A bump allocator that keeps its memory across reset(): after the first round of equal shapes it takes nothing from
+// the heap. Everything it hands out is aligned to 64 bytes and has 64 readable bytes after its end.
+//
+// Owns its memory; what it handed out is valid until release() or reset(). Not thread safe: allocate before tasks
+// start.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -30,16 +32,17 @@ class Arena {
   View allocate(DType dtype, const Shape& shape);
 
   Mark mark() const;
-  void release(const Mark&);  // what came after the mark
-  void reset();               // everything; several blocks become one, so that the next round is one block
+  void release(const Mark&);  // frees what was allocated after the mark
+  void reset();               // frees everything; several blocks become one large one for the next round
 
   size_t used() const { return total_; }
   size_t peak() const { return peak_; }
 
-  // Laws test: new memory is filled with NaN and followed by a sentinel, which check_sentinels() (called by release,
-  // reset and the destructor too) verifies: it throws where nothing can catch, which ends the test by std::terminate.
+  // For the laws' tests. When on, new memory is filled with NaN and followed by a sentinel. check_sentinels() verifies
+  // them; release(), reset() and the destructor call it. A damaged sentinel throws out of a noexcept function, which
+  // ends the test through std::terminate.
   static void set_poison(bool on);
-  static void poison(void* memory, size_t bytes);  // the same NaN for memory that is to be used again
+  static void poison(void* memory, size_t bytes);  // fills memory that is about to be reused with the same NaN
   void check_sentinels() const noexcept;
 
  private:
@@ -48,9 +51,10 @@ class Arena {
     std::byte* begin;
     size_t size;
   };
+  // where the sentinel after an allocation lies
   struct Guard {
     std::byte *begin, *end;
-  };  // the sentinel behind what was handed out
+  };
   void add_block(size_t bytes);
 
   std::vector<Block> blocks_;
@@ -58,7 +62,7 @@ class Arena {
   size_t block_ = 0, used_ = 0, total_ = 0, peak_ = 0;
 };
 
-// Scratch memory of a scope: released when it ends.
+// Scratch memory for a scope: everything allocated while it lives is freed when it ends.
 class ArenaScope {
  public:
   explicit ArenaScope(Arena& arena) : arena_(arena), mark_(arena.mark()) {}

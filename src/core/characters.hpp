@@ -1,12 +1,12 @@
-// What may be shown of bytes that are meant as UTF-8.
+// Which UTF-8 characters may be shown to a user.
 #pragma once
 #include <cstddef>
 #include <string_view>
 
 namespace statera {
 
-// Bytes of the character at the front of a text that is not empty; 0 if it is none that may be shown: a control
-// character (C0, delete, C1), an overlong form, a surrogate, one above U+10FFFF, or no UTF-8.
+// The length in bytes of the first character of `text`, which must not be empty. 0 if it must not be shown: control
+// characters (C0, delete, C1), and bytes that are not valid UTF-8 (overlong forms, surrogates, values above U+10FFFF).
 constexpr size_t shown_character(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);

@@ -1,5 +1,5 @@
-// Building error messages. fail() throws; require() is for checks at the edges, never inside kernels; its parts are
-// evaluated at every call and put together only for an error, so pass a shape or a number, never a string made for the
+// Error messages. fail() throws. require() is for checks at the edges, never inside kernels. Its parts are evaluated at
+// every call, but turned into text only for an error: pass shapes and numbers, not strings that are built for the
 // message.
 #pragma once
 #include <locale>
@@ -10,7 +10,7 @@
 
 namespace statera {
 
-// Throws with the message as one line of at most 1,000 bytes, whatever names from files or the command line it quotes.
+// Throws the message as one line of at most 1,000 bytes, whatever names from files or the command line it contains.
 [[noreturn]] void throw_error(ErrorCode, std::string message);
 
 template <class... Parts>

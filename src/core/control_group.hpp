@@ -1,4 +1,4 @@
-// What the control groups (cgroup v2 and v1) that this process is in allow it: the limits of a container or a service.
+// The limits of the control groups (cgroup v2 and v1) of this process: those of its container or service.
 #pragma once
 #include <cmath>
 #include <string>
@@ -6,13 +6,13 @@
 namespace statera {
 
 struct GroupLimits {
-  double memory_bytes = INFINITY;  // the least limit of the group and of those above it
-  // the least that one of them has left; what the system only caches counts as free
+  double memory_bytes = INFINITY;  // the smallest limit of the group and its ancestors
+  // the least memory that any of them has left; memory that only caches files counts as free
   double free_memory_bytes = INFINITY;
-  double cores = INFINITY;  // processor time in a second of the clock
+  double cores = INFINITY;  // CPU seconds per second
 };
 
-// `root` stands before every path that is read, /proc/self/cgroup first: "" for this system, another folder for tests.
+// Tests pass as `root` a folder that stands before all paths that are read (such as /proc/self/cgroup).
 GroupLimits group_limits(const std::string& root = "");
 
 }  // namespace statera

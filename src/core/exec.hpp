@@ -1,4 +1,5 @@
-// What a kernel gets beside its Views: threads, and scratch memory that it gives back before it returns.
+// What a kernel gets beside its Views: the thread pool, scratch memory that it must release before it returns, and
+// which kernels to use. Borrows the pool and the arena.
 #pragma once
 #include "core/arena.hpp"
 #include "core/thread_pool.hpp"

@@ -1,4 +1,5 @@
-// The fields of a config, listed once: reading and writing JSON, comparing and printing all go through visit().
+// The fields of a config are listed once, in visit(); reading and writing JSON, comparing and printing all go through
+// it.
 //
 //   struct Mamba2Config {
 //     int64_t d_state = 128;
@@ -17,7 +18,7 @@ namespace statera {
 class FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;
-  // `name` and `help` are string literals. The value that stands in the field before a read is its default.
+  // `name` and `help` must be string literals. The value of the field before a read is its default.
   virtual void field(const char* name, int64_t& value, const char* help) = 0;
   virtual void field(const char* name, double& value, const char* help) = 0;
   virtual void field(const char* name, float& value, const char* help) = 0;
@@ -25,7 +26,7 @@ class FieldVisitor {
   virtual void field(const char* name, std::string& value, const char* help) = 0;
 };
 
-// For several configs, one after the other: object() tells whose fields follow.
+// Visits several configs, one after the other. object() says whose fields follow.
 class KeyVisitor : public FieldVisitor {
  public:
   virtual void object(const std::string& where) = 0;

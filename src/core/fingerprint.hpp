@@ -1,5 +1,5 @@
-// A number of 64 bits that tells bytes from other bytes: whether data or weights are those that a file was made with.
-// No protection against somebody who looks for two that have the same.
+// 64-bit hashes that tell whether data or weights are those that a file was made with. They are not cryptographic:
+// anybody can construct two inputs with the same hash.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -25,8 +25,8 @@ inline uint64_t mix_fingerprint(uint64_t hash, std::span<const uint8_t> bytes) {
   return hash;
 }
 
-// The number of bytes that come in pieces: the same wherever they are cut. Any change within eight bytes in a row, from
-// a multiple of eight on, makes another number; of other changes one in 2^64 does not.
+// A hash of bytes that arrive in pieces; where they are cut does not matter. A change within one aligned word of eight
+// bytes always changes the value; any other change goes unnoticed with probability 2^-64.
 class Checksum {
  public:
   void add(const void* data, size_t bytes) {
@@ -53,7 +53,7 @@ class Checksum {
  private:
   uint64_t hash_ = 0;
   size_t total_ = 0, pending_ = 0;
-  uint8_t word_[8] = {};  // the bytes behind the last whole word, `pending_` of them
+  uint8_t word_[8] = {};  // the `pending_` bytes after the last whole word
 };
 
 inline std::string fingerprint_text(uint64_t value) {  // 16 hexadecimal digits

@@ -1,4 +1,4 @@
-// A borrowed callable: two words, no allocation. Valid only while the callable lives.
+// A borrowed callable in two words, without allocation. The callable must outlive it.
 #pragma once
 #include <memory>
 #include <type_traits>

@@ -1,5 +1,5 @@
-// A file of ours that is read through its descriptor, a part at a time. It is never mapped: who shortens a mapped file
-// ends the process.
+// A file that is read part by part through its descriptor. It is never mapped, because a process is killed when
+// somebody shortens a file that it has mapped. Owns the descriptor. read() may be called from several threads.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace statera {
 class InputFile {
  public:
   InputFile() = default;
-  // Throws io, naming the path, for what is missing, unreadable, empty or no regular file.
+  // Throws ErrorCode::io, naming the path, if the file is missing, unreadable, empty or not a regular file.
   static InputFile open(const std::string& path);
   ~InputFile();
   InputFile(InputFile&& other) noexcept;
@@ -18,17 +18,17 @@ class InputFile {
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
-  // Bytes [offset, offset + bytes) of the file as it was when it was opened; throws io if it was written to since. A
-  // file that is replaced by a rename stays the old one here.
+  // Reads the bytes [offset, offset + bytes). Throws ErrorCode::io if the file was written to since it was opened. If
+  // another file was renamed over it, this object still reads the old one.
   void read(uint64_t offset, void* to, size_t bytes) const;
-  // All of it. Throws io if it has more than `most` bytes.
+  // Returns the whole file. Throws ErrorCode::io if it has more than `most` bytes.
   std::string text(size_t most) const;
 
  private:
   std::string path_;
   int file_ = -1;
   uint64_t size_ = 0;
-  int64_t changed_seconds_ = 0, changed_nanoseconds_ = 0;  // when it was last written to
+  int64_t changed_seconds_ = 0, changed_nanoseconds_ = 0;  // time of the last write, when the file was opened
 };
 
 }  // namespace statera

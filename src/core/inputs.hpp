@@ -1,15 +1,14 @@
-// The files that this process has read from, whatever they are called. What is written must not be one of them.
+// The files that this process has read, under whatever name. No output may replace one of them. Thread-safe.
 #pragma once
 
 namespace statera {
 
-// Whoever opens a file to read it calls this. A pipe or a device is nothing that could be lost. A file that is removed
-// and another one that the system gives the same number are told apart, where the file system keeps the time at which a
-// file was made.
+// Registers an open file as read. Pipes and devices are ignored, since nothing in them could be lost. Where the file
+// system records creation times, a new file that got the inode number of a removed one is told apart from it.
 void note_input(int descriptor);
 
 bool is_input(int descriptor);
-// of a file in an open folder; no link is followed, and what is not there is none
+// The same for a file in an open folder. Follows no link; false if there is no such file.
 bool is_input(int folder, const char* name);
 
 }  // namespace statera

@@ -1,8 +1,8 @@
-// A loop over `count` floats in whole vectors and one masked rest, once a target:
+// ForLanes: a loop over `count` floats, in whole vectors and one masked rest. Compiled once per target.
 //
 //   ForLanes(count, [&](int64_t i, auto io) HWY_ATTR { io.store(hn::Mul(io.load(a + i), io.load(b + i)), y + i); });
 //
-// Lanes behind the end load as 0 and are not stored.
+// Vector lanes beyond the end load as 0 and are not stored.
 #if defined(STATERA_CORE_LANES_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_CORE_LANES_INL
 #undef STATERA_CORE_LANES_INL
@@ -21,8 +21,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using LanesTag = hn::ScalableTag<float>;
 using LanesVec = hn::Vec<LanesTag>;
 
-// The first lanes of a vector, as many as the mask has, and nothing behind them. NEON has no masked accesses: Highway
-// reads and writes whole vectors there, and with them what another thread is writing.
+// Loads and stores the first vector lanes, those in the mask, and touches no memory beyond them. NEON has no masked
+// accesses: Highway would read and write whole vectors there, which races with threads that own the rest.
 template <class D, class M = hn::Mask<D>>
 HWY_INLINE hn::Vec<D> LoadPart(D d, M mask, const float* p) {
   if constexpr (HWY_ARCH_ARM) {

@@ -1,4 +1,4 @@
-// The machine that a figure was taken on, and this process, as far as the system tells; for reports and forecasts.
+// The machine and this process, as far as the system tells; for reports and forecasts.
 #pragma once
 #include <string>
 
@@ -8,10 +8,10 @@ namespace statera {
 
 struct Machine {
   std::string cpu = "unknown";
-  int64_t cores = 0;                                // that this process may use
-  double memory_bytes = 0;                          // that this process may use; 0: unknown, as below
-  double l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // data caches that the first core reads through, shared ones whole
-  double load = 0;                                  // mean of runnable processes over the last minute
+  int64_t cores = 0;                                // cores that this process may use
+  double memory_bytes = 0;                          // memory that this process may use; 0: unknown, also below
+  double l1_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // data caches of the first core; a shared cache counts in full
+  double load = 0;                                  // average number of runnable processes over the last minute
 
   void visit(FieldVisitor& v) {
     v.field("cpu", cpu, "model");
@@ -25,24 +25,25 @@ struct Machine {
 };
 Machine this_machine();
 
-// Within what the machine has and what the container allows (core/control_group.hpp). `root` stands before the paths
-// that are read, for tests.
-// at least 1: processors that this process may run on, a quota of time rounded up
+// The number of cores that this process may use, at least 1: those of the machine or of its container
+// (core/control_group.hpp). A quota of CPU time is rounded up. Tests pass as `root` a folder that stands before the
+// paths that are read.
 int usable_cores(const std::string& root = "");
-double usable_memory_bytes(const std::string& root = "");  // in all; infinity where the system does not say
-// that programs can still get; infinity where the system does not say
+double usable_memory_bytes(const std::string& root = "");  // of machine or container; infinity if unknown
+// memory that programs can still get; infinity if unknown
 double free_memory_bytes(const std::string& root = "");
 
-// To be called before the memory is taken, because a process whose container has no more is killed without a word.
-// Throws device: "WHAT needs about 97 MB of memory, but 60 MB are free; FIX". A little is left over for what nobody
-// counts.
+// Throws ErrorCode::device if `bytes` are not free: "WHAT needs about 97 MB of memory, but 60 MB are free; FIX". Call
+// it before allocating, since a process that exceeds its container's limit is killed without a message. It sets a
+// little memory aside for what nobody counts.
 void require_memory(double bytes, const std::string& what, const std::string& fix);
-void limit_free_memory(double bytes);  // for tests: free_memory_bytes() tells no more than this; infinity: all
+void limit_free_memory(double bytes);  // for tests: an upper limit of free_memory_bytes(); infinity: none
 
-// Of this process. 0 where the system does not say.
+// Of this process; 0 if unknown.
 double resident_bytes();
-double peak_resident_bytes();  // the most since the start, or since reset_peak_resident()
-void reset_peak_resident();    // gives unused memory back first; does nothing where the system does not allow it
-double process_age_seconds();  // since the process was started, to a hundredth
+double peak_resident_bytes();  // the maximum since the start of the process, or since reset_peak_resident()
+// first returns unused memory to the system; does nothing where the system does not support it
+void reset_peak_resident();
+double process_age_seconds();  // since the start of the process, to a hundredth of a second
 
 }  // namespace statera

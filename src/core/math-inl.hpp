@@ -1,5 +1,5 @@
-// Elementary functions on vectors of float, once a target. Relative error at most 3e-7 in the range of float
-// (math_test.cpp). NaN goes in and comes out: a clamp must not hide it.
+// Elementary functions on vectors of float, compiled once per target. The relative error is at most 3e-7 in the range
+// of float (math_test.cpp). NaN gives NaN; a clamp must not hide it.
 #if defined(STATERA_CORE_MATH_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_CORE_MATH_INL
 #undef STATERA_CORE_MATH_INL
@@ -15,7 +15,7 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// exp(x); 0 below -87.3, 1.7e38 above 88.0. Range reduction and coefficients: Cephes, expf.
+// exp(x); 0 below -87.3, 1.7e38 above 88.0. Range reduction and coefficients as in Cephes, expf.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Exp(D d, V x) {
   const hn::RebindToSigned<D> di;
@@ -49,7 +49,8 @@ HWY_INLINE V Silu(D d, V x) {
   return hn::Mul(x, Sigmoid(d, x));
 }
 
-// d silu / dx = s (1 + x (1 - s)), s = sigmoid(x) = 1 / (1 + e); 1 - s is e s, which keeps its digits where s is near 1
+// The derivative of silu: s (1 + x (1 - s)), s = sigmoid(x) = 1 / (1 + e). 1 - s is computed as e s, which keeps its
+// digits where s is near 1.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V SiluGrad(D d, V x) {
   const V one = hn::Set(d, 1.0f), e = Exp(d, hn::Neg(x));
@@ -57,7 +58,7 @@ HWY_INLINE V SiluGrad(D d, V x) {
   return hn::Mul(s, hn::MulAdd(x, hn::Mul(e, s), one));
 }
 
-// tanh(x): near 0 the odd polynomial of Cephes, tanhf; else 1 - 2 / (exp(2 |x|) + 1).
+// tanh(x): near 0 the odd polynomial of Cephes, tanhf; elsewhere 1 - 2 / (exp(2 |x|) + 1).
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Tanh(D d, V x) {
   const V a = hn::Abs(x), s = hn::Mul(x, x), one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f);
@@ -71,9 +72,9 @@ HWY_INLINE V Tanh(D d, V x) {
   return hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625f)), near, hn::CopySign(far, x));
 }
 
-// P(Z < x) of a standard normal Z, and e = exp(-x^2 / 2). With t = 1 / (1 + |x| / 4), P(Z < -|x|) = e p(t): p is a
-// polynomial of degree 9, fitted for the least relative error in 0 <= |x| <= 14 (1.5e-8 before rounding), so that the
-// tail below 0 keeps its digits.
+// P(Z < x) for a standard normal Z, and e = exp(-x^2 / 2). With t = 1 / (1 + |x| / 4), P(Z < -|x|) = e p(t). p is a
+// polynomial of degree 9 with the smallest relative error in 0 <= |x| <= 14 (1.5e-8 before rounding), so that the tail
+// below 0 keeps its digits.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V NormalBelow(D d, V x, V& e) {
   const V one = hn::Set(d, 1.0f), t = hn::Div(one, hn::MulAdd(hn::Abs(x), hn::Set(d, 0.25f), one));
@@ -111,7 +112,7 @@ HWY_INLINE V Softplus(D d, V x) {
   return SoftplusOf(d, x, Exp(d, hn::Neg(hn::Abs(x))));
 }
 
-// The same and its slope, sigmoid(x) = 1 / (1 + u), or u / (1 + u) for negative x.
+// The same, and its derivative sigmoid(x): 1 / (1 + u), or u / (1 + u) for negative x.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Softplus(D d, V x, V& slope) {
   const V one = hn::Set(d, 1.0f), u = Exp(d, hn::Neg(hn::Abs(x)));

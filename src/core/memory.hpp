@@ -1,6 +1,6 @@
-// Memory of tensors and arenas: aligned to 64 bytes; large pieces, and smaller ones of which there are many
-// (slabs.hpp), lie in huge pages where the system has them, because a pass over megabytes of small pages misses the
-// page tables' cache at each of them (docs/log.md, 2026-11-28).
+// Memory for tensors and arenas, aligned to 64 bytes. Large allocations, and many smaller ones of equal size
+// (slabs.hpp), lie in huge pages where the system has them. A pass over megabytes of small pages misses the TLB at each
+// of them (docs/log.md, 2026-11-28). Thread-safe.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,10 +13,10 @@ struct FreeMemory {
 };
 using Memory = std::unique_ptr<void, FreeMemory>;
 
-// Not initialised. Throws std::bad_alloc.
+// The memory is not initialised. Throws std::bad_alloc.
 Memory allocate_memory(size_t bytes);
 
-// How often allocate_memory was called in this process: tests count that a step does not.
+// How often this process has called allocate_memory(). Tests use it to show that a step allocates nothing.
 int64_t memory_calls() noexcept;
 
 }  // namespace statera

@@ -1,6 +1,6 @@
 // Counter-based random numbers (Philox4x32-10; Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2,
-// 3", SC 2011): a number is a function of (seed, stream, index), so the order in which tensors are filled and the
-// number of threads change nothing.
+// 3", SC 2011). Each number is a function of (seed, stream, index), so neither the order in which tensors are filled
+// nor the number of threads matters. A Random is an immutable value and thread-safe.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -19,11 +19,12 @@ class Random {
   Random(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream) {}
   Random(uint64_t seed, std::string_view stream_name);  // the stream is a hash (FNV-1a) of the name
 
-  std::array<uint32_t, 4> counter(uint64_t index) const noexcept;  // of philox, with key(): for kernels that draw many
+  // with key(), the input of philox(), for kernels that draw many numbers
+  std::array<uint32_t, 4> counter(uint64_t index) const noexcept;
   std::array<uint32_t, 2> key() const noexcept;
   std::array<uint32_t, 4> words(uint64_t index) const noexcept { return philox(counter(index), key()); }
   uint32_t bits(uint64_t index) const noexcept { return words(index)[0]; }
-  double uniform(uint64_t index) const noexcept;  // (0, 1), never 0 or 1
+  double uniform(uint64_t index) const noexcept;  // in (0, 1), without the ends
   double normal(uint64_t index) const noexcept;   // mean 0, standard deviation 1
 
  private:

@@ -1,4 +1,5 @@
-// A ragged batch: the positions of S sequences, one after the other, as the rows of every activation [N, C].
+// A ragged batch: the positions of S sequences, one after the other, are the rows of every activation [N, C]. Borrows
+// its two arrays.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -8,10 +9,10 @@
 namespace statera {
 
 struct Rows {
-  // [S+1] where the rows of each sequence begin, last entry N; a sequence may have none
+  // [S+1] where the rows of each sequence begin; the last entry is N. A sequence may have no rows.
   std::span<const int32_t> offsets;
-  std::span<const int64_t>
-      start;  // [S] the place of its first row within its sequence; 0: a new one, whose initial state is zero
+  // [S] the position of the first row of each sequence. 0: a new sequence, which starts from a zero state.
+  std::span<const int64_t> start;
 
   int64_t sequences() const { return static_cast<int64_t>(start.size()); }
   int64_t total() const { return offsets.empty() ? 0 : offsets.back(); }
@@ -19,7 +20,7 @@ struct Rows {
   int64_t length(int64_t s) const { return offsets[static_cast<size_t>(s) + 1] - offsets[static_cast<size_t>(s)]; }
 };
 
-// Throws shape unless the offsets ascend from 0 to `rows` and every start is >= 0.
+// Throws ErrorCode::shape unless the offsets rise from 0 to `total` and no start is negative.
 inline void check_rows(const char* place, const Rows& rows, int64_t total) {
   require(rows.offsets.size() == rows.start.size() + 1 && rows.offsets[0] == 0 && rows.total() == total,
           ErrorCode::shape, "[", place, "] the rows of ", rows.sequences(), " sequences end at ", rows.total(),

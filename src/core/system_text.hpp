@@ -1,5 +1,5 @@
-// Numbers and words in the files that the system shows, as /proc/meminfo. Streams and strtod would read numbers by the
-// locale.
+// Reads numbers and words from files of the system such as /proc/meminfo. Streams and strtod are not used, because they
+// follow the locale.
 #pragma once
 #include <algorithm>
 #include <charconv>
@@ -10,7 +10,7 @@
 
 namespace statera {
 
-// The number that a text begins with, behind spaces, and what follows it; 0 where there is none.
+// The number at the beginning of the text, after spaces, and the rest of the text; 0 if there is no number.
 inline std::pair<double, std::string_view> leading_number(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
   double value = 0;
@@ -18,7 +18,8 @@ inline std::pair<double, std::string_view> leading_number(std::string_view text)
   return {value, text.substr(static_cast<size_t>(end - text.data()))};
 }
 
-// "MemTotal:  24099876 kB" -> 24099876; `otherwise` where no line begins with `key`.
+// number_after("/proc/meminfo", "MemTotal:", x) of "MemTotal:  24099876 kB" is 24099876; x if no line begins with the
+// key.
 inline double number_after(const std::string& path, std::string_view key, double otherwise) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);)
@@ -26,7 +27,8 @@ inline double number_after(const std::string& path, std::string_view key, double
   return otherwise;
 }
 
-inline std::string first_word(const std::string& path) {  // "" where there is no such file
+// Empty if there is no such file.
+inline std::string first_word(const std::string& path) {
   std::string word;
   std::ifstream(path) >> word;
   return word;

@@ -1,7 +1,9 @@
-// One small pool of std::thread. A call hands out tasks 0..n-1 in any order to any worker, the caller being worker 0,
-// so a kernel is deterministic when each task writes its own outputs with its own order of summation: never split a
-// reduction by worker. Workers spin briefly between calls and then sleep. run() is not reentrant: a nested call, or one
-// from a second host thread while the pool is busy, runs its tasks inline.
+// A small pool of threads. run() hands tasks 0 to n - 1, in any order, to any worker; the caller is worker 0. A kernel
+// is deterministic if each task writes its own outputs and sums in its own fixed order. Never split a reduction by
+// worker.
+//
+// Workers spin briefly between calls and then sleep. Thread safety: run() may be called from several threads. While the
+// pool is busy, a second call, and a nested one, runs all its tasks on the calling thread.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -14,25 +16,26 @@ namespace statera {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // the caller included; at least 1. Throws device if the system refuses
+  // `threads` counts the caller, so at least 1. Throws ErrorCode::device if the system refuses.
+  explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return static_cast<int>(threads_.size()) + 1; }
-  // Into how many parts work is cut that reads memory from end to end. With more they would end nearer to each other,
-  // but memory would begin anew more often, and more would be fetched by one worker that another then needs.
+  // The number of parts for work that streams through memory. With more parts the workers would finish closer together,
+  // but each would start a new stream more often and fetch more lines that another worker then needs.
   int64_t shares() const { return 2 * size(); }
-  // Multiply-adds, or floats that are moved: with less in a run, waking another thread (0.7 us on a Zen 4) costs more
+  // In multiply-adds or floats moved. For less work than that, waking another thread (0.7 us on a Zen 4) costs more
   // than it saves.
   static constexpr int64_t worth_sharing = int64_t{1} << 16;
 
-  // body(task, worker): 0 <= task < tasks < 2^31, 0 <= worker < size(). Must not throw. Returns when all tasks are
-  // done; it does not wait for workers that the system has not woken, so a busy machine costs no more than its missing
-  // share. `work`: of all tasks together; if it is not worth sharing, the caller runs them alone.
+  // Calls body(task, worker) for 0 <= task < tasks < 2^31, with 0 <= worker < size(). body must not throw. Returns when
+  // all tasks are done; it does not wait for workers that have not woken up yet, so on a busy machine no time is lost
+  // to them. `work` is the size of all tasks together; if it is below worth_sharing, the caller runs them alone.
   void run(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body, int64_t work = worth_sharing);
-  // The same in shares() parts at most, for tasks of equal size: while a worker does one of them it may fetch what its
-  // next one, task + 1, reads.
+  // The same, in at most shares() runs of consecutive tasks of equal size. Most often a worker goes on with task + 1
+  // and may prefetch what that reads.
   void run_in_order(int64_t tasks, FunctionRef<void(int64_t task, int worker)> body, int64_t work = worth_sharing);
 
  private:
@@ -42,16 +45,17 @@ class ThreadPool {
   void take_tasks(int worker);
 
   std::vector<std::thread> threads_;
-  // read only by who holds a task of it, and a run ends when all its tasks are done: so it is valid
+  // Only a worker that holds a task reads it, and run() does not return before all tasks are done, so it is valid then.
   Body* body_ = nullptr;
-  std::atomic<uint64_t> tickets_{0};  // tasks of the run << 32 | the next one
+  std::atomic<uint64_t> tickets_{0};  // number of tasks << 32 | the next task
   std::atomic<uint32_t> done_{0};
-  std::atomic<uint32_t> generation_{0};  // counts runs: what sleeping workers wait for
+  std::atomic<uint32_t> generation_{0};  // counts runs; sleeping workers wait for it to change
   std::atomic<bool> busy_{false}, stop_{false};
 };
 
-// Sets flush-to-zero and denormals-are-zero while it lives and restores the host program's setting: denormals cost 35
-// to 55 times. To set costs more than to look, so where many runs follow each other, one around all of them saves that.
+// Treats denormal numbers as zero while it lives, then restores the host program's setting. Operations on denormals are
+// 35 to 55 times slower. Setting the flag costs more than reading it, so where many runs follow each other, put one
+// FlushDenormals around all of them.
 class FlushDenormals {
  public:
   FlushDenormals() noexcept;

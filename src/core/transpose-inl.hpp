@@ -1,4 +1,4 @@
-// The transpose of a matrix, in squares of vectors, and of 4 x 4 at its edges, once a target.
+// Transposes a matrix, in squares as wide as a vector, and in squares of 4 x 4 at the edges. Compiled once per target.
 #if defined(STATERA_CORE_TRANSPOSE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_CORE_TRANSPOSE_INL
 #undef STATERA_CORE_TRANSPOSE_INL
@@ -15,8 +15,8 @@ namespace statera::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR
-// Of vectors [r] of columns, as blocks of 4 lanes: afterwards block b of v[4 g + j] is column 4 b + j of rows 4 g .. 4
-// g + 3.
+// Takes r vectors of columns and transposes each group of four in blocks of 4 vector lanes: afterwards block b of v[4 g
+// + j] is column 4 b + j of the rows 4 g to 4 g + 3.
 template <class D, class V>
 HWY_INLINE void TransposeInBlocks(D d, V* v) {
   const hn::RepartitionToWide<hn::RebindToUnsigned<D>> wide;
@@ -30,7 +30,7 @@ HWY_INLINE void TransposeInBlocks(D d, V* v) {
   v[3] = hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23));
 }
 
-// The transpose of whole blocks of 4 lanes: row j of them is v[j], v[4 + j], ..
+// Transposes the blocks of 4 vector lanes as a whole: row j of the blocks is v[j], v[4 + j], ...
 template <class D, class V>
 HWY_INLINE void TransposeBlocks(D d, V* v) {
   constexpr size_t blocks = hn::MaxLanes(D()) / 4;
@@ -54,7 +54,7 @@ HWY_INLINE void TransposeBlocks(D d, V* v) {
   }
 }
 
-// Whole squares of D's lanes; the rest goes to `rest(row, rows, column, columns)`.
+// Transposes whole squares as wide as D has lanes. The rest goes to `rest(row, rows, column, columns)`.
 template <class D, class Rest>
 HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols,
                                  float* HWY_RESTRICT to, int64_t to_stride, const Rest& rest) {
@@ -75,12 +75,12 @@ HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t fr
   if (whole_rows < rows) rest(whole_rows, rows - whole_rows, 0, cols);
 }
 
-// [rows, 4], dense, a vector of rows at a time; returns how many. Weights of a convolution of 4 taps are turned at
-// every step of a stream.
+// For a dense [rows, 4]: transposes as many rows as fill whole vectors and returns their number. A stream transposes
+// the weights of a convolution with 4 taps at every step.
 inline int64_t TransposeFours(const float* HWY_RESTRICT from, int64_t rows, float* HWY_RESTRICT to, int64_t to_stride) {
   const hn::ScalableTag<float> d;
   constexpr auto lanes = static_cast<int64_t>(hn::MaxLanes(hn::ScalableTag<float>())), blocks = lanes / 4;
-  HWY_ALIGN int32_t order[lanes];  // row blocks i + b comes out in lane 4 b + i
+  HWY_ALIGN int32_t order[lanes];  // row blocks * i + b ends up in vector lane 4 b + i
   for (int64_t i = 0; i < 4; ++i)
     for (int64_t b = 0; b < blocks; ++b) order[blocks * i + b] = static_cast<int32_t>(4 * b + i);
   const auto indices = hn::SetTableIndices(d, order);

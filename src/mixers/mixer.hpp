@@ -1,8 +1,9 @@
-// A mixer turns [N, d_in] into [N, d_out]: a sequence mixer moves information between positions, a channel mixer (an
-// MLP) between channels. There is no other kind of layer; what differs is whether it remembers anything. One folder and
-// one line in registry.cpp each; models/ adds those that are made of others.
+// A mixer turns [N, d_in] into [N, d_out]. A sequence mixer moves information between positions, a channel mixer (an
+// MLP) between channels. There is no other kind of layer: they differ only in whether they have state slots. Each mixer
+// has a folder of its own and one line in registry.cpp; models/ adds the mixers that consist of others.
 //
-// Thread safety: const calls from several threads are safe with their own tapes, passes and states.
+// Ownership: a mixer owns its parameters, never states. Thread safety: const members may be called from several
+// threads, each with its own tape, pass and states.
 #pragma once
 #include <map>
 #include <memory>
@@ -25,23 +26,23 @@ namespace statera {
 struct Mixer;
 struct Place;
 
-// Makes the mixer that the object's "type" names. Throws config for an unknown type (lists the known ones), key or
-// impossible shape.
+// Makes the mixer that "type" in `config` names. Throws ErrorCode::config for an unknown type (the message lists the
+// known ones), an unknown key or an impossible shape.
 using MakeMixer = std::unique_ptr<Mixer> (*)(const JsonText& config, const Place& place);
 
-// Values that stand beside the residual stream of one stack: one mixer sets them, later ones read them. Listed while
-// the mixers are made, in the order in which they run, so that a value is set before it is read.
+// The values that stand beside the residual stream of one stack: one mixer sets a value, later ones read it. Mixers are
+// made in the order in which they run and register their values here, so a value is known to be set before it is read.
 class SideValues {
  public:
-  // The number of a value [N, width], to set or to read with. Throws config if it is set twice, read before it is set,
-  // or has another width.
+  // Registers a value [N, width] and returns its index in ForwardPass::side and AdvancePass::side. Throws
+  // ErrorCode::config if it is set twice, read before it is set, or has another width.
   size_t set(const std::string& name, int64_t width, const std::string& where);
   size_t read(const std::string& name, int64_t width, const std::string& where);
   int64_t width(const std::string& name, const std::string& where) const;
   size_t count() const { return all_.size(); }
   int64_t width(size_t number) const { return all_[number].width; }
 
-  // The numbers that were read and set since the last call: those of one layer.
+  // The indices that were read and set since the last call: those of one layer.
   struct Used {
     std::vector<size_t> read, set;
   };
@@ -56,53 +57,54 @@ class SideValues {
   Used used_;
 };
 
-// Auxiliary losses of a whole model (the balance of experts, the rate of segments), by number; each is a scalar that
-// its mixer has weighted.
+// The auxiliary losses of a whole model (the load balance of experts, the rate of segments), by index. Each is a scalar
+// that its mixer has already weighted.
 using LossNames = std::vector<std::string>;
 
-// Mixers whose weights several sublayers of a stack use, by name. Each use has slots of its own.
+// Mixers that several sublayers of a stack share, weights included, by name. Each use has state slots of its own.
 struct SharedMixer {
   std::unique_ptr<Mixer> mixer;
   int64_t d_in, d_out;
 };
 using SharedMixers = std::map<std::string, SharedMixer>;
 
-// Where in the model a mixer stands.
+// Where in the model a mixer stands. Borrowed by the constructor of the mixer, which must not keep it.
 struct Place {
   int64_t d_in, d_out;
   int layer;
-  double residual_scale;  // factor of the initial weights that write into the residual stream: LinearOptions::scale of
-                          // the output projection
-  std::string scope;      // "layers.3.mixer": the prefix of its parameters
-  MakeMixer make = nullptr;    // for mixers that are made of others
-  SideValues* side = nullptr;  // of the stack that it stands in
-  LossNames* losses = nullptr;
-  SharedMixers* shared = nullptr;  // of the stack, for its sublayers
+  // factor of the initial weights that write into the residual stream, for LinearOptions::scale of the output
+  // projection
+  double residual_scale;
+  std::string scope;               // the prefix of its parameters: "layers.3.mixer"
+  MakeMixer make = nullptr;        // makes the inner mixers of a mixer that consists of others
+  SideValues* side = nullptr;      // the side values of its stack
+  LossNames* losses = nullptr;     // the auxiliary losses of the model
+  SharedMixers* shared = nullptr;  // the shared mixers of its stack, for the sublayers of that
 };
 
-// One pass in training: what there is beside x and its rows. What holds for one sequence is in the order of the batch.
+// What a mixer gets in training beside x and its rows. Per-sequence entries are in the order of the batch.
 struct ForwardPass {
   Tape& tape;
   Dropout dropout = {};
-  // by slot, [S, ...] each: the state that the sequences go on from; empty: zeros for all
+  // By slot, [S, ...] each: the states from which the sequences continue. Empty: all zeros.
   std::span<const Var> initial = {};
-  std::span<Var> last = {};  // by slot: to set, the state behind the last row of each sequence; empty: nobody asks
-  // [clocks * S] positions that the inner stacks had read at `initial`; empty with it
+  std::span<Var> last = {};  // by slot: set these to the states after the last row of each sequence; empty: not wanted
+  // [clocks * S] positions that the inner stacks had read at `initial`; empty where that is.
   std::span<const int64_t> started = {};
-  std::span<int64_t> ended = {};  // [clocks * S] to set by the inner stacks; empty with `last`
-  std::span<Var> side = {};       // by number, of this stack
-  std::span<Var> losses = {};     // by number
+  std::span<int64_t> ended = {};  // [clocks * S] the same at `last`, for inner stacks to set; empty where that is
+  std::span<Var> side = {};       // the side values of this stack, by index
+  std::span<Var> losses = {};     // the auxiliary losses, by index, to set
 };
 
-// One call of inference.
+// What a mixer gets in inference beside x and its rows.
 struct AdvancePass {
   Exec exec;
-  int64_t max_keys = 0;                 // attention sees at most so many positions, its own included; 0: all
+  int64_t max_keys = 0;                 // attention sees at most this many positions, its own included; 0: all
   std::span<State* const> states = {};  // [S]
-  std::span<View> side = {};            // by number, of this stack: [N, width], to write or to read
+  std::span<View> side = {};            // the side values of this stack, by index, [N, width] each, to write or to read
 };
 
-// The number of a mixer's first slot, and of its first own clock.
+// The index of a mixer's first slot, and of the first clock of its own.
 struct At {
   size_t slot = 0, clock = 1;
   friend At operator+(const At& at, const At& offset) { return {at.slot + offset.slot, at.clock + offset.clock}; }
@@ -111,37 +113,39 @@ struct At {
 enum class Pass { forward, backward, step };
 
 struct Cost {
-  double flops = 0;        // minimal algorithmic, per position
-  double state_bytes = 0;  // of one sequence at that context
+  double flops = 0;        // of the plain algorithm, per position
+  double state_bytes = 0;  // per sequence, at the given context
 };
 
 struct Mixer {
   virtual ~Mixer() = default;
-  // Training. x [N, d_in] -> [N, d_out]. Its slots and clocks are those from `at` on. What it makes it returns or hands
-  // to `pass`, so that a segment can be computed again. A sequence whose rows.start is 0 begins with a zero state
-  // whatever `initial` holds. Values that are cheap to make again should be forgotten here (Tape::forget).
+  // Training: x [N, d_in] -> [N, d_out]. Its slots and clocks are numbered from `at` on. It returns what it makes or
+  // puts it into `pass` and has no other effects, so that backward may run a segment again. A sequence whose rows.start
+  // is 0 starts from a zero state, whatever `initial` holds. Values that are cheap to recompute should be dropped here
+  // (Tape::forget).
   virtual Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const = 0;
-  // Inference: prefill, step and verify, any number of rows per sequence. x [N, d_in] -> y [N, d_out]; states are read
-  // and moved on. Whoever owns the clock has reserved room in them and sets their position afterwards (on entry it
-  // equals rows.start).
+  // Inference, for any number of rows per sequence: x [N, d_in] -> y [N, d_out]. Reads and updates pass.states. The
+  // owner of the clock has called State::reserve() before, and sets the position afterwards; on entry it equals
+  // rows.start.
   virtual void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const = 0;
-  virtual void declare(SlotScope) const {}  // its slots, in order; none without memory
+  virtual void declare(SlotScope) const {}  // declares its slots, in order; none without memory
   virtual void visit_parameters(ParameterVisitor&) = 0;
   virtual Cost cost(Pass, int64_t length, int64_t context) const = 0;
 };
 
-// How many slots and clocks a mixer has: the offset of the mixer that comes next.
+// How many slots and clocks a mixer has, as the offset to the next mixer.
 inline At extent(const Mixer& mixer) {
   StateLayout layout;
   mixer.declare(SlotScope(layout));
   return {layout.slots.size(), layout.clocks - 1};
 }
 
-// The types that stand in folders of their own; make_mixer makes these alone.
+// make_mixer() knows only the types that have a folder here; mixer_types() lists them.
 std::unique_ptr<Mixer> make_mixer(const JsonText& config, const Place& place);
 std::vector<std::string_view> mixer_types();
-std::string_view default_mlp_type();  // of a config's "mlp" that names none
-// Visits the fields of each type's config, with their defaults, by the visitor that `visitor` returns for the type.
+std::string_view default_mlp_type();  // the type of a config's "mlp" that names none
+// Visits the fields of the config of each type, at their defaults. `visitor` returns the FieldVisitor to use for a
+// type.
 void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visitor);
 
 }  // namespace statera

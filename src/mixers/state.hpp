@@ -1,13 +1,14 @@
-// State is data, not code: the tensors that the mixers of a model remember of one sequence, and how many positions of
-// it they have read. Mixers declare them once (StateLayout); from the declaration alone come bytes, fork, rewind, save,
-// load and hash, for any model.
+// State is data, not code: the tensors that the mixers of a model remember of one sequence, and the number of positions
+// that they have read. Mixers declare their tensors once (StateLayout). Size, fork, rewind, save, load and hash of any
+// model follow from that declaration.
 //
-// A fixed tensor has one size for ever (conv_state, ssm_state). A growing one (keys, values) lives in blocks of
-// `block_positions` positions, aligned to the start of the sequence. Positions are counted by clocks: clock 0 by the
-// model's own positions, and one more for each inner stack, which may advance by fewer.
+// A fixed tensor keeps its size (conv_state, ssm_state). A growing one (keys, values) lives in blocks of
+// `block_positions` positions, aligned to the start of the sequence. Clocks count positions: clock 0 those of the
+// model, one more for each inner stack, which may advance by fewer.
 //
-// Copying a State (a fork, a snapshot) copies no tensor: both share them until one is about to be written, which
-// reserve() says. Not thread safe; distinct States may be used from distinct threads.
+// Copying a State (fork, snapshot) copies no tensor: the copies share it until one of them is about to write, which it
+// announces by reserve(). Thread safety: one State is for one thread at a time; distinct States may be used from
+// distinct threads, even where they share tensors.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -20,24 +21,25 @@ namespace statera {
 
 // One tensor of a state.
 struct StateSlot {
-  std::string name;  // "layers.3.mixer.conv_state", once in a model
-  Shape shape;       // of the whole, or of one block
+  std::string name;  // "layers.3.mixer.conv_state"; unique in a model
+  Shape shape;       // of the whole tensor, or of one block of a growing one
   bool grows = false;
-  // of a growing one: the positions that are read, the newest included; 0: all. Blocks before may be dropped
+  // For a growing tensor: how many of the last positions are read, the newest included; 0: all. Older blocks may be
+  // freed.
   int64_t window = 0;
-  size_t clock = 0;  // which counts its positions
+  size_t clock = 0;  // the clock that counts its positions
 };
 
-// What a model remembers: slots in the order of the mixers. A mixer knows its slots by the number of its first one.
+// What a model remembers: the slots, in the order of the mixers. A mixer knows the index of its first slot.
 struct StateLayout {
   std::vector<StateSlot> slots;
   size_t clocks = 1;
-  // positions of the model after which all its mixers are at a border of their chunks, so that a cut there changes no
-  // bit
+  // The model's chunk grid: after every multiple of so many positions all its mixers are at the end of a chunk, so that
+  // a cut there changes no bit.
   int64_t grid = 1;
 };
 
-// Where a mixer declares its slots: the layout, the prefix of its names, its clock.
+// Where a mixer declares its slots: the layout, a prefix for their names and their clock. Borrows the layout.
 class SlotScope {
  public:
   explicit SlotScope(StateLayout& layout, std::string prefix = "", size_t clock = 0, int64_t every = 1)
@@ -48,13 +50,14 @@ class SlotScope {
   void growing(const std::string& name, const Shape& block, int64_t window) {
     layout_.slots.push_back({prefix_ + name, block, true, window, clock_});
   }
-  SlotScope inner(const std::string& name) const {
-    return SlotScope(layout_, prefix_ + name + ".", clock_, every_);
-  }  // of a part
-  // Of a part that advances by itself: by one position in `every` of those around it; 0: how often is not known before.
+  // the scope of a part of the mixer
+  SlotScope inner(const std::string& name) const { return SlotScope(layout_, prefix_ + name + ".", clock_, every_); }
+  // The scope of a part that advances by a clock of its own: by one position per `every` positions around it; 0: not
+  // known in advance.
   SlotScope with_clock(int64_t every) const { return SlotScope(layout_, prefix_, layout_.clocks++, every_ * every); }
-  // The mixer takes so many positions at a time, from the start of the sequence on, and a cut within them changes bits.
-  // Throws config if the chunks of a model have no common border within State::most_grid positions.
+  // Declares that the mixer computes in chunks of so many positions, counted from the start of the sequence, and that a
+  // cut within a chunk changes bits. Throws ErrorCode::config if the chunks of a model end together only every
+  // State::most_grid positions or less often.
   void chunked(int64_t positions) const;
   size_t clock() const { return clock_; }
 
@@ -71,48 +74,50 @@ class State {
   static constexpr int64_t most_grid = 1 << 14;
 
   State(std::shared_ptr<const StateLayout> layout, DType dtype);
-  State(const State&) = default;  // shares every tensor
+  State(const State&) = default;  // shares all tensors
   State(State&&) noexcept = default;
   State& operator=(const State&) = default;
   State& operator=(State&&) noexcept = default;
 
   const StateLayout& layout() const { return *layout_; }
   DType dtype() const { return dtype_; }
-  int64_t position(size_t clock = 0) const { return positions_[clock]; }  // positions that were read, `begin` included
+  int64_t position(size_t clock = 0) const { return positions_[clock]; }  // positions read so far, `begin` included
   void set_position(int64_t position, size_t clock = 0) { positions_[clock] = position; }
 
-  // What a call that advances the clock to `until` will write is there afterwards, and belongs to this State alone:
-  // fixed tensors, and blocks for the positions [position(clock), until). Throws bad_alloc.
+  // Call it before a call that advances the clock to `until`. Afterwards all that the call will write exists and
+  // belongs to this State alone: the fixed tensors, and the blocks for positions [position(clock), until). Throws
+  // std::bad_alloc.
   void reserve(int64_t until, size_t clock = 0);
 
-  View fixed(size_t slot) const { return slots_[slot].whole->view(); }  // written only behind reserve()
-  // Growing tensors: block b, counted from position 0, is at blocks(slot)[b - first_block(slot)]; valid until the next
-  // reserve or drop_before.
+  View fixed(size_t slot) const { return slots_[slot].whole->view(); }  // write to it only after reserve()
+  // For a growing tensor: block b, counted from position 0, is at blocks(slot)[b - first_block(slot)]. Valid until the
+  // next reserve() or drop_before().
   void* const* blocks(size_t slot) const { return slots_[slot].pointers.data(); }
   int64_t first_block(size_t slot) const { return slots_[slot].first_block; }
-  void drop_before(size_t slot, int64_t position);  // frees blocks wholly before it: a window has passed them
+  // frees blocks that lie wholly before `position`, when a window has passed them
+  void drop_before(size_t slot, int64_t position);
 
-  bool grows() const;    // has growing tensors
-  void clear();          // back to position 0: zeros and no blocks
-  size_t bytes() const;  // of fixed tensors and of blocks, shared ones too
-  // what one more copy costs once this State has gone on: fixed tensors and the blocks that are being filled
+  bool grows() const;    // whether there are growing tensors
+  void clear();          // back to position 0, with zeros and no blocks
+  size_t bytes() const;  // of all tensors and blocks, shared ones included
+  // How much one more copy costs once this State has moved on: its fixed tensors and the blocks that are being filled.
   size_t snapshot_bytes() const;
   bool same_layout(const State& other) const;
 
   // For saving and loading.
-  Tensor join_blocks(size_t slot) const;  // [blocks, elements of one]
+  Tensor join_blocks(size_t slot) const;  // [blocks, elements per block]
   void load_blocks(size_t slot, int64_t first_block, const View& joined);
 
  private:
   struct Slot {
     std::shared_ptr<Tensor> whole;                // of a fixed tensor
-    std::vector<std::shared_ptr<Tensor>> blocks;  // of a growing one
-    std::vector<void*> pointers;
+    std::vector<std::shared_ptr<Tensor>> blocks;  // of a growing tensor
+    std::vector<void*> pointers;                  // to the data of `blocks`
     int64_t first_block = 0;
   };
   std::shared_ptr<const StateLayout> layout_;
   DType dtype_;
-  std::vector<int64_t> positions_;  // of each clock
+  std::vector<int64_t> positions_;  // by clock
   std::vector<Slot> slots_;
 };
 

@@ -1,4 +1,4 @@
-// The modules of a Model and the two ways through them: forward on a tape, advance with states.
+// The modules of a Model and the two ways through them: forward() on a tape, advance() with states.
 #pragma once
 #include <memory>
 #include <optional>
@@ -11,28 +11,29 @@
 
 namespace statera {
 
-// Costs of one position, summed over the layers.
+// Costs per position, summed over the layers.
 struct ModelCost {
   double forward_flops = 0, training_flops = 0, step_flops = 0;
-  double state_bytes = 0;  // of one sequence at the given context
+  double state_bytes = 0;  // per sequence, at the given context
 };
 
-// The mixers of the registry, and those that were added.
+// Makes any mixer: those of the registry, and those that were added by add_mixer_type().
 std::unique_ptr<Mixer> make_any_mixer(const JsonText& config, const Place& place);
 
-// A type of a program's own, before it makes any model; not thread-safe. Throws config if the type is taken. Returns
-// true, for use at start.
+// Adds a mixer type of the program's own. Call it before any model is made; it is not thread-safe. Throws
+// ErrorCode::config if the type exists. Returns true, so that a static initialiser can call it.
 bool add_mixer_type(const std::string& type, MakeMixer make);
 
+// Owns all modules and their parameters. Thread safety: as Model (statera/model.hpp).
 class LanguageModel {
  public:
   explicit LanguageModel(const ModelConfig& config);
 
   Var forward(Tape&, std::span<const int32_t> ids, const Rows& rows, const ForwardOptions& options) const;
 
-  // Inference: ids [N] of the S sequences of pass.states, which are reserved, read and moved on. logits: [N, vocab] for
-  // every row, [S, vocab] for the last row of each sequence (each has at least one), or empty. rows.start must equal
-  // the states' positions.
+  // Inference: reads ids [N] for the S sequences of pass.states and updates these. `logits` is [N, vocab] for every
+  // row, [S, vocab] for the last row of each sequence (each must have one), or empty. rows.start must equal the
+  // positions of the states.
   void advance(AdvancePass& pass, std::span<const int32_t> ids, const Rows& rows, const View& logits) const;
   State new_state(DType dtype) const { return State(layout_, dtype); }
   const StateLayout& layout() const { return *layout_; }

@@ -1,5 +1,5 @@
-// What stands in a config's layers: each layer is a block, a list of sublayers. "mixers" and "mlp" are the short form,
-// "blocks" the explicit one; both end here.
+// The layers of a config. Each layer is a block, a list of sublayers. "mixers" with "mlp" is the short form, "blocks"
+// the explicit one; both become BlockConfigs here.
 #pragma once
 #include <map>
 #include <string>
@@ -10,21 +10,23 @@
 
 namespace statera {
 
-// x = residual_scale * r + scale * post_norm(mixer(norm(u)))
+// A sublayer computes x = residual_scale * r + scale * post_norm(mixer(norm(u))).
 struct SublayerConfig {
-  std::string name;                 // of its parameters: "layers.3.NAME.in_proj.weight"
-  std::string norm = "rms";         // before the mixer: a kind of norm (nn/norm.hpp) or none
-  std::string norm_name;            // of its parameters; empty: NAME_norm
-  std::string post_norm = "none";   // behind it
-  std::string input = "stream";     // u: the stream; block: what came into the block, so that the sublayer stands in
-                                    // parallel with those before it
-  std::string with;                 // a side value that is joined to u, which is then wider; empty: none
-  std::string residual = "stream";  // r: the stream; normed: norm(u); none: 0
+  std::string name;                // of the sublayer, in the names of its parameters: "layers.3.NAME.in_proj.weight"
+  std::string norm = "rms";        // before the mixer: a kind of norm (nn/norm.hpp), or "none"
+  std::string norm_name;           // in the names of the norm's parameters; empty: NAME_norm
+  std::string post_norm = "none";  // after the mixer
+  // What u is. "stream": the residual stream. "block": the input of the block, so that the sublayer runs in parallel
+  // with those before it.
+  std::string input = "stream";
+  std::string with;                 // the name of a side value that is concatenated to u; empty: none
+  std::string residual = "stream";  // what r is: "stream": the residual stream; "normed": norm(u); "none": 0
   double residual_scale = 1, scale = 1;
-  int64_t low_rank = 0;  // rank of what is added to the mixer's result: B A u (Hu et al., "LoRA", 2021); 0: nothing
-  double lr_scale = 1;   // of all its parameters, its norms' too
-  std::string shared;    // the name of a mixer whose weights other sublayers use too; empty: its own
-  std::string mixer;     // its JSON object
+  // rank of the adapter B A u that is added to the mixer's result (Hu et al., "LoRA", 2021); 0: none
+  int64_t low_rank = 0;
+  double lr_scale = 1;  // of all its parameters, those of its norms included
+  std::string shared;   // the name of a mixer that other sublayers use too; empty: it has a mixer of its own
+  std::string mixer;    // the JSON object of the mixer
 
   void visit(FieldVisitor& v) {
     v.field("name", name, "name of the sublayer, used in the names of its parameters: layers.3.NAME.in_proj.weight");
@@ -49,17 +51,18 @@ struct SublayerConfig {
 
 using BlockConfig = std::vector<SublayerConfig>;
 
-// The blocks of a model in the order of its layers. Throws config.
+// The blocks of a model, in the order of its layers. Throws ErrorCode::config.
 std::vector<BlockConfig> layers_of(const ModelConfig& config);
 
-// One block from its explicit form, a JSON array of sublayers; `shared` are the config's. Throws config.
+// Parses the explicit form of one block, a JSON array of sublayers. `shared` are the shared mixers of the config.
+// Throws ErrorCode::config.
 BlockConfig read_block(const std::string& json, const std::map<std::string, std::string>& shared,
                        const std::string& where);
 
-// "m2 A" -> m, m, A. Throws config.
+// "m2 A" -> m, m, A. Throws ErrorCode::config.
 std::vector<std::string> layer_names(const std::string& layers);
 
-// The residual_scale of a Place: what `residual_init` stands for in a model with so many sublayers. Throws config.
+// Place::residual_scale for a value of `residual_init` in a model with so many sublayers. Throws ErrorCode::config.
 double initial_scale(const std::string& residual_init, size_t sublayers, const std::string& where);
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// A model on disk: what stands in its folder.
+// The files of a model folder.
 #pragma once
 #include <map>
 #include <string>
@@ -11,23 +11,23 @@ namespace statera {
 
 OutputFiles model_files();
 
-// config.json of a folder. Throws io, also where there is none.
+// Reads config.json. Throws ErrorCode::io, also if there is none.
 JsonText read_config(const std::string& folder);
 
-// What the header of a folder's weights says.
+// What the header of model.safetensors says.
 struct WeightsHeader {
-  std::string format;  // "statera 2"; empty: another program wrote them
+  std::string format;  // "statera 2"; empty: the file is of another program
   WeightFormat weights = WeightFormat::f32;
-  int64_t tensors = 0, bytes = 0;        // of the tensors; the header not counted
-  std::map<std::string, int64_t> types;  // tensors of each element type, "f32"
+  int64_t tensors = 0, bytes = 0;        // of all tensors, without the header
+  std::map<std::string, int64_t> types;  // number of tensors per element type ("f32")
 };
 
-// Reads no values. Throws what Model::load throws for a file that is cut or of an unknown format, and for tensors that
-// are not those of `layers`, which were made from the folder's config.json; a checksum is not compared.
+// Reads no values and compares no checksum. Throws as Model::load does if the file is cut or of an unknown format, or
+// if its tensors are not those of `layers`, which must have been made from the folder's config.json.
 WeightsHeader read_weights_header(const std::string& folder, LanguageModel& layers);
 
-// Into a folder, or into the one `below` it ("last/"). Both files are whole before the first takes its place. Throws
-// io.
+// Writes into the folder, or into a folder `below` it ("last/"). Both files are complete before the first one replaces
+// an old one. Throws ErrorCode::io.
 void write_model(const Model& model, OutputFolder& folder, const std::string& below = "");
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// The configs that are built into the binary; the table is generated from configs/*.json.
+// The configs that are built into the binary. CMake generates the table from configs/*.json.
 #pragma once
 #include <string_view>
 #include <vector>

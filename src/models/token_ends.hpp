@@ -1,5 +1,5 @@
-// What stands before a language model's stack, and what stands behind it. Other inputs (frames) and outputs (classes)
-// take these places.
+// What stands before the stack of a language model, and what stands after it. A model with other inputs (frames) or
+// outputs (classes) has others in their place.
 #pragma once
 #include <memory>
 #include <optional>
@@ -13,12 +13,13 @@
 
 namespace statera {
 
-// Ids [N] -> the stream [N, d_model]: x = embedding_scale E[id] + P[position], the latter where positions are learned.
+// Ids [N] -> residual stream [N, d_model]: x = embedding_scale E[id] + P[position]; the second term where positions are
+// learned. Owns the embedding.
 class TokenInput {
  public:
   explicit TokenInput(const ModelConfig& config);
 
-  // Throws config if there are learned positions, and fewer than `count`.
+  // Throws ErrorCode::config if positions are learned and there are fewer than `count`.
   void require_positions(int64_t count) const;
   // Throws as require_positions does.
   Var forward(Tape& tape, std::span<const int32_t> ids, const Rows& rows, const Dropout& dropout) const;
@@ -35,20 +36,20 @@ class TokenInput {
   double scale_;
 };
 
-// The stream [N, d_model] -> logits of the next id [N, vocab_size]: c tanh(z / c), z = logit_scale norm(x) W^T, without
-// the cap c where it is 0.
+// Residual stream [N, d_model] -> logits of the next id [N, vocab_size]: c tanh(z / c) with z = logit_scale norm(x)
+// W^T; just z where c is 0. Owns the norm, and W unless it is tied; a tied W is borrowed.
 class TokenOutput {
  public:
-  // A tied output sees the first vocab_size rows of `embedding`, which outlives it.
+  // A tied output uses the first vocab_size rows of `embedding`, which must outlive it.
   TokenOutput(const ModelConfig& config, BoundParameter& embedding);
 
   Var forward(Tape& tape, Var x) const;
   void advance(Exec& exec, const View& x, const View& logits) const;
   void visit_parameters(ParameterVisitor& visitor);
 
-  // A tied output's own copy in int8, made from the embedding as it is now; of a model with weights in int8 or int4.
+  // For weights in int8 or int4: makes an int8 copy of the embedding as it is now, for a tied output.
   void quantise_tied(ThreadPool& pool);
-  double tied_bytes() const;  // of a tied output as it is kept for products; 0: the output is a parameter of its own
+  double tied_bytes() const;  // memory of that copy; 0: the output has a parameter of its own
 
  private:
   BoundParameter& embedding_;

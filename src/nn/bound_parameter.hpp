@@ -1,4 +1,4 @@
-// A parameter that others look at: they are told where its memory is, and may keep it in another form.
+// A parameter with an observer: `bind` is told when its memory is allocated, and `weight` may store it in another form.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -13,9 +13,10 @@ class BoundParameter : public Parameter {
  public:
   using Parameter::Parameter;
 
-  std::function<void()> bind;  // called after value and grad exist: a packed weight is bound to them here
-  Weight* weight = nullptr;  // what may keep the matrix in 8 or 4 bits instead (value is empty then); null: nothing may
-  WeightFormat fewest = WeightFormat::int4;  // bits that it may be kept in: int8 where int4 would cost too much
+  std::function<void()> bind;  // called when value and grad have been allocated; connects a packed weight to them
+  // stores the matrix in int8 or int4 instead (`value` is then empty); null: it stays in f32. Borrowed.
+  Weight* weight = nullptr;
+  WeightFormat fewest = WeightFormat::int4;  // the smallest format allowed: int8 where int4 would cost too much quality
 
  private:
   void allocated() override {
@@ -23,13 +24,13 @@ class BoundParameter : public Parameter {
   }
 };
 
-// What may keep it in 8 or 4 bits; null: nothing may.
+// The Weight that may store `p` in int8 or int4; null: `p` stays in f32.
 inline Weight* weight_of(const Parameter& p) {
   const auto* bound = dynamic_cast<const BoundParameter*>(&p);
   return bound ? bound->weight : nullptr;
 }
 
-// How a model whose weights are kept in `weights` keeps this one.
+// The format of `p` in a model whose weights are stored in `weights`.
 inline WeightFormat format_for(const Parameter& p, WeightFormat weights) {
   return weight_of(p) ? std::min(weights, static_cast<const BoundParameter&>(p).fewest) : WeightFormat::f32;
 }

@@ -1,4 +1,4 @@
-// y = x W^T + b. W [out, in].
+// A linear layer: y = x W^T + b, with W [out, in].
 #pragma once
 #include <optional>
 #include <vector>
@@ -11,15 +11,17 @@ namespace statera {
 
 struct LinearOptions {
   bool bias = false;
-  double scale = 1;                          // of the default init: uniform in +-scale / sqrt(in)
-  std::vector<ParameterPart> parts;          // logical parts of the output
-  WeightFormat fewest = WeightFormat::int4;  // bits that the weight may be kept in
-  Init init, bias_init;                      // instead of the defaults (bias: zeros)
+  double scale = 1;                          // of the default initial values, which are uniform in +-scale / sqrt(in)
+  std::vector<ParameterPart> parts;          // names for parts of the output
+  WeightFormat fewest = WeightFormat::int4;  // the smallest format that the weight may be stored in
+  Init init, bias_init;                      // replace the defaults (the bias starts at zero)
 };
 
+// Owns weight, bias and the packed copies of the weight. Thread safety: const members may be called from several
+// threads.
 class Linear {
  public:
-  // `name` is the full name without ".weight": "layers.0.mixer.in_proj".
+  // `name` is the full name of the parameters without ".weight": "layers.0.mixer.in_proj".
   Linear(const std::string& name, int64_t in, int64_t out, LinearOptions options = {});
 
   Var operator()(Tape& tape, Var x) const;
@@ -27,7 +29,7 @@ class Linear {
   void visit(ParameterVisitor& visitor);
   int64_t in() const { return weight_.shape[1]; }
   int64_t out() const { return weight_.shape[0]; }
-  double flops() const { return 2.0 * static_cast<double>(weight_.elements()); }  // of one row
+  double flops() const { return 2.0 * static_cast<double>(weight_.elements()); }  // per row
 
  private:
   BoundParameter weight_;

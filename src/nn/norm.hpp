@@ -1,5 +1,5 @@
-// The norms of residual streams: y = x / sqrt(mean(x^2) + eps) * weight (RMS norm: Zhang and Sennrich, 2019, eq. 4),
-// and the same of x less its mean, plus a bias (layer norm: Ba et al., 2016, eq. 4).
+// The norms of residual streams. RMS norm (Zhang and Sennrich, 2019, eq. 4): y = x / sqrt(mean(x^2) + eps) * weight.
+// Layer norm (Ba et al., 2016, eq. 4): the same for x minus its mean, plus a bias.
 #pragma once
 #include <optional>
 #include <string>
@@ -23,7 +23,8 @@ inline constexpr NormKind norm_kinds[] = {
     {"layer_no_bias", true, true, false}, {"layer_plain", true, false, false},
 };
 
-// Throws config and lists the kinds; `none` may be one more. `where` is for the message.
+// Throws ErrorCode::config for an unknown name and lists the kinds. Returns null for "none", if that is allowed.
+// `where` stands in the message.
 inline const NormKind* norm_named(const std::string& name, const char* key, const std::string& where,
                                   bool may_be_none = false) {
   std::string known;
@@ -36,9 +37,10 @@ inline const NormKind* norm_named(const std::string& name, const char* key, cons
   return nullptr;
 }
 
+// Owns its parameters. Thread safety: const members may be called from several threads.
 class Norm {
  public:
-  // `name` is the full name without ".weight".
+  // `name` is the full name of the parameters without ".weight".
   Norm(const std::string& name, int64_t width, double eps, const NormKind& kind = norm_kinds[0])
       : eps_(eps), centered_(kind.centered) {
     if (kind.weight) weight_.emplace(name + ".weight", Shape{width}, init_constant(1));
