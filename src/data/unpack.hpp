@@ -1,4 +1,4 @@
-// All bytes of a file, pipe or device, unpacked where they are packed.
+// Reads all bytes of a file, pipe or device, and unpacks them if they are packed.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -12,14 +12,14 @@
 
 namespace statera {
 
-// Bytes in memory whose number is not known before. It grows by realloc, which moves pages and does not copy them, so
-// that a large text stands in memory once.
+// A byte array of unknown final size. It grows by realloc, which moves pages instead of copying them, so that a large
+// text is in memory only once.
 class ByteBuffer {
  public:
   std::span<const uint8_t> bytes() const { return {data_.get(), size_}; }
   size_t size() const { return size_; }
-  std::span<uint8_t> room(size_t least);      // behind the end, at least so much. Throws std::bad_alloc
-  void add(size_t count) { size_ += count; }  // so many of them were written
+  std::span<uint8_t> room(size_t least);      // at least `least` writable bytes after the end; throws std::bad_alloc
+  void add(size_t count) { size_ += count; }  // appends the first `count` bytes that were written to room()
   void keep(size_t most) { size_ = std::min(size_, most); }
   void fit();
 
@@ -32,27 +32,27 @@ class ByteBuffer {
   size_t size_ = 0, capacity_ = 0;
 };
 
-// How long reading may take, and how far it has come, for all inputs of a source.
+// How long reading may take and how far it has come. One object serves all inputs of a source.
 struct Reading {
   using Clock = std::chrono::steady_clock;
   Clock::time_point end = Clock::time_point::max();
-  std::function<void()> often = {};  // ten times a second at the fewest; what it throws ends the reading
-  bool begun = false;      // something has come; until then one look is taken at an input even where the time is up
-  size_t most = SIZE_MAX;  // bytes that are still wanted
-  // the input within or before which the time was up, or all that are wanted were there; empty: none
+  std::function<void()> often = {};  // called at least ten times per second; what it throws ends the reading
+  bool begun = false;  // whether any bytes have come; until then one look is taken at an input even when the time is up
+  size_t most = SIZE_MAX;  // bytes still wanted
+  // the input at which reading stopped because of `end` or `most`; empty: it has not
   std::string cut = {};
 
   bool time_is_up() const { return end != Clock::time_point::max() && Clock::now() >= end; }
 };
 
-// Reads to the end, from one opened descriptor and in one pass. What begins as gzip, xz or zstd data is unpacked,
-// whatever its name; every checksum must hold. Throws io, naming `path`, for what is truncated, corrupt, packed in
-// another way, unpacked under a packed file's name, shorter than it was when it was opened, or holds more than `limit`
-// bytes. Where the time is up, or as many bytes came as are wanted, what has come so far is all.
+// Reads an open descriptor to its end, in one pass. Data that begin as gzip, xz or zstd are unpacked, whatever the
+// name, and every checksum must hold. When the time is up, or enough bytes have come, it returns what it has. Throws
+// ErrorCode::io, naming `path`, if the data are truncated, corrupt, packed in another format, not packed though the
+// name says so, shorter than when the file was opened, or more than `limit` bytes.
 ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit, Reading& reading);
-// the bytes as they are, however long it takes
+// Returns the bytes as they are, however long it takes.
 ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit);
 
-std::string_view packed_suffix(std::string_view path);  // ".gz" of "a.GZ"; empty where a name promises none
+std::string_view packed_suffix(std::string_view path);  // ".gz" for "a.GZ"; empty if the name promises no packing
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// What a Session and its snapshots share.
+// The data of a snapshot, which Session and Snapshot share.
 #pragma once
 #include <vector>
 
@@ -9,9 +9,10 @@ namespace statera {
 
 struct Snapshot::Data {
   State state;
-  std::vector<float> logits;  // [vocab_size], empty at the start
+  std::vector<float> logits;  // [vocab_size]; empty at the start
   int64_t position = 0;
-  uint64_t model = 0;  // its fingerprint, in what a user holds; 0 in what a session keeps for itself
+  // Model::fingerprint in snapshots that a user holds; 0 in those that a session keeps for rewind()
+  uint64_t model = 0;
 };
 
 }  // namespace statera

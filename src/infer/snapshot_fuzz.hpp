@@ -1,4 +1,4 @@
-// What the fuzzer of snapshots and the test of its first inputs share.
+// Shared by the fuzzer of snapshots and the test of its seed inputs.
 #pragma once
 #include <string>
 
@@ -7,7 +7,7 @@
 
 namespace statera {
 
-// Both kinds of states, and blocks that fall out of a window.
+// Has fixed and growing tensors, with blocks that fall out of a window.
 inline Model snapshot_fuzz_model() {
   Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 8, "context": 96, "mixers": {
       "m": {"type": "mamba2", "d_state": 4, "headdim": 8}, "A": {"type": "attention", "n_heads": 1, "window": 70}},
@@ -18,8 +18,8 @@ inline Model snapshot_fuzz_model() {
   return model;
 }
 
-// The first inputs have this in place of a fingerprint, so that they stay good when the engine's first weights or its
-// config change.
+// Stands in the seed inputs in place of a fingerprint, so that they stay valid when the initial weights or the config
+// change.
 inline const std::string any_model = "fingerprint_here";
 
 inline std::string with_fingerprint(std::string bytes, const Model& model) {

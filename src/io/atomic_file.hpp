@@ -1,5 +1,5 @@
-// Files written beside and renamed: whoever reads `path` sees the old file or the whole new one, also after a crash or
-// a full disk.
+// Files that are written beside their place and then renamed. A reader of `path` sees the old file or the complete new
+// one, also after a crash or with a full disk.
 #pragma once
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,13 +14,13 @@
 
 namespace statera {
 
-// Of a pipe that nobody reads any more (io).
+// Thrown (as ErrorCode::io) when nobody reads the pipe any more that is being written.
 struct ReaderHasGone : Error {
   using Error::Error;
 };
 
-// Where a file is to stand: a path, or a name in a folder that is held open (OutputFolder), which stays that folder
-// wherever it is moved and whatever its path leads to meanwhile.
+// Where a file is to stand: a path, or a name in a folder that is held open (OutputFolder). Such a folder stays the
+// same one even if it is moved or its path leads elsewhere meanwhile.
 struct OutputPlace {
   OutputPlace(std::string path) : path(path), name(std::move(path)) {}
   OutputPlace(const char* path) : OutputPlace(std::string(path)) {}
@@ -29,26 +29,31 @@ struct OutputPlace {
   bool held() const { return folder != AT_FDCWD; }
 
   std::string path;        // for messages
-  std::string name, mark;  // in the folder; of the partial file (partial_path)
-  int folder = AT_FDCWD;   // a descriptor that the place does not own
-  // beginning of the `format` of safetensors files that may be replaced though they are ours or were read
+  std::string name, mark;  // name in the folder; mark of the partial file (see partial_path)
+  int folder = AT_FDCWD;   // borrowed descriptor of the held folder
+  // Safetensors files whose `format` begins with this may be replaced although statera wrote or read them.
   std::string may_replace;
 };
 
-// A new or regular file is written beside its place, under a hidden name that was free; commit() flushes it to the disk
-// and renames it. Without commit() it is removed and PATH stays as it was. A link is followed, so the file that it
-// leads to is replaced, and keeps its mode and owner. What cannot be replaced is written into as it comes: a pipe, a
-// character device, a descriptor of this process (/dev/stdout, /dev/fd/3) and a file that standard output or error goes
-// to already, each at the place where the descriptor stands. In a folder that is held, only a plain file is replaced. A
-// folder, a block device and a file without the right to write are refused. Errors are Error(io) with the path and the
-// mend, and all but those of a disk that is full are thrown by the constructor, before any work. A second writer of the
-// same path is refused while the first one lives. What a killed process left beside the path is removed where it says
-// that it is ours. Outside of a held folder, a file of a model or a comparison is refused, and one that this process
-// has read (core/inputs.hpp), by the constructor and, for what is read later, before the first byte is written and
-// before the file is replaced.
+// Writes one file. Errors are ErrorCode::io with the path and the fix. All but those of a full disk are thrown by the
+// constructor, before any work is done. Owns its descriptors. Not thread safe.
+//
+// A new or regular file is written under a free hidden name beside its place. commit() flushes it to the disk and
+// renames it; without commit() it is removed and `path` stays as it was. A link is followed: the file it leads to is
+// replaced, and the new one keeps that file's mode and owner.
+//
+// Some outputs cannot be replaced and are written directly: a pipe, a character device, a descriptor of this process
+// (/dev/stdout, /dev/fd/3), and a file that standard output or error already goes to, at the descriptor's position.
+//
+// Refused are: a folder, a block device, a file without write permission, a second writer of the same path while the
+// first one lives; in a held folder anything but a plain file; outside of a held folder a file of a model or a
+// comparison, and a file that this process has read (core/inputs.hpp), which is checked again before the first write
+// and before the rename.
+//
+// A partial file of a killed process is removed if it says that statera wrote it.
 class AtomicFile {
  public:
-  // `often`: asked ten times a second at the fewest while a pipe has no reader or is full; what it throws ends the
+  // `often` is called at least ten times per second while a pipe has no reader or is full; what it throws ends the
   // wait.
   explicit AtomicFile(OutputPlace place, std::function<void()> often = {});
   ~AtomicFile();
@@ -58,7 +63,7 @@ class AtomicFile {
   const std::string& path() const { return place_.path; }
   void write(const void* data, size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
-  void sync();  // to the disk; commit() does it where it was not done
+  void sync();  // to the disk; commit() calls it if nobody did
   void commit();
 
  private:
@@ -74,9 +79,9 @@ class AtomicFile {
   bool partial_is_ours() const;
   [[noreturn]] void fail_with(const char* action, int error) const;
 
-  OutputPlace place_;  // as it was given
+  OutputPlace place_;  // as given
   std::function<void()> often_;
-  // in `beside_`: what is replaced, and what is written until then; both empty if PATH is written into
+  // names in the folder `beside_`: what is replaced, and the partial file; both empty if the output is written directly
   std::string target_, partial_;
   int beside_ = -1, file_ = -1;
   bool synced_ = false, begun_ = false;
@@ -84,12 +89,12 @@ class AtomicFile {
 
 void write_file(const OutputPlace& place, std::string_view text);
 
-// Takes the descriptor, and gives one that is none of the standard three: where a program has closed these, what is
-// meant for a terminal must not come into a file. -1 (errno) for -1 and where there is none.
+// Takes ownership of a descriptor and returns one above the standard three. If a program was started with those closed,
+// terminal output must not end up in a file. Returns -1 (with errno) for -1 or if there is no free descriptor.
 int above_standard(int descriptor);
-void sync_folder(int folder);  // so that a new name in it survives a loss of power; nothing where a file system cannot
+void sync_folder(int folder);  // makes a new name in it survive a power loss; does nothing where the file system cannot
 
-// Where a file is written until it is renamed to `path`; a process that was killed leaves it there.
+// The name under which a file is written until it is renamed to `path`. A killed process leaves it behind.
 std::string partial_path(const std::string& path, const std::string& mark = "");
 
 bool same_file(const struct stat& a, const struct stat& b);

@@ -1,4 +1,4 @@
-// JSON from outside, parsed with limits. For .cpp files only: it pulls in nlohmann-json.
+// Parses JSON of unknown origin, with limits. Include it in .cpp files only: it includes nlohmann-json.
 #pragma once
 #include <locale.h>
 
@@ -11,21 +11,21 @@ namespace statera {
 constexpr int max_json_depth = 32;
 constexpr size_t max_config_bytes = size_t{1} << 20;
 
-// Throws config, naming `where` ("configs/x.json"), for text that is no JSON, is nested deeper than max_json_depth,
-// names a key twice in one object, or is longer than max_bytes.
+// Throws ErrorCode::config, naming `where` ("configs/x.json"), if the text is not JSON, is nested deeper than
+// max_json_depth, has a key twice in one object, or is longer than max_bytes.
 nlohmann::json parse_json(std::string_view text, const std::string& where, size_t max_bytes = max_config_bytes);
-// The same, with the keys in the order of the text.
+// The same, with keys in the order of the text.
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& where,
                                           size_t max_bytes = max_config_bytes);
 
-// The text of it. Bytes that are no UTF-8, as names of files may have, become U+FFFD, where the library would throw.
+// Bytes that are not UTF-8, which file names may contain, become U+FFFD; the library alone would throw.
 template <class Json>
 std::string json_text(const Json& json, int indent = -1) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-// While one lives, this thread has the locale "C": the library's parser reads numbers by strtod, and takes the first
-// byte of a locale's decimal point for all of it. The functions above have it.
+// Gives this thread the locale "C" while it lives. nlohmann-json reads numbers with strtod and handles only the first
+// byte of a locale's decimal point. The functions above use it.
 class PointOfC {
  public:
   PointOfC();

@@ -1,4 +1,4 @@
-// Configs from and to JSON, through the list of fields that each config gives in visit() (core/fields.hpp).
+// Reads and writes configs as JSON, through the fields that each config lists in visit() (core/fields.hpp).
 #pragma once
 #include <initializer_list>
 #include <string>
@@ -11,14 +11,14 @@
 
 namespace statera {
 
-// A JSON object as text, and where it came from, for messages: "configs/x.json: mixers.m".
+// A JSON object as text, and where it comes from, for messages: "configs/x.json: mixers.m".
 struct JsonText {
   std::string text;
   std::string where;
 };
 
-// Reads a config file of at most 1 MiB; `where` becomes the path. Throws io, also if a pipe gives nothing for so many
-// seconds.
+// Reads a config file of at most 1 MiB and sets `where` to its path. Throws ErrorCode::io, also if a pipe yields
+// nothing within `seconds`.
 JsonText read_json_file(const std::string& path, double seconds = 10);
 
 using VisitFields = FunctionRef<void(FieldVisitor&)>;
@@ -27,19 +27,19 @@ std::string write_fields_erased(VisitFields,
                                 std::initializer_list<std::pair<std::string_view, std::string_view>> before);
 std::vector<std::string> differing_fields_erased(VisitFields a, VisitFields b);
 
-// Sets the fields that the object has; the others keep their values. Throws config for unknown keys (but those in
-// `ignored`), for values of another type, numbers that do not fit, and all that parse_json refuses. Infinity is written
-// "inf" or "-inf".
+// Sets the fields that the object has; the others keep their values. "inf" and "-inf" stand for infinity. Throws
+// ErrorCode::config for a key that is neither known nor in `ignored`, a value of another type, a number that does not
+// fit, and whatever parse_json() refuses.
 template <class Config>
 void read_fields(const JsonText& json, Config& config, std::initializer_list<std::string_view> ignored = {}) {
-  Config read = config;  // unchanged if something is wrong
+  Config read = config;  // so that `config` stays unchanged if something is wrong
   auto visit = [&](FieldVisitor& v) { read.visit(v); };
   read_fields_erased(json, visit, ignored);
   config = std::move(read);
 }
 
-// The object as one line, in the order of visit(), behind the strings of `before` ({{"type", "mamba2"}}). Reading it
-// gives an equal config.
+// The config as one line of JSON: the strings of `before` ({{"type", "mamba2"}}), then the fields in the order of
+// visit(). Reading it gives an equal config.
 template <class Config>
 std::string write_fields(Config config,
                          std::initializer_list<std::pair<std::string_view, std::string_view>> before = {}) {
@@ -47,7 +47,7 @@ std::string write_fields(Config config,
   return write_fields_erased(visit, before);
 }
 
-// "d_state: 64 and 128", a line for each field in which two configs of one type differ.
+// One line, like "d_state: 64 and 128", for each field in which two configs differ.
 template <class Config>
 std::vector<std::string> differing_fields(Config a, Config b) {
   auto visit_a = [&](FieldVisitor& v) { a.visit(v); };

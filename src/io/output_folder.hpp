@@ -1,6 +1,6 @@
-// A folder that is written into beside whatever else the user keeps there. FOLDER/statera.json lists the files that
-// statera wrote; only these are ever replaced or removed, and only where a file beside them, or they themselves, say
-// that statera wrote them. FOLDER/.statera.lock is there, locked, while somebody writes.
+// A folder that statera writes into, beside whatever else the user keeps there. FOLDER/statera.json lists the files
+// that statera wrote. Only these are replaced or removed, and only if they, or a file beside them, say inside that
+// statera wrote them. FOLDER/.statera.lock exists, locked, while somebody writes.
 #pragma once
 #include <cstdint>
 #include <cstdio>
@@ -15,54 +15,55 @@
 
 namespace statera {
 
-// What one writer writes into a folder. Names are relative and at most one folder deep: "last/config.json".
+// What one kind of writer puts into a folder. Names are relative and at most one folder deep: "last/config.json".
 struct OutputFiles {
   std::vector<std::string> names;
-  // A folder is known by one of these files, if it says inside that statera wrote it: a safetensors file in its
-  // metadata, a database in its tables. Then those of `names` that the list has, all of them where there is none yet,
-  // are taken to be ours.
+  // Files that show that the folder is ours: a safetensors file by its metadata, a database by its tables. If one of
+  // them does, those of `names` that are in the list (all of them if there is no list yet) are taken to be ours.
   std::vector<std::string> known_by;
   std::string link;  // the one of `names` that is a symbolic link; empty: all are plain files
-  // that hold folders of the same writer, and nothing else; nobody else may write into these
+  // Folders that contain only folders of the same writer. Nobody else may write into them.
   std::vector<std::string> folders;
-  std::string goes_on_from;  // the one of `known_by` that is there if the work in the folder can go on
-  std::string instead = "choose another folder with --out";  // advice where an earlier work is not to be replaced
+  std::string goes_on_from;  // the one of `known_by` that exists if the work in the folder can be resumed
+  // advice in the error when an earlier work must not be replaced
+  std::string instead = "choose another folder with --out";
 };
 
-// What may become of an earlier work in the folder, one that has a file of `known_by`.
+// What may happen to earlier work in the folder (there is some if a file of `known_by` exists).
 enum class Earlier { replaced, goes_on, refused };
 
-// The folder is this object's alone while it lives. Copies of a lock that a killed process left do not count. The
-// folder is held open: wherever it is moved, and whatever its path leads to then, the files go into the folder that was
-// claimed and into no other.
+// Holds a folder for one writer while it lives, with a lock; a lock file that a killed process left does not count. The
+// folder is held open: even if it is moved or its path leads elsewhere, files go into the folder that was claimed. Owns
+// the descriptors. Not thread safe.
 class OutputFolder {
  public:
-  // Makes the folder, and lists the files in it. Throws io, and leaves all as it was, if another process or thread
-  // writes there, if the folder is inside of one that another writer has listed or holds one where it writes itself, if
-  // one of the files is there and is not ours or is no plain file, if there is an earlier work that must stay, and if
-  // the folder or a file cannot be made or written. (Where the file system has no locks, two writers are not told
-  // apart.)
+  // Creates the folder and lists the files in it. Throws ErrorCode::io, changing nothing, if another process or thread
+  // writes there; if the folder is inside one that another writer has listed, or contains one that it writes into
+  // itself; if one of the files exists and is not ours or not a plain file; if there is earlier work that must stay; or
+  // if the folder or a file cannot be created or written. Where the file system has no locks, two writers do not notice
+  // each other.
   OutputFolder(std::string path, const OutputFiles& files, Earlier earlier = Earlier::replaced);
-  ~OutputFolder();  // of a folder in which nothing was written, nothing is left
+  ~OutputFolder();  // if nothing was written, removes what the constructor created
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
 
-  // What the constructor does, undone: for outputs that shall be wrong before the work and not after.
+  // Runs the constructor and undoes it: an output that cannot be written should fail before the work, not after it.
   static void check(const std::string& path, const OutputFiles& files) { OutputFolder(path, files); }
-  // The files go, and the folders that are empty then. A folder that is not there is no error.
+  // Removes the files, and folders that are then empty. It is no error if the folder does not exist.
   static void remove(const std::string& path, const OutputFiles& files);
 
-  // One of the names, to be written at once, with the folder between made. Throws io if the lock or the folder between
-  // is not the one of the start any more: then somebody else may write there.
+  // The place of one of the names, to be written at once; creates the folder between. Throws ErrorCode::io if the lock
+  // or the folder between has been replaced since, since somebody else may then write there.
   OutputPlace at(const std::string& name);
-  // The first `keep` bytes of what is there, in a new file, open to go on at its end: a file that has another name too
+  // A new file with the first `keep` bytes of the old one, open for appending. If the old file has another name too, it
   // keeps its bytes there.
   std::FILE* append(const std::string& name, int64_t keep = std::numeric_limits<int64_t>::max());
-  void own(const std::string& name);  // for who changes a file in place: with another name beside, it becomes a copy
+  // call it before changing a file in place: a file with a second name becomes a copy of its own
+  void own(const std::string& name);
   void link(const std::string& name, const std::string& target);
-  void remove(const std::string& name);  // one of the names, and the folder between if it is empty then
-  // Throws io if the path leads to another folder by now. Call it after what shall be safe in any case, and before the
-  // path is used.
+  void remove(const std::string& name);  // removes one of the names, and the folder between if it is then empty
+  // Throws ErrorCode::io if the path leads to another folder by now. Call it after writing what must be safe in any
+  // case, and before using the path.
   void check_place() const;
   const std::string& path() const { return path_; }
 
@@ -90,19 +91,18 @@ class OutputFolder {
 
   std::string path_;
   OutputFiles files_;
-  std::vector<std::string> made_, made_below_;  // folders, outermost first; those between
-  std::map<std::string, Identity> between_;     // folders between, by their names
-  std::string mark_, mark_before_;              // of partial files: of this writer, and of one that was killed
-  std::optional<std::string> list_before_;      // the text of the list, where this writer made it longer
+  std::vector<std::string> made_, made_below_;  // folders that were created, outermost first; those between
+  std::map<std::string, Identity> between_;     // folders between, by name
+  std::string mark_, mark_before_;              // marks of partial files: of this writer, and of one that was killed
+  std::optional<std::string> list_before_;      // the old text of the list, if this writer has extended it
   bool claimed_ = false;
   int folder_ = -1, lock_ = -1;
 };
 
-// The names of the files that statera wrote into a folder, its list and its lock among them; none where there is no
-// list.
+// The files that statera wrote into a folder, with its list and its lock. Empty if there is no list.
 std::vector<std::string> own_files(const std::string& folder);
 
-// Throws io if an output that is named by the user is a file of a model or a comparison, or will be one.
+// Throws ErrorCode::io if an output that the user named is, or will be, a file of a model or a comparison.
 void check_named_output(const OutputPlace& place);
 
 }  // namespace statera

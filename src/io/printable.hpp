@@ -1,4 +1,5 @@
-// Names from files, made fit for a one-line message.
+// Names from files and the command line, made fit for a one-line message. A byte that is a control character or not
+// UTF-8 becomes \xNN.
 #pragma once
 #include <span>
 #include <string>
@@ -6,11 +7,11 @@
 
 namespace statera {
 
-// In quotes; control characters and bytes that are not UTF-8 become \xNN, and what is longer than `most` bytes is cut.
+// In quotes, and cut after `most` bytes.
 std::string in_quotes(std::string_view, size_t most = 80);
-// All of it without quotes, made fit in the same way.
+// Complete and without quotes.
 std::string printable(std::string_view);
-// The one of `names` that was probably meant by `name`; empty if none is near.
+// The one of `names` that `name` was probably meant to be; empty if none is close.
 std::string_view nearest(std::string_view name, std::span<const std::string_view> names);
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// Whole UTF-8 characters out of a stream of bytes (Unicode 15, table 3-7: no overlong forms, no surrogates).
+// Cuts a stream of bytes into whole UTF-8 characters (Unicode 15, table 3-7: no overlong forms, no surrogates).
 #pragma once
 #include <string>
 
@@ -6,14 +6,14 @@ namespace statera {
 
 class Utf8Stream {
  public:
-  // The characters that this byte completes, appended to `out`; a byte that fits nowhere gives U+FFFD.
+  // Appends the characters that this byte completes to `out`. A byte that fits nowhere gives U+FFFD.
   void push(unsigned char byte, std::string& out);
-  bool pending() const { return !part_.empty(); }  // inside a character
+  bool pending() const { return !part_.empty(); }  // whether a character is incomplete
 
  private:
   std::string part_;
   int missing_ = 0;
-  unsigned char low_ = 0x80, high_ = 0xBF;  // the next byte's range
+  unsigned char low_ = 0x80, high_ = 0xBF;  // the range of the next byte
 };
 
 }  // namespace statera

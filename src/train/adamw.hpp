@@ -1,4 +1,4 @@
-// The kernels of AdamW: over a block of one parameter, by one task.
+// The kernels of AdamW. Each call handles a piece of one parameter, in one task.
 #pragma once
 #include <cstdint>
 
@@ -8,18 +8,18 @@ namespace statera {
 
 template <class T>
 struct AdamWUpdate {
-  T *weight, *grad, *mean, *square;  // [count]; grad is zeroed
+  T *weight, *grad, *mean, *square;  // [count] each; grad is zeroed
   int64_t count;
-  T clip;  // factor of the gradient
+  T clip;  // the gradient is multiplied by it
   T beta1, beta2;
-  T rate, root;  // lr over the bias correction of the mean; 1 / sqrt of that of the square
-  T eps, keep;   // keep: 1 - lr * weight decay
+  T rate, root;  // rate: lr / the mean's bias correction; root: 1 / sqrt of the square's bias correction
+  T eps, keep;   // keep: 1 - lr * weight_decay
 };
 
 template <class T>
 struct AdamWKernels {
   const char* name;
-  double (*sum_of_squares)(const T* grad, int64_t count) noexcept;  // in double, in a fixed order
+  double (*sum_of_squares)(const T* grad, int64_t count) noexcept;  // summed in double, in a fixed order
   void (*update)(const AdamWUpdate<T>&) noexcept;
 };
 extern const AdamWKernels<double> adamw_ref_f64;

@@ -1,14 +1,16 @@
-// Truncated backpropagation through time: what the lanes of one batch hand to those of the next.
+// Truncated backpropagation through time: the states that the lanes of one batch pass to the lanes of the next.
 #pragma once
 #include "statera/model.hpp"
 #include "statera/tokens.hpp"
 
 namespace statera {
 
-// Lane b has the rows [b * length, (b + 1) * length); a lane may hold several sequences, of which the last goes on in
-// the next batch. The states of all sequences of `tokens` -> those of the lanes' last ones.
+// Lane b has the rows [b * length, (b + 1) * length) of a batch. It may hold several sequences, the last of which
+// continues in the next batch. lanes_from_sequences() keeps, of the states of all sequences of `tokens`, those of each
+// lane's last one.
 void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& state);
-// The states of lanes -> those of the sequences of `tokens`; what a sequence gets that starts anew is never read.
+// Turns the states of lanes into states of the sequences of `tokens`. A new sequence gets some state too, which nobody
+// reads.
 void sequences_from_lanes(const Tokens& tokens, int64_t length, CarriedState& state);
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// What the fuzzer of checkpoints and the tests of checkpoints share: a run of two steps with states that are carried.
+// Shared by the fuzzer and the tests of checkpoints: a run of two steps with carried states.
 #pragma once
 #include <memory>
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace statera {
 
-// Carried states of both kinds: of one size, and growing within a window.
+// Carries fixed states and states that grow within a window.
 inline Model checkpoint_fuzz_model() {
   Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 8, "context": 8, "mixers": {
       "m": {"type": "mamba2", "d_state": 4, "headdim": 8}, "A": {"type": "attention", "n_heads": 1, "window": 5}},

@@ -1,4 +1,4 @@
-// What a run will cost, measured before its first step; and how many steps a budget of time buys.
+// Measures, before the first step, what a run will cost, and how many steps fit into a budget of time.
 #pragma once
 #include <string>
 
@@ -8,37 +8,35 @@
 namespace statera {
 
 struct Forecast {
-  double bytes = 0;             // memory
-  double step_seconds = 0;      // of the optimizer, all its batches
-  double held_out_seconds = 0;  // of one measurement while training
-  double final_seconds = 0;     // of the last one
+  double bytes = 0;             // memory of the run
+  double step_seconds = 0;      // per step of the optimizer, with all its batches
+  double held_out_seconds = 0;  // per evaluation during training
+  double final_seconds = 0;     // of the final evaluation
   double checkpoint_seconds = 0;
 };
 
-// What a batch needs, before the first one runs: bytes of memory for the run. Where a batch would take a good part of
-// the budget, more and more of its windows are timed, so that one that does not fit is refused early. Throws device if
-// the memory does not suffice, config if the budget, less what goes `elsewhere` of it, does not hold a step and its
-// measurements.
+// Checks that a batch is affordable before the first one runs, and returns the memory of the run in bytes. If a batch
+// would take a large part of the budget, it times first one window, then 2, 4 and so on, so that a batch that does not
+// fit is refused early. Throws ErrorCode::device if memory does not suffice, ErrorCode::config if the budget minus
+// `elsewhere` (TrainRun::elsewhere) does not allow one step and its evaluations.
 double first_batch(const Model&, Tape&, const TrainingData&, const TrainOptions&, double elsewhere);
 
-// Runs a few batches, and with a budget one step of the optimizer and one save into the folder, and undoes what they
-// changed: the bits of the run do not depend on it. `bytes`: what first_batch() said. Throws what that throws.
+// Runs a few batches and, if there is a budget, one step of the optimizer and one save into the folder. It undoes their
+// effects, so the bits of the run do not depend on it. `bytes` is the result of first_batch(). Throws what that throws.
 Forecast measure(Model&, AdamW&, Tape&, const TrainingData&, const TrainOptions&, OutputFolder&, double bytes,
                  double elsewhere);
 
-// How many times as fast a batch is with bf16 products as with fp32, by a few of each in turn, in 2 seconds or a
-// fiftieth of the budget, but at least one of each. Leaves gradients behind. For batches that first_batch() has let
-// pass.
+// How many times faster a batch is with bf16 products than with fp32. Runs a few of each in turn, for 2 seconds or 2 %
+// of the budget, at least one of each. Leaves gradients behind. Call first_batch() before.
 double bf16_gain(const Model&, Tape&, const TrainingData&, const TrainOptions&);
 
 // Memory of a run with these data: weights, gradients, the optimizer's means, and what a batch leaves on the tape. Runs
-// one window.
+// one window to find out.
 double training_bytes(const Model&, const TrainingData&, const TrainOptions&);
-// The same; throws device if a batch needs more than is free.
+// The same. Throws ErrorCode::device if a batch needs more memory than is free.
 double check_memory(const Model&, const TrainingData&, const TrainOptions&);
 
-// Makes the choices that options leave open. `spent`: seconds since the run began; `elsewhere`: of the budget that are
-// not for the run (TrainRun). Throws config.
+// Makes the choices that options leave open. `spent`: seconds since the run began. `elsewhere`: TrainRun::elsewhere.
 void choose(TrainOptions& options, Forecast& forecast, const TrainingData& data, double spent, double elsewhere = 0);
 
 double checkpoint_interval(const TrainRun& run, const TrainOptions& options, const Forecast& forecast);
