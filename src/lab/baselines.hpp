@@ -1,4 +1,4 @@
-// What a text costs without a neural network: n-gram models, PPMd and xz, as rows beside a model.
+// What a text costs without a neural network: the costs of n-gram models, PPMd and xz, as rows beside a model.
 #pragma once
 #include <functional>
 #include <limits>
@@ -12,44 +12,46 @@ namespace statera {
 
 struct Baseline {
   std::string name;  // "n-gram order 3", "n-gram order 5, learning", "PPMd order 6", "xz"
-  // none: the time was up before it was done. Half a baseline would flatter a model
+  // Empty if it did not finish in time. Half a baseline would make a model look better than it is.
   std::optional<double> bits_per_byte;
-  bool learns = false;  // from the held-out text as it reads it, as compressors do; false: frozen, as models are
-  std::string learned;  // "last 8.0 MB": what it learned from, where that is not all of the text to train on
-  std::vector<float>
-      nats;  // [bytes held out] what each byte cost; of the best row that learns and can say so, else empty
+  // whether it goes on learning from the held-out text, as compressors do; false: frozen, as models are
+  bool learns = false;
+  std::string learned;  // what it learned from, if that is not all of the training text: "last 8.0 MB"
+  // [bytes held out] the cost of each byte; only in the best learning row that has it, empty in the others
+  std::vector<float> nats;
 };
 
 struct Baselines {
-  std::vector<Baseline> rows;  // n-grams of order 0 and up, the best of them once more as it learns, PPMd, xz
+  std::vector<Baseline> rows;  // n-grams of order 0 and up, the best order once more as a learning model, PPMd, xz
   std::string note;            // what else was left out; empty if nothing was
 };
 
 struct BaselineOptions {
-  double seconds = std::numeric_limits<double>::infinity();  // about so long may they take: they learn from the last
-                                                             // part that it allows
-  // seconds of the clock: what is not done then is not finished
+  // Roughly how long they may take. They learn from the last part of the training text that fits into this time.
+  double seconds = std::numeric_limits<double>::infinity();
+  // the value of `clock` at which unfinished rows are given up
   double stop_after = std::numeric_limits<double>::infinity();
-  std::function<bool()> stop;     // asked a few times a second; true: what is not done yet is not finished
-  std::function<double()> clock;  // seconds; none: the steady clock
+  std::function<bool()> stop;     // called a few times per second; true: give up unfinished rows
+  std::function<double()> clock;  // in seconds; empty: the steady clock
 };
 
-// What they read is a function of the sizes and of `seconds`, so that figures do not depend on how busy the machine is.
+// The bytes that they read depend on the sizes and on `seconds` alone, so the results do not depend on how busy the
+// machine is.
 Baselines baselines(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options = {});
 
-// {"rows": [{"name", "bits_per_byte", "learns"?, "learned"?}, ...], "note": "..."}, as they stand in report.json
-// (report/report.md); rows that are not finished are named in the note.
+// The JSON of report.json (report/report.md): {"rows": [{"name", "bits_per_byte", "learns"?, "learned"?}, ...], "note":
+// "..."}. Unfinished rows are named in the note.
 std::string baselines_json(const Baselines& baselines);
 
-// How many of the last bytes of the text to train on, and of the first ones held out, baselines read in `seconds`, by
-// the speed that is stated in baselines.cpp.
+// How many of the last bytes of the training text, and of the first held-out bytes, baselines read in `seconds`. It
+// assumes the speed that baselines.cpp states.
 struct BaselineBytes {
   int64_t train, held_out;
 };
 BaselineBytes baseline_bytes(int64_t train_bytes, int64_t held_out_bytes, double seconds);
-// About so long, of at most `seconds`.
+// About how long they take, at most `seconds`.
 double baseline_seconds(int64_t train_bytes, int64_t held_out_bytes, double seconds);
-// Of a budget for everything, what baselines may take at most.
+// The largest share of a total budget that baselines may take.
 inline constexpr double baseline_share = 0.15;
 
 }  // namespace statera

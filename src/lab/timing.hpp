@@ -1,5 +1,4 @@
-// What measurements of time have in common: a clock, medians with their spread, a limit that leaves work out and says
-// so.
+// What measurements of time share: a clock, medians with their spread, and a time limit that records what it left out.
 #pragma once
 #include <functional>
 #include <string>
@@ -9,13 +8,13 @@
 
 namespace statera {
 
-double clock_seconds();                     // of a clock that only goes forward
-double median(std::vector<double> values);  // the upper one of an even number; 0 of none
-std::string date_text();                    // now, "2026-01-31T12:00:00Z"
+double clock_seconds();                     // monotonic
+double median(std::vector<double> values);  // the upper one of an even number of values; 0 of none
+std::string date_text();                    // now, as "2026-01-31T12:00:00Z"
 
 struct Timing {
   double seconds = 0;  // median
-  double spread = 0;   // distance of the quartiles
+  double spread = 0;   // interquartile range
   int64_t runs = 0;
 };
 Timing timing_of(std::vector<double> seconds);
@@ -28,16 +27,16 @@ struct LeftOut {
   }
 };
 
-// The terms of a benchmark: what it may take, and where it tells how far it is.
+// The terms of a benchmark: how long it may take, and where it reports its progress.
 struct BenchTerms {
   double ends = 0;                               // clock_seconds() at which it should be done; 0: no limit
-  std::function<void(const std::string&)> note;  // a line of progress
+  std::function<void(const std::string&)> note;  // receives lines about progress
   std::vector<LeftOut> left_out;
 
   double seconds_left() const;  // infinity without a limit
-  // Whether work of so many seconds still fits; if not, it is noted as left out.
+  // Whether work of `seconds` still fits. If not, records `what` as left out.
   bool fits(double seconds, const std::string& what);
-  // whether to repeat what takes so many seconds: if it uses up no more than a tenth of what is left
+  // Whether to repeat work of `seconds`: whether it takes at most a tenth of the time that is left.
   bool worth(double seconds) const;
   void leave_out(const std::string& what, const std::string& why);
 };

@@ -1,5 +1,5 @@
-// From byte sources to what train() reads, and the options that suit a model and a budget: shared by `statera train`
-// and `compare`.
+// Makes, from byte sources, what train() reads, and chooses options that suit a model and a budget. Shared by `statera
+// train` and `compare`.
 #pragma once
 #include <string>
 
@@ -9,33 +9,34 @@
 
 namespace statera {
 
-// Smaller models bear a higher learning rate, and gain more from many steps than from large ones.
+// Smaller models bear a higher learning rate, and gain more from many steps than from large batches.
 struct UsualOptions {
   float lr;
   int64_t batch, length;
 };
 UsualOptions usual_options(int64_t parameters);
 
-// "tiny", "small" or "base": larger data and more time for one model (seconds) bear a larger one.
+// "tiny", "small" or "base". More data and more time per model (in seconds) bear a larger model.
 std::string usual_size(int64_t bytes, double seconds);
 
-// For a comparison: bytes of a sequence, by the data and the seconds of one candidate; and sequences of a batch, for
-// presets of that size.
+// For a comparison: the bytes per sequence, from the size of the data and the seconds per candidate; and the sequences
+// per batch, for presets of that size.
 int64_t usual_length(int64_t bytes, double seconds);
 int64_t usual_batch(const std::string& size, int64_t length);
 
-// Of where the documents end and of every byte; of a source of more than `most` bytes, of about so many: 4 KiB again
-// and again at equal distances, and the end of each document. So data that are larger than a short training reads do
-// not cost more time than it has.
+// A hash of all bytes and of where the documents end. If the source has more than `most` bytes, it hashes about that
+// many: pieces of 4 KiB at equal distances and the end of each document. So for data that are larger than a short
+// training can read, it does not take longer than the training has.
 uint64_t fingerprint(const ByteSource& source, uint64_t hash = 0, int64_t most = int64_t{64} << 20);
 
-// Throws io if one of the files that would be written into `out` is read from.
+// Throws ErrorCode::io if `source` was read from one of the files that would be written into `out`.
 void check_apart(const ByteSource& source, const std::string& out, const OutputFiles& files);
 
-// Batches of one part of a source and windows of another, of the same size. Must outlive the data that it gives.
+// Training batches of one source and held-out windows of another, all of one size. Owns its streams and must outlive
+// what data() returns. One thread at a time.
 class ByteTraining {
  public:
-  // Uses batch, length, seed and carry of the options. Throws config if a part is too short.
+  // Uses batch, length, seed and carry of the options. Throws ErrorCode::config if a source is too short.
   ByteTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& options);
   TrainingData data();
 

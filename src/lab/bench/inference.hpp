@@ -1,5 +1,5 @@
-// Inference: prefill and step by batch and context, bytes of state, the share of what memory allows; and long streams
-// of steps.
+// Benchmarks of inference: prefill and step by batch and context, the memory of states, how close steps come to the
+// speed of memory, and long streams of steps.
 #pragma once
 #include <string>
 #include <vector>
@@ -12,11 +12,11 @@
 namespace statera {
 
 struct InferencePlan {
-  std::vector<std::string> models;  // presets, or files of configs
-  // positions that each sequence has read when the calls end; sequences at once
+  std::vector<std::string> models;  // presets or config files
+  // contexts: positions that each sequence has read when a call ends. batches: sequences per call.
   std::vector<int64_t> contexts, batches;
-  std::vector<Device> devices;        // each number of threads
-  std::vector<WeightFormat> weights;  // of the matrices inside the layers
+  std::vector<Device> devices;        // one per number of threads to measure
+  std::vector<WeightFormat> weights;  // formats of the matrices of the layers
 };
 
 struct InferenceCost {
@@ -46,10 +46,10 @@ struct InferenceCost {
   }
 };
 
-// States are made at their positions, not read in: their zeros take the time that values would. A context whose states
-// would need more than half of the memory that is free is left out, and a prefill that would take more than four
-// seconds. Three rounds go over all cases, the second and third only over those that use up no more than a tenth of the
-// time left.
+// The states are put at their positions without reading a text; their zeros take as long to process as real values.
+// Left out are contexts whose states need more than half of the free memory, and prefills that would take more than
+// four seconds. There are three rounds over all cases; the second and third skip cases that would use up more than a
+// tenth of the time left.
 std::vector<InferenceCost> measure_inference(const InferencePlan& plan, BenchTerms& terms);
 
 struct StreamCost {
@@ -67,7 +67,7 @@ struct StreamCost {
   }
 };
 
-// One stream, a byte at a time: at 100, 1,000 ... and at the last byte.
+// Measures one stream, byte by byte, after 100, 1,000, ... bytes and at the end.
 std::vector<StreamCost> measure_stream(const std::string& model, int64_t bytes, const Device& device);
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// Every operation at its published shapes (all_op_cases): time, rates, and the share of its own roof.
+// Benchmarks of every operation at its published shapes (all_op_cases): time, rates, and the share of the roof.
 #pragma once
 #include <vector>
 
@@ -29,9 +29,9 @@ struct OperationCost {
   }
 };
 
-// Forward and backward of the cases for training, a call of the inference face of those for a step, on each device.
-// Rounds go over all cases in turn, as many (at most five) as there is time for. The roof of traffic is the best
-// measured read of a buffer of equal size.
+// Measures on each device: forward and backward of the cases for training, and one inference call of the cases for a
+// step. Up to five rounds go over all cases, as many as there is time for. The roof of traffic is the fastest measured
+// read of a buffer of equal size.
 std::vector<OperationCost> measure_operations(const std::vector<Device>& devices, BenchTerms& terms);
 
 }  // namespace statera

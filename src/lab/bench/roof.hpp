@@ -1,4 +1,5 @@
-// The roof of this machine by microbenchmarks, at the number of threads used. Shares elsewhere are of it.
+// The roof of this machine, from microbenchmarks with the number of threads that is used. Shares in other results refer
+// to it.
 #pragma once
 #include <cstdint>
 
@@ -27,16 +28,16 @@ struct Roof {
   }
 };
 
-// Measures parts of the roof, each the best of a few trials within some hundredths of a second. Not thread safe.
+// Measures parts of the roof. Each value is the best of a few trials of a few hundredths of a second. Not thread safe.
 class RoofMeter {
  public:
   explicit RoofMeter(const Device& device) : device_(device) {}
-  double fma_flops();       // a second
-  double bf16_dot_flops();  // a second; 0: no such instruction
-  // Bytes a second that all threads together read of a buffer of so many bytes (at most 1 GiB), each a part of its own,
-  // again and again.
+  double fma_flops();       // per second
+  double bf16_dot_flops();  // per second; 0: the CPU has no such instruction
+  // Bytes per second that all threads together read from a buffer of `bytes` (at most 1 GiB). Each reads a part of its
+  // own, again and again.
   double read_bytes(double bytes);
-  double copy_bytes(double bytes);  // the same for copying within the buffer; counts what is read and what is written
+  double copy_bytes(double bytes);  // the same for copying within the buffer; bytes read and bytes written both count
   Roof measure();
   const Device& device() const { return device_; }
 

@@ -1,5 +1,5 @@
-// Training steps, optimizer included: positions a second, share of the FMA peak, memory; and what the start of a
-// process costs.
+// Benchmarks of training steps, optimizer included: positions per second, share of the FMA peak and memory; and of the
+// start of a process.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,11 +11,11 @@
 namespace statera {
 
 struct TrainingPlan {
-  std::vector<std::string> models;  // presets, or files of configs
-  std::vector<int64_t> lengths;     // positions of a sequence
-  std::vector<int64_t> batches;     // sequences of a step; none: as many as make 2,048 positions, at least one
-  std::vector<Device> devices;      // each number of threads, each precision
-  bool checkpoint = false;          // keep only the borders of blocks, recompute in backward
+  std::vector<std::string> models;  // presets or config files
+  std::vector<int64_t> lengths;     // positions per sequence
+  std::vector<int64_t> batches;     // sequences per step; empty: as many as make 2,048 positions, at least one
+  std::vector<Device> devices;      // one per number of threads and precision to measure
+  bool checkpoint = false;  // activation checkpointing: keep only the inputs of blocks, recompute the rest in backward
 };
 
 struct TrainingCost {
@@ -44,10 +44,10 @@ struct TrainingCost {
   }
 };
 
-// Random bytes. A visit of a case is a step that is not timed (but where there is a limit of time and a step takes more
-// than 20 seconds), then timed ones for about a second. Three rounds go over all cases, short lengths first, the second
-// and third only over those that use up no more than a tenth of the time left. What would need more memory than is free
-// is left out.
+// Trains on random bytes. A visit to a case is one step that is not timed (skipped if there is a time limit and a step
+// takes more than 20 seconds), then timed steps for about a second. There are three rounds over all cases, short
+// lengths first; the second and third skip cases that would use up more than a tenth of the time left. Cases that need
+// more memory than is free are left out.
 std::vector<TrainingCost> measure_training(const TrainingPlan& plan, BenchTerms& terms);
 
 struct StartCost {
@@ -67,7 +67,7 @@ struct StartCost {
   }
 };
 
-// Ten steps. Means what it says only when nothing else was measured before in this process.
+// Makes ten steps. The result is meaningful only if nothing else was measured before in this process.
 StartCost measure_start(const std::string& model, int64_t batch, int64_t length, const Device& device);
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// What is compared: configs with a name each.
+// The candidates of a comparison: configs with names.
 #pragma once
 #include <string>
 #include <vector>
@@ -9,21 +9,22 @@
 namespace statera {
 
 struct Candidate {
-  std::string
-      name;  // unique; "hybrid" for the preset of the comparison's size, else the preset's name or the file's stem
+  // Unique. "hybrid" for a preset of the comparison's size; otherwise the preset's name, or the file's without its
+  // extension.
+  std::string name;
   ModelConfig config;
-  int64_t length = 512;  // bytes of a sequence that it is trained with, and of the context that it is judged with
-  int64_t batch = 4;     // sequences of a batch
+  int64_t length = 512;  // bytes per sequence in training, and of the context that it is judged with
+  int64_t batch = 4;     // sequences per batch
 
   int64_t positions() const { return batch * length; }
 };
 
-// Each candidate at each length of the settings; with several its name says which: "mamba2@2048". A batch has as many
-// bytes at every length, as far as whole sequences allow.
+// Each candidate at each length of the settings. With several lengths the name says which: "mamba2@2048". A batch has
+// the same number of bytes at every length, as far as whole sequences allow.
 std::vector<Candidate> at_lengths(const std::vector<Candidate>& candidates, const CompareSettings& settings);
 
-// "mamba2" (the preset SIZE-mamba2), "base-mamba2", or the path of a JSON file. Throws config for an unknown one (lists
-// the kinds), for a name that occurs twice, and for a model that does not read bytes.
+// A spec is "mamba2" (the preset SIZE-mamba2), "base-mamba2", or the path of a JSON file. Throws ErrorCode::config for
+// an unknown spec (lists the kinds), for a name that occurs twice, and for a model that is not over bytes.
 std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, const std::string& size);
 
 std::vector<std::string> preset_sizes();  // tiny, small, base

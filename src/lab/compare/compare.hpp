@@ -1,18 +1,20 @@
-// The comparison: every candidate gets the same, is trained, judged on the same bytes, measured, and one is
-// recommended.
+// A comparison. Every candidate gets the same amount of training, is judged on the same held-out bytes and measured.
+// Then one is recommended. The stages:
 //
-//   1. calibrate: what a step of each candidate costs, in one interleaved run; the budget becomes numbers of steps,
-//   which are kept
-//   2. search: each candidate tries as many learning rates around the usual one, in short trainings judged on
-//   validation text (rates.hpp)
-//   3. train: with the rate chosen, once a seed; the weights of the best step on validation text are judged on held-out
-//   text, frozen
-//   4. second seeds: where the first two lie closer than the doubt (judge.hpp), both are trained once more
-//   5. learn: the trained model reads the held-out text once more and goes on learning from it, as a compressor does
-//   6. noise: the trained model goes on for a while on a stream with fillers
-//   7. measure: bits by position, recall, time and memory by context
+//   1. calibrate: measures what a step of each candidate costs, in one interleaved run. The budget becomes numbers of
+//      steps, which are stored.
+//   2. search: each candidate tries the same number of learning rates around the usual one, in short trainings that are
+//      judged on validation text (rates.hpp).
+//   3. train: once per seed, with the chosen rate. The weights of the best step on validation text are judged on
+//   held-out
+//      text, frozen.
+//   4. second seeds: if the first two candidates are closer than the doubt (judge.hpp), both are trained once more.
+//   5. learn: the trained model reads the held-out text once more and goes on learning from it, as a compressor does.
+//   6. noise: the trained model trains on for a while, on a stream with fillers.
+//   7. measure: bits by position, recall, and time and memory by context.
 //
-// All that is done is kept in OUT (compare.sqlite, models/), so the same call goes on where it was cut, and one with
+// Everything is stored in OUT (compare.sqlite, models/). The same call resumes a run that was cut, and a call with more
+// candidates adds them; what each candidate gets stays as the first call fixed it.
 // more candidates adds to it; what each candidate gets stays what the first call bought.
 #pragma once
 #include <functional>
@@ -28,41 +30,44 @@
 
 namespace statera {
 
-// Where a comparison is, for whoever shows it.
+// The progress of a comparison, for display.
 struct CompareStatus {
   struct Line {
-    std::string name, stage;   // "mamba2", "training, seed 1"
-    double done = 0;           // of the stage, 0 to 1
-    double bits_per_byte = 0;  // held-out, of seed 1, or the last on validation text while it trains; 0: none yet
-    bool judged = false;       // on held-out text
+    std::string name, stage;   // such as "mamba2" and "training, seed 1"
+    double done = 0;           // of the stage, from 0 to 1
+    double bits_per_byte = 0;  // held-out, for seed 1; while it trains, the last value on validation text; 0: none yet
+    bool judged = false;       // whether bits_per_byte is on held-out text
   };
   std::vector<Line> candidates;
-  std::string leader;  // of those that are judged; empty: none yet
+  std::string leader;  // the best of those that are judged; empty: none yet
   double seconds = 0, seconds_left = 0;
 };
 
-// What decides no figure.
+// Options that do not change the results.
 struct CompareRun {
   std::string out;
   std::string version, commit, command;  // of the program, for the report
-  double spent = 0;  // seconds of the budget that were gone before the call: the program's start, reading the data
-  std::function<bool()> stop;                    // asked often: true ends the comparison with what there is
-  std::function<void(const std::string&)> note;  // a line: where it is. OUT/compare.log gets each with its time, too
-  std::function<void(const CompareStatus&)> status;  // several times a second while something trains
+  double spent = 0;  // seconds of the budget that were spent before the call: starting the program, reading the data
+  std::function<bool()> stop;  // called often; true: end the comparison with what there is
+  // receives lines about progress; OUT/compare.log gets each of them with its time
+  std::function<void(const std::string&)> note;
+  std::function<void(const CompareStatus&)> status;  // called several times per second while something trains
 };
 
 struct SavedComparison {
   CompareSettings settings;
-  // so many of the data were read before reading was cut (ByteSource::cut), and are to be read again; 0: they are whole
+  // How many bytes were read before reading was cut (ByteSource::cut), so that the same bytes are read again; 0: not
+  // cut.
   int64_t cut_bytes = 0;
 };
 
-// What OUT holds a comparison with; nothing if it holds none. Throws io or config for one that cannot be read.
+// The settings of the comparison in OUT; empty if there is none. Throws ErrorCode::io or ErrorCode::config if they
+// cannot be read.
 std::optional<SavedComparison> saved_comparison(const std::string& out);
 
-// The report (src/lab/report/report.md), also written to OUT/report.json; "complete" is false if it was stopped.
-// Candidates that OUT has already stand in it too. Throws config if OUT holds a comparison of other data or settings,
-// or the budget is too small; io.
+// Returns the report (src/lab/report/report.md) and writes it to OUT/report.json. Its "complete" is false if the
+// comparison was stopped. Candidates that are already in OUT are in it too. Throws ErrorCode::config if OUT holds a
+// comparison of other data or settings or the budget is too small; ErrorCode::io.
 nlohmann::ordered_json compare(const ByteSource& source, const std::vector<Candidate>& candidates,
                                const CompareSettings& settings, const Device& device, const CompareRun& run);
 

@@ -1,5 +1,6 @@
-// A comparison under way: what it holds, and its stages (compare.hpp lists them). Every stage asks the store whether
-// its work is there, so a run that was cut needs no cursor.
+// A comparison in progress: its data and its stages (listed in compare.hpp). Each stage asks the store which work is
+// done, so resuming needs no cursor. Borrows the folder, the source and the run; they must outlive it. One thread at a
+// time.
 #pragma once
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -17,7 +18,7 @@
 
 namespace statera {
 
-// A candidate and what is fixed about it.
+// A candidate and its calibrated costs.
 struct Entry {
   Candidate candidate;
   Calibration costs;
@@ -59,7 +60,7 @@ class Comparison {
   RateChoice rate(const Entry& entry) const;
   Model new_model(const Entry& entry, int64_t seed) const;
 
-  // comparison_measure.cpp: measures of trained models
+  // comparison_measure.cpp: measurements of trained models
   void learn(const Entry& entry);
   void measure(const Entry& entry);
   void measure_speed();
@@ -73,10 +74,10 @@ class Comparison {
   std::optional<Json> kept(const Entry& entry, const std::string& kind, const std::string& variant) const;
   void keep(const Entry& entry, const std::string& kind, const std::string& variant, const Json& value);
   bool trained(const Entry& entry) const;
-  // Folders below OUT, which is seen to be the one of the start.
+  // Folders below OUT. Throws ErrorCode::io if OUT is no longer the folder of the start.
   std::string model_folder(const Entry& entry, int64_t seed) const;
   std::string trial_folder(const Entry& entry, const std::string& variant) const;
-  // What a training of this comparison left: other weights in its place are refused.
+  // Loads what a training of this comparison left. Refuses any other weights.
   Model load_model(const Entry& entry, int64_t seed, bool training = false) const;
 
   OutputFolder& folder_;

@@ -1,5 +1,5 @@
-// From what the store holds to the report: differences with their errors, the recommendation, notes on what to be
-// careful about.
+// Makes the report from the store: differences with their errors, the recommendation, and notes on what to be careful
+// about.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -21,17 +21,17 @@ struct FindingsFrom {
   const CompareRun& run;
 };
 
-// src/lab/report/report.md says what stands where. Throws nlohmann's exceptions if the store is damaged.
+// src/lab/report/report.md describes the result. Throws nlohmann's exceptions if the store is damaged.
 nlohmann::ordered_json findings(const FindingsFrom& from, bool complete);
 
-// What the frozen n-gram of this order costs on the held-out text; infinite if there is none. A model that costs more
-// than counts of pairs or of three bytes is still on the plateau where training begins.
+// The cost of the frozen n-gram of this order on the held-out text; infinite if there is none. A model that costs more
+// than counts of two or three bytes is still on the plateau at the beginning of training.
 double counted(const Store& store, int order);
 
-// The first two candidates, by name, if they cannot be told apart after one seed; else nothing.
+// The names of the best two candidates, if they cannot be told apart after one seed; otherwise empty.
 std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts);
 
-// The trials of learning rates of a candidate, in ascending order.
+// The trials of learning rates of a candidate, from the lowest rate to the highest.
 std::vector<nlohmann::ordered_json> searched(const Store& store, const std::string& candidate);
 
 }  // namespace statera

@@ -1,4 +1,4 @@
-// The folder of a comparison: its files, and the folders of its models and trials, which are folders of runs.
+// The files of a comparison's folder. The folders of its models and trials are folders of runs.
 #pragma once
 #include "io/output_folder.hpp"
 

@@ -1,5 +1,5 @@
-// What decides a comparison, with the data and the candidates. Kept beside the trials; another call must agree with
-// what is kept.
+// The settings that, with the data and the candidates, determine a comparison. They are stored with the trials, and a
+// later call must agree with them.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,26 +13,27 @@ namespace statera {
 inline constexpr int64_t least_length = 2, most_length = int64_t{1} << 24, most_batch = int64_t{1} << 16;
 
 struct CompareSettings {
-  std::string size = "tiny";  // of the presets that candidates name by their kind
-  std::string match =
-      "time";           // what each candidate gets equally much of: "time" (calibrated), "flops" or "params" (steps)
+  std::string size = "tiny";  // of the presets, for candidates that are named by their kind alone
+  // what every candidate gets the same amount of: "time" (calibrated), "flops" or "params" (steps)
+  std::string match = "time";
   double budget = 300;  // seconds for everything, the search for learning rates included
-  int64_t seeds = 1;    // trainings of each candidate
-  // sequences of a batch at the shortest length; longer sequences are fewer, so that a batch has as many bytes
+  int64_t seeds = 1;    // trainings per candidate
+  // Sequences per batch at the shortest length. At larger lengths there are fewer, so that a batch has as many bytes.
   int64_t batch = 4;
-  std::string lengths = "512";     // bytes of a sequence; with several ("512,2048") every candidate is trained at each
-  std::string precision = "fp32";  // of matrix products in training, or "bf16"; held-out data are always read in fp32
+  std::string lengths = "512";  // bytes per sequence; with several ("512,2048") every candidate is trained at each
+  // of matrix products in training, "fp32" or "bf16"; held-out data are always read in fp32
+  std::string precision = "fp32";
   float weight_decay = TrainOptions().weight_decay;  // of matrices
-  float dropout = 0;  // of the embedding and of what each half of a block adds, the share that is zeroed in training
-  int64_t held_out_bytes = 0;   // the last so many are judged on; 0: a tenth
-  int64_t learning_rates = 3;   // tried for each candidate (rates.hpp)
-  double search_share = 0.15;   // of the budget: the search for learning rates
-  double noise_share = 0.08;    // going on with fillers in the stream
-  double measure_share = 0.15;  // measuring the trained models, at most
+  float dropout = 0;            // dropout probability, of the embedding and of what each sublayer adds
+  int64_t held_out_bytes = 0;   // the last bytes of the data, which are judged on; 0: a tenth of the data
+  int64_t learning_rates = 3;   // tried per candidate (rates.hpp)
+  double search_share = 0.15;   // share of the budget for the search for learning rates
+  double noise_share = 0.08;    // share for training with fillers in the stream
+  double measure_share = 0.15;  // largest share for measuring the trained models
 
-  // Throws config for impossible values, naming the field.
+  // Throws ErrorCode::config for invalid values, naming the field.
   void check() const;
-  std::vector<int64_t> length_list() const;  // ascending, each once. Throws config
+  std::vector<int64_t> length_list() const;  // ascending, without repeats; throws ErrorCode::config
   void visit(FieldVisitor& v) {
     v.field("size", size, "of the presets that candidates name by their kind");
     v.field("match", match, "what each candidate gets equally much of: time, flops or params");

@@ -1,5 +1,5 @@
-// What running a model costs: seconds of a step and bytes of state by context, and bytes a second. Several models are
-// taken in turn, several times, so that a busy minute favours none; figures are medians.
+// What running a model costs: seconds per step and memory of the state by context, and bytes per second. Several models
+// are measured in turn, several times, so that a busy minute favours none. Results are medians.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -19,16 +19,16 @@ struct ContextCost {
   int64_t state_bytes;
 };
 
-// At contexts 256, 512 ... 65,536 and those of `more`, ascending, attention seeing all of it: the price of exact
-// recall. The states are made, not read in (their zeros take the time that values would). A context whose state would
-// take more than 4 GiB is left out. [models][contexts]; empty when stopped.
+// Measures contexts 256, 512, ... 65,536 and those of `more`, in ascending order. Attention sees the whole context. The
+// states are put at their positions without reading a text; their zeros take as long to process as real values.
+// Contexts whose state needs more than 4 GiB are left out. Returns [models][contexts]; empty if stopped.
 std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models,
                                                  std::span<const int64_t> more = {},
                                                  const std::function<bool()>& stop = {});
 
 struct StreamSpeed {
   double prefill_bytes_per_second = 0;  // 2,048 bytes at once (fewer if the source is shorter), from an empty state
-  double step_bytes_per_second = 0;     // one at a time, behind 256
+  double step_bytes_per_second = 0;     // one byte at a time, after 256 bytes
 };
 std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source,
                                        const std::function<bool()>& stop = {});

@@ -1,7 +1,7 @@
-// Noise: a stream in which a reserved filler stands between the bytes, so that it grows `growth` times. Behind each
-// byte come 0 to 2 (growth - 1) fillers, any number with equal probability. The filler is the input id begin_id, which
-// is never predicted, so a byte model needs no new id for it. Only the row before a byte has a target; loss and cost
-// count bytes, never fillers.
+// Noise: a stream with reserved filler ids between the bytes, which makes it `growth` times as long. After each byte
+// come 0 to 2 (growth - 1) fillers, each number with equal probability. The filler is the input id begin_id, which is
+// never predicted, so a byte model needs no new id. Only the row before a byte has a target: loss and cost count bytes,
+// never fillers.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,14 +12,15 @@
 
 namespace statera {
 
-// Batches of rows [batch * length], fillers included. Batch i is a function of (seed, i).
+// Makes batches of [batch * length] rows, fillers included. Batch i depends on (seed, i) alone. Owns the batch it
+// returned last, which is valid until the next call. One thread at a time.
 class FillerStream {
  public:
-  // growth >= 1 (1: no fillers). Throws config if the source is shorter than a window.
+  // growth >= 1; 1: no fillers. Throws ErrorCode::config if the source is shorter than a window.
   FillerStream(ByteSource source, int64_t batch, int64_t length, int64_t growth, uint64_t seed);
 
-  Batch random(int64_t i);  // windows at random places
-  // batch i of `count` that are spread evenly; valid until the next call, as all
+  Batch random(int64_t i);  // with windows at random places
+  // batch i of `count` batches that are spread evenly over the source
   Batch spread(int64_t i, int64_t count);
 
  private:
@@ -34,7 +35,8 @@ class FillerStream {
   std::vector<int32_t> targets_;
 };
 
-// What train() reads: options.batch windows of options.length rows. Must outlive the data that it gives.
+// What train() reads: options.batch windows of options.length rows. Owns its streams and must outlive what data()
+// returns.
 class FillerTraining {
  public:
   FillerTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& options, int64_t growth);
@@ -46,9 +48,9 @@ class FillerTraining {
   uint64_t fingerprint_;
 };
 
-// Nats per byte over windows of growth * length rows, which hold about `length` bytes each and are read from an empty
-// state at once, spread evenly over the source; about `max_bytes` in all. The same bytes for each growth, as nearly as
-// chance has it. NaN if stopped at once.
+// Nats per byte. Reads windows of growth * length rows, which hold about `length` bytes each, spread evenly over the
+// source, each in one call from an empty state; about `max_bytes` in all. Each growth gets nearly the same bytes. NaN
+// if stopped before the first window.
 double noise_cost(const Model& model, const ByteSource& source, int64_t growth, int64_t length, int64_t max_bytes,
                   const std::function<bool()>& stop = {});
 

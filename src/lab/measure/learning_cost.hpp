@@ -1,8 +1,8 @@
-// What bytes cost a model that goes on learning from what it has read, as a compressor does (dynamic evaluation:
-// Krause, Kahembwe, Murray and Renals, "Dynamic evaluation of neural sequence models", 2018). A segment is scored
-// first, as the frozen model would be (stream_cost.hpp), and then trained on, as in training: a window from an empty
-// state. So no byte is ever predicted by a model that has seen it. States and keys of what was read before a step stay
-// as they were; a document begins from nothing, and with what was learned so far.
+// The cost of bytes for a model that goes on learning from what it has read, as a compressor does (dynamic evaluation:
+// Krause, Kahembwe, Murray and Renals, "Dynamic evaluation of neural sequence models", 2018). Each segment is first
+// scored as by the frozen model (stream_cost.hpp) and then trained on, as a window from an empty state. So no byte is
+// predicted by a model that has seen it. States and keys from before a step stay as they are. A document begins from an
+// empty state, with the weights learned so far.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -14,12 +14,12 @@
 namespace statera {
 
 struct LearningOptions {
-  int64_t length = 512;  // bytes of a segment: one step of the optimizer each
-  float lr = 1e-3f;      // of AdamW, without weight decay, from empty means
+  int64_t length = 512;  // bytes per segment; the optimizer makes one step per segment
+  float lr = 1e-3f;      // of AdamW, without weight decay, starting from zero means
 };
 
-// nats [bytes] of the first `max_bytes` of the source; shorter if `stop` ended it. The model must have gradients
-// (ModelOptions::training), and leaves with what it learned. Throws numeric if a gradient is not finite.
+// Returns nats [bytes] of the first `max_bytes` of the source, fewer if stopped. The model must have gradients
+// (ModelOptions::training) and keeps what it learned. Throws ErrorCode::numeric if a gradient is not finite.
 std::vector<float> learning_cost(Model& model, const ByteSource& source, int64_t max_bytes,
                                  const LearningOptions& options, const std::function<bool()>& stop = {});
 

@@ -1,5 +1,4 @@
-// Sequences of one model that stand at any place without having read what comes before it: for measuring what a call
-// costs there.
+// Sequences of one model at any position, without reading the text before it: for measuring what a call costs there.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -10,20 +9,21 @@
 
 namespace statera {
 
-// Their states are made, not read in; zeros take the time that values would. Borrows the model. Not thread safe.
+// The states are put at their positions; their zeros take as long to process as real values. Owns the states, borrows
+// the model. Not thread safe.
 class Sequences {
  public:
   Sequences(const Model& model, int64_t batch);
 
-  // Makes room up to `context` and puts every sequence `rows` before it. Layers with a window keep no more than they
-  // can see.
+  // Makes room up to `context` and puts every sequence `rows` positions before it. Layers with a window keep only what
+  // they can see.
   void place(int64_t context, int64_t rows);
-  // Seconds that one call takes in which each sequence reads the `rows` positions before `context`. place() comes
-  // before each call.
+  // Seconds of one call in which each sequence reads the `rows` positions before `context`. Call place() before each
+  // call.
   double read(int64_t context, int64_t rows);
 
   double bytes() const;       // of all states
-  double step_bytes() const;  // what a step reads of the states, and what it writes back of fixed ones
+  double step_bytes() const;  // what a step reads of the states, plus what it writes back of fixed tensors
 
  private:
   const Model& model_;

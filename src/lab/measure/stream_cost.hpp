@@ -1,5 +1,5 @@
-// What bytes cost, read as a stream: the state is carried from the beginning of a document to its end; beyond the
-// trained context attention slides. This is what a program that runs the model gets.
+// The cost of bytes that are read as a stream, as a program that runs the model does: the state is carried from the
+// beginning of a document to its end, and beyond the trained context attention sees a sliding window.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -12,13 +12,13 @@
 
 namespace statera {
 
-// Gets the bytes read and their costs in nats, piece by piece; false ends the reading.
+// Receives the bytes and their costs in nats, piece by piece. False ends the reading.
 using CostSink = std::function<bool(std::span<const uint8_t> bytes, const std::vector<float>& nats)>;
 
-// The first `max_bytes` of the source; each document begins from nothing.
+// Reads the first `max_bytes` of the source. Each document begins from an empty state.
 void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink);
 
-// The same as one list [bytes]; shorter if `stop` ended it.
+// Returns the costs [bytes], fewer if stopped.
 std::vector<float> stream_cost(const Model& model, const ByteSource& source, int64_t max_bytes,
                                const std::function<bool()>& stop = {});
 

@@ -1,13 +1,13 @@
-// The two tables with which PPMd learns how often its contexts fail: for contexts that have seen one symbol, and for
-// escapes from all others.
+// The two tables from which PPMd learns how often a context fails to predict: one for contexts that have seen one
+// symbol, one for escapes from all others.
 #pragma once
 #include <array>
 #include <cstdint>
 
 namespace statera::ppmd {
 
-// The probability that the only symbol of a context comes again, of 2^14; each answer moves it by 1/128 of what is
-// missing.
+// The probability, in units of 2^-14, that the only symbol of a context comes again. Each outcome moves it by 1/128 of
+// the difference.
 class Binary {
  public:
   static constexpr uint32_t one = 1 << 14;
@@ -15,8 +15,7 @@ class Binary {
   double again() const { return static_cast<double>(value_) / one; }
   void set(uint32_t value) { value_ = static_cast<uint16_t>(value); }
   void learn(bool came) { value_ = static_cast<uint16_t>(value_ - mean() + (came ? 1 << rate : 0)); }
-  // What an escape from here is worth as a count, in a context that becomes one of two symbols: the likelier the symbol
-  // was, the less.
+  // The count of an escape in a context that now has two symbols: the smaller, the more likely the first symbol was.
   uint32_t escape_count() const {
     constexpr std::array<uint8_t, 16> counts{25, 14, 9, 7, 5, 5, 4, 4, 4, 3, 3, 3, 2, 2, 2, 2};
     return counts[value_ >> 10];
@@ -28,7 +27,7 @@ class Binary {
   uint16_t value_ = 0;
 };
 
-// [frequency of the symbol - 1][what stands around it, 6 bits]
+// [frequency of the symbol - 1][6 bits about its surroundings]
 class BinaryTable {
  public:
   void clear() {
@@ -43,14 +42,15 @@ class BinaryTable {
   std::array<std::array<Binary, 64>, 128> cells_;
 };
 
-// Secondary estimation of escapes (SEE): a running mean of the total count at which an escape happened, kept as a sum
-// scaled by 2^shift, whose window grows with what it has seen.
+// Secondary escape estimation (SEE): a running mean of the total count at which escapes happened. It is stored as a sum
+// scaled by 2^shift; its window grows with the number of observations.
 class Escape {
  public:
   static constexpr int longest = 7;
 
   void start(uint32_t mean) { sum_ = static_cast<uint16_t>(mean << 3), shift_ = 3, left_ = 4; }
-  // The count of an escape now, at least 1. Takes its share out of the sum; escaped() puts one in, found() none.
+  // The count of an escape now, at least 1. Subtracts its share from the sum; escaped() then adds a new one, found()
+  // adds none.
   uint32_t take() {
     const uint32_t count = sum_ >> shift_;
     sum_ = static_cast<uint16_t>(sum_ - count);
@@ -69,7 +69,7 @@ class Escape {
   uint8_t shift_ = 0, left_ = 0;
 };
 
-// [how many symbols may still come, in classes][what stands around it, 4 bits]
+// [class of the number of symbols that may still come][4 bits about the surroundings]
 class EscapeTable {
  public:
   void clear() {
@@ -81,7 +81,7 @@ class EscapeTable {
   Escape& at(uint32_t symbols, uint32_t around) { return cells_[classes[symbols - 1]][around]; }
 
  private:
-  // Classes of 1, 1, 1, 1, 2, 3, 4, ... numbers.
+  // The sizes of the classes are 1, 1, 1, 1, 2, 3, 4, ...
   static constexpr std::array<uint8_t, 255> classes = [] {
     std::array<uint8_t, 255> of{};
     uint8_t number = 0;

@@ -1,6 +1,6 @@
-// PPMd, variant H (Shkarin 2002; the PPMd of 7-Zip): predicts each byte from the longest context in which it has seen a
-// byte before, and learns it. What a text costs is the sum of -ln p; an arithmetic coder would write as much. ppmd.md
-// explains the model.
+// PPMd, variant H (Shkarin 2002; the PPMd of 7-Zip). It predicts each byte from the longest context in which it has
+// seen a byte before, and then learns it. The cost of a text is the sum of -ln p; an arithmetic coder would write as
+// much. ppmd.md explains the model.
 #pragma once
 #include <array>
 #include <bitset>
@@ -13,18 +13,20 @@
 namespace statera {
 
 struct PpmdOptions {
-  int order = 6;                        // bytes of the longest context, 2 to 64
-  int64_t memory = int64_t{256} << 20;  // a model that needs more forgets everything and starts afresh; 1 MiB to 2 GiB
+  int order = 6;  // bytes of the longest context, 2 to 64
+  // bytes, 1 MiB to 2 GiB; a model that needs more forgets everything and starts over
+  int64_t memory = int64_t{256} << 20;
 };
 
-// A copy is a model of its own that goes on from the same state.
+// Owns its tables. A copy is an independent model with the same state. Not thread safe.
 class Ppmd {
  public:
-  explicit Ppmd(const PpmdOptions& options = {});  // throws config
+  explicit Ppmd(const PpmdOptions& options = {});  // throws ErrorCode::config for an option out of range
 
-  // What `byte` costs as the next one, in nats; then learns it.
+  // Returns the cost of `byte` as the next one, in nats, and learns it.
   double code(uint8_t byte);
-  // Of each byte as the next one. Their sum is a little below 1: the format keeps a share for the end of the text.
+  // The probability of each byte as the next one. They sum to a little below 1: the format reserves a share for the end
+  // of the text.
   std::array<double, 256> probabilities() const;
 
   int64_t restarts() const { return restarts_; }
@@ -34,7 +36,7 @@ class Ppmd {
   struct State;
   struct Context;
   struct Found;
-  using Link = uint32_t;  // a context (its block), a place in the text (with in_text), or 0
+  using Link = uint32_t;  // a context (its block), a position in the text (with in_text), or 0
   using Seen = std::bitset<256>;
 
   Context& context(ppmd::Block block) { return *units_.at<Context>(block); }
@@ -63,16 +65,16 @@ class Ppmd {
   void restart();
 
   int order_;
-  uint32_t limit_;  // units
+  uint32_t limit_;  // in units
   ppmd::Units units_;
-  std::vector<uint8_t> text_;  // what links into the text point at; the first text_end_ bytes are in use
+  std::vector<uint8_t> text_;  // what links into the text point to; the first text_end_ bytes are in use
   uint32_t text_end_ = 0;
   ppmd::BinaryTable binary_;
   ppmd::EscapeTable escapes_;
 
-  ppmd::Block here_ = 0;  // the longest context of the next byte
-  int fall_ = 0;          // by how much it is shorter than `order`
-  int run_ = 0;           // a counter that is negative after a failure and rises with each byte that was likely
+  ppmd::Block here_ = 0;  // the longest context for the next byte
+  int fall_ = 0;          // how much shorter it is than `order`
+  int run_ = 0;           // negative after a failure; rises with each byte that was likely
   bool succeeded_ = false;
   uint8_t last_ = 0;
   int64_t restarts_ = 0;

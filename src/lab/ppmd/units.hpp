@@ -1,6 +1,6 @@
-// The memory of a PPMd model: blocks of 1 to 128 units of 12 bytes, named by the number of their first unit, so that a
-// copy of the store is a copy of the model. Blocks given back wait in a list for each size. Nothing is ever joined
-// again: a model that is full starts afresh.
+// The memory of a PPMd model: blocks of 1 to 128 units of 12 bytes. A block is named by the number of its first unit,
+// so a copy of the store is a copy of the model. Freed blocks wait in one list per size and are never joined again; a
+// model that is full starts over.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -15,9 +15,9 @@ constexpr uint32_t unit_bytes = 12;
 
 class Units {
  public:
-  static constexpr int most = 128;  // units of a block
+  static constexpr int most = 128;  // units per block
 
-  // `limit`: units in all; memory is touched as it is used.
+  // `limit`: units in all. Memory is touched only as it is used.
   explicit Units(uint32_t limit) : limit_(limit), bytes_(room(limit)) {}
   Units(const Units& other) : Units(other.limit_) { *this = other; }
   Units& operator=(const Units& other) {
@@ -29,10 +29,10 @@ class Units {
   }
 
   void clear() { end_ = 1, free_ = {}; }
-  uint32_t end() const { return end_; }  // units in use or in a list
+  uint32_t end() const { return end_; }  // units that are in use or in a list
 
-  // A block of at least `count` units, whose bytes are anything; 0 if there is none. `reserved`: units of the limit
-  // that are taken elsewhere.
+  // Takes a block of at least `count` units with undefined contents; 0 if there is none. `reserved`: units of the limit
+  // that are in use elsewhere.
   Block take(int count, uint32_t reserved) {
     const int size = size_for(count);
     if (free_[static_cast<size_t>(size)] != 0) return pop(size);
@@ -50,11 +50,11 @@ class Units {
     return 0;
   }
   void give(Block block, int count) { push(block, size_for(count)); }
-  // The block stays where it is and loses its end.
+  // Frees the end of a block, which stays where it is.
   void shrink(Block block, int from, int to) {
     scatter(block + static_cast<uint32_t>(size_for(to)), size_for(from) - size_for(to));
   }
-  // Is a block of `from` units as large as one of `to`?
+  // Whether blocks for `from` and for `to` units have the same size.
   static bool same(int from, int to) { return size_for(from) == size_for(to); }
 
   template <class T>
@@ -95,7 +95,7 @@ class Units {
     free_[static_cast<size_t>(size)] = *at<Block>(block);
     return block;
   }
-  // Into the lists, as the largest blocks that there are sizes for.
+  // Puts units into the lists, as the largest blocks for which there is a size.
   void scatter(Block block, int count) {
     while (count > 0) {
       int size = count;
@@ -106,7 +106,7 @@ class Units {
   }
 
   uint32_t limit_, end_ = 1;
-  std::array<Block, most + 1> free_{};  // [size]
+  std::array<Block, most + 1> free_{};  // by size
   std::unique_ptr<std::byte[]> bytes_;
 };
 

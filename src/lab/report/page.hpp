@@ -1,4 +1,4 @@
-// report.html: one file that shows a report offline, with everything it needs inside.
+// report.html: one file that shows a report offline and contains everything it needs.
 #pragma once
 #include <string>
 #include <string_view>
@@ -7,10 +7,10 @@
 
 namespace statera {
 
-// The page. Throws config for a report that parse_report refuses, naming `where`.
+// Throws ErrorCode::config, naming `where`, for a report that parse_report() refuses.
 std::string report_page(std::string_view report_json, const std::string& where);
-// The same, as FOLDER/report.html. Throws io too.
+// Writes the page to FOLDER/report.html. Also throws ErrorCode::io.
 void write_page(const std::string& report_json, const std::string& folder);
-OutputFiles page_files();  // what write_page writes
+OutputFiles page_files();  // the files that write_page() writes
 
 }  // namespace statera
