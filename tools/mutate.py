@@ -124,7 +124,7 @@ class Trial:
                     raise SystemExit(f"error: {path} does not compile aside, before any mutation:\n{error}")
                 binary, begin = self.build.link_aside(program, objects, aside), time.monotonic()
                 if self.build.red(binary):
-                    raise SystemExit(f"error: {program} fails with {path} unmutated; mend it first: ninja -C {self.build.folder} && {program}")
+                    raise SystemExit(f"error: {program} fails with {path} unmutated; fix it first: ninja -C {self.build.folder} && {program}")
                 self.controls[program, *objects] = time.monotonic() - begin
                 shutil.rmtree(aside)
             return self.controls[program, *objects]

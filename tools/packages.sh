@@ -33,7 +33,7 @@ install_packages() {
   if ! { "${as_root[@]}" apt-get update -qq &&
          "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 5 "$log" >&2
-    echo "error: apt-get failed (log: $log); mend it, then run this again" >&2
+    echo "error: apt-get failed (log: $log); fix it, then run this again" >&2
     return 1
   fi
   rm -f "$log"

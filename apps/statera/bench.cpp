@@ -1,5 +1,5 @@
-// statera bench: the roof of this machine and how near the engine comes: operations, training, inference, streams, the
-// start of a process.
+// statera bench: the roof of this machine, and how close the engine comes to it: operations, training, inference,
+// streams and the start of a process.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -36,13 +36,13 @@ using Numbers = std::vector<int64_t>;
 
 const Names usual_models = {"small-attention", "small-mamba1", "small-mamba2",
                             "base-attention",  "base-mamba1",  "base-mamba2"};
-constexpr const char* usual_model = "small-mamba2";  // of what takes one
+constexpr const char* usual_model = "small-mamba2";  // for parts that need one model
 const Numbers usual_lengths = {256, 1024, 4096, 16384}, usual_contexts = {256, 4096, 65536, 1048576},
               usual_batches = {1, 8, 64};
 constexpr double usual_budget = 300;
 constexpr int64_t most_positions = int64_t{1} << 24, most_context = int64_t{1} << 40, most_batch = 4096;
 
-struct Part {  // chosen, with or without models of its own
+struct Part {  // chosen, and the models that it names, if any
   bool chosen = false;
   Names models;
 };
@@ -59,9 +59,9 @@ struct Flags {
 };
 
 constexpr const char* footer =
-    "A part may name its models; --config names them for all. Without a choice: all parts, in at most five minutes; "
-    "what its time\n"
-    "or the memory does not allow is left out and listed. Shares are of a peak that is measured beside the figure.\n\n"
+    "A part may name its models; --config names them for all. If no part is chosen, all run, in at most five minutes.\n"
+    "What does not fit into time or memory is left out and listed. Shares refer to a peak that is measured in the same "
+    "run.\n\n"
     "Examples:\n"
     "  statera bench                                            everything, in five minutes\n"
     "  statera bench --roof --ops --threads 1,2                 the machine, and every operation at published shapes\n"
@@ -108,7 +108,7 @@ void check(const Flags& f) {
   if (f.checkpoint && !f.train.chosen) throw UsageError("--checkpoint goes with --train");
 }
 
-// The configs are read once before the output is opened, so that it is none of them, and that all are good is seen
+// Reads the configs before the output is opened. So the output cannot be one of them, and an invalid one is noticed
 // before the first measurement.
 void read_configs(const Flags& f) {
   for (const Names* names : {&f.config, &f.train.models, &f.infer.models, &f.stream.models, &f.start.models})
@@ -134,9 +134,9 @@ class Bench {
     for (const Device& device : devices_) report_["settings"]["threads"].push_back(device.threads());
   }
 
-  // Each part gets its share of the budget and what those before it left over.
+  // Each part gets its share of the budget and what earlier parts left over.
   Json run() {
-    if (f.start.chosen) start();  // first: it is about a process that has done nothing yet
+    if (f.start.chosen) start();  // first, since it is about a process that has done nothing yet
     if (f.roof) roof();
     const double budget = report_["settings"]["budget_seconds"], begin = clock_seconds() - process_age_seconds();
     struct Timed {
@@ -144,12 +144,12 @@ class Bench {
       double weight;
       void (Bench::*measure)();
     };
-    const Timed parts[] = {
-        {f.ops, 15, &Bench::operations},
-        {f.stream.chosen, 3, &Bench::streams},
-        {f.train.chosen, 45, &Bench::training},  // before inference, whose freed states would blur the peak of memory
-        {f.infer.chosen, 30, &Bench::inference}};
-    double all = 5, done = 0;  // the rest is for what ends late
+    const Timed parts[] = {{f.ops, 15, &Bench::operations},
+                           {f.stream.chosen, 3, &Bench::streams},
+                           // before inference, whose freed states would disturb the peak of memory
+                           {f.train.chosen, 45, &Bench::training},
+                           {f.infer.chosen, 30, &Bench::inference}};
+    double all = 5, done = 0;  // the rest of the budget is for parts that take longer than planned
     for (const Timed& part : parts) all += part.chosen ? part.weight : 0;
     for (const Timed& part : parts) {
       if (!part.chosen) continue;
@@ -231,7 +231,8 @@ void run(Flags f) {
   if (f.out) {  // a path that cannot be written is an error now, not after five minutes
     read_configs(f);
     check_named_file("--out", *f.out);
-    interrupt.emplace();  // Ctrl-C: before the next measurement, and no part of the file is left; again: at once
+    // Ctrl-C ends before the next measurement and leaves no partial file; a second one ends at once
+    interrupt.emplace();
     out.emplace(*f.out, stop_if_asked);
   }
   const Json report = Bench(f).run();
@@ -251,7 +252,7 @@ void add_part(CLI::App& verb, const char* name, Part& part, const char* help) {
   const auto take = [&part](const Words& names) {
     part.chosen = true;
     part.models = names;
-    std::erase(part.models, "");  // of the flag alone
+    std::erase(part.models, "");  // from the flag without a value
   };
   add_list(verb, name, take, help)
       ->expected(0, 1)
@@ -266,18 +267,19 @@ void add_bench(CLI::App& app) {
   CLI::App& verb = *app.add_subcommand("bench", "measure this machine and how close the engine comes to its limits");
   verb.add_flag("--roof", f.roof, "peak of fp32 and bf16 arithmetic, bandwidth of memory and caches");
   verb.add_flag("--ops", f.ops, "every operation at published shapes: forward, backward, step");
-  add_part(verb, "--train", f.train, "training steps, optimizer included: positions a second and memory, by length");
-  add_part(verb, "--infer", f.infer, "prefill and step, by batch and context, and the state");
+  add_part(verb, "--train", f.train, "training steps, optimizer included: positions per second and memory, by length");
+  add_part(verb, "--infer", f.infer, "prefill and step, by batch and context, and the size of the state");
   add_part(verb, "--stream", f.stream, "step time and memory of one stream at growing positions");
-  add_part(verb, "--start", f.start, "from the start of the process to the first gradient step, beside the tenth");
-  add_list(verb, "--config", f.config, "presets, or JSON files, for the parts that name none");
-  add_list(verb, "--length", f.lengths, "positions of a sequence in training; contexts of inference");
-  add_list(verb, "--batch", f.batches, "sequences at once");
-  add_list(verb, "--threads", f.threads, "one or several; 0: all cores");
+  add_part(verb, "--start", f.start,
+           "time from the start of the process to the first gradient step, and of the tenth step");
+  add_list(verb, "--config", f.config, "presets or JSON configs, for the parts that name none");
+  add_list(verb, "--length", f.lengths, "positions per sequence in training; context lengths in inference");
+  add_list(verb, "--batch", f.batches, "sequences per batch");
+  add_list(verb, "--threads", f.threads, "number of threads, one or several values; 0: all cores");
   const auto read_weights = [&f](const Names& names) {
     for (const std::string& name : names) f.weights.push_back(parse_weights(name));
   };
-  add_list(verb, "--weights", read_weights, "inference: " + weights_text() + "; one or several (default: f32)");
+  add_list(verb, "--weights", read_weights, "inference: " + weights_text() + "; one or several values (default: f32)");
   const auto read_precisions = [&f](const Names& names) {
     f.precisions = names;
     for (std::string& name : f.precisions)
@@ -285,12 +287,12 @@ void add_bench(CLI::App& app) {
         throw UsageError("--precision: " + wrong);
   };
   add_list(verb, "--precision", read_precisions,
-           "training: of matrix products, fp32, bf16; more than one in turn (default: fp32)");
+           "training: precision of matrix products, fp32 or bf16; several are measured in turn (default: fp32)");
   verb.add_flag("--checkpoint", f.checkpoint, "training: activation checkpointing");
-  verb.add_option("--bytes", f.bytes, "how far a stream goes")->capture_default_str();
+  verb.add_option("--bytes", f.bytes, "length of the stream")->capture_default_str();
   verb.add_option("--budget", f.budget,
-                  "time for all, as 90s or 10m (default: 5m without a choice of parts, else as long as it takes)");
-  verb.add_option("--out", f.out, "write the JSON object to this file too");
+                  "total time, as 90s or 10m (default: 5m if no part is chosen, otherwise as long as it takes)");
+  verb.add_option("--out", f.out, "also write the JSON object to this file");
   verb.add_flag("--json", f.json, "print one JSON object");
   verb.footer(footer);
   verb.callback([flags] { run(*flags); });

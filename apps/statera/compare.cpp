@@ -1,4 +1,4 @@
-// statera compare: trains candidates under equal terms, measures them, recommends one.
+// statera compare: trains candidates on equal terms, measures them and recommends one.
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -44,18 +44,18 @@ constexpr const char* examples =
     "Examples:\n"
     "  statera compare book.txt                                       mamba2, attention and a hybrid, in five minutes\n"
     "  statera compare genome.fa.xz --budget 1h --size small --candidates mamba1,mamba2,attention,hybrid\n"
-    "  statera compare genome.fa.xz --size small --candidates hybrid-7  adds one to those that are done\n"
+    "  statera compare genome.fa.xz --size small --candidates hybrid-7  adds one to a comparison\n"
     "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
     "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
     "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial "
     "in compare.sqlite.\n"
-    "Ctrl-C makes a report of what is done; the same command goes on. The exit status is 130 then.";
+    "Ctrl-C writes a report of what is done and exits with status 130; the same command then continues.";
 
 double budget_from(const Flags& f, const CompareSettings& before) {
   return f.budget ? parse_seconds(*f.budget, "--budget") : before.budget;
 }
 
-// What the flags say, upon what the folder says; the size decides what neither does.
+// Flags override the settings in the folder; the size of the data decides the rest.
 CompareSettings settings_from(const Flags& f, const std::optional<SavedComparison>& saved, int64_t bytes) {
   const auto set = [](auto& to, const auto& flag) {
     if (flag) to = *flag;
@@ -65,7 +65,7 @@ CompareSettings settings_from(const Flags& f, const std::optional<SavedCompariso
   if (!saved) s.size = usual_size(bytes, s.budget / static_cast<double>(f.candidates.size()));
   set(s.size, f.size);
   if (!saved) {
-    const double seconds = s.budget / static_cast<double>(f.candidates.size());  // of each candidate
+    const double seconds = s.budget / static_cast<double>(f.candidates.size());  // per candidate
     s.lengths = f.lengths ? *f.lengths : std::to_string(usual_length(bytes, seconds));
     s.batch = usual_batch(s.size, s.length_list().front());
   }
@@ -123,7 +123,7 @@ void run(const Flags& f) {
     std::printf("the page: %s/report.html   the models: %s/models/\n", printable(out).c_str(), printable(out).c_str());
   }
   if (report.at("complete").get<bool>()) return;
-  std::fprintf(stderr, "stopped; the same command goes on\n");
+  std::fprintf(stderr, "stopped; run the same command again to continue\n");
   throw Interrupted();
 }
 

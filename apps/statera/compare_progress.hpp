@@ -1,5 +1,5 @@
-// Where a comparison is, on standard error: on a terminal a line for each candidate that is written over and over, and
-// one with the leader and the time left; elsewhere a line whenever a candidate enters a new stage.
+// The progress of a comparison, on standard error. On a terminal: one line per candidate, which is overwritten, and one
+// with the leader and the remaining time. Elsewhere: a new line whenever a candidate enters a new stage.
 #pragma once
 #include <map>
 #include <string>
@@ -18,11 +18,11 @@ class CompareProgress {
  public:
   void show(const CompareStatus& status);
   void note(const std::string& line) { lines_.print(line); }
-  void finish() { lines_.clear(); }  // before anything else is written
+  void finish() { lines_.clear(); }  // call it before anything else is written
 
  private:
   LiveLines lines_;
-  // the last that was printed of each candidate, where there is no terminal
+  // the last line printed for each candidate, where there is no terminal
   std::map<std::string, std::string> stages_;
 };
 

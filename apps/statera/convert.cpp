@@ -1,4 +1,4 @@
-// statera convert MODEL: the same model with its weights in another format, in a folder of its own.
+// statera convert MODEL: saves the model with its weights in another format, in a new folder.
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -26,7 +26,7 @@ struct Flags {
 
 void run(const Flags& flags) {
   check_named_folder("--out", flags.out);
-  const Interrupt interrupt;  // the folder is written to its end, or nothing is left of it
+  const Interrupt interrupt;  // the folder is written completely, or nothing of it is left
   OutputFolder out(flags.out, model_files(), Earlier::refused);
   const Model model = Model::load(flags.model, make_device(0), {.training = false, .weights = flags.weights});
   if (!Interrupt::asked()) write_model(model, out);
@@ -54,7 +54,7 @@ void add_convert(CLI::App& app) {
   add_weights(*verb, flags->weights)->required();
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer(
-      "int8 and int4 are for inference: they are made from f32, and nothing is made from them.\n"
+      "int8 and int4 are for inference only. They are made from f32 and cannot be converted further.\n"
       "Examples:\n  statera convert out/book --weights int8 --out out/book-int8");
   verb->callback([flags] { run(*flags); });
 }

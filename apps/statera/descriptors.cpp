@@ -12,8 +12,8 @@ namespace statera::cli {
 bool ensure_standard_descriptors() {
   for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(standard, F_GETFD) != -1 || errno != EBADF) continue;
-    // The lowest free number is taken, which is this one. Open for the other direction: using it is an error and not
-    // silence.
+    // open() returns the lowest free number, which is this one. It is opened for the opposite direction, so that using
+    // it is an error and not silence.
     if (open("/dev/null", standard == STDIN_FILENO ? O_WRONLY : O_RDONLY) != standard) return false;
   }
   return true;

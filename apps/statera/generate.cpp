@@ -27,7 +27,7 @@ struct Flags {
   bool json = false;
 };
 
-// What a user types between quotes: a backslash and an n are a line end.
+// A user may type a backslash and an n between quotes for a line end.
 std::string unescaped(const std::string& text) {
   std::string plain;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -45,10 +45,10 @@ bool same_file(int one, int other) {
   return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-// However the text ends, what stands on the terminal ends with a line, and only then come warnings and errors.
+// However the text ends, the output on the terminal ends with a newline before warnings and errors follow.
 struct Ending {
   std::vector<std::string> warnings;
-  bool open = false;  // some text was written
+  bool open = false;  // whether any text was written
 
   ~Ending() {
     if (open && (is_terminal(1) || (!warnings.empty() && same_file(1, 2)))) std::printf("\n");
@@ -92,7 +92,7 @@ void add_generate(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("generate", "generate text with a model");
   GenerateOptions& s = flags->sampling;
   verb->add_option("MODEL", flags->model, "a model folder")->required();
-  // may be none
+  // an empty prompt is allowed
   verb->add_option("--prompt", flags->prompt, "text to continue; - reads standard input")->type_name("BYTES");
   verb->add_option("--max-bytes", s.max_bytes, "maximum length of the text, in bytes")->capture_default_str();
   verb->add_option("--temperature", s.temperature, "sampling temperature; 0: always the most likely byte")

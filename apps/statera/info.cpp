@@ -1,4 +1,4 @@
-// statera info MODEL|PRESET: what a model is and costs, without running it.
+// statera info MODEL|PRESET: what a model consists of and costs, without running it.
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -27,7 +27,7 @@ struct Flags {
   bool json = false, tensors = false, list = false, keys = false;
 };
 
-// "  d_state   16   states of a channel", and the same as JSON.
+// Prints "  d_state   16   states of a channel", or the same as JSON.
 struct PrintKeys : KeyVisitor {
   nlohmann::ordered_json objects;
   std::string where;
@@ -116,7 +116,7 @@ void run(const Flags& flags) {
   int64_t count = 0;
   for (const Parameter* p : parameters.all) count += p->elements();
   std::optional<WeightsHeader> weights;
-  // of a folder; a preset and a file are named there
+  // Only a model folder has weights. For a preset or a file, config.where is what the user gave.
   if (config.where != flags.model) weights = read_weights_header(flags.model, model);
   if (flags.json) return print_json(flags, config, model, parameters, count, weights);
   std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", printable(flags.model).c_str(),
@@ -129,7 +129,7 @@ void run(const Flags& flags) {
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
   if (weights) print_weights(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);
-  std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s a step\n",
+  std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s per step\n",
               static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),
               count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
   std::printf("bytes of state by context:");

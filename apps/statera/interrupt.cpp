@@ -11,7 +11,7 @@ namespace {
 std::atomic<int64_t> first_asked = 0;  // nanoseconds of the monotonic clock; 0: not yet
 static_assert(std::atomic<int64_t>::is_always_lock_free);
 
-// One Ctrl-C may come twice at once: from the terminal, and from a program that passes it on.
+// One Ctrl-C may arrive twice: from the terminal, and from a program that passes it on.
 void ask(int signal) {
   constexpr int64_t apart = 500'000'000;
   timespec now{};
@@ -20,7 +20,7 @@ void ask(int signal) {
   int64_t first = 0;
   if (first_asked.compare_exchange_strong(first, time) || time - first < apart) return;
   ::signal(signal, SIG_DFL);
-  ::raise(signal);  // comes when this has returned
+  ::raise(signal);  // is delivered when this handler returns
 }
 }  // namespace
 
@@ -32,7 +32,7 @@ Interrupt::Interrupt() {
   sigemptyset(&action.sa_mask);
   const auto take = [&](int signal, struct sigaction& before) {
     sigaction(signal, &action, &before);
-    // nohup, or a shell that runs this behind others: not meant for it
+    // ignored by nohup, or by a shell that runs this in the background
     if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);
   };
   take(SIGINT, before_int_);

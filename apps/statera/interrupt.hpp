@@ -1,5 +1,5 @@
-// While one lives, SIGINT, SIGTERM and SIGHUP (the terminal was closed) only ask to stop, but for those that were
-// ignored before; one that comes half a second or more after the first ends the program at once.
+// While an Interrupt lives, SIGINT, SIGTERM and SIGHUP (the terminal was closed) only ask to stop, except those that
+// were ignored before. A signal half a second or more after the first ends the program at once.
 #pragma once
 #include <signal.h>
 

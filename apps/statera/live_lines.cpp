@@ -13,7 +13,7 @@ namespace statera::cli {
 
 namespace {
 struct Size {
-  size_t columns = 80, rows = 24;  // of a terminal that does not say
+  size_t columns = 80, rows = 24;  // of a terminal that does not say its size
 };
 
 Size size_of(std::FILE* out) {
@@ -30,12 +30,12 @@ LiveLines::LiveLines(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) 
 
 LiveLines::~LiveLines() { keep(); }
 
-// The last column stays free: behind a character in it a terminal may or may not have begun the next row.
+// The last column stays free: after a character in it, a terminal may or may not have started a new row.
 size_t LiveLines::columns() const { return terminal_ ? size_of(out_).columns - 1 : std::numeric_limits<size_t>::max(); }
 
-// What moves the cursor to where the block begins. If the terminal has become narrower than a line of it, that may have
-// been broken into several rows or not, by the kind of terminal; then only the cursor's own row is surely ours, and the
-// block begins anew there.
+// The text that moves the cursor to the first of our lines. If the terminal has become narrower than one of them, the
+// line may or may not have been broken into several rows, depending on the terminal. Then only the cursor's own row is
+// surely ours, and our lines start again there.
 std::string LiveLines::to_top() {
   if (drawn_ == 0) return {};
   const Size size = size_of(out_);
@@ -45,7 +45,7 @@ std::string LiveLines::to_top() {
 
 std::string LiveLines::block() {
   std::string text;
-  drawn_ = std::min(lines_.size(), size_of(out_).rows);  // those that do not fit on the screen are left out
+  drawn_ = std::min(lines_.size(), size_of(out_).rows);  // lines that do not fit on the screen are left out
   widest_ = 0;
   for (size_t i = 0; i < drawn_; ++i) {
     const std::string line = cut_to_columns(lines_[i], columns());

@@ -1,5 +1,5 @@
-// statera VERB ...: parses, runs the verb, turns what was thrown into one line and an exit status: 0 good, 1 failed, 2
-// wrong use.
+// statera VERB ...: parses, runs the verb, and turns exceptions into one line and an exit status. 0: success, 1:
+// failure, 2: wrong use.
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -42,7 +42,7 @@ int run(int argc, char** argv) {
   };
   const auto finish = [&] {
     if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
-    if (statera::cli::reader_has_gone()) return 128 + SIGPIPE;  // `| head` has what it wanted
+    if (statera::cli::reader_has_gone()) return 128 + SIGPIPE;  // `| head` has all that it wanted
     say("cannot write the output (is the disk full?)");
     return 1;
   };
@@ -83,8 +83,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   if (!statera::cli::ensure_standard_descriptors()) return 1;
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of writing, as a full disk is
-  // so is a pipe without a reader; a `tee` that dies of Ctrl-C must not end a training before it has saved
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files shows as an error when writing, like a full disk
+  // The same for a pipe without a reader: a `tee` that dies of Ctrl-C must not end a training before it has saved.
   std::signal(SIGPIPE, SIG_IGN);
   statera::cli::remember_command(argc, argv);
   return run(argc, argv);

@@ -36,7 +36,7 @@ std::string spread(const Json& row, const char* of, const char* by) {
   return row.at("runs").get<int64_t>() > 1 ? percent(number(row, by) / number(row, of)) : "-";
 }
 
-// Rows under a head: the first column to the left, the others to the right.
+// Prints rows below a head, the first column aligned left, the others right.
 void print_table(const std::string& title, const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths(rows.front().size());
   for (const auto& row : rows)
@@ -87,7 +87,7 @@ void print_operations(const Json& operations) {
   print_table("operations", rows);
 }
 
-// The row of the same model that `same` finds, or null.
+// The row of the same model for which `same` is true, or null.
 template <class Same>
 const Json* find(const Json& rows, const Json& like, Same same) {
   for (const Json& row : rows)
@@ -110,7 +110,7 @@ void print_training(const Json& training) {
   if (precision) rows[0].insert(rows[0].end(), {"precision", "against first precision"});
   for (const Json& t : training) {
     const double speed = number(t, "positions_per_s");
-    // the first row of the model that has these in common
+    // the first row of the model with equal values for these keys
     const auto beside = [&](std::initializer_list<const char*> keys) {
       return find(training, t, [&](const Json& row) { return same(row, t, keys); });
     };

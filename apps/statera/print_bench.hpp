@@ -4,7 +4,7 @@
 
 namespace statera::cli {
 
-// `report` as bench.cpp makes it; parts that it lacks are left out.
+// `report` is made by bench.cpp. Parts that it lacks are left out.
 void print_bench(const nlohmann::ordered_json& report);
 
 }  // namespace statera::cli

@@ -13,7 +13,7 @@ namespace statera::cli {
 std::string progress_line(const TrainProgress& p, double held_out, const char* measured, size_t columns) {
   struct Part {
     std::string text;
-    int weight;  // the lightest goes first
+    int weight;  // the part with the lowest weight is left out first
   };
   std::vector<Part> parts = {{"step " + std::to_string(p.step) + "/" + std::to_string(p.steps), 5},
                              {"  loss " + fixed(p.loss, 3), 0},
@@ -45,7 +45,7 @@ void Progress::show(const TrainProgress& p) {
 void Progress::note(const std::string& line) {
   lines_.keep();
   lines_.print(line);
-  held_out_ = std::nan("");  // of what came before
+  held_out_ = std::nan("");  // belongs to the data before
 }
 
 }  // namespace statera::cli

@@ -1,4 +1,4 @@
-// Progress of a training run on standard error: one line that is written over and over on a terminal, a line now and
+// The progress of a training run, on standard error: one line that is overwritten on a terminal, and a new line now and
 // then elsewhere.
 #pragma once
 #include <chrono>
@@ -9,16 +9,16 @@
 
 namespace statera::cli {
 
-// What a line of at most `columns` says of a training run: what matters least is left out first. `held_out`: the last
-// measurement, NaN: none yet; `measured`: the name of what it was taken on.
+// The line about a training run, at most `columns` wide; the least important parts are left out first. `held_out`: the
+// last evaluation, NaN if there is none yet; `measured`: the name of the data that it is about.
 std::string progress_line(const TrainProgress&, double held_out, const char* measured, size_t columns);
 
 class Progress {
  public:
-  explicit Progress(const char* measured = "held-out");  // the name of the data that are measured on while training
+  explicit Progress(const char* measured = "held-out");  // the name of the data for evaluations during training
   void show(const TrainProgress&);
   void note(const std::string& line);  // the last line of progress stays above it
-  void finish() { lines_.keep(); }     // before anything else is written
+  void finish() { lines_.keep(); }     // call it before anything else is written
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -1,4 +1,4 @@
-// statera report DIR: makes the page of a comparison again from its report.json.
+// statera report DIR: makes the page of a comparison again from its report.json, and prints its table.
 #include <unistd.h>
 
 #include <cerrno>

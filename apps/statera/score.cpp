@@ -1,4 +1,4 @@
-// statera score MODEL FILE: what the bytes of a file cost.
+// statera score MODEL FILE: the cost of the bytes of a file.
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -31,7 +31,7 @@ struct Flags {
   bool json = false;
 };
 
-// The table of --per-byte.
+// Writes the table of --per-byte.
 class Table {
  public:
   explicit Table(const std::string& path) : file_(path, stop_if_asked) {}
@@ -59,11 +59,12 @@ class Table {
   }
 
   AtomicFile file_;
-  std::string text_ = "position\tbyte\tbits\n";  // not yet written
-  size_t most_ = 0;  // of text_; at first none: that the file must not be written is seen at the first byte
+  std::string text_ = "position\tbyte\tbits\n";  // the part that is not written yet
+  // flush when text_ is longer; 0 at first, so that a file that cannot be written is noticed at the first byte
+  size_t most_ = 0;
 };
 
-// Sums what the bytes cost, writes each one's cost where that is asked for, and shows how far it is.
+// Sums the costs of the bytes, writes each cost into the table if there is one, and shows progress.
 class Costs {
  public:
   Costs(const Flags& flags, Table* table, int64_t total)
@@ -92,14 +93,14 @@ class Costs {
   double per_byte() const { return bits_ / static_cast<double>(n_); }
 
  private:
-  Table* table_;  // null: none
+  Table* table_;  // null: no table
   int64_t total_, n_ = 0;
   LiveLines lines_;
   bool progress_;
   double bits_ = 0;
 };
 
-// Bits per byte. `first`: of the model that was asked for; not that of a comparison.
+// Bits per byte. `first`: whether this is the model that the user named; false for the one that it is compared with.
 double score(const Model& model, const ByteSource& source, const Flags& flags, bool first, Table* table) {
   if (model.config().vocab_size != 256)
     throw Error(ErrorCode::unsupported, flags.model + ": the vocabulary is not the 256 bytes");
@@ -120,7 +121,7 @@ double score(const Model& model, const ByteSource& source, const Flags& flags, b
   return costs.per_byte();
 }
 
-// The same file under f32 weights, if the folder has them and others were asked for.
+// Scores the file again with f32 weights, if the folder has them and another format was asked for.
 std::optional<double> score_f32(const Model& model, const ByteSource& source, const Flags& flags) {
   if (!flags.weights || model.weights() == WeightFormat::f32 || Model::saved_weights(flags.model) != WeightFormat::f32)
     return {};
@@ -128,7 +129,7 @@ std::optional<double> score_f32(const Model& model, const ByteSource& source, co
 }
 
 void run(const Flags& flags) {
-  const Interrupt interrupt;  // the table leaves no part of it behind
+  const Interrupt interrupt;  // no partial table is left
   std::optional<Table> table;
   if (!flags.per_byte.empty()) {
     check_named_file("--per-byte", flags.per_byte);

@@ -1,4 +1,4 @@
-// statera train: from files to a model in a folder.
+// statera train: trains a model on files and saves it in a folder.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -42,14 +42,14 @@ constexpr const char* examples =
     "Examples:\n"
     "  statera train book.txt                                  a small Mamba-2 in out/book, in about five minutes\n"
     "  statera train notes/ --config small-hybrid --budget 2h  every file of a folder\n"
-    "  statera train book.txt --budget 2h --resume             go on after an interruption, bit for bit\n"
-    "  statera train poems.txt --init out/book --out out/poems go on from a trained model\n"
+    "  statera train book.txt --budget 2h --resume             resume after an interruption, bit for bit\n"
+    "  statera train poems.txt --init out/book --out out/poems train a trained model further\n"
     "  xzcat dump.xz | statera train - --out out/dump --steps 5000\n\n"
-    "The folder holds the best weights; last/ the last ones; checkpoint/ what --resume needs; metrics.jsonl a line for "
-    "each step.\n"
-    "Ctrl-C saves; the exit status is 130 then.";
+    "The folder holds the best weights; last/ the last ones; checkpoint/ what --resume needs; metrics.jsonl one line "
+    "per step.\n"
+    "Ctrl-C saves and exits with status 130.";
 
-// Lets the model decide what no flag does.
+// Chooses, by the size of the model, what no flag says.
 void choose_for(int64_t parameters, const Flags& f, TrainOptions& options) {
   const UsualOptions usual = usual_options(parameters);
   if (!f.lr) options.lr = usual.lr;
@@ -57,7 +57,7 @@ void choose_for(int64_t parameters, const Flags& f, TrainOptions& options) {
   if (!f.length) options.length = usual.length;
 }
 
-// What the flags say about a run, upon what its checkpoint says.
+// Flags override the options in the checkpoint.
 TrainOptions options_from(const Flags& f, TrainOptions options, bool resumed) {
   const auto set = [](auto& to, const auto& flag) {
     if (flag) to = *flag;
@@ -155,7 +155,7 @@ void check_bytes_model(const ModelConfig& config) {
           "; statera train reads bytes and needs vocab_size 256 with \"begin\": true");
 }
 
-// What baselines may take: a share of the budget, or a minute beside a number of steps.
+// The time for baselines: a share of the budget, or a minute if the number of steps is given.
 double most_baselines_seconds(const TrainOptions& options) {
   return options.budget > 0 ? baseline_share * options.budget : 60;
 }
@@ -165,7 +165,7 @@ double baselines_seconds(const Flags& f, const TrainOptions& options, const Byte
   return f.no_baselines ? 0 : baseline_seconds(train.bytes(), held_out.bytes(), most_baselines_seconds(options));
 }
 
-// With a budget, what is left of it, and at least what was promised.
+// With a budget: what is left of it, and at least what was promised.
 BaselineOptions baseline_options(const TrainOptions& options, const TrainRun& how, double promised) {
   BaselineOptions o{.seconds = most_baselines_seconds(options), .stop = Interrupt::asked};
   if (how.elsewhere > 0) o.stop_after = std::max(promised, options.budget - seconds_since_start());
@@ -182,7 +182,8 @@ void run(const Flags& f) {
                .stop = Interrupt::asked,
                .abandon = Interrupt::asked};
   const Interrupt interrupt;
-  OutputFolder folder = claim_folder(how);  // to the end: what is read here comes from this folder, and goes into it
+  // held to the end: what is read here comes from this folder, and results go into it
+  OutputFolder folder = claim_folder(how);
   const std::optional<SavedRun> saved = f.resume ? saved_run(out) : std::nullopt;
   TrainOptions options = options_from(f, saved ? saved->options : TrainOptions(), saved.has_value());
 
@@ -229,10 +230,10 @@ void run(const Flags& f) {
     return;
   }
   if (result.step == 0)
-    progress.note("stopped before the first step, with nothing saved; the same command begins anew");
+    progress.note("stopped before the first step, with nothing saved; the same command starts from the beginning");
   else
     progress.note("stopped and saved at step " + std::to_string(result.step) + " of " +
-                  std::to_string(result.options.steps) + "; the same command with --resume goes on");
+                  std::to_string(result.options.steps) + "; run it again with --resume to continue");
   throw Interrupted();
 }
 

@@ -16,7 +16,7 @@ namespace statera::cli {
 namespace {
 constexpr char mark = '\x01';
 
-// Where the value of `--flag=value` begins; npos for another word.
+// Where the value in `--flag=value` begins; npos for any other word.
 size_t value_of_flag(const std::string& word) {
   const size_t sign = word.starts_with("--") ? word.find('=') : word.npos;
   return sign == word.npos ? sign : sign + 1;
@@ -37,7 +37,7 @@ std::string unmarked(std::string word) {
   return word;
 }
 
-// What is wrong with a whole number, "" if nothing is.
+// What is wrong with an integer; "" if nothing is.
 std::string read_whole_number(const std::string& text, int64_t least, int64_t& value) {
   const char* end = text.data() + text.size();
   const auto [read, error] = std::from_chars(text.data(), end, value);
@@ -47,7 +47,7 @@ std::string read_whole_number(const std::string& text, int64_t least, int64_t& v
   return value >= least ? "" : "'" + text + "' is less than " + std::to_string(least);
 }
 
-// What is wrong with the value of an option of this type; a good one is left in its plain form.
+// What is wrong with the value of an option of this type; "" if nothing is. Removes leading zeros and the like.
 std::string check_value(const std::string& type, std::string& text) {
   if (type == "INT" || type == "UINT") {
     int64_t value = 0;
@@ -64,7 +64,7 @@ std::string check_value(const std::string& type, std::string& text) {
     if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) return "'" + text + "' is too large";
   }
   if (type.starts_with("TEXT") && text.empty()) return "'' is empty; give a value, or leave it out";
-  if (type.empty() && text.empty()) return "'' is neither true nor false";  // of a flag
+  if (type.empty() && text.empty()) return "'' is neither true nor false";  // the value of a flag
   return {};
 }
 

@@ -1,5 +1,5 @@
-// Values of the command line reach the verbs as they were typed. Left to itself, CLI11 takes '[a,b]' apart, lets an
-// option eat the words behind its value and, after `--flag=`, the next word, and reads 99999999999999999999 as the
+// Passes the values of the command line to the verbs as they were typed. By itself CLI11 takes '[a,b]' apart, lets an
+// option consume the words after its value (after `--flag=` also the next word), and reads 99999999999999999999 as the
 // largest number, 010 as 8 and '' as 0.
 #pragma once
 #include <cstdint>
@@ -13,30 +13,30 @@ namespace statera::cli {
 
 using Words = std::vector<std::string>;
 
-// argv as App::parse takes it (the last word first, without the program), marked so that nothing in a value means
-// anything to CLI11.
+// argv as App::parse expects it (last word first, without the program), with marks that keep CLI11 from interpreting
+// values.
 Words marked_arguments(int argc, char** argv);
-// Takes the marks off every value and holds numbers to their form; call it when all options are there.
+// Removes the marks from every value and checks the form of numbers. Call it when all options have been added.
 void read_values_as_typed(CLI::App& app);
-std::string without_marks(std::string message);  // of CLI11's messages, which quote the words
+std::string without_marks(std::string message);  // for messages of CLI11, which quote the words
 
-// An option with a list, `--name a,b`, that may also be given several times; `take` gets all parts, in order. Parsing
-// throws UsageError for an empty part, and for what is no whole number of 64 bits where numbers are wanted.
+// Adds an option with a list, `--name a,b`, that may be given several times. `take` gets all parts in order. Parsing
+// throws UsageError for an empty part, and for anything but 64-bit integers where numbers are wanted.
 CLI::Option* add_list(CLI::App& verb, const std::string& name, const std::function<void(const Words&)>& take,
                       const std::string& help);
 CLI::Option* add_list(CLI::App& verb, const std::string& name, Words& values, const std::string& help);
 CLI::Option* add_list(CLI::App& verb, const std::string& name, std::vector<int64_t>& values, const std::string& help);
 
-// What to add to a message: how several values are given, where an option with several is followed by two words and the
-// second names no file or is what the message ends with. "" otherwise.
+// An addition to an error message: how to give several values. Returned if an option with several values is followed by
+// two words of which the second names no file or ends the message; otherwise "".
 std::string several_values_hint(const CLI::App& verb, int argc, char** argv, const std::string& message);
 
-// What CLI11 says of a command line that it cannot parse, in plain words where there are some: a verb that is none, a
-// file whose name begins like an option, an option that is given twice.
+// CLI11's error about a command line in plainer words, where there are some: an unknown verb, a file whose name looks
+// like an option, an option that is given twice.
 std::string plain_message(const CLI::App& app, int argc, char** argv, std::string message);
 
-// The message without a last advice that ends with a flag which the verb does not have: the library does not know which
-// verb it works for.
+// The message without a final advice about a flag that the verb does not have. The library does not know for which verb
+// it works.
 std::string without_foreign_advice(const CLI::App& verb, std::string message);
 
 }  // namespace statera::cli

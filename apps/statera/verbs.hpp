@@ -1,5 +1,5 @@
-// The verbs of the command line. Each adds its subcommand; its callback does the work and throws statera::Error, or
-// UsageError.
+// The verbs of the command line. Each function adds a subcommand. Its callback does the work and throws statera::Error
+// or UsageError.
 #pragma once
 #include <stdexcept>
 
@@ -10,7 +10,7 @@ namespace statera::cli {
 struct UsageError : std::runtime_error {  // wrong use: exit status 2
   using std::runtime_error::runtime_error;
 };
-struct Interrupted {};  // Ctrl-C, after everything was saved: exit status 130
+struct Interrupted {};  // thrown after Ctrl-C, when everything has been saved: exit status 130
 
 void add_train(CLI::App& app);
 void add_compare(CLI::App& app);

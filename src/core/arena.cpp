@@ -19,7 +19,8 @@ size_t round_up(size_t bytes) { return (bytes + line - 1) / line * line + line; 
 void Arena::set_poison(bool on) { poisoned.store(on); }
 
 void Arena::poison(void* memory, size_t bytes) {
-  if (poisoned.load(std::memory_order_relaxed)) std::memset(memory, 0xFF, bytes);  // NaN in every floating type
+  // all bits set: NaN in every floating-point type
+  if (poisoned.load(std::memory_order_relaxed)) std::memset(memory, 0xFF, bytes);
 }
 
 Arena::~Arena() { check_sentinels(); }
@@ -58,10 +59,10 @@ View Arena::allocate(DType dtype, const Shape& shape) {
 
 Arena::Mark Arena::mark() const { return {block_, used_, total_}; }
 
-void Arena::check_sentinels() const noexcept {  // only under poison, in tests
+void Arena::check_sentinels() const noexcept {  // does something only after set_poison(true), in tests
   for (const Guard& guard : guards_)
     for (const std::byte* byte = guard.begin; byte < guard.end; ++byte)
-      require(*byte == std::byte{sentinel}, ErrorCode::numeric, "[arena] a kernel wrote behind its output");
+      require(*byte == std::byte{sentinel}, ErrorCode::numeric, "[arena] a kernel wrote beyond its output");
 }
 
 void Arena::release(const Mark& mark) {

@@ -86,7 +86,7 @@ TEST(ArenaDeathTest, AWriteBehindTheEndIsFound) {
             arena.allocate(DType::f32, {5}).as<float>()[behind] = 0;
           }
         },
-        "wrote behind its output");
+        "wrote beyond its output");
   }
 }
 

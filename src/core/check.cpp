@@ -10,7 +10,8 @@ void throw_error(ErrorCode code, std::string message) {
   constexpr size_t most = 1000;
   if (message.size() > most) {
     size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80) --end;  // no half of a UTF-8 character
+    // do not cut within a UTF-8 character
+    while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80) --end;
     message.replace(end, std::string::npos, "...");
   }
   constexpr char hex[] = "0123456789abcdef";

@@ -9,12 +9,12 @@
 namespace statera {
 
 namespace {
-// A line of /proc/self/mountinfo: which folder of a file system is seen where.
+// A line of /proc/self/mountinfo: which folder of a file system is mounted where.
 struct Mount {
   std::string root, point, type, options;
 };
 
-std::string unescaped(const std::string& path) {  // a space is \040
+std::string unescaped(const std::string& path) {  // the file writes a space as \040
   std::string plain;
   for (size_t i = 0; i < path.size(); ++i)
     if (path[i] == '\\' && i + 3 < path.size()) {
@@ -49,7 +49,7 @@ bool listed(const std::string& names, const std::string& name) {
   return ("," + names + ",").find("," + name + ",") != std::string::npos;
 }
 
-// The group that /proc/self/cgroup ("4:memory:/a/b", v2: "0::/a/b") names for a controller; "" where it names none.
+// The group that /proc/self/cgroup names for a controller ("4:memory:/a/b"; v2: "0::/a/b"); "" if there is none.
 std::string group_of(const std::string& root, bool second, const std::string& controller) {
   std::ifstream file(root + "/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
@@ -61,10 +61,10 @@ std::string group_of(const std::string& root, bool second, const std::string& co
   return {};
 }
 
-// The folders of a group and of those above it, as far as this mount shows them.
+// The folders of a group and its ancestors, as far as this mount shows them.
 std::vector<std::string> folders(const std::string& root, const Mount& mount, std::string group) {
   const std::string above = mount.root == "/" ? "" : mount.root;
-  // In a namespace of its own the group's name may not begin with the mount's root: then the mount shows the group
+  // In a cgroup namespace the group's name may not begin with the root of the mount. Then the mount shows the group
   // itself.
   const bool below = group.starts_with(above) && (group.size() == above.size() || group[above.size()] == '/') &&
                      group.find("/..") == group.npos;
@@ -78,7 +78,7 @@ std::vector<std::string> folders(const std::string& root, const Mount& mount, st
   return all;
 }
 
-// A limit as v2 ("max", "1048576") and v1 ("-1", and the largest number of pages) write it.
+// Reads a limit as v2 ("max", "1048576") or v1 ("-1", or the largest number of pages) writes it.
 double limit(const std::string& path) {
   const std::string word = first_word(path);
   const double value = leading_number(word).first;
@@ -91,7 +91,7 @@ void add_memory(const std::string& folder, bool second, GroupLimits& limits) {
   if (std::isinf(most)) return;
   const double used =
       leading_number(first_word(folder + (second ? "/memory.current" : "/memory.usage_in_bytes"))).first;
-  double cached = 0;  // pages of files count as used, and are given up for any other use
+  double cached = 0;  // cached pages of files count as used, but the system gives them up for any other use
   for (const std::string list : {"inactive_file ", "active_file "})
     cached += number_after(folder + "/memory.stat", (second ? "" : "total_") + list, 0);
   limits.memory_bytes = std::min(limits.memory_bytes, most);

@@ -21,7 +21,7 @@ Precision precision_named(const std::string& name) {
 Device Device::cpu(CpuOptions options) {
   apply_environment_isa();
   require(options.threads >= 0 && options.threads <= 1024, ErrorCode::device,
-          "[device] expected 1 to 1024 threads (0: one a core), got ", options.threads);
+          "[device] expected 1 to 1024 threads (0: one per core), got ", options.threads);
   Device device;
   device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : usable_cores());
   device.kernels_ = options.kernels;

@@ -17,10 +17,12 @@ namespace statera {
 InputFile InputFile::open(const std::string& path) {
   InputFile result;
   result.path_ = path;
-  result.file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not wait for its writer
+  // O_NONBLOCK: opening a pipe must not wait for its writer
+  result.file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   require(result.file_ >= 0, ErrorCode::io, path, ": cannot open: ", std::strerror(errno));
   struct stat status;
-  const int told = ::fstat(result.file_, &status);  // before errno is read: the arguments of a call have no order
+  // before errno is read, since arguments of a call are evaluated in any order
+  const int told = ::fstat(result.file_, &status);
   require(told == 0, ErrorCode::io, path, ": cannot read: ", std::strerror(errno));
   require(!S_ISDIR(status.st_mode), ErrorCode::io, path, ": expected a file, got a folder");
   require(S_ISREG(status.st_mode), ErrorCode::io, path, ": expected a regular file, got a pipe or device");

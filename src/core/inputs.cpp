@@ -28,7 +28,7 @@ Inputs& inputs() {
   return all;
 }
 
-// Nothing for what is not there or is no plain file.
+// Empty if it does not exist or is not a plain file.
 std::optional<Identity> identity(int folder, const char* name, int flags) {
   struct statx found = {};
   if (::statx(folder, name, flags, STATX_TYPE | STATX_INO | STATX_BTIME, &found) != 0 || !S_ISREG(found.stx_mode))

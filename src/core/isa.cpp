@@ -1,4 +1,4 @@
-// Which instruction set the fast kernels run on, and how to forbid the better ones.
+// Which instruction set the fast kernels use, and how to forbid better ones.
 #include <cstdlib>
 #include <string>
 
@@ -30,9 +30,9 @@ void apply(int64_t allowed) {
 }  // namespace
 
 void apply_environment_isa() {
-  static const bool applied = [] {  // after a throw the next call tries again
+  static const bool applied = [] {  // if this throws, the next call tries again
     if (const char* name = std::getenv("STATERA_ISA"); name && *name) apply(allowed_from(name));
-    // else the first kernel's pointer is Highway's chooser, 14 us a call
+    // otherwise the pointer of a kernel is at first Highway's chooser, which takes 14 us per call
     else
       hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     return true;

@@ -96,7 +96,7 @@ double process_age_seconds() {
   std::ifstream file("/proc/self/stat");
   std::string stat;
   std::getline(file, stat);
-  const size_t name_end = stat.rfind(')');  // the name may hold spaces
+  const size_t name_end = stat.rfind(')');  // the name may contain spaces
   if (name_end == std::string::npos) return 0;
   std::istringstream fields(stat.substr(name_end + 1));
   std::string ticks_text;

@@ -14,13 +14,13 @@ struct Machine {
   double load = 0;                                  // average number of runnable processes over the last minute
 
   void visit(FieldVisitor& v) {
-    v.field("cpu", cpu, "model");
-    v.field("cores", cores, "that this process may use");
-    v.field("memory_bytes", memory_bytes, "that this process may use; 0: unknown");
-    v.field("l1_bytes", l1_bytes, "first data cache");
-    v.field("l2_bytes", l2_bytes, "second cache");
-    v.field("l3_bytes", l3_bytes, "third cache, which cores may share");
-    v.field("load", load, "mean of runnable processes over the last minute");
+    v.field("cpu", cpu, "model of the CPU");
+    v.field("cores", cores, "cores that this process may use");
+    v.field("memory_bytes", memory_bytes, "memory that this process may use; 0: unknown");
+    v.field("l1_bytes", l1_bytes, "size of the first-level data cache");
+    v.field("l2_bytes", l2_bytes, "size of the second-level cache");
+    v.field("l3_bytes", l3_bytes, "size of the third-level cache, which cores may share");
+    v.field("load", load, "average number of runnable processes over the last minute");
   }
 };
 Machine this_machine();

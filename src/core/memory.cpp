@@ -7,7 +7,7 @@
 
 #include "core/slabs.hpp"
 
-// Under AddressSanitizer all of it comes from the heap, which that watches.
+// Under AddressSanitizer all memory comes from the heap, which it watches.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define __SANITIZE_ADDRESS__
@@ -26,18 +26,17 @@ constexpr size_t line = 64;
 constexpr size_t round_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 std::atomic<int64_t> calls{0};
 
-// The line before what is handed out.
+// The cache line before the memory that is handed out.
 struct Header {
-  size_t mapped = 0;   // bytes that the system gave; 0: from the heap or a slab
-  Slabs::Piece piece;  // with a size: counted there
+  size_t mapped = 0;   // bytes mapped from the system; 0: from the heap or a slab
+  Slabs::Piece piece;  // if it has a size, Slabs counts it
 };
 static_assert(sizeof(Header) <= line);
 
 #if defined(STATERA_MAPS_MEMORY)
 constexpr size_t huge_page = Slabs::huge_page;
 
-// Whole pages, from the system and back to it; null if it has none. In the heap, pieces that begin at a multiple of 2
-// MiB leave gaps.
+// Maps whole pages from the system; null if it has none. On the heap, allocations aligned to 2 MiB would leave gaps.
 void* map(size_t bytes) {
   void* all = mmap(nullptr, bytes + huge_page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (all == MAP_FAILED) return nullptr;
@@ -46,15 +45,15 @@ void* map(size_t bytes) {
   if (before > 0) munmap(begin, before);
   begin += before;
   munmap(begin + bytes, huge_page - before);
-  // Whole huge pages only, so that a piece never takes more than it asked for. A system without them refuses, and small
-  // ones do as well.
+  // Huge pages only where they lie wholly within the allocation, so that it never takes more memory than asked for. The
+  // system may refuse; small pages work as well.
   static_cast<void>(madvise(begin, bytes / huge_page * huge_page, MADV_HUGEPAGE));
   return begin;
 }
 void unmap(void* begin, size_t bytes) { munmap(begin, bytes); }
 
 Slabs& slabs() {
-  static Slabs* all = new Slabs(map, unmap);  // never destroyed: tensors may be static
+  static Slabs* all = new Slabs(map, unmap);  // never destroyed, since tensors may be static
   return *all;
 }
 #endif
@@ -98,7 +97,7 @@ int64_t memory_calls() noexcept { return calls.load(std::memory_order_relaxed); 
 
 Memory allocate_memory(size_t bytes) {
   calls.fetch_add(1, std::memory_order_relaxed);
-  if (bytes > std::numeric_limits<size_t>::max() / 2) throw std::bad_alloc();  // so that no sum runs over
+  if (bytes > std::numeric_limits<size_t>::max() / 2) throw std::bad_alloc();  // so that no sum overflows
   void* begin = from_somewhere(line + bytes);
   if (!begin) throw std::bad_alloc();
   return Memory(static_cast<char*>(begin) + line);

@@ -24,7 +24,7 @@ double FmaChains(int64_t iterations) {
   return 2.0 * chains * static_cast<double>(hn::Lanes(d)) * static_cast<double>(iterations);
 }
 
-// Four streams at once, two vectors each: one alone does not keep enough cache lines on their way.
+// Reads four streams at once, two vectors each. One stream does not keep enough cache lines in flight.
 float SumOf(const float* HWY_RESTRICT x, int64_t count) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -59,7 +59,7 @@ __attribute__((target("avx512f,avx512vl,avx512bw,avx512bf16"))) double dot_chain
   constexpr int chains = 12;
   __m512 acc[chains];
   for (int i = 0; i < chains; ++i) acc[i] = _mm512_set1_ps(static_cast<float>(i));
-  // small: the sums stay finite
+  // small, so that the sums stay finite
   const __m512bh x = (__m512bh)_mm512_set1_epi16(0x3c00), y = (__m512bh)_mm512_set1_epi16(0x3c00);
   for (int64_t n = 0; n < iterations; ++n)
 #pragma GCC unroll 12

@@ -12,7 +12,7 @@ struct FreePiece {
   FreePiece* next;
 };  // lies in the piece
 
-// The fewest huge pages that leave at most a sixteenth unused, or eight.
+// The smallest number of huge pages that leaves at most a sixteenth unused, at most eight.
 size_t slab_bytes(size_t piece) {
   size_t bytes = huge_page;
   while (bytes < most_pages * huge_page && (bytes < piece || bytes % piece > bytes / 16)) bytes += huge_page;
@@ -22,16 +22,16 @@ size_t slab_bytes(size_t piece) {
 
 struct Slabs::Slab {
   char* begin = nullptr;
-  size_t fresh = 0, used = 0;  // bytes that were never handed out begin there; pieces in use
+  size_t fresh = 0, used = 0;  // fresh: offset of the bytes that were never handed out; used: number of pieces in use
   FreePiece* free = nullptr;
 };
 
 struct Slabs::Size {
   explicit Size(size_t bytes) : piece(bytes), slab(slab_bytes(bytes)) {}
   size_t piece, slab;
-  size_t elsewhere = 0;  // pieces
+  size_t elsewhere = 0;  // number of pieces outside the slabs
   std::vector<std::unique_ptr<Slab>> slabs;
-  std::vector<Slab*> with_room;  // the last one is filled first
+  std::vector<Slab*> with_room;  // slabs with room; the last one is filled first
 };
 
 Slabs::Slabs(Map map, Unmap unmap) : map_(map), unmap_(unmap) {}
@@ -50,7 +50,7 @@ Slabs::Piece Slabs::take(size_t bytes) {
     const bool many = (size.elsewhere + 1) * size.piece > size.slab || !size.slabs.empty();
     auto slab = many ? std::make_unique<Slab>() : nullptr;
     size.slabs.reserve(size.slabs.size() + 1);
-    size.with_room.reserve(size.slabs.size() + 1);  // so that giving back needs no memory
+    size.with_room.reserve(size.slabs.size() + 1);  // reserved here so that give_back() allocates nothing
     if (slab) slab->begin = static_cast<char*>(map_(size.slab));
     if (!slab || !slab->begin) {
       ++size.elsewhere;
@@ -81,7 +81,8 @@ void Slabs::give_back(const Piece& piece) noexcept {
     slab.free = new (piece.begin) FreePiece{slab.free};
     --slab.used;
     if (was_full) size.with_room.push_back(&slab);
-    // One with room stays while others are in use, so that a number that goes up and down by one maps nothing.
+    // One empty slab stays while others are in use, so that a count that goes up and down by one does not map and
+    // unmap.
     if (slab.used == 0 && size.with_room.size() > 1) remove(size, slab);
   } else {
     --size.elsewhere;

@@ -61,7 +61,7 @@ Tensor::Tensor(DType dtype, const Shape& shape) {
     require(dim >= 0 && !__builtin_mul_overflow(most, std::max<int64_t>(dim, 1), &most) && most < int64_t{1} << 62,
             ErrorCode::shape, "[tensor] impossible shape ", shape);
   const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
-  // kernels may read a full vector behind the last element, never write there
+  // kernels may read a full vector after the last element, but never write there
   const size_t rounded = (bytes + 63) / 64 * 64 + 64;
   memory_.reset(allocate_memory(rounded).release());
   std::memset(memory_.get(), 0, rounded);

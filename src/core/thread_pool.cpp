@@ -19,7 +19,7 @@ void relax() {
   asm volatile("yield");
 #endif
 }
-// about 50 microseconds: longer than the gap between two kernels, shorter than a nap is worth
+// about 50 microseconds: longer than the gap between two kernels, short enough that sleeping would not pay
 constexpr int spins_before_sleep = 4000;
 }  // namespace
 
@@ -75,7 +75,7 @@ void ThreadPool::work(int worker) {
 
 void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
   if (tasks <= 0) return;
-  const FlushDenormals flush;  // as the workers do, so that a task gives the same bits wherever it runs
+  const FlushDenormals flush;  // the workers do it too, so a task gives the same bits on any thread
   if (tasks == 1 || work < worth_sharing || threads_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
     for (int64_t task = 0; task < tasks; ++task) body(task, 0);
     return;
@@ -99,7 +99,7 @@ void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
 
 void ThreadPool::run_in_order(int64_t tasks, Body body, int64_t work) {
   const int64_t count = std::min(tasks, shares());
-  // the larger ones come first
+  // the larger shares come first
   const auto first = [&](int64_t share) { return tasks / count * share + std::min(share, tasks % count); };
   run(
       count,

@@ -25,8 +25,9 @@ namespace {
 
 size_t memory_limit() { return static_cast<size_t>(std::min(usable_memory_bytes() / 2, 4e18)); }
 
-// The files below a folder. Links are followed behind all that is no link, and what has several names is read once: a
-// link may lead back to where the walk was. What statera wrote is no data: a list names it, or it says so itself.
+// The files below a folder. Links are followed after everything that is not a link, and a file with several names is
+// read once, since a link may lead back to a folder that was visited. Files that statera wrote are left out: a list
+// names them, or their contents say so.
 class Walk {
  public:
   explicit Walk(const std::string& folder) {
@@ -35,9 +36,9 @@ class Walk {
     std::sort(files.begin(), files.end());
   }
   std::vector<std::string> files;
-  int64_t hidden = 0;  // files and folders; not those inside of such a folder
-  int64_t again = 0;   // further names, links of either kind, of what is read already
-  // how many files, by the folder of their list, or else by the one that they stand in
+  int64_t hidden = 0;  // hidden files and folders; not what is inside such a folder
+  int64_t again = 0;   // further names (links of either kind) of files that are read already
+  // number of files, by the folder of their list, or by the one that they are in
   std::map<std::string, int64_t> left_out;
 
  private:
@@ -48,7 +49,7 @@ class Walk {
     const bool found = stat(path.c_str(), &info) == 0;
     const int error = errno;
     require(found, ErrorCode::io, "[data] cannot read ", printable(path), ": ", strerror(error),
-            error == ENOENT || error == ELOOP ? " (a link that leads nowhere? mend it or remove it)"
+            error == ENOENT || error == ELOOP ? " (a link that leads nowhere? fix it or remove it)"
                                               : " (may this user read it?)");
     return {info.st_dev, info.st_ino};
   }
@@ -61,7 +62,7 @@ class Walk {
     }
     for (const std::string& name : own_files(folder)) written_.emplace((fs::path(folder) / name).string(), folder);
     std::error_code error, ignored;
-    // in the order of their names: of several names of one file the first is read
+    // in the order of names, so that of several names of one file the first is read
     std::set<fs::directory_entry> entries;
     for (fs::directory_iterator it(folder, error); !error && it != fs::directory_iterator(); it.increment(error))
       entries.insert(*it);
@@ -73,7 +74,7 @@ class Walk {
       }
       if (const auto list = written_.find(path); list != written_.end()) {
         if (!entry.is_regular_file(ignored)) continue;
-        seen_.insert(identity(path));  // not by the name of a link either
+        seen_.insert(identity(path));  // so that it is not read under the name of a link either
         ++left_out[list->second];
       } else if (entry.is_symlink(error))
         links_.insert(path);
@@ -105,7 +106,7 @@ class Walk {
       files.push_back(path);
   }
 
-  // A folder's pipe would be waited for, and what a device gives has no end.
+  // A pipe in a folder would be waited for, and a device has no end.
   static void check_kind(const std::string& path) {
     std::error_code ignored;
     require(std::filesystem::is_regular_file(path, ignored), ErrorCode::io, "[data] ", printable(path),
@@ -115,7 +116,7 @@ class Walk {
 
   std::set<Identity> seen_;
   std::set<std::string> links_;
-  // by statera, in the folders so far, and the folder of the list that says so
+  // files that statera wrote, in the folders visited so far -> the folder of the list that names them
   std::map<std::string, std::string> written_;
 };
 
@@ -132,7 +133,7 @@ struct ByteSource::Reader {
   std::vector<std::string> left_out;
   size_t left = memory_limit();
   Reading reading;
-  double seconds;  // that it has
+  double seconds;  // time limit for reading
 
   explicit Reader(const ReadOptions& options)
       : reading{.often = options.often, .most = static_cast<size_t>(std::max<int64_t>(options.bytes, 0))},
@@ -156,7 +157,7 @@ struct ByteSource::Reader {
     if (fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode)) memory->files.emplace(info.st_dev, info.st_ino);
   }
 
-  // Whether there is no more time for this input.
+  // Whether the time is up for this input.
   bool too_late(const std::string& path) {
     if (reading.cut.empty() && reading.begun && reading.time_is_up()) reading.cut = printable(path);
     return !reading.cut.empty();
@@ -174,7 +175,7 @@ struct ByteSource::Reader {
       ~Descriptor() {
         if (value >= 0) close(value);
       }
-      // a pipe must not wait for its writer here
+      // O_NONBLOCK: opening a pipe must not wait for its writer
     } opened{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
     const int error = errno;
     require(opened.value >= 0, ErrorCode::io, "[data] cannot read ", printable(path), ": ", strerror(error),

@@ -292,7 +292,7 @@ TEST_F(ByteSourceTest, ZerosMayFollowAGzipFileAndNothingElse) {
   for (const size_t zeros : {1, 511, 200'000})
     EXPECT_EQ(text(ByteSource(write("padded.gz", one + std::string(zeros, '\0'))).document(0)), "text");
   for (const std::string& behind : {std::string("x"), std::string(3, '\0') + "x", std::string(3, '\0') + one})
-    EXPECT_CONTAINS(error_of(write("padded.gz", one + behind)), "behind its packed data");
+    EXPECT_CONTAINS(error_of(write("padded.gz", one + behind)), "after its packed data");
 }
 
 // A few bytes that become many: the room for them ends in the middle.

@@ -26,7 +26,7 @@ ByteStream::ByteStream(ByteSource source, const ByteStreamOptions& options)
   const int64_t rows = options.order == Order::sweep ? std::min(batch * length, bytes) : batch * length;
   inputs_.ids.reserve(static_cast<size_t>(rows));
   targets_.reserve(static_cast<size_t>(rows));
-  inputs_.start.reserve(static_cast<size_t>(rows));  // documents may be as short as a byte
+  inputs_.start.reserve(static_cast<size_t>(rows));  // a document may have a single byte
   inputs_.offsets.reserve(static_cast<size_t>(rows) + 1);
 }
 
@@ -87,7 +87,8 @@ void ByteStream::random_windows(int64_t step) {
   }
 }
 
-// A lane is not a multiple of `length`: each pass leaves out some bytes at its ends, others each time.
+// The length of a lane is usually no multiple of `length`: each pass leaves out some bytes at its ends, other ones each
+// time.
 void ByteStream::lanes(int64_t step) {
   const int64_t lane = source_.bytes() / options_.batch, pass = step / steps(), done = step % steps() * options_.length;
   const int64_t spare = lane - steps() * options_.length;

@@ -25,8 +25,8 @@ namespace {
 
 enum class Packing { none, gzip, xz, zstd, other };
 
-// How packed data begin; '?' is any byte. Those of `other` are named and refused: packed bytes would be learned as they
-// are, and a model learns nothing from them.
+// How packed data begin; '?' is any byte. Those of `other` are refused by name: a model that trained on packed bytes
+// would learn nothing.
 struct Packer {
   std::string_view begin, name;
   Packing packing;
@@ -47,7 +47,7 @@ constexpr Packer packers[] = {
     {"\x1f\x9d\x90"sv, "compress", Packing::other},
     {"\x5d\x00\x00??\xff\xff\xff\xff\xff\xff\xff\xff"sv, "lzma", Packing::other},
     {"?\x2a\x4d\x18"sv, "zstd or lz4, with a frame before the data",
-     Packing::other},  // pzstd writes one; libarchive does not skip it
+     Packing::other},  // written by pzstd; libarchive does not skip it
 };
 constexpr size_t longest_begin = 13;
 constexpr Packer plain = {"", "", Packing::none};
@@ -67,8 +67,8 @@ const Packer& packer_of(std::span<const uint8_t> bytes) {
        printable(why ? why : "no reason given"), "): fetch or pack it again");
 }
 
-// What a regular file holds from here to its end; nothing where the descriptor is of anything else. Files of the system
-// may say 0.
+// How many bytes a regular file has from the current position to its end; 0 for anything else. Files of the system may
+// say 0.
 size_t bytes_to_come(int descriptor) {
   struct stat info {};
   if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) return 0;
@@ -76,14 +76,13 @@ size_t bytes_to_come(int descriptor) {
   return here >= 0 && here < info.st_size ? static_cast<size_t>(info.st_size - here) : 0;
 }
 
-// A descriptor in pieces. A regular file ends where it did when it was opened: what is written to it meanwhile is not
-// read.
+// Reads a descriptor in pieces. A regular file ends where it ended when it was opened; later additions are not read.
 class Pieces {
  public:
   Pieces(int descriptor, const std::string& path, Reading& reading)
       : descriptor_(descriptor), path_(path), reading_(reading), size_(bytes_to_come(descriptor)) {}
 
-  // 0 at the end, and where the time is up.
+  // Returns 0 at the end, and when the time is up.
   size_t read(std::span<uint8_t> to) {
     if (size_ > 0) to = to.first(std::min(to.size(), size_ - done_));
     if (to.empty()) return 0;
@@ -98,15 +97,15 @@ class Pieces {
       return static_cast<size_t>(got);
     }
   }
-  size_t size() const { return size_; }  // of a regular file from here on; 0: not known
+  size_t size() const { return size_; }  // size of a regular file from the start position on; 0: unknown
   bool cut() const { return !reading_.cut.empty(); }
-  // Whether these are as many as are wanted: then the data are cut here.
+  // Whether enough bytes have come; if so, notes that the data are cut here.
   bool enough(const ByteBuffer& out) {
     if (out.size() < reading_.most) return false;
     reading_.cut = printable(path_);
     return true;
   }
-  // The first bytes, as many as say how they are packed; next() gives them again.
+  // The first bytes, as many as it takes to tell how they are packed. next() returns them again.
   std::span<const uint8_t> peek() {
     while (peeked_ < longest_begin) {
       const size_t got = read(std::span(piece_).subspan(peeked_));
@@ -121,8 +120,8 @@ class Pieces {
   }
 
  private:
-  // Until there is something to read or the end; false where the time is up. A pipe that nobody has opened yet is
-  // waited for.
+  // Waits until there is something to read or the end; false if the time is up. It also waits for somebody to open the
+  // other end of a pipe.
   bool wait() {
     for (;;) {
       if (reading_.often) reading_.often();
@@ -149,18 +148,18 @@ void check_growth(const ByteBuffer& bytes, size_t limit, const std::string& path
           " MB, and no more of the data is kept in memory: cut it, or give fewer files");
 }
 
-// For the next bytes: more of them the more there are, up to 64 MiB and `most`.
+// Room for the next bytes; it grows with the data, up to 64 MiB and `most`.
 std::span<uint8_t> next_room(ByteBuffer& bytes, size_t most = size_t{1} << 26) {
   most = std::min(most, size_t{1} << 26);
   const std::span<uint8_t> room = bytes.room(std::min(most, std::max(bytes.size(), size_t{1} << 16)));
   return room.first(std::min(room.size(), most));
 }
 
-// Each member's CRC-32 and length must hold: zlib checks them. Zeros may follow the last one, as a tape pads a file.
+// Reads gzip. zlib checks the CRC-32 and the length of each member. Zeros may follow the last one, as on tapes.
 void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& out) {
   struct Stream : z_stream {
     Stream() : z_stream{} {
-      if (inflateInit2(this, 15 + 16) != Z_OK) throw std::bad_alloc();  // gzip alone
+      if (inflateInit2(this, 15 + 16) != Z_OK) throw std::bad_alloc();  // gzip only
     }
     ~Stream() { inflateEnd(this); }
   } stream;
@@ -174,7 +173,7 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
       piece = {data, piece.end()};
       if (piece.empty()) continue;
       require(!padded && piece[0] == 0x1f, ErrorCode::io, "[data] ", printable(path),
-              " holds something behind its packed data that is not packed by gzip: "
+              " holds something after its packed data that is not packed by gzip: "
               "cut that off, or pack it again");
       inflateReset(&stream);
       inside = true;
@@ -196,7 +195,7 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
   if (inside && !in.cut()) damaged(path, "unexpected end of file");
 }
 
-// The window that the first frame of zstd data asks its reader to keep; 0 where it does not say.
+// The window size that the first frame of zstd data asks for; 0 if it does not say.
 uint64_t zstd_window(std::span<const uint8_t> begin) {
   constexpr uint8_t single_segment = 0x20;
   if (begin.size() < 6 || (begin[4] & single_segment) != 0) return 0;
@@ -204,7 +203,7 @@ uint64_t zstd_window(std::span<const uint8_t> begin) {
   return base + base / 8 * (begin[5] & 7);
 }
 
-// xz and zstd through libarchive, whose readers check every checksum of these two.
+// Reads xz and zstd through libarchive, which checks every checksum of the two.
 class Archive {
  public:
   Archive(Pieces& in, const Packer& packer, const std::string& path)
@@ -221,7 +220,7 @@ class Archive {
     check(packer_.packing == Packing::xz ? archive_read_support_filter_xz(a) : archive_read_support_filter_zstd(a));
     check(archive_read_support_format_raw(a));
     check(archive_read_support_format_empty(a));
-    const int opened = archive_read_open(a, this, nullptr, give_piece, nullptr);  // this unpacks already
+    const int opened = archive_read_open(a, this, nullptr, give_piece, nullptr);  // this class unpacks already
     if (in_.cut() && !error_ && opened < ARCHIVE_OK) return;
     check(opened);
     archive_entry* entry = nullptr;
@@ -229,7 +228,7 @@ class Archive {
     if ((first == ARCHIVE_EOF || in_.cut()) && !error_) return;
     check(first);
     require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", printable(path_),
-            " is packed more than once: unpack it first");  // the reader of the file is one
+            " is packed more than once: unpack it first");  // the reader of the file itself counts as one filter
     for (;;) {
       const std::span<uint8_t> room = next_room(out);
       const la_ssize_t got = archive_read_data(a, room.data(), room.size());
@@ -244,7 +243,7 @@ class Archive {
 
  private:
   static la_ssize_t give_piece(archive* a, void* self_,
-                               const void** piece) {  // no exception may pass through libarchive
+                               const void** piece) {  // exceptions must not pass through libarchive
     auto* self = static_cast<Archive*>(self_);
     try {
       const std::span<const uint8_t> next = self->in_.next();
@@ -295,7 +294,7 @@ void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& ou
           " bytes): is it a log that is rotated? Try again, or give a copy");
 }
 
-// Reads by `body` into what it returns.
+// Calls `body` to fill the buffer that it returns.
 template <class Body>
 ByteBuffer in_memory(const std::string& path, Body body) {
   ByteBuffer bytes;

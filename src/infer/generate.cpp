@@ -8,13 +8,13 @@
 namespace statera {
 
 namespace {
-// The text so far, up to where a stop string may still begin.
+// Holds back the end of the text while it may be the beginning of a stop string.
 class StopFilter {
  public:
   explicit StopFilter(const std::vector<std::string>& stops) : stops_(stops) {}
   bool stopped() const { return stopped_; }
 
-  // Appends to `out` what is certain to come before any stop string.
+  // Appends to `out` what certainly comes before any stop string.
   void push(std::string_view text, std::string& out) {
     held_ += text;
     size_t found = std::string::npos;
@@ -26,7 +26,7 @@ class StopFilter {
       held_.clear();
       return;
     }
-    size_t keep = 0;  // the longest end of held_ that begins a stop string
+    size_t keep = 0;  // the longest end of held_ with which a stop string begins
     for (const std::string& stop : stops_)
       for (size_t n = std::min(stop.size(), held_.size()); n > keep; --n)
         if (held_.compare(held_.size() - n, n, stop, 0, n) == 0) keep = n;
@@ -41,7 +41,7 @@ class StopFilter {
   bool stopped_ = false;
 };
 
-// The characters at the beginning of `text` that fit into so many bytes.
+// The characters at the beginning of `text` that fit into `bytes`.
 std::string_view fitting(std::string_view text, size_t bytes) {
   if (text.size() <= bytes) return text;
   while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
@@ -68,7 +68,7 @@ int64_t generate(const Model& model, std::string_view prompt, const GenerateOpti
   std::string characters, piece;
   int64_t bytes = 0;
   bool going = options.max_bytes > 0;
-  // U+FFFD takes three bytes for one of the model's, so the text may be full before max_bytes steps
+  // U+FFFD takes three bytes for one byte of the model, so the text may be full before max_bytes steps.
   const auto emit = [&] {
     const std::string_view whole = fitting(piece, static_cast<size_t>(options.max_bytes - bytes));
     bytes += static_cast<int64_t>(whole.size());

@@ -47,7 +47,7 @@ int32_t Sampler::operator()(std::span<const float> logits) {
   if (options_.temperature > 0) {
     size_t n = candidates_.size();
     if (options_.top_k > 0) n = std::min(n, static_cast<size_t>(options_.top_k));
-    const auto weight = [&](size_t i) {  // relative to the likeliest one
+    const auto weight = [&](size_t i) {  // relative to the most likely id
       return std::exp((static_cast<double>(candidates_[i].logit) - static_cast<double>(candidates_[0].logit)) /
                       static_cast<double>(options_.temperature));
     };

@@ -16,7 +16,7 @@
 namespace statera {
 
 namespace {
-// A long prompt is read in slices of about so many positions, so that scratch memory does not grow with it.
+// A long prompt is read in slices of about this many positions, so that scratch memory does not grow with it.
 constexpr int64_t most_of_a_slice = 512;
 constexpr int64_t usual_rewind = 256;
 }  // namespace
@@ -32,7 +32,7 @@ struct Session::Impl {
   int64_t position = 0;
   bool warned = false;
   Arena scratch;
-  std::deque<std::shared_ptr<const Snapshot::Data>> kept;  // ascending positions
+  std::deque<std::shared_ptr<const Snapshot::Data>> kept;  // in ascending order of positions
   std::deque<int32_t> history;                             // the ids since the first of them
   int64_t history_begin = 0;
 
@@ -40,12 +40,12 @@ struct Session::Impl {
     return std::make_shared<const Snapshot::Data>(Snapshot::Data{state, logits, position, 0});
   }
 
-  // Positions to the end of the slice. Slices end where all chunks of the model do, so that the cut changes no bit.
+  // Positions to the end of the slice. Slices end where the chunks of all layers end, so that the cut changes no bit.
   size_t rest_of_slice() const {
     const int64_t slice = on_grid(most_of_a_slice);
     return static_cast<size_t>(slice - state.position() % slice);
   }
-  // About so many positions: the largest multiple of the grid that is no more, or the grid.
+  // The largest multiple of the grid that is at most `positions`, and at least one grid length.
   int64_t on_grid(int64_t positions) const {
     return state.layout().grid * std::max<int64_t>(1, positions / state.layout().grid);
   }
@@ -53,7 +53,7 @@ struct Session::Impl {
 
   Exec exec(Arena& memory) const { return {model.device().pool(), memory, model.device().kernels()}; }
 
-  // Runs rows through the model; `out` as LanguageModel::advance wants it.
+  // Runs rows through the model. `out` is the `logits` of LanguageModel::advance.
   void advance(std::span<const int32_t> ids, const View& out) {
     const int32_t offsets[] = {0, static_cast<int32_t>(ids.size())};
     const int64_t start[] = {state.position()};
@@ -67,7 +67,7 @@ struct Session::Impl {
     copy(row, View(logits.data(), DType::f32, row.shape));
   }
 
-  // Whether these may be read, before anything is, so that what does not fit changes nothing.
+  // Throws if these ids cannot be read. Called before anything changes.
   void check(std::span<const int32_t> ids) const {
     const int64_t vocab = model.config().vocab_size;
     for (int32_t id : ids)
@@ -76,7 +76,7 @@ struct Session::Impl {
     model.layers().input().require_positions(state.position() + begin + static_cast<int64_t>(ids.size()));
   }
 
-  // Reads ids in slices; the logits of the last one are kept. `begin` is not among the ids.
+  // Reads ids in slices and keeps the logits of the last one. `begin` is not among the ids.
   void read(std::span<const int32_t> ids) {
     const int64_t vocab = model.config().vocab_size;
     check(ids);
@@ -99,8 +99,8 @@ struct Session::Impl {
     return static_cast<size_t>(rewind_every() - state.position() % rewind_every());
   }
 
-  // One id for each of several sessions of one model, in one call; the scratch memory is the first one's. They have not
-  // moved() yet.
+  // Reads one id per session, for several sessions of one model, in one call. Uses the scratch memory of the first one.
+  // The caller must call moved() afterwards.
   static void read_together(std::span<Impl* const> sessions, std::span<const int32_t> ids) {
     const Impl& first = *sessions.front();
     Arena& scratch = sessions.front()->scratch;
@@ -121,7 +121,7 @@ struct Session::Impl {
     for (int64_t s = 0; s < n; ++s) sessions[static_cast<size_t>(s)]->read_row(rows.row_range(s, 1));
   }
 
-  // Throws shape if two of them are one.
+  // Throws ErrorCode::shape if a session occurs twice.
   static void check_distinct(std::span<Impl* const> sessions) {
     Arena& scratch = sessions.front()->scratch;
     const ArenaScope scope(scratch);
@@ -136,7 +136,7 @@ struct Session::Impl {
          " of the sessions to advance are one session, which reads one id in a call; take a fork, or a second call");
   }
 
-  // Those that stand at the start of a model with `begin` read it.
+  // Lets the sessions that are at the start read `begin`, if the model has it.
   static void start_if_new(std::span<Impl* const> sessions) {
     const ModelConfig& config = sessions.front()->model.config();
     if (!config.begin) return;
@@ -162,7 +162,7 @@ struct Session::Impl {
     if (state.position() % rewind_every() == 0) keep_snapshot();
   }
 
-  // Behind everything that moves the session, since the caller's function may throw.
+  // Call it after everything else, since the user's function may throw.
   void warn_if_past_context() {
     const int64_t context = model.config().context;
     if (warned || context == 0 || state.position() <= context) return;
@@ -338,7 +338,7 @@ void Session::rewind(int64_t position) {
           s.kept.empty() ? s.position : s.kept.front()->position, "; raise rewind_bytes");
   s.kept.erase(later, s.kept.end());
   const int64_t base = from_start ? 0 : s.kept.back()->position;
-  if (base < s.history_begin) {  // to 0, which needs no history
+  if (base < s.history_begin) {  // position 0 needs no history
     s.forget_history();
     s.history_begin = 0;
   }

@@ -1,5 +1,5 @@
-// Snapshots on disk: a safetensors file with the tensors of every layer's state and the logits; in its metadata the
-// position and the fingerprint of the model, since under other weights the same numbers mean nothing.
+// Snapshots on disk: a safetensors file with the tensors of all states and the logits. The metadata hold the position
+// and the fingerprint of the model, since the numbers mean nothing to another model.
 #include <algorithm>
 #include <charconv>
 #include <set>
@@ -14,8 +14,8 @@
 namespace statera {
 
 namespace {
-// Before 4, names were of layers and not of their parts: layers.3.k for layers.3.mixer.k, and the first block of each
-// layer stood in the file, which is determined. 2 had no checksum.
+// Before format 4, names had the layer only (layers.3.k for layers.3.mixer.k), and the file held the first block of
+// each layer, which follows from the position. Format 2 had no checksum.
 constexpr const char *format = "statera snapshot 4", *format_3 = "statera snapshot 3", *format_2 = "statera snapshot 2";
 constexpr int64_t most_rows = int64_t{1} << 53;
 
@@ -27,7 +27,7 @@ std::string name_before_4(std::string name) {
   return name;
 }
 
-// A file, and which of its tensors were asked for.
+// An open file, and which of its tensors have been asked for.
 class Reader {
  public:
   explicit Reader(const std::string& path) : file_(SafetensorsFile::open(path)) {}
@@ -45,7 +45,7 @@ class Reader {
             ErrorCode::io, path(), ": ", key, " is ", in_quotes(digits), ", not a count");
     return value;
   }
-  // Its values, all finite.
+  // Reads a tensor whose values must all be finite.
   Tensor tensor(const std::string& name, DType dtype, const Shape& shape) {
     const FileTensor& found = file_.at(name);
     require(found.dtype == dtype && found.shape == shape, ErrorCode::io, path(), ": ", name, " is ",
@@ -78,8 +78,8 @@ void check_model(const Reader& file, const Model& model) {
           ": is of another model, or of other weights of this one; load the model that it was made with");
 }
 
-// What a stream leaves behind so many rows is determined: blocks from the first that is still looked at to the last
-// row.
+// Which blocks a state has after `rows` rows is determined: from the first that a query can still see to the last
+// row's.
 void load_slot(Reader& file, const std::string& name, size_t slot, int64_t max_keys, State& state) {
   const StateSlot& declared = state.layout().slots[slot];
   if (!declared.grows) return copy(file.tensor(name, state.dtype(), declared.shape), state.fixed(slot));
@@ -91,7 +91,7 @@ void load_slot(Reader& file, const std::string& name, size_t slot, int64_t max_k
 }  // namespace
 
 void Snapshot::save(const std::string& path) const {
-  std::vector<Tensor> joined;  // keeps the Views alive
+  std::vector<Tensor> joined;  // owns the memory of the Views
   std::vector<NamedView> tensors;
   std::map<std::string, std::string> metadata = {{"format", format},
                                                  {"model", fingerprint_text(data_->model)},

@@ -23,7 +23,7 @@
 namespace statera {
 
 namespace {
-const char* mend(int error) {
+const char* fix(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
@@ -44,8 +44,8 @@ const char* mend(int error) {
 // "a/b" -> "a/"; "b" -> "".
 std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
-// What a killed process left beside its file: no living one holds it, it has no other name, and it is empty or says
-// that statera wrote it.
+// Whether a partial file was left by a killed process: nobody holds its lock, it has no other name, and it is empty or
+// says that statera wrote it.
 bool is_left_over(int folder, const std::string& name, int file) {
   struct stat opened, named;
   if (::flock(file, LOCK_EX | LOCK_NB) != 0 || ::fstat(file, &opened) != 0 || !S_ISREG(opened.st_mode) ||
@@ -68,7 +68,7 @@ void remove_left_over(int folder, const Numbered& numbered) {
   }
 }
 
-// N for /proc/self/fd/N, whatever the folder is called on the way there; -1 for any other name.
+// N for /proc/self/fd/N, under whatever path that folder is reached; -1 for any other name.
 int own_descriptor(const std::string& path) {
   char folder[PATH_MAX];
   if (::realpath(folder_of(path).c_str(), folder) == nullptr) return -1;
@@ -81,7 +81,7 @@ int own_descriptor(const std::string& path) {
 }
 }  // namespace
 
-// delegates: the destructor tidies up after a throw
+// delegates to another constructor, so that the destructor runs if this one throws
 AtomicFile::AtomicFile(OutputPlace place, std::function<void()> often) : AtomicFile() {
   place_ = std::move(place);
   often_ = std::move(often);
@@ -90,7 +90,7 @@ AtomicFile::AtomicFile(OutputPlace place, std::function<void()> often) : AtomicF
   refuse_inputs();
 }
 
-// Follows links to what PATH stands for, then opens that or a file beside it.
+// Follows links to the final file, then opens it or a partial file beside it.
 void AtomicFile::open() {
   std::string name = place_.name;
   struct stat found {};
@@ -123,7 +123,7 @@ void AtomicFile::open() {
 
 void AtomicFile::open_in_place(const std::string& name, bool pipe) {
   constexpr useconds_t moment = 20'000;
-  for (;; ::usleep(moment)) {  // until a pipe has a reader
+  for (;; ::usleep(moment)) {  // waits until a pipe has a reader
     file_ = above_standard(::open(name.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (file_ >= 0) break;
     if (errno != EINTR && !(pipe && errno == ENXIO)) fail_with("write", errno);
@@ -139,17 +139,17 @@ void AtomicFile::open_again(int descriptor) {
   if (file_ < 0) fail_with("write", errno);
 }
 
-// The folder is opened once, and all that follows goes by that descriptor.
+// The folder is opened once, and everything after that goes through its descriptor.
 void AtomicFile::open_beside(const std::string& target) {
   std::string folder = folder_of(target);
-  if (place_.held() && !folder.empty()) folder.pop_back();  // with its slash, a link would be followed
+  if (place_.held() && !folder.empty()) folder.pop_back();  // with its trailing slash, a link would be followed
   const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC | (place_.held() ? O_NOFOLLOW : 0);
   beside_ = above_standard(::openat(place_.folder, folder.empty() ? "." : folder.c_str(), flags));
   if (beside_ < 0) fail_with("create", errno);
   const std::string name = target.substr(folder_of(target).size());
   const auto numbered = [&](int i) { return partial_path(name, place_.mark + (i == 1 ? "" : std::to_string(i))); };
   if (!place_.held()) remove_left_over(beside_, numbered);
-  for (int i = 1; file_ < 0; ++i) {  // under a name that nobody has: what stands there may be the user's
+  for (int i = 1; file_ < 0; ++i) {  // under a free name: an existing file may be the user's
     const std::string partial = numbered(i);
     file_ = above_standard(::openat(beside_, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (file_ >= 0)
@@ -161,10 +161,10 @@ void AtomicFile::open_beside(const std::string& target) {
   }
   target_ = name;
   while (::flock(file_, LOCK_EX) != 0 && errno == EINTR) {
-  }  // for refuse_second(); not all file systems have locks
+  }  // for refuse_second(); a file system without locks fails here, and nothing can be done about it
 }
 
-// Throws if `partial` is being written.
+// Throws if another writer is writing `partial`.
 void AtomicFile::refuse_second(const std::string& partial) const {
   struct stat found;
   if (::fstatat(beside_, partial.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode)) return;
@@ -191,7 +191,7 @@ bool AtomicFile::partial_is_ours() const {
 void AtomicFile::keep_mode_and_owner(const struct stat& before) const {
   struct stat now;
   if (::fstat(file_, &now) != 0) fail_with("write", errno);
-  // Who is not root may not give a file away; what he replaces becomes his.
+  // only root may give a file away; otherwise the new file belongs to this user
   if ((now.st_uid != before.st_uid || now.st_gid != before.st_gid) &&
       ::fchown(file_, before.st_uid, before.st_gid) != 0 && errno != EPERM)
     fail_with("write", errno);
@@ -207,7 +207,7 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::fail_with(const char* action, int error) const {
   try {
-    fail(ErrorCode::io, path(), ": cannot ", action, " the file: ", std::strerror(error), mend(error),
+    fail(ErrorCode::io, path(), ": cannot ", action, " the file: ", std::strerror(error), fix(error),
          !partial_.empty() && ::faccessat(place_.folder, place_.name.c_str(), F_OK, 0) == 0
              ? " (what was saved before is still there)"
              : "");
@@ -217,7 +217,7 @@ void AtomicFile::fail_with(const char* action, int error) const {
   }
 }
 
-// How much of `size` can be written without being held up for long. A pipe that takes anything takes PIPE_BUF bytes.
+// How much of `size` can be written without blocking for long. A pipe that is writable takes at least PIPE_BUF bytes.
 size_t AtomicFile::wait_for_room(size_t size) {
   if (!partial_.empty() || !often_) return size;
   pollfd room{file_, POLLOUT, 0};

@@ -11,7 +11,8 @@ namespace statera {
 namespace {
 using nlohmann::json;
 
-// Goes over the text before anything is built from it. (The library's own callback does so too, but in quadratic time.)
+// Checks the text before anything is built from it. The library's own callback could do so too, but takes quadratic
+// time.
 class Limits : public nlohmann::json_sax<json> {
  public:
   explicit Limits(const std::string& where) : where_(where) {}
@@ -21,8 +22,7 @@ class Limits : public nlohmann::json_sax<json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& key) override {
-    require(keys_.back().insert(key).second, ErrorCode::config, where_, ": the key ", in_quotes(key),
-            " stands there twice");
+    require(keys_.back().insert(key).second, ErrorCode::config, where_, ": the key ", in_quotes(key), " occurs twice");
     return true;
   }
   bool null() override { return true; }
@@ -37,7 +37,7 @@ class Limits : public nlohmann::json_sax<json> {
   }
 
  private:
-  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..." without the library's tag
+  // removes the library's tag from "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
   static std::string reason(std::string_view what) {
     if (const size_t tag = what.find("] "); tag != what.npos) what.remove_prefix(tag + 2);
     const std::string text = in_quotes(what, 200);

@@ -30,7 +30,7 @@ class Reader : public FieldVisitor {
   void field(const char* name, int64_t& value, const char*) override {
     const json* j = find(name);
     if (!j) return;
-    constexpr double exact = 9007199254740992;  // 2^53: 1e6 is an integer too
+    constexpr double exact = 9007199254740992;  // 2^53; below it 1e6 is an integer too
     if (j->is_number_unsigned() && j->get<uint64_t>() <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
       value = j->get<int64_t>();
     else if (j->is_number_integer() && !j->is_number_unsigned())
@@ -112,7 +112,7 @@ class Writer : public FieldVisitor {
   void field(const char* name, int64_t& value, const char*) override { object[name] = value; }
   void field(const char* name, double& value, const char*) override { number(name, value, value); }
   void field(const char* name, float& value, const char*) override {
-    double shortest = static_cast<double>(value);  // 0.1, not 0.10000000149011612
+    double shortest = static_cast<double>(value);  // writes 0.1 instead of 0.10000000149011612
     char text[32];
     if (std::isfinite(value)) std::from_chars(text, std::to_chars(text, text + sizeof(text), value).ptr, shortest);
     number(name, static_cast<double>(value), shortest);
@@ -138,7 +138,7 @@ ordered_json to_json(VisitFields visit) {
 }  // namespace
 
 JsonText read_json_file(const std::string& path, double seconds) {
-  // a pipe is not to wait for its writer here, but below
+  // the wait for the pipe's writer comes below
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   require(file >= 0, ErrorCode::io, path, ": cannot open: ", std::strerror(errno));
   note_input(file);

@@ -108,7 +108,7 @@ TEST(JsonFields, NumbersMustFit) {
 }
 
 TEST(JsonFields, BadJson) {
-  EXPECT_EQ(error_of(R"({"d_state": 1, "d_state": 2})"), "the key 'd_state' stands there twice");
+  EXPECT_EQ(error_of(R"({"d_state": 1, "d_state": 2})"), "the key 'd_state' occurs twice");
   EXPECT_EQ(error_of("[1]"), "expected a JSON object, got array");
   error_of("");
   error_of("{\"d_state\": 1");

@@ -44,8 +44,8 @@ std::string list_text(const Names& names) {
   return nlohmann::ordered_json({{"format_version", list_version}, {list_key, names}}).dump(1) + "\n";
 }
 
-// What stands in FOLDER/statera.json; nothing if there is no such file. Throws io for one that this user may not read:
-// it says what is whose.
+// The text of FOLDER/statera.json; empty if there is no such file. Throws ErrorCode::io if this user may not read it,
+// since it says which files are whose.
 std::optional<std::string> list_in(const std::string& path) {
   struct stat found;
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -64,8 +64,8 @@ std::optional<std::string> list_in(const std::string& path) {
   return text;
 }
 
-// The names that FOLDER/statera.json lists; nothing if there is no such file, or if it is no list of ours. Throws io
-// for one that cannot be read, and for one of a newer version, which may say more.
+// The names that FOLDER/statera.json lists; empty if there is no such file or it is not one of our lists. Throws
+// ErrorCode::io if it cannot be read or is of a newer version, which may say more.
 std::optional<Names> listed(const std::string& folder) {
   const std::string path = folder + "/" + list_name;
   const std::optional<std::string> text = list_in(path);
@@ -77,7 +77,7 @@ std::optional<Names> listed(const std::string& folder) {
     if (!list.is_object() || !list.contains(list_key)) return {};
     version = list.at("format_version").get<int64_t>();
     if (version <= list_version) names = list.at(list_key).get<Names>();
-  } catch (const Error&) {  // somebody else's file of that name
+  } catch (const Error&) {  // somebody else's file with that name
     return {};
   } catch (const nlohmann::json::exception&) {
     return {};
@@ -87,7 +87,7 @@ std::optional<Names> listed(const std::string& folder) {
   return names;
 }
 
-// What stands in a lock: "process 12 on host", and in a line of its own the mark of the partial files of that process.
+// The contents of a lock file: "process 12 on host", and on a second line the mark of that process's partial files.
 struct Signature {
   std::string who, mark;
 };
@@ -98,7 +98,8 @@ std::string this_process() {
   return "process " + std::to_string(::getpid()) + " on " + host;
 }
 
-// Of a lock of ours; empty if the writer was killed before it could sign. Nothing if the file is something else.
+// Reads a lock file of ours. The members are empty if the writer was killed before it could sign. Nothing if the file
+// is not ours.
 std::optional<Signature> signature(int file) {
   char text[512];
   const ssize_t length = ::pread(file, text, sizeof(text), 0);
@@ -113,8 +114,8 @@ std::optional<Signature> signature(int file) {
   return Signature{all.substr(0, end), mark};
 }
 
-// The marks of the folders that this process holds. The process's number and the name of its host do not tell it from
-// one in another container; a child has the marks of its parent, and another number.
+// The marks of the folders that this process holds. Process number and host name do not distinguish it from a process
+// in another container; a forked child has its parent's marks but another number.
 class Marks {
  public:
   void add(const std::string& mark) {
@@ -150,7 +151,7 @@ bool held_here(const std::string& folder) {
   return held;
 }
 
-// A list says what its writer writes below its folder: nobody else writes there.
+// A list covers everything below its folder, so nobody else may write there.
 void refuse_inside_of_another(const std::string& path) {
   std::error_code ignored;
   fs::path at = fs::weakly_canonical(fs::absolute(path, ignored), ignored);
@@ -171,14 +172,14 @@ std::string without_slashes(std::string path) {
 }
 }  // namespace
 
-// delegates: the destructor tidies up after a throw
+// delegates to another constructor, so that the destructor runs if this one throws
 OutputFolder::OutputFolder(std::string path, const OutputFiles& files, Earlier earlier) : OutputFolder() {
   path_ = without_slashes(std::move(path));
   files_ = files;
   require(!path_.empty(), ErrorCode::io, "the name of the folder to write into is empty; give one with --out");
   refuse_inside_of_another(path_);
   lock();
-  refuse_to_replace(earlier);  // under the lock: what another writer finishes meanwhile counts too
+  refuse_to_replace(earlier);  // under the lock, so that what another writer finishes meanwhile counts too
   claim();
 }
 
@@ -187,10 +188,10 @@ OutputFolder::~OutputFolder() {
   const bool there = in_place();
   if (lock_ >= 0 && lock_is_ours()) {
     tidy();
-    ::unlinkat(folder_, lock_name, 0);  // while it is locked: whoever waits for it sees that the name is gone
+    ::unlinkat(folder_, lock_name, 0);  // while it is locked, so that whoever waits for it sees that the name is gone
   }
   if (lock_ >= 0) ::close(lock_);
-  // only if it is empty
+  // works only if it is empty
   for (const std::string& folder : made_below_) ::unlinkat(folder_, folder.c_str(), AT_REMOVEDIR);
   if (folder_ >= 0) ::close(folder_);
   if (there)
@@ -225,7 +226,8 @@ void OutputFolder::refuse_second(const std::string& who) const {
 }
 
 void OutputFolder::lock() {
-  for (int tries = 0; tries < 1000; ++tries) {  // again if a writer before us took the file or the folder away just now
+  // try again if an earlier writer has just removed the file or the folder
+  for (int tries = 0; tries < 1000; ++tries) {
     make(path_);
     if (folder_ >= 0) ::close(folder_);
     folder_ = above_standard(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -249,8 +251,8 @@ void OutputFolder::lock() {
        ": it is taken away again and again; choose another one with --out");
 }
 
-// Whether the lock is ours now; if not, it is gone and there may be another. Nothing is changed in a file that no
-// writer made.
+// Whether this object has the lock now. If not, the lock file is gone and there may be a new one. Changes nothing in a
+// file that no writer of ours made.
 bool OutputFolder::take(int file) {
   struct Closed {
     int file;
@@ -261,14 +263,14 @@ bool OutputFolder::take(int file) {
   struct stat opened, named;
   require(::fstat(file, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink <= 1, ErrorCode::io, path_, "/",
           lock_name,
-          ": is no lock that statera made (it is no plain file, or has another name too); move it away, or choose "
+          ": is not a lock file of statera (it is not a plain file, or has another name too); move it away, or choose "
           "another folder with --out");
   const bool locked = ::flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   const auto before = signature(file);
   if (locked) refuse_second(before ? before->who : "");
   if (::fstatat(folder_, lock_name, &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(opened, named)) return false;
   require(before.has_value(), ErrorCode::io, path_, "/", lock_name,
-          ": is no lock that statera made (by what stands in it); move it away, or choose another folder with --out");
+          ": is not a lock file of statera (by its contents); move it away, or choose another folder with --out");
   mark_before_ = before->mark;
   lock_ = std::exchange(closed.file, -1);
   return true;
@@ -306,7 +308,7 @@ bool OutputFolder::in_place() const {
   return folder_ >= 0 && ::fstat(folder_, &held) == 0 && ::stat(path_.c_str(), &named) == 0 && same_file(held, named);
 }
 
-// Where the folder is that is held; empty if it was removed.
+// The current path of the folder that is held; empty if it was removed.
 std::string OutputFolder::whereabouts() const {
   struct stat held;
   if (::fstat(folder_, &held) != 0 || held.st_nlink == 0) return "";
@@ -321,7 +323,7 @@ void OutputFolder::check_place() const {
   require(!now.empty(), ErrorCode::io, path_,
           ": this folder was removed while it was written into; choose another one with --out");
   fail(ErrorCode::io, path_, ": this folder was moved while it was written into, and is now ", now,
-       ", with all that was saved; go on there, or move it back; what stands at ", path_, " was not touched");
+       ", with all that was saved; continue there, or move it back; what is now at ", path_, " was not touched");
 }
 
 void OutputFolder::refuse_to_replace(Earlier earlier) const {
@@ -331,7 +333,7 @@ void OutputFolder::refuse_to_replace(Earlier earlier) const {
             "), which would be lost: ", files_.instead);
 }
 
-// Sees that nothing of the user's is in the way, and lists the names before any file of ours can be there without being
+// Checks that nothing of the user's is in the way. Then lists the names, so that no file of ours exists without being
 // listed.
 void OutputFolder::claim() {
   const std::string list = path_ + "/" + list_name;
@@ -342,8 +344,8 @@ void OutputFolder::claim() {
   remove_partial_files(ours);
   const auto says = [&](const std::string& name) { return says_it_is_ours(path_ + "/" + name); };
   const bool known = std::any_of(files_.known_by.begin(), files_.known_by.end(), says);
-  // The list alone proves nothing: what it names may have been removed, or never been written, and a file of the user
-  // be there now.
+  // The list alone proves nothing: a listed file may have been removed or never written, and a file of the user may be
+  // there now.
   const auto is_empty = [&](const std::string& name) {
     struct stat found;
     return ::fstatat(folder_, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(found.st_mode) &&
@@ -353,7 +355,7 @@ void OutputFolder::claim() {
     check_name(name, contains(ours, name) ? known || says(name) || is_empty(name)
                                           : !before && known && (says(name) || !contains(files_.known_by, name)));
   for (const std::string& folder : files_.folders) check_folder(folder, before ? contains(ours, folder + "/") : known);
-  // Whether all can be written is seen before the first is.
+  // make sure that all can be written before the first one is
   for (const std::string& name : files_.names)
     if (name != files_.link && (folder_in(name).empty() || is_there(folder_in(name)))) AtomicFile{at(name)};
   for (const std::string& name : files_.names)
@@ -364,10 +366,10 @@ void OutputFolder::claim() {
     list_before_ = before ? list_in(list) : std::nullopt;
     write_file(at(list_name), list_text(ours));
   }
-  claimed_ = true;  // until here nothing was changed
+  claimed_ = true;  // nothing was changed before this point
 }
 
-// Throws if what stands there must not be replaced.
+// Throws if the existing file must not be replaced.
 void OutputFolder::check_name(const std::string& name, bool ours) const {
   const std::string path = path_ + "/" + name, folder = folder_in(name), between = path_ + "/" + folder;
   struct stat found;
@@ -386,8 +388,7 @@ void OutputFolder::check_name(const std::string& name, bool ours) const {
           "or choose another folder with --out");
 }
 
-// The same for a folder that holds folders: what stands in it before it is ours would be taken for folders of this
-// writer.
+// The same for a folder of folders: what is in it before it is ours would be taken for folders of this writer.
 void OutputFolder::check_folder(const std::string& name, bool ours) const {
   if (!is_there(name)) return;
   const std::string path = path_ + "/" + name;
@@ -399,7 +400,7 @@ void OutputFolder::check_folder(const std::string& name, bool ours) const {
           "folder with --out");
 }
 
-// Of a writer that was killed, by the mark that it left in the lock.
+// Removes partial files of a killed writer, by the mark that it left in the lock.
 void OutputFolder::remove_partial_files(const Names& names) {
   if (mark_before_.empty()) return;
   ::unlinkat(folder_, partial_path(list_name, mark_before_).c_str(), 0);
@@ -407,7 +408,7 @@ void OutputFolder::remove_partial_files(const Names& names) {
     for (const std::string& name : *all) ::unlinkat(folder_, partial_path(name, mark_before_).c_str(), 0);
 }
 
-// Where nothing was written, a list that was made longer is as it was, and one that names nothing which is there goes.
+// If nothing was written, restores a list that was extended, and removes one that names no existing file.
 void OutputFolder::tidy() {
   const auto is_file_there = [&](const std::string& name) { return !name.ends_with('/') && is_there(name); };
   if (!claimed_ || std::ranges::any_of(files_.names, is_file_there)) return;
@@ -417,12 +418,13 @@ void OutputFolder::tidy() {
     else if (const auto ours = in_place() ? listed(path_) : std::nullopt;
              ours && std::ranges::none_of(*ours, is_file_there))
       ::unlinkat(folder_, list_name, 0);
-    // of a full disk: the list names files that are not there, which harms nobody, and a destructor calls this
+    // Fails only with a full disk. Then the list names files that do not exist, which does no harm; and a destructor
+    // calls this.
   } catch (const Error&) {
   }
 }
 
-// Makes a folder between, or sees that it is still the one it was.
+// Makes a folder between, or checks that it is still the same one.
 void OutputFolder::enter(const std::string& folder) {
   const bool made = ::mkdirat(folder_, folder.c_str(), 0777) == 0;
   require(made || errno == EEXIST, ErrorCode::io, "cannot make the folder ", path_, "/", folder, ": ",
@@ -436,9 +438,9 @@ void OutputFolder::enter(const std::string& folder) {
     made_below_.push_back(folder);
     between_[folder] = now;
   }
-  require(
-      between_.emplace(folder, now).first->second == now, ErrorCode::io, path_, "/", folder,
-      ": is another folder than it was when the work began, and nothing was written into it; move it away, then go on");
+  require(between_.emplace(folder, now).first->second == now, ErrorCode::io, path_, "/", folder,
+          ": is not the folder that was here when the work began; nothing was written into it; move it away, then "
+          "continue");
 }
 
 OutputPlace OutputFolder::at(const std::string& name) {
@@ -447,7 +449,7 @@ OutputPlace OutputFolder::at(const std::string& name) {
             ": this folder was removed while it was written into; choose another one with --out");
     fail(ErrorCode::io, path_, ": its ", lock_name,
          " was removed, so that another process may write there too; what was saved before is in ", whereabouts(),
-         "; go on when nothing else writes there");
+         "; continue when nothing else writes there");
   }
   if (!folder_in(name).empty()) enter(folder_in(name));
   return {folder_, name, path_ + "/" + name, mark_};
@@ -501,7 +503,7 @@ void OutputFolder::remove(const std::string& name) {
   const std::string folder = folder_in(name);
   if (is_there(name)) {
     const OutputPlace place = at(name);
-    check_name(name, true);  // whose it is was seen at the start
+    check_name(name, true);  // at the start it was checked whose file this is
     require(::unlinkat(folder_, name.c_str(), 0) == 0 || errno == ENOENT, ErrorCode::io, place.path,
             ": cannot remove: ", std::strerror(errno));
   }

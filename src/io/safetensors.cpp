@@ -22,13 +22,14 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 
 namespace {
 using nlohmann::json;
-constexpr uint64_t max_header = 100'000'000;  // as the reference implementation
+constexpr uint64_t max_header = 100'000'000;  // the limit of the reference implementation
 constexpr std::string_view metadata_key = "__metadata__";
-// Of the metadata of a file of ours: the checksum of its header, in which these digits are zeros, and of its data.
+// In the metadata of our files: the checksum of the header, computed with zeros in place of these digits, and of the
+// data.
 constexpr std::string_view checksum_key = "statera_checksum";
 constexpr std::string_view no_checksum = "0000000000000000";
 
-// In the order of the reference: it writes tensors of a later type first, so that all are aligned.
+// The order of the reference implementation, which writes larger types first so that all are aligned.
 constexpr std::pair<std::string_view, DType> dtypes[] = {
     {"BOOL", DType::boolean}, {"U8", DType::u8},   {"I8", DType::i8},   {"I16", DType::i16}, {"F16", DType::f16},
     {"BF16", DType::bf16},    {"I32", DType::i32}, {"F32", DType::f32}, {"F64", DType::f64}, {"I64", DType::i64}};
@@ -45,8 +46,8 @@ struct Entry {
   std::vector<uint64_t> offsets;
 };
 
-// Reads the header as it is parsed and stops at the first thing that does not belong there, so that a hostile header of
-// any form costs no more memory than a good one of its length.
+// Reads the header while it is parsed and stops at the first error, so that a hostile header of any form costs no more
+// memory than a valid one of its length.
 class HeaderReader : public nlohmann::json_sax<json> {
  public:
   explicit HeaderReader(const std::string& path) : path_(path) {}
@@ -89,7 +90,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
   bool string(string_t& text) override {
     if (depth_ == 2 && in_metadata_) {
-      if (!metadata.emplace(field_, text).second) wrong("the key " + in_quotes(field_) + " stands there twice");
+      if (!metadata.emplace(field_, text).second) wrong("the key " + in_quotes(field_) + " occurs twice");
       return true;
     }
     if (depth_ != 2 || field_ != "dtype") wrong("got the string " + in_quotes(text));
@@ -97,18 +98,18 @@ class HeaderReader : public nlohmann::json_sax<json> {
         std::find_if(std::begin(dtypes), std::end(dtypes), [&](const auto& d) { return d.first == text; });
     require(known != std::end(dtypes), ErrorCode::unsupported, path_, ": tensor ", in_quotes(name_), ": element type ",
             in_quotes(text), "; known: F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL");
-    if (entries.back().dtype) wrong("dtype stands there twice");
+    if (entries.back().dtype) wrong("dtype occurs twice");
     entries.back().dtype = known->second;
     return true;
   }
 
   bool start_array(size_t) override {
     if (depth_ != 2 || in_metadata_ || field_ == "dtype") wrong("got a list");
-    if (field_ == "shape" && entries.back().shape) wrong("shape stands there twice");
+    if (field_ == "shape" && entries.back().shape) wrong("shape occurs twice");
     if (field_ == "shape")
       entries.back().shape.emplace();
     else if (!entries.back().offsets.empty())
-      wrong("data_offsets stand there twice");
+      wrong("data_offsets occurs twice");
     ++depth_;
     return true;
   }
@@ -160,7 +161,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
   std::string name_, field_;
 };
 
-// Bytes of a tensor; nothing if they, or any product of its dimensions, do not fit 63 bits.
+// The size of a tensor in bytes; empty if it, or a product of its dimensions, does not fit 63 bits.
 std::optional<uint64_t> bytes_of(const Shape& shape, DType dtype) {
   int64_t product = static_cast<int64_t>(size_of(dtype));
   bool none = false;
@@ -171,7 +172,7 @@ std::optional<uint64_t> bytes_of(const Shape& shape, DType dtype) {
   return none ? 0 : static_cast<uint64_t>(product);
 }
 
-// The tensors in the order of their data must cover it from begin to end, each with the bytes of its shape.
+// The tensors, in the order of their data, must cover the data without gaps, each with the bytes of its shape.
 void check_layout(const std::string& path, std::span<Entry> entries, uint64_t data_bytes) {
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   uint64_t end = 0;
@@ -197,15 +198,15 @@ void check_layout(const std::string& path, std::span<Entry> entries, uint64_t da
 }  // namespace
 
 namespace {
-// Where the digits of the checksum stand in a header as it is written here; npos if they do not.
+// The position of the checksum's digits in a header that we wrote; npos if there are none.
 size_t checksum_place(std::string_view header) {
   const std::string before = "\"" + std::string(checksum_key) + "\":\"";
-  const size_t at = header.find(before);  // in no name: quotes stand there behind a backslash
+  const size_t at = header.find(before);  // a name cannot contain this, since quotes are escaped there
   return at == header.npos || header.size() - at < before.size() + no_checksum.size() ? header.npos
                                                                                       : at + before.size();
 }
 
-// `by_hand`: what else may be done where somebody changed the file on purpose.
+// `by_hand`: advice for somebody who changed the file on purpose.
 void check_checksum(const InputFile& file, std::string header, const std::string& wanted, const std::string& by_hand) {
   const auto check = [&](bool good) {
     require(good, ErrorCode::io, file.path(),
@@ -303,7 +304,7 @@ Tensor SafetensorsFile::read_finite(const FileTensor& tensor) const {
 }
 
 namespace {
-// The rows of a view that are not dense stand apart.
+// Rows of a View that is not dense are not adjacent.
 template <class Add>
 void for_each_piece(const View& view, Add add) {
   const size_t size = size_of(view.dtype), row = static_cast<size_t>(view.cols()) * size;

@@ -221,16 +221,16 @@ TEST_F(Safetensors, HeaderOfAnotherForm) {
   refuses(R"({"a":{"dtype":"F32","shape":[1]}})", 4, "expected dtype, shape and two data_offsets");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}})", 4, "expected dtype, shape and two data_offsets");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}})", 4, "expected two data_offsets");
-  refuses(R"({"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}})", 4, "shape stands there twice");
-  refuses(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "dtype stands there twice");
+  refuses(R"({"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}})", 4, "shape occurs twice");
+  refuses(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "dtype occurs twice");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"data_offsets":[0,4]}})", 4,
-          "data_offsets stand there twice");
+          "data_offsets occurs twice");
   refuses(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", 4, "tensor 'a': unknown key 'x'");
   refuses(R"({"a":{"dtype":32,"shape":[1],"data_offsets":[0,4]}})", 4, "got the number 32");
   refuses(R"({"a":{"dtype":"F32","shape":"[1]","data_offsets":[0,4]}})", 4, "got the string '[1]'");
   refuses(R"({"a":{"dtype":"F32","shape":[null],"data_offsets":[0,4]}})", 4, "got null");
   refuses(R"({"__metadata__":{"a":1}})", 0, "'__metadata__': got the number 1");
-  refuses(R"({"__metadata__":{"a":"1","a":"2"}})", 0, "the key 'a' stands there twice");
+  refuses(R"({"__metadata__":{"a":"1","a":"2"}})", 0, "the key 'a' occurs twice");
   refuses(R"({"__metadata__":{},"__metadata__":{}})", 0, "expected it once");
   refuses(R"({"__metadata__":"x"})", 0, "'__metadata__': got the string 'x'");
 }

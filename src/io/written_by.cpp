@@ -21,7 +21,7 @@ namespace statera {
 namespace {
 constexpr size_t head_bytes = 4096, most_header = size_t{16} << 20;
 
-// How a file of ours begins, and what else stands near its beginning. `name` empty: whatever it is called.
+// How a file of ours begins, and what else stands near its beginning. `name` empty: the file may have any name.
 struct Words {
   std::string_view name, begin;
   std::array<std::string_view, 2> words;
@@ -75,13 +75,13 @@ class Head {
   std::string head_;
 };
 
-// Not one byte of the tensors is read, so a damaged file of ours is ours too.
+// Reads no byte of the tensors, so a damaged file of ours is recognised too.
 bool is_tensors_of_ours(const std::string& header, const std::string& path) {
   try {
     const nlohmann::json json = parse_json(header, path, most_header);
     const auto metadata = json.find("__metadata__");
     return metadata != json.end() && metadata->is_object() && metadata->value("format", "").starts_with("statera");
-  } catch (const Error&) {  // nothing of the kind
+  } catch (const Error&) {  // not such a file
   } catch (const nlohmann::json::exception&) {
   }
   return false;

@@ -23,7 +23,7 @@ struct LeftOut {
   std::string what, why;
   void visit(FieldVisitor& v) {
     v.field("what", what, "what was not measured");
-    v.field("why", why, "and why");
+    v.field("why", why, "why it was not measured");
   }
 };
 

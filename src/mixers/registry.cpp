@@ -1,4 +1,4 @@
-// The mixers: one line each. Deleting a line and its folder leaves everything else building.
+// The mixers, one line each. If a line and its folder are deleted, everything else still builds.
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "mixers/attention/attention.hpp"
@@ -13,7 +13,7 @@ namespace {
 struct Entry {
   std::string_view type;
   std::unique_ptr<Mixer> (*make)(const JsonText& block, const Place& place);
-  void (*visit)(FieldVisitor&);  // the fields of a config of that type, as they stand before a read
+  void (*visit)(FieldVisitor&);  // visits the fields of a config of that type, at their defaults
 };
 
 template <class Type, class Config>

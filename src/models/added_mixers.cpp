@@ -1,4 +1,4 @@
-// Mixers that a program brings along.
+// Mixers that the host program adds.
 #include <algorithm>
 #include <map>
 

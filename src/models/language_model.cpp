@@ -24,7 +24,7 @@ LanguageModel::LanguageModel(const ModelConfig& config)
 }
 
 namespace {
-// On the tape: a copy, since `last` of this pass may be the same object.
+// The tape gets a copy, since `last` of this pass may be the same object.
 std::span<Var> initial_vars(Tape& tape, const CarriedState& carried) {
   Var* vars = tape.memory().allocate_array<Var>(static_cast<int64_t>(carried.slots.size()));
   for (size_t i = 0; i < carried.slots.size(); ++i) {

@@ -122,8 +122,9 @@ std::vector<std::string> layer_names(const std::string& layers) {
   return list;
 }
 
-// Scaled by the number of additions to the stream: GPT-2 (Radford et al., 2019, section 2.3); at zero, so that a block
-// starts as the identity: Goyal et al. (2017, section 5.1), Fixup (Zhang et al., 2019).
+// "scaled" divides by the square root of the number of additions to the stream, as in GPT-2 (Radford et al., 2019,
+// section 2.3). "zero" lets a block start as the identity: Goyal et al. (2017, section 5.1), Fixup (Zhang et al.,
+// 2019).
 double initial_scale(const std::string& residual_init, size_t sublayers, const std::string& where) {
   one_of(residual_init, {"scaled", "plain", "zero"}, "residual_init", where);
   return residual_init == "zero"    ? 0

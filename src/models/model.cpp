@@ -29,7 +29,8 @@ struct Model::Impl {
   std::vector<Parameter*> parameters;
   std::mutex fingerprint_lock;  // sessions over one model may run in several threads
   uint64_t fingerprint = 0;
-  int64_t fingerprint_context = -1;  // with this context and these versions, all of them added
+  // the context for which `fingerprint` holds, and the sum of all parameters' versions
+  int64_t fingerprint_context = -1;
   uint64_t fingerprint_versions = 0;
 
   WeightFormat format(const Parameter& p) const { return format_for(p, weights); }
@@ -37,7 +38,7 @@ struct Model::Impl {
   double bytes() const {
     double total = 0;
     for (const Parameter* p : parameters) {
-      double elements = 1;  // not as whole numbers: an impossible config has more than these can count
+      double elements = 1;  // a double, since an impossible config may have more elements than an integer can count
       for (int64_t dim : p->shape) elements *= static_cast<double>(dim);
       total +=
           elements * (quantised(*p) ? static_cast<double>(QuantisedPanels::column_bytes(format(*p))) / quantised_block
@@ -54,15 +55,16 @@ struct Collect : ParameterVisitor {
   void visit(Parameter& parameter) override { all.push_back(&parameter); }
 };
 
-// What a quantised matrix is called on disk: its values have the name of the parameter.
+// The name of a quantised matrix's scales in a file. Its values have the name of the parameter.
 std::string scales_name(const Parameter& p) { return p.name + ".scales"; }
 
-// The tensors of a file that make one parameter: checked, not read.
+// The tensors of a file that make up one parameter. They have been checked but not read.
 struct SavedParameter {
-  const FileTensor *values, *scales;  // scales: null, unless the values are whole numbers
+  const FileTensor *values, *scales;  // scales: null unless the values are integers
 };
 
-// By parameter, for weights that are saved in `saved`. Every tensor of the file belongs to one. Throws io, unsupported.
+// One entry per parameter, for weights stored in `saved`. Every tensor of the file must belong to one. Throws
+// ErrorCode::io and ErrorCode::unsupported.
 std::vector<SavedParameter> match_tensors(const SafetensorsFile& file, WeightFormat saved,
                                           std::span<Parameter* const> parameters) {
   std::set<std::string_view> known;
@@ -101,8 +103,8 @@ std::vector<SavedParameter> match_tensors(const SafetensorsFile& file, WeightFor
 
 constexpr const char *format_1 = "statera", *format = "statera 2";  // with a checksum
 
-// Throws io for a file of ours that is damaged, config for one of a format that is not known here. Others' files may
-// say anything.
+// Throws ErrorCode::io if a file of ours is damaged, ErrorCode::config for an unknown format of ours. The metadata of
+// files by other programs may say anything.
 SafetensorsFile open_weights(const std::string& folder, SafetensorsFile::Check check = SafetensorsFile::Check::all) {
   SafetensorsFile file = SafetensorsFile::open(
       folder + "/model.safetensors", check,
@@ -115,8 +117,8 @@ SafetensorsFile open_weights(const std::string& folder, SafetensorsFile::Check c
   return file;
 }
 
-// The weights name their config: many of equal shapes would load and compute something else. Space and the order of
-// keys do not count.
+// The weights name the config that they belong to, since other configs with the same shapes would load and compute
+// something else. White space and the order of keys do not matter.
 constexpr const char* config_key = "config_fingerprint";
 std::string config_fingerprint(const JsonText& config) {
   const std::string plain = parse_json(config.text, config.where).dump();
@@ -125,7 +127,7 @@ std::string config_fingerprint(const JsonText& config) {
   return fingerprint_text(sum.value());
 }
 
-// Throws io if the weights were saved with another config than the one beside them.
+// Throws ErrorCode::io if the weights were saved with another config than the one in the folder.
 void check_config(const SafetensorsFile& file, const JsonText& config) {
   const auto saved_with = file.metadata().find(config_key);
   require(saved_with == file.metadata().end() || saved_with->second == config_fingerprint(config), ErrorCode::io,
@@ -237,7 +239,7 @@ WeightsHeader read_weights_header(const std::string& folder, LanguageModel& laye
 }
 
 namespace {
-// All parameters by their names, as they stand in a file; `unpacked` keeps what is not kept in that form.
+// All parameters by name, as they are stored in a file. `unpacked` owns what is not in memory in that form.
 std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& unpacked) {
   std::vector<NamedView> tensors;
   for (const Parameter* p : model.parameters()) {

@@ -42,8 +42,8 @@ Sublayer::Sublayer(const SublayerConfig& config, double norm_eps, const Place& p
   visit_parameters(scale);
 }
 
-// Made by the first sublayer that uses it. What belongs to one place in a model, a side value or a loss, it cannot
-// have.
+// The first sublayer that uses the mixer makes it. A shared mixer cannot have side values or losses, since these belong
+// to one place in the model.
 Mixer* Sublayer::shared_mixer(const Place& place, const std::string& where) {
   const auto found = place.shared->find(config_.shared);
   shows_mixer_ = found == place.shared->end();
@@ -69,8 +69,8 @@ Mixer* Sublayer::shared_mixer(const Place& place, const std::string& where) {
       .first->second.mixer.get();
 }
 
-// The stream and the result, less what is dropped of it. Backward reads neither the result nor what is left of it, so
-// both are forgotten, the result where it can be made again.
+// Adds the result, after dropout, to the stream. Backward reads neither the result nor its dropped form, so both are
+// forgotten; the result only if it can be recomputed.
 Var Sublayer::join(ForwardPass& pass, Var x, Var y) const {
   Tape& tape = pass.tape;
   const Var kept = dropout(tape, y, pass.dropout, scope_);
@@ -78,7 +78,7 @@ Var Sublayer::join(ForwardPass& pass, Var x, Var y) const {
                                              : add(tape, x, kept, {config_.residual_scale, config_.scale});
   const bool read_later = std::ranges::any_of(pass.side, [&](Var side) { return side && side.id == y.id; });
   if (kept.id != y.id && kept.id != sum.id) tape.forget(kept);
-  // a mixer may end in what cannot be made again
+  // some mixers end in an operation that cannot be recomputed
   if (y.id != sum.id && !read_later && tape.can_forget(y)) tape.forget(y);
   return sum;
 }
@@ -174,7 +174,7 @@ void Block::advance(AdvancePass& pass, const View& x, const Rows& rows, const At
   const ArenaScope scope(pass.exec.scratch);
   View input;
   if (std::ranges::any_of(sublayers_, [](const auto& s) { return s->reads_block_input(); })) {
-    input = pass.exec.scratch.allocate(x.dtype, x.shape);  // x changes in place
+    input = pass.exec.scratch.allocate(x.dtype, x.shape);  // since x is updated in place
     copy(x, input);
   }
   for (size_t i = 0; i < sublayers_.size(); ++i) sublayers_[i]->advance(pass, x, input, rows, at + offsets_[i]);
@@ -219,19 +219,19 @@ Var Stack::forward(ForwardPass& outer, Var x, const Rows& rows, const At& at, bo
 }
 
 namespace {
-// What a block that is run again needs to know; lives on the tape.
+// What is needed to run a block again in backward. Lives on the tape.
 struct Segment {
   const Block* block;
   Rows rows;
   Dropout dropout;
   At at, end;
-  size_t slots, sides, losses;  // of the whole pass
+  size_t slots, sides, losses;  // sizes of the whole pass
   bool carried, wants_last;
   std::span<const int64_t> started;
   std::span<int64_t> ended;
 };
 
-// Inputs: x, the states of the block, the side values that it reads. Outputs: y, the states, the side values that it
+// Inputs: x, the states of the block, the side values that it reads. Outputs: y, its states, the side values that it
 // sets, its losses.
 void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::span<Var> out) {
   Arena& memory = tape.memory();

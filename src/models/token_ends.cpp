@@ -9,8 +9,9 @@
 namespace statera {
 
 namespace {
-constexpr WeightFormat output_fewest = WeightFormat::int8;  // what errs here errs in the logits themselves
-}
+// an error in this matrix is an error in the logits themselves
+constexpr WeightFormat output_fewest = WeightFormat::int8;
+}  // namespace
 
 // --- before the stack ---
 
@@ -60,7 +61,7 @@ void TokenInput::visit_parameters(ParameterVisitor& visitor) {
   if (positions_) visitor.visit(*positions_);
 }
 
-// --- behind it ---
+// --- after the stack ---
 
 TokenOutput::TokenOutput(const ModelConfig& config, BoundParameter& embedding)
     : embedding_(embedding),

@@ -10,8 +10,8 @@
 namespace statera {
 
 namespace {
-// The C library knows the width of characters, for the encoding of the thread's locale; so this thread has UTF-8 while
-// one lives.
+// The C library's wcwidth() depends on the encoding of the thread's locale, so this thread uses UTF-8 while one of
+// these lives.
 class Utf8Locale {
  public:
   Utf8Locale() : before_(utf8() ? uselocale(utf8()) : nullptr) {}
@@ -40,11 +40,11 @@ wchar_t code_point(std::string_view character) {
 size_t width(wchar_t code) {
   if (code < 0x7F) return 1;
   const int known = wcwidth(code);
-  // too much rather than too little: it may be newer than the library
+  // assume the larger width: the character may be newer than the library
   return known >= 0 ? static_cast<size_t>(known) : 2;
 }
 
-// The character at the front; one byte if they are none.
+// The first character; a single byte if the bytes are not UTF-8.
 std::string_view character(std::string_view text) {
   const auto lead = static_cast<unsigned char>(text.front());
   const std::string_view bytes = text.substr(0, lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4);

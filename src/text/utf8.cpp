@@ -18,7 +18,7 @@ void Utf8Stream::push(unsigned char byte, std::string& out) {
       }
       return;
     }
-    out += replacement;  // for the part; the byte begins anew
+    out += replacement;  // for the incomplete character; this byte starts a new one
     part_.clear();
     missing_ = 0;
     low_ = 0x80;

@@ -1,4 +1,4 @@
-// Algorithm 2 of Loshchilov and Hutter (2019) as it stands there, float or double.
+// Algorithm 2 of Loshchilov and Hutter (2019), step by step, in float or double.
 #include <cmath>
 
 #include "train/adamw.hpp"

@@ -20,49 +20,48 @@ namespace statera {
 void TrainOptions::visit(FieldVisitor& v) {
   v.field("steps", steps, "steps of the optimizer; 0: from the budget");
   v.field("budget", budget, "seconds; 0: none");
-  v.field("batch", batch, "sequences in a batch");
-  v.field("length", length, "positions of a sequence");
-  v.field("accumulate", accumulate, "batches in a step");
-  v.field("lr", lr, "highest learning rate");
+  v.field("batch", batch, "sequences per batch");
+  v.field("length", length, "positions per sequence");
+  v.field("accumulate", accumulate, "batches per step");
+  v.field("lr", lr, "peak learning rate");
   v.field("schedule", schedule, "cosine or wsd");
-  v.field("warmup", warmup, "steps of linear rise; 0: chosen");
+  v.field("warmup", warmup, "warm-up steps; 0: chosen");
   v.field("decay", decay, "last steps of wsd; 0: chosen");
   v.field("weight_decay", weight_decay, "decoupled weight decay of matrices");
-  v.field("dropout", dropout,
-          "the share of the embedding and of what each half of a block adds that is zeroed in training");
-  v.field("clip", clip, "largest norm of the gradient; 0: none");
-  v.field("seed", seed, "of weights, batches and dropout");
-  v.field("carry", carry, "states go on from batch to batch");
-  v.field("checkpoint_activations", checkpoint_activations, "recompute blocks in backward");
-  v.field("precision", precision, "of matrix products: fp32, bf16; auto: chosen");
-  v.field("evaluate_every", evaluate_every, "steps between measurements; 0: chosen");
-  v.field("evaluate_bytes", evaluate_bytes, "held-out bytes of a measurement; 0: chosen");
-  v.field("final_bytes", final_bytes, "held-out bytes of the last one; 0: chosen");
+  v.field("dropout", dropout, "dropout probability of the embedding and of what each sublayer adds");
+  v.field("clip", clip, "largest norm of all gradients together; 0: no clipping");
+  v.field("seed", seed, "random seed of weights, batches and dropout");
+  v.field("carry", carry, "carry the states from batch to batch");
+  v.field("checkpoint_activations", checkpoint_activations, "recompute blocks in the backward pass");
+  v.field("precision", precision, "precision of matrix products: fp32, bf16; auto: chosen");
+  v.field("evaluate_every", evaluate_every, "steps between evaluations; 0: chosen");
+  v.field("evaluate_bytes", evaluate_bytes, "held-out bytes per evaluation; 0: chosen");
+  v.field("final_bytes", final_bytes, "held-out bytes of the final evaluation; 0: chosen");
 }
 
 void RunState::visit(FieldVisitor& v) {
   v.field("step", step, "steps done");
-  v.field("loss", loss, "of the last step");
-  v.field("seconds", seconds, "spent");
-  v.field("best", best, "held-out bits per byte");
-  v.field("best_step", best_step, "the step they were measured after");
-  v.field("best_weights", best_weights, "fingerprint of the model then");
+  v.field("loss", loss, "loss of the last step");
+  v.field("seconds", seconds, "seconds spent");
+  v.field("best", best, "best held-out bits per byte");
+  v.field("best_step", best_step, "step after which it was measured");
+  v.field("best_weights", best_weights, "fingerprint of the weights of that step");
   v.field("metrics_bytes", metrics_bytes, "length of metrics.jsonl");
   v.field("data", data, "fingerprint of the data");
-  v.field("cut_bytes", cut_bytes, "of data that were cut; 0: they were not");
+  v.field("cut_bytes", cut_bytes, "bytes of data that were cut; 0: not cut");
 }
 
 namespace {
-// Before 3, carried states had the numbers of their layer and place for names, and there were no positions of inner
-// stacks. 1 had no checksum.
+// Before format 3, carried states were named by the numbers of their layer and slot, and there were no positions of
+// inner stacks. Format 1 had no checksum.
 constexpr const char *format = "statera checkpoint 3", *format_2 = "statera checkpoint 2",
                      *format_1 = "statera checkpoint 1";
-constexpr const char* mend = "; the file is damaged: remove it to start afresh";
+constexpr const char* fix = "; the file is damaged: remove it to start over";
 
 std::string text_at(const SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
   require(found != file.metadata().end(), ErrorCode::io, file.path(), ": is no checkpoint of statera: '", key,
-          "' is missing; remove it to start afresh");
+          "' is missing; remove it to start over");
   return found->second;
 }
 
@@ -93,18 +92,19 @@ void take(const SafetensorsFile& file, const std::string& name, const View& to) 
   copy(file.read_finite(expect(file, name, to)), to);
 }
 
-// The means of squares: none is below 0 or NaN. One may have run over to infinity; its parameter rests then.
+// Checks the means of squares: none may be negative or NaN. One may have overflowed to infinity; its parameter then
+// stays as it is.
 void take_squares(const SafetensorsFile& file, const std::string& name, const View& to) {
   copy(file.read(expect(file, name, to)), to);
   const auto good = [n = to.elements()](const auto* p) { return std::all_of(p, p + n, [](auto x) { return x >= 0; }); };
   require(to.dtype == DType::f64 ? good(to.as<double>()) : good(to.as<float>()), ErrorCode::io, file.path(), ": ", name,
-          " has a value that is no mean of squares", mend);
+          " has a value that is no mean of squares", fix);
 }
 
-// A run that has this state behind it is possible.
+// Throws unless a run can have reached this state.
 void check_run(const SafetensorsFile& file, const RunState& run, const TrainOptions& options) {
   const auto check = [&](bool good, const char* name, auto value, const auto&... expected) {
-    require(good, ErrorCode::io, file.path(), ": run: ", name, " is ", value, ", expected ", expected..., mend);
+    require(good, ErrorCode::io, file.path(), ": run: ", name, " is ", value, ", expected ", expected..., fix);
   };
   constexpr double most_seconds = 1e10;  // three hundred years
   check(run.step >= 0 && run.step <= options.steps, "step", run.step, "0 to ", options.steps);
@@ -119,7 +119,7 @@ void check_run(const SafetensorsFile& file, const RunState& run, const TrainOpti
   check(run.cut_bytes >= 0, "cut_bytes", run.cut_bytes, "0 or more");
 }
 
-// What a checkpoint before format 3 called a slot: its layer and its place there.
+// The name of a slot in checkpoints before format 3: the numbers of its layer and of the slot in it.
 std::string old_name(const std::vector<StateSlot>& slots, size_t slot) {
   const auto layer = [&](size_t i) {
     const std::string& name = slots[i].name;  // layers.3.mixer.k
@@ -130,8 +130,8 @@ std::string old_name(const std::vector<StateSlot>& slots, size_t slot) {
   return layer(slot) + "." + std::to_string(slot - first);
 }
 
-// What a slot carries from batch to batch, [batch, ...]. Growing slots of one clock have the same number of positions,
-// which `grown` holds by clock.
+// Reads what a slot carries from batch to batch, [batch, ...]. Growing slots of one clock have the same number of
+// positions, which `grown` holds by clock.
 Tensor carried_by(const SafetensorsFile& file, const std::string& name, const StateSlot& slot, DType dtype,
                   int64_t batch, std::vector<int64_t>& grown) {
   const FileTensor& found = file.at(name);
@@ -145,7 +145,7 @@ Tensor carried_by(const SafetensorsFile& file, const std::string& name, const St
     for (const int64_t size : slot.shape) expected.push_back(size);
   }
   require(found.dtype == dtype && found.shape == expected, ErrorCode::io, file.path(), ": ", found.name, " is ",
-          name_of(found.dtype), " ", found.shape, ", expected ", name_of(dtype), " ", expected, mend);
+          name_of(found.dtype), " ", found.shape, ", expected ", name_of(dtype), " ", expected, fix);
   return file.read_finite(found);
 }
 
@@ -164,15 +164,15 @@ CarriedState load_carried(const SafetensorsFile& file, const StateLayout& layout
   size_t count = 0;
   for (int64_t position; numbers >> position; ++count) {
     require(count < carried.positions.size() && position >= 0, ErrorCode::io, file.path(),
-            ": carried_positions do not fit the states", mend);
+            ": carried_positions do not fit the states", fix);
     carried.positions[count] = position;
   }
   require(count == carried.positions.size() && numbers.eof(), ErrorCode::io, file.path(),
-          ": carried_positions do not fit the states", mend);
+          ": carried_positions do not fit the states", fix);
   return carried;
 }
 
-// What was left open is taken from the checkpoint; the rest must be equal.
+// Takes the options that were left open from the checkpoint; the others must be equal.
 void merge(TrainOptions& options, const TrainOptions& saved, const std::string& out) {
   TrainOptions wanted = options;
   if (wanted.steps == 0) wanted.steps = saved.steps;
@@ -184,7 +184,7 @@ void merge(TrainOptions& options, const TrainOptions& saved, const std::string& 
   if (wanted.final_bytes == 0) wanted.final_bytes = saved.final_bytes;
   if (const auto differing = differing_fields(saved, wanted); !differing.empty())
     fail(ErrorCode::config, "the checkpoint in ", out, " is of another run (", differing.front(),
-         "); leave that option out to go on with it, or choose another folder for a new run");
+         "); leave that option out to resume it, or choose another folder for a new run");
   options = saved;
 }
 }  // namespace
@@ -198,7 +198,7 @@ OutputFiles run_files() {
   files.known_by.emplace_back(checkpoint_name);
   files.goes_on_from = checkpoint_name;
   files.instead =
-      "--resume goes on where there is a checkpoint, --overwrite replaces the model, --out DIR takes another folder";
+      "--resume continues from a checkpoint, --overwrite replaces the model, --out DIR takes another folder";
   return files;
 }
 
@@ -238,13 +238,13 @@ void save_checkpoint(OutputFolder& folder, const Model& model, const AdamW& opti
 RunState load_checkpoint(const std::string& out, const Model& model, AdamW& optimizer, CarriedState& carried,
                          TrainOptions& options, uint64_t fingerprint) {
   const SafetensorsFile file = open(out);
-  // keys that are newer get their defaults
+  // keys that the saved config lacks get their defaults
   const ModelConfig saved = ModelConfig::parse(text_at(file, "config"), file.path() + ": config");
   require(saved.json() == model.config().json(), ErrorCode::config, "the checkpoint in ", out,
-          " is of another model; leave --config out to go on with it, or choose another folder for a new run");
+          " is of another model; leave --config out to resume it, or choose another folder for a new run");
   const auto state = read<RunState>(file, "run");
   require(state.data == fingerprint_text(fingerprint), ErrorCode::config, "the checkpoint in ", out,
-          " was trained on other data; give the same files to go on with it, or choose another folder for a new run");
+          " was trained on other data; give the same files to resume it, or choose another folder for a new run");
   TrainOptions merged = options;
   merge(merged, read<TrainOptions>(file, "options"), out);
   check_run(file, state, merged);
@@ -262,7 +262,7 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
     carried = load_carried(file, model.layers().layout(), model.dtype(), merged.batch);
   const size_t tensors = 3 * parameters.size() + carried.slots.size();
   require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(),
-          " tensors, expected ", tensors, mend);
+          " tensors, expected ", tensors, fix);
   options = merged;
   return state;
 }
@@ -277,7 +277,7 @@ void require_of_best(bool good, const std::string& out, const RunState& state, c
           why,
           "); put them back, or take those of its "
           "last step from ",
-          out, "/last, or train afresh with --overwrite");
+          out, "/last, or train again with --overwrite");
 }
 }  // namespace
 

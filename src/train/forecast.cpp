@@ -17,8 +17,8 @@ namespace statera {
 namespace {
 constexpr int64_t evaluations = 20, default_final_bytes = int64_t{1} << 20;
 
-// A hundredth of what is trained on, so that twenty measurements, which are a third of the work, cost less than a
-// tenth.
+// A hundredth of the training text. An evaluation costs a third of training on the same bytes, so twenty of them cost
+// less than a tenth of the run.
 int64_t default_bytes(const TrainOptions& o) {
   constexpr int64_t least = int64_t{4} << 10, most = int64_t{64} << 10;
   return o.steps > 0 ? std::clamp(o.steps * o.batch * o.length * o.accumulate / 100, least, most) : most;
@@ -37,7 +37,7 @@ void forward_backward(const Model& model, Tape& tape, const Tokens& tokens, std:
   tape.reset();
 }
 
-// Seconds of the first `windows` windows of a batch, each from a new state.
+// Seconds for the first `windows` windows of a batch, each from a zero state.
 double run_windows(const Model& model, Tape& tape, const TrainingData& data, const TrainOptions& options,
                    int64_t windows) {
   const Batch batch = data.batch(0);
@@ -59,7 +59,7 @@ std::string smaller_batch(const TrainOptions& options) {
          (options.checkpoint_activations ? "" : ", or --checkpoint-activations");
 }
 
-// What the first rows of a batch need.
+// The memory that the first `rows` rows of a batch need.
 double rows_bytes(const Model& model, const Batch& batch, int64_t rows, const TrainOptions& options) {
   Tokens window;
   window.ids.assign(batch.inputs.ids.begin(), batch.inputs.ids.begin() + rows);
@@ -70,8 +70,8 @@ double rows_bytes(const Model& model, const Batch& batch, int64_t rows, const Tr
   return static_cast<double>(tape.peak_bytes());
 }
 
-// One window of a batch: what it needs, times the windows of a batch, is what a batch needs. Shorter ones go before it,
-// and what the next one needs is seen before it runs.
+// Memory of one window; a batch needs that times its number of windows. Shorter windows are tried first, so that the
+// memory for the next one is estimated before it runs.
 double window_bytes(const Model& model, const TrainingData& data, const TrainOptions& options) {
   const Batch batch = data.batch(0);
   const auto all = std::min<int64_t>(options.length, static_cast<int64_t>(batch.targets.size()));
@@ -87,14 +87,15 @@ double window_bytes(const Model& model, const TrainingData& data, const TrainOpt
   return bytes;
 }
 
-// What of the budget is for the run; a quarter in any case, since slow inputs may have taken more than their half.
-// Infinite: there is none.
+// The part of the budget for the run; infinite if there is no budget. At least a quarter, since slow inputs may have
+// taken more than their half.
 double budget_here(const TrainOptions& o, double elsewhere) {
   return o.steps > 0 || o.budget <= 0 ? std::numeric_limits<double>::infinity()
                                       : std::max(o.budget - elsewhere, o.budget / 4);
 }
 
-// A step and two measurements of one batch each, which cost a third of a batch, are the least that a run does.
+// The least that a run does is one step and two evaluations of one batch each, and an evaluation costs a third of a
+// batch.
 void require_time(const TrainOptions& o, double elsewhere, double batch_seconds) {
   const double needed = batch_seconds * (static_cast<double>(o.accumulate) + 2.0 / 3), here = budget_here(o, elsewhere);
   require(needed <= here, ErrorCode::config, "[train] a step of ",
@@ -115,7 +116,7 @@ double time_batches(const Model& model, Tape& tape, const TrainingData& data, co
     forward_backward(model, tape, batch.inputs, batch.targets, options);
     return since(begin);
   };
-  double spent = run(0);  // the first one allocates
+  double spent = run(0);  // the first run allocates memory
   const double enough = options.budget > 0 ? std::min(2.0, 0.02 * options.budget) : 0;
   if (spent > std::max(1.0, enough)) return spent;
   spent = 0;
@@ -124,7 +125,7 @@ double time_batches(const Model& model, Tape& tape, const TrainingData& data, co
   return spent / static_cast<double>(batches);
 }
 
-// A real step, taken back. The means are zero before the first one.
+// Makes a real step and undoes it. The means are zero before the first step.
 double time_optimizer(AdamW& optimizer) {
   std::vector<Tensor> saved;
   for (const Parameter* p : optimizer.parameters()) saved.push_back(p->value.clone());
@@ -158,7 +159,7 @@ double training_bytes(const Model& model, const TrainingData& data, const TrainO
 
 double check_memory(const Model& model, const TrainingData& data, const TrainOptions& options) {
   const double all = training_bytes(model, data, options);
-  const double copied = options.budget > 0 ? weights_bytes(model) : 0;  // by time_optimizer()
+  const double copied = options.budget > 0 ? weights_bytes(model) : 0;  // time_optimizer() copies the weights
   require_memory(all - kept_bytes(model) + copied,
                  "a batch of " + std::to_string(options.batch) + " x " + std::to_string(options.length),
                  smaller_batch(options));
@@ -172,8 +173,8 @@ double first_batch(const Model& model, Tape& tape, const TrainingData& data, con
   const int64_t threads = std::min<int64_t>(model.device().threads(), options.batch);
   const auto batch = static_cast<double>(options.batch);
   if (window * batch * static_cast<double>(options.accumulate) < budget_here(options, elsewhere) / 8) return bytes;
-  for (int64_t windows = 1; windows < options.batch;
-       windows *= 2)  // as many as there are threads may take as long as one
+  // As many windows as there are threads may take no longer than one.
+  for (int64_t windows = 1; windows < options.batch; windows *= 2)
     require_time(
         options, elsewhere,
         run_windows(model, tape, data, options, windows) * batch / static_cast<double>(std::max(windows, threads)));
@@ -215,7 +216,7 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData&
     forecast.checkpoint_seconds = time_save(optimizer, folder);
   }
   optimizer.zero_grad();
-  // packs the weights for it
+  // the first evaluation packs the weights
   if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);
   const auto begin = Clock::now();
   measure_held_out(tape, model, data, options, 1);
@@ -229,7 +230,7 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData&
 }
 
 namespace {
-// As many as `usual`, or what `most` seconds allow if there is a budget; whole batches.
+// Chooses `usual`, or, with a budget, what fits into `most` seconds; a whole number of batches.
 void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, const TrainingData& data,
                   const TrainOptions& o) {
   if (bytes > 0) return;

@@ -17,7 +17,7 @@ namespace statera {
 namespace {
 constexpr const char* name = "metrics.jsonl";
 
-// How many of the first `keep` bytes are whole lines: a computer that lost its power may have lost the end of the file.
+// How many of the first `keep` bytes are complete lines: a power loss may have cut the end of the file.
 int64_t whole_lines(const OutputPlace& place, int64_t keep) {
   const int file = ::openat(place.folder, place.name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   struct stat info = {};
@@ -46,7 +46,7 @@ MetricsLog::MetricsLog(OutputFolder& folder, int64_t keep)
 MetricsLog::~MetricsLog() { std::fclose(file_); }
 
 void MetricsLog::add(const TrainProgress& p) {
-  line_.clear();  // keeps its memory; the pieces are short enough to need none of their own
+  line_.clear();  // keeps its memory; the pieces are short enough not to allocate
   const auto field = [&](const char* name, const std::string& value) {
     line_ += line_.empty() ? "{\"" : ", \"";
     line_ += name;
@@ -65,7 +65,7 @@ void MetricsLog::add(const TrainProgress& p) {
 }
 
 int64_t MetricsLog::flush() {
-  // a checkpoint counts on these bytes
+  // a checkpoint relies on these bytes
   if ((std::fflush(file_) != 0 || ::fdatasync(::fileno(file_)) != 0) && error_ == 0) error_ = errno;
   require(error_ == 0, ErrorCode::io, path_, ": cannot write: ", std::strerror(error_),
           "; the last checkpoint is still good");

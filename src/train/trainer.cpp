@@ -1,5 +1,5 @@
-// The loop: batches, a step, a measurement now and then, checkpoints by the clock. Nothing that depends on the clock
-// decides a bit, but for the number of steps that a budget becomes and the precision that `auto` becomes, once.
+// The training loop: batches, steps, evaluations, checkpoints by the clock. The clock decides nothing about the weights
+// except two choices that are made once and stored: how many steps a budget allows, and what `auto` precision becomes.
 #include <chrono>
 #include <cmath>
 #include <numbers>
@@ -81,16 +81,16 @@ class Trainer {
   TrainResult go() {
     try {
       prepare();
-    } catch (const Abandoned&) {  // nothing is written that was not there
+    } catch (const Abandoned&) {  // nothing new has been written
       return result(false);
     }
-    // What an earlier run left is replaced piece by piece, each when there is another: the models by the first
-    // measurement (evaluate()).
+    // The files of an earlier run are replaced one by one, each when there is a new one; the models at the first
+    // evaluation (evaluate()).
     save();
     MetricsLog metrics(folder_, state_.metrics_bytes);
     if (metrics.missing() > 0) {
       note("metrics.jsonl: " + std::to_string(metrics.missing()) +
-           " bytes of the steps before are missing (was the power lost?); it goes on behind its last whole line");
+           " bytes of earlier steps are missing (was there a power loss?); it continues after its last complete line");
       save(metrics);
     }
     bool stopped = false;
@@ -99,7 +99,7 @@ class Trainer {
       metrics.add(progress);
       if (run_.progress) run_.progress(progress);
       stopped = run_.stop && run_.stop();
-      // Early enough that the interval holds in spite of the step that follows.
+      // early enough to keep the interval even with the step that follows
       if (stopped || seconds() - saved_at_ + progress_.step_seconds > interval_) save(metrics);
     }
     if (state_.step == options_.steps) return finish(metrics);
@@ -112,7 +112,7 @@ class Trainer {
  private:
   struct Abandoned {};
 
-  // The data, for what is measured before the first step and behind the last one.
+  // The data for measurements before the first step and after the last one, which can be abandoned.
   TrainingData until_abandoned() const {
     const auto ask = [this] {
       if (run_.abandon && run_.abandon()) throw Abandoned();
@@ -134,17 +134,17 @@ class Trainer {
     state_.cut_bytes = data_.cut_bytes;
     if (run_.resume && has_checkpoint(run_.out)) {
       state_ = load_checkpoint(run_.out, model_, optimizer_, carried_, options_, data_.fingerprint);
-      check(options_, data_, run_);  // those that were open came from there
+      check(options_, data_, run_);  // options that were open come from the checkpoint
       before_ = state_.seconds;
-      // Others than the best may stand there by now: better ones, which a run that was killed wrote behind its
-      // checkpoint and will write again.
+      // The folder may hold a better model: one that the killed run wrote after its checkpoint, and that this run will
+      // write again.
       if (state_.best_step == state_.step && state_.step > 0)
         write_model(model_, folder_);
       else
         require_best(run_.out, state_);
-      note("going on from step " + std::to_string(state_.step) + " of " + std::to_string(options_.steps));
+      note("resuming at step " + std::to_string(state_.step) + " of " + std::to_string(options_.steps));
     } else if (run_.resume) {
-      note("no checkpoint in " + run_.out + " yet: starting afresh");
+      note("no checkpoint in " + run_.out + " yet: starting from the beginning");
     }
     if (options_.steps > 0 && state_.step == options_.steps) return;
     const TrainingData data = until_abandoned();
@@ -180,7 +180,7 @@ class Trainer {
     folder_.check_place();
   }
 
-  // What `auto` becomes is the one thing here that the clock decides; it is kept with the run.
+  // The clock decides here what `auto` becomes. The choice is stored with the run.
   void choose_precision(const TrainingData& data) {
     const bool rounds = model_.dtype() == DType::f32,
                fast = rounds && model_.device().kernels() == KernelChoice::fast && multiplies_bf16();
@@ -211,8 +211,8 @@ class Trainer {
     return uint64_t{words[1]} << 32 | words[0];
   }
 
-  // The loss of one batch, its share of a step of so many targets (0: this batch is the step); its gradients are added
-  // to the parameters'.
+  // Returns the loss of one batch, as its share of a step with so many targets (0: this batch is the whole step), and
+  // adds its gradients to those of the parameters.
   double batch_loss(int64_t index, int64_t targets) {
     const Batch batch = data_.batch(index);
     ForwardOptions forward{.checkpoint = options_.checkpoint_activations,
@@ -237,7 +237,7 @@ class Trainer {
     return loss;
   }
 
-  // The first value that is not finite ends the run, wherever it comes up.
+  // The first value that is not finite ends the run, wherever it occurs.
   template <class Function>
   std::invoke_result_t<Function&> or_diverged(Function&& function) {
     try {
@@ -250,11 +250,10 @@ class Trainer {
 
   [[noreturn]] void diverged(const std::string& what) const {
     fail(ErrorCode::numeric, "training stopped at step ", state_.step + 1, ": ", what,
-         "; a lower --lr or a smaller --clip may mend it (", run_.out,
-         " keeps the last checkpoint and the best weights)");
+         "; a lower --lr or a smaller --clip may help (", run_.out, " keeps the last checkpoint and the best weights)");
   }
 
-  // The norm of the gradients, or the operation that made the first bad one.
+  // Makes a step of the optimizer. If the gradients are not finite, names the operation that made the first bad one.
   double optimizer_step() {
     try {
       return optimizer_.step(factor());
@@ -294,7 +293,7 @@ class Trainer {
     if (!std::isfinite(bits)) diverged("the cost of the held-out text is not finite");
     if (bits < state_.best) {
       write_model(model_, folder_);
-      if (state_.best_step == 0)  // what is there was of an earlier run
+      if (state_.best_step == 0)  // last/ is of an earlier run
         for (const std::string& name : model_files().names) folder_.remove("last/" + name);
       state_.best = bits;
       state_.best_step = state_.step;

@@ -168,7 +168,7 @@ TEST(TrainerFolder, MetricsThatLostTheirEndGoOnBehindTheLastWholeLine) {
   run(1);
   run(-1);
   const std::string after = bytes_of(path), said = "metrics.jsonl: " + std::to_string(before.size() - second) +
-                                                   " bytes of the steps before are missing";
+                                                   " bytes of earlier steps are missing";
   EXPECT_EQ(std::ranges::count_if(notes, [&](const std::string& line) { return line.starts_with(said); }), 1);
   EXPECT_EQ(after.substr(0, second), before.substr(0, second));
   EXPECT_EQ(after.substr(second, 10), "{\"step\": 5");

@@ -10,7 +10,7 @@
 namespace statera {
 
 namespace {
-// Scalars [1] that the tape keeps.
+// A scalar [1] that lives as long as the tape.
 View scalar(Tape& tape, DType dtype, double value) {
   const View view = tape.memory().allocate(dtype, {1});
   if (dtype == DType::f64)
@@ -24,7 +24,7 @@ View scalar(Tape& tape, DType dtype, double value) {
 TrainingLoss training_pass(const Model& model, Tape& tape, const Tokens& tokens, std::span<const int32_t> targets,
                            const ForwardOptions& options, int64_t denominator) {
   tape.reset();
-  std::vector<Var> roots;  // stays empty, and off the heap, where the model has no losses of its own
+  std::vector<Var> roots;  // stays empty, and so off the heap, if the model has no auxiliary losses
   ForwardOptions forward = options;
   if (!model.layers().loss_names().empty()) forward.losses = &roots;
   const Var loss = cross_entropy(tape, model.forward(tape, tokens, forward), targets, denominator);

@@ -190,7 +190,7 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
   const auto in_bf16 = [&](const char* out) { return usual(out) + "--precision bf16"; };
   const Ran cut = run_and_signal(in_bf16("a"), "a/trials", SIGINT, 150);
   ASSERT_EQ(cut.code, 130) << cut.err;
-  EXPECT_NE(cut.err.find("the same command goes on"), std::string::npos) << cut.err;
+  EXPECT_NE(cut.err.find("run the same command again to continue"), std::string::npos) << cut.err;
   EXPECT_FALSE(report("a")["complete"]);
   EXPECT_NE(read("a/report.html").find("</html>"), std::string::npos);
   std::filesystem::copy(path("a"), path("b"), std::filesystem::copy_options::recursive);

@@ -163,7 +163,7 @@ TEST_F(Outputs, NamesBesideTheFilesAreTheUsersToo) {
   const std::string text = read("text.txt");
   fs::create_directory(path("h"));
   fs::create_hard_link(path("text.txt"), path("h/.statera.lock"));
-  fails(train("h"), 1, "h/.statera.lock: is no lock that statera made");
+  fails(train("h"), 1, "h/.statera.lock: is not a lock file of statera");
   EXPECT_EQ(read("text.txt"), text);
   fs::remove(path("h/.statera.lock"));
   for (const char* name :

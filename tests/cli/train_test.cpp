@@ -110,14 +110,14 @@ TEST_F(Train, AnInterruptSavesAndTellsHowToGoOn) {
   const std::string command = usual("a") + "--steps 1000000 --resume", state = "a/checkpoint/state.safetensors";
   Ran ran = run_and_signal(command, state, SIGINT, 300);
   EXPECT_EQ(ran.code, 130);
-  EXPECT_NE(ran.err.find("starting afresh"), std::string::npos) << ran.err;
-  EXPECT_NE(ran.err.find("--resume goes on"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("starting from the beginning"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("with --resume to continue"), std::string::npos) << ran.err;
   const size_t at = ran.err.find("stopped and saved at step ");
   ASSERT_NE(at, std::string::npos) << ran.err;
   const std::string step = ran.err.substr(at + 21, ran.err.find(" of", at) - at - 21);
   ran = run_and_signal(usual("a") + "--resume", state, SIGTERM, 2000);
   EXPECT_EQ(ran.code, 130);
-  EXPECT_NE(ran.err.find("going on from " + step + " of 1000000"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("resuming at " + step + " of 1000000"), std::string::npos) << ran.err;
   EXPECT_FALSE(read("a/model.safetensors").empty());
 }
 
@@ -215,7 +215,7 @@ TEST_F(Train, NothingIsOverwrittenUnasked) {
   ASSERT_EQ(run(usual("a") + "--steps 3").code, 0);
   const std::string before = weights("a");
   fails(usual("a") + "--steps 4", 1,
-        "a holds a model already (model.safetensors), which would be lost: --resume goes on");
+        "a holds a model already (model.safetensors), which would be lost: --resume continues");
   EXPECT_TRUE(weights("a") == before);
   fails("train nowhere.txt --out a --overwrite", 1, "nowhere.txt");  // nor before all is checked
   fails("train text.txt --config nowhere --out a --overwrite", 1, "nowhere");

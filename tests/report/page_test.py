@@ -27,7 +27,7 @@ HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!--{{report}}
 
 SEEN = [  # computed from the fixture
     "hybrid ends lowest, with 1.997 bits per byte on validation data after 60 s, and was never behind. On held-out data all are below n-gram order 4. "
-    "If learning goes on, all are below xz. The last quarter of the time still brought it 0.021 bits per byte, so a larger budget "
+    "With continued learning all are below xz. The last quarter of the time still brought it 0.021 bits per byte, so a larger budget "
     "should bring more. The first points lie above the chart.",
     "hybrid has the fewest bits per byte; the step of attention is 1.1 times faster, for 0.103 bits per byte more. Lower and further left is better.",
     "From 256 to 65,536 bytes of context the time of a step grows by a factor of 9.6 with attention, 3.0 with hybrid and 1.0 with mamba2; the state "
@@ -36,16 +36,16 @@ SEEN = [  # computed from the fixture
     "0.215 worse at bytes 2,049 to 4,096, beyond the 512 bytes of its training. hybrid is best at bytes 257 to 512 (2.029) and 0.038 worse at bytes "
     "2,049 to 4,096, beyond the 512 bytes of its training. The first bytes cost more and are left out of the chart.",
     "A second copy 256 bytes after the first gains, in bits per byte: attention 1.395, hybrid 1.223 and mamba2 0.346. hybrid still gains 0.083 at 16,384 "
-    "bytes. From 8,192 bytes on, the gain of attention cannot be told from none. From 2,048 bytes on, the gain of mamba2 cannot be told from none. "
+    "bytes. From 8,192 bytes on, the gain of attention cannot be distinguished from zero. From 2,048 bytes on, the gain of mamba2 cannot be distinguished from zero. "
     "Distances beyond 512 bytes are longer than the sequences of the training.",
     "Fillers that make the stream 4 times as long cost, in bits per real byte: mamba2 0.130, hybrid 0.130 and attention 0.273. The time for a real byte "
     "is then 4.0 times as much.",
     "Taken for the trainings: 0.004 with mamba2, 0.002 with attention and 0.004 with hybrid. The short trainings told the rates of mamba2 and hybrid apart. "
-    "They could not tell those of attention apart, so what is usual was taken; another rate may be expected to bring up to 0.012 bits per byte.",
+    "They could not tell those of attention apart, so the usual rate was taken; another one may gain up to 0.012 bits per byte.",
 ]
 SEEN_BY_LENGTH = (
     "hybrid has the fewest bits per byte at 512, 2,048 and 8,192 bytes. At 2,048 bytes hybrid and mamba2 cannot be told apart. attention@8192 is "
-    "unfinished, and not beaten. Of the training speed at 512 bytes there is left at 8,192: 96 % with mamba2, 74 % with hybrid and 34 % with attention. "
+    "unfinished, and not beaten. Of the training speed at 512 bytes, this is left at 8,192: 96 % with mamba2, 74 % with hybrid and 34 % with attention. "
     "Below about 1,100 bytes attention trains faster than mamba2, above slower. Below about 1,000 bytes hybrid trains faster than mamba2, above slower. "
     "Below about 1,200 bytes attention trains faster than hybrid, above slower. Outside of the chart: attention@8192, unfinished, at 2.713.")
 
@@ -293,7 +293,7 @@ class PageTest(unittest.TestCase):
                          {"bits per byte": "", "behind the best": "", "if it goes on learning": "2.210"})
         labels = ["n-gram order 4", "xz, learning", "PPMd order 6, learning", "n-gram order 5, learning"]
         self.assertEqual(self.driver.execute_script("return references.map(r => labelled(r).label)"), labels)
-        self.assertIn("On held-out data all are below n-gram order 4. If learning goes on, all are below xz and n-gram order 5.", self.text(".see")[0])
+        self.assertIn("On held-out data all are below n-gram order 4. With continued learning all are below xz and n-gram order 5.", self.text(".see")[0])
 
     def test_several_lengths(self):
         self.open("lengths", "light", 1280)
@@ -341,7 +341,7 @@ class PageTest(unittest.TestCase):
         self.open("flattered", "light", 1280)
         self.assertIn("On held-out data hybrid costs 2.218, 0.221 more: validation data lie among the training data, which flatters a model. The last "
                       "quarter of the time still brought it 0.021 bits per byte, so a larger budget may bring more.", self.text(".see")[0])
-        self.assertRegex(self.text(".see")[4], "From 8,192 bytes on, the gain of (attention and mamba2|mamba2 and attention) cannot be told from none. Distances")
+        self.assertRegex(self.text(".see")[4], "From 8,192 bytes on, the gain of (attention and mamba2|mamba2 and attention) cannot be distinguished from zero. Distances")
         self.open("partial", "light", 1280)
         self.assertEqual(len(self.text(".banner")), 1)
         self.assertIn("Not measured: attention and hybrid.", self.text(".missing"))

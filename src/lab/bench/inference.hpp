@@ -26,23 +26,24 @@ struct InferenceCost {
          step_bytes = 0, read_share = 0;
 
   void visit(FieldVisitor& v) {
-    v.field("model", model, "preset or file");
-    v.field("weights", weights, "how the matrices inside the layers are kept");
-    v.field("parameters", parameters, "numbers of the model");
-    v.field("threads", threads, "at once");
-    v.field("batch", batch, "sequences at once");
-    v.field("context", context, "positions that each sequence has read at the end of a call");
-    v.field("slice", slice, "positions of each sequence that a prefill reads");
-    v.field("runs", runs, "steps timed");
-    v.field("step_seconds", step_seconds, "median of a step of all sequences");
-    v.field("spread_seconds", spread_seconds, "distance of the quartiles");
-    v.field("step_positions_per_s", step_positions_per_s, "of all sequences together");
+    v.field("model", model, "preset or config file");
+    v.field("weights", weights, "format of the matrices of the layers");
+    v.field("parameters", parameters, "number of parameters");
+    v.field("threads", threads, "number of threads");
+    v.field("batch", batch, "sequences per call");
+    v.field("context", context, "positions that each sequence has read when a call ends");
+    v.field("slice", slice, "positions per sequence that a prefill reads");
+    v.field("runs", runs, "number of timed steps");
+    v.field("step_seconds", step_seconds, "median time of a step of all sequences");
+    v.field("spread_seconds", spread_seconds, "interquartile range of the times of a step");
+    v.field("step_positions_per_s", step_positions_per_s, "positions per second of all sequences together, by steps");
     v.field("prefill_positions_per_s", prefill_positions_per_s,
-            "of all sequences together, at the end of the context; 0: left out");
-    v.field("state_bytes", state_bytes, "of all sequences");
-    v.field("step_bytes", step_bytes, "that a step must touch: weights and states once, fixed states also written");
+            "positions per second of all sequences together, by prefill at the end of the context; 0: left out");
+    v.field("state_bytes", state_bytes, "memory of the states of all sequences");
+    v.field("step_bytes", step_bytes,
+            "bytes that a step must touch: weights and states once, fixed states also written");
     v.field("read_share", read_share,
-            "time of the best measured read of a buffer of equal size (at most 1 GiB) over the time of a step");
+            "time of the best measured read of a buffer of equal size (at most 1 GiB), divided by the time of a step");
   }
 };
 
@@ -58,12 +59,12 @@ struct StreamCost {
   double step_seconds = 0, state_bytes = 0, resident_bytes = 0;
 
   void visit(FieldVisitor& v) {
-    v.field("model", model, "preset or file");
-    v.field("threads", threads, "at once");
-    v.field("position", position, "bytes read");
-    v.field("step_seconds", step_seconds, "median of the last thousand steps");
-    v.field("state_bytes", state_bytes, "of the sequence");
-    v.field("resident_bytes", resident_bytes, "of the process");
+    v.field("model", model, "preset or config file");
+    v.field("threads", threads, "number of threads");
+    v.field("position", position, "bytes read so far");
+    v.field("step_seconds", step_seconds, "median time of a step of all sequences");
+    v.field("state_bytes", state_bytes, "memory of the states of all sequences");
+    v.field("resident_bytes", resident_bytes, "memory of the process");
   }
 };
 

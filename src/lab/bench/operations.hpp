@@ -15,17 +15,17 @@ struct OperationCost {
   std::string bound;
 
   void visit(FieldVisitor& v) {
-    v.field("op", op, "operation");
-    v.field("name", name, "shape");
+    v.field("op", op, "name of the operation");
+    v.field("name", name, "name of the shape");
     v.field("pass", pass, "forward, backward or step");
-    v.field("threads", threads, "at once");
-    v.field("runs", runs, "timed");
-    v.field("seconds", seconds, "median");
-    v.field("spread_seconds", spread_seconds, "distance of the quartiles");
-    v.field("gflops", gflops, "minimal FLOPs; 0: not counted, the operation moves memory");
-    v.field("gb_per_s", gb_per_s, "minimal traffic: each input read and each output written once");
-    v.field("roof_share", roof_share, "the least time by the roof over the median");
-    v.field("bound", bound, "what gives the least time: arithmetic or traffic");
+    v.field("threads", threads, "number of threads");
+    v.field("runs", runs, "number of timed runs");
+    v.field("seconds", seconds, "median time");
+    v.field("spread_seconds", spread_seconds, "interquartile range of the times");
+    v.field("gflops", gflops, "GFLOP/s by minimal FLOPs; 0: not counted, the operation moves memory");
+    v.field("gb_per_s", gb_per_s, "GB/s by minimal traffic: each input read and each output written once");
+    v.field("roof_share", roof_share, "the least time that the roof allows, divided by the median time");
+    v.field("bound", bound, "what bounds the least time: arithmetic or traffic");
   }
 };
 

@@ -16,15 +16,20 @@ struct Roof {
          memory_copy_gb_per_s = 0;
 
   void visit(FieldVisitor& v) {
-    v.field("threads", threads, "at once");
-    v.field("fp32_fma_gflops", fp32_fma_gflops, "independent fused multiply-adds in registers");
-    v.field("bf16_dot_gflops", bf16_dot_gflops, "dot products of bf16 into fp32; 0: the instruction set has none");
-    v.field("l1_read_gb_per_s", l1_read_gb_per_s, "half of each core's first cache; 0: its size is unknown, as below");
-    v.field("l2_read_gb_per_s", l2_read_gb_per_s, "half of each core's second cache");
+    v.field("threads", threads, "number of threads");
+    v.field("fp32_fma_gflops", fp32_fma_gflops, "peak of independent fp32 fused multiply-adds in registers");
+    v.field("bf16_dot_gflops", bf16_dot_gflops,
+            "peak of dot products of bf16 into fp32; 0: the instruction set has none");
+    v.field("l1_read_gb_per_s", l1_read_gb_per_s,
+            "reads of half of each core's first-level cache; 0: its size is unknown");
+    v.field("l2_read_gb_per_s", l2_read_gb_per_s,
+            "reads of half of each core's second-level cache; 0: its size is unknown");
     v.field("l3_read_gb_per_s", l3_read_gb_per_s,
-            "half of the third cache; also 0 where each thread's part would fit into the second");
-    v.field("memory_read_gb_per_s", memory_read_gb_per_s, "a buffer of 512 MiB");
-    v.field("memory_copy_gb_per_s", memory_copy_gb_per_s, "256 MiB, bytes read and bytes written");
+            "reads of half of the third-level cache; 0: its size is unknown, or each thread's part would fit into the "
+            "second level");
+    v.field("memory_read_gb_per_s", memory_read_gb_per_s, "reads of a buffer of 512 MiB");
+    v.field("memory_copy_gb_per_s", memory_copy_gb_per_s,
+            "copies within 256 MiB; bytes read and bytes written both count");
   }
 };
 

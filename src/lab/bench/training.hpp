@@ -25,22 +25,22 @@ struct TrainingCost {
   double step_seconds = 0, spread_seconds = 0, positions_per_s = 0, fma_share = 0, peak_bytes = 0, tape_bytes = 0;
 
   void visit(FieldVisitor& v) {
-    v.field("model", model, "preset or file");
-    v.field("precision", precision, "of matrix products");
-    v.field("parameters", parameters, "numbers trained");
-    v.field("threads", threads, "at once");
-    v.field("batch", batch, "sequences of a step");
-    v.field("length", length, "positions of a sequence");
+    v.field("model", model, "preset or config file");
+    v.field("precision", precision, "precision of matrix products");
+    v.field("parameters", parameters, "number of parameters");
+    v.field("threads", threads, "number of threads");
+    v.field("batch", batch, "sequences per step");
+    v.field("length", length, "positions per sequence");
     v.field("checkpoint", checkpoint, "activation checkpointing");
-    v.field("runs", runs, "steps timed");
-    v.field("step_seconds", step_seconds, "median");
-    v.field("spread_seconds", spread_seconds, "distance of the quartiles");
-    v.field("positions_per_s", positions_per_s, "at the median");
+    v.field("runs", runs, "number of timed steps");
+    v.field("step_seconds", step_seconds, "median time of a step");
+    v.field("spread_seconds", spread_seconds, "interquartile range of the times of a step");
+    v.field("positions_per_s", positions_per_s, "positions per second at the median");
     v.field("fma_share", fma_share,
-            "minimal FLOPs, those of a recomputation not counted, over the fp32 peak measured in the same seconds");
+            "minimal FLOPs (without recomputation) divided by the fp32 peak measured in the same seconds");
     v.field("peak_bytes", peak_bytes,
-            "of the process, over what it had before the model was made; 0: the system does not say");
-    v.field("tape_bytes", tape_bytes, "of activations and their gradients, at most");
+            "peak memory of the process minus what it had before the model was made; 0: unknown");
+    v.field("tape_bytes", tape_bytes, "peak memory of activations and their gradients");
   }
 };
 
@@ -56,14 +56,14 @@ struct StartCost {
   double first_step_seconds = 0, tenth_step_seconds = 0, extra_seconds = 0;
 
   void visit(FieldVisitor& v) {
-    v.field("model", model, "preset or file");
-    v.field("threads", threads, "at once");
-    v.field("batch", batch, "sequences of a step");
-    v.field("length", length, "positions of a sequence");
+    v.field("model", model, "preset or config file");
+    v.field("threads", threads, "number of threads");
+    v.field("batch", batch, "sequences per step");
+    v.field("length", length, "positions per sequence");
     v.field("first_step_seconds", first_step_seconds,
-            "from the start of the process to the end of the first gradient step");
-    v.field("tenth_step_seconds", tenth_step_seconds, "of the tenth step alone");
-    v.field("extra_seconds", extra_seconds, "their difference");
+            "time from the start of the process to the end of the first gradient step");
+    v.field("tenth_step_seconds", tenth_step_seconds, "time of the tenth step alone");
+    v.field("extra_seconds", extra_seconds, "first_step_seconds minus tenth_step_seconds");
   }
 };
 

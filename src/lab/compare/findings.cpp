@@ -214,16 +214,16 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
       "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
   std::string equal, rest;
   if (s.match == "time") {
-    equal = "calibrated time: " + plain_seconds(a.train) + " a training" +
-            (a.search > 0 ? ", " + plain_seconds(a.search) + " a learning rate" : "");
+    equal = "calibrated time: " + plain_seconds(a.train) + " per training" +
+            (a.search > 0 ? ", " + plain_seconds(a.search) + " per learning rate" : "");
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
-    equal =
-        "training FLOPs: " + significant(a.train, 3) + " a training, " + significant(a.search, 3) + " a learning rate";
+    equal = "training FLOPs: " + significant(a.train, 3) + " per training, " + significant(a.search, 3) +
+            " per learning rate";
     rest = "steps, bytes read and time" + sizes;
   } else {
-    equal = "parameters (within 3 %) and steps: " + significant(a.train, 3) + " a training, " +
-            significant(a.search, 3) + " a learning rate";
+    equal = "parameters (within 3 %) and steps: " + significant(a.train, 3) + " per training, " +
+            significant(a.search, 3) + " per learning rate";
     rest = "FLOPs and time";
   }
   std::string batches;
@@ -272,7 +272,7 @@ Contender contender(const Json& c) {
 
 std::string terms_name(const FindingsFrom& from) {
   const std::string& match = from.settings.match;
-  return match == "time"    ? "equal time (" + plain_seconds(from.amounts.train) + " a training)"
+  return match == "time"    ? "equal time (" + plain_seconds(from.amounts.train) + " per training)"
          : match == "flops" ? "equal training FLOPs"
                             : "equal parameters and steps";
 }
@@ -337,7 +337,7 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
   }
   if (names.empty()) return;
   lines.push_back(listed(names) + " read the training text up to " + fixed(most, 1) +
-                  " times: --dropout 0.1, in another --out, may do more than a larger --budget");
+                  " times: --dropout 0.1, in another --out, may help more than a larger --budget");
 }
 
 // A length at which no training came to an end has no row among the winners.
@@ -368,7 +368,7 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
       lines.push_back(name + " was best on validation text at step " +
                       std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
                       std::to_string(trained.at("steps").get<int64_t>()) +
-                      ", and is judged by those weights: it got no better on it beyond");
+                      ", and is judged by those weights: it did not improve after that");
   }
   if (from.amounts.noise == 0 && from.amounts.train > 0 && from.settings.noise_share > 0)
     lines.push_back(

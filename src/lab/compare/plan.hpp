@@ -32,13 +32,13 @@ struct Calibration {
   double prefill_seconds = 0;      // per byte read by a Session
   double longest_state_bytes = 0;  // at the longest context that is measured
   void visit(FieldVisitor& v) {
-    v.field("parameters", parameters, "of the model");
-    v.field("positions", positions, "bytes of a batch");
-    v.field("step_seconds", step_seconds, "a training step");
+    v.field("parameters", parameters, "number of parameters");
+    v.field("positions", positions, "bytes per batch");
+    v.field("step_seconds", step_seconds, "time of a training step");
     v.field("step_flops", step_flops, "minimal FLOPs of a training step");
-    v.field("evaluate_seconds", evaluate_seconds, "a batch of validation windows");
-    v.field("prefill_seconds", prefill_seconds, "a byte read by a session");
-    v.field("longest_state_bytes", longest_state_bytes, "of state at the longest context that is measured");
+    v.field("evaluate_seconds", evaluate_seconds, "time of a batch of validation windows");
+    v.field("prefill_seconds", prefill_seconds, "time per byte that a session reads");
+    v.field("longest_state_bytes", longest_state_bytes, "memory of the state at the longest context that is measured");
   }
 };
 
@@ -58,15 +58,16 @@ struct Amounts {
   int64_t position_bytes = 0, noise_bytes = 0, passages = 0;
   std::string wrong() const;  // says which value is impossible; empty if none is
   void visit(FieldVisitor& v) {
-    v.field("search", search, "of a trial of a learning rate, in the unit that is matched");
-    v.field("train", train, "of a training");
-    v.field("noise", noise, "of going on with fillers");
-    v.field("second_seeds", second_seeds, "trainings kept for the first two, should they lie too close to tell apart");
-    v.field("validation_bytes", validation_bytes, "of a measurement while training");
-    v.field("judged_bytes", judged_bytes, "of the held-out text, read as one stream");
-    v.field("position_bytes", position_bytes, "read for bits by position");
-    v.field("noise_bytes", noise_bytes, "read for each share of fillers");
-    v.field("passages", passages, "copied for recall");
+    v.field("search", search, "amount per trial of a learning rate, in the unit that is matched");
+    v.field("train", train, "amount per training, in the unit that is matched");
+    v.field("noise", noise, "amount per training with fillers, in the unit that is matched");
+    v.field("second_seeds", second_seeds,
+            "trainings set aside for the best two candidates, in case they are too close to tell apart");
+    v.field("validation_bytes", validation_bytes, "validation bytes per evaluation during training");
+    v.field("judged_bytes", judged_bytes, "held-out bytes to judge on, read as one stream");
+    v.field("position_bytes", position_bytes, "bytes read for bits by position");
+    v.field("noise_bytes", noise_bytes, "bytes read per share of fillers");
+    v.field("passages", passages, "passages copied for recall");
   }
 };
 

@@ -73,15 +73,15 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
                         " bits per byte lie between them, and the doubt is " + bits(farthest.doubt) + ".");
   if (!winner) {
     r.decided_by = "nothing";
-    r.sentences.push_back("What they cost is not measured yet; the same command goes on.");
+    r.sentences.push_back("What they cost is not measured yet; run the same command again to continue.");
     return r;
   }
   r.winner = winner->name;
   const Contender* other =
       winner == &best ? *std::find_if(level.begin(), level.end(), [&](const Contender* l) { return l != winner; })
                       : &best;
-  r.sentences.push_back("By cost, take " + winner->name + ": beside " + other->name + ", " + price(*winner, *other) +
-                        ".");
+  r.sentences.push_back("By cost, take " + winner->name + ": compared with " + other->name + ", " +
+                        price(*winner, *other) + ".");
   return r;
 }
 
@@ -90,7 +90,7 @@ Recommendation by_quality(const Contender& best, const std::vector<const Contend
   Recommendation r{.winner = best.name, .decided_by = "quality", .sentences = {}};
   if (rivals.empty()) {
     r.sentences.push_back("On " + c.data + ", " + best.name + " costs " + bits(best.bits_per_byte) +
-                          " bits per byte; there is no other candidate to weigh it against.");
+                          " bits per byte; there is no other candidate to compare it with.");
     return r;
   }
   const Contender& second = *rivals.front();
@@ -109,7 +109,7 @@ std::string among_learners(const std::vector<Contender>& ranked, const Circumsta
   const bool ahead = best->learning_bits < c.learning.bits_per_byte;
   const std::string model = best->name + " costs " + bits(best->learning_bits),
                     counts = c.learning.name + " costs " + bits(c.learning.bits_per_byte);
-  return "Among those that go on learning while they read, " +
+  return "Among those that keep learning while they read, " +
          (ahead ? model + " bits per byte, and " + counts + "."
                 : counts + " bits per byte, and " + model +
                       ": to compress such data, no model here is worth its training.");
@@ -132,13 +132,14 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
     }
   if (!blind.empty())
     sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) +
-                                          " apart and took what is usual; another rate may be expected to bring "
-                                    : "The budget is too small to search for learning rates, so each has its usual "
-                                      "one; another may be expected to bring ") +
-                        "up to " + bits(most) + " bits per byte, which the doubt counts.");
+                                          " apart and took the usual one; another rate may gain "
+                                    : "The budget is too small to search for learning rates, so each candidate has its "
+                                      "usual one; another may gain ") +
+                        "up to " + bits(most) + " bits per byte, which the doubt includes.");
   if (c.seeds == 1 && ranked.size() > 1)
     sentences.push_back(
-        "Each candidate was trained once; the doubt counts the usual luck of a seed (--seeds 3 would measure it).");
+        "Each candidate was trained once; the doubt includes the usual difference between seeds (--seeds 3 would "
+        "measure it).");
 }
 }  // namespace
 
@@ -146,7 +147,7 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
   if (contenders.empty())
     return {.winner = {},
             .decided_by = "nothing",
-            .sentences = {"No candidate is trained and judged yet; the same command goes on."}};
+            .sentences = {"No candidate is trained and judged yet; run the same command again to continue."}};
   std::vector<Contender> ranked = contenders;
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const Contender& a, const Contender& b) { return a.bits_per_byte < b.bits_per_byte; });
@@ -164,7 +165,7 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
     r.decided_by = "nothing";
     r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + " costs " +
                           bits(best.bits_per_byte) + " bits per byte and " + c.frozen.name + " " +
-                          bits(c.frozen.bits_per_byte) + "; the same command goes on.");
+                          bits(c.frozen.bits_per_byte) + "; run the same command again to continue.");
   } else if (beaten) {
     r.decided_by = "baseline";
     r.sentences.push_back("On " + c.data + ", at " + c.terms +
@@ -176,7 +177,7 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
     r = level.size() > 1 ? by_cost(level, best, c) : by_quality(best, rivals, c);
     if (!c.frozen.name.empty())
       r.sentences.push_back("Among frozen models it is worth its training: " + c.frozen.name +
-                            ", the best count, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " +
+                            ", the best of the n-grams, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " +
                             best.name + " " + bits(best.bits_per_byte) + ".");
   }
   if (const std::string learners = among_learners(ranked, c); !learners.empty()) r.sentences.push_back(learners);

@@ -35,21 +35,20 @@ struct CompareSettings {
   void check() const;
   std::vector<int64_t> length_list() const;  // ascending, without repeats; throws ErrorCode::config
   void visit(FieldVisitor& v) {
-    v.field("size", size, "of the presets that candidates name by their kind");
-    v.field("match", match, "what each candidate gets equally much of: time, flops or params");
+    v.field("size", size, "size of the presets that candidates name by their kind");
+    v.field("match", match, "what every candidate gets the same amount of: time, flops or params");
     v.field("budget", budget, "seconds for everything");
-    v.field("seeds", seeds, "trainings of each candidate");
-    v.field("batch", batch, "sequences of a batch at the shortest length");
-    v.field("lengths", lengths, "bytes of a sequence: one length, or several with commas");
-    v.field("precision", precision, "of matrix products in training: fp32 or bf16");
-    v.field("weight_decay", weight_decay, "of matrices in training");
-    v.field("dropout", dropout,
-            "the share of the embedding and of what each half of a block adds that is zeroed in training");
-    v.field("held_out_bytes", held_out_bytes, "the last bytes of the data, to judge on; 0: a tenth");
-    v.field("learning_rates", learning_rates, "tried for each candidate");
-    v.field("search_share", search_share, "of the budget for the search for learning rates");
-    v.field("noise_share", noise_share, "of the budget for training with fillers in the stream");
-    v.field("measure_share", measure_share, "of the budget for measuring the trained models, at most");
+    v.field("seeds", seeds, "trainings per candidate");
+    v.field("batch", batch, "sequences per batch at the shortest length");
+    v.field("lengths", lengths, "bytes per sequence: one length, or several with commas");
+    v.field("precision", precision, "precision of matrix products in training: fp32 or bf16");
+    v.field("weight_decay", weight_decay, "weight decay of matrices in training");
+    v.field("dropout", dropout, "dropout probability of the embedding and of what each sublayer adds");
+    v.field("held_out_bytes", held_out_bytes, "number of bytes to judge on, from the end of the data; 0: a tenth");
+    v.field("learning_rates", learning_rates, "learning rates to try per candidate");
+    v.field("search_share", search_share, "share of the budget for the search for learning rates");
+    v.field("noise_share", noise_share, "share of the budget for training with fillers in the stream");
+    v.field("measure_share", measure_share, "largest share of the budget for measuring the trained models");
   }
 };
 

@@ -94,7 +94,7 @@ struct Store::Statement {
     require(result == SQLITE_OK, ErrorCode::io, store.path_, ": ", sqlite3_errmsg(handle(store.database_.get())),
             result == SQLITE_FULL   ? "; make room on the disk, then run the same command again"
             : result == SQLITE_BUSY ? "; is another comparison running in this folder?"
-                                    : "; take another folder with --out if it cannot be mended");
+                                    : "; take another folder with --out if it cannot be repaired");
   }
 
   const Store& store;

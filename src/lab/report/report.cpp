@@ -188,8 +188,7 @@ void check_names(const Json& report, const std::string& where) {
   for (const Json& candidate : report.at("candidates")) {
     const auto& name = candidate.at("name").get_ref<const std::string&>();
     require(!name.empty(), ErrorCode::config, where, ": a candidate's name is empty");
-    require(names.insert(name).second, ErrorCode::config, where, ": the candidate ", in_quotes(name),
-            " stands there twice");
+    require(names.insert(name).second, ErrorCode::config, where, ": the candidate ", in_quotes(name), " occurs twice");
   }
   const Json& recommendation = report.at("recommendation");
   if (const auto winner = recommendation.find("winner"); winner != recommendation.end())

@@ -69,7 +69,7 @@ TEST(Report, NamesTheKeyThatIsWrong) {
   expect([](Json& r) { r["settings"]["length"] = {512}; }, "settings.length: expected a plain value, got array");
   expect([](Json& r) { r["candidates"][1]["speed"] = nullptr; }, "candidates[1].speed: expected an object, got null");
   expect([](Json& r) { r["complete"] = "yes"; }, "complete: expected true or false, got string");
-  expect([](Json& r) { r["candidates"][1]["name"] = "hybrid"; }, "the candidate 'hybrid' stands there twice");
+  expect([](Json& r) { r["candidates"][1]["name"] = "hybrid"; }, "the candidate 'hybrid' occurs twice");
   expect([](Json& r) { r["candidates"][1]["name"] = ""; }, "a candidate's name is empty");
   expect([](Json& r) { r["recommendation"]["winner"] = "gru\x1b[2J"; },
          "recommendation.winner 'gru\\x1b[2J' is none of the candidates");
@@ -80,7 +80,7 @@ TEST(Report, WhatIsNoReport) {
   EXPECT_NE(error_of(fixture_text().substr(0, 4000)).find("no valid JSON"), std::string::npos);
   EXPECT_NE(error_of(std::string(100, '[')).find("nested deeper"), std::string::npos);
   EXPECT_NE(error_of(std::string(max_report_bytes + 1, ' ')).find("bytes of JSON, more than"), std::string::npos);
-  EXPECT_NE(error_of("{\"format_version\": 1, \"format_version\": 1}").find("stands there twice"), std::string::npos);
+  EXPECT_NE(error_of("{\"format_version\": 1, \"format_version\": 1}").find("occurs twice"), std::string::npos);
 }
 
 }  // namespace

@@ -161,7 +161,8 @@ std::string report_table(const Json& report) {
       "",
       "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has "
       "read, as compressors do. "
-      "Doubt: half of what holds 95 % of the difference; ~: smaller than its doubt, so not told apart from the best. "
+      "Doubt: half the width of the 95 % interval of the difference; ~: smaller than its doubt, so not told apart from "
+      "the best. "
       "Step and state: with as much context as the quality was judged with.");
   out += wrapped("equal:     ", report.at("terms").at("equal"));
   out += wrapped("not equal: ", report.at("terms").at("not_equal"));

@@ -17,7 +17,7 @@ function header() {
     element("p", {class: "about"}, `${bytes(data.bytes)}${documents}: ${bytes(data.train_bytes)} to train on, ${bytes(data.validation_bytes)} to validate, ` +
       `${bytes(data.held_out_bytes)} held out`),
     report.complete ? null : element("p", {class: "banner", role: "alert"}, element("strong", {}, "Not complete. "),
-      "The comparison was stopped before all candidates were done; what follows is what there is. The same command goes on."),
+      "The comparison was stopped before all candidates were done; what follows is what there is. Run the same command again to continue."),
     element("section", {class: "recommendation", "aria-label": "recommendation"}, verdict, ...rest.map(s => element("p", {}, ...prose(s)))));
 }
 
@@ -50,12 +50,12 @@ const columns = [
 
 function resultLegend() {
   const said = ["Bits per byte on held-out data: less is better"];
-  if (learners) said.push("The first column is for what is frozen and learns nothing from what it reads; “if it goes on learning” is for what learns from " +
-    "the same bytes once it has read them, as compressors do");
+  if (learners) said.push("The first column is for frozen models and counts, which learn nothing from the held-out bytes; “if it goes on learning” is for those that learn from " +
+    "each byte after they have predicted it, as compressors do");
   said.push("± is one standard error of the difference");
   if (candidates.some(c => c.difference?.doubt !== undefined))
-    said.push("The doubt is half of what holds 95 % of it, with the luck of a seed and the search for a learning rate: a smaller difference tells nothing apart");
-  if (candidates.some(c => c.unfinished)) said.push("Unfinished: the training ended on a plateau or in a steep fall, so it is not beaten");
+    said.push("The doubt is half the width of its 95 % interval, with the seeds and the search for a learning rate included: a smaller difference does not tell two candidates apart");
+  if (candidates.some(c => c.unfinished)) said.push("Unfinished: the training ended on a plateau or in a steep fall, so it does not count as beaten");
   const contexts = [...new Set(candidates.filter(c => c.judged_at).map(c => c.judged_at.context))].sort((a, b) => a - b);
   if (contexts.length) said.push(`Step and state are those with the ${listed(contexts.map(whole), "or")} bytes of context that the quality was judged with`);
   return sentences([...said, "A dash: not measured"]);

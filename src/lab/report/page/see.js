@@ -33,9 +33,9 @@ function seeTime(series, references) {
   const level = series.filter(s => s.level), first = least(series, s => s.heldOut ?? Infinity);
   if (level.length) said.push(`On held-out data ${listed([first.name, ...level.filter(s => s !== first).map(s => s.name)])} cannot be told apart`);
   said.push(...beside(series.map(s => s.heldOut), references.filter(r => !r.learns), "On held-out data"),
-    ...beside(series.map(s => s.learning), references.filter(r => r.learns), "If learning goes on,"));
+    ...beside(series.map(s => s.learning), references.filter(r => r.learns), "With continued learning"));
   const missed = (best.heldOut ?? end.y) - end.y;  // validation pieces lie between pieces that are trained on
-  if (missed > 0.05) said.push(`On held-out data ${best.name} costs ${bits(best.heldOut)}, ${bits(missed)} more: validation data lie among the training data, which flatters a model`);
+  if (missed > 0.05) said.push(`On held-out data ${best.name} costs ${bits(best.heldOut)}, ${bits(missed)} more: validation data lie among the training data, which makes a model look better`);
   const lowest = least(best.points, p => p.y), late = at(best.points, end.x * 0.75) - end.y;
   if (lowest.x < end.x * 0.8) said.push(`It was lower, with ${bits(lowest.y)}, after ${duration(lowest.x)}: more time alone would not bring more`);
   else if (best.points.length > 3)
@@ -46,7 +46,7 @@ function seeTime(series, references) {
 
 // Points are {name, x, y, doubt?, level?}: a difference inside the doubt puts none behind.
 function seeCost(points) {
-  if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${three(points[0].x)} µs a step`];
+  if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${three(points[0].x)} µs per step`];
   const best = least(points, p => p.y), fast = least(points, p => p.x);
   if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`];
   const more = `${bits(fast.y - best.y)} bits per byte`, price = fast.y - best.y <= (fast.doubt ?? 0) ? `and the ${more} between them are inside the doubt` : `for ${more} more`;
@@ -88,7 +88,7 @@ function seeLengths(rows, candidates, speeds) {
   if (lines.length) {
     const kept = s => last(s.points).y / s.points[0].y, told = descending(lines, kept).map(s => `${Math.round(100 * kept(s))} % with ${s.name}`);
     const xs = lines.flatMap(s => s.points.map(p => p.x));
-    said.push(`Of the training speed at ${whole(Math.min(...xs))} bytes there is left at ${whole(Math.max(...xs))}: ${listed(told)}`);
+    said.push(`Of the training speed at ${whole(Math.min(...xs))} bytes, this is left at ${whole(Math.max(...xs))}: ${listed(told)}`);
   }
   lines.forEach((a, i) => lines.slice(i + 1).forEach(b => {
     const cut = crossing(a, b);
@@ -135,7 +135,7 @@ function seeRecall(series, length) {
     }
   }
   for (const [from, names] of lost)
-    said.push(from ? `From ${whole(from)} bytes on, the gain of ${listed(names)} cannot be told from none` : `At no distance can the gain of ${listed(names)} be told from none`);
+    said.push(from ? `From ${whole(from)} bytes on, the gain of ${listed(names)} cannot be distinguished from zero` : `At no distance can the gain of ${listed(names)} be distinguished from zero`);
   if (length && series.some(s => last(s.points).x > length)) said.push(`Distances beyond ${whole(length)} bytes are longer than the sequences of the training`);
   return said;
 }
@@ -159,7 +159,7 @@ function seeRates(list) {
   const told = names(c => c.rate?.told_apart), not = list.filter(c => c.rate && !c.rate.told_apart);
   if (told.length) said.push(`The short trainings told the rates of ${listed(told)} apart`);
   if (not.length) said.push(`${told.length ? "They could not tell those" : "The short trainings could not tell the rates"} of ${listed(not.map(c => c.kind))} apart, ` +
-    `so what is usual was taken; another rate may be expected to bring up to ${bits(Math.max(...not.map(c => c.rate.doubt)))} bits per byte`);
+    `so the usual rate was taken; another one may gain up to ${bits(Math.max(...not.map(c => c.rate.doubt)))} bits per byte`);
   for (const c of list) {
     const lost = c.learning_rates.filter(r => r.bits_per_byte === undefined).map(r => three(r.lr));
     if (lost.length) said.push(`${c.kind} diverged at ${listed(lost)}`);
