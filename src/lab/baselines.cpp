@@ -15,10 +15,10 @@
 namespace statera {
 
 namespace {
-// For each byte that is learned from or judged, rounded up from what text takes: six orders of n-grams 0.3e-6, four of
-// PPMd 1.3e-6 (sound: 3.4e-6), xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
+// Seconds per byte that is learned from or judged, rounded up from measurements on text: six orders of n-grams 0.3e-6,
+// four orders of PPMd 1.3e-6 (sound: 3.4e-6), xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
 constexpr double seconds_per_byte = 0.5e-6 + 2e-6 + 2e-6;
-// The window of xz, and some 30 times as much memory while n-grams are counted.
+// The window of xz. N-grams need about 30 times as much memory while they count so many bytes.
 constexpr int64_t most_train = int64_t{64} << 20, most_held_out = int64_t{16} << 20;
 
 struct TimeIsUp {};
@@ -57,7 +57,7 @@ class Rows {
     };
   }
 
-  // The rows that `body` adds; `unfinished` in their place if the time is up before it ends.
+  // Runs `body`, which adds rows. If the time is up before it ends, adds `unfinished` in their place.
   template <class Body>
   void try_row(Baseline unfinished, Body body) {
     try {
@@ -103,7 +103,7 @@ class Rows {
 
   const BaselineOptions& options_;
   double begin_;
-  int64_t all_;  // bytes to train on
+  int64_t all_;  // number of training bytes
   std::optional<ByteSource> train_, held_out_;
   std::vector<Baseline> rows_;
   std::string notes_;

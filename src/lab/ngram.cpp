@@ -9,18 +9,18 @@ namespace statera {
 
 namespace {
 
-// Strings of up to 7 bytes, packed into a key, with their counts. Open addressing, linear probing, at most two thirds
-// full.
+// A table from strings of up to 7 bytes, packed into keys, to their counts. Open addressing with linear probing, filled
+// to at most two thirds.
 class Table {
  public:
   struct Entry {
     uint64_t key = 0;
-    uint32_t count = 0, types = 0;  // count 0: a free place
+    uint32_t count = 0, types = 0;  // count 0: a free slot
   };
   explicit Table(int64_t max_bytes) : max_bytes_(max_bytes), entries_(1 << 12) {}
 
-  // The entry of `key`, which the caller counts: a count of 0 is new. Null if the table would grow beyond its limit.
-  // Valid until the next call.
+  // The entry of `key`; a new one has count 0, and the caller increments it. Null if the table would grow beyond its
+  // limit. Valid until the next call.
   Entry* entry(uint64_t key) {
     if (used_ * 3 > entries_.size() * 2 && !grow()) return nullptr;
     Entry& entry = entries_[place(key)];
@@ -40,7 +40,7 @@ class Table {
     return i;
   }
   bool grow() {
-    // the old and the new one, twice its size
+    // the old table and the new one, which is twice as large
     if (static_cast<int64_t>(3 * entries_.size() * sizeof(Entry)) > max_bytes_) return false;
     std::vector<Entry> old(2 * entries_.size());
     old.swap(entries_);
@@ -54,8 +54,8 @@ class Table {
   std::vector<Entry> entries_;
 };
 
-// Calls body(position, key, key of a position a little later) for the strings of k + 1 bytes of each document; stops
-// when it gives false.
+// Calls body(position, key, key of a later position) for the strings of k + 1 bytes of each document, until it returns
+// false.
 template <class Body>
 bool for_each_string(const ByteSource& source, int k, const std::function<void()>& often, Body body) {
   constexpr size_t ahead = 12, pause = size_t{1} << 20;
@@ -75,12 +75,12 @@ bool for_each_string(const ByteSource& source, int k, const std::function<void()
   return true;
 }
 
-// What followed each context, and how often.
+// Counts what followed each context.
 class Counts {
  public:
   explicit Counts(int64_t max_bytes) : strings_(max_bytes), contexts_(max_bytes) {}
 
-  // False if it does not fit.
+  // Returns false if the counts do not fit.
   bool add(uint64_t key) {
     Table::Entry *string = strings_.entry(key), *context = contexts_.entry(key >> 8);
     if (!string || !context) return false;
@@ -103,7 +103,8 @@ struct Probabilities {
   std::vector<double> frozen, learning;  // [held out]
 };
 
-// From those of order k - 1 to those of order k; anything if it gives false, since the counts do not fit.
+// Turns the results of order k - 1 into those of order k. Returns false if the counts do not fit; the results are then
+// undefined.
 bool interpolate(const ByteSource& train, const ByteSource& held_out, int k, const NgramOptions& options,
                  Probabilities& p) {
   Counts counts(options.max_table_bytes);

@@ -34,7 +34,7 @@ int64_t usual_batch(const std::string& size, int64_t length) {
 
 uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {
   constexpr size_t block = 4096;
-  // one block of so many is read
+  // of so many blocks, one is hashed
   const size_t every = source.bytes() <= most ? 1 : static_cast<size_t>(source.bytes() / most) + 1;
   for (int64_t d = 0; d < source.documents(); ++d) {
     const std::span<const uint8_t> bytes = source.document(d);

@@ -13,7 +13,7 @@ namespace statera {
 
 namespace {
 
-// Counts the bytes of one .xz stream. `dictionary`: no more than the text needs, as memory grows with it.
+// Returns the size of a .xz stream. `dictionary`: no larger than the text, since memory grows with it.
 class Encoder {
  public:
   Encoder(uint32_t dictionary, const std::function<void()>& often) : often_(often) {

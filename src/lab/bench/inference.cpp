@@ -15,20 +15,20 @@ namespace statera {
 
 namespace {
 constexpr int rounds = 3, most_steps = 20;
-// of steps timed in a visit; of a prefill at most, as far as the guess is right
+// seconds: of timed steps per visit, and of a prefill at most, as far as the guess is right
 constexpr double visit_seconds = 0.05, prefill_seconds = 4;
-constexpr double guessed_share = 0.3;  // of the FMA peak
-constexpr double widest = 160;         // bytes of activations for each position and channel of d_model, about
+constexpr double guessed_share = 0.3;  // the guessed speed, as a share of the FMA peak
+constexpr double widest = 160;         // bytes of activations per position and channel of d_model, roughly
 constexpr int64_t longest_slice = 512, slice_grid = 64, slice_positions = 2048;
 
 struct Case {
   InferenceCost cost;
   std::vector<double> steps, prefills;
   bool left_out = false, no_prefill = false;
-  double read_bytes_per_s = 0, visit = 0;  // the best; seconds that a visit takes
+  double read_bytes_per_s = 0, visit = 0;  // the best read; seconds that a visit takes
 };
 
-// The cases of one model on one device.
+// Measures the cases of one model on one device.
 class Subject {
  public:
   Subject(const InferencePlan& plan, const std::string& name, WeightFormat weights, const Device& device)
@@ -48,12 +48,12 @@ class Subject {
         cases.push_back(c);
       }
     model_.init(1);
-    // of the embedding a step reads a row, which counts for nothing beside the rest
+    // a step reads one row of the embedding, which is negligible
     weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) +
                     model_.layers().output().tied_bytes();
   }
 
-  // One visit of each context of a batch, ascending: the states of the batch grow.
+  // Visits each context of a batch once, in ascending order, since the states of the batch grow.
   void take(size_t batch, RoofMeter& meter, BenchTerms& terms, bool first) {
     std::unique_ptr<Sequences> sequences;
     for (size_t i = batch * contexts_; i < (batch + 1) * contexts_; ++i) {
@@ -84,10 +84,11 @@ class Subject {
       c.left_out = true;
       return;
     }
-    constexpr double new_bytes_per_s = 1e9;  // of memory that is met for the first time
+    constexpr double new_bytes_per_s = 1e9;  // speed of touching new memory
     c.left_out = !terms.fits((state + weight_bytes_) / new_bytes_per_s, what);
     if (c.left_out) return;
-    const auto flops = [&] {  // a slice at the end of the context: each position costs what a step there costs, at most
+    // for a slice at the end of the context; each position costs at most what a step there costs
+    const auto flops = [&] {
       return batch * static_cast<double>(c.cost.slice) * model_.layers().cost(c.cost.slice, c.cost.context).step_flops;
     };
     if (speed_ == 0) speed_ = guessed_share * meter.fma_flops();
@@ -105,7 +106,7 @@ class Subject {
     const double entered = clock_seconds();
     const int64_t context = c.cost.context;
     if (!c.no_prefill)
-      for (int i = 0; i < 2; ++i) {  // the first one meets new memory
+      for (int i = 0; i < 2; ++i) {  // the first run touches new memory
         sequences.place(context, c.cost.slice);
         const double seconds = sequences.read(context, c.cost.slice);
         if (i > 0)
@@ -134,7 +135,7 @@ class Subject {
   std::string name_;
   Model model_;
   size_t contexts_;
-  double weight_bytes_ = 0, speed_ = 0;  // that a step reads; FLOPs a second, about
+  double weight_bytes_ = 0, speed_ = 0;  // bytes that a step reads; FLOPs per second, roughly
 };
 }  // namespace
 
@@ -175,7 +176,7 @@ std::vector<StreamCost> measure_stream(const std::string& name, int64_t bytes, c
   Session session(model, {.rewind_bytes = 0});
   std::vector<StreamCost> costs;
   constexpr size_t most = 1000;
-  std::vector<double> recent;  // what the last `most` steps took: memory that does not grow with the stream
+  std::vector<double> recent;  // the times of the last `most` steps, so that memory does not grow with the stream
   recent.reserve(most);
   size_t taken = 0;
   for (int64_t next = 100; session.position() < bytes;) {

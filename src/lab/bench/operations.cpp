@@ -12,7 +12,7 @@
 namespace statera {
 
 namespace {
-constexpr int rounds = 5, calls = 4;  // the first call of a round meets cold caches and is not counted
+constexpr int rounds = 5, calls = 4;  // the first call of a round has cold caches and is not counted
 
 Tensor random_tensor(const OpInput& input) {
   const Random random(1, input.name);
@@ -28,7 +28,7 @@ struct PassTimes {
   std::vector<double> seconds;
 };
 
-// One case with its inputs. Times of forward and backward, or of a step.
+// One case with its inputs. Times forward and backward, or a step.
 class PreparedCase {
  public:
   explicit PreparedCase(OpCase from) : c(std::move(from)) {
@@ -64,7 +64,7 @@ class PreparedCase {
   void measure_step(Exec& exec, Tape& tape, PassTimes& step) {
     if (y_.empty()) prepare(exec, tape);
     double begin = clock_seconds(), end = begin;
-    // a step takes microseconds or less, so many are timed together: as many as take a thousandth of a second
+    // A step takes microseconds or less, so many are timed together: as many as take a millisecond.
     int64_t batch = 0;
     for (; end < begin + 1e-3; ++batch) {
       call_(exec);
@@ -107,7 +107,7 @@ class PreparedCase {
     call_ = c.advance(exec, views, y_);
   }
 
-  std::vector<Tensor> values_, seeds_;  // in the order of c.inputs; of the outputs
+  std::vector<Tensor> values_, seeds_;  // values_: in the order of c.inputs; seeds_: gradients of the outputs
   Tensor y_;
   std::function<void(Exec&)> call_;
   double read_ = 0, written_ = 0, gradients_ = 0;  // bytes
@@ -125,13 +125,13 @@ OperationCost cost_of(const OpCase& c, const char* pass, const PassTimes& times,
   return cost;
 }
 
-struct Bench {  // of one number of threads
+struct Bench {  // with one number of threads
   explicit Bench(const Device& device) : tape(device), meter(device) {}
   Tape tape;
   Arena scratch;
   RoofMeter meter;
   double peak = 0;
-  std::vector<PassTimes> first, backward;  // a case each; first: forward or step
+  std::vector<PassTimes> first, backward;  // one per case; first: forward or step
 };
 }  // namespace
 
@@ -143,7 +143,7 @@ std::vector<OperationCost> measure_operations(const std::vector<Device>& devices
   for (Bench& bench : benches) bench.first.resize(cases.size()), bench.backward.resize(cases.size());
 
   const FlushDenormals flush;
-  double longest = 0;  // a round
+  double longest = 0;  // the longest round so far
   for (int round = 0; round < rounds && (round == 0 || longest < terms.seconds_left() / 2);
        ++round) {  // the roofs behind them need time too
     const double begin = clock_seconds();

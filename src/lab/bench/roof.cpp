@@ -15,7 +15,7 @@ namespace {
 constexpr int trials = 5;
 constexpr double most_bytes = 1 << 30, bytes_a_trial = 128 << 20;
 
-// The best rate of a few trials of `work` on every thread, which returns how much one thread has done.
+// The best rate of a few trials. `work` runs on every thread and returns how much that thread has done.
 double best_rate(const Device& device, double (*work)(int64_t)) {
   double best = 0;
   for (int trial = 0; trial < trials; ++trial) {
@@ -32,7 +32,7 @@ double best_rate(const Device& device, double (*work)(int64_t)) {
 
 float* RoofMeter::buffer(int64_t floats) {
   if (memory_.empty() || memory_.view().elements() < floats) {
-    memory_ = Tensor();  // first, so that there are never two
+    memory_ = Tensor();  // freed first, so that there are never two buffers
     memory_ = Tensor(DType::f32, {floats});
   }
   return memory_.as<float>();
@@ -43,11 +43,11 @@ double RoofMeter::bf16_dot_flops() { return best_rate(device_, run_bf16_dot_chai
 
 double RoofMeter::read_bytes(double bytes) {
   const double wanted = std::clamp(bytes, 64.0 * device_.threads(), most_bytes);
-  // one pass over a large buffer is shared out as threads come; many passes over a small one keep each thread at its
-  // part
+  // One pass over a large buffer is divided dynamically among the threads. In many passes over a small one each thread
+  // keeps its part.
   const auto repeats = static_cast<int64_t>(std::max(1.0, bytes_a_trial / wanted));
   const int64_t parts = repeats > 1 ? device_.threads() : 8 * device_.threads(),
-                part = static_cast<int64_t>(wanted) / parts / 64 * 16;  // floats, whole lines
+                part = static_cast<int64_t>(wanted) / parts / 64 * 16;  // in floats, a whole number of cache lines
   const float* x = buffer(part * parts);
   std::vector<float> sums(static_cast<size_t>(parts));
   double best = 0;

@@ -16,10 +16,11 @@ namespace statera {
 namespace {
 constexpr int rounds = 3, most_steps = 20;
 constexpr double visit_seconds = 1;
-// seconds: with a limit of time it gets no step before it to meet new memory, which costs it a few hundredths
+// Seconds. With a time limit, a case whose steps take longer gets no untimed step first. Touching new memory costs such
+// a step a few hundredths of its time.
 constexpr double long_step = 20;
 constexpr int64_t usual_positions = 2048;
-constexpr int64_t probed_positions = 256;  // tell what a longer length will need
+constexpr int64_t probed_positions = 256;  // enough to estimate what a longer length needs
 
 struct RandomBatch {
   RandomBatch(int64_t batch, int64_t length) {
@@ -37,7 +38,7 @@ struct RandomBatch {
   std::vector<int32_t> targets;
 };
 
-// A model with its optimizer on one device.
+// A model with its optimizer, on one device.
 struct Learner {
   Learner(const std::string& name, const Device& device)
       : model(ModelConfig::load(name), device), optimizer(model.parameters(), {}, device) {
@@ -59,11 +60,11 @@ struct Learner {
 struct Case {
   TrainingCost cost;
   std::vector<double> seconds, shares;
-  double flops = 0, visit = 0;  // of a step; seconds that a visit takes
+  double flops = 0, visit = 0;  // flops per step; seconds that a visit takes
   bool left_out = false, cold = false;
 };
 
-// The cases of one model on one device, in the order of their lengths.
+// Measures the cases of one model on one device, in the order of their lengths.
 class Subject {
  public:
   Subject(const TrainingPlan& plan, const std::string& name, const Device& device) : name_(name), meter_(device) {
@@ -81,7 +82,7 @@ class Subject {
       }
   }
 
-  // One visit of case i, if there is time for it.
+  // Visits case i once, if there is time for it.
   void take(size_t i, BenchTerms& terms, bool first) {
     Case& c = cases[i];
     if (first) begin(c, terms);
@@ -134,7 +135,7 @@ class Subject {
     const double with_model = resident_bytes();
     {
       Tape tape(meter_.device());
-      if (!c.cold) learner_->step(tape, batch, c.cost.checkpoint);  // meets new memory
+      if (!c.cold) learner_->step(tape, batch, c.cost.checkpoint);  // touches new memory
       const double peak = meter_.fma_flops(), started = clock_seconds();
       for (int i = 0;
            i < most_steps && (i == 0 || clock_seconds() - started < std::min(visit_seconds, terms.seconds_left()));
@@ -163,7 +164,7 @@ class Subject {
 }  // namespace
 
 std::vector<TrainingCost> measure_training(const TrainingPlan& plan, BenchTerms& terms) {
-  // what is wrong is said before an hour has passed
+  // errors are reported before an hour has passed
   for (const std::string& model : plan.models) LanguageModel(ModelConfig::load(model));
   std::vector<std::unique_ptr<Subject>> subjects;
   for (const std::string& model : plan.models)

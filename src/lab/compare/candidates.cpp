@@ -15,7 +15,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-// A preset is SIZE-KIND; calls body(size, kind).
+// Calls body(size, kind) for every preset; their names are SIZE-KIND.
 template <class Body>
 void for_each_preset(Body body) {
   for (const std::string& name : ModelConfig::presets())

@@ -30,10 +30,10 @@ constexpr const char *store_name = "compare.sqlite", *journal_name = "compare.sq
 
 std::string store_path(const std::string& out) { return out + "/" + store_name; }
 
-// The database is changed where it stands, also by the first look after a process was killed.
+// SQLite changes the database in place, even when it is first opened after a process was killed.
 std::string own_store(OutputFolder& folder) {
   for (const char* name : {store_name, journal_name}) folder.own(name);
-  // the store makes none, and SQLite would take away what has such a name
+  // the store does not create them, and SQLite would remove files with such names
   for (const char* ending : {"-wal", "-shm"}) {
     const std::string path = store_path(folder.path()) + ending;
     require(!fs::exists(fs::symlink_status(path)), ErrorCode::io, path,
@@ -81,7 +81,7 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
   }
   Json report = findings({source_, parts_, settings_, amounts_, store_, device_, run_}, complete);
   const std::string text = report.dump(1) + "\n";
-  // before it takes the place of an earlier one
+  // before it replaces an earlier one
   static_cast<void>(parse_report(text, store_path(run_.out) + ": the report of it"));
   write_file(folder_.at("report.json"), text);
   point_at_winner(report.at("recommendation").value("winner", ""));
@@ -90,13 +90,13 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
 
 void Comparison::note(const std::string& line) const {
   if (run_.note) run_.note(line);
-  const std::string dated = date_text() + "  " + printable(line) + "\n";  // names of candidates are the user's
+  const std::string dated = date_text() + "  " + printable(line) + "\n";  // names of candidates come from the user
   const bool written = std::fwrite(dated.data(), 1, dated.size(), log_) == dated.size() && std::fflush(log_) == 0;
   require(written, ErrorCode::io, run_.out, "/compare.log: cannot write: ", std::strerror(errno),
           "; then run the same command again");
 }
 
-// OUT/winner is a link to the model that is recommended, if one is.
+// OUT/winner is a link to the recommended model, if there is one.
 void Comparison::point_at_winner(const std::string& name) const {
   try {
     if (name.empty())
@@ -109,7 +109,7 @@ void Comparison::point_at_winner(const std::string& name) const {
   folder_.check_place();
 }
 
-// The folder's data and settings are this call's, or the folder is new.
+// Checks that the folder holds a comparison of the same data and settings, or is new.
 void Comparison::agree() {
   if (const auto kept = store_.fact("data"))
     require(*kept == fingerprint_text(), ErrorCode::config, run_.out, " holds a comparison on other data (",
@@ -123,7 +123,8 @@ void Comparison::agree() {
   }
 }
 
-// What later calls must agree with; kept once there is a plan, so that a call that failed before binds nobody.
+// Stores what later calls must agree with. This happens once there is a plan, so that a call that failed before has no
+// effect.
 void Comparison::keep_terms(const Amounts& amounts) {
   store_.keep_fact("data", fingerprint_text());
   store_.keep_fact("data_name", short_name(source_.name()));
@@ -137,7 +138,8 @@ std::string Comparison::fingerprint_text() const {
 }
 
 namespace {
-// What stands in the database may have been changed: a name becomes a folder, and amounts are divided by.
+// Checks the contents of the database, which somebody may have changed: names become folders, and amounts are divided
+// by.
 [[noreturn]] void damaged(const std::string& path, const std::string& what) {
   fail(ErrorCode::io, path, " is damaged (", what, "); choose another folder with --out");
 }
@@ -182,7 +184,7 @@ Entry read_entry(const std::string& path, const std::string& name, const std::st
 }
 }  // namespace
 
-// Known candidates from the store, then the new ones of `wanted`, calibrated.
+// Takes known candidates from the store, then calibrates the new ones of `wanted`.
 void Comparison::enter(const std::vector<Candidate>& wanted) {
   for (const auto& [name, value] : store_.candidates())
     entries_.push_back(read_entry(store_path(run_.out), name, value));
@@ -207,8 +209,8 @@ void Comparison::enter(const std::vector<Candidate>& wanted) {
   if (!fresh.empty()) add(std::move(fresh));
 }
 
-// Where a new candidate's folders will be, nothing may be yet: the user put it there, or the database that knew of it
-// is gone.
+// The folders of a new candidate must not exist yet. If they do, the user put something there, or the database that
+// knew of them is gone.
 void Comparison::check_free(const std::vector<Candidate>& fresh) const {
   std::error_code ignored;
   for (const Candidate& candidate : fresh)
@@ -229,7 +231,7 @@ void Comparison::check_free(const std::vector<Candidate>& fresh) const {
 void Comparison::add(std::vector<Candidate> fresh) {
   note("calibrating " + std::to_string(fresh.size()) + (fresh.size() == 1 ? " candidate" : " candidates") + " in turn");
   const bool first = entries_.empty();
-  // An old candidate runs along, so that a machine that is busier now than then favours nobody.
+  // One old candidate is calibrated too, so that a machine that is busier now than then gives nobody an advantage.
   std::vector<Candidate> timed = fresh;
   if (!first) timed.push_back(entries_.front().candidate);
   const double seconds = std::clamp(0.03 * settings_.budget, 0.2, 30.0);
@@ -291,7 +293,7 @@ Json compare(const ByteSource& source, const std::vector<Candidate>& candidates,
   check_apart(source, run.out, comparison_files());
   try {
     Json report = Comparison(folder, source, settings, device, run).go(candidates);
-    folder.remove(journal_name);  // all is written, so there is nothing in it
+    folder.remove(journal_name);  // everything has been written, so the journal is empty
     return report;
   } catch (const nlohmann::json::exception& damaged) {
     fail(ErrorCode::io, store_path(run.out), " is damaged (", damaged.what(), "); choose another folder with --out");

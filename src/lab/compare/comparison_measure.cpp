@@ -1,4 +1,4 @@
-// Measures of trained models, and how far the comparison is.
+// Measurements of trained models, and the progress of the comparison.
 #include <algorithm>
 #include <filesystem>
 #include <numbers>
@@ -19,11 +19,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t longest_window = 16384;
-// of the rate of the training, while it reads what it is judged on: docs/log.md, 2026-11-29
+// share of the training's rate for learning from the held-out bytes: docs/log.md, 2026-11-29
 constexpr float learning_share = 0.1f;
 }  // namespace
 
-// The same bytes as the frozen model is judged on.
+// The bytes on which the frozen model is judged.
 void Comparison::learn(const Entry& entry) {
   if (!trained(entry) || kept(entry, "learning", "seed 1")) return;
   note(entry.candidate.name + ": held-out text, learning while it reads");
@@ -63,7 +63,7 @@ void Comparison::measure(const Entry& entry) {
   });
 }
 
-// All trained candidates in turn in one run, anew if one has joined.
+// Measures all trained candidates in turn in one run; does so again if one has been added.
 void Comparison::measure_speed() {
   std::vector<const Entry*> done;
   for (const Entry& entry : entries_)
@@ -93,7 +93,7 @@ void Comparison::measure_speed() {
   }
 }
 
-// Calibrated seconds of what this candidate still has before it.
+// Calibrated seconds of the work that this candidate still has to do.
 double Comparison::seconds_left(const Entry& entry) const {
   const auto steps = [&](double amount) {
     return static_cast<double>(steps_for(settings_, entry.costs, amount)) * entry.costs.step_seconds;

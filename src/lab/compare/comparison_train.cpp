@@ -1,4 +1,5 @@
-// Trainings: the search for learning rates, the trainings that are judged, second seeds, and going on with fillers.
+// Trainings: the search for learning rates, the trainings that are judged, second seeds, and further training with
+// fillers.
 #include <algorithm>
 #include <cmath>
 #include <exception>
@@ -27,16 +28,16 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// What cannot be removed costs room on the disk and is tried again by the next call.
+// Removes a folder. What cannot be removed takes room on the disk; the next call tries again.
 void remove_trial(const OutputFolder& out, const std::string& folder) {
   try {
     out.check_place();
     remove_run(folder);
-  } catch (...) {  // whatever it is: a destructor calls this
+  } catch (...) {  // ignores every exception, since a destructor calls this
   }
 }
 
-// The folder of a trial, once its value is kept; what a trial that was cut left there stays.
+// The folder of a trial, which is removed once its result is stored. After an interruption it stays.
 struct RemovedAtEnd {
   const OutputFolder& out;
   std::string folder;
@@ -71,7 +72,7 @@ TrainOptions Comparison::options(const Entry& entry, double amount, float lr, in
   return o;
 }
 
-// Runs the trial and returns its value.
+// Runs the trial and returns its result.
 Json Comparison::run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model,
                           const TrainingData& data, Trial trial) {
   note(entry.candidate.name + ": " + kind + " " + variant + ", " + std::to_string(trial.options.steps) + " steps");
@@ -98,7 +99,7 @@ Model Comparison::new_model(const Entry& entry, int64_t seed) const {
   return model;
 }
 
-// The trials of learning rates so far, in ascending order.
+// The finished trials of learning rates, from the lowest rate to the highest.
 std::vector<TriedRate> Comparison::tried(const Entry& entry) const {
   std::vector<TriedRate> all;
   for (const Json& trial : searched(store_, entry.candidate.name)) {
@@ -120,15 +121,15 @@ RateChoice Comparison::rate(const Entry& entry) const {
   return choose_rate(tried(entry), prior(entry), counted(store_, 1));
 }
 
-// What is tried depends on nothing but what was found, so a search that was cut goes on as it would have.
+// The next rate depends only on the results so far, so a search that was cut continues as it would have.
 void Comparison::search(const Entry& entry) {
-  // a killed run may have left it
+  // a killed run may have left this folder
   for (const TriedRate& done : tried(entry)) remove_trial(folder_, trial_folder(entry, "lr-" + number_text(done.lr)));
   for (std::vector<TriedRate> before = tried(entry);
        amounts_.search > 0 && std::ssize(before) < settings_.learning_rates; before = tried(entry)) {
     const auto lr = static_cast<float>(next_rate(before, prior(entry)));
     const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));
-    if (kept(entry, "search", variant)) return;  // nothing is left between
+    if (kept(entry, "search", variant)) return;  // no rate is left between those that were tried
     const RemovedAtEnd removed{folder_, folder};
     TrainOptions o = options(entry, amounts_.search, lr, 1);
     o.evaluate_every = o.steps;
@@ -165,7 +166,7 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   if (std::isnan(lr)) return;
   std::optional<Json> value = kept(entry, "train", variant);
   const bool lost = value && !value->contains("error") && !fs::exists(folder + "/model.safetensors");
-  if (lost) remove_run(folder);  // its checkpoint may have no more than the weights of its last step
+  if (lost) remove_run(folder);  // its checkpoint may hold only the weights of its last step
   if (!value || lost) {
     const TrainOptions o = options(entry, amounts_.train, lr, seed);
     ByteTraining data(parts_.train, parts_.validation, o);
@@ -174,11 +175,12 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
     const double weights = static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
     value->emplace("memory", Json({{"train_bytes", training_bytes(model, data.data(), o)}, {"weight_bytes", weights}}));
     value->emplace("weights", statera::fingerprint_text(model.fingerprint()));
-    store_.drop_costs(entry.candidate.name, seed);  // of the weights that were there before
+    store_.drop_costs(entry.candidate.name, seed);  // they belong to the weights that were there before
     keep(entry, "train", variant, *value);
   }
   if (value->contains("error")) return;
-  const Model model = load_model(entry, seed);  // also if its costs are kept: the report is about these weights
+  // load it even if its costs are stored, since the report is about these weights
+  const Model model = load_model(entry, seed);
   if (!store_.costs(entry.candidate.name, seed).empty()) return;
   note(entry.candidate.name + ": held-out text, seed " + std::to_string(seed));
   const std::vector<float> nats = stream_cost(model, parts_.held_out, amounts_.judged_bytes, run_.stop);
@@ -186,7 +188,7 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   store_.keep_costs(entry.candidate.name, seed, nats);
 }
 
-// Where the first two cannot be told apart, another training of both says more than anything else.
+// If the best two candidates cannot be told apart, another training of both tells more than anything else.
 void Comparison::second_seeds() {
   if (amounts_.second_seeds == 0) return;
   for (const std::string& name : too_close(store_, settings_, amounts_)) {
@@ -203,8 +205,8 @@ bool Comparison::trained(const Entry& entry) const {
   return value && !value->contains("error");
 }
 
-// The trained model goes on for a while with fillers in its stream, so that they are nothing new to it when they are
-// counted. Without fillers it goes on as long, so that what is left between them is the fillers'.
+// The trained model trains on for a while with fillers in its stream, so that they are not new to it when it is judged.
+// It trains as long on a stream without fillers, so that the difference between the two is due to the fillers.
 void Comparison::noise(const Entry& entry) {
   if (!trained(entry) || amounts_.noise == 0) return;
   for (const int64_t growth : {1, 2, 4}) {
@@ -213,7 +215,7 @@ void Comparison::noise(const Entry& entry) {
     const RemovedAtEnd removed{folder_, folder};
     if (kept(entry, "noise", variant)) continue;
     Model model = load_model(entry, 1, true);
-    // The same bytes in a window, so more rows in it and fewer windows.
+    // The same number of bytes per window, so more rows per window and fewer windows.
     TrainOptions o = options(entry, amounts_.noise, static_cast<float>(rate(entry).lr) / 2, 1);
     o.length = growth * entry.candidate.length;
     o.batch = std::max<int64_t>(1, entry.candidate.batch / growth);

@@ -21,25 +21,26 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-constexpr double steep = 0.5;  // bits per byte that a curve falls over the second half of a training, beyond which it
-                               // is not finished; 0.2 to 0.35 are usual where the rate falls to a tenth
+// In bits per byte. A training whose curve falls by more than this over its second half is unfinished. 0.2 to 0.35 are
+// usual with a rate that falls to a tenth.
+constexpr double steep = 0.5;
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
-// What the store holds of one candidate.
+// What the store knows about one candidate.
 struct Known {
   std::string name;
   Json value;  // config, layers, costs
   Calibration costs;
   int64_t length = 0, batch = 0;
-  Judged judged;  // the seeds that are done, from 1 on
+  Judged judged;  // the seeds that have been judged, from 1 on
   RateChoice rate;
-  Json trained;       // of seed 1, or of the first seed that failed; null
-  int64_t seeds = 1;  // asked for
+  Json trained;       // of seed 1, or of the first seed that failed; null if none
+  int64_t seeds = 1;  // number of seeds asked for
   bool done() const { return std::ssize(judged.nats) >= seeds; }
 };
 
-// The candidate's seeds as far as they are judged.
+// The candidate's seeds that have been judged so far.
 Judged judged_of(const Store& store, const std::string& name) {
   Judged judged{.name = name, .nats = {}};
   for (int64_t seed = 1;; ++seed) {
@@ -90,7 +91,7 @@ const Known* best_of(const std::vector<Known>& all) {
   return best;
 }
 
-// Above what counts of three bytes cost, or falling steeply at the end: more time would change the figure.
+// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end.
 bool unfinished(const Store& store, const Known& known) {
   const Json& curve = known.trained.at("curve");
   if (curve.size() < 3) return false;
@@ -111,7 +112,7 @@ Json curve(const Known& known) {
   return rows;
 }
 
-// Takes the measurements of a candidate over from the store.
+// Copies the measurements of a candidate from the store.
 void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   const auto measured = [&](const char* kind) {
     const auto value = from.store.trial(known.name, kind, "seed 1");
@@ -198,7 +199,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   return json;
 }
 
-// Never in minutes.
+// In seconds, never in minutes.
 std::string plain_seconds(double seconds) { return fixed(seconds, seconds < 100 ? 1 : 0) + " s"; }
 
 Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
@@ -240,7 +241,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   return {{"equal", equal}, {"not_equal", rest}};
 }
 
-// The best of the baselines that learn while they read, or of those that do not.
+// The best of the baselines that learn while they read, or of the frozen ones.
 BestBaseline best_baseline(const Json& report, bool learns) {
   BestBaseline best{.name = {}, .bits_per_byte = std::numeric_limits<double>::infinity()};
   for (const Json& row : report.at("baselines"))
@@ -294,7 +295,7 @@ Recommendation recommended(const FindingsFrom& from, const Json& report, bool co
                                 .learning = best_baseline(report, true)});
 }
 
-// With several lengths: which candidate is best at each, of those whose trainings came to an end.
+// With several lengths: the best candidate at each, among those whose trainings are finished.
 Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
   Json rows = Json::array();
   for (const int64_t length : from.settings.length_list()) {
@@ -322,7 +323,7 @@ std::string listed(const std::vector<std::string>& names) {
   return all;
 }
 
-// Where a text is read many times, more time teaches the text and not its kind.
+// Notes that a text was read so often that more time makes the model memorise it.
 void note_passes(const CompareSettings& settings, const Json& report, Json& lines) {
   if (settings.dropout > 0) return;
   constexpr double many = 4;
@@ -340,7 +341,7 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
                   " times: --dropout 0.1, in another --out, may help more than a larger --budget");
 }
 
-// A length at which no training came to an end has no row among the winners.
+// Notes lengths at which no training is finished; they have no row among the winners.
 void note_unfinished(const CompareSettings& settings, const Json& report, Json& lines) {
   if (!report.contains("by_length") || !report.at("complete").get<bool>()) return;
   for (const int64_t length : settings.length_list())
@@ -350,7 +351,7 @@ void note_unfinished(const CompareSettings& settings, const Json& report, Json& 
           " bytes every training is unfinished, so no candidate is called the best; a larger --budget would tell");
 }
 
-// What a reader should be careful about.
+// What a reader of the report should know.
 Json notes(const FindingsFrom& from, const Json& report, const std::string& baselines) {
   Json lines = Json::array();
   if (from.amounts.judged_bytes > 0 && from.amounts.judged_bytes < from.parts.held_out.bytes())
@@ -396,7 +397,7 @@ double counted(const Store& store, int order) {
 
 std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all = all_known(store, settings, amounts);
-  // as it was after the first seed, so that a run that was cut decides alike
+  // The amounts as they were after the first seed, so that a run that was cut makes the same decision.
   for (Known& known : all) known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));
   std::erase_if(all, [&](const Known& known) { return !known.done(); });
   std::stable_sort(all.begin(), all.end(),
@@ -433,7 +434,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["settings"]["judged_bytes"] = from.amounts.judged_bytes;
   report["terms"] = terms(from, all);
   report["complete"] = complete;
-  report["recommendation"] = nullptr;  // in its place in the file
+  report["recommendation"] = nullptr;  // reserves its place in the file
   const Json baselines = parsed(from.store.fact("baselines").value_or(R"({"rows": [], "note": ""})"));
   report["baselines"] = baselines.at("rows");
   report["candidates"] = Json::array();
@@ -443,7 +444,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   report["recommendation"] = {{"decided_by", r.decided_by}, {"sentences", r.sentences}};
   if (r.winner) report["recommendation"]["winner"] = *r.winner;
   report["notes"] = notes(from, report, baselines.at("note"));
-  // names of files need not be UTF-8, JSON must be
+  // names of files need not be UTF-8, but JSON must be
   return parse_ordered_json(json_text(report), "the report", std::string::npos);
 }
 

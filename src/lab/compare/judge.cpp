@@ -30,8 +30,8 @@ std::vector<float> over_seeds(const Judged& judged, size_t seeds) {
   return mean;
 }
 
-// The variance of a difference between two trainings of equal seed: the usual one counts like usual_seed_weight
-// measured ones.
+// The variance of a difference between two trainings with the same seed. The usual variance counts as much as
+// usual_seed_weight measured differences.
 double pooled_variance(const std::vector<double>& differences) {
   const auto n = static_cast<double>(differences.size()), weight = static_cast<double>(usual_seed_weight);
   double mean = 0, squares = 0;

@@ -31,17 +31,17 @@ double median(std::vector<double> values) {
 }
 
 constexpr int64_t prefill_bytes = 1024;
-constexpr int64_t most_pieces = 8, least_piece = 8;  // of validation; in windows
-constexpr int64_t least_held_out = 4096;             // some blocks to pair
-constexpr int64_t longest_growth = 4;                // of windows with fillers
-constexpr int64_t least_steps = 30;  // below these a result says more about the start than about the model
+constexpr int64_t most_pieces = 8, least_piece = 8;  // of validation; the least in windows
+constexpr int64_t least_held_out = 4096;             // enough blocks for paired differences
+constexpr int64_t longest_growth = 4;                // the largest growth by fillers
+constexpr int64_t least_steps = 30;  // with fewer, a result says more about the start than about the model
 constexpr int64_t least_seed_steps =
     2000;                          // of a training: below these more steps say more than a second seed of the first two
-constexpr double margin = 0.95;    // of the budget; the rest is for what no forecast sees
-constexpr double start_steps = 2;  // that making a model and its first checkpoint take
-constexpr int64_t least_noise_steps = 100;  // below these a model has not got used to fillers
-constexpr double noise_trainings = 3;       // growing 1, 2 and 4 times
-constexpr double learning_cost = 1.1;       // of learning from a byte, in bytes of a training step
+constexpr double margin = 0.95;    // share of the budget that is planned; the rest is for what no forecast sees
+constexpr double start_steps = 2;  // cost of making a model and its first checkpoint, in steps
+constexpr int64_t least_noise_steps = 100;  // with fewer, a model has not got used to fillers
+constexpr double noise_trainings = 3;       // streams that are 1, 2 and 4 times as long
+constexpr double learning_cost = 1.1;       // cost of learning from a byte, in bytes of a training step
 }  // namespace
 
 void CompareSettings::check() const {
@@ -137,7 +137,7 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
 }
 
 namespace {
-// One visit: the model is made, warmed up, timed and given back, so that memory holds one candidate at a time.
+// One visit makes the model, warms it up, times it and frees it, so that memory holds one candidate at a time.
 struct Visit {
   std::vector<double> steps, evaluations, prefills;
 };
@@ -162,10 +162,10 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
     tape.reset();
     return since(begin);
   };
-  step(0);  // allocates
+  step(0);  // allocates memory
   const auto begin = Clock::now();
   for (int64_t i = 1; i < 3 || since(begin) < seconds; ++i) visit.steps.push_back(step(i));
-  // packs the weights for it
+  // the first evaluation packs the weights
   if (tape.device().precision() != Precision::fp32) measure_held_out(tape, model, data, options, 1);
   const auto evaluation = Clock::now();
   measure_held_out(tape, model, data, options, 1);
@@ -223,7 +223,7 @@ double trainings(const CompareSettings& s) {
   return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds) + noise_trainings;
 }
 
-// A held-out byte is read once by the frozen model, and once by one that learns from what it has read.
+// A held-out byte is read once by the frozen model, and once by the one that goes on learning.
 double judged_seconds(const CompareSettings& s, const Calibration& c) {
   return c.prefill_seconds * static_cast<double>(s.seeds + 1) +
          learning_cost * c.step_seconds / static_cast<double>(c.positions);
@@ -232,13 +232,13 @@ double judged_seconds(const CompareSettings& s, const Calibration& c) {
 }  // namespace
 
 double measure_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
-  const double contexts = 0.1 + 3e-9 * c.longest_state_bytes;  // a state is made and read some dozens of times
+  const double contexts = 0.1 + 3e-9 * c.longest_state_bytes;  // a state is made and read a few dozen times
   const auto positions = static_cast<double>(a.position_bytes + 7 * a.noise_bytes + a.passages * recall_positions);
   return contexts + positions * c.prefill_seconds + static_cast<double>(a.judged_bytes) * judged_seconds(s, c);
 }
 
 namespace {
-// What is measured: as much as the share allows the slowest candidate, so that all are measured on the same bytes.
+// Measures as much as the share allows for the slowest candidate, so that all are measured on the same bytes.
 void choose_measured(const CompareSettings& s, const std::vector<Calibration>& all, const Parts& parts, Amounts& a) {
   double slowest = 0, slowest_judged = 0;
   for (const Calibration& c : all) {
@@ -295,7 +295,7 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   double noise = s.length_list().size() > 1 ? 0 : s.noise_share * s.budget;
   if (!buys(noise, noise_trainings, least_noise_steps)) noise = 0;
   const double train = std::max(0.0, margin * s.budget - fixed - search - noise);
-  constexpr double evaluated = 0.06;  // of the time to train
+  constexpr double evaluated = 0.06;  // share of the training time for evaluations
   const bool may = s.seeds == 1 && all.size() > 1;
   a.second_seeds = may && buys(train, (n + 2) / n, least_seed_steps) ? 2 : 0;
   const double each = n * static_cast<double>(s.seeds) + static_cast<double>(a.second_seeds);  // trainings

@@ -11,10 +11,10 @@
 namespace statera {
 
 namespace {
-constexpr double unknown_octaves = 2;  // of a mixer that no sweep has seen
+constexpr double unknown_octaves = 2;  // uncertainty for a mixer that no sweep has covered
 
 struct Row {
-  std::string command;  // that made it
+  std::string command;  // the command that made the row
   double lr = 0, d_model = 0, steps = 0, positions = 0;
   double by_width = 0, by_steps = 0, by_positions = 0;
   double octaves = 0;
@@ -50,7 +50,7 @@ std::vector<std::pair<std::string_view, Row>> rows() {
   return all;
 }
 
-// Of each layer the type of its first mixer that has rates, or of its first.
+// For each layer: the type of its first mixer that has rates, or else of its first mixer.
 std::vector<std::string> types_of(const ModelConfig& config,
                                   const std::vector<std::pair<std::string_view, Row>>& known) {
   std::vector<std::string> all;

@@ -11,20 +11,20 @@
 namespace statera {
 
 namespace {
-constexpr double usual_noise = 0.01;  // bits per byte between two trials of equal rates that differ in nothing but luck
-// a trial's noise grows by so much of what it has left to fall until it is well below the plateau
+constexpr double usual_noise = 0.01;  // bits per byte between two trials of one rate that differ only by chance
+// The noise of a trial grows by this share of what the trial still has to fall until it is well below the plateau.
 constexpr double near_plateau = 0.25;
 constexpr double well_below = 0.3;  // bits per byte
-// bits per byte and squared octave, all alike before a trial
+// in bits per byte and squared octave; all are equally likely before a trial
 constexpr std::array<double, 6> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08};
-constexpr double reach = 5, grain = 1.0 / 16;  // of the grid, octaves
+constexpr double reach = 5, grain = 1.0 / 16;  // of the grid, in octaves
 
-// 0.0035, not 0.003497.
+// Rounds to two digits: 0.0035, not 0.003497.
 double two_digits(double lr) { return rounded(lr, 2); }
 
-// What a trial counts for.
+// One trial as it enters the likelihood.
 struct Point {
-  double octaves;  // of its rate, above the prior's for a training as short
+  double octaves;  // its rate above the prior's for such a short training, in octaves
   double bits, noise;
 };
 
@@ -32,8 +32,8 @@ double noise_of(double bits, double plateau) {
   return usual_noise + near_plateau * std::max(0.0, bits - (plateau - well_below));
 }
 
-// The log-likelihood of the points if the best rate is at x and the bowl has curvature k; c is the weighted mean of
-// what is left.
+// The log-likelihood of the points if the best rate is at x and the curvature is k; c is the weighted mean of the
+// residuals.
 double fit(std::span<const Point> points, double x, double k) {
   double weights = 0, mean = 0;
   for (const Point& p : points) {
@@ -51,7 +51,7 @@ double fit(std::span<const Point> points, double x, double k) {
 }
 
 struct Belief {
-  double mean = 0, loss = 0;  // of x, octaves; expected k (x - mean)^2, bits per byte
+  double mean = 0, loss = 0;  // mean: of x, in octaves; loss: expected k (x - mean)^2, in bits per byte
 };
 
 Belief believe(std::span<const Point> points, double octaves, double below) {
@@ -61,7 +61,7 @@ Belief believe(std::span<const Point> points, double octaves, double below) {
   std::vector<Cell> cells;
   double most = -std::numeric_limits<double>::infinity();
   for (double x = -reach; x <= reach; x += grain) {
-    if (x >= below) continue;  // a rate that diverged in a short training is above the best
+    if (x >= below) continue;  // a rate that diverged in a short training is above the best rate
     for (const double k : curvatures) {
       const double log = -0.5 * x * x / (octaves * octaves) + (points.empty() ? 0 : fit(points, x, k));
       cells.push_back({x, k, log});

@@ -17,7 +17,7 @@ std::string thousands(int64_t value) {
   return digits;
 }
 
-// "3.1 times smaller", "1.4 times larger", or nothing if they are within 5 % of each other.
+// "3.1 times smaller", "1.4 times larger", or "" if they are within 5 % of each other.
 std::string times(double mine, double other, const char* less, const char* more) {
   if (mine <= 0 || other <= 0) return "";
   const double ratio = other / mine, larger = std::max(ratio, 1 / ratio);
@@ -30,7 +30,7 @@ std::string contexts(const Contender& mine, const Contender& other) {
   return thousands(mine.context) + (mine.context == other.context ? "" : " and " + thousands(other.context));
 }
 
-// What taking `mine` instead of `other` costs or saves, at the context that their quality was judged with.
+// What it costs or saves to take `mine` instead of `other`, at the context at which their quality was judged.
 std::string price(const Contender& mine, const Contender& other) {
   if (mine.step_seconds <= 0 || other.step_seconds <= 0) return "";
   const std::string state = times(mine.state_bytes, other.state_bytes, "smaller", "larger");
@@ -43,7 +43,8 @@ std::string price(const Contender& mine, const Contender& other) {
 
 std::string difference(const Contender& c) { return bits(c.behind) + " +- " + bits(c.error) + " bits per byte"; }
 
-// The fastest step, or among those within 5 % of it the smallest state; null while a cost is not measured.
+// The candidate with the fastest step, or, among those within 5 % of it, the smallest state. Null if a cost is not
+// measured yet.
 const Contender* cheapest(const std::vector<const Contender*>& level) {
   double fastest = level.front()->step_seconds;
   for (const Contender* one : level) {
@@ -85,7 +86,7 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
   return r;
 }
 
-// By the frozen models alone.
+// Decides by quality, among frozen models.
 Recommendation by_quality(const Contender& best, const std::vector<const Contender*>& rivals, const Circumstances& c) {
   Recommendation r{.winner = best.name, .decided_by = "quality", .sentences = {}};
   if (rivals.empty()) {
@@ -100,7 +101,7 @@ Recommendation by_quality(const Contender& best, const std::vector<const Contend
   return r;
 }
 
-// What stands between those that learn while they read.
+// The comparison of models and baselines that learn while they read.
 std::string among_learners(const std::vector<Contender>& ranked, const Circumstances& c) {
   const Contender* best = nullptr;
   for (const Contender& one : ranked)
@@ -115,7 +116,7 @@ std::string among_learners(const std::vector<Contender>& ranked, const Circumsta
                       ": to compress such data, no model here is worth its training.");
 }
 
-// What the figures leave open, a sentence each.
+// What the results leave open, one sentence each.
 void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, std::vector<std::string>& sentences) {
   for (const Contender& one : ranked)
     if (one.unfinished)
@@ -152,7 +153,7 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const Contender& a, const Contender& b) { return a.bits_per_byte < b.bits_per_byte; });
   const Contender& best = ranked.front();
-  // that cannot be told from the best; that it can be weighed against
+  // level: too close to the best to tell apart, itself included; rivals: all other finished candidates
   std::vector<const Contender*> level = {&best}, rivals;
   for (const Contender& one : ranked) {
     if (&one == &best || one.unfinished) continue;

@@ -15,8 +15,8 @@ namespace statera {
 namespace {
 constexpr const char *version = "6", *without_checksums = "5";
 
-// One process at a time: the lock is held until the store is closed. The journal stays, empty: SQLite would remove it
-// by its path, which may lead to another folder by then.
+// One process at a time: the lock is held until the store is closed. The journal file stays, empty, since SQLite would
+// remove it by its path, which may lead to another folder by then.
 constexpr const char* lock =
     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = PERSIST; PRAGMA journal_size_limit = 0; BEGIN EXCLUSIVE; "
     "COMMIT;";
@@ -38,7 +38,7 @@ constexpr const char* add_checksums =
     "UPDATE trials SET checksum = row_checksum('trials', candidate, kind, variant, value);"
     "UPDATE costs SET checksum = row_checksum('costs', candidate, seed, nats); COMMIT;";
 
-// The function row_checksum of SQL: of the name of a table and all that stands in a row of it.
+// The SQL function row_checksum: a checksum of the name of a table and of all values in a row.
 void row_checksum(sqlite3_context* context, int count, sqlite3_value** values) {
   Checksum sum;
   for (int i = 0; i < count; ++i) {
@@ -56,7 +56,8 @@ sqlite3* handle(void* database) { return static_cast<sqlite3*>(database); }
 
 void Store::Close::operator()(void* database) const { sqlite3_close(handle(database)); }
 
-// A prepared statement; bind in order, then rows. The last column of a row says whether its checksum is right.
+// A prepared statement: bind values in order, then read rows. The last column of a row says whether its checksum is
+// right.
 struct Store::Statement {
   Statement(const Store& store, const char* sql) : store(store) {
     check(sqlite3_prepare_v2(handle(store.database_.get()), sql, -1, &statement, nullptr));
@@ -140,7 +141,8 @@ void Store::run(const char* commands) {
        "; choose another folder with --out");
 }
 
-// A new file has none, one of ours all: what is missing would be made again, empty, and the report be about less.
+// A new file has no tables, and one of ours has all. If one were missing, it would be created empty, and the report
+// would be about less data.
 void Store::require_tables() {
   std::string missing;
   int there = 0;

@@ -12,7 +12,7 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-// 0.007, not 0.0070000002160668373.
+// Writes 0.007, not 0.0070000002160668373.
 double decimal(float value) { return rounded(static_cast<double>(value), 6); }
 
 Json curve_of(const std::string& path) {

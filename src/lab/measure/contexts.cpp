@@ -14,7 +14,7 @@ namespace {
 constexpr int rounds = 3;
 constexpr int64_t most_bytes = int64_t{4} << 30;
 
-// One model through all contexts once; appends to seconds[context].
+// Takes one model through all contexts once and appends to seconds[context].
 void visit(const Model& model, const std::set<int64_t>& contexts, std::vector<ContextCost>& costs,
            std::vector<std::vector<double>>& seconds) {
   Sequences one(model, 1);
@@ -25,7 +25,7 @@ void visit(const Model& model, const std::set<int64_t>& contexts, std::vector<Co
       costs.push_back({.context = context, .step_seconds = 0, .state_bytes = 0});
       seconds.emplace_back();
     }
-    for (int step = 0; step < 6; ++step) {  // the first one at a context meets cold caches and is not counted
+    for (int step = 0; step < 6; ++step) {  // the first step at a context has cold caches and is not counted
       one.place(context, 1);
       const double taken = one.read(context, 1);
       if (step > 0) seconds[place].push_back(taken);
@@ -70,7 +70,7 @@ std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, con
       session.prefill(all.first(std::min(before, all.size())));
       begin = clock_seconds();
       for (size_t i = 0; i < steps; ++i) session.step(ids[i % ids.size()]);
-      if (round == 0) continue;  // cold
+      if (round == 0) continue;  // caches are cold
       prefill[m].push_back(filled);
       step[m].push_back((clock_seconds() - begin) / steps);
     }

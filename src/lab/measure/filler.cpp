@@ -18,7 +18,7 @@ FillerStream::FillerStream(ByteSource source, int64_t batch, int64_t length, int
           " bytes: fewer than a window of ", length);
 }
 
-// Rows from the byte at `begin` on; a document's end is passed over as if there were none, for the window's sake.
+// Appends rows from the byte at `begin` on. The end of a document is ignored, so that the window gets its full length.
 void FillerStream::window(int64_t begin, uint64_t draw) {
   const Random gaps(seed_, "filler gaps");
   int64_t at = begin, document = source_.document_at(begin);
@@ -32,7 +32,7 @@ void FillerStream::window(int64_t begin, uint64_t draw) {
   for (int64_t row = 0, drawn = 0; row < length_; ++row) {
     if (gap == 0 || row == 0) {
       const auto kinds = static_cast<uint64_t>(2 * (growth_ - 1) + 1);
-      // rows until the next byte
+      // rows before the next byte
       gap = static_cast<int64_t>(gaps.bits((draw << 24) + static_cast<uint64_t>(drawn++)) % kinds) + 1;
     }
     inputs_.ids.push_back(id);

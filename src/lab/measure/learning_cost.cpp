@@ -9,7 +9,7 @@
 namespace statera {
 
 namespace {
-// The bytes [begin, end) of a document as training has them: a window from an empty state, each byte to be predicted
+// The bytes [begin, end) of a document as in training: a window from an empty state, in which each byte is predicted
 // from those before it.
 struct Window {
   Tokens inputs;

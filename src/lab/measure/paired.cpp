@@ -45,7 +45,7 @@ PairedDifference paired_difference(std::span<const float> a, std::span<const flo
   }
   PairedDifference d{.mean = total / n};
   if (means.size() < 2) return d;
-  // the variance of a weighted mean, weights = lengths; s / sqrt(blocks) where all are equal
+  // the variance of a weighted mean with the lengths as weights; s / sqrt(blocks) if all are equal
   double squares = 0;
   for (size_t i = 0; i < means.size(); ++i) squares += std::pow(lengths[i] / n * (means[i] - d.mean), 2);
   const auto blocks = static_cast<double>(means.size());

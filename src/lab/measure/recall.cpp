@@ -12,7 +12,7 @@ namespace statera {
 namespace {
 using Bytes = std::span<const uint8_t>;
 
-// Bits per byte of `passage` at each distance, in a stream that begins with `first` and goes on with `filler`.
+// Bits per byte of `passage` at each distance, in a stream that begins with `first` and continues with `filler`.
 std::vector<double> costs_at(const Model& model, Bytes first, Bytes filler, Bytes passage,
                              const std::vector<int64_t>& distances) {
   Session stream(model, {.rewind_bytes = 0});

@@ -14,7 +14,7 @@ std::span<const uint8_t> longest_document(const ByteSource& source) {
 }
 
 void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink) {
-  constexpr size_t piece = size_t{16} << 10;  // about a second of a slow model: how soon a stop is heard
+  constexpr size_t piece = size_t{16} << 10;  // about a second with a slow model, which is how long a stop may take
   auto left = static_cast<size_t>(std::max<int64_t>(0, max_bytes));
   for (int64_t d = 0; d < source.documents() && left > 0; ++d) {
     const auto document = source.document(d).first(std::min(left, source.document(d).size()));

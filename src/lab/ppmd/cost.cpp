@@ -7,7 +7,7 @@ namespace statera {
 
 namespace {
 
-// Calls body(byte) for all of them; stops when it gives false, and gives how many it took then.
+// Calls body(byte) for all bytes until it returns false. Returns the number of calls.
 template <class Body>
 int64_t read(const ByteSource& source, const std::function<void()>& often, Body body) {
   constexpr int64_t pause = int64_t{1} << 16;
@@ -21,8 +21,8 @@ int64_t read(const ByteSource& source, const std::function<void()>& often, Body 
   return done;
 }
 
-// A model that forgets everything in the middle would begin the held-out text with what little it has read since. So
-// one that did not hold the text reads the last nine tenths of what it held.
+// A model that forgets everything in the middle of the text would start the held-out text with the little it has read
+// since. So if the text does not fit, the model reads only the last nine tenths of what fits.
 PpmdCost one_order(const ByteSource& train, const ByteSource& held_out, int order, const PpmdCostOptions& options) {
   Ppmd model({.order = order, .memory = options.memory});
   const auto learn = [&](uint8_t byte) {

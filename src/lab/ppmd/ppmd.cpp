@@ -12,13 +12,14 @@ using ppmd::Block;
 using ppmd::unit_bytes;
 
 namespace {
-constexpr uint32_t in_text = uint32_t{1} << 31;  // of a link: a place in the text, whose context is not made yet
+// marks a link as a position in the text, whose context has not been made yet
+constexpr uint32_t in_text = uint32_t{1} << 31;
 constexpr int64_t least_memory = int64_t{1} << 20, most_memory = int64_t{2} << 30;
 constexpr uint32_t most_frequent = 124;
 constexpr bool high(uint8_t symbol) { return symbol >= 0x40; }
 }  // namespace
 
-// A symbol in a context: how often, and where it leads.
+// A symbol in a context: its count, and where it leads.
 struct Ppmd::State {
   uint8_t symbol, frequency;
   uint16_t low, high;
@@ -27,12 +28,12 @@ struct Ppmd::State {
   void lead_to(Link link) { low = static_cast<uint16_t>(link), high = static_cast<uint16_t>(link >> 16); }
 };
 
-// One unit. A context of one symbol holds its state; of more, the sum of their counts and that of the escape, and the
-// block of the states.
+// One unit. A context with one symbol holds that symbol's state. With more symbols it holds the total of their counts
+// and the escape's, and the block of the states.
 struct Ppmd::Context {
   uint16_t count;
   State only;
-  Block suffix;  // the context without its first byte; 0: this is the empty one
+  Block suffix;  // the context without its first byte; 0: this is the empty context
 
   uint32_t total() const { return static_cast<uint32_t>(only.frequency) << 8 | only.symbol; }
   void set_total(uint32_t total) {
@@ -42,15 +43,15 @@ struct Ppmd::Context {
   void set_states(Block block) { only.lead_to(block); }
 };
 
-// Where a byte was found, and what it took to get there.
+// Where a byte was found, and how.
 struct Ppmd::Found {
   Block from;              // the longest context
-  Block in;                // the one that has the byte
-  State* state = nullptr;  // in it
+  Block in;                // the context that has the byte
+  State* state = nullptr;  // the byte's state in it
   double probability = 1;
   uint32_t escape = 0;  // the count of an escape from `from`, if that has one symbol
-  bool high = false;    // of the byte before
-  Seen seen;            // symbols of longer contexts, which cannot come any more
+  bool high = false;    // whether the byte before is above 63
+  Seen seen;            // symbols of longer contexts, which are excluded
   enum class How { binary, first, among, below } how = How::binary;
 };
 
@@ -102,7 +103,7 @@ Ppmd::State& Ppmd::state_of(Context& c, uint8_t symbol) {
   return *s;
 }
 
-// The limit is shared with the text.
+// The memory limit is shared with the text.
 Block Ppmd::take(int units) { return units_.take(units, (text_end_ + unit_bytes - 1) / unit_bytes); }
 
 // --- Prediction
@@ -165,7 +166,7 @@ void Ppmd::find_among(Context& c, uint8_t byte, Found& found) {
   succeeded_ = false;
 }
 
-// In shorter contexts, without the symbols of longer ones.
+// Searches shorter contexts, without the symbols of longer ones.
 void Ppmd::find_below(uint8_t byte, Found& found) {
   found.how = Found::How::below;
   while (true) {
@@ -173,7 +174,7 @@ void Ppmd::find_below(uint8_t byte, Found& found) {
     do {
       ++fall_;
       found.in = context(found.in).suffix;
-    } while (context(found.in).count == masked);  // nothing that was not asked for before
+    } while (context(found.in).count == masked);  // skip contexts without symbols that have not been tried yet
     Context& c = context(found.in);
     ppmd::Escape none, &cell = c.count == 256 ? none
                                               : escapes_.at(static_cast<uint32_t>(c.count - masked),
@@ -217,7 +218,7 @@ std::array<double, 256> Ppmd::probabilities() const {
       seen.set(s[i].symbol);
     }
   }
-  ppmd::EscapeTable escapes = escapes_;  // an escape changes the cell that a shorter context may use
+  ppmd::EscapeTable escapes = escapes_;  // a copy, since an escape changes the cell that a shorter context may use
   while (c->suffix != 0) {
     const int masked = c->count;
     do c = &context(c->suffix);
@@ -249,7 +250,7 @@ double Ppmd::code(uint8_t byte) {
   return -std::log(found.probability);
 }
 
-// Counts the symbol in the context that had it, and goes on to the next context, learning it where it is not known yet.
+// Counts the symbol in the context that had it, learns it in longer ones, and goes to the next context.
 void Ppmd::advance(Found& found) {
   Context& c = context(found.in);
   State*& s = found.state;
@@ -278,7 +279,8 @@ void Ppmd::advance(Found& found) {
     restart();
 }
 
-// Halves the counts of a context; the symbol just found moves to the front. Where the order did not fall, counts of 1
+// Halves the counts of a context and moves the symbol just found to the front. Unless the order fell, symbols with
+// count 1 are removed.
 // go.
 void Ppmd::rescale(Context& c, State*& found) {
   State* const begin = states(c);
@@ -317,7 +319,7 @@ void Ppmd::rescale(Context& c, State*& found) {
   c.set_total(sum + escape - (escape >> 1));
 }
 
-// After a symbol that is rare yet, its count in the next shorter context grows too.
+// If the symbol is still rare, its count in the next shorter context grows too.
 void Ppmd::strengthen(Context& c, uint8_t symbol) {
   State* s = &state_of(c, symbol);
   if (c.count == 1) {
@@ -331,8 +333,8 @@ void Ppmd::strengthen(Context& c, uint8_t symbol) {
   }
 }
 
-// Puts the symbol into the contexts that failed, makes the contexts that its link promises, and goes to the next.
-// False: no memory is left.
+// Adds the symbol to the contexts that failed, makes the contexts that its link stands for, and goes to the next
+// context. Returns false if memory is full.
 bool Ppmd::learn(const Found& found) {
   const Context& c = context(found.in);
   State& s = *found.state;
@@ -365,8 +367,8 @@ bool Ppmd::learn(const Found& found) {
   return true;
 }
 
-// Into every context from the longest to the one that had it. Its first count is what the shorter context expects of
-// it, in the larger total.
+// Adds the symbol to every context from the longest to the one that had it. Its first count is what the shorter context
+// expects of it, scaled to the larger total.
 bool Ppmd::add_symbol(const Found& found, Link after) {
   const Context& known = context(found.in);
   const uint32_t frequency = found.state->frequency, others = known.total() - known.count - (frequency - 1);
@@ -390,8 +392,8 @@ bool Ppmd::add_symbol(const Found& found, Link after) {
   return true;
 }
 
-// Room for one more symbol, not filled in. `escape`: the count of an escape if this has one symbol; `symbols`: of the
-// context that had the new one. Null: the memory is full.
+// Makes room for one more symbol, not filled in. `escape`: the count of an escape, if `c` has one symbol; `symbols`:
+// the number of symbols of the context that had the new one. Returns null if memory is full.
 Ppmd::State* Ppmd::grow(Context& c, uint32_t escape, uint32_t symbols) {
   const int count = c.count;
   if (count == 1) {
@@ -417,9 +419,9 @@ Ppmd::State* Ppmd::grow(Context& c, uint32_t escape, uint32_t symbols) {
   return states(c) + count;
 }
 
-// The contexts that end in the symbol just found, where its state leads into the text only: each has one symbol, the
-// one that stands there. Gives the longest of them; 0: the memory is full. `with_found`: for the context that had the
-// symbol too, not only for shorter ones.
+// Makes the contexts that end in the symbol just found, if its state leads only into the text. Each gets one symbol,
+// the one in the text there. Returns the longest of them, 0 if memory is full. `with_found`: also for the context that
+// had the symbol, not only for shorter ones.
 Block Ppmd::new_contexts(const Found& found, bool with_found) {
   const Link place = found.state->link();
   std::array<State*, 64> leading;
@@ -448,7 +450,7 @@ Block Ppmd::new_contexts(const Found& found, bool with_found) {
   return at;
 }
 
-// A state with the count that `symbol` has earned in the shorter context.
+// A state with the count that `symbol` deserves according to the shorter context.
 Ppmd::State Ppmd::inherited(Context& c, uint8_t symbol) {
   const uint32_t frequency = state_of(c, symbol).frequency;
   if (c.count == 1) return {.symbol = symbol, .frequency = static_cast<uint8_t>(frequency), .low = 0, .high = 0};

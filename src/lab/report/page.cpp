@@ -32,8 +32,8 @@ std::string for_html(std::string_view text) {
   return out;
 }
 
-// JSON that may stand inside <script>: outside its strings it has no '<', and inside \u003c means the same. So nothing
-// in it ends the element or opens a comment.
+// JSON that may stand inside <script>. Outside of strings JSON has no '<', and inside \u003c means the same. So nothing
+// in it can end the element or open a comment.
 std::string for_script(const std::string& json) {
   std::string out;
   for (char c : json) {
@@ -45,7 +45,7 @@ std::string for_script(const std::string& json) {
   return out;
 }
 
-// What stands for {{name}} in page.html: a file of the page, or a part of the report.
+// The text for {{name}} in page.html: a file of the page, or a part of the report.
 std::string part(std::string_view name, const nlohmann::ordered_json& report) {
   if (name == "data") return for_html(report.at("data").at("name").get<std::string>());
   if (name == "table") return for_html(report_table(report));
@@ -60,7 +60,7 @@ std::string report_page(std::string_view report_json, const std::string& where) 
   const nlohmann::ordered_json report = parse_report(report_json, where);
   std::string_view rest = page_file("page.html");
   std::string page;
-  for (size_t open; (open = rest.find("{{")) != rest.npos;) {  // once through: what was put in is not looked at again
+  for (size_t open; (open = rest.find("{{")) != rest.npos;) {  // a single pass, so inserted text is not searched again
     const size_t close = rest.find("}}", open);
     page += rest.substr(0, open);
     page += part(rest.substr(open + 2, close - open - 2), report);

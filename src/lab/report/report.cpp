@@ -16,16 +16,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int format_version = 1;
-constexpr double most = 1e30;  // of any figure
+constexpr double most = 1e30;  // the largest value allowed
 
-// amount: a number of 0 or more; settings: an object of plain values
+// amount: a number of at least 0; settings: an object of plain values
 enum class Kind { text, truth, number, amount, texts, settings, object, objects };
 
 struct Key {
   const char* name;
   Kind kind;
   bool needed;
-  std::span<const Key> keys = {};  // of the object or of each one in the list
+  std::span<const Key> keys = {};  // keys of the object, or of each object in the list
 };
 
 constexpr bool needed = true, optional = false;

@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t columns = 100, widest_name = 26, widest_cell = 14;
 constexpr size_t cells = 9, remark = cells;
-using Row = std::array<std::string, cells + 1>;  // cells, then what stands behind them
+using Row = std::array<std::string, cells + 1>;  // the cells, then a remark after them
 
 std::string decimals(double value) { return std::abs(value) < 1000 ? fixed(value, 3) : scientific(value, 2); }
 
@@ -72,7 +72,7 @@ std::vector<Row> rows_of(const Json& report) {
     const double bits = baseline.at("bits_per_byte");
     std::string name = "  " + printable(baseline.at("name").get<std::string>());
     if (baseline.value("learns", false)) {
-      constexpr std::string_view said = ", learning";  // by the column, too
+      constexpr std::string_view said = ", learning";  // the column says so too
       if (name.ends_with(said)) name.resize(name.size() - said.size());
       rows.push_back({name, "", "", decimals(bits)});
     } else
@@ -87,8 +87,8 @@ std::vector<Row> rows_of(const Json& report) {
   return rows;
 }
 
-// Words in lines of at most `columns`; a word that is longer is broken. Lines after the first begin with spaces below
-// the text.
+// Breaks text into lines of at most `columns`; a longer word is broken. Lines after the first are indented by the width
+// of `head`.
 std::string wrapped(const std::string& head, const std::string& text) {
   std::string out, line = head;
   size_t from = 0;
@@ -121,7 +121,8 @@ std::string joined(const std::vector<std::string>& names) {
   return all;
 }
 
-// With several lengths, a line each: the best, those that cannot be told from it, and those that are not beaten.
+// With several lengths, one line each: the best candidate, those too close to tell apart from it, and those that are
+// unfinished.
 std::string winners_by_length(const Json& report) {
   std::string out;
   for (const Json& row : report.at("by_length")) {
@@ -130,7 +131,7 @@ std::string winners_by_length(const Json& report) {
       if (candidate.value("unfinished", false) && candidate.value("length", 0.0) == row.at("length"))
         open.push_back(candidate.at("name"));
     std::string begin = "best at " + fixed(row.at("length"), 0) + " bytes:";
-    begin.resize(std::max<size_t>(begin.size() + 1, 21), ' ');  // one below the other for lengths of up to five digits
+    begin.resize(std::max<size_t>(begin.size() + 1, 21), ' ');  // aligns the lines for lengths of up to five digits
     std::string text = row.at("best").get<std::string>() + ", " + decimals(row.at("bits_per_byte")) + " bits per byte";
     if (!close.empty()) text += "; not told apart from it: " + joined(close);
     if (!open.empty()) text += "; unfinished: " + joined(open);
