@@ -103,6 +103,8 @@ struct ByteStreamOptions {
   int64_t length = 1024;  // positions per window
   uint64_t seed = 0;
   Order order = Order::random;
+  // One random window in so many starts with `begin` although it stands within a document. So a model that is trained
+  // on a single document also learns to write without a prompt. 0: none.
   int64_t begin_every = 16;
 };
 

@@ -1,5 +1,5 @@
 // A language model over bytes or ids: an embedding, a stack of blocks, a norm and logits. In the usual block a sequence
-// mixer and an MLP each stand behind a norm.
+// mixer and an MLP each follow a norm.
 //
 // Ownership: a Model is a handle. Copies share one config and one set of weights, which live as long as any of them. A
 // Session holds a handle of its own. Tapes and optimizers borrow the parameters, so keep a handle for as long as they

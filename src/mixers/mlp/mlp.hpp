@@ -1,4 +1,5 @@
-// The channel mixers of most blocks: two products with an activation between them, with a gate or without. See mlp.md.
+// The channel mixers of most blocks (mlp.md): two matrix products with an activation between them, with or without a
+// gate. Ownership and thread safety are those of every Mixer (mixers/mixer.hpp).
 #pragma once
 #include <string>
 
@@ -30,7 +31,7 @@ struct SwigluConfig {
 
 class Mlp : public Mixer {
  public:
-  // Throws config.
+  // Throws ErrorCode::config for an unknown key, type or size.
   Mlp(const JsonText& config, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
@@ -43,13 +44,13 @@ class Mlp : public Mixer {
  private:
   MlpConfig config_;
   Activation activation_;
-  Linear up_, down_;  // with a gate, gate and up as one product
+  Linear up_, down_;  // up_ includes the gate, if there is one
 };
 
 // The MLP of most models since 2020: gated by silu, without biases (Shazeer, 2020, eq. 6).
 class Swiglu : public Mlp {
  public:
-  // Throws config.
+  // Throws ErrorCode::config for an unknown key, type or size.
   Swiglu(const JsonText& config, const Place& place);
 };
 
