@@ -9,16 +9,14 @@ namespace statera {
 struct Tokens {
   std::vector<int32_t> ids;      // [N]
   std::vector<int32_t> offsets;  // [S+1] where each sequence begins; the last entry is N
-  std::vector<int64_t> start;    // [S+1] where each sequence begins; the last entry is N
-};                               // [S] position of its first id within the sequence; 0: a new sequence
+  std::vector<int64_t> start;    // [S] position of its first id within the sequence; 0: a new sequence
+};
 
-// What training reads at once; borrowed from whoever made it.
+// One batch of training data. Borrows from whoever made it (such as ByteStream::next()), until that makes another.
 struct Batch {
-  // One batch of training data. Borrows from whoever made it (ByteStream::next() and the like), until that makes
-  // another.
   const Tokens& inputs;
-  std::span<const int32_t> targets;  // [N] the id to predict; -1: not counted
-  int64_t bytes = -1;                // [N] the id to predict in each row; -1: the row does not count
-};                                   // bytes that the counted targets stand for; negative: one byte per target
+  std::span<const int32_t> targets;  // [N] the id to predict in each row; -1: the row does not count
+  int64_t bytes = -1;                // bytes that the counted targets stand for; negative: one byte per target
+};
 
 }  // namespace statera
