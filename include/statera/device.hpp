@@ -31,9 +31,9 @@ class Device {
   static Device cpu(CpuOptions options = {});
   static Device best() { return cpu(); }
   ThreadPool& pool() const { return *pool_; }
-  KernelChoice kernels() const { return kernels_; }  // the same threads and kernels with another precision
+  KernelChoice kernels() const { return kernels_; }
   Precision precision() const { return precision_; }
-  Device with(Precision) const;  // the same threads and kernels
+  Device with(Precision) const;  // the same threads and kernels with another precision
   int threads() const;
   std::string description() const;  // "cpu, 2 threads, AVX3"
 
