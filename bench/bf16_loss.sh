@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Does training with bf16 products end where fp32 ends? Tiny presets on Tiny Shakespeare, each seed in both precisions.
-# usage: bench/bf16_loss.sh [--steps N] [--threads N]     prints a line a run: kind, precision, seed, held-out bits per byte
+# usage: bench/bf16_loss.sh [--steps N] [--threads N]     prints one line per run: kind, precision, seed, held-out bits per byte
 set -euo pipefail
 cd "$(dirname "$0")/.."
 steps=400 threads=0

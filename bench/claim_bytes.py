@@ -3,7 +3,7 @@
 
 usage: bench/claim_bytes.py TEXT TEXT [--steps 3000] [--store out/claim/sweeps.sqlite] [--jobs 2] [--statera build/release/bin/statera]
 
-On each text, at lengths of 512 and 2,048: tiny-mamba2, and attention of the same depth that costs as many training FLOPs a byte, and twice as many
+On each text, at lengths of 512 and 2,048: tiny-mamba2, and attention of the same depth that costs as many training FLOPs per byte, and twice as many
 (a wider model; all read the same bytes). Each tries the rates of RATES on the first seed and is trained with its best one on three seeds. A table with the means
 over seeds and their standard errors, on held-out windows of the training length.
 """
@@ -26,7 +26,7 @@ def flops(config, length, statera):
 
 
 def attention_with(target, length, folder, name, statera):
-    """Attention of tiny's depth whose training FLOPs a byte are nearest to the target, the MLP as wide beside it as in tiny-attention."""
+    """Attention of tiny's depth whose training FLOPs per byte are nearest to the target, the MLP as wide beside it as in tiny-attention."""
     with open("configs/tiny-attention.json") as file:
         base = json.load(file)
     heads, width, wide = base["mixers"]["A"]["n_heads"], base["d_model"], base["mlp"]["d_ff"] / base["d_model"]
@@ -65,7 +65,7 @@ def main():
     parser.add_argument("--steps", type=int, default=3000)
     options = parser.parse_args()
     store, folder = Store(options.store), os.path.dirname(options.store)
-    print("| text | length | | FLOPs a byte, training | parameters | rate | bits per byte | behind mamba2 |\n|---|---|---|---|---|---|---|---|")
+    print("| text | length | | FLOPs per byte, training | parameters | rate | bits per byte | behind mamba2 |\n|---|---|---|---|---|---|---|---|")
     for text in options.texts:
         for length in LENGTHS:
             means = {}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The four small presets on the beginning of enwik8: 3,800,000 bytes to train on, the next 177,000 to judge on, 15 minutes a candidate.
+# The four small presets on the beginning of enwik8: 3,800,000 bytes to train on, the next 177,000 to judge on, 15 minutes per candidate.
 # usage: bench/enwik8_small.sh FILE [FLAG...]     FILE: enwik8 or its first 3,977,000 bytes or more, plain or .xz; flags go to statera compare
 # Batches of 2 x 512 bytes and a tenth of the budget for learning rates: docs/log.md, 2026-11-28.
-# The table is printed, the report stands in out/enwik8-small. The same call goes on after an interruption.
+# The table is printed, the report is in out/enwik8-small. The same call resumes after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] || { sed -n '2,5s/^# //p' "$0"; exit 2; }

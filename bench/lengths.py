@@ -19,7 +19,7 @@ def name_of(model):
 
 
 def speeds(bench):
-    """{name: {length: positions a second}}, in the order of the file."""
+    """{name: {length: positions per second}}, in the order of the file."""
     lines = {}
     for row in bench["training"]:
         lines.setdefault(name_of(row["model"]), {})[row["length"]] = row["positions_per_s"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What attention costs as sequences grow: training speed of attention, attention with a window of 512, mamba2 and a 3:1 hybrid at lengths of 512 to 65,536,
-# one sequence a step, all in one run, and where the lines cross. On an idle machine.
+# one sequence per step, all in one run, and where the lines cross. On an idle machine.
 # usage: bench/lengths.sh [SIZE] [FLAG...]     SIZE: tiny, small (default) or base; flags go to statera bench
 # Prints the table in Markdown and writes docs/images/lengths-SIZE.svg.
 set -euo pipefail

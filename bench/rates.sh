@@ -3,9 +3,9 @@
 # usage: bench/rates.sh ENGLISH JAPANESE GENOME.fa SOUND.wav XML LOG... [-- STAGE...]     .xz is unpacked; STAGE: 3m, 10m, 30m (default: all)
 #        bench/rates.sh --report                                                          the tables of what is done
 # bench/rates.json has the steps of each stage: what `compare --budget STAGE` of four candidates gives. Every training is kept in out/rates/*.sqlite
-# (bench/rates has those so far; two cores go on from there), so
-# the same call goes on after an interruption, and another way to choose is judged without training again. The sweeps of 3m go through all rates; those
-# of 10m and 30m go outwards from the usual rate until one on each side is 0.05 bits behind. About eight hours on two cores in all.
+# (bench/rates has those so far; two cores continue from there), so
+# the same call resumes after an interruption, and another way to choose is judged without training again. The sweeps of 3m go through all rates; those
+# of 10m and 30m try rates outwards from the usual one until one on each side is 0.05 bits behind. About eight hours on two cores in all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source bench/raw_bytes.sh

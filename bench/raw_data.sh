@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The four tiny presets on four kinds of raw data, five minutes a candidate.
+# The four tiny presets on four kinds of raw data, five minutes per candidate.
 # usage: bench/raw_data.sh KIND FILE... [-- FLAG...]     flags go to statera compare
 #   genome  FASTA file      the bases, in upper case, without headers and line ends
 #   audio   16-bit WAV      the high byte of each sample, so a byte is a sample of 8 bits
 #   logs    log files       as they are, one document each
 #   text    a text file     as it is (the documents' table takes one without spaces between words)
-# Files may be packed as .xz. The report stands in out/raw-KIND. The same call goes on after an interruption.
+# Files may be packed as .xz. The report is in out/raw-KIND. The same call resumes after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source bench/raw_bytes.sh

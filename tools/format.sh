@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: tools/format.sh [--fix]     checks that the C++ sources stand as .clang-format says, in lines of at most 120 columns; --fix formats them
+# usage: tools/format.sh [--fix]     checks that the C++ sources are formatted as .clang-format says, in lines of at most 120 columns; --fix formats them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/packages.sh

@@ -150,7 +150,7 @@ class Contender:
 def statera(match, weights, checkpoint=False):
     command = [STATERA, match.part, match.config, match.batch, match.length, match.threads, weights, *(["checkpoint"] if checkpoint else [])]
     return Contender("Statera checkpoint" if checkpoint else f"Statera {weights}",
-                     [Worker(f"weights {weights}{', blocks run again in backward' if checkpoint else ''}", command)])
+                     [Worker(f"weights {weights}{', blocks recomputed in backward' if checkpoint else ''}", command)])
 
 
 def torch(match, how, bf16=False):

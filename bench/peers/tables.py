@@ -45,18 +45,18 @@ TRAINING = {
     "PyTorch eager": lambda r: r.rate("PyTorch eager"),
     "compiled": lambda r: r.rate("PyTorch compiled"),
     "f32 against the faster PyTorch": lambda r: r.ratio("Statera f32", "the faster PyTorch"),
-    "so, with blocks run again": lambda r: r.ratio("Statera checkpoint", "the faster PyTorch"),
+    "the same, with blocks recomputed": lambda r: r.ratio("Statera checkpoint", "the faster PyTorch"),
     "bf16 against the faster PyTorch in bf16": lambda r: r.ratio("Statera bf16", "the faster PyTorch bf16"),
     "bf16 against own f32": lambda r: r.ratio("Statera bf16", "Statera f32"),
 }
 MEMORY = {
     "peak memory": Row.name,
     "Statera f32": lambda r: r.peak("Statera f32"),
-    "with blocks run again": lambda r: r.peak("Statera checkpoint"),
+    "with blocks recomputed": lambda r: r.peak("Statera checkpoint"),
     "PyTorch eager": lambda r: r.peak("PyTorch eager"),
     "compiled": lambda r: r.peak("PyTorch compiled"),
     "Statera over the leaner PyTorch": lambda r: r.memory("Statera f32"),
-    "so, with blocks run again": lambda r: r.memory("Statera checkpoint"),
+    "the same, with blocks recomputed": lambda r: r.memory("Statera checkpoint"),
     "first gradient step, the sooner PyTorch's time over Statera's": Row.first_step,
 }
 INFERENCE = {

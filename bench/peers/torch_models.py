@@ -31,7 +31,7 @@ def rotated(x, cos, sin):
 
 
 class ShortConv(nn.Module):
-    """A causal filter of `taps` positions a channel, as shifted products: one pass once it is compiled. bare: at first nearly the identity, with
+    """A causal filter of `taps` positions per channel, as shifted products: one pass once it is compiled. bare: at first nearly the identity, with
     neither bias nor activation; else silu of it."""
 
     def __init__(self, width, taps, bare=False):

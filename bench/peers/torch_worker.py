@@ -24,7 +24,7 @@ def status(key):
 
 
 def rest():
-    """Gives memory back, so that contenders do not stand in each other's way, and starts the peak anew."""
+    """Gives memory back, so that contenders do not stand in each other's way, and resets the peak."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as clear:

@@ -110,7 +110,7 @@ TEST(ByteStream, LanesGoOnFromBatchToBatch) {
     lane_row += 4;
   }
   for (const std::string& lane : seen) EXPECT_NE(text.find(lane), std::string::npos);
-  const Batch again = stream.next();  // the next pass begins anew
+  const Batch again = stream.next();  // the next pass begins
   EXPECT_EQ(again.inputs.ids[0], begin_id);
   EXPECT_EQ(again.inputs.start.back(), 0);
 }

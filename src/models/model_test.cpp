@@ -257,7 +257,7 @@ TEST_P(EveryKind, NothingFromTheHeapAfterTheFirstSteps) {
   for (int step = 0; step < 4; ++step) {
     if (step == 2) before = heap_calls + memory_calls();
     tape.backward(cross_entropy(tape, model.forward(tape, t), targets));
-    for (Parameter* p : parameters) p->changed();  // as an optimizer does: panels are packed anew
+    for (Parameter* p : parameters) p->changed();  // as an optimizer does: panels are packed again
     tape.reset();
   }
   EXPECT_EQ(heap_calls + memory_calls() - before, 0);

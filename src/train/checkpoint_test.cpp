@@ -193,7 +193,7 @@ TEST_F(Checkpoint, TensorsThatNoRunHasAreRefused) {
 }
 
 // The fuzzer's first inputs are good ones, without a checksum, which no change would have; STATERA_WRITE_CORPUS=1
-// writes them anew.
+// writes them again.
 TEST_F(Checkpoint, TheFuzzersFirstInputsAreGood) {
   for (const int64_t steps : {1, 2}) {
     const std::string file =

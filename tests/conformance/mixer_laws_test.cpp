@@ -112,7 +112,7 @@ TEST_P(MixerLaws, NothingLeaksBetweenSequences) {
   }
 }
 
-// Law 4: a sequence that starts anew ignores the state that stands in its slot.
+// Law 4: a new sequence ignores the state in its slot.
 TEST_P(MixerLaws, ANewSequenceStartsFromNothing) {
   const MixerUnderTest m(GetParam(), DType::f64);
   const Ragged before({9, 9}), anew({12, 12});

@@ -35,7 +35,7 @@ inline std::vector<MixerCase> mixer_cases() {
   return cases;
 }
 
-// Sequences of given lengths; each starts anew unless `starts` says where it goes on.
+// Sequences of given lengths. Each is a new one unless `starts` says from which position it continues.
 struct Ragged {
   std::vector<int32_t> offsets{0};
   std::vector<int64_t> starts;

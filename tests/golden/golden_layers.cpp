@@ -38,7 +38,7 @@ std::vector<double> reference_values(const GoldenFile& file, const Parameter& p,
 }
 
 // How often the numbers of a part stand in our parameter: a norm's weights that the reference shares among the heads
-// stand once a head.
+// stand once per head.
 std::vector<size_t> repeats_of(const GoldenFile& file, const Parameter& p) {
   std::vector<size_t> repeats;
   if (file.has(theirs(p))) return repeats;  // it is one tensor there too
