@@ -242,7 +242,7 @@ void OutputFolder::lock() {
     struct stat found;
     require(folder_ < 0 || ::fstatat(folder_, lock_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(found.st_mode),
             ErrorCode::io, path_, "/", lock_name,
-            ": is no plain file, and the lock of the folder is to be there; move it away, or choose another folder "
+            ": is not a plain file, and the lock of the folder must stand there; move it away, or choose another folder "
             "with --out");
     fail(ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(error),
          "; choose another one with --out");

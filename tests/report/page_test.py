@@ -279,7 +279,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual(rows["n-gram order 4"], {"bits per byte": "2.410", "behind the best": "0.392", "if it goes on learning": ""})
         self.assertEqual(rows["xz"], {"bits per byte": "", "behind the best": "", "if it goes on learning": "2.520"})
         legend = self.text(".results ~ .small, .scroll + .small")[0]
-        self.assertIn("frozen and learns nothing from what it reads", legend)
+        self.assertIn("frozen models and counts, which learn nothing from the held-out bytes", legend)
         self.assertIn("Step and state are those with the 512 bytes of context that the quality was judged with.", legend)
         self.assertNotIn("16,384", self.text("section")[0] + self.text("section")[1])
         self.assertEqual(self.driver.execute_script("return references.map(r => labelled(r).label)"), ["n-gram order 4", "xz, learning", "PPMd order 6, learning"])
@@ -339,7 +339,7 @@ class PageTest(unittest.TestCase):
         self.assertIn("more time alone would not bring more", self.text(".see")[0])
         self.assertNotIn("a larger budget", self.text(".see")[0])
         self.open("flattered", "light", 1280)
-        self.assertIn("On held-out data hybrid costs 2.218, 0.221 more: validation data lie among the training data, which flatters a model. The last "
+        self.assertIn("On held-out data hybrid costs 2.218, 0.221 more: validation data lie among the training data, which makes a model look better. The last "
                       "quarter of the time still brought it 0.021 bits per byte, so a larger budget may bring more.", self.text(".see")[0])
         self.assertRegex(self.text(".see")[4], "From 8,192 bytes on, the gain of (attention and mamba2|mamba2 and attention) cannot be distinguished from zero. Distances")
         self.open("partial", "light", 1280)
