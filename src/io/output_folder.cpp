@@ -240,10 +240,11 @@ void OutputFolder::lock() {
     if (file >= 0 && !take(file)) continue;
     if (file >= 0) return sign();
     struct stat found;
-    require(folder_ < 0 || ::fstatat(folder_, lock_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(found.st_mode),
-            ErrorCode::io, path_, "/", lock_name,
-            ": is not a plain file, and the lock of the folder must stand there; move it away, or choose another folder "
-            "with --out");
+    require(
+        folder_ < 0 || ::fstatat(folder_, lock_name, &found, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(found.st_mode),
+        ErrorCode::io, path_, "/", lock_name,
+        ": is not a plain file, and the lock of the folder must stand there; move it away, or choose another folder "
+        "with --out");
     fail(ErrorCode::io, "cannot write into the folder ", path_, ": ", std::strerror(error),
          "; choose another one with --out");
   }
