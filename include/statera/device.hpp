@@ -43,13 +43,14 @@ class Device {
   Precision precision_ = Precision::fp32;
 };
 
-// Whether fast kernels multiply bf16 by an instruction of the CPU (AVX512-BF16); if not they do it in fp32, slower than
-// fp32 itself.
+// Whether the CPU has an instruction that multiplies bf16 (AVX512-BF16). Without it, fast kernels multiply the rounded
+// factors in fp32, which is slower than fp32 itself.
 bool multiplies_bf16();
-// The instruction set that fast kernels run on: "AVX3", "AVX2", "SSE2", "NEON" ...
+// The instruction set of the fast kernels: "AVX3", "AVX2", "SSE2", "NEON", ...
 std::string instruction_set();
-// Forbids everything above `name` ("AVX2"); for tests and measurements, before the first kernel runs. The environment
-// variable STATERA_ISA does the same. Throws device for an unknown name or one that this machine lacks.
+// Forbids every instruction set better than `name` ("AVX2"), for tests and measurements. Call it before the first
+// kernel runs. The environment variable STATERA_ISA does the same. Throws ErrorCode::device if the name is unknown or
+// this machine lacks the instruction set.
 void limit_instruction_set(const std::string& name);
 
 }  // namespace statera
