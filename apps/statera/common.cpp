@@ -153,7 +153,7 @@ WeightFormat parse_weights(const std::string& name) {
 CLI::Option* add_weights(CLI::App& verb, std::optional<WeightFormat>& weights) {
   const auto read = [&weights](const std::string& name) { weights = parse_weights(name); };
   return verb.add_option_function<std::string>(
-      "--weights", read, "keep the weights of the layers as " + weights_text() + " (default: as in the folder)");
+      "--weights", read, "format of the weights of the layers: " + weights_text() + " (default: as in the folder)");
 }
 
 }  // namespace statera::cli

@@ -136,7 +136,10 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--size", f.size,
                   "size of the presets: tiny, small or base (default: by the size of the data and the budget)");
   verb.add_option("--budget", f.budget, "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
-  verb.add_option("--match", f.match, "what is equal for all candidates (default: time)")
+  verb.add_option(
+          "--match", f.match,
+          "what every candidate gets the same amount of: training time, training FLOPs, or steps with equal numbers of "
+          "parameters (default: time)")
       ->check(CLI::IsMember({"time", "flops", "params"}));
   verb.add_option("--seeds", f.seeds, "trainings per candidate, with different seeds (default: 1)");
   verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");

@@ -260,7 +260,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--schedule", f.schedule,
                   "schedule of the learning rate: cosine, or wsd (warm-up, stable, decay) (default: cosine)")
       ->check(CLI::IsMember({"cosine", "wsd"}));
-  verb.add_option("--warmup", f.warmup, "warm-up steps (default: 5 %, at most 200)");
+  verb.add_option("--warmup", f.warmup, "warm-up steps (default: 5 % of the steps, at most 200)");
   verb.add_option("--weight-decay", f.weight_decay, "weight decay of matrices (default: 0.1)");
   verb.add_option("--dropout", f.dropout,
                   "dropout probability of the embedding and of the output of each mixer and MLP (default: 0)");
