@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the include graph to the design: which room may see which, who may see SIMD or a mixer's name, and who may
-write to standard output and error.
+"""Holds the include graph to the design: which room may see which, who may see SIMD or a mixer's name, who may touch
+the elements of a View, and who may write to standard output and error.
 
 usage: include_graph.py [ROOT]      one line a violation; exit 1 if there is any
 """
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 RANK = {room: rank for rank, rooms in enumerate([
-    ["core"], ["io", "text", "autograd"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["lab", "serve"],
+    ["core"], ["io", "text", "kernels"], ["autograd"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["lab", "serve"],
     ["apps", "bench"]]) for room in rooms}
 
 # The room of each public header (include/statera/X.hpp). The umbrella stands on top of the library.
@@ -18,11 +18,10 @@ PUBLIC = {"error": "core", "dtype": "core", "tensor": "core", "device": "core", 
           "session": "infer", "generate": "infer", "statera": "apps"}
 
 FOLDERS = {"ops", "mixers"}  # rooms made of folders that do not know each other
-SHARED_WITH = {"ops/matmul/tile-inl.hpp": {"ops/attention", "ops/ssd"}}  # the one exception: the tile of matmul
 
 SIMD_HOME = re.compile(r"(_cpu\.cpp|-inl\.hpp|_test\.cpp)$|^src/core/(simd\.hpp|isa\.cpp|thread_pool\.cpp)$")  # thread_pool: flush-to-zero
 SIMD_HEADER = re.compile(r"^(hwy/|arm_neon|\w*mmintrin|immintrin)")
-NAMELESS = {"core", "autograd", "nn", "models", "train", "infer"}  # rooms that must not name a mixer
+NAMELESS = {"core", "kernels", "autograd", "nn", "models", "train", "infer"}  # rooms that must not name a mixer
 TEST_ENDS = ("_test.cpp", "_fuzz.cpp", "_fuzz.hpp")
 MAX_LINES = 600
 # printf's and strtod's numbers have the point of the host program's locale: src/text/number.hpp writes and reads them instead.
@@ -32,6 +31,11 @@ LOCALE_NUMBER = re.compile(r'"[^"\n]*%[-+#0-9.*]*[aefgAEFG][^"\n]*"|\b(?:strto(?
 STANDARD_STREAM = re.compile(r"(?<!/)\b(?:std(?:out|err)|cout|cerr|clog)\b"
                              r"|\b(?:v?[fd]?printf|f?put[cs]|putchar|perror|psignal|assert|HWY_(?:ABORT|D?ASSERT(?:_M)?|WARN))\s*\("
                              r"|\bwrite\s*\(\s*(?:[12]|STD(?:OUT|ERR)_FILENO)\s*,")
+
+# Only kernels touch the elements of a View (src/kernels/kernels.hpp): elsewhere in these rooms pointers are handed on.
+KERNEL_FILE = re.compile(r"(_cpu|_ref|_test)\.cpp$|-inl\.hpp$|^src/kernels/view_kernels\.cpp$|^src/mixers/state\.cpp$")
+VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers"}
+ELEMENT = re.compile(r"\bas<\w+>\(\)\[|\*[\w.]+(?:->|\.)as<\w+>\(\)|\b(?:memcpy|memset|copy_n|fill_n)\([^;]*(?:\bas<|\.data\b[^(])")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 REGISTRY = "src/mixers/registry.cpp"
@@ -84,7 +88,7 @@ class Graph:
         if here != there and RANK[here] <= RANK[there]:
             self.report(path, f"{here} includes {there} ({target}): {'upward' if RANK[here] < RANK[there] else 'sibling'} edge")
         a, b = self.folder(path), self.folder(target)
-        if here == there and a and b and a != b and a not in SHARED_WITH.get(target.removeprefix("src/"), ()):
+        if here == there and a and b and a != b:
             self.report(path, f"{a} includes {b} ({target}): sibling edge")
 
     @staticmethod
@@ -128,6 +132,16 @@ class Graph:
                 if match := STANDARD_STREAM.search(line.split("//")[0]):
                     self.report(f"{path}:{number}", f"the library writes to standard output or error ('{match.group()}'); give the program a callback, or throw")
 
+    def check_elements(self):
+        searched = {path: text for path, text in self.files.items()
+                    if path.startswith("src/") and path.split("/")[1] in VIEW_ROOMS and path.endswith((".cpp", ".hpp")) and not KERNEL_FILE.search(path)}
+        if not searched:
+            return self.report("src/", "no file of " + ", ".join(sorted(VIEW_ROOMS)) + " found, so none can be searched for elements of Views")
+        for path, text in searched.items():
+            for number, line in enumerate(text.split("\n"), 1):
+                if ELEMENT.search(line.split("//")[0]):
+                    self.report(f"{path}:{number}", "touches the elements of a View; only kernels do, in *_ref.cpp and *_cpu.cpp")
+
     def check_cycles(self):
         state = {}
 
@@ -162,6 +176,7 @@ class Graph:
         self.check_cycles()
         self.check_names()
         self.check_quiet()
+        self.check_elements()
         return sorted(set(self.found))
 
 

@@ -16,11 +16,11 @@ SOUND = {
     "src/core/simd.hpp": '#include "hwy/highway.h"\n',
     "src/io/file.hpp": '#include "core/arena.hpp"\n',
     "src/data/stream.hpp": "",
-    "src/ops/kernels.hpp": "",
-    "src/ops/matmul/matmul.hpp": '#include "ops/kernels.hpp"\n',
-    "src/ops/matmul/tile-inl.hpp": '#include "hwy/highway.h"\n',
-    "src/ops/ssd/ssd_cpu.cpp": '#include "ops/matmul/tile-inl.hpp"\nnamespace statera::HWY_NAMESPACE {\nnamespace {\n',
-    "src/ops/rope/rope.cpp": '#include "ops/kernels.hpp"\n',
+    "src/kernels/kernels.hpp": "",
+    "src/ops/matmul/matmul.hpp": '#include "kernels/kernels.hpp"\n',
+    "src/kernels/tile-inl.hpp": '#include "hwy/highway.h"\n',
+    "src/ops/ssd/ssd_cpu.cpp": '#include "kernels/tile-inl.hpp"\nnamespace statera::HWY_NAMESPACE {\nnamespace {\n',
+    "src/ops/rope/rope.cpp": '#include "kernels/kernels.hpp"\n',
     "src/mixers/registry.cpp": '#include "mixers/mamba2/mamba2.hpp"\n      entry<AttentionMixer, AttentionConfig>("attention"),\n      entry<Mamba2, Mamba2Config>("mamba2"),\n',
     "src/mixers/mamba2/mamba2.hpp": '#include "nn/linear.hpp"\n',
     "src/mixers/attention/attention.hpp": "",
@@ -33,9 +33,9 @@ SOUND = {
 }
 
 PLANTED = {
-    "upward edge": ("src/core/arena.hpp", '#include "ops/kernels.hpp"\n'),
+    "upward edge": ("src/core/arena.hpp", '#include "kernels/kernels.hpp"\n'),
     "io includes data": ("src/io/file.hpp", '#include "data/stream.hpp"\n'),
-    "ops/rope includes ops/matmul": ("src/ops/rope/rope.cpp", '#include "ops/matmul/tile-inl.hpp"\n'),
+    "ops/rope includes ops/matmul": ("src/ops/rope/rope.cpp", '#include "ops/matmul/matmul.hpp"\n'),
     "mixers/mamba2 includes mixers/attention": ("src/mixers/mamba2/mamba2.hpp", '#include "mixers/attention/attention.hpp"\n'),
     "cycle": ("src/core/arena.hpp", '#include "core/exec.hpp"\n', "src/core/exec.hpp", '#include "core/arena.hpp"\n'),
     "public header includes src": ("include/statera/tensor.hpp", '#include "core/exec.hpp"\n'),
@@ -56,6 +56,8 @@ PLANTED = {
     "('assert(')": ("src/models/block.cpp", "static_assert(true); assert(good);\n"),
     "('HWY_ASSERT(')": ("src/ops/ssd/ssd_cpu.cpp", "HWY_ASSERT(n > 0);\n"),
     "('write(2,')": ("src/models/block.cpp", "::write(2, text, size);\n"),
+    "rope.cpp:1: touches the elements": ("src/ops/rope/rope.cpp", "y.as<float>()[0] = 1;\n"),
+    "linear.hpp:1: touches the elements": ("src/nn/linear.hpp", "std::memcpy(to.data, from.data, n);\n"),
     "601 lines": ("src/models/block.cpp", "\n" * 601),
     "has no rank": ("src/attic/old.cpp", ""),
 }

@@ -28,7 +28,7 @@ EQUIVALENT = [
     ("src/ops/matmul/matmul_cpu.cpp", "bound", r"row < p\.rows; row \+= depth", "one block more, of no rows"),
     ("src/ops/matmul/quantised_cpu.cpp", "bound", r"b < p\.w\.blocks\(\); b \+= depth", "one part more, of no blocks"),
     ("src/ops/matmul/quantised_cpu.cpp", "bound", r"dot_streams = ", "how many panels one row reads at a time: speed, not bits"),
-    ("src/ops/matmul/tile-inl.hpp", "bound", r"tile_vectors = HWY_TARGET", "how wide a register block is: speed, not bits"),
+    ("src/kernels/tile-inl.hpp", "bound", r"tile_vectors = HWY_TARGET", "how wide a register block is: speed, not bits"),
     ("src/ops/selective_scan/selective_scan_cpu.cpp", "", r"hwy::Prefetch|FetchStep\(k", "what is fetched ahead: speed, not bits"),
     ("src/ops/selective_scan/selective_scan_cpu.cpp", "bound", r"n < d_state; .*start \+ n \* stride", "one state more, overwritten by the first step"),
     ("src/ops/ssd/ssd_cpu.cpp", "bound", r"t < q; t \+= row_block", "one block more, of no rows"),

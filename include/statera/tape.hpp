@@ -20,10 +20,7 @@
 
 namespace statera {
 
-class Arena;
 class Tape;
-struct Exec;
-struct Rows;
 
 // A value on a tape, by number; valid until the tape's reset(). A library that is built without NDEBUG (not the release
 // preset) throws unsupported for one that is used later, or on another tape.
@@ -34,29 +31,42 @@ struct Var {
   explicit operator bool() const { return id >= 0; }
 };
 
-// Where an operation's backward writes a gradient. If `accumulate`, add to what is there; else overwrite all of it.
-struct GradTarget {
-  View view;  // empty: nobody needs this gradient
-  bool accumulate = false;
-};
-
-// A gradient that a kernel always overwrites; what was there before is added when the sink goes out of scope.
+// Where an operation's backward writes the gradient of an input. It overwrites all of view(); what arrived earlier,
+// from other operations, is added when the sink goes out of scope. So backward functions know one rule: overwrite.
 class GradSink {
  public:
-  GradSink(Tape& tape, Var var);
+  enum class Wanted {
+    needed,  // view() is empty where nobody needs this gradient
+    always,  // memory all the same, for kernels that make several gradients at once
+    whole,   // what is written contains what arrived earlier: a segment that is run again went on from there
+  };
+  GradSink(Tape& tape, Var var, Wanted wanted = Wanted::needed);
+  // Of some rows of a matrix, for tables of which few are read: view() is [rows.size(), C], row i of it is added to row
+  // rows[i], and no row is named twice. `rows` must live as long as the sink.
+  GradSink(Tape& tape, Var matrix, std::span<const int32_t> rows);
+  // Of a parameter that is not on the tape: added to `sum`, which may be empty.
+  GradSink(Tape& tape, const View& sum);
   ~GradSink();
   GradSink(const GradSink&) = delete;
   GradSink& operator=(const GradSink&) = delete;
-  const View& view() const { return view_; }  // empty: nobody needs this gradient
+  const View& view() const { return view_; }
   template <class T>
   T* as() const {
     return view_.as<T>();
   }
 
  private:
+  void take(DType dtype, const Shape& shape);
+
   Tape& tape_;
-  Var var_;
   View view_, sum_;
+  std::span<const int32_t> rows_ = {};  // of sum_; empty: all
+  // view_ may be scratch memory of the sink's own, which is added to sum_ (if any) and given back at the end: sinks of
+  // one tape end in the opposite order to that in which they began.
+  bool own_ = false;
+  struct {
+    size_t block, used, total;
+  } before_{};
 };
 
 class Tape {
@@ -103,7 +113,7 @@ class Tape {
     return (... || (vars && needs_grad(vars)));
   }
   // `backward` is called as backward(tape) when a gradient reached one of `outputs`. It is copied into tape memory, so
-  // it captures Vars, numbers and pointers, and Views of memory() or of the caller's; not of values, which may be
+  // it captures Vars, numbers and pointers, and Views of memory that lives until reset(); not of values, which may be
   // forgotten. `op` must be a string literal.
   template <class F>
   void record(const char* op, std::span<const Var> outputs, F backward) {
@@ -126,10 +136,6 @@ class Tape {
     void* at = add_forward(sizeof(G), [](void* g, Tape& tape) { (*static_cast<G*>(g))(tape); });
     if (at) new (at) G(forward);
   }
-  GradTarget target(Var);
-  Exec exec();
-  Arena& memory();              // lives until reset(): for what backward needs beside the values
-  Rows keep(const Rows& rows);  // a copy in that memory
 
   // A name for error messages, "layers.3.mixer"; scopes nest.
   class Scope {
@@ -148,8 +154,6 @@ class Tape {
   // Slow: backward checks each gradient and throws Error(numeric) with that same form. To name what a failed step was.
   void check_gradients(bool on);
 
-  // A tape for a recomputed segment; made at first use and kept. See checkpoint().
-  Tape& child();
   // While one lives, operations keep nothing for backward.
   class NoGrad {
    public:
@@ -163,6 +167,7 @@ class Tape {
 
  private:
   friend class GradSink;
+  friend struct TapeAccess;  // autograd/operations.hpp: what the engine's own operations use beside the above
   friend void checkpoint_erased(Tape&, std::span<const Var> inputs, std::span<Var> outputs, const void* segment,
                                 size_t segment_bytes,
                                 void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>));
@@ -171,7 +176,12 @@ class Tape {
   void* add_op(const char* op, std::span<const Var> outputs, size_t closure_bytes, void (*call)(void*, Tape&));
   void* add_forward(size_t closure_bytes, void (*call)(void*, Tape&));  // of the last operation
   void make_again(int32_t id) const;
-  GradTarget column_target(Var);
+  struct Target {
+    View view;  // empty: nobody needs this gradient
+    bool accumulate = false;
+  };
+  Target target(Var);
+  Target column_target(Var);
 
   struct State;
   std::unique_ptr<State> state_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "core/exec.hpp"
@@ -28,9 +29,9 @@ std::span<T> array(Arena& memory, size_t count) {
 
 // Runs the segment on the child, with a record; the inputs and outputs there.
 std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment& segment) {
-  Tape& child = tape.child();
-  const std::span<Var> in = array<Var>(child.memory(), segment.inputs.size()),
-                       out = array<Var>(child.memory(), segment.outputs.size());
+  Tape& child = child_of(tape);
+  const std::span<Var> in = array<Var>(memory_of(child), segment.inputs.size()),
+                       out = array<Var>(memory_of(child), segment.outputs.size());
   for (size_t i = 0; i < in.size(); ++i) {
     const Var var = segment.inputs[i];
     in[i] = !var ? Var() : tape.needs_grad(var) ? child.input(tape.value(var)) : child.constant(tape.value(var));
@@ -40,36 +41,38 @@ std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment
 }
 
 void recompute(Tape& tape, const Segment& segment) {
-  Tape& child = tape.child();
+  Tape& child = child_of(tape);
   const auto [in, out] = run_on_child(tape, segment);
   // An input that others have read too goes on from their gradient, so that the sum has the order that it has without
   // checkpointing.
-  const std::span<Var> roots = array<Var>(child.memory(), out.size() + in.size());
-  const std::span<View> grads = array<View>(child.memory(), roots.size());
+  const std::span<Var> roots = array<Var>(memory_of(child), out.size() + in.size());
+  const std::span<View> grads = array<View>(memory_of(child), roots.size());
   for (size_t i = 0; i < out.size(); ++i) roots[i] = out[i], grads[i] = tape.grad(segment.outputs[i]);
   for (size_t i = 0; i < in.size(); ++i)
     if (in[i] && tape.needs_grad(segment.inputs[i]))
       roots[out.size() + i] = in[i], grads[out.size() + i] = tape.grad(segment.inputs[i]);
   child.backward(roots, grads);
   for (size_t i = 0; i < in.size(); ++i)
-    if (in[i] && tape.needs_grad(segment.inputs[i])) copy(child.grad(in[i]), tape.target(segment.inputs[i]).view);
+    if (in[i] && tape.needs_grad(segment.inputs[i]))
+      copy(child.grad(in[i]), GradSink(tape, segment.inputs[i], GradSink::Wanted::whole).view());
   child.reset();
 }
 }  // namespace
 
 void checkpoint_erased(Tape& tape, std::span<const Var> inputs, std::span<Var> outputs, const void* function,
                        size_t bytes, void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>)) {
-  Segment* segment = new (tape.memory().allocate(sizeof(Segment))) Segment{};
-  void* kept = tape.memory().allocate(bytes);
+  Segment* segment = new (memory_of(tape).allocate(sizeof(Segment))) Segment{};
+  void* kept = memory_of(tape).allocate(bytes);
   std::memcpy(kept, function, bytes);
   segment->function = kept;
   segment->call = call;
-  segment->inputs = array<Var>(tape.memory(), inputs.size());
-  segment->outputs = array<Var>(tape.memory(), outputs.size());
+  segment->inputs = array<Var>(memory_of(tape), inputs.size());
+  segment->outputs = array<Var>(memory_of(tape), outputs.size());
   std::ranges::copy(inputs, segment->inputs.begin());
 
-  Tape& child = tape.child();
-  const std::span<Var> in = array<Var>(child.memory(), inputs.size()), out = array<Var>(child.memory(), outputs.size());
+  Tape& child = child_of(tape);
+  const std::span<Var> in = array<Var>(memory_of(child), inputs.size()),
+                       out = array<Var>(memory_of(child), outputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) in[i] = inputs[i] ? child.constant(tape.value(inputs[i])) : Var();
   {
     const Tape::NoGrad forward_only(child);

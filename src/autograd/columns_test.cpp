@@ -3,6 +3,7 @@
 
 #include "core/arena.hpp"
 #include "core/exec.hpp"
+#include "statera/error.hpp"
 #include "statera/tape.hpp"
 
 namespace statera {
@@ -55,6 +56,27 @@ TEST(Columns, GradientsLandInTheWhole) {
     EXPECT_EQ(g[row * 4 + 2], 101);
     EXPECT_EQ(g[row * 4 + 3], 1);
   }
+}
+
+TEST(Columns, OfColumnsAreColumnsOfTheWhole) {
+  Tensor x(DType::f64, {2, 4});
+  for (int64_t i = 0; i < 8; ++i) x.as<double>()[i] = static_cast<double>(i);
+  Tape tape(Device::cpu({.threads = 1}));
+  const Var root = tape.input(x), whole = inner_value(tape, root);
+  const Var outer = tape.columns(whole, 1, 3), inner = tape.columns(outer, 1, 2), last = tape.columns(inner, 1, 1);
+  EXPECT_EQ(tape.value(inner).as<double>()[0], tape.value(whole).as<double>()[2]);
+  EXPECT_EQ(tape.value(last).shape, Shape({2, 1}));
+  const Var ys[] = {scaled_sum(tape, inner, 10), scaled_sum(tape, outer, 1), scaled_sum(tape, last, 100)};
+  double one = 1;
+  const View seed(&one, DType::f64, {1});
+  const View seeds[] = {seed, seed, seed};
+  tape.backward(ys, seeds);
+  const double* g = tape.grad(root).as<double>();
+  for (int row = 0; row < 2; ++row) {
+    const double expected[] = {0, 1, 11, 111};
+    for (int column = 0; column < 4; ++column) EXPECT_EQ(g[row * 4 + column], expected[column]) << column;
+  }
+  EXPECT_THROW(tape.columns(inner, 1, 2), Error);
 }
 
 TEST(Columns, WhatNoPartWroteIsZero) {

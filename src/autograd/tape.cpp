@@ -5,10 +5,9 @@
 #include <cmath>
 #include <vector>
 
-#include "core/arena.hpp"
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "core/exec.hpp"
-#include "core/rows.hpp"
+#include "kernels/view_kernels.hpp"
 
 namespace statera {
 
@@ -38,40 +37,6 @@ struct Op {
   void (*run_segment)(void*, Tape&) = nullptr;
 };
 
-template <class T>
-void add_rows(ThreadPool& pool, const View& from, const View& to) {
-  const T* in = from.as<T>();
-  T* out = to.as<T>();
-  const int64_t rows = to.rows(), cols = to.cols(), block = std::max<int64_t>(1, 16384 / std::max<int64_t>(1, cols));
-  pool.run((rows + block - 1) / block, [&](int64_t task, int) {
-    for (int64_t row = task * block; row < std::min(rows, (task + 1) * block); ++row)
-      for (int64_t col = 0; col < cols; ++col) out[row * to.stride + col] += in[row * from.stride + col];
-  });
-}
-
-void add(ThreadPool& pool, const View& from, const View& to) {
-  if (to.dtype == DType::f64)
-    add_rows<double>(pool, from, to);
-  else
-    add_rows<float>(pool, from, to);
-}
-
-template <class T>
-double first_bad(const View& v) {  // the first value that is not finite, else 0
-  const T* p = v.as<T>();
-  for (int64_t row = 0; row < v.rows(); ++row)
-    for (int64_t col = 0; col < v.cols(); ++col)
-      if (!std::isfinite(p[row * v.stride + col])) return static_cast<double>(p[row * v.stride + col]);
-  return 0;
-}
-
-double first_bad_value(const View& v) {
-  if (v.empty()) return 0;
-  if (v.dtype == DType::f64) return first_bad<double>(v);
-  if (v.dtype == DType::f32) return first_bad<float>(v);
-  return 0;
-}
-
 #ifdef NDEBUG
 constexpr bool stamps = false;
 #else
@@ -91,7 +56,8 @@ std::string name_number(double bad) { return std::isnan(bad) ? "nan" : bad > 0 ?
 struct Tape::State {
   explicit State(Device device) : device(std::move(device)) {}
   Device device;
-  Arena values, grads, scratch;
+  Arena values, grads, own_scratch;
+  Arena* scratch = &own_scratch;  // of a child: its parent's, since one runs within the other
   std::vector<Node> nodes;
   std::vector<Op> ops;
   std::vector<int32_t> op_outputs;
@@ -166,12 +132,16 @@ Var Tape::input(const View& value) {
 }
 
 Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
-  require(state_->node(matrix).whole < 0, ErrorCode::unsupported, "[tape] columns of columns");
-  Node part{value(matrix).columns(begin, count), {}, needs_grad(matrix), false, matrix.id, begin};
-  for (size_t i = static_cast<size_t>(matrix.id) + 1; i < state_->nodes.size(); ++i) {
+  const View view = value(matrix).columns(begin, count);
+  int32_t whole = matrix.id;
+  if (const Node& outer = state_->node(matrix); outer.whole >= 0) {  // columns of columns are columns of the whole
+    whole = outer.whole;
+    begin += outer.first_column;
+  }
+  Node part{view, {}, needs_grad(matrix), false, whole, begin};
+  for (size_t i = static_cast<size_t>(whole) + 1; i < state_->nodes.size(); ++i) {
     Node& other = state_->nodes[i];
-    if (other.whole == matrix.id && other.first_column < begin + count &&
-        begin < other.first_column + other.value.cols())
+    if (other.whole == whole && other.first_column < begin + count && begin < other.first_column + other.value.cols())
       other.overlaps = part.overlaps = true;
   }
   state_->nodes.push_back(part);
@@ -222,11 +192,7 @@ void Tape::make_again(int32_t id) const {
   }
 }
 
-double Tape::item(Var var) const {
-  const View v = value(var);
-  require(v.elements() == 1, ErrorCode::shape, "[tape] item of ", v.shape);
-  return v.dtype == DType::f64 ? *v.as<double>() : static_cast<double>(*v.as<float>());
-}
+double Tape::item(Var var) const { return number_in(value(var)); }
 
 Var Tape::make(DType dtype, const Shape& shape, bool needs_grad) {
   state_->nodes.push_back({state_->take(state_->values, shape, dtype), {}, needs_grad && state_->recording, false});
@@ -258,7 +224,7 @@ void* Tape::add_forward(size_t closure_bytes, void (*call)(void*, Tape&)) {
   return op.forward = s.values.allocate(closure_bytes);
 }
 
-GradTarget Tape::target(Var var) {
+Tape::Target Tape::target(Var var) {
   if (!var) return {};
   Node& node = state_->node(var);
   if (!node.needs_grad) return {};
@@ -271,7 +237,7 @@ GradTarget Tape::target(Var var) {
 
 // The first gradient of columns that share nothing with others overwrites; what no part wrote is zeroed before anyone
 // reads the whole.
-GradTarget Tape::column_target(Var var) {
+Tape::Target Tape::column_target(Var var) {
   Node& part = state_->node(var);
   Node& whole = state_->nodes[static_cast<size_t>(part.whole)];
   if (whole.grad.empty()) {
@@ -306,19 +272,48 @@ void Tape::State::zero_unwritten(int32_t matrix) {
 
 View Tape::grad(Var var) const { return var ? state_->node(var).grad : View(); }
 
-GradSink::GradSink(Tape& tape, Var var) : tape_(tape), var_(var) {
-  const GradTarget target = tape.target(var);
+GradSink::GradSink(Tape& tape, Var var, Wanted wanted) : tape_(tape) {
+  const Tape::Target target = tape.target(var);
   view_ = target.view;
-  if (target.accumulate) {
+  if (target.accumulate && wanted != Wanted::whole) {
     sum_ = target.view;
-    view_ = tape.state_->take(tape.state_->grads, sum_.shape, sum_.dtype);
+    take(sum_.dtype, sum_.shape);
+  } else if (view_.empty() && var && wanted == Wanted::always) {
+    const View value = tape.value(var);
+    take(value.dtype, value.shape);
   }
 }
 
+GradSink::GradSink(Tape& tape, Var matrix, std::span<const int32_t> rows) : tape_(tape), rows_(rows) {
+  const Tape::Target target = tape.target(matrix);
+  if (target.view.empty()) return;
+  if (!target.accumulate) fill_zero(target.view);
+  sum_ = target.view;
+  take(sum_.dtype, {static_cast<int64_t>(rows.size()), sum_.cols()});
+}
+
+GradSink::GradSink(Tape& tape, const View& sum) : tape_(tape), sum_(sum) {
+  if (!sum.empty()) take(sum.dtype, sum.shape);
+}
+
+void GradSink::take(DType dtype, const Shape& shape) {
+  Arena& scratch = *tape_.state_->scratch;
+  const Arena::Mark mark = scratch.mark();
+  before_ = {mark.block, mark.used, mark.total};
+  view_ = scratch.allocate(dtype, shape);
+  own_ = true;
+}
+
 GradSink::~GradSink() {
-  if (sum_.empty()) return;
-  add(tape_.device().pool(), view_, sum_);
-  tape_.state_->give_back(view_);
+  if (!own_) return;
+  if (!sum_.empty()) {
+    Exec exec = exec_of(tape_);
+    if (rows_.data())
+      add_to_rows(exec, view_, rows_, sum_);
+    else
+      add_to(exec, view_, sum_);
+  }
+  tape_.state_->scratch->release({before_.block, before_.used, before_.total});
 }
 
 void Tape::backward(Var loss) {
@@ -335,11 +330,8 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
   const FlushDenormals flush;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i] || !needs_grad(outputs[i]) || grads[i].empty()) continue;
-    const GradTarget seed = target(outputs[i]);
-    if (seed.accumulate)
-      add(s.device.pool(), grads[i], seed.view);
-    else
-      copy(grads[i], seed.view);
+    const GradSink seed(*this, outputs[i]);
+    copy(grads[i], seed.view());
   }
   for (size_t i = s.ops.size(); i-- > 0;) {
     const Op op = s.ops[i];
@@ -350,7 +342,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
       const View grad = s.nodes[static_cast<size_t>(id)].grad;
       reached = reached || !grad.empty();
       if (s.check)
-        if (const double bad = first_bad_value(grad); bad != 0)
+        if (const double bad = grad.empty() ? 0 : statera::first_non_finite(grad); bad != 0)
           fail(ErrorCode::numeric, s.place(op), ": the gradient of its output is ", name_number(bad));
     }
     if (op.closure && reached) op.call(op.closure, *this);
@@ -374,7 +366,7 @@ void Tape::reset() {
   s.free.clear();
   s.values.reset();
   s.grads.reset();
-  s.scratch.reset();
+  s.own_scratch.reset();
   if (s.child) s.child->reset();
 }
 
@@ -387,19 +379,25 @@ size_t Tape::bytes() const {
   return state_->values.used() + state_->grads.used() + (state_->child ? state_->child->bytes() : 0);
 }
 size_t Tape::peak_bytes() const {
-  return state_->values.peak() + state_->grads.peak() + state_->scratch.peak() +
+  return state_->values.peak() + state_->grads.peak() + state_->own_scratch.peak() +
          (state_->child ? state_->child->peak_bytes() : 0);
 }
 
-Exec Tape::exec() {
-  return {state_->device.pool(), state_->scratch, state_->device.kernels(), state_->device.precision()};
-}
-Arena& Tape::memory() { return state_->values; }
+struct TapeAccess {
+  static Tape::State& state(Tape& tape) { return *tape.state_; }
+};
 
-Rows Tape::keep(const Rows& rows) {
+Exec exec_of(Tape& tape) {
+  auto& s = TapeAccess::state(tape);
+  return {s.device.pool(), *s.scratch, s.device.kernels(), s.device.precision()};
+}
+
+Arena& memory_of(Tape& tape) { return TapeAccess::state(tape).values; }
+
+Rows keep(Tape& tape, const Rows& rows) {
   const size_t n = rows.start.size();
-  auto* offsets = memory().allocate_array<int32_t>(static_cast<int64_t>(n) + 1);
-  auto* start = memory().allocate_array<int64_t>(static_cast<int64_t>(n));
+  auto* offsets = memory_of(tape).allocate_array<int32_t>(static_cast<int64_t>(n) + 1);
+  auto* start = memory_of(tape).allocate_array<int64_t>(static_cast<int64_t>(n));
   std::copy_n(rows.offsets.begin(), n + 1, offsets);
   std::copy_n(rows.start.begin(), n, start);
   return {{offsets, n + 1}, {start, n}};
@@ -428,7 +426,7 @@ std::string Tape::first_non_finite() const {
     double bad = 0;
     for (int32_t id : s.outputs(op))
       if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten))
-        bad = first_bad_value(value(s.var(id)));
+        bad = statera::first_non_finite(value(s.var(id)));
     for (Node& node : s.nodes)
       if (node.made_again) s.release(node);  // one after the other, not all at once
     if (bad == 0) continue;
@@ -453,12 +451,14 @@ void Tape::check_gradients(bool on) {
   if (state_->child) state_->child->check_gradients(on);
 }
 
-Tape& Tape::child() {
-  if (!state_->child) {
-    state_->child = std::make_unique<Tape>(state_->device);
-    state_->child->check_gradients(state_->check);
+Tape& child_of(Tape& tape) {
+  auto& s = TapeAccess::state(tape);
+  if (!s.child) {
+    s.child = std::make_unique<Tape>(s.device);
+    s.child->check_gradients(s.check);
+    TapeAccess::state(*s.child).scratch = s.scratch;
   }
-  return *state_->child;
+  return *s.child;
 }
 
 Tape::NoGrad::NoGrad(Tape& tape) : tape_(tape), before_(tape.state_->recording) { tape.state_->recording = false; }

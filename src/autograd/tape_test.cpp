@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/exec.hpp"
 #include "core/memory.hpp"
@@ -117,7 +118,7 @@ TEST(Tape, OnlyWhatNeedsAGradientGetsOne) {
   EXPECT_TRUE(tape.needs_grad(mul(tape, a, b)));
   EXPECT_TRUE(tape.grad(a).empty());
   EXPECT_TRUE(tape.grad(Var()).empty());
-  EXPECT_TRUE(tape.target(Var()).view.empty());
+  EXPECT_TRUE(GradSink(tape, Var()).view().empty());
   {
     const Tape::NoGrad off(tape);
     EXPECT_FALSE(tape.needs_grad(mul(tape, b, b)));
@@ -230,13 +231,13 @@ TEST(Tape, NothingFromTheHeapFromTheSecondStepOn) {
     const int64_t before = heap_allocations + memory_calls();
     {
       const Tape::Scope layer(tape, "layers.0");
-      tape.keep(Rows{offsets, start});
+      keep(tape, Rows{offsets, start});
       Var y = segment(tape, tape.input(x), w, dw), out;
       const View wv = w, dwv = dw;
       checkpoint(
           tape, std::span(&y, 1), std::span(&out, 1),
           [wv, dwv](Tape& inner, std::span<const Var> i, std::span<Var> o) { o[0] = segment(inner, i[0], wv, dwv); });
-      Exec exec = tape.exec();
+      Exec exec = exec_of(tape);
       const ArenaScope scratch(exec.scratch);
       exec.scratch.allocate(3 << 20);
       tape.backward(sum(tape, out));
@@ -343,7 +344,7 @@ TEST(Tape, KeptRowsOutliveTheirSource) {
   Tape tape(one_thread());
   std::vector<int32_t> offsets{0, 2, 2, 7};
   std::vector<int64_t> start{0, 4, 0};
-  const Rows kept = tape.keep(Rows{offsets, start});
+  const Rows kept = keep(tape, Rows{offsets, start});
   offsets.assign(4, -1);
   start.assign(3, -1);
   EXPECT_EQ(kept.sequences(), 3);
@@ -354,10 +355,10 @@ TEST(Tape, KeptRowsOutliveTheirSource) {
 
 TEST(Tape, APrecisionHoldsForTheTapeOfRecomputedSegmentsToo) {
   Tape tape(Device::cpu({.threads = 1}));
-  EXPECT_EQ(tape.child().device().precision(), Precision::fp32);
+  EXPECT_EQ(child_of(tape).device().precision(), Precision::fp32);
   tape.set_precision(Precision::bf16);
-  EXPECT_EQ(tape.exec().precision, Precision::bf16);
-  EXPECT_EQ(tape.child().exec().precision, Precision::bf16);
+  EXPECT_EQ(exec_of(tape).precision, Precision::bf16);
+  EXPECT_EQ(exec_of(child_of(tape)).precision, Precision::bf16);
 }
 
 #ifndef NDEBUG  // release builds do not look, so that they pay nothing
@@ -372,7 +373,7 @@ TEST(Tape, AVarFromBeforeResetOrOfAnotherTapeIsAnError) {
                                           [&] { on.item(var); },
                                           [&] { on.needs_grad(var); },
                                           [&] { on.grad(var); },
-                                          [&] { on.target(var); },
+                                          [&] { const GradSink sink(on, var); },
                                           [&] { on.columns(var, 0, 1); },
                                           [&] { on.can_forget(var); },
                                           [&] { on.forget(var); },
@@ -395,7 +396,7 @@ TEST(Tape, AVarFromBeforeResetOrOfAnotherTapeIsAnError) {
   EXPECT_EQ(tape.item(before), 3);
   EXPECT_EQ(before.id, elsewhere.id);
   is_refused(tape, elsewhere);
-  is_refused(tape.child(), before);
+  is_refused(child_of(tape), before);
   tape.reset();
   is_refused(tape, before);
   const Var now = tape.leaf(value, gradient);

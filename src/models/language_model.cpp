@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "autograd/operations.hpp"
+
 namespace statera {
 
 LanguageModel::LanguageModel(const ModelConfig& config)
@@ -26,10 +28,10 @@ LanguageModel::LanguageModel(const ModelConfig& config)
 namespace {
 // The tape gets a copy, since `last` of this pass may be the same object.
 std::span<Var> initial_vars(Tape& tape, const CarriedState& carried) {
-  Var* vars = tape.memory().allocate_array<Var>(static_cast<int64_t>(carried.slots.size()));
+  Var* vars = memory_of(tape).allocate_array<Var>(static_cast<int64_t>(carried.slots.size()));
   for (size_t i = 0; i < carried.slots.size(); ++i) {
     const Tensor& tensor = carried.slots[i];
-    const View kept = tape.memory().allocate(tensor.dtype(), tensor.shape());
+    const View kept = memory_of(tape).allocate(tensor.dtype(), tensor.shape());
     copy(tensor, kept);
     vars[i] = tape.constant(kept);
   }
@@ -59,21 +61,21 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
                            const ForwardOptions& options) const {
   check_rows("model", given, static_cast<int64_t>(ids.size()));
   const FlushDenormals flush;
-  const Rows rows = tape.keep(given);
+  const Rows rows = keep(tape, given);
   const auto S = static_cast<size_t>(rows.sequences());
   ForwardPass pass{.tape = tape, .dropout = {options.dropout, options.dropout_seed}};
   Var x = input_.forward(tape, ids, rows, pass.dropout);
   if (options.initial && !options.initial->empty()) {
     pass.initial = initial_vars(tape, *options.initial);
-    const std::span<int64_t> started = array(tape.memory(), options.initial->positions.size(), int64_t{0});
+    const std::span<int64_t> started = array(memory_of(tape), options.initial->positions.size(), int64_t{0});
     std::ranges::copy(options.initial->positions, started.begin());
     pass.started = started;
   }
   if (options.last) {
-    pass.last = array(tape.memory(), layout_->slots.size(), Var());
-    pass.ended = array(tape.memory(), layout_->clocks * S, int64_t{0});
+    pass.last = array(memory_of(tape), layout_->slots.size(), Var());
+    pass.ended = array(memory_of(tape), layout_->clocks * S, int64_t{0});
   }
-  pass.losses = array(tape.memory(), losses_.size(), Var());
+  pass.losses = array(memory_of(tape), losses_.size(), Var());
   x = stack_->forward(pass, x, rows, {}, options.checkpoint);
   if (options.last) keep_state(tape, pass, *options.last);
   if (options.losses) options.losses->assign(pass.losses.begin(), pass.losses.end());

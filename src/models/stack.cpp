@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "ops/elementwise/elementwise.hpp"
@@ -209,7 +210,7 @@ Stack::Stack(const std::vector<BlockConfig>& layers, double norm_eps, const Plac
 
 Var Stack::forward(ForwardPass& outer, Var x, const Rows& rows, const At& at, bool checkpoint) const {
   ForwardPass pass = outer;
-  Var* side = outer.tape.memory().allocate_array<Var>(static_cast<int64_t>(side_.count()));
+  Var* side = memory_of(outer.tape).allocate_array<Var>(static_cast<int64_t>(side_.count()));
   std::fill_n(side, side_.count(), Var());
   pass.side = {side, side_.count()};
   for (size_t i = 0; i < blocks_.size(); ++i)
@@ -234,7 +235,7 @@ struct Segment {
 // Inputs: x, the states of the block, the side values that it reads. Outputs: y, its states, the side values that it
 // sets, its losses.
 void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::span<Var> out) {
-  Arena& memory = tape.memory();
+  Arena& memory = memory_of(tape);
   const auto array = [&](size_t count) {
     Var* vars = memory.allocate_array<Var>(static_cast<int64_t>(count));
     std::fill_n(vars, count, Var());
@@ -278,7 +279,7 @@ Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, co
                         .started = pass.started,
                         .ended = pass.ended};
   const size_t slots = end.slot - at.slot, losses = block.losses().second - block.losses().first;
-  Arena& memory = pass.tape.memory();
+  Arena& memory = memory_of(pass.tape);
   const size_t inputs = 1 + (segment.carried ? slots : 0) + block.side().read.size();
   const size_t outputs = 1 + (segment.wants_last ? slots : 0) + block.side().set.size() + losses;
   const std::span<Var> in(memory.allocate_array<Var>(static_cast<int64_t>(inputs)), inputs),

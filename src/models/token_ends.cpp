@@ -1,5 +1,6 @@
 #include "models/token_ends.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "ops/activation/activation.hpp"
@@ -42,7 +43,7 @@ std::span<const int32_t> TokenInput::positions(Arena& memory, const Rows& rows) 
 Var TokenInput::forward(Tape& tape, std::span<const int32_t> ids, const Rows& rows, const Dropout& drop) const {
   Var x = scaled(tape, embedding(tape, ids, tape.leaf(embedding_.value, embedding_.grad)), scale_);
   if (positions_)
-    x = add(tape, x, embedding(tape, positions(tape.memory(), rows), tape.leaf(positions_->value, positions_->grad)));
+    x = add(tape, x, embedding(tape, positions(memory_of(tape), rows), tape.leaf(positions_->value, positions_->grad)));
   return dropout(tape, x, drop, "embedding");
 }
 

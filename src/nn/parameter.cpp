@@ -1,6 +1,7 @@
 #include "statera/parameter.hpp"
 
 #include "core/random.hpp"
+#include "kernels/view_kernels.hpp"
 
 namespace statera {
 
@@ -23,14 +24,8 @@ void Parameter::allocate(DType dtype, bool with_grad) {
 
 void Parameter::initialise(uint64_t seed) {
   const Random random(seed, name);
-  const auto n = static_cast<uint64_t>(elements());
-  for (uint64_t i = 0; i < n; ++i) {
-    const auto x = static_cast<float>(init(random, i));  // the same weights in every dtype
-    if (value.dtype() == DType::f64)
-      value.as<double>()[i] = static_cast<double>(x);
-    else
-      value.as<float>()[i] = x;
-  }
+  // of floats, so that the weights are the same in every dtype
+  set_each(value, [&](int64_t i) { return static_cast<float>(init(random, static_cast<uint64_t>(i))); });
   changed();
 }
 

@@ -6,7 +6,6 @@
 #include "core/check.hpp"
 #include "core/machine.hpp"
 #include "core/thread_pool.hpp"
-#include "ops/kernels.hpp"
 #include "statera/optimizer.hpp"
 #include "train/adamw.hpp"
 
@@ -14,14 +13,6 @@ namespace statera {
 
 namespace {
 constexpr int64_t block_elements = 8192;
-
-template <class T>
-const AdamWKernels<T>& kernels(const Device& device) {
-  if constexpr (std::is_same_v<T, double>)
-    return adamw_ref_f64;
-  else
-    return device.kernels() == KernelChoice::fast ? adamw_cpu : adamw_ref_f32;
-}
 }  // namespace
 
 AdamW::AdamW(std::vector<Parameter*> parameters, AdamWOptions options, Device device)
@@ -53,10 +44,11 @@ AdamW::AdamW(std::vector<Parameter*> parameters, AdamWOptions options, Device de
 double AdamW::gradient_norm() {
   device_.pool().run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
     const Block& block = blocks_[static_cast<size_t>(task)];
-    dispatch(parameters_[block.parameter]->grad.dtype(), [&](auto zero) {
+    const DType dtype = parameters_[block.parameter]->grad.dtype();
+    adamw_kernels(device_.kernels(), dtype, [&](auto zero, const auto& kernels) {
       using T = decltype(zero);
       const T* grad = parameters_[block.parameter]->grad.as<T>() + block.begin;
-      sums_[static_cast<size_t>(task)] = kernels<T>(device_).sum_of_squares(grad, block.count);
+      sums_[static_cast<size_t>(task)] = kernels.sum_of_squares(grad, block.count);
     });
   });
   double total = 0;
@@ -81,20 +73,20 @@ double AdamW::step(double factor) {
     const Block& block = blocks_[static_cast<size_t>(task)];
     const Parameter& p = *parameters_[block.parameter];
     const double lr = all * p.lr_scale, rate = lr / unbiased, keep = 1 - lr * static_cast<double>(o.weight_decay);
-    dispatch(p.value.dtype(), [&](auto zero) {
+    adamw_kernels(device_.kernels(), p.value.dtype(), [&](auto zero, const auto& kernels) {
       using T = decltype(zero);
-      kernels<T>(device_).update({.weight = p.value.as<T>() + block.begin,
-                                  .grad = p.grad.as<T>() + block.begin,
-                                  .mean = mean_[block.parameter].as<T>() + block.begin,
-                                  .square = square_[block.parameter].as<T>() + block.begin,
-                                  .count = block.count,
-                                  .clip = static_cast<T>(clip),
-                                  .beta1 = static_cast<T>(o.beta1),
-                                  .beta2 = static_cast<T>(o.beta2),
-                                  .rate = static_cast<T>(rate),
-                                  .root = static_cast<T>(root),
-                                  .eps = static_cast<T>(o.eps),
-                                  .keep = p.decay ? static_cast<T>(keep) : T{1}});
+      kernels.update({.weight = p.value.as<T>() + block.begin,
+                      .grad = p.grad.as<T>() + block.begin,
+                      .mean = mean_[block.parameter].as<T>() + block.begin,
+                      .square = square_[block.parameter].as<T>() + block.begin,
+                      .count = block.count,
+                      .clip = static_cast<T>(clip),
+                      .beta1 = static_cast<T>(o.beta1),
+                      .beta2 = static_cast<T>(o.beta2),
+                      .rate = static_cast<T>(rate),
+                      .root = static_cast<T>(root),
+                      .eps = static_cast<T>(o.eps),
+                      .keep = p.decay ? static_cast<T>(keep) : T{1}});
     });
   });
   for (Parameter* p : parameters_) p->changed();

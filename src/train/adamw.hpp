@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 
 namespace statera {
 
@@ -24,5 +24,7 @@ struct AdamWKernels {
 };
 extern const AdamWKernels<double> adamw_ref_f64;
 extern const AdamWKernels<float> adamw_ref_f32, adamw_cpu;
+inline constexpr Kernels<AdamWKernels> adamw_kernels{
+    .op = "adamw", .f64 = &adamw_ref_f64, .f32 = &adamw_ref_f32, .f32_cpu = &adamw_cpu};
 
 }  // namespace statera

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numbers>
 
+#include "autograd/operations.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/loss.hpp"
 
@@ -32,7 +33,7 @@ HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& dat
     const Batch batch = data.held_out((2 * i + 1) * data.held_out_batches / (2 * count));  // the middle of its stretch
     tape.reset();
     const Tape::NoGrad no_grad(tape);
-    Exec exec = tape.exec();
+    Exec exec = exec_of(tape);
     nats += cross_entropy(exec, tape.value(model.forward(tape, batch.inputs)), batch.targets, {});
     const int64_t counted = counted_targets(batch.targets);
     result.positions += counted;

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <vector>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "models/language_model.hpp"
@@ -12,7 +13,7 @@ namespace statera {
 namespace {
 // A scalar [1] that lives as long as the tape.
 View scalar(Tape& tape, DType dtype, double value) {
-  const View view = tape.memory().allocate(dtype, {1});
+  const View view = memory_of(tape).allocate(dtype, {1});
   if (dtype == DType::f64)
     *view.as<double>() = value;
   else

@@ -180,9 +180,6 @@ void require_plain_attention(const GoldenFile& file) {
   const auto& config = file.config();
   const auto lacks = [](const char* what) { fail(ErrorCode::unsupported, "attention with ", what); };
   if (!config.value("causal", true)) lacks("no causal mask");
-  if (config.value("alibi", false)) lacks("alibi");
-  if (config.contains("softcap") && !config["softcap"].is_null()) lacks("softcap");
-  if (file.has("in.sink")) lacks("sink");
   if (file.has("in.g")) lacks("forget gate");
 }
 
@@ -196,14 +193,18 @@ GoldenCase attention_case(const GoldenFile& file) {
   b.input("q", {batch * tq, heads * headdim});
   b.input("k", {batch * tk, kv_heads * headdim});
   b.input("v", {batch * tk, kv_heads * value_dim});
+  b.input("sink", {heads});
+  b.input("slopes", {heads});
   b.output("out", "out");
   const auto& config = file.config();
+  const bool capped = config.contains("softcap") && !config["softcap"].is_null();
   AttentionOptions options{.n_heads = heads,
                            .n_kv_heads = kv_heads,
                            .headdim = headdim,
                            .value_dim = value_dim,
                            .window = config.value("window", int64_t{0}),
-                           .scale = config.value("scale", 0.0)};
+                           .scale = config.value("scale", 0.0),
+                           .soft_cap = capped ? config["softcap"].get<double>() : 0.0};
   std::vector<int64_t> q_positions, k_positions;
   RopeOptions rope_q{.heads = heads, .headdim = headdim}, rope_k{.heads = kv_heads, .headdim = headdim};
   if (file.has("in.positions")) {
@@ -228,7 +229,9 @@ GoldenCase attention_case(const GoldenFile& file) {
       vq = rope(tape, vq, view(q_positions), rope_q);
       vk = rope(tape, vk, view(k_positions), rope_k);
     }
-    return NamedVars{{"out", attention(tape, vq, vk, in.at("v"), q_rows.rows(), k_rows.rows(), options)}};
+    const AttentionInputs<Var> inputs{
+        .q = vq, .k = vk, .v = in.at("v"), .sinks = find(in, "sink"), .slopes = find(in, "slopes")};
+    return NamedVars{{"out", attention(tape, inputs, q_rows.rows(), k_rows.rows(), options)}};
   };
   return b.finish(std::max(batch * tk, headdim), "attention");
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
 #include "core/random.hpp"
 #include "lab/training_data.hpp"
@@ -92,7 +93,7 @@ double noise_cost(const Model& model, const ByteSource& source, int64_t growth, 
   for (int64_t i = 0; i < windows && !(stop && stop()); ++i) {
     const Batch batch = stream.spread(i, windows);
     const Tape::NoGrad no_grad(tape);
-    Exec exec = tape.exec();
+    Exec exec = exec_of(tape);
     nats += cross_entropy(exec, tape.value(model.forward(tape, batch.inputs)), batch.targets, {});
     bytes += std::count_if(batch.targets.begin(), batch.targets.end(), [](int32_t t) { return t >= 0; });
     tape.reset();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
@@ -97,8 +98,8 @@ struct Carried {
 
 Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool wants_last) {
   const int64_t S = rows.sequences();
-  int32_t* offsets = tape.memory().allocate_array<int32_t>(S + 1);
-  int64_t* start = tape.memory().allocate_array<int64_t>(S);
+  int32_t* offsets = memory_of(tape).allocate_array<int32_t>(S + 1);
+  int64_t* start = memory_of(tape).allocate_array<int64_t>(S);
   offsets[0] = 0;
   for (int64_t s = 0; s < S; ++s) {
     const int64_t first = rows.start[static_cast<size_t>(s)], old = std::min(before, first);
@@ -109,8 +110,8 @@ Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool
             {},
             {},
             wants_last ? carried_positions(rows, before, window) : 0};
-  c.join = {tape.memory().allocate_array<int32_t>(offsets[S]), static_cast<size_t>(offsets[S])};
-  c.last = {tape.memory().allocate_array<int32_t>(S * c.count), static_cast<size_t>(S * c.count)};
+  c.join = {memory_of(tape).allocate_array<int32_t>(offsets[S]), static_cast<size_t>(offsets[S])};
+  c.last = {memory_of(tape).allocate_array<int32_t>(S * c.count), static_cast<size_t>(S * c.count)};
   for (int64_t s = 0; s < S; ++s) {
     // Row i of a sequence, counted from the first one of this batch; the earlier ones end the block [s] of what came
     // in.
@@ -154,7 +155,7 @@ Var AttentionMixer::forward(ForwardPass& pass, Var x, const Rows& rows, const At
     k = gather_rows(tape, k, k_before, c.join, {c.rows.total(), kv_width_});
     v = gather_rows(tape, v, v_before, c.join, {c.rows.total(), kv_width_});
   }
-  const Var y = o_proj_(tape, attention(tape, q, k, v, rows, c.rows, options_));
+  const Var y = o_proj_(tape, attention(tape, {.q = q, .k = k, .v = v}, rows, c.rows, options_));
   for (const Var made : {turned, normed, conv.y})
     if (made) tape.forget(made);
   return y;
@@ -171,7 +172,8 @@ void AttentionMixer::advance(AdvancePass& pass, const View& x, const Rows& rows,
     void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
     for (size_t s = 0; s < pass.states.size(); ++s) conv_states[s] = pass.states[s]->fixed(at.slot + conv_slot).data;
     const View filtered = matrix(qkv_proj_.out());
-    causal_conv1d(exec, {qkv, conv_weight_.value, View(), /*silu=*/false}, rows, conv_states, filtered);
+    causal_conv1d(exec, {.x = qkv, .weight = conv_weight_.value, .bias = {}, .silu = false}, rows, conv_states,
+                  filtered);
     qkv = filtered;
   }
   View qk = qkv.columns(0, q_width_ + kv_width_);
@@ -193,7 +195,7 @@ void AttentionMixer::advance(AdvancePass& pass, const View& x, const Rows& rows,
   const std::span<const KvBlocks> all(blocks, pass.states.size());
   attention_append(exec, qk.columns(q_width_, kv_width_), qkv.columns(q_width_ + kv_width_, kv_width_), rows, all,
                    options);
-  attention(exec, qk.columns(0, q_width_), heads, rows, all, options);
+  attention(exec, {.q = qk.columns(0, q_width_)}, heads, rows, all, options);
   o_proj_(exec, heads, y);
 }
 

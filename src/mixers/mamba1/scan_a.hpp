@@ -4,9 +4,9 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
 
 #include "core/exec.hpp"
+#include "kernels/packed.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
@@ -23,14 +23,12 @@ class ScanA {
   Made operator()(Exec&) const;
 
  private:
-  struct Cache {
-    std::mutex mutex;
-    std::atomic<uint64_t> version{0};  // of the value that it was made of, + 1; 0: nothing yet
+  struct Tensors {
     Tensor A, packed;
   };
   View A_log_;
   const std::atomic<uint64_t>* version_ = nullptr;
-  std::unique_ptr<std::array<Cache, 2>> caches_;  // for fast and reference kernels, whose exponentials differ
+  std::unique_ptr<std::array<Packed<Tensors>, 2>> caches_;  // for fast and reference kernels, whose exponentials differ
 };
 
 }  // namespace statera

@@ -1,7 +1,7 @@
 #include "ops/activation/activation.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
@@ -43,24 +43,23 @@ ActivationForward<T> arguments(Activation f, const View& x, bool gated, const Ac
 }
 
 void forward(Exec& exec, Activation f, const View& x, bool gated, const View& y, const ActivationFactors& factors) {
-  dispatch(x.dtype, [&](auto zero) {
+  activation_kernels(exec, x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     ActivationForward<T> a = arguments<T>(f, x, gated, factors);
     a.y = y.as<T>();
     a.y_stride = y.stride;
-    pick<T>(exec, activation_ref_f64, activation_ref_f32, activation_cpu).forward(a, exec);
+    kernels.forward(a, exec);
   });
 }
 
 void backward(Exec exec, Activation f, const View& x, bool gated, const View& dy, const View& dx,
               const ActivationFactors& factors) {
-  dispatch(x.dtype, [&](auto zero) {
+  activation_kernels(exec, x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     const ActivationForward<T> a = arguments<T>(f, x, gated, factors);
     T* to = dx.as<T>();
-    pick<T>(exec, activation_ref_f64, activation_ref_f32, activation_cpu)
-        .backward({.in = a, .dy = dy.as<T>(), .dx = to, .dup = gated ? to + a.columns : nullptr, .dstride = dx.stride},
-                  exec);
+    kernels.backward(
+        {.in = a, .dy = dy.as<T>(), .dx = to, .dup = gated ? to + a.columns : nullptr, .dstride = dx.stride}, exec);
   });
 }
 
@@ -68,7 +67,7 @@ Var on_tape(Tape& tape, const char* name, Activation f, Var x, bool gated, const
   const View in = tape.value(x);
   const Var y = tape.make(in.dtype, {in.rows(), gated ? half_width(in) : in.cols()}, tape.needs_grad(x));
   const auto run = [=](Tape& t) {
-    Exec exec = t.exec();
+    Exec exec = exec_of(t);
     forward(exec, f, t.value(x), gated, t.value(y), factors);
   };
   run(tape);
@@ -76,7 +75,7 @@ Var on_tape(Tape& tape, const char* name, Activation f, Var x, bool gated, const
       name, {y},
       [=](Tape& t) {
         const GradSink dx(t, x);
-        backward(t.exec(), f, t.value(x), gated, t.grad(y), dx.view(), factors);
+        backward(exec_of(t), f, t.value(x), gated, t.grad(y), dx.view(), factors);
       },
       run);
   return y;

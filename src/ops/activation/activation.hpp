@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -30,7 +30,7 @@ template <class T>
 struct ActivationBackward {
   ActivationForward<T> in;  // y unused
   const T* dy;              // [N, C], dense
-  T *dx, *dup;              // [N, C], rows dstride apart; overwritten
+  T *dx, *dup;              // [N, C], rows dstride apart; dup null where there is no gate
   int64_t dstride;
 };
 
@@ -42,6 +42,8 @@ struct ActivationKernels {
 };
 extern const ActivationKernels<double> activation_ref_f64;
 extern const ActivationKernels<float> activation_ref_f32, activation_cpu;
+inline constexpr Kernels<ActivationKernels> activation_kernels{
+    .op = "activation", .f64 = &activation_ref_f64, .f32 = &activation_ref_f32, .f32_cpu = &activation_cpu};
 
 // gate_up [N, 2 C], the gate first -> y [N, C] = f(gate) up. Throws shape for an odd width.
 void glu(Exec&, Activation f, const View& gate_up, const View& y);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
@@ -26,71 +26,112 @@ void check_width(const char* name, const View& view, int64_t width, int64_t rows
           view.shape, " of ", name_of(view.dtype));
 }
 
-template <class T>
-void append_head(const View& k, const View& v, int64_t row, int64_t count, int64_t position, const KvBlocks& to,
-                 int64_t head, const AttentionOptions& o) {
-  const int64_t D = o.headdim, Dv = o.value_dim;
-  for (int64_t i = 0, n = 0; i < count; i += n) {
-    const int64_t at = (position + i) % attention_block, block = (position + i) / attention_block - to.first_block;
-    n = std::min(count - i, attention_block - at);
-    T* k_block = static_cast<T*>(to.k[block]) + head * D * attention_block;          // [D, 64]
-    T* v_block = static_cast<T*>(to.v[block]) + (head * attention_block + at) * Dv;  // [n, Dv]
-    const T* k_rows = k.as<T>() + (row + i) * k.stride + head * D;
-    const T* v_rows = v.as<T>() + (row + i) * v.stride + head * Dv;
-    for (int64_t d = 0; d < D; ++d)
-      for (int64_t j = 0; j < n; ++j) k_block[d * attention_block + at + j] = k_rows[j * k.stride + d];
-    for (int64_t j = 0; j < n; ++j) std::copy(v_rows + j * v.stride, v_rows + j * v.stride + Dv, v_block + j * Dv);
-  }
-}
-
 // All blocks of all sequences, in scratch memory, for one call of the forward kernel.
-KvBlocks* scratch_blocks(Arena& scratch, DType dtype, const Rows& rows, const AttentionOptions& o) {
+KvBlocks* scratch_blocks(Arena& scratch, DType dtype, const Rows& rows, const AttentionOptions& o, bool values) {
   auto* blocks = scratch.allocate_array<KvBlocks>(rows.sequences());
   for (int64_t s = 0; s < rows.sequences(); ++s) {
     const int64_t start = rows.start[static_cast<size_t>(s)], first = start / attention_block;
     const int64_t count = (start + rows.length(s) + attention_block - 1) / attention_block - first;
     auto** k = scratch.allocate_array<void*>(count);
-    auto** v = scratch.allocate_array<void*>(count);
+    auto** v = values ? scratch.allocate_array<void*>(count) : nullptr;
     for (int64_t b = 0; b < count; ++b) {
       k[b] = scratch.allocate(dtype, {o.n_kv_heads, o.headdim, attention_block}).data;
-      v[b] = scratch.allocate(dtype, {o.n_kv_heads, attention_block, o.value_dim}).data;
+      if (values) v[b] = scratch.allocate(dtype, {o.n_kv_heads, attention_block, o.value_dim}).data;
     }
     blocks[s] = {k, v, first, start};
   }
   return blocks;
 }
 
-void forward(Exec& exec, const View& q, const View& y, const View& lse, const Rows& rows,
+void check_head(const char* name, const View& view, const AttentionOptions& o, DType dtype) {
+  require(view.empty() || (view.shape == Shape({o.n_heads}) && view.dtype == dtype), ErrorCode::shape, "[attention] ",
+          name, ": expected [", o.n_heads, "] of ", name_of(dtype), ", got ", view.shape, " of ", name_of(view.dtype));
+}
+
+void check_keys(const View& k, const View& v, const Rows& rows, const AttentionOptions& o, DType dtype) {
+  check_rows("attention", rows, k.rows());
+  check_width("k", k, o.n_kv_heads * o.headdim, rows.total(), dtype);
+  if (!v.empty()) check_width("v", v, o.n_kv_heads * o.value_dim, rows.total(), dtype);
+  require(!v.empty() || o.value_dim <= o.headdim, ErrorCode::shape, "[attention] value_dim ", o.value_dim,
+          " of values that are channels of keys of ", o.headdim);
+}
+
+void check_queries(const AttentionInputs<View>& in, const Rows& rows, const AttentionOptions& o) {
+  check_rows("attention", rows, in.q.rows());
+  check_width("q", in.q, o.n_heads * o.headdim, rows.total(), in.q.dtype);
+  check_head("sinks", in.sinks, o, in.q.dtype);
+  check_head("slopes", in.slopes, o, in.q.dtype);
+}
+
+void forward(Exec& exec, const AttentionInputs<View>& in, const View& y, const View& lse, const Rows& rows,
              std::span<const KvBlocks> blocks, const AttentionOptions& o) {
   const ArenaScope scope(exec.scratch);
   auto* sequences = exec.scratch.allocate_array<AttentionSequence>(rows.sequences());
   for (int64_t s = 0; s < rows.sequences(); ++s)
-    sequences[s] = {blocks[static_cast<size_t>(s)], rows.begin(s), rows.length(s), rows.start[static_cast<size_t>(s)]};
-  dispatch(q.dtype, [&](auto zero) {
+    sequences[s] = {.kv = blocks[static_cast<size_t>(s)],
+                    .row = rows.begin(s),
+                    .queries = rows.length(s),
+                    .first_query = rows.start[static_cast<size_t>(s)]};
+  attention_kernels(exec, in.q.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    pick<T>(exec, attention_ref_f64, attention_ref_f32, attention_cpu)
-        .forward({q.as<T>(), y.as<T>(), lse.as<T>(), q.stride, y.stride, sequences, rows.sequences(), o}, exec);
+    kernels.forward({.q = in.q.as<T>(),
+                     .sinks = in.sinks.as<T>(),
+                     .slopes = in.slopes.as<T>(),
+                     .y = y.as<T>(),
+                     .lse = lse.as<T>(),
+                     .q_stride = in.q.stride,
+                     .y_stride = y.stride,
+                     .sequences = sequences,
+                     .n_sequences = rows.sequences(),
+                     .options = o},
+                    exec);
   });
 }
 
+AttentionInputs<View> values(const Tape& tape, const AttentionInputs<Var>& in) {
+  const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
+  return {.q = value(in.q), .k = value(in.k), .v = value(in.v), .sinks = value(in.sinks), .slopes = value(in.slopes)};
+}
+
 struct Recorded {
-  Var q, k, v, y;
+  AttentionInputs<Var> in;
+  Var y;
   View lse;
   Rows q_rows, k_rows;
   AttentionOptions options;
 };
 
 void backward(Tape& tape, const Recorded& r) {
-  const AttentionOptions& o = r.options;
-  const View q = tape.value(r.q), k = tape.value(r.k), v = tape.value(r.v), y = tape.value(r.y), dy = tape.grad(r.y);
-  const View dq = sum_target(tape, r.q), dk = sum_target(tape, r.k), dv = sum_target(tape, r.v);
-  Exec exec = tape.exec();
-  dispatch(q.dtype, [&](auto zero) {
+  const AttentionInputs<View> in = values(tape, r.in);
+  const View y = tape.value(r.y), dy = tape.grad(r.y);
+  const GradSink dq(tape, r.in.q), dk(tape, r.in.k), dv(tape, r.in.v), dsinks(tape, r.in.sinks),
+      dslopes(tape, r.in.slopes);
+  Exec exec = exec_of(tape);
+  attention_kernels(exec, in.q.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    pick<T>(exec, attention_ref_f64, attention_ref_f32, attention_cpu)
-        .backward({q.as<T>(), k.as<T>(), v.as<T>(), y.as<T>(), dy.as<T>(), r.lse.as<T>(), dq.as<T>(), dk.as<T>(),
-                   dv.as<T>(), q.stride, k.stride, v.stride, dq.stride, dk.stride, dv.stride, r.q_rows, r.k_rows, o},
-                  exec);
+    kernels.backward({.q = in.q.as<T>(),
+                      .k = in.k.as<T>(),
+                      .v = in.v.as<T>(),
+                      .sinks = in.sinks.as<T>(),
+                      .slopes = in.slopes.as<T>(),
+                      .y = y.as<T>(),
+                      .dy = dy.as<T>(),
+                      .lse = r.lse.as<T>(),
+                      .dq = dq.as<T>(),
+                      .dk = dk.as<T>(),
+                      .dv = dv.as<T>(),
+                      .dsinks = dsinks.as<T>(),
+                      .dslopes = dslopes.as<T>(),
+                      .q_stride = in.q.stride,
+                      .k_stride = in.k.stride,
+                      .v_stride = in.v.stride,
+                      .dq_stride = dq.view().stride,
+                      .dk_stride = dk.view().stride,
+                      .dv_stride = dv.view().stride,
+                      .q_rows = r.q_rows,
+                      .k_rows = r.k_rows,
+                      .options = r.options},
+                     exec);
   });
 }
 }  // namespace
@@ -98,37 +139,34 @@ void backward(Tape& tape, const Recorded& r) {
 void attention_append(Exec& exec, const View& k, const View& v, const Rows& rows, std::span<const KvBlocks> blocks,
                       const AttentionOptions& options) {
   const AttentionOptions o = checked(options);
-  check_rows("attention", rows, k.rows());
-  check_width("k", k, o.n_kv_heads * o.headdim, rows.total(), k.dtype);
-  check_width("v", v, o.n_kv_heads * o.value_dim, rows.total(), k.dtype);
-  const auto part = [&](int64_t task, int) {
-    const int64_t s = task / o.n_kv_heads, at = static_cast<size_t>(s);
-    dispatch(k.dtype, [&](auto zero) {
-      append_head<decltype(zero)>(k, v, rows.begin(s), rows.length(s), rows.start[at], blocks[at], task % o.n_kv_heads,
-                                  o);
-    });
-  };
-  exec.pool.run(rows.sequences() * o.n_kv_heads, part, rows.total() * (k.cols() + v.cols()));
+  check_keys(k, v, rows, o, k.dtype);
+  attention_kernels(exec, k.dtype, [&](auto zero, const auto& kernels) {
+    using T = decltype(zero);
+    kernels.append({.k = k.as<T>(),
+                    .v = v.as<T>(),
+                    .blocks = blocks.data(),
+                    .k_stride = k.stride,
+                    .v_stride = v.stride,
+                    .rows = rows,
+                    .options = o},
+                   exec);
+  });
 }
 
-void attention(Exec& exec, const View& q, const View& y, const Rows& rows, std::span<const KvBlocks> blocks,
-               const AttentionOptions& options) {
+void attention(Exec& exec, const AttentionInputs<View>& in, const View& y, const Rows& rows,
+               std::span<const KvBlocks> blocks, const AttentionOptions& options) {
   const AttentionOptions o = checked(options);
-  check_rows("attention", rows, q.rows());
-  check_width("q", q, o.n_heads * o.headdim, rows.total(), q.dtype);
-  check_width("y", y, o.n_heads * o.value_dim, rows.total(), q.dtype);
-  forward(exec, q, y, {}, rows, blocks, o);
+  check_queries(in, rows, o);
+  check_width("y", y, o.n_heads * o.value_dim, rows.total(), in.q.dtype);
+  forward(exec, in, y, {}, rows, blocks, o);
 }
 
-Var attention(Tape& tape, Var q, Var k, Var v, const Rows& q_rows, const Rows& k_rows,
+Var attention(Tape& tape, const AttentionInputs<Var>& in, const Rows& q_rows, const Rows& k_rows,
               const AttentionOptions& options) {
   const AttentionOptions o = checked(options);
-  const View q_view = tape.value(q), k_view = tape.value(k), v_view = tape.value(v);
-  check_rows("attention", q_rows, q_view.rows());
-  check_rows("attention", k_rows, k_view.rows());
-  check_width("q", q_view, o.n_heads * o.headdim, q_rows.total(), q_view.dtype);
-  check_width("k", k_view, o.n_kv_heads * o.headdim, k_rows.total(), q_view.dtype);
-  check_width("v", v_view, o.n_kv_heads * o.value_dim, k_rows.total(), q_view.dtype);
+  const AttentionInputs<View> views = values(tape, in);
+  check_queries(views, q_rows, o);
+  check_keys(views.k, views.v, k_rows, o, views.q.dtype);
   require(k_rows.sequences() == q_rows.sequences(), ErrorCode::shape, "[attention] ", q_rows.sequences(),
           " sequences of queries, ", k_rows.sequences(), " of keys");
   for (int64_t s = 0; s < q_rows.sequences(); ++s) {
@@ -139,18 +177,20 @@ Var attention(Tape& tape, Var q, Var k, Var v, const Rows& q_rows, const Rows& k
             ": the keys must begin no later than the queries and end with them");
   }
 
-  const bool wanted = tape.any_needs_grad(q, k, v);
-  const Var y = tape.make(q_view.dtype, {q_rows.total(), o.n_heads * o.value_dim}, wanted);
-  const View lse = tape.memory().allocate(q_view.dtype, {q_rows.total(), o.n_heads});
+  const bool wanted = tape.any_needs_grad(in.q, in.k, in.v, in.sinks, in.slopes);
+  const DType dtype = views.q.dtype;
+  const Var y = tape.make(dtype, {q_rows.total(), o.n_heads * o.value_dim}, wanted);
+  const View lse = memory_of(tape).allocate(dtype, {q_rows.total(), o.n_heads});
   {
-    Exec exec = tape.exec();
+    Exec exec = exec_of(tape);
     const ArenaScope scope(exec.scratch);
-    const std::span<const KvBlocks> blocks(scratch_blocks(exec.scratch, k_view.dtype, k_rows, o),
+    const std::span<const KvBlocks> blocks(scratch_blocks(exec.scratch, dtype, k_rows, o, bool{in.v}),
                                            static_cast<size_t>(k_rows.sequences()));
-    attention_append(exec, k_view, v_view, k_rows, blocks, o);
-    forward(exec, q_view, tape.value(y), lse, q_rows, blocks, o);
+    attention_append(exec, views.k, views.v, k_rows, blocks, o);
+    forward(exec, views, tape.value(y), lse, q_rows, blocks, o);
   }
-  const Recorded recorded{q, k, v, y, lse, tape.keep(q_rows), tape.keep(k_rows), o};
+  const Recorded recorded{
+      .in = in, .y = y, .lse = lse, .q_rows = keep(tape, q_rows), .k_rows = keep(tape, k_rows), .options = o};
   tape.record("attention", {y}, [recorded](Tape& t) { backward(t, recorded); });
   return y;
 }
@@ -164,35 +204,45 @@ struct CaseRows {
 // All keys are written before; a call writes those of its own rows again.
 std::function<void(Exec&)> case_advance(const CaseRows& rows, const AttentionOptions& o, Exec& exec,
                                         const NamedViews& in, const View& y) {
-  const View q = in.at("q"), k = in.at("k"), v = in.at("v");
+  const View q = in.at("q"), k = in.at("k"), v = view_or_empty(in, "v");
   const auto memory = std::make_shared<Arena>();
   const Rows all{rows.k, rows.k_start};
-  const std::span<const KvBlocks> blocks(scratch_blocks(*memory, q.dtype, all, o), rows.k_start.size());
+  const std::span<const KvBlocks> blocks(scratch_blocks(*memory, q.dtype, all, o, !v.empty()), rows.k_start.size());
   attention_append(exec, k, v, all, blocks, o);
   const View new_k = memory->allocate(q.dtype, {q.rows(), k.cols()}),
-             new_v = memory->allocate(q.dtype, {q.rows(), v.cols()});
+             new_v = v.empty() ? View() : memory->allocate(q.dtype, {q.rows(), v.cols()});
   for (size_t s = 0; s < rows.q_start.size(); ++s) {
     const int64_t count = rows.q[s + 1] - rows.q[s], from = rows.k[s + 1] - count;
     copy(k.row_range(from, count), new_k.row_range(rows.q[s], count));
-    copy(v.row_range(from, count), new_v.row_range(rows.q[s], count));
+    if (!v.empty()) copy(v.row_range(from, count), new_v.row_range(rows.q[s], count));
   }
-  return [rows, o, memory, blocks, q, new_k, new_v, y](Exec& e) {
+  const AttentionInputs<View> inputs{
+      .q = q, .k = {}, .v = {}, .sinks = view_or_empty(in, "sinks"), .slopes = view_or_empty(in, "slopes")};
+  return [rows, o, memory, blocks, inputs, new_k, new_v, y](Exec& e) {
     const Rows queries{rows.q, rows.q_start};
     attention_append(e, new_k, new_v, queries, blocks, o);
-    attention(e, q, y, queries, blocks, o);
+    attention(e, inputs, y, queries, blocks, o);
   };
 }
 
-OpCase make_case(const char* name, const CaseRows& rows, const AttentionOptions& o) {
+struct CaseInputs {
+  bool v = true, sinks = false, slopes = false;
+};
+
+OpCase make_case(const char* name, const CaseRows& rows, const AttentionOptions& o, const CaseInputs& given = {}) {
   const int64_t Dv = o.value_dim ? o.value_dim : o.headdim;
   OpCase c{.op = "attention",
            .name = name,
            .inputs = {{"q", {rows.q.back(), o.n_heads * o.headdim}, -3, 3},
-                      {"k", {rows.k.back(), o.n_kv_heads * o.headdim}, -3, 3},
-                      {"v", {rows.k.back(), o.n_kv_heads * Dv}}}};
+                      {"k", {rows.k.back(), o.n_kv_heads * o.headdim}, -3, 3}}};
+  if (given.v) c.inputs.push_back({"v", {rows.k.back(), o.n_kv_heads * Dv}});
+  if (given.sinks) c.inputs.push_back({"sinks", {o.n_heads}, -2, 4});
+  if (given.slopes) c.inputs.push_back({"slopes", {o.n_heads}, 0.01, 0.5});
   c.run = [rows, o](Tape& tape, const NamedVars& in) {
-    return NamedVars{
-        {"y", attention(tape, in.at("q"), in.at("k"), in.at("v"), {rows.q, rows.q_start}, {rows.k, rows.k_start}, o)}};
+    const auto optional = [&](const char* input) { return in.contains(input) ? in.at(input) : Var{}; };
+    const AttentionInputs<Var> inputs{
+        .q = in.at("q"), .k = in.at("k"), .v = optional("v"), .sinks = optional("sinks"), .slopes = optional("slopes")};
+    return NamedVars{{"y", attention(tape, inputs, {rows.q, rows.q_start}, {rows.k, rows.k_start}, o)}};
   };
   c.advance = [rows, o](Exec& exec, const NamedViews& in, const View& y) {
     return case_advance(rows, checked(o), exec, in, y);
@@ -244,6 +294,22 @@ std::vector<OpCase> attention_cases() {
   cases.push_back(make_case("slice_window", {{0, 5, 75}, {0, 40, 200}, {35, 190}, {0, 100}},
                             {.n_heads = 6, .n_kv_heads = 2, .headdim = 6, .window = 66}));
   cases.push_back(make_case("many_in_group", whole({0, 21}), {.n_heads = 71, .n_kv_heads = 1, .headdim = 3}));
+  const CaseRows ragged{{0, 37, 38, 38, 108}, {0, 37, 171, 180, 280}, {0, 133, 9, 120}, {0, 0, 0, 90}};
+  const AttentionOptions small{.n_heads = 6, .n_kv_heads = 2, .headdim = 6, .value_dim = 5};
+  const auto with = [&](const AttentionOptions& o, int64_t window, double soft_cap) {
+    AttentionOptions changed = o;
+    changed.window = window, changed.soft_cap = soft_cap;
+    return changed;
+  };
+  cases.push_back(make_case("soft_cap", ragged, with(small, 0, 2.5)));
+  cases.push_back(make_case("sinks", ragged, small, {.sinks = true}));
+  cases.push_back(make_case("sinks_window", ragged, with(small, 19, 0), {.sinks = true}));
+  cases.push_back(make_case("slopes", ragged, small, {.slopes = true}));
+  cases.push_back(make_case("all_of_them", ragged, with(small, 66, 4), {.sinks = true, .slopes = true}));
+  cases.push_back(make_case("latent", ragged, small, {.v = false}));
+  cases.push_back(make_case("latent_one_head", whole({0, 150}),
+                            {.n_heads = 5, .n_kv_heads = 1, .headdim = 36, .value_dim = 32, .window = 70},
+                            {.v = false, .sinks = true}));
   const auto publish = [&](OpCase c, bool step) {
     c.benchmark = true, c.step = step;
     cases.push_back(std::move(c));

@@ -1,7 +1,7 @@
 // attention: causal softmax attention, grouped heads, optional window. See attention.md.
 #pragma once
-#include "core/exec.hpp"
 #include "core/rows.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -12,15 +12,26 @@ struct AttentionOptions {
   int64_t headdim = 0, value_dim = 0;   // D, Dv; value_dim 0: headdim
   int64_t window = 0;                   // keys that a query sees, its own included; 0: all
   double scale = 0;                     // 0: headdim^-0.5
+  double soft_cap = 0;                  // scores stay within +- soft_cap (Gemma 2); 0: no cap
 };
 
 inline constexpr int64_t attention_block = 64;  // positions
+
+// What attention reads, of Var (training) or View (inference). Each has a gradient.
+template <class V>
+struct AttentionInputs {
+  V q{};       // [Nq, Hq * D]
+  V k{};       // [Nk, Hkv * D]
+  V v{};       // [Nk, Hkv * Dv]; empty: the first Dv channels of each head of k, as the latent keys of MLA are
+  V sinks{};   // [Hq]: a score that takes part in the softmax and has no value (gpt-oss); empty: none
+  V slopes{};  // [Hq]: ALiBi, slope * (i - j) is taken from the score of query i and key j; empty: none
+};
 
 // The blocks of one sequence. Block b, of the positions 64 b .. 64 b + 63, is at [b - first_block]: k [Hkv, D, 64], v
 // [Hkv, 64, Dv].
 struct KvBlocks {
   void* const* k = nullptr;
-  void* const* v = nullptr;
+  void* const* v = nullptr;  // null: the values are the first Dv channels of the keys
   int64_t first_block = 0;
   int64_t first_key = 0;  // position of the first key that is there
 };
@@ -33,10 +44,20 @@ struct AttentionSequence {
 };
 
 template <class T>
+struct AttentionAppend {
+  const T *k, *v;          // [N, Hkv * D], [N, Hkv * Dv], rows *_stride apart; v may be null
+  const KvBlocks* blocks;  // [S]
+  int64_t k_stride, v_stride;
+  Rows rows;
+  AttentionOptions options;  // all set
+};
+
+template <class T>
 struct AttentionForward {
-  const T* q;  // [Nq, Hq * D], rows q_stride apart
-  T* y;        // [Nq, Hq * Dv], rows y_stride apart
-  T* lse;      // [Nq, Hq]; null: not wanted
+  const T* q;               // [Nq, Hq * D], rows q_stride apart
+  const T *sinks, *slopes;  // [Hq]; each may be null
+  T* y;                     // [Nq, Hq * Dv], rows y_stride apart
+  T* lse;                   // [Nq, Hq]; may be null
   int64_t q_stride, y_stride;
   const AttentionSequence* sequences;  // [S]
   int64_t n_sequences;
@@ -45,9 +66,11 @@ struct AttentionForward {
 
 template <class T>
 struct AttentionBackward {
-  const T *q, *k, *v;     // rows *_stride apart
-  const T *y, *dy, *lse;  // dense
-  T *dq, *dk, *dv;        // added to; rows d*_stride apart; null: not wanted
+  const T *q, *k, *v;       // rows *_stride apart; v null: the first Dv channels of each head of k
+  const T *sinks, *slopes;  // [Hq]; each may be null
+  const T *y, *dy, *lse;    // dense
+  T *dq, *dk, *dv;          // rows d*_stride apart; each may be null; dk has the gradient of the values if v is null
+  T *dsinks, *dslopes;      // [Hq]; each may be null
   int64_t q_stride, k_stride, v_stride, dq_stride, dk_stride, dv_stride;
   Rows q_rows, k_rows;
   AttentionOptions options;
@@ -56,22 +79,27 @@ struct AttentionBackward {
 template <class T>
 struct AttentionKernels {
   const char* name;
+  void (*append)(const AttentionAppend<T>&, Exec&) noexcept;
   void (*forward)(const AttentionForward<T>&, Exec&) noexcept;
   void (*backward)(const AttentionBackward<T>&, Exec&) noexcept;
 };
+void attention_append_f32(const AttentionAppend<float>&, Exec&) noexcept;  // it moves memory: the only one
 extern const AttentionKernels<double> attention_ref_f64;
 extern const AttentionKernels<float> attention_ref_f32, attention_cpu;
+inline constexpr Kernels<AttentionKernels> attention_kernels{
+    .op = "attention", .f64 = &attention_ref_f64, .f32 = &attention_ref_f32, .f32_cpu = &attention_cpu};
 
-// Inference. Writes the rows of k [N, Hkv * D] and v [N, Hkv * Dv] into the blocks of their sequences [S], which must
-// be there.
+// Inference. Writes the rows of k and v into the blocks of their sequences [S], which must be there.
 void attention_append(Exec&, const View& k, const View& v, const Rows&, std::span<const KvBlocks>,
                       const AttentionOptions&);
-// q [N, Hq * D] -> y [N, Hq * Dv], over keys and values that attention_append has written up to the last row.
-void attention(Exec&, const View& q, const View& y, const Rows&, std::span<const KvBlocks>, const AttentionOptions&);
+// -> y [N, Hq * Dv], over keys and values that attention_append has written up to the last row; in.k and in.v are not
+// read.
+void attention(Exec&, const AttentionInputs<View>& in, const View& y, const Rows&, std::span<const KvBlocks>,
+               const AttentionOptions&);
 
-// Training. Row i of sequence s stands at start[s] + i, for queries and for keys; both end at the same position, and
-// there are at least as many keys. Throws shape.
-Var attention(Tape&, Var q, Var k, Var v, const Rows& q_rows, const Rows& k_rows, const AttentionOptions&);
+// Training -> y [Nq, Hq * Dv]. Row i of sequence s stands at start[s] + i, for queries and for keys; both end at the
+// same position, and there are at least as many keys. Throws shape.
+Var attention(Tape&, const AttentionInputs<Var>&, const Rows& q_rows, const Rows& k_rows, const AttentionOptions&);
 
 std::vector<OpCase> attention_cases();
 

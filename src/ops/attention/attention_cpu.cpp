@@ -12,7 +12,7 @@
 #include "core/simd.hpp"
 #include "core/math-inl.hpp"
 #include "core/transpose-inl.hpp"
-#include "ops/matmul/tile-inl.hpp"
+#include "kernels/tile-inl.hpp"
 
 #ifndef STATERA_ATTENTION_TILES
 #define STATERA_ATTENTION_TILES
@@ -23,6 +23,8 @@ inline constexpr int64_t tile_queries = 64, strip = 16;
 inline int64_t first_seen_block(const KvBlocks& kv, const AttentionOptions& o, int64_t position) {
   return (o.window > 0 ? std::max(kv.first_key, position - o.window + 1) : kv.first_key) / attention_block;
 }
+// Scores are more than scaled products.
+inline bool adjusted(const AttentionOptions& o, const float* slopes) { return o.soft_cap > 0 || slopes; }
 inline const float* keys_of(const KvBlocks& kv, const AttentionOptions& o, int64_t block, int64_t kv_head) {
   return static_cast<const float*>(kv.k[block - kv.first_block]) + kv_head * o.headdim * attention_block;
 }
@@ -36,14 +38,17 @@ struct ForwardTile {
   const float* after;                           // the first keys of the tile that probably follows; null: none
   // [kv_heads, rows, D] scaled, [kv_heads, rows, Dv], [16, 64], [kv_heads, rows] twice
   float *q, *acc, *scores, *top, *sum;
+  float* values;  // [64, Dv] of one key head, where they are channels of the keys
 };
 
 struct BackwardTask {
   const AttentionBackward<float>* a;
   int64_t sequence, kv_head;
-  int64_t width;                    // the most rows of a tile, rounded up to whole vectors
-  float *q, *q_t, *dy, *dy_t, *dq;  // [rows, D] scaled, [D, width], [rows, Dv], [Dv, width], [rows, D]
-  float *p, *ds, *lse, *delta;      // [64, width] transposed, [64, width] transposed, [width], [width]
+  int64_t width;                              // the most rows of a tile, rounded up to whole vectors
+  float *q, *q_t, *dy, *dy_t, *dq;            // [rows, D] scaled, [D, width], [rows, Dv], [Dv, width], [rows, D]
+  float *p, *ds, *lse, *delta;                // [64, width] transposed, [64, width] transposed, [width], [width]
+  float *slope, *position, *factor, *dslope;  // [width] of each row; factor: d score / d product; only if adjusted
+  float *dsinks, *dslopes;                    // [Hq / Hkv]: the sums of this task; null: not wanted
 };
 }  // namespace statera
 #endif
@@ -83,15 +88,56 @@ HWY_INLINE float OnlineSoftmax(float* HWY_RESTRICT s, int64_t begin, int64_t end
   return keep;
 }
 
-// to (+)= by * from; to may be from.
-template <bool accumulate>
+// The scores of one row in the columns [begin, end), adjusted; its query stands `distance` behind the key of column 0.
+HWY_INLINE void AdjustRow(float* HWY_RESTRICT s, int64_t begin, int64_t end, float cap, float slope, int64_t distance) {
+  const TileTag d;
+  const hn::RebindToSigned<TileTag> di;
+  for (int64_t c = begin; c < end; c += tile_lanes) {
+    auto v = hn::LoadU(d, s + c);
+    if (cap > 0) v = hn::Mul(hn::Set(d, cap), Tanh(d, hn::Div(v, hn::Set(d, cap))));
+    const auto away = hn::Sub(hn::Set(di, static_cast<int32_t>(distance)), hn::Iota(di, static_cast<int32_t>(c)));
+    hn::StoreU(hn::NegMulAdd(hn::ConvertTo(d, away), hn::Set(d, slope), v), d, s + c);
+  }
+}
+
+// The same for one key, number `key`, and the queries in the columns [begin, end); keeps the slope of the cap.
+HWY_INLINE void AdjustColumns(const BackwardTask& t, float* HWY_RESTRICT s, int64_t begin, int64_t end, int64_t key) {
+  const TileTag d;
+  const auto cap = hn::Set(d, static_cast<float>(t.a->options.soft_cap)), one = hn::Set(d, 1.0f);
+  for (int64_t c = begin; c < end; c += tile_lanes) {
+    auto v = hn::LoadU(d, s + c), factor = one;
+    if (t.a->options.soft_cap > 0) {
+      const auto part = Tanh(d, hn::Div(v, cap));
+      v = hn::Mul(cap, part);
+      factor = hn::NegMulAdd(part, part, one);
+    }
+    const auto away = hn::Sub(hn::LoadU(d, t.position + c), hn::Set(d, static_cast<float>(key)));
+    hn::StoreU(hn::NegMulAdd(away, hn::LoadU(d, t.slope + c), v), d, s + c);
+    hn::StoreU(factor, d, t.factor + c);
+  }
+}
+
+// ds of scores -> of products, and what it adds to the gradients of the slopes.
+HWY_INLINE void AdjustGrads(const BackwardTask& t, float* HWY_RESTRICT ds, int64_t begin, int64_t end, int64_t key) {
+  const TileTag d;
+  for (int64_t c = begin; c < end; c += tile_lanes) {
+    const auto grad = hn::LoadU(d, ds + c),
+               away = hn::Sub(hn::LoadU(d, t.position + c), hn::Set(d, static_cast<float>(key)));
+    hn::StoreU(hn::NegMulAdd(grad, away, hn::LoadU(d, t.dslope + c)), d, t.dslope + c);
+    // 0 where the key is not seen, and the factor of what happened to stand there
+    const auto scaled = hn::Mul(grad, hn::LoadU(d, t.factor + c));
+    hn::StoreU(hn::IfThenZeroElse(hn::Eq(grad, hn::Zero(d)), scaled), d, ds + c);
+  }
+}
+
+// to = by * from; to may be from.
 HWY_INLINE void ScaleTo(const float* from, float by, float* to, int64_t n) {
   const TileTag d;
   const auto factor = hn::Set(d, by);
   for (int64_t i = 0; i < n; i += tile_lanes) {
     const auto mask = hn::FirstN(d, static_cast<size_t>(n - i));
     const auto v = LoadPart(d, mask, from + i);
-    StorePart(accumulate ? hn::MulAdd(v, factor, LoadPart(d, mask, to + i)) : hn::Mul(v, factor), d, mask, to + i);
+    StorePart(hn::Mul(v, factor), d, mask, to + i);
   }
 }
 
@@ -134,17 +180,21 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, c
 
   const int64_t aligned = begin / tile_lanes * tile_lanes;
   const float* k = keys_of(kv, o, block, t.kv_head);
-  const float* v = static_cast<const float*>(kv.v[block - kv.first_block]) + t.kv_head * attention_block * Dv;
+  const float* v =
+      kv.v ? static_cast<const float*>(kv.v[block - kv.first_block]) + t.kv_head * attention_block * Dv : t.values;
   // A step reads keys and values once, and has little else to do: what comes next is under way meanwhile.
   const bool step = t.positions == 1 && r0 == 0;
   const int64_t rows = r1 - r0, columns = end - aligned, keys = end - begin;
-  const float* values = step ? Ahead(v + begin * Dv, keys * Dv, rows, D * columns) : nullptr;
+  const float* values = step && kv.v ? Ahead(v + begin * Dv, keys * Dv, rows, D * columns) : nullptr;
   Tile<false>(t.q + r0 * D, D, 1, k + aligned, attention_block, t.scores + aligned, attention_block, rows, columns, D,
               values);
   for (int64_t r = r0; r < r1; ++r) {
-    const float keep =
-        OnlineSoftmax(t.scores + (r - r0) * attention_block, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
-    if (keep != 1.0f) ScaleTo<false>(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
+    float* scores = t.scores + (r - r0) * attention_block;
+    if (adjusted(o, t.a->slopes))
+      AdjustRow(scores, aligned, end, static_cast<float>(o.soft_cap),
+                t.a->slopes ? t.a->slopes[t.kv_head * group + r % group] : 0, tile_position + r / group - base);
+    const float keep = OnlineSoftmax(scores, aligned, end, low(r), high(r), t.top[r], t.sum[r]);
+    if (keep != 1.0f) ScaleTo(t.acc + r * Dv, keep, t.acc + r * Dv, Dv);
   }
   next = step && next ? Ahead(next, D * attention_block, rows, keys * Dv) : nullptr;
   Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, rows, Dv, keys, next);
@@ -169,9 +219,10 @@ void BeginHead(const ForwardTile& t, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) {
     const float* q =
         t.a->q + (t.sequence->row + t.first + r / group) * t.a->q_stride + (t.kv_head * group + r % group) * D;
-    ScaleTo<false>(q, static_cast<float>(o.scale), t.q + r * D, D);
-    t.top[r] = before_all;
-    t.sum[r] = 0;
+    ScaleTo(q, static_cast<float>(o.scale), t.q + r * D, D);
+    const float* sinks = t.a->sinks;  // a score that is there before all others, of a value of zeros
+    t.top[r] = sinks ? sinks[t.kv_head * group + r % group] : before_all;
+    t.sum[r] = sinks ? 1.0f : 0.0f;
   }
   std::fill_n(t.acc, rows * o.value_dim, 0.0f);
 }
@@ -181,7 +232,7 @@ void EndHead(const ForwardTile& t, int64_t rows) {
   const int64_t group = o.n_heads / o.n_kv_heads, Dv = o.value_dim;
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t n = t.sequence->row + t.first + r / group, h = t.kv_head * group + r % group;
-    ScaleTo<false>(t.acc + r * Dv, 1 / t.sum[r], t.a->y + n * t.a->y_stride + h * Dv, Dv);
+    ScaleTo(t.acc + r * Dv, 1 / t.sum[r], t.a->y + n * t.a->y_stride + h * Dv, Dv);
     if (t.a->lse) t.a->lse[n * o.n_heads + h] = t.top[r] + std::log(t.sum[r]);
   }
 }
@@ -198,6 +249,9 @@ void ForwardOneTile(const ForwardTile& t) {
                           : block < last     ? keys_of(kv, o, block + 1, t.kv_head)
                                              : t.after;
       const ForwardTile part = OfHead(t, j);
+      if (!kv.v)
+        Transpose(keys_of(kv, o, block, t.kv_head + j), attention_block, o.value_dim, attention_block, t.values,
+                  o.value_dim);
       for (int64_t r = 0; r < rows; r += strip) ForwardStrip(part, block, r, std::min(rows, r + strip), next);
     }
   for (int64_t j = 0; j < t.kv_heads; ++j) EndHead(OfHead(t, j), rows);
@@ -225,7 +279,10 @@ void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, 
   const AttentionBackward<float>& a = *t.a;
   const AttentionOptions& o = a.options;
   const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim, Dv = o.value_dim;
-  const int64_t row = a.k_rows.begin(t.sequence), k_at = t.kv_head * D, v_at = t.kv_head * Dv;
+  const int64_t row = a.k_rows.begin(t.sequence), k_at = t.kv_head * D;
+  const float* v = a.v ? a.v + t.kv_head * Dv : a.k + k_at;  // without v: the first channels of the keys
+  float* dv = !a.v ? (a.dk ? a.dk + k_at : nullptr) : a.dv ? a.dv + t.kv_head * Dv : nullptr;
+  const int64_t v_stride = a.v ? a.v_stride : a.k_stride, dv_stride = a.v ? a.dv_stride : a.dk_stride;
   // the first query that sees key j
   const auto low = [&](int64_t j) { return std::clamp<int64_t>((j - i0) * group, 0, rows); };
   const auto high = [&](int64_t j) {
@@ -238,12 +295,15 @@ void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, 
     float *p = t.p + (j - j0) * t.width, *ds = t.ds + (j - j0) * t.width;
     if (n > 0) {
       Tile<false>(a.k + (row + j) * a.k_stride + k_at, a.k_stride, 1, t.q_t + r, t.width, p + r, t.width, m, n, D);
-      Tile<false>(a.v + (row + j) * a.v_stride + v_at, a.v_stride, 1, t.dy_t + r, t.width, ds + r, t.width, m, n, Dv);
+      Tile<false>(v + (row + j) * v_stride, v_stride, 1, t.dy_t + r, t.width, ds + r, t.width, m, n, Dv);
     }
-    for (int64_t i = 0; i < m; ++i)
-      ScoreGrad(p + i * t.width, ds + i * t.width, t.lse, t.delta, aligned, last, low(j + i), high(j + i));
-    if (n > 0 && a.dv)
-      Tile<true>(p + r, t.width, 1, t.dy + r * Dv, Dv, a.dv + (row + j) * a.dv_stride + v_at, a.dv_stride, m, Dv, n);
+    for (int64_t i = 0; i < m; ++i) {
+      float *of_p = p + i * t.width, *of_ds = ds + i * t.width;
+      if (t.factor) AdjustColumns(t, of_p, aligned, last, j + i);
+      ScoreGrad(of_p, of_ds, t.lse, t.delta, aligned, last, low(j + i), high(j + i));
+      if (t.factor) AdjustGrads(t, of_ds, aligned, last, j + i);
+    }
+    if (n > 0 && dv) Tile<true>(p + r, t.width, 1, t.dy + r * Dv, Dv, dv + (row + j) * dv_stride, dv_stride, m, Dv, n);
     if (n > 0 && a.dk)
       Tile<true>(ds + r, t.width, 1, t.q + r * D, D, a.dk + (row + j) * a.dk_stride + k_at, a.dk_stride, m, D, n);
   }
@@ -262,20 +322,28 @@ void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
   const auto head = [&](int64_t r) { return t.kv_head * group + r % group; };
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t at = (place(r) * o.n_heads + head(r)) * Dv;
-    ScaleTo<false>(a.q + place(r) * a.q_stride + head(r) * D, scale, t.q + r * D, D);
+    ScaleTo(a.q + place(r) * a.q_stride + head(r) * D, scale, t.q + r * D, D);
     std::copy_n(a.dy + at, Dv, t.dy + r * Dv);
     t.delta[r] = Dot(a.dy + at, a.y + at, Dv);
     t.lse[r] = a.lse[place(r) * o.n_heads + head(r)];
   }
+  const int64_t i0 = a.k_rows.length(t.sequence) - a.q_rows.length(t.sequence) + first, keys = i0 + positions;
+  for (int64_t r = 0; t.dsinks && r < rows; ++r)
+    t.dsinks[r % group] -= std::exp(a.sinks[head(r)] - t.lse[r]) * t.delta[r];
+  for (int64_t r = 0; t.factor && r < t.width; ++r) {  // those behind the last row see nothing
+    t.position[r] = static_cast<float>(i0 + r / group);
+    t.slope[r] = a.slopes ? a.slopes[head(r)] : 0.0f;
+    t.dslope[r] = 0.0f;
+  }
   Transpose(t.q, D, rows, D, t.q_t, t.width);
   Transpose(t.dy, Dv, rows, Dv, t.dy_t, t.width);
   std::fill_n(t.dq, rows * D, 0.0f);
-  const int64_t i0 = a.k_rows.length(t.sequence) - a.q_rows.length(t.sequence) + first, keys = i0 + positions;
   const int64_t first_key = o.window > 0 ? std::max<int64_t>(0, i0 - o.window + 1) : 0;
   for (int64_t j = first_key / attention_block * attention_block; j < keys; j += attention_block)
     BackwardBlock(t, i0, rows, std::max(j, first_key), std::min(keys, j + attention_block));
   for (int64_t r = 0; a.dq && r < rows; ++r)
-    ScaleTo<true>(t.dq + r * D, scale, a.dq + place(r) * a.dq_stride + head(r) * D, D);
+    ScaleTo(t.dq + r * D, scale, a.dq + place(r) * a.dq_stride + head(r) * D, D);
+  for (int64_t r = 0; t.dslopes && r < rows; ++r) t.dslopes[r % group] += t.dslope[r];
 }
 
 }  // namespace
@@ -337,7 +405,8 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
                   .acc = floats(kv_heads * rows * o.value_dim),
                   .scores = floats(strip * attention_block),
                   .top = floats(kv_heads * rows),
-                  .sum = floats(kv_heads * rows)};
+                  .sum = floats(kv_heads * rows),
+                  .values = floats(attention_block * o.value_dim)};
   }
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardOneTile);
   const auto first_keys = [&](int64_t task) {
@@ -363,6 +432,23 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
     exec.pool.run(tasks, part, work.multiply_adds);
 }
 
+// The products add to these.
+void zero_grads(const AttentionBackward<float>& a, int64_t s, int64_t kv_head) {
+  const AttentionOptions& o = a.options;
+  for (int64_t n = a.k_rows.begin(s); n < a.k_rows.begin(s) + a.k_rows.length(s); ++n) {
+    if (a.dk) std::fill_n(a.dk + n * a.dk_stride + kv_head * o.headdim, o.headdim, 0.0f);
+    if (a.dv) std::fill_n(a.dv + n * a.dv_stride + kv_head * o.value_dim, o.value_dim, 0.0f);
+  }
+}
+
+// to [heads] = the sum of from [sequences, heads], in order.
+void sum_sequences(const float* from, int64_t sequences, int64_t heads, float* to) {
+  for (int64_t h = 0; to && h < heads; ++h) {
+    to[h] = 0;
+    for (int64_t s = 0; s < sequences; ++s) to[h] += from[s * heads + h];
+  }
+}
+
 void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {
   const AttentionOptions& o = a.options;
   const int64_t positions = positions_of_tile(o), rows = positions * (o.n_heads / o.n_kv_heads);
@@ -382,19 +468,35 @@ void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {
                   .ds = floats(attention_block * width),
                   .lse = floats(width),
                   .delta = floats(width)};
+    if (adjusted(o, a.slopes)) {
+      BackwardTask& t = workers[w];
+      t.slope = floats(width), t.position = floats(width), t.factor = floats(width), t.dslope = floats(width);
+    }
   }
+  const int64_t group = o.n_heads / o.n_kv_heads, sequences = a.q_rows.sequences();
+  const auto sums = [&](const float* wanted) {  // [S, Hq]
+    return wanted ? exec.scratch.allocate_array<float>(sequences * o.n_heads) : nullptr;
+  };
+  float *dsinks = sums(a.dsinks), *dslopes = sums(a.dslopes);
   const auto run = HWY_DYNAMIC_DISPATCH(BackwardTile);
-  exec.pool.run(a.q_rows.sequences() * o.n_kv_heads, [&](int64_t task, int worker) {
+  exec.pool.run(sequences * o.n_kv_heads, [&](int64_t task, int worker) {
     BackwardTask t = workers[worker];
     t.sequence = task / o.n_kv_heads;
     t.kv_head = task % o.n_kv_heads;
+    for (const auto& [part, all] : {std::pair(&t.dsinks, dsinks), {&t.dslopes, dslopes}}) {
+      *part = all ? all + task * group : nullptr;
+      if (all) std::fill_n(*part, group, 0.0f);
+    }
+    zero_grads(a, t.sequence, t.kv_head);
     for (int64_t first = 0; first < a.q_rows.length(t.sequence); first += positions)
       run(t, first, std::min(positions, a.q_rows.length(t.sequence) - first));
   });
+  sum_sequences(dsinks, sequences, o.n_heads, a.dsinks);
+  sum_sequences(dslopes, sequences, o.n_heads, a.dslopes);
 }
 }  // namespace
 
-const AttentionKernels<float> attention_cpu{"attention_cpu", forward, backward};
+const AttentionKernels<float> attention_cpu{"attention_cpu", attention_append_f32, forward, backward};
 
 }  // namespace statera
 #endif

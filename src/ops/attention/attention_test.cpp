@@ -33,42 +33,63 @@ struct Sequence {  // the blocks of one sequence
   KvBlocks blocks() const { return {k.data(), v.data(), 0, 0}; }
 };
 
-std::vector<double> advance_in_pieces(const AttentionOptions& o, const View& q, const View& k, const View& v,
+std::vector<double> advance_in_pieces(const AttentionOptions& o, const AttentionInputs<View>& in,
                                       const std::vector<int32_t>& pieces, int threads) {
+  const View &q = in.q, &k = in.k, &v = in.v;
   const Device device = Device::cpu({.threads = threads});
   Arena scratch;
   Exec exec{device.pool(), scratch, device.kernels()};
   const Sequence sequence(o, q.rows());
-  const KvBlocks blocks = sequence.blocks();
+  KvBlocks blocks = sequence.blocks();
+  if (v.empty()) blocks.v = nullptr;
   const Tensor y(DType::f32, {q.rows(), o.n_heads * o.value_dim});
   int64_t at = 0;
   for (int32_t n : pieces) {
     const int32_t offsets[] = {0, n};
     const Rows rows{offsets, {&at, 1}};
-    attention_append(exec, k.row_range(at, n), v.row_range(at, n), rows, {&blocks, 1}, o);
-    attention(exec, q.row_range(at, n), y.view().row_range(at, n), rows, {&blocks, 1}, o);
+    attention_append(exec, k.row_range(at, n), v.empty() ? v : v.row_range(at, n), rows, {&blocks, 1}, o);
+    attention(exec, {.q = q.row_range(at, n), .sinks = in.sinks, .slopes = in.slopes}, y.view().row_range(at, n), rows,
+              {&blocks, 1}, o);
     at += n;
   }
   return to_doubles(y);
 }
 
+void expect_bits_of_training(const AttentionOptions& o, const AttentionInputs<View>& in) {
+  const auto length = static_cast<int32_t>(in.q.rows());
+  Tape tape(Device::cpu({.threads = 2}));
+  const int32_t offsets[] = {0, length};
+  const int64_t start = 0;
+  const Rows rows{offsets, {&start, 1}};
+  const auto constant = [&](const View& v) { return v.empty() ? Var() : tape.constant(v); };
+  const AttentionInputs<Var> vars{.q = constant(in.q),
+                                  .k = constant(in.k),
+                                  .v = constant(in.v),
+                                  .sinks = constant(in.sinks),
+                                  .slopes = constant(in.slopes)};
+  const std::vector<double> whole = to_doubles(tape.value(attention(tape, vars, rows, rows, o)));
+  const std::vector<int32_t> ones(static_cast<size_t>(length), 1);
+  for (const std::vector<int32_t>& pieces :
+       {std::vector<int32_t>{length}, ones, {64, 64, 64, 11}, {1, 100, 37, 65}, {63, 2, 138}})
+    EXPECT_EQ(whole, advance_in_pieces(o, in, pieces, 2)) << o.window << " " << o.n_heads << " " << pieces.size();
+}
+
 TEST(Attention, AnySplitOfAPrefillGivesTheBitsOfTraining) {
   for (const int64_t window : {0, 50})
     for (const int64_t heads : {2, 6}) {
-      const AttentionOptions o{.n_heads = heads, .n_kv_heads = 2, .headdim = 20, .value_dim = 12, .window = window};
+      AttentionOptions o{.n_heads = heads, .n_kv_heads = 2, .headdim = 20, .value_dim = 12, .window = window};
       constexpr int32_t length = 203;
       const Tensor q = random_rows(length, heads * 20, "q"), k = random_rows(length, 2 * 20, "k"),
                    v = random_rows(length, 2 * 12, "v");
-      Tape tape(Device::cpu({.threads = 2}));
-      const int32_t offsets[] = {0, length};
-      const int64_t start = 0;
-      const Rows rows{offsets, {&start, 1}};
-      const std::vector<double> whole =
-          to_doubles(tape.value(attention(tape, tape.constant(q), tape.constant(k), tape.constant(v), rows, rows, o)));
-      const std::vector<int32_t> ones(length, 1);
-      for (const std::vector<int32_t>& pieces :
-           {std::vector<int32_t>{length}, ones, {64, 64, 64, 11}, {1, 100, 37, 65}, {63, 2, 138}})
-        EXPECT_EQ(whole, advance_in_pieces(o, q, k, v, pieces, 2)) << window << " " << heads << " " << pieces.size();
+      expect_bits_of_training(o, {.q = q, .k = k, .v = v});
+      const Tensor sinks(DType::f32, {heads}), slopes(DType::f32, {heads});
+      for (int64_t h = 0; h < heads; ++h) {
+        sinks.as<float>()[h] = static_cast<float>(h) - 1.5f;
+        slopes.as<float>()[h] = 0.3f / static_cast<float>(h + 1);
+      }
+      o.soft_cap = 1.5;
+      expect_bits_of_training(o, {.q = q, .k = k, .v = v, .sinks = sinks, .slopes = slopes});
+      expect_bits_of_training(o, {.q = q, .k = k});  // values are the first channels of the keys
     }
 }
 
@@ -79,8 +100,19 @@ TEST(Attention, ShapesAreChecked) {
   const int64_t start = 0;
   const Rows rows{offsets, {&start, 1}};
   const Var var = tape.constant(x);
-  EXPECT_THROW(attention(tape, var, var, var, rows, rows, {.n_heads = 3, .n_kv_heads = 2, .headdim = 2}), Error);
-  EXPECT_THROW(attention(tape, var, var, var, rows, rows, {.n_heads = 2, .n_kv_heads = 1, .headdim = 4}), Error);
+  EXPECT_THROW(
+      attention(tape, {.q = var, .k = var, .v = var}, rows, rows, {.n_heads = 3, .n_kv_heads = 2, .headdim = 2}),
+      Error);
+  EXPECT_THROW(
+      attention(tape, {.q = var, .k = var, .v = var}, rows, rows, {.n_heads = 2, .n_kv_heads = 1, .headdim = 4}),
+      Error);
+  const Tensor two(DType::f32, {2});
+  EXPECT_THROW(attention(tape, {.q = var, .k = var, .v = var, .sinks = tape.constant(two)}, rows, rows,
+                         {.n_heads = 4, .n_kv_heads = 4, .headdim = 2}),
+               Error);
+  EXPECT_THROW(
+      attention(tape, {.q = var, .k = var}, rows, rows, {.n_heads = 4, .n_kv_heads = 4, .headdim = 2, .value_dim = 3}),
+      Error);
 }
 
 }  // namespace

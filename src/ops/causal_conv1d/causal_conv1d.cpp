@@ -1,8 +1,8 @@
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 namespace statera {
 
@@ -20,14 +20,24 @@ void check(const Views& in, const Rows& rows) {
 
 template <class T>
 CausalConv1dForward<T> arguments(const Views& in, const Rows& rows) {
-  CausalConv1dForward<T> a{in.x.as<T>(), in.weight.as<T>(), in.bias.as<T>()};
-  a.rows = rows;
-  a.channels = in.x.cols(), a.width = in.weight.cols(), a.x_stride = in.x.stride, a.silu = in.silu;
-  return a;
+  return {.x = in.x.as<T>(),
+          .weight = in.weight.as<T>(),
+          .bias = in.bias.as<T>(),
+          .y = nullptr,
+          .state_in = nullptr,
+          .state_out = nullptr,
+          .rows = rows,
+          .channels = in.x.cols(),
+          .width = in.weight.cols(),
+          .x_stride = in.x.stride,
+          .silu = in.silu};
 }
 
 Views values(const Tape& tape, const CausalConv1dInputs<Var>& in) {
-  return {tape.value(in.x), tape.value(in.weight), in.bias ? tape.value(in.bias) : View(), in.silu};
+  return {.x = tape.value(in.x),
+          .weight = tape.value(in.weight),
+          .bias = in.bias ? tape.value(in.bias) : View(),
+          .silu = in.silu};
 }
 
 struct Recorded {
@@ -37,35 +47,38 @@ struct Recorded {
 };
 
 void forward(Tape& tape, const Recorded& r) {
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   const ArenaScope scope(exec.scratch);
   const Views in = values(tape, r.in);
-  dispatch(in.x.dtype, [&](auto zero) {
+  causal_conv1d_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     CausalConv1dForward<T> a = arguments<T>(in, r.rows);
     a.y = tape.value(r.y).as<T>();
     a.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
     a.state_out = state_pointers<T>(exec.scratch, tape.value(r.last));
-    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).forward(a, exec);
+    kernels.forward(a, exec);
   });
 }
 
 void backward(Tape& tape, const Recorded& r) {
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   const Views in = values(tape, r.in);
   const GradSink dx(tape, r.in.x), dweight(tape, r.in.weight), dbias(tape, r.in.bias), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
   View dy = tape.grad(r.y);
   if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.x.dtype, in.x.shape));
-  dispatch(in.x.dtype, [&](auto zero) {
+  causal_conv1d_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    CausalConv1dBackward<T> b{arguments<T>(in, r.rows), dy.as<T>()};
+    CausalConv1dBackward<T> b{.in = arguments<T>(in, r.rows),
+                              .dy = dy.as<T>(),
+                              .dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last)),
+                              .dx = dx.as<T>(),
+                              .dweight = dweight.as<T>(),
+                              .dbias = dbias.as<T>(),
+                              .dstate_in = state_pointers<T>(exec.scratch, dinitial.view()),
+                              .dx_stride = dx.view().stride};
     b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
-    b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
-    b.dx = dx.as<T>(), b.dx_stride = dx.view().stride;
-    b.dweight = dweight.as<T>(), b.dbias = dbias.as<T>();
-    b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
-    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).backward(b, exec);
+    kernels.backward(b, exec);
   });
 }
 }  // namespace
@@ -74,12 +87,12 @@ void causal_conv1d(Exec& exec, const Views& in, const Rows& rows, void* const* s
   check(in, rows);
   require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[causal_conv1d] output ", y.shape);
   const ArenaScope scope(exec.scratch);
-  dispatch(in.x.dtype, [&](auto zero) {
+  causal_conv1d_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     CausalConv1dForward<T> a = arguments<T>(in, rows);
     a.y = y.as<T>();
     a.state_in = a.state_out = state_pointers<T>(exec.scratch, states, rows);
-    pick<T>(exec, causal_conv1d_ref_f64, causal_conv1d_ref_f32, causal_conv1d_cpu).forward(a, exec);
+    kernels.forward(a, exec);
   });
 }
 
@@ -93,7 +106,7 @@ CausalConv1dOut causal_conv1d(Tape& tape, const CausalConv1dInputs<Var>& in, Var
   const bool needs_grad = tape.any_needs_grad(in.x, in.weight, in.bias, initial);
   const CausalConv1dOut out{tape.make(views.x.dtype, views.x.shape, needs_grad),
                             tape.make(views.x.dtype, state_shape, needs_grad)};
-  const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows)};
+  const Recorded recorded{in, initial, out.y, out.last, keep(tape, rows)};
   forward(tape, recorded);
   tape.record(
       "causal_conv1d", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); },

@@ -1,7 +1,7 @@
 // causal_conv1d: a short filter along each channel that never looks ahead, then SiLU. See causal_conv1d.md.
 #pragma once
-#include "core/exec.hpp"
 #include "core/rows.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -23,8 +23,8 @@ struct CausalConv1dBackward {
   CausalConv1dForward<T> in;   // y, state_out unused
   const T* dy;                 // [N, C], dense
   const T* const* dstate_out;  // [S]; null: zeros
-  T *dx, *dweight, *dbias;     // [N, C], rows dx_stride apart; [C, W]; [C]; overwritten; null: not needed
-  T* const* dstate_in;         // [S]; overwritten; null: not needed
+  T *dx, *dweight, *dbias;     // [N, C], rows dx_stride apart; [C, W]; [C]; each may be null
+  T* const* dstate_in;         // [S]; may be null
   int64_t dx_stride;
 };
 
@@ -36,6 +36,8 @@ struct CausalConv1dKernels {
 };
 extern const CausalConv1dKernels<double> causal_conv1d_ref_f64;
 extern const CausalConv1dKernels<float> causal_conv1d_ref_f32, causal_conv1d_cpu;
+inline constexpr Kernels<CausalConv1dKernels> causal_conv1d_kernels{
+    .op = "causal_conv1d", .f64 = &causal_conv1d_ref_f64, .f32 = &causal_conv1d_ref_f32, .f32_cpu = &causal_conv1d_cpu};
 
 template <class V>
 struct CausalConv1dInputs {  // of Var or View

@@ -5,7 +5,7 @@
 
 #include "core/fetch.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 #ifndef STATERA_CAUSAL_CONV1D_CPU  // this file is read once a target
 #define STATERA_CAUSAL_CONV1D_CPU

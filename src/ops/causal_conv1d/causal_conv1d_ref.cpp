@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "ops/causal_conv1d/causal_conv1d.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 namespace statera {
 

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
+#include "kernels/view_kernels.hpp"
 
 namespace statera {
 
@@ -19,26 +20,33 @@ void check(const View& logits, std::span<const int32_t> targets) {
 }
 
 double forward(Exec& exec, const View& logits, std::span<const int32_t> targets, const View& nll, const View& log_sum) {
-  double sum = 0;
-  dispatch(logits.dtype, [&](auto zero) {
+  cross_entropy_kernels(exec, logits.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    pick<T>(exec, cross_entropy_ref_f64, cross_entropy_ref_f32, cross_entropy_cpu)
-        .forward(
-            {logits.as<T>(), targets.data(), nll.as<T>(), log_sum.as<T>(), logits.rows(), logits.cols(), logits.stride},
-            exec);
-    for (int64_t n = 0; n < logits.rows(); ++n) sum += static_cast<double>(nll.as<T>()[n]);
+    kernels.forward({.logits = logits.as<T>(),
+                     .targets = targets.data(),
+                     .nll = nll.as<T>(),
+                     .log_sum = log_sum.as<T>(),
+                     .rows = logits.rows(),
+                     .vocab = logits.cols(),
+                     .stride = logits.stride},
+                    exec);
   });
-  return sum;
+  return sum_of(nll);
 }
 
 void backward(Exec exec, const View& logits, std::span<const int32_t> targets, const View& log_sum, double scale,
               const View& dlogits) {
-  dispatch(logits.dtype, [&](auto zero) {
+  cross_entropy_kernels(exec, logits.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    pick<T>(exec, cross_entropy_ref_f64, cross_entropy_ref_f32, cross_entropy_cpu)
-        .backward({logits.as<T>(), log_sum.as<T>(), targets.data(), dlogits.as<T>(), static_cast<T>(scale),
-                   logits.rows(), logits.cols(), logits.stride},
-                  exec);
+    kernels.backward({.logits = logits.as<T>(),
+                      .log_sum = log_sum.as<T>(),
+                      .targets = targets.data(),
+                      .dlogits = dlogits.as<T>(),
+                      .scale = static_cast<T>(scale),
+                      .rows = logits.rows(),
+                      .vocab = logits.cols(),
+                      .stride = logits.stride},
+                     exec);
   });
 }
 }  // namespace
@@ -60,18 +68,17 @@ Var cross_entropy(Tape& tape, Var logits, std::span<const int32_t> targets, int6
   const int64_t n = l.rows(), divisor = denominator > 0 ? denominator : counted_targets(targets);
   const double mean = divisor ? 1 / static_cast<double>(divisor) : 0;
   const Var loss = tape.make(l.dtype, {1}, tape.needs_grad(logits));
-  const View log_sum = tape.memory().allocate(l.dtype, {n}), nll = tape.memory().allocate(l.dtype, {n});
-  int32_t* kept = tape.memory().allocate_array<int32_t>(n);
+  const View log_sum = memory_of(tape).allocate(l.dtype, {n}), nll = memory_of(tape).allocate(l.dtype, {n});
+  int32_t* kept = memory_of(tape).allocate_array<int32_t>(n);
   if (n) std::memcpy(kept, targets.data(), targets.size_bytes());
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   const double sum = forward(exec, l, targets, nll, log_sum);
-  const View out = tape.value(loss);
-  dispatch(l.dtype, [&](auto zero) { *out.as<decltype(zero)>() = static_cast<decltype(zero)>(mean * sum); });
+  set_number(tape.value(loss), mean * sum);
   tape.record("cross_entropy", {loss}, [logits, loss, kept, log_sum, mean](Tape& t) {
     const GradSink dlogits(t, logits);
-    const View v = t.value(logits), dloss = t.grad(loss);
-    const double d = dloss.dtype == DType::f64 ? *dloss.as<double>() : static_cast<double>(*dloss.as<float>());
-    backward(t.exec(), v, {kept, static_cast<size_t>(v.rows())}, log_sum, mean * d, dlogits.view());
+    const View v = t.value(logits);
+    const double scale = mean * number_in(t.grad(loss));
+    backward(exec_of(t), v, {kept, static_cast<size_t>(v.rows())}, log_sum, scale, dlogits.view());
   });
   return loss;
 }

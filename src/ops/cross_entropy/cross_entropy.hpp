@@ -2,7 +2,7 @@
 #pragma once
 #include <span>
 
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/loss.hpp"
 #include "statera/tape.hpp"
@@ -21,7 +21,7 @@ template <class T>
 struct CrossEntropyBackward {
   const T *logits, *log_sum;
   const int32_t* targets;
-  T* dlogits;  // [N, V], dense, overwritten
+  T* dlogits;  // [N, V], dense
   T scale;     // dloss / M
   int64_t rows, vocab, stride;
 };
@@ -34,6 +34,8 @@ struct CrossEntropyKernels {
 };
 extern const CrossEntropyKernels<double> cross_entropy_ref_f64;
 extern const CrossEntropyKernels<float> cross_entropy_ref_f32, cross_entropy_cpu;
+inline constexpr Kernels<CrossEntropyKernels> cross_entropy_kernels{
+    .op = "cross_entropy", .f64 = &cross_entropy_ref_f64, .f32 = &cross_entropy_ref_f32, .f32_cpu = &cross_entropy_cpu};
 
 // logits [N, V], targets [N] in [0, V) or -1. `nll` [N] (may be empty) gets the cost of each position. Returns the sum
 // in nats.

@@ -2,10 +2,10 @@
 
 #include <cmath>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "core/random.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
@@ -16,42 +16,26 @@ constexpr int64_t draws_per_task = 512, rows_per_task = 64;
 
 // keep[i] != 0: element i is kept. Row-major, so that the shape alone decides which random number an element has.
 void draw(Exec exec, DType dtype, const DropoutDraw& d, int64_t draws) {
-  const auto run = exec.kernels == KernelChoice::fast && dtype == DType::f32 ? dropout_draw_cpu : dropout_draw_ref;
-  exec.pool.run((draws + draws_per_task - 1) / draws_per_task, [&](int64_t task, int) {
-    run(d, task * draws_per_task, std::min(draws, (task + 1) * draws_per_task));
+  dropout_kernels(exec, dtype, [&](auto, const auto& kernels) {
+    exec.pool.run((draws + draws_per_task - 1) / draws_per_task, [&](int64_t task, int) {
+      kernels.draw(d, task * draws_per_task, std::min(draws, (task + 1) * draws_per_task));
+    });
   });
 }
 
 void apply(Exec exec, const View& x, const uint8_t* keep, double scale, const View& y) {
   const int64_t rows = x.rows(), columns = x.cols();
-  dispatch(x.dtype, [&](auto zero) {
+  dropout_kernels(exec, x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
+    const T* from = x.as<T>();
+    T* to = y.as<T>();
     exec.pool.run((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
-      for (int64_t n = task * rows_per_task; n < std::min(rows, (task + 1) * rows_per_task); ++n) {
-        const T* from = x.as<T>() + n * x.stride;
-        T* to = y.as<T>() + n * y.stride;
-        const uint8_t* kept = keep + n * columns;
-        if constexpr (std::is_same_v<T, float>)
-          if (exec.kernels == KernelChoice::fast) {
-            dropout_cpu(from, kept, to, columns, static_cast<float>(scale));
-            continue;
-          }
-        for (int64_t c = 0; c < columns; ++c) to[c] = kept[c] ? from[c] * static_cast<T>(scale) : T(0);
-      }
+      for (int64_t n = task * rows_per_task; n < std::min(rows, (task + 1) * rows_per_task); ++n)
+        kernels.apply(from + n * x.stride, keep + n * columns, to + n * y.stride, columns, static_cast<T>(scale));
     });
   });
 }
 }  // namespace
-
-void dropout_draw_ref(const DropoutDraw& d, int64_t first, int64_t end) noexcept {
-  for (int64_t i = first; i < end; ++i) {
-    auto counter = d.counter;
-    counter[0] = static_cast<uint32_t>(i);
-    const auto words = philox(counter, d.key);
-    for (size_t j = 0; j < per_draw; ++j)
-      d.keep[i * per_draw + static_cast<int64_t>(j)] = (words[j / 2] >> (16 * (j % 2)) & 0xffff) >= d.dropped;
-  }
-}
 
 Var dropout(Tape& tape, Var x, const Dropout& options, std::string_view place) {
   require(options.rate >= 0 && options.rate < 1, ErrorCode::config, "[dropout] a rate of ", options.rate,
@@ -62,17 +46,17 @@ Var dropout(Tape& tape, Var x, const Dropout& options, std::string_view place) {
   require(in.elements() < int64_t{1} << 35, ErrorCode::unsupported, "[dropout] ", in.shape,
           " has more elements than there are draws");
   const int64_t draws = (in.elements() + per_draw - 1) / per_draw;
-  auto* keep = tape.memory().allocate_array<uint8_t>(draws * per_draw);
+  auto* keep = memory_of(tape).allocate_array<uint8_t>(draws * per_draw);
   const Random random(options.seed, place);
-  draw(tape.exec(), in.dtype, {random.counter(0), random.key(), static_cast<uint32_t>(rate * grid), keep}, draws);
+  draw(exec_of(tape), in.dtype, {random.counter(0), random.key(), static_cast<uint32_t>(rate * grid), keep}, draws);
   const Var y = tape.make(in.dtype, in.shape, tape.needs_grad(x));
-  const auto run = [x, keep, scale, y](Tape& t) { apply(t.exec(), t.value(x), keep, scale, t.value(y)); };
+  const auto run = [x, keep, scale, y](Tape& t) { apply(exec_of(t), t.value(x), keep, scale, t.value(y)); };
   run(tape);
   tape.record(
       "dropout", {y},
       [x, keep, scale, y](Tape& t) {
         const GradSink dx(t, x);
-        if (!dx.view().empty()) apply(t.exec(), t.grad(y), keep, scale, dx.view());
+        if (!dx.view().empty()) apply(exec_of(t), t.grad(y), keep, scale, dx.view());
       },
       run);
   return y;

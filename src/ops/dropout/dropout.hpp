@@ -3,6 +3,7 @@
 #include <array>
 #include <string_view>
 
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -24,10 +25,19 @@ struct DropoutDraw {
   uint32_t dropped;
   uint8_t* keep;
 };
+// y[i] = keep[i] ? scale x[i] : 0, for `count` elements. The fast one reads up to a vector of bytes behind
+// keep[count - 1]; memory from an Arena has them.
+template <class T>
+struct DropoutKernels {
+  const char* name;
+  void (*draw)(const DropoutDraw&, int64_t first, int64_t end) noexcept;
+  void (*apply)(const T* x, const uint8_t* keep, T* y, int64_t count, T scale) noexcept;
+};
 void dropout_draw_ref(const DropoutDraw&, int64_t first, int64_t end) noexcept;
-void dropout_draw_cpu(const DropoutDraw&, int64_t first, int64_t end) noexcept;
-// Reads up to a vector of bytes behind keep[count - 1]; memory from an Arena has them.
-void dropout_cpu(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept;
+extern const DropoutKernels<double> dropout_ref_f64;
+extern const DropoutKernels<float> dropout_ref_f32, dropout_cpu;
+inline constexpr Kernels<DropoutKernels> dropout_kernels{
+    .op = "dropout", .f64 = &dropout_ref_f64, .f32 = &dropout_ref_f32, .f32_cpu = &dropout_cpu};
 
 std::vector<OpCase> dropout_cases();
 

@@ -67,15 +67,15 @@ namespace statera {
 namespace {
 HWY_EXPORT(Draw);
 HWY_EXPORT(Apply);
-}  // namespace
 
-void dropout_draw_cpu(const DropoutDraw& a, int64_t first, int64_t end) noexcept {
-  HWY_DYNAMIC_DISPATCH(Draw)(a, first, end);
-}
+void draw(const DropoutDraw& a, int64_t first, int64_t end) noexcept { HWY_DYNAMIC_DISPATCH(Draw)(a, first, end); }
 
-void dropout_cpu(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept {
+void apply(const float* x, const uint8_t* keep, float* y, int64_t count, float scale) noexcept {
   HWY_DYNAMIC_DISPATCH(Apply)(x, keep, y, count, scale);
 }
+}  // namespace
+
+const DropoutKernels<float> dropout_cpu{"dropout_cpu", draw, apply};
 
 }  // namespace statera
 #endif

@@ -1,163 +1,117 @@
 #include "ops/elementwise/elementwise.hpp"
 
-#include <cmath>
-
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
 namespace {
-constexpr int64_t rows_per_task = 64;
+void check(const char* op, const View& a, const View& y) {
+  require(a.shape == y.shape && a.dtype == y.dtype, ErrorCode::shape, "[", op, "] ", a.shape, " to ", y.shape);
+}
 
-// Calls row(n) for all rows of an [N, C] matrix, on all threads.
-template <class Row>
-void each_row(Exec& exec, int64_t rows, const Row& row) {
-  exec.pool.run((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
-    for (int64_t n = task * rows_per_task; n < std::min(rows, (task + 1) * rows_per_task); ++n) row(n);
+// Calls run(kernels, arguments) with b empty or like a.
+template <class Run>
+void with_kernels(Exec& exec, const View& a, const View& b, const View& y, const Factors& factors, const Run& run) {
+  elementwise_kernels(exec, a.dtype, [&](auto zero, const auto& kernels) {
+    using T = decltype(zero);
+    run(kernels, ElementwiseArguments<T>{.a = a.as<T>(),
+                                         .b = b.as<T>(),
+                                         .y = y.as<T>(),
+                                         .rows = a.rows(),
+                                         .columns = a.cols(),
+                                         .a_stride = a.stride,
+                                         .b_stride = b.stride,
+                                         .y_stride = y.stride,
+                                         .factor_a = static_cast<T>(factors.a),
+                                         .factor_b = static_cast<T>(factors.b)});
   });
 }
 
-// y[i] = f(i-th of a, i-th of b) of one type T, row by row; b may be a.
-template <class T, class F>
-void combine(Exec& exec, const View& a, const View& b, const View& y, F f) {
-  const int64_t columns = a.cols();
-  each_row(exec, a.rows(), [&, columns, f](int64_t n) {
-    const T *pa = a.as<T>() + n * a.stride, *pb = b.as<T>() + n * b.stride;
-    T* py = y.as<T>() + n * y.stride;
-    for (int64_t c = 0; c < columns; ++c) py[c] = f(pa[c], pb[c]);
-  });
-}
-
-void send(const View& from, double factor, const GradTarget& to, Exec exec) {
-  if (to.view.empty()) return;
-  if (to.accumulate)
-    add(exec, to.view, from, to.view, {1, factor});
-  else if (factor == 1)
-    copy(from, to.view);
+void send(Tape& tape, Var y, double factor, Var to) {
+  const GradSink grad(tape, to);
+  Exec exec = exec_of(tape);
+  if (grad.view().empty()) return;
+  if (factor == 1)
+    copy(tape.grad(y), grad.view());
   else
-    scaled(exec, from, factor, to.view);
+    scaled(exec, tape.grad(y), factor, grad.view());
 }
 }  // namespace
 
 void add(Exec& exec, const View& a, const View& b, const View& y, const Factors& factors) {
   require(a.shape == b.shape && a.shape == y.shape && a.dtype == b.dtype && a.dtype == y.dtype, ErrorCode::shape,
           "[add] ", a.shape, " + ", b.shape);
-  dispatch(a.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const T fa = static_cast<T>(factors.a), fb = static_cast<T>(factors.b);
-    if (factors.a == 1 && factors.b == 1)
-      combine<T>(exec, a, b, y, [](T u, T v) { return u + v; });
-    else
-      combine<T>(exec, a, b, y, [fa, fb](T u, T v) { return fa * u + fb * v; });
-  });
+  with_kernels(exec, a, b, y, factors, [&](const auto& kernels, const auto& e) { kernels.add(e, exec); });
 }
 
 Var add(Tape& tape, Var a, Var b, const Factors& factors) {
   const View va = tape.value(a);
   const Var y = tape.make(va.dtype, va.shape, tape.any_needs_grad(a, b));
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   add(exec, va, tape.value(b), tape.value(y), factors);
   tape.record("add", {y}, [a, b, y, factors](Tape& t) {
-    send(t.grad(y), factors.a, t.target(a), t.exec());
-    send(t.grad(y), factors.b, t.target(b), t.exec());
+    send(t, y, factors.a, a);
+    send(t, y, factors.b, b);
   });
   return y;
 }
 
 void scaled(Exec& exec, const View& a, double factor, const View& y) {
-  require(a.shape == y.shape && a.dtype == y.dtype, ErrorCode::shape, "[scaled] ", a.shape, " to ", y.shape);
-  dispatch(a.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    combine<T>(exec, a, a, y, [f = static_cast<T>(factor)](T u, T) { return f * u; });
-  });
+  check("scaled", a, y);
+  with_kernels(exec, a, {}, y, {.a = factor}, [&](const auto& kernels, const auto& e) { kernels.scaled(e, exec); });
 }
 
 Var scaled(Tape& tape, Var a, double factor) {
   if (factor == 1) return a;
   const View va = tape.value(a);
   const Var y = tape.make(va.dtype, va.shape, tape.needs_grad(a));
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   scaled(exec, va, factor, tape.value(y));
-  tape.record("scaled", {y}, [a, y, factor](Tape& t) { send(t.grad(y), factor, t.target(a), t.exec()); });
+  tape.record("scaled", {y}, [a, y, factor](Tape& t) { send(t, y, factor, a); });
   return y;
 }
 
-namespace {
-// Sixteen sums side by side, in double: what is left of a row that is nearly constant keeps its digits, on any
-// instruction set the same ones.
-template <class T>
-T mean_of(const T* a, int64_t columns) {
-  constexpr int64_t lanes = 16;
-  double sums[lanes] = {};
-  int64_t c = 0;
-  for (; c + lanes <= columns; c += lanes)
-    for (int64_t i = 0; i < lanes; ++i) sums[i] += static_cast<double>(a[c + i]);
-  for (int64_t i = 0; c < columns; ++c, ++i) sums[i] += static_cast<double>(a[c]);
-  double sum = 0;
-  for (const double s : sums) sum += s;
-  return static_cast<T>(sum / static_cast<double>(columns));
-}
-
-void add_centered(Exec& exec, const View& a, const View& y, bool add) {
-  dispatch(a.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    each_row(exec, a.rows(), [&, columns = a.cols()](int64_t n) {
-      const T* from = a.as<T>() + n * a.stride;
-      T* to = y.as<T>() + n * y.stride;
-      const T mean = mean_of(from, columns);
-      for (int64_t c = 0; c < columns; ++c) to[c] = (add ? to[c] : 0) + (from[c] - mean);
-    });
-  });
-}
-}  // namespace
-
 void centered(Exec& exec, const View& a, const View& y) {
-  require(a.shape == y.shape && a.dtype == y.dtype, ErrorCode::shape, "[centered] ", a.shape, " to ", y.shape);
-  add_centered(exec, a, y, false);
+  check("centered", a, y);
+  with_kernels(exec, a, {}, y, {}, [&](const auto& kernels, const auto& e) { kernels.centered(e, exec); });
 }
 
 Var centered(Tape& tape, Var a) {
   const View va = tape.value(a);
   const Var y = tape.make(va.dtype, va.shape, tape.needs_grad(a));
   const auto run = [a, y](Tape& t) {
-    Exec exec = t.exec();
+    Exec exec = exec_of(t);
     centered(exec, t.value(a), t.value(y));
   };
   run(tape);
   tape.record(
       "centered", {y},
       [a, y](Tape& t) {
-        const GradTarget da = t.target(a);
-        Exec exec = t.exec();
-        if (!da.view.empty()) add_centered(exec, t.grad(y), da.view, da.accumulate);  // the map is its own transpose
+        const GradSink da(t, a);
+        Exec exec = exec_of(t);
+        if (!da.view().empty()) centered(exec, t.grad(y), da.view());  // the map is its own transpose
       },
       run);
   return y;
 }
 
 void neg_exp(Exec& exec, const View& a, const View& y) {
-  require(a.shape == y.shape && a.dense() && y.dense(), ErrorCode::shape, "[neg_exp] ", a.shape, " to ", y.shape);
-  dispatch(a.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    if constexpr (std::is_same_v<T, float>)
-      if (exec.kernels == KernelChoice::fast) return neg_exp_cpu(a.as<T>(), y.as<T>(), a.elements(), exec);
-    for (int64_t i = 0; i < a.elements(); ++i) y.as<T>()[i] = -std::exp(a.as<T>()[i]);
-  });
+  check("neg_exp", a, y);
+  with_kernels(exec, a, {}, y, {}, [&](const auto& kernels, const auto& e) { kernels.neg_exp(e, exec); });
 }
 
 Var neg_exp(Tape& tape, Var a) {
   const View va = tape.value(a);
   const Var y = tape.make(va.dtype, va.shape, tape.needs_grad(a));
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   neg_exp(exec, va, tape.value(y));
   tape.record("neg_exp", {y}, [a, y](Tape& t) {
     const GradSink da(t, a);
-    const View vy = t.value(y), dy = t.grad(y);
-    dispatch(vy.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      for (int64_t i = 0; i < vy.elements(); ++i) da.as<T>()[i] = dy.as<T>()[i] * vy.as<T>()[i];
-    });
+    Exec e = exec_of(t);
+    if (!da.view().empty())
+      with_kernels(e, t.grad(y), t.value(y), da.view(), {},
+                   [&](const auto& kernels, const auto& arguments) { kernels.product(arguments, e); });
   });
   return y;
 }

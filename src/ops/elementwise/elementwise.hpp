@@ -1,6 +1,6 @@
 // Small element-by-element operations. One loop serves as reference and fast path, but for the exponential.
 #pragma once
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -27,7 +27,28 @@ Var centered(Tape&, Var a);
 void neg_exp(Exec&, const View& a, const View& y);
 Var neg_exp(Tape&, Var a);
 
-void neg_exp_cpu(const float* a, float* y, int64_t count, Exec& exec) noexcept;
+template <class T>
+struct ElementwiseArguments {
+  const T *a, *b;  // [N, C], rows *_stride apart; b may be null where one input is read
+  T* y;            // [N, C], rows y_stride apart; may be a or b
+  int64_t rows, columns, a_stride, b_stride, y_stride;
+  T factor_a = 1, factor_b = 1;
+};
+
+template <class T>
+struct ElementwiseKernels {
+  const char* name;
+  void (*add)(const ElementwiseArguments<T>&, Exec&) noexcept;       // factor_a a + factor_b b
+  void (*scaled)(const ElementwiseArguments<T>&, Exec&) noexcept;    // factor_a a
+  void (*centered)(const ElementwiseArguments<T>&, Exec&) noexcept;  // a less the mean of its row
+  void (*neg_exp)(const ElementwiseArguments<T>&, Exec&) noexcept;   // -exp(a)
+  void (*product)(const ElementwiseArguments<T>&, Exec&) noexcept;   // a b: the gradient of neg_exp
+};
+extern const ElementwiseKernels<double> elementwise_ref_f64;
+extern const ElementwiseKernels<float> elementwise_ref_f32, elementwise_cpu;
+inline constexpr Kernels<ElementwiseKernels> elementwise_kernels{
+    .op = "elementwise", .f64 = &elementwise_ref_f64, .f32 = &elementwise_ref_f32, .f32_cpu = &elementwise_cpu};
+void neg_exp_cpu(const ElementwiseArguments<float>&, Exec&) noexcept;
 
 std::vector<OpCase> elementwise_cases();
 

@@ -29,13 +29,16 @@ HWY_EXPORT(NegExp);
 constexpr int64_t values_per_task = 4096;
 }  // namespace
 
-void neg_exp_cpu(const float* a, float* y, int64_t count, Exec& exec) noexcept {
+void neg_exp_cpu(const ElementwiseArguments<float>& e, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(NegExp);
+  const bool dense = e.a_stride == e.columns && e.y_stride == e.columns;  // then all rows are one
+  const int64_t rows = dense ? 1 : e.rows, columns = dense ? e.rows * e.columns : e.columns,
+                parts = (columns + values_per_task - 1) / values_per_task;
   const auto part = [&](int64_t task, int) {
-    const int64_t begin = task * values_per_task;
-    run(a + begin, y + begin, std::min(values_per_task, count - begin));
+    const int64_t row = task / parts, begin = task % parts * values_per_task;
+    run(e.a + row * e.a_stride + begin, e.y + row * e.y_stride + begin, std::min(values_per_task, columns - begin));
   };
-  exec.pool.run((count + values_per_task - 1) / values_per_task, part, count);
+  exec.pool.run(rows * parts, part, rows * columns);
 }
 
 }  // namespace statera

@@ -1,59 +1,81 @@
 #include "ops/embedding/embedding.hpp"
 
-#include <cstring>
+#include <algorithm>
 #include <set>
 
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
 namespace {
-constexpr int64_t columns_per_task = 32;
-
 void check_ids(std::span<const int32_t> ids, int64_t rows) {
   for (size_t n = 0; n < ids.size(); ++n)
     require(ids[n] >= 0 && ids[n] < rows, ErrorCode::shape, "[embedding] id ", ids[n], " at position ", n,
             " is not in 0 to ", rows - 1);
 }
 
-// A task sums its own columns over all positions, so the order of summation is that of the positions.
-template <class T>
-void scatter_add(Exec& exec, std::span<const int32_t> ids, const View& dy, const View& dtable) {
-  exec.pool.run((dy.cols() + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {
-    const int64_t begin = task * columns_per_task, count = std::min(columns_per_task, dy.cols() - begin);
-    for (size_t n = 0; n < ids.size(); ++n) {
-      const T* from = dy.as<T>() + static_cast<int64_t>(n) * dy.stride + begin;
-      T* to = dtable.as<T>() + ids[n] * dtable.stride + begin;
-      for (int64_t c = 0; c < count; ++c) to[c] += from[c];
-    }
-  });
+// The rows of a table that are read, each once, in the order of their first positions.
+struct Read {
+  const int32_t* rows;         // [count]
+  const int32_t* by_position;  // [N] the number, within `rows`, of the row that a position reads
+  int64_t count;
+};
+Read rows_read(Arena& memory, Arena& scratch, std::span<const int32_t> ids, int64_t table_rows) {
+  const auto n = static_cast<int64_t>(ids.size());
+  auto *rows = memory.allocate_array<int32_t>(std::min(n, table_rows)),
+       *by_position = memory.allocate_array<int32_t>(n);
+  const ArenaScope scope(scratch);
+  auto* number = scratch.allocate_array<int32_t>(table_rows);
+  std::fill_n(number, table_rows, -1);
+  int32_t count = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    int32_t& of_row = number[ids[static_cast<size_t>(i)]];
+    if (of_row < 0) rows[of_row = count++] = ids[static_cast<size_t>(i)];
+    by_position[i] = of_row;
+  }
+  return {rows, by_position, count};
 }
 }  // namespace
 
-void embedding(Exec&, std::span<const int32_t> ids, const View& table, const View& y) {
+void embedding(Exec& exec, std::span<const int32_t> ids, const View& table, const View& y) {
   check_ids(ids, table.rows());
   require(y.shape == Shape({static_cast<int64_t>(ids.size()), table.cols()}) && y.dtype == table.dtype,
           ErrorCode::shape, "[embedding] output ", y.shape);
-  for (size_t n = 0; n < ids.size(); ++n) copy(table.row_range(ids[n], 1), y.row_range(static_cast<int64_t>(n), 1));
+  embedding_kernels(exec, table.dtype, [&](auto zero, const auto& kernels) {
+    using T = decltype(zero);
+    kernels.forward({.ids = ids.data(),
+                     .table = table.as<T>(),
+                     .y = y.as<T>(),
+                     .rows = y.rows(),
+                     .width = y.cols(),
+                     .table_stride = table.stride,
+                     .y_stride = y.stride},
+                    exec);
+  });
 }
 
 Var embedding(Tape& tape, std::span<const int32_t> ids, Var table) {
   const View t = tape.value(table);
   const Var y = tape.make(t.dtype, {static_cast<int64_t>(ids.size()), t.cols()}, tape.needs_grad(table));
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   embedding(exec, ids, t, tape.value(y));
-  int32_t* kept = tape.memory().allocate_array<int32_t>(static_cast<int64_t>(ids.size()));
-  if (!ids.empty()) std::memcpy(kept, ids.data(), ids.size_bytes());
-  const auto n = static_cast<int64_t>(ids.size());
-  tape.record("embedding", {y}, [kept, n, table, y](Tape& tp) {
-    const GradTarget target = tp.target(table);
-    if (target.view.empty()) return;
-    if (!target.accumulate) fill_zero(target.view);
-    Exec ex = tp.exec();
-    dispatch(target.view.dtype, [&](auto zero) {
-      scatter_add<decltype(zero)>(ex, {kept, static_cast<size_t>(n)}, tp.grad(y), target.view);
+  const Read kept = tape.needs_grad(y) ? rows_read(memory_of(tape), exec.scratch, ids, t.rows()) : Read{};
+  tape.record("embedding", {y}, [kept, table, y](Tape& tp) {
+    const GradSink drows(tp, table, {kept.rows, static_cast<size_t>(kept.count)});
+    const View dy = tp.grad(y);
+    Exec ex = exec_of(tp);
+    embedding_kernels(ex, dy.dtype, [&](auto zero, const auto& kernels) {
+      using T = decltype(zero);
+      kernels.backward({.read = kept.by_position,
+                        .dy = dy.as<T>(),
+                        .drows = drows.as<T>(),
+                        .rows = dy.rows(),
+                        .read_rows = kept.count,
+                        .width = dy.cols(),
+                        .dy_stride = dy.stride},
+                       ex);
     });
   });
   return y;

@@ -2,11 +2,38 @@
 #pragma once
 #include <span>
 
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
 namespace statera {
+
+template <class T>
+struct EmbeddingForward {
+  const int32_t* ids;  // [N]
+  const T* table;      // [V, d], rows table_stride apart
+  T* y;                // [N, d], rows y_stride apart
+  int64_t rows, width, table_stride, y_stride;
+};
+
+template <class T>
+struct EmbeddingBackward {
+  const int32_t* read;  // [N] which of the rows that were read at all, by number, each position has
+  const T* dy;          // [N, d], rows dy_stride apart
+  T* drows;             // [R, d], dense: the gradients of the rows that were read
+  int64_t rows, read_rows, width, dy_stride;
+};
+
+template <class T>
+struct EmbeddingKernels {
+  const char* name;
+  void (*forward)(const EmbeddingForward<T>&, Exec&) noexcept;
+  void (*backward)(const EmbeddingBackward<T>&, Exec&) noexcept;
+};
+extern const EmbeddingKernels<double> embedding_ref_f64;
+extern const EmbeddingKernels<float> embedding_ref_f32;  // it moves memory: the fast path too
+inline constexpr Kernels<EmbeddingKernels> embedding_kernels{
+    .op = "embedding", .f64 = &embedding_ref_f64, .f32 = &embedding_ref_f32, .f32_cpu = &embedding_ref_f32};
 
 // ids [N], each in [0, rows of table); table [V, d] -> y [N, d]. Throws shape and names the id.
 void embedding(Exec&, std::span<const int32_t> ids, const View& table, const View& y);

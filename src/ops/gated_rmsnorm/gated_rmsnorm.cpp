@@ -1,7 +1,7 @@
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
@@ -23,29 +23,29 @@ int64_t check(const View& x, const View& z, const View& weight, const View& bias
 template <class T>
 GatedRmsnormForward<T> arguments(const View& x, const View& z, const View& weight, const View& bias,
                                  const GatedRmsnormOptions& options) {
-  return {x.as<T>(),
-          z.as<T>(),
-          weight.as<T>(),
-          bias.as<T>(),
-          nullptr,
-          nullptr,
-          x.rows(),
-          x.cols(),
-          options.group_size == 0 ? x.cols() : options.group_size,
-          x.stride,
-          z.stride,
-          options.eps,
-          options.norm_before_gate};
+  return {.x = x.as<T>(),
+          .z = z.as<T>(),
+          .weight = weight.as<T>(),
+          .bias = bias.as<T>(),
+          .y = nullptr,
+          .rrms = nullptr,
+          .rows = x.rows(),
+          .channels = x.cols(),
+          .group_size = options.group_size == 0 ? x.cols() : options.group_size,
+          .x_stride = x.stride,
+          .z_stride = z.stride,
+          .eps = options.eps,
+          .norm_before_gate = options.norm_before_gate};
 }
 
 void forward(Exec& exec, const View& x, const View& z, const View& weight, const View& bias,
              const GatedRmsnormOptions& options, const View& y, const View& rrms) {
-  dispatch(x.dtype, [&](auto zero) {
+  gated_rmsnorm_kernels(exec, x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     GatedRmsnormForward<T> a = arguments<T>(x, z, weight, bias, options);
     a.y = y.as<T>();
     a.rrms = rrms.as<T>();
-    pick<T>(exec, gated_rmsnorm_ref_f64, gated_rmsnorm_ref_f32, gated_rmsnorm_cpu).forward(a, exec);
+    kernels.forward(a, exec);
   });
 }
 
@@ -56,18 +56,20 @@ struct Inputs {
 void backward(Tape& tape, const Inputs& in, const GatedRmsnormOptions& options, const View& rrms, const View& dy) {
   const View x = tape.value(in.x), z = value_or_empty(tape, in.z), weight = value_or_empty(tape, in.weight),
              bias = value_or_empty(tape, in.bias);
-  Exec exec = tape.exec();
-  dispatch(x.dtype, [&](auto zero) {
+  const GradSink dx(tape, in.x), dz(tape, in.z), dweight(tape, in.weight), dbias(tape, in.bias);
+  Exec exec = exec_of(tape);
+  gated_rmsnorm_kernels(exec, x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    GatedRmsnormBackward<T> b{arguments<T>(x, z, weight, bias, options), dy.as<T>()};
+    GatedRmsnormBackward<T> b{.in = arguments<T>(x, z, weight, bias, options),
+                              .dy = dy.as<T>(),
+                              .dx = dx.as<T>(),
+                              .dz = dz.as<T>(),
+                              .dweight = dweight.as<T>(),
+                              .dbias = dbias.as<T>(),
+                              .dx_stride = dx.view().stride,
+                              .dz_stride = dz.view().stride};
     b.in.rrms = rrms.as<T>();
-    const GradTarget dx = tape.target(in.x), dz = tape.target(in.z), dweight = tape.target(in.weight),
-                     dbias = tape.target(in.bias);
-    b.dx = dx.view.as<T>(), b.dz = dz.view.as<T>(), b.dweight = dweight.view.as<T>(), b.dbias = dbias.view.as<T>();
-    b.dx_stride = dx.view.stride, b.dz_stride = dz.view.stride;
-    b.add_dx = dx.accumulate, b.add_dz = dz.accumulate, b.add_dweight = dweight.accumulate,
-    b.add_dbias = dbias.accumulate;
-    pick<T>(exec, gated_rmsnorm_ref_f64, gated_rmsnorm_ref_f32, gated_rmsnorm_cpu).backward(b, exec);
+    kernels.backward(b, exec);
   });
 }
 }  // namespace
@@ -84,10 +86,10 @@ Var gated_rmsnorm(Tape& tape, Var x, Var z, Var weight, Var bias, const GatedRms
   const int64_t group =
       check(in, value_or_empty(tape, z), value_or_empty(tape, weight), value_or_empty(tape, bias), options.group_size);
   const Var y = tape.make(in.dtype, in.shape, tape.any_needs_grad(x, z, weight, bias));
-  const View rrms = tape.needs_grad(y) ? tape.memory().allocate(in.dtype, {in.rows(), in.cols() / group}) : View();
+  const View rrms = tape.needs_grad(y) ? memory_of(tape).allocate(in.dtype, {in.rows(), in.cols() / group}) : View();
   const Inputs inputs{x, z, weight, bias};
   const auto run = [=](Tape& t) {
-    Exec exec = t.exec();
+    Exec exec = exec_of(t);
     forward(exec, t.value(x), value_or_empty(t, z), value_or_empty(t, weight), value_or_empty(t, bias), options,
             t.value(y), rrms);
   };

@@ -1,6 +1,6 @@
 // gated_rmsnorm: RMS norm over groups of channels, with a gate before it, after it, or none. See gated_rmsnorm.md.
 #pragma once
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -27,10 +27,9 @@ template <class T>
 struct GatedRmsnormBackward {
   GatedRmsnormForward<T> in;  // y unused, rrms as forward kept it
   const T* dy;                // [N, C], dense
-  T *dx, *dz;                 // [N, C], rows dx_stride, dz_stride apart; null: not needed
-  T *dweight, *dbias;         // [C]; null: not needed
+  T *dx, *dz;                 // [N, C], rows dx_stride, dz_stride apart; each may be null
+  T *dweight, *dbias;         // [C]; each may be null
   int64_t dx_stride, dz_stride;
-  bool add_dx, add_dz, add_dweight, add_dbias;  // add to what is there, else overwrite
 };
 
 template <class T>
@@ -41,6 +40,8 @@ struct GatedRmsnormKernels {
 };
 extern const GatedRmsnormKernels<double> gated_rmsnorm_ref_f64;
 extern const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32, gated_rmsnorm_cpu;
+inline constexpr Kernels<GatedRmsnormKernels> gated_rmsnorm_kernels{
+    .op = "gated_rmsnorm", .f64 = &gated_rmsnorm_ref_f64, .f32 = &gated_rmsnorm_ref_f32, .f32_cpu = &gated_rmsnorm_cpu};
 
 // x [N, C], z [N, C] or empty, weight and bias [C] or empty (1, 0) -> y [N, C]. Throws shape unless group_size divides
 // C.

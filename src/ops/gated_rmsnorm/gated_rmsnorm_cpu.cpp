@@ -64,7 +64,6 @@ void ForwardRow(const GatedRmsnormForward<float>& a, int64_t n) {
 struct GroupGrads {        // of one group of one row
   float *dx, *dz;          // null: not needed
   float *dweight, *dbias;  // sums of the block of rows
-  bool add_dx, add_dz;
 };
 
 template <Gate gate>
@@ -94,15 +93,11 @@ void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, con
     const V v = normed(c, io, silu);
     const V dn = gate == Gate::last ? hn::Mul(in, silu) : in;
     const V du = hn::Mul(scale, hn::NegMulAdd(v, mean, hn::Mul(dn, w)));
-    if (g.dx) {
-      const V dx = gate == Gate::first ? hn::Mul(du, silu) : du;
-      io.store(g.add_dx ? hn::Add(io.load(g.dx + c), dx) : dx, g.dx + c);
-    }
+    if (g.dx) io.store(gate == Gate::first ? hn::Mul(du, silu) : du, g.dx + c);
     if (gate != Gate::none && g.dz) {
       V outer = hn::Mul(du, io.load(x + c));
       if constexpr (gate == Gate::last) outer = hn::Mul(in, bias ? hn::MulAdd(v, w, io.load(bias + c)) : hn::Mul(v, w));
-      const V dz = hn::Mul(outer, SiluGrad(d, gate_in));
-      io.store(g.add_dz ? hn::Add(io.load(g.dz + c), dz) : dz, g.dz + c);
+      io.store(hn::Mul(outer, SiluGrad(d, gate_in)), g.dz + c);
     }
   });
 }
@@ -113,11 +108,8 @@ void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight
   for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
     const float *x = a.x + n * a.x_stride + begin, *z = a.z ? a.z + n * a.z_stride + begin : nullptr;
     const GroupGrads grads{b.dx ? b.dx + n * b.dx_stride + begin : nullptr,
-                           b.dz ? b.dz + n * b.dz_stride + begin : nullptr,
-                           dweight ? dweight + begin : nullptr,
-                           dbias ? dbias + begin : nullptr,
-                           b.add_dx,
-                           b.add_dz};
+                           b.dz ? b.dz + n * b.dz_stride + begin : nullptr, dweight ? dweight + begin : nullptr,
+                           dbias ? dbias + begin : nullptr};
     const auto group = !z                   ? BackwardGroup<Gate::none>
                        : a.norm_before_gate ? BackwardGroup<Gate::last>
                                             : BackwardGroup<Gate::first>;
@@ -146,9 +138,9 @@ void forward(const GatedRmsnormForward<float>& a, Exec& exec) noexcept {
   });
 }
 
-void sum_partials(const float* partials, int64_t count, int64_t channels, bool add, float* out) {
+void sum_partials(const float* partials, int64_t count, int64_t channels, float* out) {
   if (!out) return;
-  if (!add) std::fill_n(out, channels, 0.0f);
+  std::fill_n(out, channels, 0.0f);
   for (int64_t i = 0; i < count; ++i)
     for (int64_t c = 0; c < channels; ++c) out[c] += partials[i * channels + c];
 }
@@ -168,8 +160,8 @@ void backward(const GatedRmsnormBackward<float>& b, Exec& exec) noexcept {
     if (db) std::fill_n(db, a.channels, 0.0f);
     for (int64_t n = task * block; n < std::min(a.rows, (task + 1) * block); ++n) row(b, n, dw, db);
   });
-  sum_partials(dweight, tasks, a.channels, b.add_dweight, b.dweight);
-  sum_partials(dbias, tasks, a.channels, b.add_dbias, b.dbias);
+  sum_partials(dweight, tasks, a.channels, b.dweight);
+  sum_partials(dbias, tasks, a.channels, b.dbias);
 }
 }  // namespace
 

@@ -19,11 +19,6 @@ T silu_grad(T a) {
   return sigmoid(a) * (1 + a * (1 - sigmoid(a)));
 }
 template <class T>
-void store(T* at, T value, bool add) {
-  *at = add ? *at + value : value;
-}
-
-template <class T>
 void forward(const GatedRmsnormForward<T>& a, Exec&) noexcept {
   const bool gate_first = a.z && !a.norm_before_gate, gate_last = a.z && a.norm_before_gate;
   for (int64_t n = 0; n < a.rows; ++n)
@@ -47,8 +42,8 @@ void backward(const GatedRmsnormBackward<T>& b, Exec&) noexcept {
   const GatedRmsnormForward<T>& a = b.in;
   const bool gate_first = a.z && !a.norm_before_gate, gate_last = a.z && a.norm_before_gate;
   for (int64_t c = 0; c < a.channels; ++c) {
-    if (b.dweight && !b.add_dweight) b.dweight[c] = 0;
-    if (b.dbias && !b.add_dbias) b.dbias[c] = 0;
+    if (b.dweight) b.dweight[c] = 0;
+    if (b.dbias) b.dbias[c] = 0;
   }
   for (int64_t n = 0; n < a.rows; ++n)
     for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
@@ -62,10 +57,10 @@ void backward(const GatedRmsnormBackward<T>& b, Exec&) noexcept {
         mean += dn(c) * weight(c) * v(c) / static_cast<T>(a.group_size);
       for (int64_t c = begin; c < begin + a.group_size; ++c) {
         const T du = rrms * (dn(c) * weight(c) - v(c) * mean);
-        if (b.dx) store(b.dx + n * b.dx_stride + c, gate_first ? du * silu(z[c]) : du, b.add_dx);
+        if (b.dx) b.dx[n * b.dx_stride + c] = gate_first ? du * silu(z[c]) : du;
         if (b.dz) {
           const T normed = v(c) * weight(c) + (a.bias ? a.bias[c] : 0);
-          store(b.dz + n * b.dz_stride + c, (gate_first ? du * x[c] : dy[c] * normed) * silu_grad(z[c]), b.add_dz);
+          b.dz[n * b.dz_stride + c] = (gate_first ? du * x[c] : dy[c] * normed) * silu_grad(z[c]);
         }
         if (b.dweight) b.dweight[c] += dn(c) * v(c);
         if (b.dbias) b.dbias[c] += dn(c);

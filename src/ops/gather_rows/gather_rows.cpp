@@ -1,23 +1,22 @@
 #include "ops/gather_rows/gather_rows.hpp"
 
-#include <algorithm>
-
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "core/exec.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
 namespace {
-constexpr int64_t rows_per_task = 128, columns_per_task = 32;
-
-// The row of a or b that row i of y takes; null for no_row, and where nobody needs the gradient.
 template <class T>
-T* source(const View& a, const View& b, int32_t index, int64_t width) {
-  if (index == no_row) return nullptr;
-  const View& from = index >= 0 ? a : b;
-  if (from.empty()) return nullptr;
-  return index >= 0 ? from.as<T>() + index * a.stride : from.as<T>() + (-1 - static_cast<int64_t>(index)) * width;
+GatherRows<T> arguments(const View& a, const View& b, const View& y, std::span<const int32_t> index, int64_t width) {
+  return {.a = a.as<T>(),
+          .b = b.as<T>(),
+          .y = y.as<T>(),
+          .index = index.data(),
+          .rows_a = a.empty() ? 0 : a.rows(),
+          .rows_b = b.empty() || width == 0 ? 0 : b.elements() / width,
+          .rows = static_cast<int64_t>(index.size()),
+          .width = width,
+          .a_stride = a.stride};
 }
 }  // namespace
 
@@ -34,33 +33,15 @@ Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const 
             "[gather_rows] row ", i, " of ", from_a.rows(), " and ", rows_b);
 
   const Var y = tape.make(from_a.dtype, shape, tape.any_needs_grad(a, b));
-  const auto rows = static_cast<int64_t>(index.size());
-  const Exec exec = tape.exec();
-  dispatch(from_a.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    T* out = tape.value(y).as<T>();
-    exec.pool.run((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
-      for (int64_t i = task * rows_per_task; i < std::min(rows, (task + 1) * rows_per_task); ++i) {
-        if (const T* row = source<T>(from_a, from_b, index[static_cast<size_t>(i)], width))
-          std::copy(row, row + width, out + i * width);
-        else
-          std::fill(out + i * width, out + (i + 1) * width, zero);
-      }
-    });
+  Exec exec = exec_of(tape);
+  gather_rows_kernels(exec, from_a.dtype, [&](auto zero, const auto& kernels) {
+    kernels.forward(arguments<decltype(zero)>(from_a, from_b, tape.value(y), index, width), exec);
   });
   tape.record("gather_rows", {y}, [a, b, y, index, width](Tape& t) {
-    const View da = sum_target(t, a), db = sum_target(t, b), dy = t.grad(y);
-    const Exec e = t.exec();
-    dispatch(dy.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      const T* grad = dy.as<T>();
-      // by columns: a row may be taken twice
-      e.pool.run((width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {
-        const int64_t begin = task * columns_per_task, end = std::min(width, begin + columns_per_task);
-        for (size_t i = 0; i < index.size(); ++i)
-          if (T* row = source<T>(da, db, index[i], width))
-            for (int64_t c = begin; c < end; ++c) row[c] += grad[static_cast<int64_t>(i) * width + c];
-      });
+    const GradSink da(t, a), db(t, b);
+    Exec e = exec_of(t);
+    gather_rows_kernels(e, t.grad(y).dtype, [&](auto zero, const auto& kernels) {
+      kernels.backward(arguments<decltype(zero)>(da.view(), db.view(), t.grad(y), index, width), e);
     });
   });
   return y;

@@ -1,5 +1,6 @@
 #include "ops/join_columns/join_columns.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
 
 namespace statera {
@@ -15,7 +16,7 @@ void join_columns(Exec&, const View& a, const View& b, const View& y) {
 Var join_columns(Tape& tape, Var a, Var b) {
   const View va = tape.value(a), vb = tape.value(b);
   const Var y = tape.make(va.dtype, {va.rows(), va.cols() + vb.cols()}, tape.any_needs_grad(a, b));
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   join_columns(exec, va, vb, tape.value(y));
   tape.record(
       "join_columns", {y},
@@ -28,7 +29,7 @@ Var join_columns(Tape& tape, Var a, Var b) {
         }
       },
       [a, b, y](Tape& t) {
-        Exec e = t.exec();
+        Exec e = exec_of(t);
         join_columns(e, t.value(a), t.value(b), t.value(y));
       });
   return y;

@@ -1,7 +1,7 @@
 #include "ops/matmul/matmul.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
@@ -23,12 +23,8 @@ struct Factor {
   }
 };
 
-template <class T>
-const MatmulKernels<T>& kernels_for(const Exec& exec) {
-  if constexpr (std::is_same_v<T, float>)
-    if (exec.precision == Precision::bf16)
-      return exec.kernels == KernelChoice::fast ? matmul_bf16_cpu : matmul_bf16_ref;
-  return pick<T>(exec, matmul_ref_f64, matmul_ref_f32, matmul_cpu);
+const Kernels<MatmulKernels>& kernels_for(const Exec& exec) {
+  return exec.precision == Precision::bf16 ? matmul_bf16_kernels : matmul_kernels;
 }
 
 void check(const View& x, DType dtype, const Shape& w, const View& bias) {
@@ -41,9 +37,8 @@ void check(const View& x, DType dtype, const Shape& w, const View& bias) {
 // c (+)= a w^T if `transpose`, else a w
 void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const View& c, bool accumulate) {
   const ArenaScope scope(exec.scratch);
-  dispatch(a.dtype, [&](auto zero) {
+  kernels_for(exec)(exec, a.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    const MatmulKernels<T>& kernels = kernels_for<T>(exec);
     Panels panels;
     if constexpr (std::is_same_v<T, float>)
       if (exec.kernels == KernelChoice::fast) panels = w.panels(transpose, exec);
@@ -64,7 +59,7 @@ void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const 
 }
 
 void multiply_quantised(Exec& exec, const View& x, const QuantisedPanels& w, const View& y, bool accumulate) {
-  pick<float>(exec, quantised_ref_f64, quantised_ref_f32, quantised_cpu)
+  quantised_kernels.of<float>(exec.kernels)
       .product({.x = x.as<float>(),
                 .x_stride = x.stride,
                 .w = w,
@@ -77,9 +72,9 @@ void multiply_quantised(Exec& exec, const View& x, const QuantisedPanels& w, con
 
 void forward(Exec& exec, const View& x, const Factor& w, const View& y, const View& bias) {
   if (!bias.empty())
-    dispatch(x.dtype, [&](auto zero) {
+    kernels_for(exec)(exec, x.dtype, [&](auto zero, const auto& kernels) {
       using T = decltype(zero);
-      for (int64_t n = 0; n < y.rows(); ++n) std::copy_n(bias.as<T>(), y.cols(), y.as<T>() + n * y.stride);
+      kernels.set_rows({.row = bias.as<T>(), .y = y.as<T>(), .m = y.rows(), .n = y.cols(), .y_stride = y.stride}, exec);
     });
   if (w.weight && w.weight->format() != WeightFormat::f32)
     multiply_quantised(exec, x, w.weight->quantised(), y, !bias.empty());
@@ -87,14 +82,13 @@ void forward(Exec& exec, const View& x, const Factor& w, const View& y, const Vi
     multiply(exec, x, w, true, y, !bias.empty());
 }
 
+// dw: of the weight; empty: not trained
 void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, const View& dy) {
-  Exec exec = tape.exec();
-  if (const GradTarget dx = tape.target(x); !dx.view.empty()) multiply(exec, dy, w, false, dx.view, dx.accumulate);
-  const GradTarget dbias = tape.target(bias);
-  if (!dbias.view.empty() && !dbias.accumulate) fill_zero(dbias.view);
-  dispatch(dy.dtype, [&](auto zero) {
+  Exec exec = exec_of(tape);
+  if (const GradSink dx(tape, x); !dx.view().empty()) multiply(exec, dy, w, false, dx.view(), false);
+  const GradSink dbias(tape, bias);
+  kernels_for(exec)(exec, dy.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    const MatmulKernels<T>& kernels = kernels_for<T>(exec);
     if (!dw.empty()) {
       const View in = tape.value(x);
       kernels.weight_grad({.dy = dy.as<T>(),
@@ -108,9 +102,9 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
                            .in = in.cols()},
                           exec);
     }
-    if (!dbias.view.empty())
+    if (!dbias.view().empty())
       kernels.bias_grad(
-          {.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.view.as<T>(), .rows = dy.rows(), .out = dy.cols()},
+          {.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.as<T>(), .rows = dy.rows(), .out = dy.cols()},
           exec);
   });
 }
@@ -131,13 +125,16 @@ Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
           name_of(w.format()), " has no gradient: it is for inference alone; train with f32 weights");
   const Var y = tape.make(in.dtype, {in.rows(), w.out()}, needs_grad);
   const auto run = [x, bias, y, weight = &w](Tape& t) {
-    Exec exec = t.exec();
+    Exec exec = exec_of(t);
     forward(exec, t.value(x), Factor::of(*weight), t.value(y), bias ? t.value(bias) : View());
   };
   run(tape);
   tape.record(
       "matmul", {y},
-      [x, bias, y, weight = &w](Tape& t) { backward(t, x, Factor::of(*weight), weight->grad(), bias, t.grad(y)); },
+      [x, bias, y, weight = &w](Tape& t) {
+        const GradSink dw(t, weight->grad());
+        backward(t, x, Factor::of(*weight), dw.view(), bias, t.grad(y));
+      },
       run);
   return y;
 }
@@ -147,16 +144,15 @@ Var matmul(Tape& tape, Var x, Var w, Var bias) {
   check(in, value.dtype, value.shape, b);
   const Var y = tape.make(in.dtype, {in.rows(), value.rows()}, tape.any_needs_grad(x, w, bias));
   const auto run = [x, w, bias, y](Tape& t) {
-    Exec exec = t.exec();
+    Exec exec = exec_of(t);
     forward(exec, t.value(x), {t.value(w)}, t.value(y), bias ? t.value(bias) : View());
   };
   run(tape);
   tape.record(
       "matmul", {y},
       [x, w, bias, y](Tape& t) {
-        const GradTarget dw = t.target(w);
-        if (!dw.view.empty() && !dw.accumulate) fill_zero(dw.view);
-        backward(t, x, {t.value(w)}, dw.view, bias, t.grad(y));
+        const GradSink dw(t, w);
+        backward(t, x, {t.value(w)}, dw.view(), bias, t.grad(y));
       },
       run);
   return y;

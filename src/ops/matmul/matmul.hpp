@@ -1,6 +1,6 @@
 // matmul: y = x W^T + bias, and its three gradients. See matmul.md for the one order of summation and the blocks.
 #pragma once
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/matmul/weight.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
@@ -23,7 +23,7 @@ struct MatmulProduct {
   bool accumulate;
 };
 
-// dw += dy^T x
+// dw = dy^T x
 template <class T>
 struct MatmulWeightGrad {
   const T* dy;  // [rows, out]
@@ -35,7 +35,7 @@ struct MatmulWeightGrad {
   int64_t rows, out, in;
 };
 
-// dbias += the sum of the rows of dy
+// dbias = the sum of the rows of dy
 template <class T>
 struct MatmulBiasGrad {
   const T* dy;  // [rows, out]
@@ -44,17 +44,31 @@ struct MatmulBiasGrad {
   int64_t rows, out;
 };
 
+// each row of y = row
+template <class T>
+struct MatmulSetRows {
+  const T* row;  // [n]
+  T* y;          // [m, n], rows y_stride apart
+  int64_t m, n, y_stride;
+};
+
 template <class T>
 struct MatmulKernels {
   const char* name;
+  void (*set_rows)(const MatmulSetRows<T>&, Exec&) noexcept;
   void (*product)(const MatmulProduct<T>&, Exec&) noexcept;
   void (*weight_grad)(const MatmulWeightGrad<T>&, Exec&) noexcept;
   void (*bias_grad)(const MatmulBiasGrad<T>&, Exec&) noexcept;
 };
+void matmul_set_rows(const MatmulSetRows<float>&, Exec&) noexcept;
 extern const MatmulKernels<double> matmul_ref_f64;
 extern const MatmulKernels<float> matmul_ref_f32, matmul_cpu;
+inline constexpr Kernels<MatmulKernels> matmul_kernels{
+    .op = "matmul", .f64 = &matmul_ref_f64, .f32 = &matmul_ref_f32, .f32_cpu = &matmul_cpu};
 // factors rounded to bf16, sums in fp32 (Precision::bf16)
 extern const MatmulKernels<float> matmul_bf16_ref, matmul_bf16_cpu;
+inline constexpr Kernels<MatmulKernels> matmul_bf16_kernels{
+    .op = "matmul in bf16", .f64 = &matmul_ref_f64, .f32 = &matmul_bf16_ref, .f32_cpu = &matmul_bf16_cpu};
 
 // x [N, in], w [out, in], bias [out] or empty -> y [N, out]. x and y may be strided.
 void matmul(Exec&, const View& x, const Weight& w, const View& y, const View& bias = {});

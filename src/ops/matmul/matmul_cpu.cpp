@@ -3,10 +3,24 @@
 #include "ops/matmul/bf16.hpp"
 #include "ops/matmul/matmul.hpp"
 
+#ifndef STATERA_MATMUL_CPU  // this file is read once a target
+#define STATERA_MATMUL_CPU
+namespace statera {
+// Some rows of dy and x, x as panels, and a block of dW [out.., columns of the panels].
+struct WeightGradPart {
+  const float* dy;
+  int64_t dy_stride;
+  Panels x;
+  int64_t out, outs, first, last;
+  bool add;  // these rows are not the first
+};
+}  // namespace statera
+#endif
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/matmul/matmul_cpu.cpp"
 #include "core/simd.hpp"
-#include "ops/matmul/tile-inl.hpp"
+#include "kernels/tile-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
@@ -117,13 +131,13 @@ void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int6
     }
 }
 
-// dW[out.., columns of the panels] += dy^T x for some rows of dy, from `dy` on, and the panels of the same rows of x.
 template <class Arithmetic>
-void WeightGradBlock(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x, int64_t out,
-                     int64_t outs, int64_t first, int64_t last) {
+void WeightGradBlock(const MatmulWeightGrad<float>& p, const WeightGradPart& of) {
+  const auto& [dy, dy_stride, x, out, outs, first, last, add] = of;
+  const auto tile = add ? Tile<true, Arithmetic> : Tile<false, Arithmetic>;
   for (int64_t j = first; j < last; ++j)
-    Tile<true, Arithmetic>(dy + out, 1, dy_stride, x.panel(j), x.stride(j),
-                           p.dw + out * p.dw_stride + j * Panels::width, p.dw_stride, outs, x.columns(j), x.k);
+    tile(dy + out, 1, dy_stride, x.panel(j), x.stride(j), p.dw + out * p.dw_stride + j * Panels::width, p.dw_stride,
+         outs, x.columns(j), x.k, nullptr);
 }
 
 void ProductOfFloats(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
@@ -132,19 +146,14 @@ void ProductOfFloats(const MatmulProduct<float>& p, int64_t row, int64_t rows, i
 void ProductOfPairs(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   (has_avx512_bf16() ? ProductBlock<DotPairs> : ProductBlock<SplitPairs>)(p, row, rows, first, last);
 }
-void WeightGradOfFloats(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x,
-                        int64_t out, int64_t outs, int64_t first, int64_t last) {
-  WeightGradBlock<Floats>(p, dy, dy_stride, x, out, outs, first, last);
-}
-void WeightGradOfPairs(const MatmulWeightGrad<float>& p, const float* dy, int64_t dy_stride, const Panels& x,
-                       int64_t out, int64_t outs, int64_t first, int64_t last) {
-  (has_avx512_bf16() ? WeightGradBlock<DotPairs> : WeightGradBlock<SplitPairs>)(p, dy, dy_stride, x, out, outs, first,
-                                                                                last);
+void WeightGradOfFloats(const MatmulWeightGrad<float>& p, const WeightGradPart& of) { WeightGradBlock<Floats>(p, of); }
+void WeightGradOfPairs(const MatmulWeightGrad<float>& p, const WeightGradPart& of) {
+  (has_avx512_bf16() ? WeightGradBlock<DotPairs> : WeightGradBlock<SplitPairs>)(p, of);
 }
 
-void AddRows(const MatmulBiasGrad<float>& p, int64_t column, int64_t columns) {
+void SumRows(const MatmulBiasGrad<float>& p, int64_t column, int64_t columns) {
   const float one = 1;
-  Tile<true>(&one, 0, 0, p.dy + column, p.dy_stride, p.dbias + column, columns, 1, columns, p.rows);
+  Tile<false>(&one, 0, 0, p.dy + column, p.dy_stride, p.dbias + column, columns, 1, columns, p.rows);
 }
 
 }  // namespace
@@ -159,7 +168,7 @@ HWY_EXPORT(ProductOfFloats);
 HWY_EXPORT(ProductOfPairs);
 HWY_EXPORT(WeightGradOfFloats);
 HWY_EXPORT(WeightGradOfPairs);
-HWY_EXPORT(AddRows);
+HWY_EXPORT(SumRows);
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
@@ -197,6 +206,8 @@ void weight_grad_by(Block block, Precision precision, const MatmulWeightGrad<flo
   const ArenaScope scope(exec.scratch);
   float* memory = exec.scratch.allocate_array<float>(Panels::elements(p.in, summed));
   float* dy_pairs = pairs ? exec.scratch.allocate_array<float>(summed * p.out) : nullptr;
+  if (p.rows == 0)
+    for (int64_t o = 0; o < p.out; ++o) std::fill_n(p.dw + o * p.dw_stride, p.in, 0.0f);
   for (int64_t row = 0; row < p.rows; row += depth) {
     const int64_t rows = std::min(depth, p.rows - row);
     View part(const_cast<float*>(p.x) + row * p.x_stride, DType::f32, {rows, p.in});
@@ -207,8 +218,14 @@ void weight_grad_by(Block block, Precision precision, const MatmulWeightGrad<flo
     const int64_t groups = blocks(x.count(), panels);
     exec.pool.run(blocks(p.out, outs) * groups, [&](int64_t task, int) {
       const int64_t out = task / groups * outs, first = task % groups * panels;
-      block(p, pairs ? dy_pairs : dy, pairs ? p.out : p.dy_stride, x, out, std::min(outs, p.out - out), first,
-            std::min(x.count(), first + panels));
+      block(p, {.dy = pairs ? dy_pairs : dy,
+                .dy_stride = pairs ? p.out : p.dy_stride,
+                .x = x,
+                .out = out,
+                .outs = std::min(outs, p.out - out),
+                .first = first,
+                .last = std::min(x.count(), first + panels),
+                .add = row > 0});
     });
   }
 }
@@ -221,15 +238,16 @@ void weight_grad_bf16(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
 }
 
 void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {
-  const auto add = HWY_DYNAMIC_DISPATCH(AddRows);
+  const auto add = HWY_DYNAMIC_DISPATCH(SumRows);
   constexpr int64_t columns = 64;
   exec.pool.run(blocks(p.out, columns),
                 [&](int64_t task, int) { add(p, task * columns, std::min(columns, p.out - task * columns)); });
 }
 }  // namespace
 
-const MatmulKernels<float> matmul_cpu{"matmul_cpu", product, weight_grad, bias_grad};
-const MatmulKernels<float> matmul_bf16_cpu{"matmul_bf16_cpu", product_bf16, weight_grad_bf16, bias_grad};
+const MatmulKernels<float> matmul_cpu{"matmul_cpu", matmul_set_rows, product, weight_grad, bias_grad};
+const MatmulKernels<float> matmul_bf16_cpu{"matmul_bf16_cpu", matmul_set_rows, product_bf16, weight_grad_bf16,
+                                           bias_grad};
 
 }  // namespace statera
 #endif

@@ -1,4 +1,6 @@
 // The truth for matmul.md: plain loops, float or double, or float with factors rounded to bf16.
+#include <algorithm>
+
 #include "ops/matmul/bf16.hpp"
 #include "ops/matmul/matmul.hpp"
 
@@ -15,6 +17,12 @@ struct Bf16 {
   float operator()(float value) const { return round_to_bf16(value); }
 };
 
+// It moves memory, so it is the fast path too.
+template <class T>
+void set_rows(const MatmulSetRows<T>& p, Exec&) noexcept {
+  for (int64_t i = 0; i < p.m; ++i) std::copy_n(p.row, p.n, p.y + i * p.y_stride);
+}
+
 template <class T, class Round = Exact>
 void product(const MatmulProduct<T>& p, Exec&) noexcept {
   const Round r;
@@ -30,6 +38,7 @@ void product(const MatmulProduct<T>& p, Exec&) noexcept {
 template <class T, class Round = Exact>
 void weight_grad(const MatmulWeightGrad<T>& p, Exec&) noexcept {
   const Round r;
+  for (int64_t o = 0; o < p.out; ++o) std::fill_n(p.dw + o * p.dw_stride, p.in, T{0});
   for (int64_t n = 0; n < p.rows; ++n)
     for (int64_t o = 0; o < p.out; ++o)
       for (int64_t i = 0; i < p.in; ++i)
@@ -38,14 +47,19 @@ void weight_grad(const MatmulWeightGrad<T>& p, Exec&) noexcept {
 
 template <class T>
 void bias_grad(const MatmulBiasGrad<T>& p, Exec&) noexcept {
+  std::fill_n(p.dbias, p.out, T{0});
   for (int64_t n = 0; n < p.rows; ++n)
     for (int64_t o = 0; o < p.out; ++o) p.dbias[o] += p.dy[n * p.dy_stride + o];
 }
 }  // namespace
 
-const MatmulKernels<double> matmul_ref_f64{"matmul_ref", product<double>, weight_grad<double>, bias_grad<double>};
-const MatmulKernels<float> matmul_ref_f32{"matmul_ref", product<float>, weight_grad<float>, bias_grad<float>};
-const MatmulKernels<float> matmul_bf16_ref{"matmul_bf16_ref", product<float, Bf16>, weight_grad<float, Bf16>,
-                                           bias_grad<float>};
+void matmul_set_rows(const MatmulSetRows<float>& p, Exec& exec) noexcept { set_rows(p, exec); }
+
+const MatmulKernels<double> matmul_ref_f64{"matmul_ref", set_rows<double>, product<double>, weight_grad<double>,
+                                           bias_grad<double>};
+const MatmulKernels<float> matmul_ref_f32{"matmul_ref", set_rows<float>, product<float>, weight_grad<float>,
+                                          bias_grad<float>};
+const MatmulKernels<float> matmul_bf16_ref{"matmul_bf16_ref", set_rows<float>, product<float, Bf16>,
+                                           weight_grad<float, Bf16>, bias_grad<float>};
 
 }  // namespace statera

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstddef>
 
-#include "core/exec.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/matmul/panels.hpp"
 #include "statera/tensor.hpp"
 
@@ -82,5 +82,7 @@ struct QuantisedKernels {
 // whole numbers made in float, as always; their sums in double: for tests
 extern const QuantisedKernels<double> quantised_ref_f64;
 extern const QuantisedKernels<float> quantised_ref_f32, quantised_cpu;
+inline constexpr Kernels<QuantisedKernels> quantised_kernels{
+    .op = "quantised", .f64 = &quantised_ref_f64, .f32 = &quantised_ref_f32, .f32_cpu = &quantised_cpu};
 
 }  // namespace statera

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
-#include <mutex>
 
 #include "core/exec.hpp"
+#include "kernels/packed.hpp"
 #include "ops/matmul/panels.hpp"
 #include "ops/matmul/quantised.hpp"
 #include "statera/tensor.hpp"
@@ -40,19 +40,13 @@ class Weight {
   Panels panels(Exec&) const;
 
  private:
-  struct Packed {
-    std::mutex mutex;
-    std::atomic<uint64_t> version{0};  // of the value that is packed, + 1; 0: nothing yet
-    Tensor memory;
-  };
-
   Shape shape_;
   DType dtype_ = DType::f32;
   WeightFormat format_ = WeightFormat::f32;
   Tensor quantised_;  // the panels, as bytes
   View value_, grad_;
   const std::atomic<uint64_t>* version_ = nullptr;
-  std::unique_ptr<Packed[]> packed_;  // [precisions]
+  std::unique_ptr<Packed<Tensor>[]> packed_;  // [precisions]
 };
 
 }  // namespace statera

@@ -2,8 +2,8 @@
 
 #include <memory>
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
 
 namespace statera {
 
@@ -19,10 +19,17 @@ RopeOptions checked(const View& x, int64_t positions, RopeOptions o) {
 
 void rotate(Exec& exec, const View& x, const View& y, const int64_t* positions, const RopeOptions& options,
             bool inverse) {
-  dispatch(x.dtype, [&](auto zero) {
+  rope_kernels(exec, x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    pick<T>(exec, rope_ref_f64, rope_ref_f32, rope_cpu)
-        .rotate({x.as<T>(), y.as<T>(), positions, x.rows(), x.stride, y.stride, options, inverse}, exec);
+    kernels.rotate({.x = x.as<T>(),
+                    .y = y.as<T>(),
+                    .positions = positions,
+                    .rows = x.rows(),
+                    .x_stride = x.stride,
+                    .y_stride = y.stride,
+                    .options = options,
+                    .inverse = inverse},
+                   exec);
   });
 }
 
@@ -43,7 +50,7 @@ void rope(Exec& exec, const View& x, const View& y, const Rows& rows, const Rope
 
 Var rope(Tape& tape, Var x, const Rows& rows, const RopeOptions& options) {
   check_rows("rope", rows, tape.value(x).rows());
-  const View positions = tape.memory().allocate(DType::i64, {rows.total()});
+  const View positions = memory_of(tape).allocate(DType::i64, {rows.total()});
   write_positions(rows, positions.as<int64_t>());
   return rope(tape, x, positions, options);
 }
@@ -54,7 +61,7 @@ Var rope(Tape& tape, Var x, const View& positions, const RopeOptions& options) {
   const Var y = tape.make(in.dtype, in.shape, tape.needs_grad(x));
   const int64_t* at = positions.as<int64_t>();
   const auto run = [x, y, at, o](Tape& t) {
-    Exec exec = t.exec();
+    Exec exec = exec_of(t);
     rotate(exec, t.value(x), t.value(y), at, o, false);
   };
   run(tape);
@@ -62,7 +69,7 @@ Var rope(Tape& tape, Var x, const View& positions, const RopeOptions& options) {
       "rope", {y},
       [x, y, at, o](Tape& t) {
         const GradSink dx(t, x);
-        Exec e = t.exec();
+        Exec e = exec_of(t);
         rotate(e, t.grad(y), dx.view(), at, o, true);
       },
       run);
@@ -75,7 +82,7 @@ std::vector<OpCase> rope_cases() {
     const int64_t rows = offsets.back();
     OpCase c{.op = "rope", .name = name, .inputs = {{"x", {rows, o.heads * o.headdim}}}};
     c.run = [offsets, start, o](Tape& tape, const NamedVars& in) {
-      return NamedVars{{"y", rope(tape, in.at("x"), tape.keep({offsets, start}), o)}};
+      return NamedVars{{"y", rope(tape, in.at("x"), keep(tape, {offsets, start}), o)}};
     };
     c.advance = [offsets, start, o](Exec&, const NamedViews& in, const View& y) {
       return [offsets, start, o, x = in.at("x"), y](Exec& exec) { rope(exec, x, y, {offsets, start}, o); };

@@ -1,7 +1,7 @@
 // rope: rotary position embedding of the heads in a row. See rope.md.
 #pragma once
-#include "core/exec.hpp"
 #include "core/rows.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -31,6 +31,8 @@ struct RopeKernels {
 };
 extern const RopeKernels<double> rope_ref_f64;
 extern const RopeKernels<float> rope_ref_f32, rope_cpu;
+inline constexpr Kernels<RopeKernels> rope_kernels{
+    .op = "rope", .f64 = &rope_ref_f64, .f32 = &rope_ref_f32, .f32_cpu = &rope_cpu};
 
 // x [N, heads * headdim] -> y of the same shape, or y = x: in place. Row i of sequence s stands at rows.start[s] + i.
 void rope(Exec&, const View& x, const View& y, const Rows&, const RopeOptions&);

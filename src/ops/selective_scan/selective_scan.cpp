@@ -1,8 +1,8 @@
 #include "ops/selective_scan/selective_scan.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 namespace statera {
 
@@ -33,20 +33,33 @@ void check(const Views& in, const Rows& rows) {
 
 template <class T>
 SelectiveScanForward<T> arguments(const Views& in, const Rows& rows) {
-  SelectiveScanForward<T> a{in.u.as<T>(), in.delta.as<T>(), in.z.as<T>(), in.A.as<T>(),
-                            in.B.as<T>(), in.C.as<T>(),     in.D.as<T>(), in.delta_bias.as<T>()};
+  SelectiveScanForward<T> a{.u = in.u.as<T>(),
+                            .delta = in.delta.as<T>(),
+                            .z = in.z.as<T>(),
+                            .A = in.A.as<T>(),
+                            .B = in.B.as<T>(),
+                            .C = in.C.as<T>(),
+                            .D = in.D.as<T>(),
+                            .delta_bias = in.delta_bias.as<T>()};
   a.rows = rows;
   a.channels = in.u.cols(), a.d_state = in.A.cols(), a.n_groups = in.B.cols() / a.d_state;
-  a.u_stride = in.u.stride, a.delta_stride = in.delta.stride, a.z_stride = in.z.stride, a.B_stride = in.B.stride,
-  a.C_stride = in.C.stride;
+  a.u_stride = in.u.stride, a.delta_stride = in.delta.stride, a.z_stride = in.z.stride;
+  a.B_stride = in.B.stride, a.C_stride = in.C.stride;
   a.delta_softplus = in.delta_softplus;
   return a;
 }
 
 Views values(const Tape& tape, const SelectiveScanInputs<Var>& in) {
   const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
-  return {value(in.u), value(in.delta), value(in.A),          value(in.B),      value(in.C),
-          value(in.D), value(in.z),     value(in.delta_bias), in.delta_softplus};
+  return {.u = value(in.u),
+          .delta = value(in.delta),
+          .A = value(in.A),
+          .B = value(in.B),
+          .C = value(in.C),
+          .D = value(in.D),
+          .z = value(in.z),
+          .delta_bias = value(in.delta_bias),
+          .delta_softplus = in.delta_softplus};
 }
 
 struct Recorded {
@@ -56,31 +69,37 @@ struct Recorded {
 };
 
 void backward(Tape& tape, const Recorded& r) {
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   const Views in = values(tape, r.in);
-  const GradSink du(tape, r.in.u), ddelta(tape, r.in.delta), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C),
-      dD(tape, r.in.D), dz(tape, r.in.z), ddelta_bias(tape, r.in.delta_bias), dinitial(tape, r.initial);
+  const auto always = GradSink::Wanted::always;  // the kernel makes them all at once
+  const GradSink du(tape, r.in.u, always), ddelta(tape, r.in.delta, always), dA(tape, r.in.A, always),
+      dB(tape, r.in.B, always), dC(tape, r.in.C, always), dD(tape, r.in.D, always), dz(tape, r.in.z, always),
+      ddelta_bias(tape, r.in.delta_bias, always), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
-  const auto target = [&](const GradSink& sink, const View& like) {  // the kernel writes them all
-    return sink.view().empty() && !like.empty() ? exec.scratch.allocate(like.dtype, like.shape) : sink.view();
-  };
   View dy = tape.grad(r.y);
   if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.u.dtype, in.u.shape));
-  dispatch(in.u.dtype, [&](auto zero) {
+  selective_scan_kernels(exec, in.u.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    SelectiveScanBackward<T> b{arguments<T>(in, r.rows), dy.as<T>()};
+    SelectiveScanBackward<T> b{.in = arguments<T>(in, r.rows),
+                               .dy = dy.as<T>(),
+                               .dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last)),
+                               .du = du.as<T>(),
+                               .ddelta = ddelta.as<T>(),
+                               .dz = dz.as<T>(),
+                               .dB = dB.as<T>(),
+                               .dC = dC.as<T>(),
+                               .dA = dA.as<T>(),
+                               .dD = dD.as<T>(),
+                               .ddelta_bias = ddelta_bias.as<T>(),
+                               .dstate_in = state_pointers<T>(exec.scratch, dinitial.view()),
+                               .du_stride = du.view().stride,
+                               .ddelta_stride = ddelta.view().stride,
+                               .dz_stride = dz.view().stride,
+                               .dB_stride = dB.view().stride,
+                               .dC_stride = dC.view().stride};
     b.in.kept = r.kept ? tape.value(r.kept).as<T>() : nullptr;
     b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
-    b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
-    b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
-    const View vdu = target(du, in.u), vddelta = target(ddelta, in.delta), vdz = target(dz, in.z);
-    const View vdB = target(dB, in.B), vdC = target(dC, in.C);
-    b.du = vdu.as<T>(), b.ddelta = vddelta.as<T>(), b.dz = vdz.as<T>(), b.dB = vdB.as<T>(), b.dC = vdC.as<T>();
-    b.du_stride = vdu.stride, b.ddelta_stride = vddelta.stride, b.dz_stride = vdz.stride;
-    b.dB_stride = vdB.stride, b.dC_stride = vdC.stride;
-    b.dA = target(dA, in.A).template as<T>(), b.dD = target(dD, in.D).template as<T>();
-    b.ddelta_bias = target(ddelta_bias, in.delta_bias).template as<T>();
-    pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).backward(b, exec);
+    kernels.backward(b, exec);
   });
 }
 }  // namespace
@@ -90,13 +109,13 @@ void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* 
   check(in, rows);
   require(y.shape == in.u.shape && y.dense(), ErrorCode::shape, "[selective_scan] output ", y.shape);
   const ArenaScope scope(exec.scratch);
-  dispatch(in.u.dtype, [&](auto zero) {
+  selective_scan_kernels(exec, in.u.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     SelectiveScanForward<T> a = arguments<T>(in, rows);
     a.y = y.as<T>();
     a.packed_A = packed_A;
     a.state_in = a.state_out = state_pointers<T>(exec.scratch, states, rows);
-    pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu).forward(a, exec);
+    kernels.forward(a, exec);
   });
 }
 
@@ -111,22 +130,21 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
   const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad),
                              tape.make(views.u.dtype, state_shape, needs_grad)};
   Var kept;
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   const ArenaScope scope(exec.scratch);
-  dispatch(views.u.dtype, [&](auto zero) {
+  selective_scan_kernels(exec, views.u.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     SelectiveScanForward<T> a = arguments<T>(views, rows);
     a.y = tape.value(out.y).template as<T>();
     a.state_in = initial ? state_pointers<T>(exec.scratch, tape.value(initial)) : nullptr;
     a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
-    const auto& kernels = pick<T>(exec, selective_scan_ref_f64, selective_scan_ref_f32, selective_scan_cpu);
     if (const int64_t count = needs_grad ? kernels.kept(a) : 0; count > 0) {
       kept = tape.make(views.u.dtype, {count}, false);
       a.kept = tape.value(kept).template as<T>();
     }
     kernels.forward(a, exec);
   });
-  const Recorded recorded{in, initial, out.y, out.last, kept, tape.keep(rows)};
+  const Recorded recorded{in, initial, out.y, out.last, kept, keep(tape, rows)};
   tape.record("selective_scan", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
   return out;
 }
@@ -185,8 +203,15 @@ std::vector<OpCase> selective_scan_cases() {
         delta = tape.columns(delta, r.channels + 1, r.channels);
       }
       const Var B = tape.columns(in.at("BC"), 0, bc), C = tape.columns(in.at("BC"), bc, bc);
-      const SelectiveScanInputs<Var> inputs{
-          in.at("u"), delta, in.at("A"), B, C, optional("D"), z, optional("delta_bias"), r.softplus};
+      const SelectiveScanInputs<Var> inputs{.u = in.at("u"),
+                                            .delta = delta,
+                                            .A = in.at("A"),
+                                            .B = B,
+                                            .C = C,
+                                            .D = optional("D"),
+                                            .z = z,
+                                            .delta_bias = optional("delta_bias"),
+                                            .delta_softplus = r.softplus};
       const SelectiveScanOut out = selective_scan(tape, inputs, optional("initial"), {r.offsets, r.start});
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
@@ -197,15 +222,15 @@ std::vector<OpCase> selective_scan_cases() {
         if (r.z) z = delta.columns(0, r.channels);
         delta = delta.columns(r.channels + 1, r.channels);
       }
-      const Views views{in.at("u"),
-                        delta,
-                        in.at("A"),
-                        in.at("BC").columns(0, bc),
-                        in.at("BC").columns(bc, bc),
-                        view_or_empty(in, "D"),
-                        z,
-                        view_or_empty(in, "delta_bias"),
-                        r.softplus};
+      const Views views{.u = in.at("u"),
+                        .delta = delta,
+                        .A = in.at("A"),
+                        .B = in.at("BC").columns(0, bc),
+                        .C = in.at("BC").columns(bc, bc),
+                        .D = view_or_empty(in, "D"),
+                        .z = z,
+                        .delta_bias = view_or_empty(in, "delta_bias"),
+                        .delta_softplus = r.softplus};
       const CaseStates states(view_or_empty(in, "initial"), delta.dtype,
                               {static_cast<int64_t>(r.start.size()), r.channels, r.d_state});
       return [r, views, states, y](Exec& exec) {

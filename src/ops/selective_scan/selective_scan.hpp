@@ -1,7 +1,7 @@
 // selective_scan: the state-space recurrence of Mamba-1, a decay for each channel and state. See selective_scan.md.
 #pragma once
-#include "core/exec.hpp"
 #include "core/rows.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -25,13 +25,12 @@ struct SelectiveScanForward {
 
 template <class T>
 struct SelectiveScanBackward {
-  SelectiveScanForward<T> in;  // y, state_out unused; kept as forward left it
-  const T* dy;                 // [N, D], dense
-  const T* const* dstate_out;  // [S]; null: zeros
-  T *du, *ddelta, *dz, *dB,
-      *dC;                   // like the inputs, rows d*_stride apart; overwritten, as all that follow; dz null if z is
-  T *dA, *dD, *ddelta_bias;  // dD, ddelta_bias null where the input is
-  T* const* dstate_in;       // [S]; null: not needed
+  SelectiveScanForward<T> in;     // y, state_out unused; kept as forward left it
+  const T* dy;                    // [N, D], dense
+  const T* const* dstate_out;     // [S]; null: zeros
+  T *du, *ddelta, *dz, *dB, *dC;  // like the inputs, rows d*_stride apart
+  T *dA, *dD, *ddelta_bias;       // these and those before are never null where the input is there
+  T* const* dstate_in;            // [S]; may be null
   int64_t du_stride, ddelta_stride, dz_stride, dB_stride, dC_stride;
 };
 
@@ -47,6 +46,10 @@ struct SelectiveScanKernels {
 };
 extern const SelectiveScanKernels<double> selective_scan_ref_f64;
 extern const SelectiveScanKernels<float> selective_scan_ref_f32, selective_scan_cpu;
+inline constexpr Kernels<SelectiveScanKernels> selective_scan_kernels{.op = "selective_scan",
+                                                                      .f64 = &selective_scan_ref_f64,
+                                                                      .f32 = &selective_scan_ref_f32,
+                                                                      .f32_cpu = &selective_scan_cpu};
 
 template <class V>
 struct SelectiveScanInputs {  // of Var or View; D, z and delta_bias may be empty

@@ -3,7 +3,7 @@
 
 #include "core/fetch.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 #ifndef STATERA_SELECTIVE_SCAN_CPU  // this file is read once a target
 #define STATERA_SELECTIVE_SCAN_CPU

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "ops/selective_scan/selective_scan.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 namespace statera {
 

@@ -9,7 +9,7 @@
 #include "core/lanes-inl.hpp"
 #include "core/math-inl.hpp"
 #include "core/transpose-inl.hpp"
-#include "ops/matmul/tile-inl.hpp"
+#include "kernels/tile-inl.hpp"
 #include "ops/ssd/ssd.hpp"
 #include "ops/ssd/ssd_chunks.hpp"
 
@@ -53,9 +53,9 @@ inline void FindSkip(const SsdForward<float>& f, int64_t h, float* skip) {
 }
 
 // dt and decay of all heads of a task, whose latencies would otherwise add up.
-inline void FindSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTask& task, const SsdSteps& out) {
+inline void FindSteps(const SsdForward<float>& f, const Piece& piece, const SsdTask& task, const SsdSteps& out) {
   const D d;
-  const int64_t count = piece.length * task.heads, padded = (count + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
+  const int64_t count = piece.length * task.heads, padded = Carver::padded(count);
   for (int64_t i = 0; i < padded; ++i) {
     // behind the end: any number that is one
     const int64_t at = std::min(i, count - 1), h = task.head + at % task.heads;
@@ -69,9 +69,9 @@ inline void FindSteps(const SsdForward<float>& f, const SsdPiece& piece, const S
   }
 }
 
-inline void FindDecay(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdDecay& out) {
+inline void FindDecay(const SsdForward<float>& f, const Piece& piece, int64_t h, const SsdDecay& out) {
   const D d;
-  const int64_t q = piece.length, padded = (q + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
+  const int64_t q = piece.length, padded = Carver::padded(q);
   const float bias = f.dt_bias ? f.dt_bias[h] : 0, *dt = f.dt + piece.row * f.dt_stride + h;
   for (int64_t t = 0; t < q; ++t) out.raw[t] = dt[t * f.dt_stride] + bias;
   std::fill(out.raw + q, out.raw + padded, out.raw[0]);  // any number that is one

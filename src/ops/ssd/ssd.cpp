@@ -1,8 +1,8 @@
 #include "ops/ssd/ssd.hpp"
 
+#include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "ops/kernels.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 namespace statera {
 
@@ -33,21 +33,42 @@ void check(const Views& in, const Rows& rows, const SsdOptions& options) {
 
 template <class T>
 SsdForward<T> arguments(const Views& in, const Rows& rows, const SsdOptions& options) {
-  SsdForward<T> a{in.x.as<T>(), in.dt.as<T>(), in.B.as<T>(),      in.C.as<T>(),
-                  in.A.as<T>(), in.D.as<T>(),  in.dt_bias.as<T>()};
-  a.rows = rows;
-  a.n_heads = in.A.elements(), a.headdim = in.x.cols() / a.n_heads;
-  a.n_groups = options.n_groups, a.d_state = in.B.cols() / options.n_groups, a.chunk_size = options.chunk_size;
-  a.x_stride = in.x.stride, a.dt_stride = in.dt.stride, a.B_stride = in.B.stride, a.C_stride = in.C.stride;
-  a.dt_min = static_cast<T>(options.dt_limit_min), a.dt_max = static_cast<T>(options.dt_limit_max),
-  a.dt_softplus = options.dt_softplus;
-  a.D_per_channel = !in.D.empty() && in.D.elements() != a.n_heads;
-  return a;
+  const int64_t heads = in.A.elements();
+  return {.x = in.x.as<T>(),
+          .dt = in.dt.as<T>(),
+          .B = in.B.as<T>(),
+          .C = in.C.as<T>(),
+          .A = in.A.as<T>(),
+          .D = in.D.as<T>(),
+          .dt_bias = in.dt_bias.as<T>(),
+          .y = nullptr,
+          .state_in = nullptr,
+          .state_out = nullptr,
+          .rows = rows,
+          .n_heads = heads,
+          .headdim = in.x.cols() / heads,
+          .n_groups = options.n_groups,
+          .d_state = in.B.cols() / options.n_groups,
+          .chunk_size = options.chunk_size,
+          .x_stride = in.x.stride,
+          .dt_stride = in.dt.stride,
+          .B_stride = in.B.stride,
+          .C_stride = in.C.stride,
+          .dt_min = static_cast<T>(options.dt_limit_min),
+          .dt_max = static_cast<T>(options.dt_limit_max),
+          .dt_softplus = options.dt_softplus,
+          .D_per_channel = !in.D.empty() && in.D.elements() != heads};
 }
 
 Views values(const Tape& tape, const SsdInputs<Var>& in) {
   const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
-  return {value(in.x), value(in.dt), value(in.A), value(in.B), value(in.C), value(in.D), value(in.dt_bias)};
+  return {.x = value(in.x),
+          .dt = value(in.dt),
+          .A = value(in.A),
+          .B = value(in.B),
+          .C = value(in.C),
+          .D = value(in.D),
+          .dt_bias = value(in.dt_bias)};
 }
 
 struct Recorded {
@@ -58,28 +79,34 @@ struct Recorded {
 };
 
 void backward(Tape& tape, const Recorded& r) {
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   const Views in = values(tape, r.in);
-  const GradSink dx(tape, r.in.x), ddt(tape, r.in.dt), dA(tape, r.in.A), dB(tape, r.in.B), dC(tape, r.in.C),
-      dD(tape, r.in.D), ddt_bias(tape, r.in.dt_bias), dinitial(tape, r.initial);
+  const auto always = GradSink::Wanted::always;  // the kernel makes them all at once
+  const GradSink dx(tape, r.in.x, always), ddt(tape, r.in.dt, always), dA(tape, r.in.A, always),
+      dB(tape, r.in.B, always), dC(tape, r.in.C, always), dD(tape, r.in.D, always),
+      ddt_bias(tape, r.in.dt_bias, always), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
-  const auto target = [&](const GradSink& sink, const View& like) {  // the kernel writes them all
-    return sink.view().empty() && !like.empty() ? exec.scratch.allocate(like.dtype, like.shape) : sink.view();
-  };
   View dy = tape.grad(r.y);
   if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.x.dtype, in.x.shape));
-  dispatch(in.x.dtype, [&](auto zero) {
+  ssd_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    SsdBackward<T> b{arguments<T>(in, r.rows, r.options), dy.as<T>()};
+    SsdBackward<T> b{.in = arguments<T>(in, r.rows, r.options),
+                     .dy = dy.as<T>(),
+                     .dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last)),
+                     .dx = dx.as<T>(),
+                     .ddt = ddt.as<T>(),
+                     .dB = dB.as<T>(),
+                     .dC = dC.as<T>(),
+                     .dA = dA.as<T>(),
+                     .dD = dD.as<T>(),
+                     .ddt_bias = ddt_bias.as<T>(),
+                     .dstate_in = state_pointers<T>(exec.scratch, dinitial.view()),
+                     .dx_stride = dx.view().stride,
+                     .ddt_stride = ddt.view().stride,
+                     .dB_stride = dB.view().stride,
+                     .dC_stride = dC.view().stride};
     b.in.state_in = r.initial ? state_pointers<T>(exec.scratch, tape.value(r.initial)) : nullptr;
-    b.dstate_out = state_pointers<T>(exec.scratch, tape.grad(r.last));
-    b.dstate_in = state_pointers<T>(exec.scratch, dinitial.view());
-    const View vdx = target(dx, in.x), vddt = target(ddt, in.dt), vdB = target(dB, in.B), vdC = target(dC, in.C);
-    b.dx = vdx.as<T>(), b.ddt = vddt.as<T>(), b.dB = vdB.as<T>(), b.dC = vdC.as<T>();
-    b.dx_stride = vdx.stride, b.ddt_stride = vddt.stride, b.dB_stride = vdB.stride, b.dC_stride = vdC.stride;
-    b.dA = target(dA, in.A).template as<T>(), b.dD = target(dD, in.D).template as<T>();
-    b.ddt_bias = target(ddt_bias, in.dt_bias).template as<T>();
-    pick<T>(exec, ssd_ref_f64, ssd_ref_f32, ssd_cpu).backward(b, exec);
+    kernels.backward(b, exec);
   });
 }
 }  // namespace
@@ -88,12 +115,12 @@ void ssd(Exec& exec, const Views& in, const Rows& rows, const SsdOptions& option
   check(in, rows, options);
   require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[ssd] output ", y.shape);
   const ArenaScope scope(exec.scratch);
-  dispatch(in.x.dtype, [&](auto zero) {
+  ssd_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     SsdForward<T> a = arguments<T>(in, rows, options);
     T** pointers = state_pointers<T>(exec.scratch, states, rows);
     a.y = y.as<T>(), a.state_in = pointers, a.state_out = pointers;
-    pick<T>(exec, ssd_ref_f64, ssd_ref_f32, ssd_cpu).forward(a, exec);
+    kernels.forward(a, exec);
   });
 }
 
@@ -107,17 +134,17 @@ SsdOut ssd(Tape& tape, const SsdInputs<Var>& in, Var initial, const Rows& rows, 
   const bool needs_grad = tape.any_needs_grad(in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, initial);
   const SsdOut out{tape.make(views.x.dtype, views.x.shape, needs_grad),
                    tape.make(views.x.dtype, state_shape, needs_grad)};
-  Exec exec = tape.exec();
+  Exec exec = exec_of(tape);
   const ArenaScope scope(exec.scratch);
-  dispatch(views.x.dtype, [&](auto zero) {
+  ssd_kernels(exec, views.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     SsdForward<T> a = arguments<T>(views, rows, options);
     a.y = tape.value(out.y).template as<T>();
     a.state_in = initial ? state_pointers<T>(exec.scratch, tape.value(initial)) : nullptr;
     a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
-    pick<T>(exec, ssd_ref_f64, ssd_ref_f32, ssd_cpu).forward(a, exec);
+    kernels.forward(a, exec);
   });
-  const Recorded recorded{in, initial, out.y, out.last, tape.keep(rows), options};
+  const Recorded recorded{in, initial, out.y, out.last, keep(tape, rows), options};
   tape.record("ssd", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
   return out;
 }
@@ -160,19 +187,24 @@ std::vector<OpCase> ssd_cases() {
     if (r.initial) c.inputs.push_back({"initial", {sequences, r.heads, r.headdim, r.d_state}});
     c.run = [r](Tape& tape, const NamedVars& in) {
       const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
-      const SsdInputs<Var> inputs{in.at("x"), in.at("dt"),   in.at("A"),         in.at("B"),
-                                  in.at("C"), optional("D"), optional("dt_bias")};
+      const SsdInputs<Var> inputs{.x = in.at("x"),
+                                  .dt = in.at("dt"),
+                                  .A = in.at("A"),
+                                  .B = in.at("B"),
+                                  .C = in.at("C"),
+                                  .D = optional("D"),
+                                  .dt_bias = optional("dt_bias")};
       const SsdOut out = ssd(tape, inputs, optional("initial"), {r.offsets, r.start}, r.options);
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
     c.advance = [r](Exec&, const NamedViews& in, const View& y) {
-      const Views views{in.at("x"),
-                        in.at("dt"),
-                        in.at("A"),
-                        in.at("B"),
-                        in.at("C"),
-                        view_or_empty(in, "D"),
-                        view_or_empty(in, "dt_bias")};
+      const Views views{.x = in.at("x"),
+                        .dt = in.at("dt"),
+                        .A = in.at("A"),
+                        .B = in.at("B"),
+                        .C = in.at("C"),
+                        .D = view_or_empty(in, "D"),
+                        .dt_bias = view_or_empty(in, "dt_bias")};
       const CaseStates states(view_or_empty(in, "initial"), y.dtype,
                               {static_cast<int64_t>(r.start.size()), r.heads, r.headdim, r.d_state});
       return [r, views, states, y](Exec& exec) {

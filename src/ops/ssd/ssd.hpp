@@ -2,8 +2,8 @@
 #pragma once
 #include <limits>
 
-#include "core/exec.hpp"
 #include "core/rows.hpp"
+#include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
 #include "statera/tape.hpp"
 
@@ -35,9 +35,9 @@ struct SsdBackward {
   SsdForward<T> in;            // y, state_out unused
   const T* dy;                 // [N, H P], dense
   const T* const* dstate_out;  // [S]; null: zeros
-  T *dx, *ddt, *dB, *dC;       // like the inputs, rows d*_stride apart; overwritten, as all that follow
-  T *dA, *dD, *ddt_bias;       // dD, ddt_bias null where the input is
-  T* const* dstate_in;         // [S]; null: not needed
+  T *dx, *ddt, *dB, *dC;       // like the inputs, rows d*_stride apart; never null
+  T *dA, *dD, *ddt_bias;       // never null where the input is there
+  T* const* dstate_in;         // [S]; may be null
   int64_t dx_stride, ddt_stride, dB_stride, dC_stride;
 };
 
@@ -49,6 +49,8 @@ struct SsdKernels {
 };
 extern const SsdKernels<double> ssd_ref_f64;
 extern const SsdKernels<float> ssd_ref_f32, ssd_cpu;
+inline constexpr Kernels<SsdKernels> ssd_kernels{
+    .op = "ssd", .f64 = &ssd_ref_f64, .f32 = &ssd_ref_f32, .f32_cpu = &ssd_cpu};
 
 template <class V>
 struct SsdInputs {  // of Var or View; D and dt_bias may be empty

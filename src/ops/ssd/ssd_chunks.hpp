@@ -3,24 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "core/rows.hpp"
+#include "kernels/carver.hpp"
+#include "kernels/pieces.hpp"
 
 namespace statera {
-
-// The rows of a slice that lie in one chunk. Chunks are counted from the start of the sequence, not of the slice.
-struct SsdPiece {
-  int64_t row, length;
-};
-inline int64_t ssd_first_piece(const Rows& rows, int64_t s, int64_t chunk) {
-  return std::min(rows.length(s), chunk - rows.start[static_cast<size_t>(s)] % chunk);
-}
-inline int64_t ssd_pieces(const Rows& rows, int64_t s, int64_t chunk) {
-  return rows.length(s) == 0 ? 0 : 1 + (rows.length(s) - ssd_first_piece(rows, s, chunk) + chunk - 1) / chunk;
-}
-inline SsdPiece ssd_piece(const Rows& rows, int64_t s, int64_t chunk, int64_t i) {
-  const int64_t first = ssd_first_piece(rows, s, chunk), begin = i == 0 ? 0 : first + (i - 1) * chunk;
-  return {rows.begin(s) + begin, i == 0 ? first : std::min(chunk, rows.length(s) - begin)};
-}
 
 struct SsdTask {
   // heads [head, head + heads) share a group, of which they are block number `block`
@@ -31,7 +17,6 @@ struct SsdTask {
 // sum.
 struct SsdPlan {
   static constexpr int64_t heads_per_task = 4;  // share C B^T; their states fit into L2
-  static constexpr int64_t pad = 16;            // floats: rows of [.., ld] matrices end on a vector
 
   // chunk: rows of the longest piece; blocks: of heads in a group
   int64_t P, N, chunk, ld, heads, blocks, groups, pieces;
@@ -46,9 +31,9 @@ struct SsdPlan {
         pieces(0) {
     for (int64_t s = 0; s < rows.sequences(); ++s) {
       chunk = std::max(chunk, std::min(rows.length(s), chunk_size));
-      pieces = std::max(pieces, ssd_pieces(rows, s, chunk_size));
+      pieces = std::max(pieces, Pieces(rows, s, chunk_size).count());
     }
-    ld = (chunk + pad - 1) / pad * pad;
+    ld = Carver::padded(chunk);  // rows of [.., ld] matrices end on a vector
   }
   int64_t tasks(const Rows& rows) const { return rows.sequences() * groups * blocks; }
   SsdTask task(int64_t i, int64_t n_heads) const {
@@ -56,21 +41,6 @@ struct SsdPlan {
                   first = block * heads_per_task;
     return {i / blocks / groups, group * in_group + first, std::min(heads_per_task, in_group - first), block};
   }
-};
-
-class SsdCarver {  // hands out parts of one allocation; from null it only counts
- public:
-  explicit SsdCarver(float* base) : base_(base) {}
-  float* take(int64_t count) {
-    float* p = base_ ? base_ + used_ : nullptr;
-    used_ += (count + SsdPlan::pad - 1) / SsdPlan::pad * SsdPlan::pad;
-    return p;
-  }
-  int64_t used() const { return used_; }
-
- private:
-  float* base_;
-  int64_t used_ = 0;
 };
 
 // One head in one piece; a_t = dt_t A. All [ld] but skip [P].
@@ -81,7 +51,7 @@ struct SsdDecay {
   float* weight;               // to_end dt: of a row in the state after the piece
   float* segment;              // room for sums over segments
   float* skip;                 // D of each channel; 0 if there is none
-  SsdDecay(const SsdPlan& plan, SsdCarver& carve)
+  SsdDecay(const SsdPlan& plan, Carver& carve)
       : raw(carve.take(plan.ld)),
         dt(carve.take(plan.ld)),
         slope(carve.take(plan.ld)),
@@ -98,7 +68,7 @@ struct SsdSteps {
   static constexpr int64_t most_rows = 8;  // up to so many the recurrence is cheaper than the chunk
   static constexpr int64_t most = most_rows * SsdPlan::heads_per_task;
   float *raw, *A, *dt, *decay;
-  explicit SsdSteps(SsdCarver& carve)
+  explicit SsdSteps(Carver& carve)
       : raw(carve.take(most)), A(carve.take(most)), dt(carve.take(most)), decay(carve.take(most)) {}
 };
 
@@ -110,7 +80,7 @@ struct SsdForwardScratch {
   float* mix;       // [chunk, ld]: C B^T with decays and dt
   float* weighted;  // x with weights [chunk, P]
   float* states;    // [heads, N, P]
-  SsdForwardScratch(const SsdPlan& plan, SsdCarver& carve)
+  SsdForwardScratch(const SsdPlan& plan, Carver& carve)
       : plan(plan),
         decay(plan, carve),
         steps(carve),
@@ -131,7 +101,7 @@ struct SsdBackwardScratch {
   float *dcb, *dbt, *dct;  // gradients of C B^T [chunk, ld], B^T and C^T [N, ld], summed over the heads of the task
   float *da, *ddt, *by_b, *by_c;  // [ld]
   float *states, *dstates;        // [heads, pieces, N, P] before each piece; [heads, N, P]
-  SsdBackwardScratch(const SsdPlan& plan, SsdCarver& carve)
+  SsdBackwardScratch(const SsdPlan& plan, Carver& carve)
       : plan(plan),
         decay(plan, carve),
         bt(carve.take(plan.N * plan.ld)),
@@ -166,7 +136,7 @@ struct SsdTaskGrads {  // of the task's sequence, all heads; zero at first
 
 template <class Scratch>
 int64_t ssd_scratch_floats(const SsdPlan& plan) {
-  SsdCarver carve(nullptr);
+  Carver carve(nullptr);
   const Scratch scratch(plan, carve);
   return carve.used();
 }

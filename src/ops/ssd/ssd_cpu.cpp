@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "core/fetch.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ops/ssd/ssd_cpu.cpp"
@@ -40,8 +40,8 @@ void Mixing(const SsdForwardScratch& w, int64_t q) {
 }
 
 // y of one head in one piece; moves its state [N, P] on. `fresh`: the state before is zero and not in memory.
-void ForwardChunk(const SsdForward<float>& f, const SsdPiece& piece, int64_t h, const SsdForwardScratch& w,
-                  float* state, bool fresh) {
+void ForwardChunk(const SsdForward<float>& f, const Piece& piece, int64_t h, const SsdForwardScratch& w, float* state,
+                  bool fresh) {
   const int64_t P = f.headdim, N = f.d_state, q = piece.length, y_stride = f.n_heads * P,
                 g = h / (f.n_heads / f.n_groups);
   const float *x = f.x + piece.row * f.x_stride + h * P, *B = f.B + piece.row * f.B_stride + g * N,
@@ -82,7 +82,7 @@ HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, f
 }
 
 // The same by the recurrence, for the few rows of w.steps: head task.head + j; state [P, N].
-void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTask& task, int64_t j,
+void ForwardSteps(const SsdForward<float>& f, const Piece& piece, const SsdTask& task, int64_t j,
                   const SsdForwardScratch& w, float* state) {
   const int64_t P = f.headdim, N = f.d_state, h = task.head + j, g = h / (f.n_heads / f.n_groups);
   const float* skip = w.decay.skip;
@@ -103,7 +103,7 @@ void ForwardSteps(const SsdForward<float>& f, const SsdPiece& piece, const SsdTa
 }
 
 void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask& task, float* scratch) {
-  SsdCarver carve(scratch);
+  Carver carve(scratch);
   const SsdForwardScratch w(plan, carve);
   const int64_t P = f.headdim, N = f.d_state, size = P * N, s = task.sequence, g = task.head / (f.n_heads / f.n_groups);
   float* natural = f.state_out[s] + task.head * size;  // [heads, P, N]; w.states: [heads, N, P]
@@ -122,8 +122,9 @@ void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask&
     }
     transposed = to_transposed;
   };
-  for (int64_t i = 0; i < ssd_pieces(f.rows, s, f.chunk_size); ++i) {
-    const SsdPiece piece = ssd_piece(f.rows, s, f.chunk_size, i);
+  const Pieces pieces(f.rows, s, f.chunk_size);
+  for (int64_t i = 0; i < pieces.count(); ++i) {
+    const Piece piece = pieces[i];
     const bool steps = piece.length <= SsdSteps::most_rows;
     if (!fresh) move_states(!steps);
     transposed = !steps;
@@ -213,8 +214,8 @@ struct HeadSums {         // gradients of a head, summed over the sequence
 };
 
 // From the gradients by a and by dt to those of dt's input, A and dt_bias. `through`: of the decay of the whole piece.
-void DtGradient(const SsdBackward<float>& b, const SsdPiece& piece, int64_t h, const SsdBackwardScratch& w,
-                float through, const HeadSums& sums) {
+void DtGradient(const SsdBackward<float>& b, const Piece& piece, int64_t h, const SsdBackwardScratch& w, float through,
+                const HeadSums& sums) {
   double before = through, behind = 0;
   // row u reaches the state behind the piece through the decays after its own
   for (int64_t k = 0; k < piece.length; ++k) {
@@ -231,8 +232,8 @@ void DtGradient(const SsdBackward<float>& b, const SsdPiece& piece, int64_t h, c
   }
 }
 
-void SkipGradient(const float* x, int64_t x_stride, const float* dy, int64_t dy_stride, const SsdPiece& piece,
-                  int64_t P, bool per_channel, float* dD) {
+void SkipGradient(const float* x, int64_t x_stride, const float* dy, int64_t dy_stride, const Piece& piece, int64_t P,
+                  bool per_channel, float* dD) {
   V total = hn::Zero(D());
   for (int64_t t = 0; t < piece.length; ++t)
     ForLanes(P, [&](int64_t p, auto io) HWY_ATTR {
@@ -250,7 +251,7 @@ void SkipGradient(const float* x, int64_t x_stride, const float* dy, int64_t dy_
 struct BackwardHead {
   const SsdBackward<float>& b;
   const SsdBackwardScratch& w;
-  SsdPiece piece;
+  Piece piece;
   int64_t h;
   const float* state;
   float* dstate;
@@ -307,7 +308,7 @@ void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
 }
 
 // The rows of dB and dC of one piece: what came through the states, and what came through C B^T.
-void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const SsdPiece& piece, int64_t g,
+void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const Piece& piece, int64_t g,
                 const SsdGroupGrads& out) {
   const SsdForward<float>& f = b.in;
   const int64_t N = f.d_state, q = piece.length, ld = w.plan.ld;
@@ -326,12 +327,12 @@ void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const 
 // The states [N, P] of a head before each of its pieces, as the forward pass had them but for the rounding of short
 // pieces.
 void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_t s, int64_t h, float* states) {
-  const int64_t P = f.headdim, N = f.d_state, size = P * N, pieces = ssd_pieces(f.rows, s, f.chunk_size),
-                g = h / (f.n_heads / f.n_groups);
+  const int64_t P = f.headdim, N = f.d_state, size = P * N, g = h / (f.n_heads / f.n_groups);
+  const Pieces pieces(f.rows, s, f.chunk_size);
   const float* initial = initial_state(f.state_in, f.rows, s);
   if (initial) Transpose(initial + h * size, N, P, N, states, P);
-  for (int64_t i = 0; i + 1 < pieces; ++i) {
-    const SsdPiece piece = ssd_piece(f.rows, s, f.chunk_size, i);
+  for (int64_t i = 0; i + 1 < pieces.count(); ++i) {
+    const Piece piece = pieces[i];
     FindDecay(f, piece, h, w.decay);
     WeighRows(w.decay.weight, f.x + piece.row * f.x_stride + h * P, f.x_stride, piece.length, P, w.weighted);
     const float* from = !initial && i == 0 ? nullptr : states + i * size;
@@ -344,18 +345,18 @@ void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_
 void BackwardTask(const SsdBackward<float>& b, const SsdPlan& plan, const SsdTask& task, float* scratch,
                   const SsdTaskGrads& out) {
   const SsdForward<float>& f = b.in;
-  SsdCarver carve(scratch);
+  Carver carve(scratch);
   const SsdBackwardScratch w(plan, carve);
   const int64_t P = f.headdim, N = f.d_state, size = P * N, s = task.sequence, g = task.head / (f.n_heads / f.n_groups);
-  const int64_t pieces = ssd_pieces(f.rows, s, f.chunk_size);
+  const Pieces pieces(f.rows, s, f.chunk_size);
   const bool zero = !initial_state(f.state_in, f.rows, s);
   bool last = !b.dstate_out;
   for (int64_t j = 0; j < task.heads; ++j) {
     StatesAgain(f, w, s, task.head + j, w.states + j * plan.pieces * size);
     if (!last) Transpose(b.dstate_out[s] + (task.head + j) * size, N, P, N, w.dstates + j * size, P);
   }
-  for (int64_t i = pieces; i-- > 0; last = false) {
-    const SsdPiece piece = ssd_piece(f.rows, s, f.chunk_size, i);
+  for (int64_t i = pieces.count(); i-- > 0; last = false) {
+    const Piece piece = pieces[i];
     const float *B = f.B + piece.row * f.B_stride + g * N, *C = f.C + piece.row * f.C_stride + g * N;
     Transpose(B, f.B_stride, piece.length, N, w.bt, plan.ld);
     Transpose(C, f.C_stride, piece.length, N, w.ct, plan.ld);

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "ops/ssd/ssd.hpp"
-#include "ops/states.hpp"
+#include "kernels/states.hpp"
 
 namespace statera {
 

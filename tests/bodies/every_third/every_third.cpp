@@ -1,6 +1,7 @@
 // An inner stack that reads every third position of each sequence (2, 5, 8, ...) and counts those by a clock of its
 // own. Its rows are the inner stack's result there and zeros elsewhere. {"type", "mixers", "layers"}, as in a model's
 // config
+#include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "io/json.hpp"
@@ -58,7 +59,7 @@ class EveryThird : public Mixer {
   }
   Var forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) const override {
     const View in = pass.tape.value(x);
-    const Thirds thirds(rows, pass.tape.memory());
+    const Thirds thirds(rows, memory_of(pass.tape));
     const size_t sequences = rows.start.size();
     for (size_t s = 0; s < sequences && !pass.started.empty();
          ++s)  // where it may be known from the outer position, what was carried agrees

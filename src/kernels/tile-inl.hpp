@@ -5,12 +5,12 @@
 // An element of A and B is a float, or in its place a pair of bf16: of k = 2 p and 2 p + 1, the first one in the lower
 // half (bf16.hpp); a link of the chain below is then two products. Each element of C is one chain of fused
 // multiply-adds over ascending k, so its bits depend neither on m and n nor on where the caller cuts rows, columns or
-// (with `accumulate`) k. matmul, attention and ssd call it on blocks that stay in L1 or L2.
-#if defined(STATERA_MATMUL_TILE_INL) == defined(HWY_TARGET_TOGGLE)
-#ifdef STATERA_MATMUL_TILE_INL
-#undef STATERA_MATMUL_TILE_INL
+// (with `accumulate`) k. Operations call it on blocks that stay in L1 or L2.
+#if defined(STATERA_TILE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef STATERA_TILE_INL
+#undef STATERA_TILE_INL
 #else
-#define STATERA_MATMUL_TILE_INL
+#define STATERA_TILE_INL
 #endif
 
 #include <algorithm>
@@ -29,7 +29,7 @@ inline constexpr int64_t tile_lanes = static_cast<int64_t>(hn::MaxLanes(TileTag(
 // Accumulators: 24 of 32 registers (AVX-512, NEON), 12 of 16 (AVX2), 4 where vectors are emulated.
 inline constexpr int tile_rows = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 8 : HWY_TARGET == HWY_AVX2 ? 6 : 2;
 inline constexpr int tile_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 2;
-// A few rows wait for B: they read whole lines of it, in their order (a step of attention: 5 to 12 %).
+// A few rows wait for B: they read whole lines of it, in their order (5 to 12 % of a step over keys and values).
 inline constexpr int few_rows = tile_rows == 8 ? 4 : tile_rows == 6 ? 2 : 0, few_vectors = 4;  // as the registers allow
 
 inline constexpr int64_t line = 16;  // floats of a line of the cache

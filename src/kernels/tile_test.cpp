@@ -11,9 +11,9 @@
 #include "statera/device.hpp"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "ops/matmul/tile_test.cpp"
+#define HWY_TARGET_INCLUDE "kernels/tile_test.cpp"
 #include "core/simd.hpp"
-#include "ops/matmul/tile-inl.hpp"
+#include "kernels/tile-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {

@@ -1,0 +1,135 @@
+#include "kernels/view_kernels.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.hpp"
+#include "kernels/kernels.hpp"
+
+namespace statera {
+
+namespace {
+constexpr int64_t elements_per_task = 16384;
+
+// One loop is reference and fast path at once: these only move memory.
+template <class T>
+struct ViewKernels {
+  void (*add_to)(const View& from, const View& to, Exec&) noexcept;
+  void (*add_to_rows)(const View& from, std::span<const int32_t> rows, const View& to, Exec&) noexcept;
+  double (*sum_of)(const View&) noexcept;
+  double (*first_non_finite)(const View&) noexcept;
+  double (*number_in)(const View&) noexcept;
+  void (*set_number)(const View&, double) noexcept;
+  void (*set_each)(const View&, FunctionRef<float(int64_t)>);  // throws what the function throws
+};
+
+template <class T>
+T* row_of(const View& v, int64_t row) noexcept {
+  return static_cast<T*>(v.data) + row * v.stride;
+}
+
+template <class T>
+void add_rows(const View& from, const View& to, Exec& exec) noexcept {
+  const int64_t rows = to.rows(), cols = to.cols(),
+                block = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
+  exec.pool.run((rows + block - 1) / block, [&](int64_t task, int) {
+    for (int64_t row = task * block; row < std::min(rows, (task + 1) * block); ++row) {
+      const T* in = row_of<T>(from, row);
+      T* out = row_of<T>(to, row);
+      for (int64_t col = 0; col < cols; ++col) out[col] += in[col];
+    }
+  });
+}
+
+template <class T>
+void add_named_rows(const View& from, std::span<const int32_t> rows, const View& to, Exec& exec) noexcept {
+  const int64_t count = from.rows(), cols = to.cols(),
+                block = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
+  exec.pool.run((count + block - 1) / block, [&](int64_t task, int) {
+    for (int64_t i = task * block; i < std::min(count, (task + 1) * block); ++i) {
+      const T* in = row_of<T>(from, i);
+      T* out = row_of<T>(to, rows[static_cast<size_t>(i)]);
+      for (int64_t col = 0; col < cols; ++col) out[col] += in[col];
+    }
+  });
+}
+
+template <class T>
+double sum_rows(const View& v) noexcept {
+  double sum = 0;
+  for (int64_t row = 0; row < v.rows(); ++row)
+    for (int64_t col = 0; col < v.cols(); ++col) sum += static_cast<double>(row_of<T>(v, row)[col]);
+  return sum;
+}
+
+template <class T>
+double find_non_finite(const View& v) noexcept {
+  for (int64_t row = 0; row < v.rows(); ++row)
+    for (int64_t col = 0; col < v.cols(); ++col)
+      if (!std::isfinite(row_of<T>(v, row)[col])) return static_cast<double>(row_of<T>(v, row)[col]);
+  return 0;
+}
+
+template <class T>
+double read_number(const View& v) noexcept {
+  return static_cast<double>(*row_of<T>(v, 0));
+}
+
+template <class T>
+void write_number(const View& v, double number) noexcept {
+  *row_of<T>(v, 0) = static_cast<T>(number);
+}
+
+template <class T>
+void write_each(const View& v, FunctionRef<float(int64_t)> value) {
+  for (int64_t i = 0; i < v.elements(); ++i) row_of<T>(v, 0)[i] = static_cast<T>(value(i));
+}
+
+template <class T>
+constexpr ViewKernels<T> loops{add_rows<T>,    add_named_rows<T>, sum_rows<T>,  find_non_finite<T>,
+                               read_number<T>, write_number<T>,   write_each<T>};
+constexpr Kernels<ViewKernels> view_kernels{
+    .op = "view", .f64 = &loops<double>, .f32 = &loops<float>, .f32_cpu = &loops<float>};
+
+template <class F>
+decltype(auto) with_loops(const View& v, F&& f) {
+  return view_kernels(KernelChoice::fast, v.dtype, [&](auto, const auto& kernels) { return f(kernels); });
+}
+}  // namespace
+
+void add_to(Exec& exec, const View& from, const View& to) {
+  require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::shape, "[add_to] ", from.shape, " to ",
+          to.shape);
+  view_kernels(exec, to.dtype, [&](auto, const auto& kernels) { kernels.add_to(from, to, exec); });
+}
+
+void add_to_rows(Exec& exec, const View& from, std::span<const int32_t> rows, const View& to) {
+  require(from.shape == Shape({static_cast<int64_t>(rows.size()), to.cols()}) && from.dtype == to.dtype,
+          ErrorCode::shape, "[add_to_rows] ", from.shape, " to ", rows.size(), " rows of ", to.shape);
+  view_kernels(exec, to.dtype, [&](auto, const auto& kernels) { kernels.add_to_rows(from, rows, to, exec); });
+}
+
+double sum_of(const View& v) {
+  return with_loops(v, [&](const auto& kernels) { return kernels.sum_of(v); });
+}
+
+double first_non_finite(const View& v) {
+  return with_loops(v, [&](const auto& kernels) { return kernels.first_non_finite(v); });
+}
+
+double number_in(const View& v) {
+  require(v.elements() == 1, ErrorCode::shape, "[view] one number of ", v.shape);
+  return with_loops(v, [&](const auto& kernels) { return kernels.number_in(v); });
+}
+
+void set_number(const View& v, double number) {
+  require(v.elements() == 1, ErrorCode::shape, "[view] one number into ", v.shape);
+  with_loops(v, [&](const auto& kernels) { kernels.set_number(v, number); });
+}
+
+void set_each(const View& v, FunctionRef<float(int64_t)> value) {
+  require(v.dense(), ErrorCode::shape, "[view] set_each needs a dense View, got ", v.shape);
+  with_loops(v, [&](const auto& kernels) { kernels.set_each(v, value); });
+}
+
+}  // namespace statera
