@@ -22,7 +22,7 @@ FOLDERS = {"ops", "mixers"}  # rooms made of folders that do not know each other
 SIMD_HOME = re.compile(r"(_cpu\.cpp|-inl\.hpp|_test\.cpp)$|^src/core/(simd\.hpp|isa\.cpp|thread_pool\.cpp)$")  # thread_pool: flush-to-zero
 SIMD_HEADER = re.compile(r"^(hwy/|arm_neon|\w*mmintrin|immintrin)")
 NAMELESS = {"core", "kernels", "autograd", "nn", "models", "train", "infer"}  # rooms that must not name a mixer
-TEST_ENDS = ("_test.cpp", "_fuzz.cpp", "_fuzz.hpp")
+TEST_ENDS = ("_test.cpp", "_fuzz.cpp", "_fuzz.hpp", "_golden.cpp")
 MAX_LINES = 600
 # printf's and strtod's numbers have the point of the host program's locale: src/text/number.hpp writes and reads them instead.
 LOCALE_NUMBER = re.compile(r'"[^"\n]*%[-+#0-9.*]*[aefgAEFG][^"\n]*"|\b(?:strto(?:d|f|ld)|sto(?:d|f|ld)|atof|setprecision)\b(?=\()')

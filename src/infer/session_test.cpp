@@ -20,6 +20,7 @@
 #include "statera/error.hpp"
 #include "statera/sampler.hpp"
 #include "support/file_tensors.hpp"
+#include "support/paths.hpp"
 
 namespace statera {
 namespace {
@@ -392,7 +393,7 @@ TEST_F(SnapshotFile, OnesOfAnOlderVersionGoOn) {
   const std::pair<const char*, std::string> inputs[] = {
       {"new", ""}, {"short", "abc"}, {"window", std::string(200, 'y')}};
   for (const auto& [name, read] : inputs) {
-    const std::string file = std::string(STATERA_SOURCE_DIR "/tests/fuzz/snapshot/") + name + ".snapshot";
+    const std::string file = test::source_path("tests/fuzz/snapshot/") + name + ".snapshot";
     const std::string bytes = bytes_of(file);
     ASSERT_NE(bytes.find(any_model), std::string::npos) << file;
     EXPECT_EQ(error_of(with_fingerprint(bytes, model)), "") << file;
@@ -467,7 +468,7 @@ TEST_P(Sessions, SlicesChangeNoBit) {
 // A folder that was written before there were blocks, format_version 1: it reads a text as it did then (the cost is
 // that program's).
 TEST(Models, AFolderOfAnEarlierVersionLoads) {
-  const Model model = Model::load(STATERA_SOURCE_DIR "/tests/old/model", Device::cpu({.threads = 1}));
+  const Model model = Model::load(test::source_path("tests/old/model"), Device::cpu({.threads = 1}));
   EXPECT_EQ(model.config().format_version, 1);
   uint32_t x = 1;
   std::string lines;

@@ -13,6 +13,7 @@
 #include "io/atomic_file.hpp"
 #include "statera/error.hpp"
 #include "support/file_tensors.hpp"
+#include "support/paths.hpp"
 
 namespace statera {
 namespace {
@@ -108,7 +109,7 @@ double expected_element(DType dtype, int64_t i) {  // see tests/golden/io/make.p
 
 TEST_F(Safetensors, AgreesWithTheReferenceImplementation) {
   for (const char* name : {"types", "shapes", "nothing"}) {
-    const std::string golden = std::string(STATERA_SOURCE_DIR "/tests/golden/io/") + name + ".safetensors";
+    const std::string golden = test::source_path("tests/golden/io/") + name + ".safetensors";
     const SafetensorsFile file = SafetensorsFile::open(golden);
     const test::FileTensors tensors(file);
     for (const NamedView& tensor : tensors.views)
@@ -119,12 +120,12 @@ TEST_F(Safetensors, AgreesWithTheReferenceImplementation) {
     write_safetensors(path(), shuffled, file.metadata());
     EXPECT_EQ(read_bytes(path()), read_bytes(golden)) << name;
   }
-  const SafetensorsFile types = SafetensorsFile::open(STATERA_SOURCE_DIR "/tests/golden/io/types.safetensors");
+  const SafetensorsFile types = SafetensorsFile::open(test::source_path("tests/golden/io/types.safetensors"));
   EXPECT_EQ(types.tensors().size(), 20u);
   EXPECT_EQ(types.metadata().at("format"), "pt");
   EXPECT_EQ(types.at("bool.odd").shape, Shape({3, 1, 5}));
   EXPECT_EQ(types.at("bfloat16.one").dtype, DType::bf16);
-  const SafetensorsFile shapes = SafetensorsFile::open(STATERA_SOURCE_DIR "/tests/golden/io/shapes.safetensors");
+  const SafetensorsFile shapes = SafetensorsFile::open(test::source_path("tests/golden/io/shapes.safetensors"));
   EXPECT_EQ(shapes.at("scalar").shape, Shape());
   EXPECT_EQ(shapes.at("nothing").shape, Shape({4, 0, 3}));
   EXPECT_EQ(shapes.at("a name with \"quotes\", a \\ and \xC3\xA4").shape.elements(), 9);
@@ -332,7 +333,7 @@ TEST_F(Safetensors, WriterRefusesBadNames) {
 }
 
 TEST_F(Safetensors, TruncatedFilesAreRefused) {
-  const std::string whole = read_bytes(STATERA_SOURCE_DIR "/tests/golden/io/types.safetensors");
+  const std::string whole = read_bytes(test::source_path("tests/golden/io/types.safetensors"));
   for (size_t size = 0; size < whole.size(); size += 7) error_of(put(whole.substr(0, size)));
 }
 

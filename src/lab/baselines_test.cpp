@@ -11,6 +11,7 @@
 #include "lab/ngram.hpp"
 #include "lab/ppmd/cost.hpp"
 #include "lab/xz.hpp"
+#include "support/paths.hpp"
 
 namespace statera {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 ByteSource from(std::vector<std::string> documents) { return ByteSource::from_memory(documents); }
 
 TEST(Baselines, TinyShakespeare) {
-  const ByteSource text(std::string(STATERA_SOURCE_DIR "/data/tinyshakespeare.txt.xz"));
+  const ByteSource text(test::source_path("data/tinyshakespeare.txt.xz"));
   ASSERT_EQ(text.bytes(), 1115394);
   const auto [train, held_out] = text.split(0.1);
   EXPECT_EQ(train.bytes(), 1003854);
@@ -99,7 +100,7 @@ TEST(Baselines, EndWhenTheyAreToldTo) {
 }
 
 TEST(PpmdCost, IsTheDifferenceAndTheBestOrder) {
-  const ByteSource text(std::string(STATERA_SOURCE_DIR "/data/tinyshakespeare.txt.xz"));
+  const ByteSource text(test::source_path("data/tinyshakespeare.txt.xz"));
   const auto [train, held_out] = text.part(0, 50'000).split(0.1);
   const PpmdCost best = ppmd_cost(train, held_out);
   double least = 1e9;
@@ -119,7 +120,7 @@ TEST(PpmdCost, IsTheDifferenceAndTheBestOrder) {
 }
 
 TEST(PpmdCost, LearnsFromAsMuchAsItsMemoryHolds) {
-  const ByteSource text(std::string(STATERA_SOURCE_DIR "/data/tinyshakespeare.txt.xz"));
+  const ByteSource text(test::source_path("data/tinyshakespeare.txt.xz"));
   const auto [train, held_out] = text.split(0.01);
   const PpmdCost cost = ppmd_cost(train, held_out, {.orders = {6}, .memory = int64_t{2} << 20});
   EXPECT_LT(cost.train_bytes, train.bytes() / 2);

@@ -16,6 +16,7 @@
 #include "io/safetensors.hpp"
 #include "statera/error.hpp"
 #include "support/file_tensors.hpp"
+#include "support/paths.hpp"
 #include "train/checkpoint_fuzz.hpp"
 
 namespace statera {
@@ -197,7 +198,7 @@ TEST_F(Checkpoint, TensorsThatNoRunHasAreRefused) {
 TEST_F(Checkpoint, TheFuzzersFirstInputsAreGood) {
   for (const int64_t steps : {1, 2}) {
     const std::string file =
-        std::string(STATERA_SOURCE_DIR "/tests/fuzz/checkpoint/behind-") + std::to_string(steps) + ".safetensors";
+        test::source_path("tests/fuzz/checkpoint/behind-") + std::to_string(steps) + ".safetensors";
     if (std::getenv("STATERA_WRITE_CORPUS")) {
       stop_behind(steps);
       rewrite([](Metadata& metadata, std::vector<NamedView>& views) { into_older("1", metadata, views); }, false);

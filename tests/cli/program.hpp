@@ -1,4 +1,4 @@
-// Runs the program `statera` (STATERA_PROGRAM) in a folder of its own, through the shell.
+// Runs the program `statera` (program_path()) in a folder of its own, through the shell.
 #pragma once
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -10,6 +10,8 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include "support/paths.hpp"
 
 namespace statera {
 
@@ -38,7 +40,7 @@ class Program : public ::testing::Test {
   // KILL 1").
   Ran run(const std::string& arguments, const std::string& before = "") const {
     const std::string command =
-        "cd " + folder_ + " && " + before + " " STATERA_PROGRAM " " + arguments + " >out.txt 2>err.txt";
+        "cd " + folder_ + " && " + before + " " + test::program_path() + " " + arguments + " >out.txt 2>err.txt";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read("out.txt"), read("err.txt")};
   }
@@ -46,7 +48,7 @@ class Program : public ::testing::Test {
   pid_t start(const std::string& arguments, const std::string& file, const std::string& out = "out.txt",
               const std::string& err = "err.txt") const {
     const std::string command =
-        "cd " + folder_ + " && exec " STATERA_PROGRAM " " + arguments + " >" + out + " 2>" + err;
+        "cd " + folder_ + " && exec " + test::program_path() + " " + arguments + " >" + out + " 2>" + err;
     const pid_t child = fork();
     if (child == 0) {
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);

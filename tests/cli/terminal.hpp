@@ -89,7 +89,8 @@ class TerminalProgram : public Program {
     int terminal = -1;
     const pid_t child = forkpty(&terminal, nullptr, nullptr, &size);
     if (child == 0) {
-      execl("/bin/sh", "sh", "-c", ("cd " + path(".") + " && exec " STATERA_PROGRAM " " + arguments).c_str(), nullptr);
+      execl("/bin/sh", "sh", "-c", ("cd " + path(".") + " && exec " + test::program_path() + " " + arguments).c_str(),
+            nullptr);
       _exit(127);
     }
     std::string out;

@@ -11,6 +11,7 @@
 #include "io/json.hpp"
 #include "models/language_model.hpp"
 #include "support/op_run.hpp"
+#include "support/paths.hpp"
 
 namespace statera::test {
 
@@ -21,8 +22,8 @@ struct MixerCase {
 
 inline std::vector<MixerCase> mixer_cases() {
   std::vector<MixerCase> cases;
-  for (const char* room : {STATERA_SOURCE_DIR "/src/mixers", STATERA_SOURCE_DIR "/tests/bodies"})
-    for (const auto& folder : std::filesystem::directory_iterator(room)) {
+  for (const char* room : {"src/mixers", "tests/bodies"})
+    for (const auto& folder : std::filesystem::directory_iterator(source_path(room))) {
       const std::string path = folder.path().string() + "/cases.json";
       if (!std::filesystem::exists(path)) continue;
       std::ifstream file(path);

@@ -38,18 +38,15 @@ bool compare(const GoldenCase& c, const char* prefix, const NamedDoubles& expect
 }
 
 bool run_file(const GoldenFile& file) {
-  for (const auto* table : {&golden_ops, &golden_layers})
-    for (const GoldenAdapter& adapter : *table) {
-      if (adapter.kind != file.kind()) continue;
-      const GoldenCase c = adapter.make(file);
-      const Device reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
-      const OpResult exact = c.run(DType::f64, reference), plain = c.run(DType::f32, reference),
-                     quick = c.run(DType::f32, Device::cpu());
-      const bool outputs = compare(c, "", c.expected.outputs, exact.outputs, plain.outputs, quick.outputs);
-      const bool grads = compare(c, "d ", c.expected.grads, exact.grads, plain.grads, quick.grads);
-      return outputs && grads;
-    }
-  throw Error(ErrorCode::unsupported, file.kind());
+  const GoldenAdapter make = find_golden(file.kind());
+  if (!make) throw Error(ErrorCode::unsupported, file.kind());
+  const GoldenCase c = make(file);
+  const Device reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
+  const OpResult exact = c.run(DType::f64, reference), plain = c.run(DType::f32, reference),
+                 quick = c.run(DType::f32, Device::cpu());
+  const bool outputs = compare(c, "", c.expected.outputs, exact.outputs, plain.outputs, quick.outputs);
+  const bool grads = compare(c, "d ", c.expected.grads, exact.grads, plain.grads, quick.grads);
+  return outputs && grads;
 }
 
 int run_files(int count, char** paths) {

@@ -1,8 +1,28 @@
 #include "golden/golden_case.hpp"
 
+#include <limits>
+#include <map>
+
 #include "core/check.hpp"
 
 namespace statera::test {
+
+namespace {
+std::map<std::string, GoldenAdapter>& adapters() {
+  static std::map<std::string, GoldenAdapter> all;
+  return all;
+}
+}  // namespace
+
+bool add_golden(const std::string& kind, GoldenAdapter make) {
+  require(adapters().emplace(kind, make).second, ErrorCode::config, "two adapters of golden files of ", kind);
+  return true;
+}
+
+GoldenAdapter find_golden(const std::string& kind) {
+  const auto found = adapters().find(kind);
+  return found == adapters().end() ? nullptr : found->second;
+}
 
 GoldenFile::GoldenFile(const std::string& path) : file_(SafetensorsFile::open(path)) {
   const auto& metadata = file_.metadata();
@@ -66,6 +86,29 @@ GoldenRows::GoldenRows(const GoldenFile& file, int64_t batch, int64_t length, in
     for (int64_t b = 0; b <= batch; ++b) offsets.push_back(static_cast<int32_t>(b * length));
   }
   start.assign(offsets.size() - 1, first);
+}
+
+Var find(const NamedVars& vars, const std::string& name) {
+  const auto it = vars.find(name);
+  return it == vars.end() ? Var() : it->second;
+}
+
+std::vector<double> state_rows(const GoldenTensor& t) {
+  return rows_from_channels(t.values, t.dim(0), t.dim(1), t.dim(2));
+}
+
+OpCaseBuilder::Layout rows_of(const GoldenTensor& like) {
+  return [batch = like.dim(0), channels = like.dim(1), length = like.dim(2)](const GoldenTensor& t) {
+    return rows_from_channels(t.values, batch, channels, length);
+  };
+}
+
+OpCaseBuilder::Layout grouped_rows(int64_t batch, int64_t width, int64_t length) {
+  return [=](const GoldenTensor& t) { return rows_from_channels(t.values, batch, width, length); };
+}
+
+double limit(const nlohmann::json& value) {
+  return value.is_string() || value.is_object() ? std::numeric_limits<double>::infinity() : value.get<double>();
 }
 
 }  // namespace statera::test

@@ -42,14 +42,14 @@ struct GoldenCase {
   std::string kernel;  // what the fast path is called
 };
 
-struct GoldenAdapter {
-  std::string_view kind;
-  GoldenCase (*make)(const GoldenFile&);
-};
-extern const std::vector<GoldenAdapter> golden_ops, golden_layers;
+// Each kind of file has an adapter, in x_golden.cpp beside what it runs, which adds itself before main.
+using GoldenAdapter = GoldenCase (*)(const GoldenFile&);
+bool add_golden(const std::string& kind, GoldenAdapter make);  // true
+GoldenAdapter find_golden(const std::string& kind);            // null if nobody added it
 
 // [B, C, T] <-> [B T, C]
 std::vector<double> rows_from_channels(const std::vector<double>& v, int64_t batch, int64_t channels, int64_t length);
+
 // Gives `input` of the case to the engine, or leaves it out if the file has none.
 struct OpCaseBuilder {
   const GoldenFile& file;
@@ -72,5 +72,13 @@ struct GoldenRows {
   Rows rows() const { return {offsets, start}; }
   int64_t sequences() const { return static_cast<int64_t>(start.size()); }
 };
+constexpr int64_t later = 64;  // the place of a first row that goes on from a state: anything but 0
+
+Var find(const NamedVars& vars, const std::string& name);  // Var{} if there is none
+double limit(const nlohmann::json& value);                 // infinity where it is no number
+OpCaseBuilder::Layout rows_of(const GoldenTensor& like);   // [B, C, T] -> [B T, C]
+std::vector<double> state_rows(const GoldenTensor& t);     // [B, C, W] -> [B, W, C]
+// B or C [B, N, L] or grouped [B, G, N, L] -> [B L, G N]
+OpCaseBuilder::Layout grouped_rows(int64_t batch, int64_t width, int64_t length);
 
 }  // namespace statera::test

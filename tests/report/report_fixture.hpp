@@ -4,10 +4,12 @@
 #include <iterator>
 #include <string>
 
+#include "support/paths.hpp"
+
 namespace statera {
 
 inline std::string fixture_text() {
-  std::ifstream file(STATERA_SOURCE_DIR "/tests/report/fixture.json", std::ios::binary);
+  std::ifstream file(test::source_path("tests/report/fixture.json"), std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 

@@ -10,11 +10,12 @@
 
 #include "statera/data.hpp"
 #include "statera/error.hpp"
+#include "support/paths.hpp"
 
 namespace statera {
 namespace {
 
-ByteSource tiny_shakespeare() { return ByteSource(std::string(STATERA_SOURCE_DIR "/data/tinyshakespeare.txt.xz")); }
+ByteSource tiny_shakespeare() { return ByteSource(test::source_path("data/tinyshakespeare.txt.xz")); }
 
 double bytes_of(Ppmd& model, std::span<const uint8_t> text) {
   double nats = 0;

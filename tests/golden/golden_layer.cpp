@@ -1,22 +1,9 @@
-// Adapters of whole layers: a mixer of the registry with the reference's weights; forward, gradients, states, and row
-// by row.
-#include "conformance/mixer_run.hpp"
+#include "golden/golden_layer.hpp"
+
 #include "core/check.hpp"
-#include "golden/golden_case.hpp"
 
 namespace statera::test {
 namespace {
-
-using nlohmann::json;
-
-// How a reference module maps to a mixer: its config block, its states in the reference's layout, and where its weights
-// (and, with the prefix "grad.", their gradients) stand.
-struct LayerMap {
-  json block;
-  std::function<void(const State&, int64_t length, OpResult&, int64_t sequence)> read_states;
-  // empty: by the parameter's name
-  std::function<std::vector<double>(const GoldenFile&, const Parameter&, const std::string& prefix)> values;
-};
 
 std::string theirs(const Parameter& p) { return "weight." + p.name.substr(std::string("layers.1.mixer.").size()); }
 
@@ -78,6 +65,8 @@ std::vector<double> summed(const std::vector<double>& all, const Parameter& p, c
   shared.insert(shared.end(), all.data() + from, all.data() + all.size());
   return shared;
 }
+
+}  // namespace
 
 GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::string& kernel) {
   const GoldenTensor x = file.tensor("in.x");
@@ -143,7 +132,6 @@ GoldenCase layer_case(const GoldenFile& file, const LayerMap& map, const std::st
   return c;
 }
 
-// conv_state [W-1, C] -> [C, W-1]; the rest as it stands
 void read_ssm_states(const State& state, int64_t, OpResult& result, int64_t) {
   for (size_t i = 0; i < state.layout().slots.size(); ++i) {
     const std::string& name = state.layout().slots[i].name;
@@ -155,115 +143,9 @@ void read_ssm_states(const State& state, int64_t, OpResult& result, int64_t) {
   }
 }
 
-// Blocks [H, D, 64] of k and [H, 64, D] of v -> [H, T, D]
-void read_keys_and_values(const State& state, int64_t length, OpResult& result, int64_t) {
-  for (size_t i = 0; i < 2; ++i) {
-    const bool keys = state.layout().slots[i].name == "k";
-    const Shape& shape = state.layout().slots[i].shape;
-    const int64_t heads = shape[0], headdim = shape[keys ? 1 : 2], positions = State::block_positions;
-    std::vector<double>& all = result.outputs[keys ? "keys" : "values"];
-    for (int64_t h = 0; h < heads; ++h)
-      for (int64_t t = 0; t < length; ++t)
-        for (int64_t d = 0; d < headdim; ++d) {
-          const void* block = state.blocks(i)[t / positions - state.first_block(i)];
-          const int64_t at =
-              keys ? (h * headdim + d) * positions + t % positions : (h * positions + t % positions) * headdim + d;
-          all.push_back(state.dtype() == DType::f64 ? static_cast<const double*>(block)[at]
-                                                    : static_cast<double>(static_cast<const float*>(block)[at]));
-        }
-  }
-}
-
-void require_silu(const json& config) {
+void require_silu(const nlohmann::json& config) {
   const std::string act = config.value("hidden_act", "silu");
   if (act != "silu" && act != "swish") fail(ErrorCode::unsupported, "hidden_act ", act);
 }
-
-GoldenCase mamba_case(const GoldenFile& file) {
-  const json& c = file.config();
-  require_silu(c);
-  const json block = {{"type", "mamba1"},
-                      {"d_state", c.at("state_size")},
-                      {"d_conv", c.at("conv_kernel")},
-                      {"expand", c.at("expand")},
-                      {"dt_rank", c.at("time_step_rank")},
-                      {"conv_bias", c.value("use_conv_bias", true)},
-                      {"bias", c.value("use_bias", false)}};
-  return layer_case(file, {block, read_ssm_states, {}}, "mamba1");
-}
-
-json limit(const json& value) { return value.is_number() ? value : json("inf"); }
-
-GoldenCase mamba2_case(const GoldenFile& file) {
-  const json& c = file.config();
-  require_silu(c);
-  const json block = {{"type", "mamba2"},
-                      {"d_state", c.at("state_size")},
-                      {"d_conv", c.at("conv_kernel")},
-                      {"expand", c.at("expand")},
-                      {"headdim", c.at("head_dim")},
-                      {"n_groups", c.at("n_groups")},
-                      {"chunk_size", c.at("chunk_size")},
-                      {"norm_eps", c.at("layer_norm_epsilon")},
-                      {"conv_bias", c.value("use_conv_bias", true)},
-                      {"bias", c.value("use_bias", false)},
-                      {"dt_limit_min", limit(c.at("time_step_limit")[0])},
-                      {"dt_limit_max", limit(c.at("time_step_limit")[1])}};
-  return layer_case(file, {block, read_ssm_states, {}}, "mamba2");
-}
-
-json attention_block(const json& c) {
-  const json rope = c.value("rope_parameters", json::object());
-  const std::string type = rope.value("rope_type", "default");
-  if (type != "default") fail(ErrorCode::unsupported, "rope_type ", type);
-  const int64_t heads = c.at("num_attention_heads"),
-                headdim = c.value("head_dim", c.at("hidden_size").get<int64_t>() / heads);
-  return {{"type", "attention"},
-          {"n_heads", heads},
-          {"n_kv_heads", c.value("num_key_value_heads", heads)},
-          {"headdim", headdim},
-          {"rope_theta", rope.value("rope_theta", c.value("rope_theta", 10000.0))},
-          {"rotary_dim", static_cast<int64_t>(static_cast<double>(headdim) * rope.value("partial_rotary_factor", 1.0))},
-          {"bias", c.value("attention_bias", false)}};
-}
-
-GoldenCase llama_attention_case(const GoldenFile& file) {
-  return layer_case(file, {attention_block(file.config()), read_keys_and_values, {}}, "attention");
-}
-
-GoldenCase qwen3_attention_case(const GoldenFile& file) {
-  json block = attention_block(file.config());
-  if (file.config().value("use_sliding_window", false)) fail(ErrorCode::unsupported, "use_sliding_window");
-  block["qk_norm"] = true;
-  block["norm_eps"] = file.config().at("rms_norm_eps");
-  return layer_case(file, {block, read_keys_and_values, {}}, "attention");
-}
-
-// query_key_value has the rows of q, k and v of head 0, then those of head 1: ours are all of q, all of k, all of v.
-std::vector<double> gpt_neox_values(const GoldenFile& file, const Parameter& p, const std::string& prefix) {
-  const std::string suffix = p.name.substr(p.name.rfind('.'));
-  if (p.name.find("qkv_proj") == std::string::npos) return file.tensor(prefix + "weight.dense" + suffix).values;
-  const std::vector<double> by_head = file.tensor(prefix + "weight.query_key_value" + suffix).values;
-  const auto heads = file.config().at("num_attention_heads").get<size_t>(), count = by_head.size() / (3 * heads);
-  std::vector<double> ours;
-  for (size_t part = 0; part < 3; ++part)
-    for (size_t h = 0; h < heads; ++h)
-      for (size_t i = 0; i < count; ++i) ours.push_back(by_head[(h * 3 + part) * count + i]);
-  return ours;
-}
-
-GoldenCase gpt_neox_attention_case(const GoldenFile& file) {
-  return layer_case(file, {attention_block(file.config()), read_keys_and_values, gpt_neox_values}, "attention");
-}
-
-}  // namespace
-
-const std::vector<GoldenAdapter> golden_layers = {
-    {"MambaMixer", mamba_case},
-    {"Mamba2Mixer", mamba2_case},
-    {"LlamaAttention", llama_attention_case},
-    {"Qwen3Attention", qwen3_attention_case},
-    {"GPTNeoXAttention", gpt_neox_attention_case},
-};
 
 }  // namespace statera::test
