@@ -21,6 +21,7 @@
 #include "lab/bench/operations.hpp"
 #include "lab/bench/roof.hpp"
 #include "lab/bench/training.hpp"
+#include "lab/compare/candidates.hpp"
 #include "lab/timing.hpp"
 #include "print_bench.hpp"
 #include "statera/config.hpp"
@@ -34,9 +35,8 @@ using Json = nlohmann::ordered_json;
 using Names = Words;
 using Numbers = std::vector<int64_t>;
 
-const Names usual_models = {"small-attention", "small-mamba1", "small-mamba2",
-                            "base-attention",  "base-mamba1",  "base-mamba2"};
-constexpr const char* usual_model = "small-mamba2";  // for parts that need one model
+std::string usual_model(const std::string& size = "small") { return size + "-" + usual_kinds().front(); }
+Names usual_models() { return presets_of_one_mixer({"small", "base"}); }
 const Numbers usual_lengths = {256, 1024, 4096, 16384}, usual_contexts = {256, 4096, 65536, 1048576},
               usual_batches = {1, 8, 64};
 constexpr double usual_budget = 300;
@@ -58,19 +58,21 @@ struct Flags {
   std::optional<std::string> budget, out;
 };
 
-constexpr const char* footer =
+std::string footer() {
+  return
     "A part may name its models; --config names them for all. If no part is chosen, all run, in at most five minutes.\n"
     "What does not fit into time or memory is left out and listed. Shares refer to a peak that is measured in the same "
     "run.\n\n"
     "Examples:\n"
     "  statera bench                                            everything, in five minutes\n"
     "  statera bench --roof --ops --threads 1,2                 the machine, and every operation at published shapes\n"
-    "  statera bench --train base-mamba2 --length 1024 --batch 2\n"
-    "  statera bench --train base-mamba2 --batch 8 --length 512 --precision fp32,bf16\n"
-    "  statera bench --train small-mamba2 --length 1024,4096,16384,65536,131072 --checkpoint\n"
+    "  statera bench --train " + usual_model("base") + " --length 1024 --batch 2\n"
+    "  statera bench --train " + usual_model("base") + " --batch 8 --length 512 --precision fp32,bf16\n"
+    "  statera bench --train " + usual_model() + " --length 1024,4096,16384,65536,131072 --checkpoint\n"
     "  statera bench --infer --config my-130m.json --batch 1 --length 256 --weights f32,int8\n"
-    "  statera bench --start small-mamba2                       what the first gradient step of a process costs\n"
-    "  statera bench --stream small-mamba2 --bytes 1000000 --threads 1 --out stream.json";
+    "  statera bench --start " + usual_model() + "                       what the first gradient step of a process costs\n"
+    "  statera bench --stream " + usual_model() + " --bytes 1000000 --threads 1 --out stream.json";
+}
 
 Json json_of_row(const auto& row) { return parse_ordered_json(write_fields(row), "a result"); }
 
@@ -170,7 +172,7 @@ class Bench {
   void start() {
     const int64_t batch = f.batches.empty() ? 1 : f.batches.front(),
                   length = f.lengths.empty() ? 1024 : f.lengths.front();
-    const StartCost cost = measure_start(models(f.start, {usual_model}).front(), batch, length, devices_.front());
+    const StartCost cost = measure_start(models(f.start, {usual_model()}).front(), batch, length, devices_.front());
     report_["start"] = json_of_row(cost);
   }
 
@@ -187,13 +189,13 @@ class Bench {
   void streams() {
     report_["settings"]["stream_bytes"] = f.bytes;
     report_["streams"] = Json::array();
-    for (const std::string& model : models(f.stream, {usual_model}))
+    for (const std::string& model : models(f.stream, {usual_model()}))
       for (const Device& device : devices_)
         for (Json& row : json_of(measure_stream(model, f.bytes, device))) report_["streams"].push_back(std::move(row));
   }
 
   void inference() {
-    const InferencePlan plan{models(f.infer, usual_models), lengths(usual_contexts),
+    const InferencePlan plan{models(f.infer, usual_models()), lengths(usual_contexts),
                              f.batches.empty() ? usual_batches : sorted(f.batches), devices_,
                              f.weights.empty() ? std::vector{WeightFormat::f32} : f.weights};
     report_["settings"]["inference"] = {
@@ -207,7 +209,7 @@ class Bench {
     for (const Precision precision : precisions)
       if (std::ranges::count(f.precisions, name_of(precision)) > 0)
         for (const Device& device : devices_) devices.push_back(device.with(precision));
-    const TrainingPlan plan{models(f.train, usual_models), lengths(usual_lengths), sorted(f.batches), devices,
+    const TrainingPlan plan{models(f.train, usual_models()), lengths(usual_lengths), sorted(f.batches), devices,
                             f.checkpoint};
     report_["settings"]["training"] = {
         {"models", plan.models}, {"lengths", plan.lengths}, {"batches", plan.batches}, {"checkpoint", plan.checkpoint}};
@@ -294,7 +296,7 @@ void add_bench(CLI::App& app) {
                   "total time, as 90s or 10m (default: 5m if no part is chosen, otherwise as long as it takes)");
   verb.add_option("--out", f.out, "also write the JSON object to this file");
   verb.add_flag("--json", f.json, "print one JSON object");
-  verb.footer(footer);
+  verb.footer(footer());
   verb.callback([flags] { run(*flags); });
 }
 

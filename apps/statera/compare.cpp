@@ -15,6 +15,7 @@
 #include "interrupt.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
+#include "lab/compare/candidates.hpp"
 #include "lab/compare/compare.hpp"
 #include "lab/compare/folder.hpp"
 #include "lab/report/page.hpp"
@@ -30,7 +31,7 @@ namespace {
 struct Flags {
   std::vector<std::string> files;
   std::string out;
-  std::vector<std::string> candidates = {"mamba2", "attention", "hybrid"};
+  std::vector<std::string> candidates = usual_kinds();
   std::optional<std::string> budget, match, size, precision;
   std::optional<int64_t> seeds, batch, held_out_bytes, learning_rates;
   std::optional<std::string> lengths;
@@ -40,16 +41,18 @@ struct Flags {
   bool json = false;
 };
 
-constexpr const char* examples =
+std::string examples() {
+  return
     "Examples:\n"
-    "  statera compare book.txt                                       mamba2, attention and a hybrid, in five minutes\n"
-    "  statera compare genome.fa.xz --budget 1h --size small --candidates mamba1,mamba2,attention,hybrid\n"
-    "  statera compare genome.fa.xz --size small --candidates hybrid-7  adds one to a comparison\n"
+    "  statera compare book.txt                                       " + joined(usual_kinds()) + ", in five minutes\n"
+    "  statera compare genome.fa.xz --budget 1h --size small --candidates " + joined(preset_kinds("small"), ",") + "\n"
+    "  statera compare genome.fa.xz --size small --candidates " + preset_kinds("small").back() + "  adds one to a comparison\n"
     "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
     "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
     "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial "
     "in compare.sqlite.\n"
     "Ctrl-C writes a report of what is done and exits with status 130; the same command then continues.";
+}
 
 double budget_from(const Flags& f, const CompareSettings& before) {
   return f.budget ? parse_seconds(*f.budget, "--budget") : before.budget;
@@ -131,8 +134,9 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("FILE", f.files, "files or folders; - is the standard input; gzip, xz and zstd are unpacked")
       ->required();
   add_list(verb, "--candidates", f.candidates,
-           "what to compare: kinds of presets (mamba2), presets (small-mamba2) or JSON configs")
-      ->default_str("mamba2,attention,hybrid");
+           "what to compare: kinds of presets (" + usual_kinds().front() + "), presets (small-" +
+               usual_kinds().front() + ") or JSON configs")
+      ->default_str(joined(usual_kinds(), ","));
   verb.add_option("--size", f.size,
                   "size of the presets: tiny, small or base (default: by the size of the data and the budget)");
   verb.add_option("--budget", f.budget, "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
@@ -171,7 +175,7 @@ void add_compare(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App& verb =
       *app.add_subcommand("compare", "find the model that fits your data and budget: train, measure, recommend");
-  verb.footer(examples);
+  verb.footer(examples());
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });
 }

@@ -14,6 +14,7 @@
 #include "io/json.hpp"
 #include "io/printable.hpp"
 #include "lab/baselines.hpp"
+#include "lab/compare/candidates.hpp"
 #include "lab/training_data.hpp"
 #include "progress.hpp"
 #include "statera/data.hpp"
@@ -140,9 +141,10 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
 Model make_model(const Flags& f, const TrainOptions& options, const std::string& saved_config, int64_t bytes) {
   const Device device = make_device(f.threads);
   if (!f.init.empty() && saved_config.empty()) return Model::load(f.init, device, {.training = true});
-  ModelConfig config = !f.config.empty()       ? ModelConfig::load(f.config)
-                       : !saved_config.empty() ? ModelConfig::parse(saved_config, "the checkpoint")
-                                               : ModelConfig::load(usual_size(bytes, options.budget) + "-mamba2");
+  ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
+                       : !saved_config.empty()
+                           ? ModelConfig::parse(saved_config, "the checkpoint")
+                           : ModelConfig::load(usual_size(bytes, options.budget) + "-" + usual_kinds().front());
   config.context = 0;
   Model model(std::move(config), device);
   model.init(static_cast<uint64_t>(options.seed));

@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "statera/session.hpp"
+#include "support/any_mixer.hpp"
 #include "support/preset.hpp"
 
 namespace statera {
 namespace {
 
 Model make(uint64_t seed) {
-  Model model(test::preset("tiny-hybrid"), Device::cpu({.threads = 2}), {.training = false});
+  Model model(test::with_layers_that_count(test::hybrid()), Device::cpu({.threads = 2}), {.training = false});
   model.init(seed);
   return model;
 }

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(All, SessionBatches, testing::ValuesIn(cases()),
 
 TEST(SessionBatch, SmallWeightsHaveTheSameBitsToo) {
   for (const WeightFormat weights : {WeightFormat::int8, WeightFormat::int4}) {
-    const Model model = model_of(test::preset("tiny-hybrid"), 2, weights);
+    const Model model = model_of(test::with_layers_that_count(test::hybrid()), 2, weights);
     EXPECT_TRUE(run(model, true) == run(model, false)) << name_of(weights);
   }
 }
@@ -107,7 +107,7 @@ TEST(SessionBatch, NoSessionsAreNoWork) { Session::advance({}, {}); }
 
 // The session that gets past the context says so once, and the others have moved on when its function throws.
 TEST(SessionBatch, AWarningThatThrowsStopsNoSession) {
-  const Model model = model_of(test::preset("tiny-attention"), 1);
+  const Model model = model_of(test::preset(test::any_preset(test::Keeps::growing)), 1);
   Session first(model, {.warn = [](const std::string&) { throw std::runtime_error("enough"); }}),
       second(model, {.warn = [](const std::string&) {}});
   for (Session* session : {&first, &second}) session->prefill(std::string(context - 1, 'a'));
@@ -122,7 +122,7 @@ TEST(SessionBatch, AWarningThatThrowsStopsNoSession) {
 
 // Whether there is a function to warn or none, the library itself writes nothing.
 TEST(Session, PassesTheContextWithoutAWord) {
-  const Model model = model_of(test::preset("tiny-attention"), 1);
+  const Model model = model_of(test::preset(test::any_preset(test::Keeps::growing)), 1);
   testing::internal::CaptureStderr();
   testing::internal::CaptureStdout();
   Session(model).prefill(std::string(context + 1, 'a'));
@@ -134,7 +134,8 @@ TEST(Session, PassesTheContextWithoutAWord) {
 }
 
 TEST(SessionBatch, WhatIsRefusedChangesNoSession) {
-  const Model model = model_of(test::preset("tiny-hybrid"), 1), same = model_of(test::preset("tiny-hybrid"), 1);
+  const Model model = model_of(test::with_layers_that_count(test::hybrid()), 1),
+              same = model_of(test::with_layers_that_count(test::hybrid()), 1);
   Session a(model), b(model), fresh(model), stranger(same), gone(model);
   a.prefill("abc");
   b.prefill("defgh");

@@ -129,7 +129,8 @@ TEST(Session, ATextIsForModelsOverBytes) {
 }
 
 TEST(Session, WithoutRewindBytesOnlyTheStartIsInReach) {
-  Model model(ModelConfig::load("tiny-mamba2"), Device::cpu({.threads = 1}), {.training = false});
+  Model model(ModelConfig::load(test::any_preset(test::Keeps::fixed)), Device::cpu({.threads = 1}),
+              {.training = false});
   model.init(1);
   Session session(model, {.rewind_bytes = 0});
   session.prefill("some text");
@@ -166,7 +167,8 @@ INSTANTIATE_TEST_SUITE_P(Tiny, Sessions, testing::ValuesIn(test::model_cases()),
                          [](const auto& info) { return info.param.name; });
 
 TEST(Session, WarnsOncePastTheTrainedContextAndSlides) {
-  Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+  Model model(ModelConfig::load(test::any_preset(test::Keeps::growing)), Device::cpu({.threads = 1}),
+              {.training = false});
   model.init(1);
   model.set_context(64);
   int warnings = 0;
@@ -181,8 +183,9 @@ TEST(Session, WarnsOncePastTheTrainedContextAndSlides) {
 }
 
 TEST(Snapshot, OfAnotherModelIsRefused) {
-  Model a(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false}),
-      b(ModelConfig::load("small-attention"), Device::cpu({.threads = 1}), {.training = false});
+  Model a(ModelConfig::load(test::any_preset(test::Keeps::growing)), Device::cpu({.threads = 1}), {.training = false}),
+      b(ModelConfig::load(test::any_preset(test::Keeps::growing, "small")), Device::cpu({.threads = 1}),
+        {.training = false});
   a.init(1);
   b.init(1);
   Session session(a), other(b);
@@ -195,7 +198,8 @@ TEST(Snapshot, OfAnotherModelIsRefused) {
 
 TEST(Snapshot, ReplacesSnapshotsAndNoOtherFileOfOurs) {
   const std::string folder = testing::TempDir() + "statera_snapshot_folder";
-  Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+  Model model(ModelConfig::load(test::any_preset(test::Keeps::growing)), Device::cpu({.threads = 1}),
+              {.training = false});
   model.init(1);
   model.save(folder);
   {
@@ -220,7 +224,8 @@ TEST(Snapshot, ReplacesSnapshotsAndNoOtherFileOfOurs) {
 
 TEST(Snapshot, OfTheSameShapeWithOtherWeightsIsRefused) {
   const auto make = [](uint64_t seed) {
-    Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+    Model model(ModelConfig::load(test::any_preset(test::Keeps::growing)), Device::cpu({.threads = 1}),
+                {.training = false});
     model.init(seed);
     return model;
   };
@@ -256,16 +261,17 @@ TEST(Snapshot, OfTheSameShapeWithOtherWeightsIsRefused) {
 }
 
 TEST(Model, TheFingerprintIsOfConfigAndWeightsAsTheyAreKept) {
-  const auto make = [](const char* name, WeightFormat weights) {
-    Model model(ModelConfig::load(name), Device::cpu({.threads = 1}), {.training = false, .weights = weights});
+  const auto make = [](WeightFormat weights) {
+    Model model(ModelConfig::load(test::any_preset(test::Keeps::fixed)), Device::cpu({.threads = 1}),
+                {.training = false, .weights = weights});
     model.init(1);
     return model;
   };
   std::set<uint64_t> seen;
   for (const WeightFormat weights : {WeightFormat::f32, WeightFormat::int8, WeightFormat::int4}) {
-    const Model model = make("tiny-mamba2", weights);
+    const Model model = make(weights);
     EXPECT_TRUE(seen.insert(model.fingerprint()).second);
-    EXPECT_EQ(model.fingerprint(), make("tiny-mamba2", weights).fingerprint());
+    EXPECT_EQ(model.fingerprint(), make(weights).fingerprint());
     const std::string folder = testing::TempDir() + "statera_fingerprint";
     model.save(folder);
     EXPECT_EQ(Model::load(folder).fingerprint(), model.fingerprint());
@@ -275,6 +281,7 @@ TEST(Model, TheFingerprintIsOfConfigAndWeightsAsTheyAreKept) {
 // A snapshot of the fuzzer's model behind `text`, and the same with a change to its bytes.
 class SnapshotFile : public testing::Test {
  protected:
+  void SetUp() override { STATERA_NEEDS(snapshot_fuzz_mixers); }
   static std::string bytes_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -322,7 +329,7 @@ class SnapshotFile : public testing::Test {
   }
   static bool has(const std::string& whole, const std::string& part) { return whole.find(part) != std::string::npos; }
 
-  const Model model = snapshot_fuzz_model();
+  const Model model = test::lacking(snapshot_fuzz_mixers).empty() ? snapshot_fuzz_model() : Model(test::hybrid());
   const std::string path = testing::TempDir() + "statera_snapshot_file";
 };
 
@@ -468,6 +475,7 @@ TEST_P(Sessions, SlicesChangeNoBit) {
 // A folder that was written before there were blocks, format_version 1: it reads a text as it did then (the cost is
 // that program's).
 TEST(Models, AFolderOfAnEarlierVersionLoads) {
+  STATERA_NEEDS({"mamba2", "attention"});
   const Model model = Model::load(test::source_path("tests/old/model"), Device::cpu({.threads = 1}));
   EXPECT_EQ(model.config().format_version, 1);
   uint32_t x = 1;
@@ -489,7 +497,8 @@ TEST(Models, AFolderOfAnEarlierVersionLoads) {
 }
 
 TEST(Generate, StopsAndStreams) {
-  Model model(ModelConfig::load("tiny-attention"), Device::cpu({.threads = 1}), {.training = false});
+  Model model(ModelConfig::load(test::any_preset(test::Keeps::growing)), Device::cpu({.threads = 1}),
+              {.training = false});
   model.init(1);
   GenerateOptions options{.max_bytes = 60, .temperature = 1, .seed = 4};
   std::string streamed;

@@ -1,11 +1,14 @@
 // Shared by the fuzzer of snapshots and the test of its seed inputs.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "core/fingerprint.hpp"
 #include "statera/model.hpp"
 
 namespace statera {
+
+inline const std::vector<std::string> snapshot_fuzz_mixers = {"mamba2", "attention"};
 
 // Has fixed and growing tensors, with blocks that fall out of a window.
 inline Model snapshot_fuzz_model() {

@@ -117,11 +117,14 @@ Parameter& named(const Model& model, const std::string& name) {
   throw std::runtime_error("no parameter is called " + name);
 }
 
-constexpr const char* plain_one =
-    R"("d_model": 12, "mixers": {"m": {"type": "mamba2", "d_state": 4, "headdim": 4}}, "layers": "m2")";
+const std::string& plain_one() {
+  static const std::string text =
+      R"("d_model": 12, "mixers": {"m": )" + test::any_mixer(test::Keeps::fixed, 12) + R"(}, "layers": "m2")";
+  return text;
+}
 
 TEST(ModelParts, LogitsAreScaledAndThenCapped) {
-  const std::string begin = "{" + std::string(plain_one);
+  const std::string begin = "{" + plain_one();
   const std::vector<double> logits = logits_of(in_double(begin + "}")),
                             scaled = logits_of(in_double(begin + R"(, "logit_scale": 3})")),
                             capped = logits_of(in_double(begin + R"(, "logit_scale": 3, "logit_softcap": 1.5})"));
@@ -135,7 +138,7 @@ TEST(ModelParts, LogitsAreScaledAndThenCapped) {
 }
 
 TEST(ModelParts, TheEmbeddingIsScaledAndPositionsAreAdded) {
-  const std::string begin = "{" + std::string(plain_one);
+  const std::string begin = "{" + plain_one();
   const Model with = in_double(begin + R"(, "embedding_scale": 2.5, "learned_positions": 9, "tied": false})"),
               without = in_double(begin + R"(, "tied": false})");
   for (Parameter* p : without.parameters())
@@ -157,7 +160,7 @@ TEST(ModelParts, TheEmbeddingIsScaledAndPositionsAreAdded) {
 }
 
 TEST(ModelParts, BehindTheLastLearnedPositionIsAnError) {
-  const Model model = in_double("{" + std::string(plain_one) + R"(, "learned_positions": 9})");
+  const Model model = in_double("{" + plain_one() + R"(, "learned_positions": 9})");
   EXPECT_EQ(logits_of(model).size(), 9 * 256u);
   Tape tape(model.device());
   EXPECT_NE(
@@ -200,8 +203,7 @@ TEST(ModelParts, LayerNormIsItsFormula) {
 // A model whose two layers share a mixer is the model of two layers with equal weights, and its gradient is the sum of
 // theirs.
 TEST(ModelParts, ASharedMixerIsTwoEqualOnes) {
-  const std::string mixer = R"({"type": "mamba2", "d_state": 4, "headdim": 4})",
-                    end = R"("d_model": 12, "layers": "b2")";
+  const std::string mixer = test::any_mixer(test::Keeps::fixed, 12), end = R"("d_model": 12, "layers": "b2")";
   const Model two = in_double(R"({"blocks": {"b": [{"name": "x", "mixer": )" + mixer + "}]}, " + end + "}");
   const Model one =
       in_double(R"({"shared": {"s": )" + mixer + R"(}, "blocks": {"b": [{"name": "x", "mixer": "s"}]}, )" + end + "}");
@@ -228,8 +230,7 @@ TEST(ModelParts, ASharedMixerIsTwoEqualOnes) {
 
 TEST(ModelParts, BadOnesAreNamed) {
   const auto error = [](const std::string& more) {
-    return error_of(
-        [&] { LanguageModel model(ModelConfig::parse("{" + std::string(plain_one) + ", " + more + "}", "x.json")); });
+    return error_of([&] { LanguageModel model(ModelConfig::parse("{" + plain_one() + ", " + more + "}", "x.json")); });
   };
   const auto has = [](const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
@@ -251,10 +252,10 @@ TEST(ModelParts, BadOnesAreNamed) {
 
 // Keys that format 1 did not have are written where they are used, and the number says so.
 TEST(ModelParts, ConfigsWithoutThemAreWrittenAsBefore) {
-  const std::string plain = ModelConfig::parse("{" + std::string(plain_one) + "}", "x").json();
+  const std::string plain = ModelConfig::parse("{" + plain_one() + "}", "x").json();
   EXPECT_EQ(plain.find("soft"), std::string::npos) << plain;
   EXPECT_NE(plain.find("\"format_version\": 1"), std::string::npos) << plain;
-  const std::string capped = ModelConfig::parse("{" + std::string(plain_one) + R"(, "logit_softcap": 30})", "x").json();
+  const std::string capped = ModelConfig::parse("{" + plain_one() + R"(, "logit_softcap": 30})", "x").json();
   EXPECT_NE(capped.find("\"logit_softcap\": 30"), std::string::npos) << capped;
   EXPECT_NE(capped.find("\"format_version\": 2"), std::string::npos) << capped;
   EXPECT_EQ(capped.find("logit_scale"), std::string::npos) << capped;

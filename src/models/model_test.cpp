@@ -18,6 +18,7 @@
 #include "core/exec.hpp"
 #include "core/memory.hpp"
 #include "core/random.hpp"
+#include "io/json.hpp"
 #include "io/safetensors.hpp"
 #include "io/written_by.hpp"
 #include "models/language_model.hpp"
@@ -129,10 +130,9 @@ TEST(Config, BadOnesAreNamed) {
   const auto message = [](const std::string& json) {
     return error_of([&] { LanguageModel model(ModelConfig::parse(json, "x.json")); });
   };
-  const std::string mixers = R"("mixers": {"A": {"type": "attention", "n_heads": 2}})";
+  const std::string mixers = R"("mixers": {"A": {"type": "swiglu", "d_ff": 8}})";
   EXPECT_NE(message("{\"d_modle\": 8, " + mixers + ", \"layers\": \"A\"}").find("d_modle"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"B2\"}").find("'B'"), std::string::npos);
-  EXPECT_NE(message("{\"d_model\": 9, " + mixers + ", \"layers\": \"A\"}").find("9"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": -8, " + mixers + ", \"layers\": \"A\"}").find("d_model"), std::string::npos);
   EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"A999999999999\"}").find("layers"),
             std::string::npos);
@@ -144,7 +144,9 @@ TEST(Config, BadOnesAreNamed) {
   EXPECT_NE(message("{").size(), 0u);
   EXPECT_NE(message(std::string(100000, '[')).size(), 0u);
   EXPECT_NE(error_of([&] {
-              Model model(ModelConfig::parse("{\"d_model\": 1048576, " + mixers + ", \"layers\": \"A64\"}", "x.json"));
+              Model model(ModelConfig::parse(
+                  R"({"d_model": 1048576, "mixers": {"A": {"type": "swiglu", "d_ff": 1048576}}, "layers": "A64"})",
+                  "x.json"));
             }).find("GB"),
             std::string::npos);
 }
@@ -167,18 +169,27 @@ struct ResidualStart : ParameterVisitor {
   }
 };
 
+// One layer of each type that the registry has.
 TEST(Config, ResidualInitHoldsForEveryMatrixThatWritesIntoTheStream) {
+  nlohmann::json mixers;
+  std::string layers;
+  for (const std::string& type : test::sequence_mixer_types()) {
+    const std::string name(1, static_cast<char>('a' + mixers.size()));
+    mixers[name] = parse_json(test::case_for_width(type, 32), type);
+    layers += name + " ";
+  }
   for (const bool mlp : {false, true})
-    for (const auto& [how, expected] :
-         std::map<std::string, double>{{"scaled", 1 / std::sqrt(mlp ? 6.0 : 3.0)}, {"plain", 1}, {"zero", 0}}) {
-      LanguageModel model(
-          ModelConfig::parse(R"({"d_model": 32, "mixers": {"a": {"type": "mamba1"}, "b": {"type": "mamba2"},
-        "A": {"type": "attention", "n_heads": 2}}, "layers": "a b A", "residual_init": ")" +
-                                 how + "\"" + (mlp ? R"(, "mlp": {"type": "swiglu", "d_ff": 40}})" : "}"),
-                             "x.json"));
+    for (const auto& [how, expected] : std::map<std::string, double>{
+             {"scaled", 1 / std::sqrt((mlp ? 2.0 : 1.0) * static_cast<double>(mixers.size()))},
+             {"plain", 1},
+             {"zero", 0}}) {
+      LanguageModel model(ModelConfig::parse("{\"d_model\": 32, \"mixers\": " + mixers.dump() + ", \"layers\": \"" +
+                                                 layers + "\", \"residual_init\": \"" + how + "\"" +
+                                                 (mlp ? R"(, "mlp": {"type": "swiglu", "d_ff": 40}})" : "}"),
+                                             "x.json"));
       ResidualStart start;
       model.visit_parameters(start);
-      EXPECT_EQ(start.matrices, mlp ? 6 : 3);
+      EXPECT_EQ(start.matrices, (mlp ? 2 : 1) * static_cast<int>(mixers.size()));
       EXPECT_LE(start.most, expected * 1.0001) << how;
       EXPECT_GE(start.least, expected * 0.98) << how;
     }
@@ -186,8 +197,8 @@ TEST(Config, ResidualInitHoldsForEveryMatrixThatWritesIntoTheStream) {
 
 // At first the gradient reaches the output matrices alone; once they have moved, everything.
 TEST(Config, AModelWhoseOutputsStartAtZeroLearns) {
-  ModelConfig config = ModelConfig::load("tiny-hybrid");
-  config.residual_init = "zero";
+  ModelConfig config = test::hybrid();
+  ASSERT_EQ(config.residual_init, "zero");
   Model model(std::move(config), Device::cpu({.threads = 1}));
   model.init(1);
   Tape tape(model.device());
@@ -211,7 +222,7 @@ TEST(Config, AModelWhoseOutputsStartAtZeroLearns) {
 
 TEST(SavedModels, FilesOfOthersStay) {
   const std::string folder = temporary("foreign");
-  Model model(ModelConfig::load("tiny-mamba2"));
+  Model model(ModelConfig::load(test::any_preset(test::Keeps::fixed)));
   model.init(1);
   const auto save = [&] { return error_of([&] { model.save(folder); }); };
   std::filesystem::create_directories(folder);
@@ -282,47 +293,12 @@ TEST_P(EveryKind, CheckpointingChangesNoBit) {
   EXPECT_LT(peak[1], peak[0]);
 }
 
-// What a block keeps for backward, in numbers a position: what is cheap to make again is not among it, what is dear to
-// make again is.
-TEST(Memory, ABlockKeepsWhatItMust) {
-  constexpr int64_t d = 64, d_ff = 96, inner = 2 * d, length = 512;
-  const auto kept = [&](const std::string& mixer, const std::string& mlp, int layers, double dropout) {
-    const Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "mixers": {"m": )" + mixer +
-                                             R"(}, "layers": "m)" + std::to_string(layers) + "\"" + mlp + "}",
-                                         "test"),
-                      Device::cpu({.threads = 1}), {.training = true});
-    Tape tape(Device::cpu({.threads = 1}));
-    model.forward(tape, tokens(1, length), {.dropout = dropout});
-    return static_cast<double>(tape.bytes()) / sizeof(float) / length;
-  };
-  const auto expect = [&](int64_t numbers, const std::string& mixer, const std::string& mlp = "") {
-    for (const bool drops : {false, true}) {
-      const double dropout = drops ? 0.1 : 0, block = kept(mixer, mlp, 3, dropout) - kept(mixer, mlp, 2, dropout);
-      // a byte says whether a number is kept
-      const int64_t halves = mlp.empty() ? 1 : 2, least = numbers + (drops ? halves * d / 4 : 0);
-      EXPECT_GE(block, static_cast<double>(least)) << mixer << dropout;
-      // norms, log-sums, states; the ends of arrays
-      EXPECT_LT(block, 1.02 * static_cast<double>(least + 8)) << mixer << dropout;
-    }
-  };
-  const std::string mlp = R"(, "mlp": {"type": "swiglu", "d_ff": 96})";
-  for (const char* rope : {"true", "false"})  // q k v, y, gate and up, two sums
-    expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "rope": )" + std::string(rope) + "}",
-           mlp);
-  expect(3 * d + d + 2 * d_ff + 2 * d, R"({"type": "attention", "n_heads": 2, "qk_norm": true, "d_conv": 4})", mlp);
-  expect(2 * inner + (4 + 2 * 16) + 2 * inner + inner + d,
-         R"({"type": "mamba1"})");  // x z, dt B C, states of every 8th, y, the sum
-  expect(2 * inner + (2 * 16 + 4) + inner + d,
-         R"({"type": "mamba2", "d_state": 16, "headdim": 32})");  // z x B C dt, y, the sum
-}
-
 TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
-  Model model(
-      ModelConfig::parse(
-          R"({"format_version": 1, "d_model": 64, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 32}},
-                                     "mlp": {"type": "swiglu", "d_ff": 96}, "layers": "m2"})",
-          "test"),
-      Device::cpu({.threads = 1}));
+  Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "mixers": {"m": )" +
+                                     test::any_mixer(test::Keeps::fixed, 64) +
+                                     R"(}, "mlp": {"type": "swiglu", "d_ff": 96}, "layers": "m2"})",
+                                 "test"),
+              Device::cpu({.threads = 1}));
   model.init(1);
   const int64_t length = 256;
   const Tensor x(DType::f32, {length, 64});
@@ -345,13 +321,10 @@ TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
 
 // Of an id that stands once, and in no tied output, the gradient is 0 where its row was dropped.
 TEST(ModelDropout, TheEmbeddingDropsItsShare) {
-  Model model(
-      ModelConfig::parse(
-          R"({"format_version": 1, "d_model": 64, "tied": false, "mixers": {"m": {"type": "mamba2", "d_state": 16,
-              "headdim": 32}},
-                                     "layers": "m"})",
-          "test"),
-      Device::cpu({.threads = 1}));
+  Model model(ModelConfig::parse(R"({"format_version": 1, "d_model": 64, "tied": false, "mixers": {"m": )" +
+                                     test::any_mixer(test::Keeps::fixed, 64) + R"(}, "layers": "m"})",
+                                 "test"),
+              Device::cpu({.threads = 1}));
   model.init(1);
   constexpr int32_t length = 200;
   Tokens t{std::vector<int32_t>(length), {0, length}, {0}};
@@ -406,33 +379,31 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
   }
 }
 
-// Four heads and eight have the same shapes, and each a config that is good.
+// Two that differ in a number alone have the same shapes, and each a config that is good.
 TEST(ModelFiles, WeightsBelongToTheirConfig) {
-  const auto saved = [](int heads) {
-    const std::string folder = temporary("heads" + std::to_string(heads));
-    ModelConfig config = ModelConfig::load("tiny-attention");
-    config.d_model = 64;
-    for (auto& [name, block] : config.mixers)
-      block = R"({"type": "attention", "n_heads": )" + std::to_string(heads) + "}";
+  const auto saved = [](const std::string& name, double eps) {
+    const std::string folder = temporary(name);
+    ModelConfig config = ModelConfig::load(test::any_preset(test::Keeps::growing));
+    config.norm_eps = eps;
     Model model(std::move(config));
     model.init(1);
     model.save(folder);
     return folder;
   };
-  const std::string four = saved(4), eight = saved(8);
+  const std::string one = saved("one", 1e-5), other = saved("other", 1e-4);
   const auto text = [](const std::string& path) {
     std::ifstream file(path);
     return std::string(std::istreambuf_iterator<char>(file), {});
   };
-  std::string config = text(four + "/config.json");
+  std::string config = text(one + "/config.json");
   std::erase(config, '\n');
-  std::ofstream(four + "/config.json") << config;
-  EXPECT_EQ(error_of([&] { Model::load(four); }), "");
-  std::filesystem::copy_file(eight + "/config.json", four + "/config.json",
+  std::ofstream(one + "/config.json") << config;
+  EXPECT_EQ(error_of([&] { Model::load(one); }), "");
+  std::filesystem::copy_file(other + "/config.json", one + "/config.json",
                              std::filesystem::copy_options::overwrite_existing);
   EXPECT_NE(error_of([&] {
-              Model::load(four);
-            }).find(four + "/config.json: is not the config that the weights beside it were saved with"),
+              Model::load(one);
+            }).find(one + "/config.json: is not the config that the weights beside it were saved with"),
             std::string::npos);
 }
 
@@ -441,7 +412,8 @@ INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(test::model_cases())
 
 TEST(ModelFiles, BadOnesAreNamed) {
   const std::string folder = temporary("bad");
-  Model model(ModelConfig::load("tiny-attention"));
+  const std::string preset = test::any_preset(test::Keeps::growing);
+  Model model(ModelConfig::load(preset));
   model.init(1);
   model.save(folder);
   const auto load_error = [&] { return error_of([&] { Model::load(folder); }); };
@@ -452,14 +424,14 @@ TEST(ModelFiles, BadOnesAreNamed) {
   model.init(1);
   model.save(folder);
   const auto change = [&](const auto& edit) {
-    ModelConfig config = ModelConfig::load("tiny-attention");
+    ModelConfig config = ModelConfig::load(preset);
     edit(config);
     std::ofstream(folder + "/config.json") << config.json();
   };
   const auto layers = static_cast<int>(model.layers().stack().blocks().size());
-  change([&](ModelConfig& c) { c.layers = "A" + std::to_string(layers + 1); });
+  change([&](ModelConfig& c) { c.layers = c.mixers.begin()->first + std::to_string(layers + 1); });
   EXPECT_NE(load_error().find("missing"), std::string::npos);
-  change([&](ModelConfig& c) { c.layers = "A" + std::to_string(layers - 1); });
+  change([&](ModelConfig& c) { c.layers = c.mixers.begin()->first + std::to_string(layers - 1); });
   EXPECT_NE(load_error().find("unexpected"), std::string::npos);
   change([](ModelConfig& c) { c.d_model += 8; });
   EXPECT_NE(load_error().find("shape"), std::string::npos);

@@ -9,5 +9,6 @@ struct Preset {
   std::string_view name, json;
 };
 const std::vector<Preset>& embedded_presets();
+const std::vector<Preset>& embedded_usual();  // configs/usual/kinds.json; in the lab's library
 
 }  // namespace statera

@@ -14,6 +14,7 @@
 #include "nn/bound_parameter.hpp"
 #include "statera/error.hpp"
 #include "statera/model.hpp"
+#include "support/any_mixer.hpp"
 #include "support/file_tensors.hpp"
 #include "support/preset.hpp"
 #include "support/tolerance.hpp"
@@ -135,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(Tiny, QuantisedModel, testing::ValuesIn(kinds()), [](co
 
 TEST(QuantisedOutput, IsInInt8InBothFormats) {
   for (bool tied : {true, false}) {
-    ModelConfig config = ModelConfig::load("tiny-mamba2");
+    ModelConfig config = ModelConfig::load(any_preset(Keeps::fixed));
     config.tied = tied;
     const std::string folder = temporary("output"), small = temporary("output_small");
     Model model(config);
@@ -159,7 +160,7 @@ TEST(QuantisedOutput, IsInInt8InBothFormats) {
 }
 
 TEST(QuantisedUse, IsForInferenceInF32Alone) {
-  const ModelConfig config = ModelConfig::load("tiny-mamba2");
+  const ModelConfig config = ModelConfig::load(any_preset(Keeps::fixed));
   const auto make = [&](ModelOptions options) {
     return error_of([&] { Model model(config, Device::best(), options); });
   };
@@ -184,7 +185,7 @@ TEST(QuantisedUse, IsForInferenceInF32Alone) {
 TEST(WeightFile, AFormatOfALaterVersionIsRefused) {
   const std::string folder = temporary("format"), path = folder + "/model.safetensors",
                     kept = folder + "/kept.safetensors";
-  Model model(ModelConfig::load("tiny-mamba1"));
+  Model model(ModelConfig::load(any_preset(Keeps::fixed)));
   model.init(1);
   model.save(folder);
   std::filesystem::rename(path, kept);
@@ -204,7 +205,8 @@ TEST(WeightFile, AFormatOfALaterVersionIsRefused) {
 
 TEST(QuantisedFiles, BadOnesAreNamed) {
   const std::string folder = temporary("bad"), path = folder + "/model.safetensors";
-  Model model(ModelConfig::load("tiny-mamba1"), Device::best(), {.training = false, .weights = WeightFormat::int8});
+  Model model(ModelConfig::load(any_preset(Keeps::fixed)), Device::best(),
+              {.training = false, .weights = WeightFormat::int8});
   model.init(1);
   model.save(folder);
   const std::vector<Parameter*> all = model.parameters();

@@ -1,12 +1,15 @@
 // Shared by the fuzzer and the tests of checkpoints: a run of two steps with carried states.
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "statera/model.hpp"
 #include "statera/train.hpp"
 
 namespace statera {
+
+inline const std::vector<std::string> checkpoint_fuzz_mixers = {"mamba2", "attention"};
 
 // Carries fixed states and states that grow within a window.
 inline Model checkpoint_fuzz_model() {

@@ -21,9 +21,8 @@ class Compare : public Program {
     for (int i = 0; i < 2500; ++i)
       text += "line " + std::to_string((x = x * 1664525 + 1013904223) >> 22) + " of the text\n";
     write("text.txt", text);
-    write("ssm.json",
-          R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
-    write("keys.json", R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
+    write("ssm.json", test::config_of(test::Keeps::fixed, 16));
+    write("keys.json", test::config_of(test::Keeps::growing, 16));
   }
   std::string usual(const std::string& out) const { return with_budget(enough()) + out + " "; }
   std::string one_candidate(const std::string& out) const {
@@ -219,9 +218,10 @@ TEST_F(Compare, ANameNeedNotBeUtf8) {
 }
 
 TEST_F(Compare, BadInputIsOneLine) {
+  const std::string preset = test::any_preset(test::Keeps::fixed);
   fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
   fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
-  fails("compare text.txt --candidates tiny-mamba2,tiny-attention --budget 0.1s --length 64 --batch 2 --out small", 1,
+  fails("compare text.txt --candidates " + preset + ",keys.json --budget 0.1s --length 64 --batch 2 --out small", 1,
         "the budget is too small for 2 candidates");
   EXPECT_EQ(run(one_candidate("small")).code, 0);  // and binds nobody
   fails("compare text.txt --candidates ssm.json --budget 0", 2, "--budget '0' is no span of time");
@@ -231,8 +231,8 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare text.txt --size huge", 1, "unknown size 'huge'; known: ");
   fails("compare text.txt --candidates ssm.json --match luck", 2, "match");
   fails(
-      "compare text.txt --candidates ssm.json,tiny-attention --match params --budget 2s --length 32 --batch 2 --out p",
-      1, "parameters and tiny-attention");
+      "compare text.txt --candidates ssm.json," + preset + " --match params --budget 2s --length 32 --batch 2 --out p",
+      1, "parameters and " + preset);
   ASSERT_EQ(run(one_candidate("a")).code, 0);
   fails("compare text.txt --candidates ssm.json --length 64 --out a", 1, "other settings (lengths: \"32\" and \"64\"");
   fails("compare text.txt --candidates ssm.json --held-out-bytes 500 --out few", 1, "--held-out-bytes 500 are too few");

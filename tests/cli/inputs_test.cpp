@@ -21,8 +21,7 @@ class Inputs : public Program {
     std::string text;
     for (int i = 0; i < 4000; ++i) text += "line " + std::to_string(i * i % 997) + " of the text\n";
     write("text.txt", text);
-    write("config.json",
-          R"({"d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+    write("config.json", test::config_of(test::Keeps::fixed, 32));
   }
   static std::string train(const std::string& file, const std::string& out, const std::string& how = "--steps 3") {
     return "train " + file + " --config config.json --length 32 --batch 4 --no-baselines --threads 1 " + how +

@@ -21,8 +21,7 @@ class Outputs : public Program {
     std::string text;
     for (int i = 0; i < 400; ++i) text += "line " + std::to_string(i * i % 997) + " of the text\n";
     write("text.txt", text);
-    write("config.json",
-          R"({"d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}}, "layers": "m"})");
+    write("config.json", test::config_of(test::Keeps::fixed, 32));
   }
   static std::string train(const std::string& out, int steps = 3) {
     return "train text.txt --config config.json --length 32 --batch 4 --no-baselines --steps " + std::to_string(steps) +
@@ -204,7 +203,8 @@ TEST_F(Outputs, AnOutputIsNoInput) {
   }
   for (const char* name : {"m/model.safetensors", "m/config.json", "m/last/model.safetensors", "m/metrics.jsonl"}) {
     fails("score m text.txt --per-byte " + std::string(name), 1, "is a file of a model");
-    fails("bench --start tiny-mamba2 --out " + std::string(name), 1, "is a file of a model");
+    fails("bench --start " + test::any_preset(test::Keeps::fixed) + " --out " + std::string(name), 1,
+          "is a file of a model");
   }
   fails("bench --start config.json --out ./config.json", 1, "is one of the files that were read");
   fs::create_directory(path("theirs"));  // without a list, and with weights that do not say whose they are
@@ -245,8 +245,8 @@ TEST_F(Outputs, WhatCannotBeWrittenIsSeenBeforeTheWork) {
   fails("compare nowhere.txt --out text.txt/x", 1, "text.txt/x");
   fails("convert nowhere --weights int8 --out text.txt", 1, "text.txt");
   fails("score nowhere text.txt --per-byte no/such/table", 1, "no/such/table");
-  fails("bench --start tiny-mamba2 --out no/such/table", 1, "no/such/table");
-  fails("bench --start tiny-mamba2 --out /dev/stdin </dev/null", 1,
+  fails("bench --start " + test::any_preset(test::Keeps::fixed) + " --out no/such/table", 1, "no/such/table");
+  fails("bench --start " + test::any_preset(test::Keeps::fixed) + " --out /dev/stdin </dev/null", 1,
         "/dev/stdin: cannot write the file: Bad file descriptor");
   EXPECT_FALSE(fs::exists(path("no")));
 }
@@ -257,7 +257,7 @@ TEST_F(Outputs, ClosedDescriptorsAreNoFilesOfOurs) {
   EXPECT_EQ(run(train("n", 8) + "--evaluate-every 2", with("<&- 2>&- >&-")).code, 1);  // the result could not be said
   EXPECT_EQ(steps_logged("n"), 8u);
   EXPECT_EQ(read("n/last/model.safetensors"), read("e/last/model.safetensors"));
-  const Ran ran = run("info tiny-mamba2", with(">&-"));
+  const Ran ran = run("info " + test::any_preset(test::Keeps::fixed), with(">&-"));
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("cannot write the output"), std::string::npos) << ran.err;
 }

@@ -11,6 +11,7 @@
 #include <iterator>
 #include <string>
 
+#include "support/any_mixer.hpp"
 #include "support/paths.hpp"
 
 namespace statera {

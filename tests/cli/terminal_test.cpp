@@ -12,12 +12,8 @@ class Terminal : public TerminalProgram {
     std::string text;
     for (int i = 0; i < 3000; ++i) text += "line " + std::to_string(i * i % 9973) + "\n";
     write("text.txt", text);
-    write("config.json",
-          R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}},
-            "layers": "m"})");
-    write(
-        "keys.json",
-        R"({"format_version": 1, "d_model": 32, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})");
+    write("config.json", test::config_of(test::Keeps::fixed, 32));
+    write("keys.json", test::config_of(test::Keeps::growing, 32));
   }
   static std::string train(const std::string& out) {
     return "train text.txt --config config.json --length 32 --batch 4 --threads 1 --no-baselines --overwrite --out " +

@@ -13,9 +13,7 @@ class Values : public Program {
     std::string text;
     for (int i = 0; i < 400; ++i) text += "[a,b] Q 1 ";
     write("text.txt", text);
-    write("config.json",
-          R"({"format_version": 1, "d_model": 32, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}},
-            "layers": "m"})");
+    write("config.json", test::config_of(test::Keeps::fixed, 32));
     EXPECT_EQ(run("train text.txt " + terms() + "--steps 60 --lr 0.01 --out m").code, 0);
   }
   static std::string terms() { return "--config config.json --length 32 --batch 4 --no-baselines --threads 1 "; }

@@ -1,40 +1,16 @@
 // Runs one mixer, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder:
 // src/mixers/*/cases.json, and tests/bodies/*/cases.json of mixers that only tests have; an array of {"name",
-// "d_model", "block"}.
+// "d_model", "block"} (support/any_mixer.hpp).
 #pragma once
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "core/arena.hpp"
 #include "io/json.hpp"
 #include "models/language_model.hpp"
+#include "support/any_mixer.hpp"
 #include "support/op_run.hpp"
-#include "support/paths.hpp"
 
 namespace statera::test {
-
-struct MixerCase {
-  std::string type, name, block;
-  int64_t d_model;
-};
-
-inline std::vector<MixerCase> mixer_cases() {
-  std::vector<MixerCase> cases;
-  for (const char* room : {"src/mixers", "tests/bodies"})
-    for (const auto& folder : std::filesystem::directory_iterator(source_path(room))) {
-      const std::string path = folder.path().string() + "/cases.json";
-      if (!std::filesystem::exists(path)) continue;
-      std::ifstream file(path);
-      std::stringstream text;
-      text << file.rdbuf();
-      for (const auto& c : parse_json(text.str(), path))
-        cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), c["d_model"].template get<int64_t>()});
-    }
-  std::ranges::sort(cases, {}, [](const MixerCase& c) { return c.type + " " + c.name; });
-  return cases;
-}
 
 // Sequences of given lengths. Each is a new one unless `starts` says from which position it continues.
 struct Ragged {

@@ -31,37 +31,33 @@ inline std::vector<ModelCase> model_cases() {
                                       "}, \"mlp\": {\"type\": \"swiglu\", \"d_ff\": 24}, \"layers\": \"m4\"}",
                                   name)});
   }
+  const auto add = [&](const std::string& name, const std::string& config) {
+    cases.push_back({name, ModelConfig::parse(config, name)});
+  };
+  const std::string fixed = any_mixer(Keeps::fixed, 16), growing = any_mixer(Keeps::growing, 16);
   // The explicit form: a parallel block, norms on both sides, factors, and what stands in no stream.
-  cases.push_back({"blocks", ModelConfig::parse(R"({"d_model": 16, "layers": "p2 n", "blocks": {
-    "p": [{"name": "mixer", "post_norm": "rms", "mixer": {"type": "attention", "n_heads": 2}},
+  add("blocks", R"({"d_model": 16, "layers": "p2 n", "blocks": {
+    "p": [{"name": "mixer", "post_norm": "rms", "mixer": )" +
+                    growing + R"(},
           {"name": "mlp", "input": "block", "scale": 0.5, "residual_scale": 0.75, "mixer": {"type": "swiglu",
               "d_ff": 24}}],
-    "n": [{"name": "mixer", "residual": "normed", "mixer": {"type": "mamba2", "d_state": 8, "headdim": 8}},
+    "n": [{"name": "mixer", "residual": "normed", "mixer": )" +
+                    fixed + R"(},
           {"name": "last", "norm": "none", "residual": "none", "scale": 2, "mixer": {"type": "swiglu",
-              "d_ff": 24}}]}})",
-                                                "blocks")});
+              "d_ff": 24}}]}})");
   // What stands before and behind the stack, other norms and biases, as in GPT-2 and Gemma 2.
-  cases.push_back(
-      {"ends",
-       ModelConfig::parse(
-           R"({"d_model": 16, "norm": "layer", "learned_positions": 4096, "embedding_scale": 4, "logit_scale": 0.5,
-               "logit_softcap": 5,
-    "tied": false, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "mlp": {"type": "ffn", "d_ff": 24,
-        "bias": true}, "layers": "A2"})",
-           "ends")});
+  add("ends", R"({"d_model": 16, "norm": "layer", "learned_positions": 4096, "embedding_scale": 4, "logit_scale": 0.5,
+    "logit_softcap": 5, "tied": false, "mixers": {"A": )" +
+                  growing + R"(}, "mlp": {"type": "ffn", "d_ff": 24, "bias": true}, "layers": "A2"})");
   // One set of weights at several depths, each use with its own state and low-rank addition, as in Zamba2; norms of
   // every kind.
-  cases.push_back(
-      {"shared", ModelConfig::parse(
-                     R"({"d_model": 16, "layers": "m s m t", "norm": "rms_plain", "mixers": {"m": {"type": "mamba2",
-               "d_state": 8, "headdim": 8}},
-    "shared": {"A": {"type": "attention", "n_heads": 2}, "M": {"type": "ffn", "d_ff": 24, "activation": "gelu",
+  add("shared", R"({"d_model": 16, "layers": "m s m t", "norm": "rms_plain", "mixers": {"m": )" + fixed +
+                    R"(}, "shared": {"A": )" + growing + R"(, "M": {"type": "ffn", "d_ff": 24, "activation": "gelu",
         "gated": true}}, "blocks": {
     "s": [{"name": "attn", "norm": "layer", "mixer": "A", "low_rank": 2}, {"name": "mlp", "norm": "layer_no_bias",
         "mixer": "M"}],
     "t": [{"name": "attn", "norm": "layer_plain", "mixer": "A"}, {"name": "mlp", "post_norm": "rms_plain",
-        "mixer": "M", "low_rank": 3}]}})",
-                     "shared")});
+        "mixer": "M", "low_rank": 3}]}})");
   return cases;
 }
 

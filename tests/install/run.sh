@@ -16,7 +16,9 @@ cmake --build "$work/build"
 
 cd "$work"
 [ "$(build/count "$text")" = "1115394 bytes" ] || fail "the installed library does not count the bytes of $text"
-prefix/bin/statera train "$text" --config tiny-mamba2 --steps 4 --batch 4 --length 64 --evaluate-every 4 --no-baselines --out model
+presets=$(prefix/bin/statera info)
+preset=$(grep -m 1 '^tiny-' <<<"$presets") || fail "the installed command knows no preset tiny-*"
+prefix/bin/statera train "$text" --config "$preset" --steps 4 --batch 4 --length 64 --evaluate-every 4 --no-baselines --out model
 build/stream model >streamed
 cat streamed
 python3 -c 'import ctypes

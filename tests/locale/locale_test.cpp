@@ -24,6 +24,7 @@
 #include "statera/sampler.hpp"
 #include "statera/session.hpp"
 #include "statera/train.hpp"
+#include "support/any_mixer.hpp"
 #include "text/number.hpp"
 #include "text/quantity.hpp"
 
@@ -64,9 +65,10 @@ class Locales : public ::testing::Test {
   std::string folder_;
 };
 
-constexpr const char* config_text =
-    R"({"format_version": 1, "d_model": 16, "norm_eps": 0.00025, "mixers": {"m": {"type": "mamba2", "d_state": 16,
-        "headdim": 16, "dt_min": 0.0125, "dt_limit_max": 1.5}}, "layers": "m"})";
+std::string config_text() {
+  return R"({"d_model": 16, "norm_eps": 0.00025, "embedding_scale": 1.5, "mixers": {"m": )" +
+         test::any_mixer(test::Keeps::fixed, 16) + R"(}, "layers": "m"})";
+}
 
 void add_numbers(Texts& all) {
   all["numbers"] = fixed(1234567.125, 2) + significant(1234567.125, 9) + scientific(0.000125, 3) +
@@ -91,7 +93,7 @@ void add_run(const std::string& out, Texts& all) {
                        .evaluate_every = 2,
                        .evaluate_bytes = 256,
                        .final_bytes = 256};
-  Model model(ModelConfig::parse(config_text, "test"), Device::cpu({.threads = 1}));
+  Model model(ModelConfig::parse(config_text(), "test"), Device::cpu({.threads = 1}));
   model.init(1);
   std::string notes;
   TrainRun run{.out = out};
@@ -141,7 +143,7 @@ Texts everything(const std::string& folder) {
   const nlohmann::ordered_json report = parse_report(fixture_text(), "the fixture");
   all["report"] = report.dump();
   all["table"] = report_table(report) + report_sentences(report);
-  all["config"] = ModelConfig::parse(config_text, "test").json();
+  all["config"] = ModelConfig::parse(config_text(), "test").json();
   fs::remove_all(folder + "/run");
   fs::remove_all(folder + "/system");
   return all;
@@ -149,7 +151,7 @@ Texts everything(const std::string& folder) {
 
 TEST_F(Locales, ChangeNothing) {
   const Texts expected = everything(folder_);
-  EXPECT_NE(expected.at("config").find("0.0125"), std::string::npos) << expected.at("config");
+  EXPECT_NE(expected.at("config").find("0.00025"), std::string::npos) << expected.at("config");
   for (const char* language : {"de_DE", "ps_AF", "pl_PL"}) {
     ASSERT_NO_FATAL_FAILURE(choose(language));
     const Texts here = everything(folder_);

@@ -12,6 +12,7 @@
 
 #include "statera/error.hpp"
 #include "statera/train.hpp"
+#include "support/any_mixer.hpp"
 
 namespace statera::test {
 
@@ -52,9 +53,7 @@ inline TrainingData data_for(const TrainOptions& o, uint64_t fingerprint = 1) {
 }
 
 inline Model small_model(const std::string& layers = "m A", int threads = 1) {
-  ModelConfig config = ModelConfig::load("tiny-hybrid");
-  config.layers = layers;
-  Model model(std::move(config), Device::cpu({.threads = threads}));
+  Model model(hybrid(layers), Device::cpu({.threads = threads}));
   model.init(3);
   return model;
 }

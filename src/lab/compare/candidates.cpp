@@ -4,17 +4,14 @@
 #include <filesystem>
 
 #include "core/check.hpp"
+#include "io/json.hpp"
+#include "mixers/mixer.hpp"
+#include "models/presets.hpp"
 #include "statera/data.hpp"
 
 namespace statera {
 
 namespace {
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
 // Calls body(size, kind) for every preset; their names are SIZE-KIND.
 template <class Body>
 void for_each_preset(Body body) {
@@ -33,13 +30,37 @@ Candidate find_candidate(const std::string& spec, const std::string& size) {
   const std::filesystem::path path(spec);
   require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate '", spec,
           "'; known: ", joined(preset_kinds(size)), "; or a preset of another size (", joined(preset_sizes()),
-          "), as in base-mamba2, or a JSON file");
+          "), as in base-", usual_kinds().front(), ", or a JSON file");
   const std::string name = (path.has_filename() ? path : path.parent_path()).stem().string();
   require(!name.empty() && name != "." && name != "..", ErrorCode::config, "candidate '", spec,
           "' has no name to call it by; give the path of a file");
   return {name, ModelConfig::load(spec)};
 }
 }  // namespace
+
+std::string joined(const std::vector<std::string>& words, const std::string& by) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : by) + word;
+  return text;
+}
+
+const std::vector<std::string>& usual_kinds() {
+  static const std::vector<std::string> kinds = [] {
+    const auto json = parse_json(std::string(embedded_usual().front().json), "configs/usual/kinds.json");
+    require(json.is_array() && !json.empty(), ErrorCode::config, "configs/usual/kinds.json names no kind of preset");
+    return json.get<std::vector<std::string>>();
+  }();
+  return kinds;
+}
+
+std::vector<std::string> presets_of_one_mixer(const std::vector<std::string>& sizes) {
+  const std::vector<std::string_view> types = mixer_types();
+  std::vector<std::string> names;
+  for (const std::string& size : sizes)
+    for (const std::string& kind : preset_kinds(size))
+      if (std::ranges::find(types, kind) != types.end()) names.push_back(size + "-" + kind);
+  return names;
+}
 
 std::vector<std::string> preset_sizes() {
   std::vector<std::string> sizes;

@@ -29,5 +29,11 @@ std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, co
 
 std::vector<std::string> preset_sizes();  // tiny, small, base
 std::vector<std::string> preset_kinds(const std::string& size);
+// The kinds that are taken where nobody names one, in this order: `train` takes the first, `compare` all of them
+// (configs/usual/kinds.json).
+const std::vector<std::string>& usual_kinds();
+// Presets of these sizes that have one kind of mixer, whose type is their name: "small-mamba2".
+std::vector<std::string> presets_of_one_mixer(const std::vector<std::string>& sizes);
+std::string joined(const std::vector<std::string>& words, const std::string& by = ", ");
 
 }  // namespace statera

@@ -11,6 +11,7 @@
 #include "lab/compare/plan.hpp"
 #include "lab/compare/store.hpp"
 #include "statera/error.hpp"
+#include "support/any_mixer.hpp"
 
 namespace statera {
 namespace {
@@ -33,8 +34,8 @@ class ComparedRows : public testing::Test {
                             .evaluate_seconds = 0.01,
                             .prefill_seconds = 1e-5,
                             .longest_state_bytes = 1e4};
-    return {{"config", parse_ordered_json(ModelConfig::load("tiny-mamba2").json(), "config")},
-            {"where", "tiny-mamba2"},
+    return {{"config", parse_ordered_json(ModelConfig::load(test::any_preset(test::Keeps::fixed)).json(), "config")},
+            {"where", "a preset"},
             {"layers", "m4"},
             {"length", 32},
             {"batch", 2},

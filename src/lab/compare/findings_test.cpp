@@ -9,6 +9,7 @@
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
 #include "statera/device.hpp"
+#include "support/any_mixer.hpp"
 
 namespace statera {
 namespace {
@@ -31,7 +32,7 @@ class Findings : public ::testing::Test {
   void candidate(const std::string& kind, int64_t length, double middle, double end, double bits) {
     const std::string name = kind + "@" + std::to_string(length);
     const Calibration costs{.parameters = 1000, .positions = 2 * length, .step_seconds = 0.1, .step_flops = 1e6};
-    const ModelConfig config = ModelConfig::load("tiny-mamba2");
+    const ModelConfig config = ModelConfig::load(test::any_preset(test::Keeps::fixed));
     store_->keep_candidate(name, Json({{"config", Json::parse(config.json())},
                                        {"where", "here"},
                                        {"layers", "m"},

@@ -17,7 +17,10 @@ ByteSource source(size_t bytes) {
   return ByteSource::from_memory(std::span(&document, 1));
 }
 
-std::vector<Candidate> candidates() { return find_candidates({"mamba2", "attention", "base-mamba1"}, "tiny"); }
+std::vector<std::string> kinds() { return preset_kinds("tiny"); }
+std::vector<Candidate> candidates() {
+  return find_candidates({kinds()[0], kinds()[1], "base-" + kinds().back()}, "tiny");
+}
 
 std::vector<Calibration> costs() {
   return {{.parameters = 300'000,
@@ -180,10 +183,10 @@ TEST(Lengths, EveryCandidateAtEachWithAsManyBytesInABatch) {
   EXPECT_EQ(settings.length_list(), (std::vector<int64_t>{512, 2048, 8192}));
   const std::vector<Candidate> all = at_lengths(candidates(), settings);
   ASSERT_EQ(all.size(), 9u);
-  EXPECT_EQ(all[1].name, "mamba2@2048");
+  EXPECT_EQ(all[1].name, kinds()[0] + "@2048");
   EXPECT_EQ(all[1].batch, 2);
   EXPECT_EQ(all[2].batch, 1);  // whole sequences: more bytes than at the others
-  EXPECT_EQ(at_lengths(candidates(), {.lengths = "1024"})[0].name, "mamba2");
+  EXPECT_EQ(at_lengths(candidates(), {.lengths = "1024"})[0].name, kinds()[0]);
 }
 
 TEST(Plan, SecondSeedsAreInTheBudget) {
@@ -209,9 +212,10 @@ TEST(Plan, TrialsThatWouldEndOnThePlateauAreNotMade) {
 
 TEST(Candidates, KindsPresetsAndFiles) {
   const std::vector<Candidate> found = candidates();
-  EXPECT_EQ(found[0].name, "mamba2");
-  EXPECT_EQ(found[2].name, "base-mamba1");
-  EXPECT_EQ(found[2].config.d_model, ModelConfig::load("base-mamba1").d_model);
+  const std::string one = kinds()[0], of_base = "base-" + kinds().back();
+  EXPECT_EQ(found[0].name, one);
+  EXPECT_EQ(found[2].name, of_base);
+  EXPECT_EQ(found[2].config.d_model, ModelConfig::load(of_base).d_model);
   const auto what = [](std::vector<std::string> specs, const char* size) -> std::string {
     try {
       find_candidates(specs, size);
@@ -221,10 +225,21 @@ TEST(Candidates, KindsPresetsAndFiles) {
     return "";
   };
   const std::string unknown = what({"mamba7"}, "tiny");
-  for (const char* kind : {"mamba1", "mamba2", "attention", "hybrid"})
-    EXPECT_NE(unknown.find(kind), std::string::npos) << unknown;
-  EXPECT_NE(what({"mamba2", "mamba2"}, "tiny").find("two candidates are called 'mamba2'"), std::string::npos);
-  EXPECT_NE(what({"mamba2"}, "huge").find("known: "), std::string::npos);
+  for (const std::string& kind : kinds()) EXPECT_NE(unknown.find(kind), std::string::npos) << unknown;
+  EXPECT_NE(what({one, one}, "tiny").find("two candidates are called '" + one + "'"), std::string::npos);
+  EXPECT_NE(what({one}, "huge").find("known: "), std::string::npos);
+}
+
+// What is taken where nobody names a kind is there in every size.
+TEST(Candidates, TheUsualKindsArePresets) {
+  for (const std::string& size : preset_sizes()) {
+    EXPECT_EQ(find_candidates(usual_kinds(), size).size(), usual_kinds().size()) << size;
+    const std::vector<std::string> of_one_mixer = presets_of_one_mixer({size});
+    EXPECT_FALSE(of_one_mixer.empty()) << size;
+    for (const std::string& name : of_one_mixer)
+      for (const auto& [letter, block] : ModelConfig::load(name).mixers)
+        EXPECT_NE(block.find("\"type\":\"" + name.substr(size.size() + 1) + "\""), std::string::npos) << block;
+  }
 }
 
 }  // namespace

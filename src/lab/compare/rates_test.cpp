@@ -11,6 +11,7 @@
 
 #include "lab/compare/rate_priors.hpp"
 #include "statera/error.hpp"
+#include "support/any_mixer.hpp"
 
 namespace statera {
 namespace {
@@ -92,18 +93,19 @@ TEST(Rates, TriesThePriorItsNeighboursAndBeyond) {
 }
 
 TEST(RatePriors, FollowTheMixersTheWidthAndTheSteps) {
-  const ModelConfig narrow = ModelConfig::load("tiny-mamba2"), wide = ModelConfig::load("base-mamba2");
+  const std::string kind = test::any_preset(test::Keeps::fixed, "base").substr(std::string("base-").size());
+  const ModelConfig narrow = ModelConfig::load("tiny-" + kind), wide = ModelConfig::load("base-" + kind);
   const RatePrior usual = rate_prior(narrow, 2000, 200, 1024);
   EXPECT_GT(usual.lr, 1e-3);
   EXPECT_LT(usual.lr, 2e-2);
   EXPECT_GE(usual.search_lr, usual.lr);
   EXPECT_LT(rate_prior(wide, 2000, 200, 1024).lr, usual.lr);
-  const double attention = rate_prior(ModelConfig::load("tiny-attention"), 2000, 200, 1024).lr;
-  const ModelConfig mixed = ModelConfig::parse(
-      R"({"d_model": 72, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention", "n_heads": 4}},
-          "layers": "m A"})",
-      "mixed");
-  EXPECT_NEAR(rate_prior(mixed, 2000, 200, 1024).lr, std::sqrt(attention * usual.lr), 1e-4);
+  const ModelConfig growing = ModelConfig::load(test::any_preset(test::Keeps::growing));
+  ModelConfig mixed = narrow;
+  mixed.mixers = {{"m", narrow.mixers.begin()->second}, {"A", growing.mixers.begin()->second}};
+  mixed.layers = "m A";
+  EXPECT_NEAR(rate_prior(mixed, 2000, 200, 1024).lr, std::sqrt(rate_prior(growing, 2000, 200, 1024).lr * usual.lr),
+              1e-4);
 }
 
 TEST(RatePriors, EveryRowSaysHowItWasMade) {

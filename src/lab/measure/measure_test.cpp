@@ -15,17 +15,15 @@
 #include "models/language_model.hpp"
 #include "statera/error.hpp"
 #include "statera/loss.hpp"
+#include "support/any_mixer.hpp"
 
 namespace statera {
 namespace {
 
-constexpr const char* hybrid =
-    R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 16, "headdim": 16}, "A": {"type": "attention",
-        "n_heads": 2}},
- "layers": "m A"})";
-
 Model small(int64_t context = 0) {
-  Model model(ModelConfig::parse(hybrid, "test"), Device::cpu({.threads = 1}));
+  Model model(
+      ModelConfig::parse(R"({"d_model": 16, "mixers": )" + test::two_mixers(16) + R"(, "layers": "m A"})", "test"),
+      Device::cpu({.threads = 1}));
   model.init(3);
   if (context > 0) model.set_context(context);
   return model;
@@ -73,7 +71,7 @@ TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
 
 TEST(LearningCost, ScoresBeforeItLearnsAndBeginsDocumentsAnew) {
   const std::string one = text(64), two = text(40, 9);
-  const Model frozen = small(24);  // attention slides, as in the frozen figure
+  const Model frozen = small(24);  // keys slide, as in the frozen figure
   const std::vector<float> before = stream_cost(frozen, source({one, two}), 104);
   Model still = small(24);
   const std::vector<float> nats = learning_cost(still, source({one, two}), 104, {.length = 32, .lr = 1e-12f});
@@ -129,10 +127,12 @@ TEST(ByPosition, WindowsEndWithTheirDocument) {
             10);
 }
 
-// Attention that slides over 16 positions forgets the first copy: what stands there makes no difference to the second.
+// Keys that slide over 16 positions forget the first copy: what stands there makes no difference to the second.
 TEST(Recall, WhatIsForgottenGainsNothing) {
-  Model model(ModelConfig::parse(
-                  R"({"d_model": 16, "mixers": {"A": {"type": "attention", "n_heads": 2}}, "layers": "A"})", "test"),
+  STATERA_NEEDS(test::Keeps::growing);
+  Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": {"A": )" + test::any_mixer(test::Keeps::growing, 16) +
+                                     R"(}, "layers": "A"})",
+                                 "test"),
               Device::cpu({.threads = 1}));
   model.init(3);
   model.set_context(16);

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "conformance/mixer_run.hpp"
+#include "support/kept.hpp"
 
 namespace statera::test {
 namespace {
@@ -139,6 +140,12 @@ TEST(AttentionMixer, OptionsStartAsTheyShouldAndAreCounted) {
     EXPECT_EQ(with.flops - bare.flops, (pass == Pass::backward ? 4 : 2) * 32 * 3);
     EXPECT_EQ(with.state_bytes - bare.state_bytes, 32 * 2 * 4);
   }
+}
+
+TEST(AttentionMixer, ABlockKeepsWhatItMust) {
+  const int64_t d = kept_width, both = 3 * d + d + 2 * kept_d_ff + 2 * d;  // q k v, y, gate and up, two sums
+  for (const char* more : {"", R"(, "rope": false)", R"(, "qk_norm": true, "d_conv": 4)"})
+    expect_kept(both, R"({"type": "attention", "n_heads": 2)" + std::string(more) + "}", true);
 }
 
 TEST(AttentionMixer, ImpossibleConfigsAreNamed) {

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "statera/error.hpp"
+#include "support/kept.hpp"
 
 namespace statera {
 namespace {
@@ -45,6 +46,11 @@ TEST(Mamba1, StartsLikeTheOriginal) {
   EXPECT_EQ(values.at("m.conv1d.weight").size(), size_t{48 * 4});
   EXPECT_EQ(values.size(), 9u);
   for (const auto& [name, decay] : visitor.decay) EXPECT_EQ(decay, name.ends_with(".weight")) << name;
+}
+
+TEST(Mamba1, ABlockKeepsWhatItMust) {
+  const int64_t d = test::kept_width, inner = 2 * d;  // x z, dt B C, states of every 8th, y, the sum
+  test::expect_kept(2 * inner + (4 + 2 * 16) + 2 * inner + inner + d, R"({"type": "mamba1"})");
 }
 
 TEST(Mamba1, BadConfigsAreNamed) {

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "statera/error.hpp"
+#include "support/kept.hpp"
 
 namespace statera {
 namespace {
@@ -41,6 +42,11 @@ TEST(Mamba2, StartsLikeTheOriginal) {
     EXPECT_TRUE(values.contains(name)) << name;
   EXPECT_EQ(values.size(), 8u);
   EXPECT_EQ(values.at("m.in_proj.weight").size(), size_t{24 * (2 * 48 + 2 * 8 + 24)});
+}
+
+TEST(Mamba2, ABlockKeepsWhatItMust) {
+  const int64_t d = test::kept_width, inner = 2 * d;  // z x B C dt, y, the sum
+  test::expect_kept(2 * inner + (2 * 16 + 4) + inner + d, R"({"type": "mamba2", "d_state": 16, "headdim": 32})");
 }
 
 TEST(Mamba2, BadConfigsAreNamed) {
