@@ -18,6 +18,7 @@
 #include "lab/compare/candidates.hpp"
 #include "lab/compare/compare.hpp"
 #include "lab/compare/folder.hpp"
+#include "lab/report/keys.hpp"
 #include "lab/report/page.hpp"
 #include "lab/training_data.hpp"
 #include "print_report.hpp"
@@ -125,7 +126,7 @@ void run(const Flags& f) {
     print_report(report);
     std::printf("the page: %s/report.html   the models: %s/models/\n", printable(out).c_str(), printable(out).c_str());
   }
-  if (report.at("complete").get<bool>()) return;
+  if (report.at(key::complete).get<bool>()) return;
   std::fprintf(stderr, "stopped; run the same command again to continue\n");
   throw Interrupted();
 }

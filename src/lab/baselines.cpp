@@ -9,6 +9,7 @@
 
 #include "lab/ngram.hpp"
 #include "lab/ppmd/cost.hpp"
+#include "lab/report/keys.hpp"
 #include "lab/xz.hpp"
 #include "text/quantity.hpp"
 
@@ -119,9 +120,9 @@ std::string baselines_json(const Baselines& b) {
       add_note(note, row.name + ": not finished in the time for baselines");
       continue;
     }
-    Json json = {{"name", row.name}, {"bits_per_byte", *row.bits_per_byte}};
-    if (row.learns) json["learns"] = true;
-    if (!row.learned.empty()) json["learned"] = row.learned;
+    Json json = {{key::name, row.name}, {key::bits_per_byte, *row.bits_per_byte}};
+    if (row.learns) json[key::learns] = true;
+    if (!row.learned.empty()) json[key::learned] = row.learned;
     rows.push_back(json);
   }
   return Json({{"rows", rows}, {"note", note}}).dump();

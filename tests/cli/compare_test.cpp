@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "report/report_fixture.hpp"
 
 namespace statera {
 namespace {
@@ -82,6 +83,7 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
   const Ran ran = run(usual("a"));
   ASSERT_EQ(ran.code, 0) << ran.err;
   const auto json = report("a");
+  EXPECT_EQ(unlisted_keys(nlohmann::ordered_json(json)), std::vector<std::string>());
   EXPECT_TRUE(json["complete"]);
   ASSERT_EQ(json["candidates"].size(), 2u);
   for (const auto& c : json["candidates"]) {

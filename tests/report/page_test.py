@@ -354,7 +354,15 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.driver.title, HOSTILE + ": which model fits")
         self.assertEqual(self.text("h1"), [HOSTILE])
         self.assertEqual(self.driver.find_elements("css selector", "img"), [])
-        self.assertEqual(len(self.driver.find_elements("css selector", "script")), 3)
+        self.assertEqual(len(self.driver.find_elements("css selector", "script")), 4)
+
+    def test_a_key_that_no_report_has_cannot_be_read(self):
+        self.open("full", "light", 1280)
+        said = "try { return String(%s); } catch (error) { return error.message; }"
+        for code, expected in [("candidates[0].parameters > 0 && report.candidates[1].noise[0].growth", "1"), ("report.settings.anything", "undefined"),
+                               ("report.candidats", "report.candidats: no key of report.json"), ("candidates[0].lr_", "report.candidates[0].lr_: no key of report.json"),
+                               ("report.candidates[1].noise[0].grow", "report.candidates[1].noise[0].grow: no key of report.json")]:
+            self.assertEqual(self.driver.execute_script(said % code), expected)
 
     def test_printing(self):
         self.open("full", "dark", 1280)

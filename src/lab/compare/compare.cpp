@@ -15,6 +15,7 @@
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/findings.hpp"
 #include "lab/compare/folder.hpp"
+#include "lab/report/keys.hpp"
 #include "lab/report/report.hpp"
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
@@ -84,7 +85,7 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
   // before it replaces an earlier one
   static_cast<void>(parse_report(text, store_path(run_.out) + ": the report of it"));
   write_file(folder_.at("report.json"), text);
-  point_at_winner(report.at("recommendation").value("winner", ""));
+  point_at_winner(report.at(key::recommendation).value(key::winner, ""));
   return report;
 }
 

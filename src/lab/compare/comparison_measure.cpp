@@ -11,6 +11,7 @@
 #include "lab/measure/contexts.hpp"
 #include "lab/measure/learning_cost.hpp"
 #include "lab/measure/recall.hpp"
+#include "lab/report/keys.hpp"
 #include "lab/timing.hpp"
 
 namespace statera {
@@ -33,7 +34,7 @@ void Comparison::learn(const Entry& entry) {
                                 .lr = learning_share * static_cast<float>(rate(entry).lr)};
   const std::vector<float> nats = learning_cost(model, parts_.held_out, amounts_.judged_bytes, options, run_.stop);
   go_on();
-  keep(entry, "learning", "seed 1", {{"bits_per_byte", bits(nats)}, {"lr", options.lr}});
+  keep(entry, "learning", "seed 1", {{key::bits_per_byte, bits(nats)}, {key::lr, options.lr}});
 }
 
 void Comparison::measure(const Entry& entry) {
@@ -52,13 +53,14 @@ void Comparison::measure(const Entry& entry) {
     Json rows = Json::array();
     for (const PositionCost& p :
          by_position(*model, parts_.held_out, longest_window, amounts_.position_bytes, run_.stop))
-      rows.push_back({{"from", p.from}, {"to", p.to}, {"bits_per_byte", p.bits_per_byte}, {"bytes", p.bytes}});
+      rows.push_back(
+          {{key::from, p.from}, {key::to, p.to}, {key::bits_per_byte, p.bits_per_byte}, {key::bytes, p.bytes}});
     return rows;
   });
   once("recall", [&] {
     Json rows = Json::array();
     for (const RecallGain& g : recall(*model, parts_.held_out, amounts_.passages, run_.stop))
-      rows.push_back({{"distance", g.distance}, {"gain", g.gain}, {"standard_error", g.standard_error}});
+      rows.push_back({{key::distance, g.distance}, {key::gain, g.gain}, {key::standard_error, g.standard_error}});
     return rows;
   });
 }
@@ -85,11 +87,12 @@ void Comparison::measure_speed() {
   for (size_t i = 0; i < done.size(); ++i) {
     Json rows = Json::array();
     for (const ContextCost& c : contexts[i])
-      rows.push_back({{"context", c.context}, {"step_seconds", c.step_seconds}, {"state_bytes", c.state_bytes}});
+      rows.push_back(
+          {{key::context, c.context}, {key::step_seconds, c.step_seconds}, {key::state_bytes, c.state_bytes}});
     keep(*done[i], "speed", "seed 1",
-         {{"prefill_bytes_per_second", speeds[i].prefill_bytes_per_second},
-          {"step_bytes_per_second", speeds[i].step_bytes_per_second},
-          {"contexts", rows}});
+         {{key::prefill_bytes_per_second, speeds[i].prefill_bytes_per_second},
+          {key::step_bytes_per_second, speeds[i].step_bytes_per_second},
+          {key::contexts, rows}});
   }
 }
 

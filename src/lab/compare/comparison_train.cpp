@@ -16,6 +16,7 @@
 #include "lab/compare/rate_priors.hpp"
 #include "lab/measure/filler.hpp"
 #include "lab/measure/stream_cost.hpp"
+#include "lab/report/keys.hpp"
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
 #include "text/quantity.hpp"
@@ -87,9 +88,9 @@ Json Comparison::run_once(const Entry& entry, const std::string& kind, const std
   const std::optional<Json> value = run_trial(model, data, trial);
   if (!value) throw Stopped();
   note(entry.candidate.name + ": " + kind + " " + variant +
-       (value->contains("error")
-            ? " failed: " + value->at("error").get<std::string>()
-            : ": " + number_text(value->at("bits_per_byte")) + " bits per byte on validation text"));
+       (value->contains(key::error)
+            ? " failed: " + value->at(key::error).get<std::string>()
+            : ": " + number_text(value->at(key::bits_per_byte)) + " bits per byte on validation text"));
   return *value;
 }
 
@@ -103,11 +104,11 @@ Model Comparison::new_model(const Entry& entry, int64_t seed) const {
 std::vector<TriedRate> Comparison::tried(const Entry& entry) const {
   std::vector<TriedRate> all;
   for (const Json& trial : searched(store_, entry.candidate.name)) {
-    require(trial.at("lr").is_number() && trial.at("lr") > 0, ErrorCode::io, run_.out, "/compare.sqlite is damaged (",
-            in_quotes(entry.candidate.name), " has a trial with lr ", trial.at("lr").dump(),
-            ", expected a number above 0); choose another folder with --out");
-    all.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity()
-                                                           : trial.at("bits_per_byte").get<double>()});
+    require(trial.at(key::lr).is_number() && trial.at(key::lr) > 0, ErrorCode::io, run_.out,
+            "/compare.sqlite is damaged (", in_quotes(entry.candidate.name), " has a trial with lr ",
+            trial.at(key::lr).dump(), ", expected a number above 0); choose another folder with --out");
+    all.push_back({trial.at(key::lr), trial.contains(key::error) ? std::numeric_limits<double>::infinity()
+                                                                 : trial.at(key::bits_per_byte).get<double>()});
   }
   return all;
 }
@@ -165,7 +166,7 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   const auto lr = static_cast<float>(rate(entry).lr);
   if (std::isnan(lr)) return;
   std::optional<Json> value = kept(entry, "train", variant);
-  const bool lost = value && !value->contains("error") && !fs::exists(folder + "/model.safetensors");
+  const bool lost = value && !value->contains(key::error) && !fs::exists(folder + "/model.safetensors");
   if (lost) remove_run(folder);  // its checkpoint may hold only the weights of its last step
   if (!value || lost) {
     const TrainOptions o = options(entry, amounts_.train, lr, seed);
@@ -173,12 +174,13 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
     Model model = new_model(entry, seed);
     value = run_once(entry, "train", variant, model, data.data(), {.folder = folder, .options = o});
     const double weights = static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
-    value->emplace("memory", Json({{"train_bytes", training_bytes(model, data.data(), o)}, {"weight_bytes", weights}}));
+    value->emplace(key::memory,
+                   Json({{key::train_bytes, training_bytes(model, data.data(), o)}, {key::weight_bytes, weights}}));
     value->emplace("weights", statera::fingerprint_text(model.fingerprint()));
     store_.drop_costs(entry.candidate.name, seed);  // they belong to the weights that were there before
     keep(entry, "train", variant, *value);
   }
-  if (value->contains("error")) return;
+  if (value->contains(key::error)) return;
   // load it even if its costs are stored, since the report is about these weights
   const Model model = load_model(entry, seed);
   if (!store_.costs(entry.candidate.name, seed).empty()) return;
@@ -202,7 +204,7 @@ void Comparison::second_seeds() {
 
 bool Comparison::trained(const Entry& entry) const {
   const auto value = kept(entry, "train", "seed 1");
-  return value && !value->contains("error");
+  return value && !value->contains(key::error);
 }
 
 // The trained model trains on for a while with fillers in its stream, so that they are not new to it when it is judged.
@@ -223,14 +225,14 @@ void Comparison::noise(const Entry& entry) {
     o.evaluate_every = o.steps;
     FillerTraining data(parts_.train, parts_.validation, o, growth);
     const Json value = run_once(entry, "noise", variant, model, data.data(), {.folder = folder, .options = o});
-    if (value.contains("error")) {
+    if (value.contains(key::error)) {
       keep(entry, "noise", variant, value);
       continue;
     }
     const double nats =
         noise_cost(model, parts_.held_out, growth, entry.candidate.length, amounts_.noise_bytes, run_.stop);
     go_on();
-    keep(entry, "noise", variant, {{"growth", growth}, {"bits_per_byte", nats / std::numbers::ln2}});
+    keep(entry, "noise", variant, {{key::growth, growth}, {key::bits_per_byte, nats / std::numbers::ln2}});
   }
 }
 

@@ -11,6 +11,7 @@
 #include "lab/compare/judge.hpp"
 #include "lab/compare/rate_priors.hpp"
 #include "lab/compare/recommend.hpp"
+#include "lab/report/keys.hpp"
 #include "lab/timing.hpp"
 #include "models/language_model.hpp"
 #include "text/number.hpp"
@@ -53,9 +54,9 @@ Judged judged_of(const Store& store, const std::string& name) {
 RateChoice rate_of(const Store& store, const CompareSettings& settings, const Amounts& amounts, const Known& known) {
   std::vector<TriedRate> tried;
   for (const Json& trial : searched(store, known.name))
-    tried.push_back({trial.at("lr"), trial.contains("error") ? std::numeric_limits<double>::infinity()
-                                                             : trial.at("bits_per_byte").get<double>()});
-  const ModelConfig config = ModelConfig::parse(known.value.at("config").dump(), known.name);
+    tried.push_back({trial.at(key::lr), trial.contains(key::error) ? std::numeric_limits<double>::infinity()
+                                                                   : trial.at(key::bits_per_byte).get<double>()});
+  const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
   return choose_rate(tried,
                      rate_prior(config, steps_for(settings, known.costs, amounts.train),
                                 steps_for(settings, known.costs, amounts.search), known.batch * known.length),
@@ -67,11 +68,11 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
   for (const auto& [name, value] : store.candidates()) {
     Known known{.name = name, .value = parsed(value), .judged = judged_of(store, name), .seeds = settings.seeds};
     read_fields({known.value.at("costs").dump(), "compare.sqlite"}, known.costs);
-    known.length = known.value.at("length");
-    known.batch = known.value.at("batch");
+    known.length = known.value.at(key::length);
+    known.batch = known.value.at(key::batch);
     for (int64_t seed = std::max<int64_t>(settings.seeds, 2); seed >= 1; --seed)
       if (const auto trial = store.trial(name, "train", "seed " + std::to_string(seed)))
-        if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains("error"))
+        if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains(key::error))
           known.trained = std::move(trained);
     for (const auto& nats : known.judged.nats)
       require(static_cast<int64_t>(nats.size()) == amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ",
@@ -93,21 +94,22 @@ const Known* best_of(const std::vector<Known>& all) {
 
 // Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end.
 bool unfinished(const Store& store, const Known& known) {
-  const Json& curve = known.trained.at("curve");
+  const Json& curve = known.trained.at(key::curve);
   if (curve.size() < 3) return false;
-  const double last = curve.back().at("bits_per_byte"), middle = curve.at(curve.size() / 2 - 1).at("bits_per_byte");
+  const double last = curve.back().at(key::bits_per_byte),
+               middle = curve.at(curve.size() / 2 - 1).at(key::bits_per_byte);
   return last > counted(store, 2) || middle - last > steep;
 }
 
 Json curve(const Known& known) {
   Json rows = Json::array();
-  for (const Json& point : known.trained.at("curve")) {
-    const double step = point.at("step");
-    rows.push_back({{"step", point.at("step")},
-                    {"train_bytes", step * static_cast<double>(known.batch * known.length)},
-                    {"seconds", step * known.costs.step_seconds},
-                    {"flops", step * known.costs.step_flops},
-                    {"bits_per_byte", point.at("bits_per_byte")}});
+  for (const Json& point : known.trained.at(key::curve)) {
+    const double step = point.at(key::step);
+    rows.push_back({{key::step, point.at(key::step)},
+                    {key::train_bytes, step * static_cast<double>(known.batch * known.length)},
+                    {key::seconds, step * known.costs.step_seconds},
+                    {key::flops, step * known.costs.step_flops},
+                    {key::bits_per_byte, point.at(key::bits_per_byte)}});
   }
   return rows;
 }
@@ -118,83 +120,84 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
     const auto value = from.store.trial(known.name, kind, "seed 1");
     return value ? parsed(*value) : Json();
   };
-  if (Json rows = measured("bits by position"); !rows.is_null()) json["by_position"] = std::move(rows);
-  if (Json rows = measured("recall"); !rows.is_null()) json["recall"] = std::move(rows);
+  if (Json rows = measured("bits by position"); !rows.is_null()) json[key::by_position] = std::move(rows);
+  if (Json rows = measured("recall"); !rows.is_null()) json[key::recall] = std::move(rows);
   const Json speed = measured("speed");
-  json["speed"] = {
-      {"train_bytes_per_second", static_cast<double>(known.batch * known.length) / known.costs.step_seconds}};
+  json[key::speed] = {
+      {key::train_bytes_per_second, static_cast<double>(known.batch * known.length) / known.costs.step_seconds}};
   if (!speed.is_null()) {
-    for (const char* key : {"prefill_bytes_per_second", "step_bytes_per_second"}) json["speed"][key] = speed.at(key);
-    json["contexts"] = speed.at("contexts");
-    for (const Json& row : json["contexts"])
-      if (row.at("context") == known.length) json["judged_at"] = row;
+    for (const char* key : {key::prefill_bytes_per_second, key::step_bytes_per_second})
+      json[key::speed][key] = speed.at(key);
+    json[key::contexts] = speed.at(key::contexts);
+    for (const Json& row : json[key::contexts])
+      if (row.at(key::context) == known.length) json[key::judged_at] = row;
   }
   if (const Json learning = measured("learning"); !learning.is_null())
-    json["learning_bits_per_byte"] = learning.at("bits_per_byte");
-  const ModelConfig config = ModelConfig::parse(known.value.at("config").dump(), known.name);
+    json[key::learning_bits_per_byte] = learning.at(key::bits_per_byte);
+  const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
   const double step_flops = LanguageModel(config).cost(1, known.length).step_flops;
   for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
     const auto value = from.store.trial(known.name, "noise", growth);
     if (!value) continue;
     Json row = parsed(*value);
-    if (row.contains("error")) continue;
-    const double times = row.at("growth");
-    row["flops_per_byte"] = times * step_flops;
-    if (!speed.is_null()) row["step_seconds_per_byte"] = times / speed.at("step_bytes_per_second").get<double>();
-    json["noise"].push_back(row);
+    if (row.contains(key::error)) continue;
+    const double times = row.at(key::growth);
+    row[key::flops_per_byte] = times * step_flops;
+    if (!speed.is_null()) row[key::step_seconds_per_byte] = times / speed.at(key::step_bytes_per_second).get<double>();
+    json[key::noise].push_back(row);
   }
-  if (known.trained.contains("memory")) json["memory"] = known.trained.at("memory");
+  if (known.trained.contains(key::memory)) json[key::memory] = known.trained.at(key::memory);
 }
 
 Json candidate_json(const FindingsFrom& from, const Known& known, const Known* best) {
   const double positions = static_cast<double>(known.batch * known.length);
-  Json json = {{"name", known.name},
-               {"config", known.value.at("where")},
-               {"layers", known.value.at("layers")},
-               {"length", known.length},
-               {"batch", known.batch},
-               {"status", known.done() ? "done" : "stopped"},
-               {"parameters", known.costs.parameters},
-               {"training_flops_per_byte", known.costs.step_flops / positions}};
+  Json json = {{key::name, known.name},
+               {key::config, known.value.at("where")},
+               {key::layers, known.value.at(key::layers)},
+               {key::length, known.length},
+               {key::batch, known.batch},
+               {key::status, known.done() ? "done" : "stopped"},
+               {key::parameters, known.costs.parameters},
+               {key::training_flops_per_byte, known.costs.step_flops / positions}};
   const std::vector<Json> rates = searched(from.store, known.name);
   bool diverged = !rates.empty() && static_cast<int64_t>(rates.size()) == from.settings.learning_rates;
-  json["learning_rates"] = Json::array();
+  json[key::learning_rates] = Json::array();
   for (const Json& trial : rates) {
-    Json rate = {{"lr", trial.at("lr")}};
-    for (const char* key : {"bits_per_byte", "error"})
+    Json rate = {{key::lr, trial.at(key::lr)}};
+    for (const char* key : {key::bits_per_byte, key::error})
       if (trial.contains(key)) rate[key] = trial.at(key);
-    json["learning_rates"].push_back(rate);
-    diverged = diverged && trial.contains("error");
+    json[key::learning_rates].push_back(rate);
+    diverged = diverged && trial.contains(key::error);
   }
-  json["rate"] = {{"doubt", known.rate.doubt}, {"told_apart", known.rate.told_apart}};
+  json[key::rate] = {{key::doubt, known.rate.doubt}, {key::told_apart, known.rate.told_apart}};
   const Json& trained = known.trained;
-  if (diverged || (!trained.is_null() && trained.contains("error"))) {
-    json["status"] = "failed";
-    json["error"] = diverged ? rates.front().at("error") : trained.at("error");
+  if (diverged || (!trained.is_null() && trained.contains(key::error))) {
+    json[key::status] = "failed";
+    json[key::error] = diverged ? rates.front().at(key::error) : trained.at(key::error);
   }
-  if (trained.is_null() || trained.contains("error")) return json;
-  const double steps = trained.at("steps");
-  json["lr"] = trained.at("lr");
-  json["steps"] = trained.at("steps");
-  json["train_bytes"] = steps * positions;
-  json["train_seconds"] = steps * known.costs.step_seconds;
-  json["train_flops"] = steps * known.costs.step_flops;
-  json["seeds"] = Json::array();
+  if (trained.is_null() || trained.contains(key::error)) return json;
+  const double steps = trained.at(key::steps);
+  json[key::lr] = trained.at(key::lr);
+  json[key::steps] = trained.at(key::steps);
+  json[key::train_bytes] = steps * positions;
+  json[key::train_seconds] = steps * known.costs.step_seconds;
+  json[key::train_flops] = steps * known.costs.step_flops;
+  json[key::seeds] = Json::array();
   for (size_t s = 0; s < known.judged.nats.size(); ++s)
-    json["seeds"].push_back({{"seed", s + 1}, {"bits_per_byte", bits(known.judged.nats[s])}});
+    json[key::seeds].push_back({{key::seed, s + 1}, {key::bits_per_byte, bits(known.judged.nats[s])}});
   if (known.done()) {
-    json["bits_per_byte"] = mean_bits(known.judged);
-    json["unfinished"] = unfinished(from.store, known);
+    json[key::bits_per_byte] = mean_bits(known.judged);
+    json[key::unfinished] = unfinished(from.store, known);
   }
   if (known.done() && best && best != &known) {
     const Lead d = lead(known.judged, best->judged);
-    json["difference"] = {{"from", best->name},
-                          {"bits_per_byte", d.behind},
-                          {"standard_error", d.text_error},
-                          {"seed_error", d.seed_error},
-                          {"doubt", d.doubt}};
+    json[key::difference] = {{key::from, best->name},
+                             {key::bits_per_byte, d.behind},
+                             {key::standard_error, d.text_error},
+                             {key::seed_error, d.seed_error},
+                             {key::doubt, d.doubt}};
   }
-  json["curve"] = curve(known);
+  json[key::curve] = curve(known);
   add_measured(from, known, json);
   return json;
 }
@@ -205,7 +208,7 @@ std::string plain_seconds(double seconds) { return fixed(seconds, seconds < 100 
 Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   const CompareSettings& s = from.settings;
   const Amounts& a = from.amounts;
-  if (all.empty()) return {{"equal", "nothing was trained yet"}, {"not_equal", "-"}};
+  if (all.empty()) return {{key::equal, "nothing was trained yet"}, {key::not_equal, "-"}};
   double few = INFINITY, many = 0;
   for (const Known& known : all) {
     few = std::min(few, static_cast<double>(known.costs.parameters));
@@ -238,35 +241,35 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
            (s.precision == "fp32" ? "" : "; training in " + s.precision) +
            (s.weight_decay == CompareSettings().weight_decay ? "" : "; weight decay " + number_text(s.weight_decay)) +
            (s.dropout == 0 ? "" : "; dropout " + number_text(s.dropout));
-  return {{"equal", equal}, {"not_equal", rest}};
+  return {{key::equal, equal}, {key::not_equal, rest}};
 }
 
 // The best of the baselines that learn while they read, or of the frozen ones.
 BestBaseline best_baseline(const Json& report, bool learns) {
   BestBaseline best{.name = {}, .bits_per_byte = std::numeric_limits<double>::infinity()};
-  for (const Json& row : report.at("baselines"))
-    if (row.value("learns", false) == learns && row.at("bits_per_byte") < best.bits_per_byte)
-      best = {row.at("name"), row.at("bits_per_byte")};
+  for (const Json& row : report.at(key::baselines))
+    if (row.value(key::learns, false) == learns && row.at(key::bits_per_byte) < best.bits_per_byte)
+      best = {row.at(key::name), row.at(key::bits_per_byte)};
   return best;
 }
 
 Contender contender(const Json& c) {
-  Contender one{.name = c.at("name"),
-                .bits_per_byte = c.at("bits_per_byte"),
-                .learning_bits = c.value("learning_bits_per_byte", 0.0)};
-  one.context = c.at("length");
-  one.unfinished = c.at("unfinished");
-  one.rate_doubt = c.at("rate").at("doubt");
-  one.rates_told_apart = c.at("rate").at("told_apart");
-  if (c.contains("judged_at")) {
-    one.step_seconds = c.at("judged_at").at("step_seconds");
-    one.state_bytes = c.at("judged_at").at("state_bytes");
+  Contender one{.name = c.at(key::name),
+                .bits_per_byte = c.at(key::bits_per_byte),
+                .learning_bits = c.value(key::learning_bits_per_byte, 0.0)};
+  one.context = c.at(key::length);
+  one.unfinished = c.at(key::unfinished);
+  one.rate_doubt = c.at(key::rate).at(key::doubt);
+  one.rates_told_apart = c.at(key::rate).at(key::told_apart);
+  if (c.contains(key::judged_at)) {
+    one.step_seconds = c.at(key::judged_at).at(key::step_seconds);
+    one.state_bytes = c.at(key::judged_at).at(key::state_bytes);
   }
-  if (c.contains("difference")) {
-    const Json& d = c.at("difference");
-    one.behind = d.at("bits_per_byte");
-    one.error = std::hypot(d.at("standard_error").get<double>(), d.at("seed_error").get<double>());
-    one.doubt = d.at("doubt");
+  if (c.contains(key::difference)) {
+    const Json& d = c.at(key::difference);
+    one.behind = d.at(key::bits_per_byte);
+    one.error = std::hypot(d.at(key::standard_error).get<double>(), d.at(key::seed_error).get<double>());
+    one.doubt = d.at(key::doubt);
   }
   return one;
 }
@@ -281,12 +284,12 @@ std::string terms_name(const FindingsFrom& from) {
 Recommendation recommended(const FindingsFrom& from, const Json& report, bool complete) {
   std::vector<Contender> contenders;
   int64_t most_seeds = 1;
-  for (const Json& c : report.at("candidates")) {
-    if (c.at("status") != "done") continue;
+  for (const Json& c : report.at(key::candidates)) {
+    if (c.at(key::status) != "done") continue;
     contenders.push_back(contender(c));
-    most_seeds = std::max<int64_t>(most_seeds, std::ssize(c.at("seeds")));
+    most_seeds = std::max<int64_t>(most_seeds, std::ssize(c.at(key::seeds)));
   }
-  return recommend(contenders, {.data = report.at("data").at("name"),
+  return recommend(contenders, {.data = report.at(key::data).at(key::name),
                                 .terms = terms_name(from),
                                 .seeds = most_seeds,
                                 .searched = from.amounts.search > 0,
@@ -304,14 +307,14 @@ Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
       if (known.length == length && known.done() && !unfinished(from.store, known)) at.push_back(known);
     const Known* best = best_of(at);
     if (!best) continue;
-    Json row = {{"length", length},
-                {"best", best->name},
-                {"bits_per_byte", mean_bits(best->judged)},
-                {"within_doubt", Json::array()}};
+    Json row = {{key::length, length},
+                {key::best, best->name},
+                {key::bits_per_byte, mean_bits(best->judged)},
+                {key::within_doubt, Json::array()}};
     for (const Known& known : at)
       if (known.name != best->name)
         if (const Lead d = lead(known.judged, best->judged); d.behind <= d.doubt)
-          row["within_doubt"].push_back(known.name);
+          row[key::within_doubt].push_back(known.name);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -327,13 +330,13 @@ std::string listed(const std::vector<std::string>& names) {
 void note_passes(const CompareSettings& settings, const Json& report, Json& lines) {
   if (settings.dropout > 0) return;
   constexpr double many = 4;
-  const double text = report.at("data").at("train_bytes");
+  const double text = report.at(key::data).at(key::train_bytes);
   std::vector<std::string> names;
   double most = 0;
-  for (const Json& c : report.at("candidates")) {
-    const double passes = c.value("train_bytes", 0.0) / text;
+  for (const Json& c : report.at(key::candidates)) {
+    const double passes = c.value(key::train_bytes, 0.0) / text;
     if (passes < many) continue;
-    names.push_back(c.at("name"));
+    names.push_back(c.at(key::name));
     most = std::max(most, passes);
   }
   if (names.empty()) return;
@@ -343,9 +346,9 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
 
 // Notes lengths at which no training is finished; they have no row among the winners.
 void note_unfinished(const CompareSettings& settings, const Json& report, Json& lines) {
-  if (!report.contains("by_length") || !report.at("complete").get<bool>()) return;
+  if (!report.contains(key::by_length) || !report.at(key::complete).get<bool>()) return;
   for (const int64_t length : settings.length_list())
-    if (std::ranges::none_of(report.at("by_length"), [&](const Json& row) { return row.at("length") == length; }))
+    if (std::ranges::none_of(report.at(key::by_length), [&](const Json& row) { return row.at(key::length) == length; }))
       lines.push_back(
           "at " + std::to_string(length) +
           " bytes every training is unfinished, so no candidate is called the best; a larger --budget would tell");
@@ -360,15 +363,15 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
                     " held-out bytes: more would take longer than the budget's share for measuring");
   note_passes(from.settings, report, lines);
   note_unfinished(from.settings, report, lines);
-  for (const Json& c : report.at("candidates")) {
-    const std::string name = c.at("name");
-    if (c.contains("error")) lines.push_back(name + " failed: " + c.at("error").get<std::string>());
-    if (!c.contains("lr")) continue;
+  for (const Json& c : report.at(key::candidates)) {
+    const std::string name = c.at(key::name);
+    if (c.contains(key::error)) lines.push_back(name + " failed: " + c.at(key::error).get<std::string>());
+    if (!c.contains(key::lr)) continue;
     const Json trained = parsed(*from.store.trial(name, "train", "seed 1"));
-    if (trained.at("best_step").get<double>() < 0.8 * trained.at("steps").get<double>())
+    if (trained.at("best_step").get<double>() < 0.8 * trained.at(key::steps).get<double>())
       lines.push_back(name + " was best on validation text at step " +
                       std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
-                      std::to_string(trained.at("steps").get<int64_t>()) +
+                      std::to_string(trained.at(key::steps).get<int64_t>()) +
                       ", and is judged by those weights: it did not improve after that");
   }
   if (from.amounts.noise == 0 && from.amounts.train > 0 && from.settings.noise_share > 0)
@@ -384,14 +387,14 @@ std::vector<Json> searched(const Store& store, const std::string& candidate) {
   std::vector<Json> all;
   for (const std::string& value : store.trials(candidate, "search")) all.push_back(parsed(value));
   std::sort(all.begin(), all.end(),
-            [](const Json& a, const Json& b) { return a.at("lr").get<double>() < b.at("lr").get<double>(); });
+            [](const Json& a, const Json& b) { return a.at(key::lr).get<double>() < b.at(key::lr).get<double>(); });
   return all;
 }
 
 double counted(const Store& store, int order) {
   const Json baselines = parsed(store.fact("baselines").value_or(R"({"rows": []})"));
   for (const Json& row : baselines.at("rows"))
-    if (row.at("name") == "n-gram order " + std::to_string(order)) return row.at("bits_per_byte");
+    if (row.at(key::name) == "n-gram order " + std::to_string(order)) return row.at(key::bits_per_byte);
   return std::numeric_limits<double>::infinity();
 }
 
@@ -412,38 +415,38 @@ Json findings(const FindingsFrom& from, bool complete) {
   const Machine machine = this_machine();
   const std::vector<Known> all = all_known(from.store, from.settings, from.amounts);
   const Known* best = best_of(all);
-  Json report = {{"format_version", 1},
-                 {"statera", from.run.version},
-                 {"commit", from.run.commit},
-                 {"command", from.run.command},
-                 {"date", date_text()}};
-  report["machine"] = {{"cpu", machine.cpu},
-                       {"cores", machine.cores},
-                       {"threads", from.device.threads()},
-                       {"instruction_set", instruction_set()},
-                       {"memory_bytes", machine.memory_bytes},
-                       {"load", machine.load}};
+  Json report = {{key::format_version, 1},
+                 {key::statera, from.run.version},
+                 {key::commit, from.run.commit},
+                 {key::command, from.run.command},
+                 {key::date, date_text()}};
+  report[key::machine] = {{key::cpu, machine.cpu},
+                          {key::cores, machine.cores},
+                          {key::threads, from.device.threads()},
+                          {key::instruction_set, instruction_set()},
+                          {key::memory_bytes, machine.memory_bytes},
+                          {key::load, machine.load}};
   const auto bytes = [](const ByteSource& source) { return source.bytes(); };
-  report["data"] = {{"name", from.store.fact("data_name").value_or("the data")},
-                    {"bytes", bytes(from.source)},
-                    {"documents", from.source.documents()},
-                    {"train_bytes", bytes(from.parts.train)},
-                    {"validation_bytes", bytes(from.parts.validation)},
-                    {"held_out_bytes", bytes(from.parts.held_out)}};
-  report["settings"] = parse_ordered_json(write_fields(from.settings), "the settings");
-  report["settings"]["judged_bytes"] = from.amounts.judged_bytes;
-  report["terms"] = terms(from, all);
-  report["complete"] = complete;
-  report["recommendation"] = nullptr;  // reserves its place in the file
+  report[key::data] = {{key::name, from.store.fact("data_name").value_or("the data")},
+                    {key::bytes, bytes(from.source)},
+                    {key::documents, from.source.documents()},
+                    {key::train_bytes, bytes(from.parts.train)},
+                    {key::validation_bytes, bytes(from.parts.validation)},
+                    {key::held_out_bytes, bytes(from.parts.held_out)}};
+  report[key::settings] = parse_ordered_json(write_fields(from.settings), "the settings");
+  report[key::settings]["judged_bytes"] = from.amounts.judged_bytes;
+  report[key::terms] = terms(from, all);
+  report[key::complete] = complete;
+  report[key::recommendation] = nullptr;  // reserves its place in the file
   const Json baselines = parsed(from.store.fact("baselines").value_or(R"({"rows": [], "note": ""})"));
-  report["baselines"] = baselines.at("rows");
-  report["candidates"] = Json::array();
-  for (const Known& known : all) report["candidates"].push_back(candidate_json(from, known, best));
-  if (from.settings.length_list().size() > 1) report["by_length"] = by_length(from, all);
+  report[key::baselines] = baselines.at("rows");
+  report[key::candidates] = Json::array();
+  for (const Known& known : all) report[key::candidates].push_back(candidate_json(from, known, best));
+  if (from.settings.length_list().size() > 1) report[key::by_length] = by_length(from, all);
   const Recommendation r = recommended(from, report, complete);
-  report["recommendation"] = {{"decided_by", r.decided_by}, {"sentences", r.sentences}};
-  if (r.winner) report["recommendation"]["winner"] = *r.winner;
-  report["notes"] = notes(from, report, baselines.at("note"));
+  report[key::recommendation] = {{key::decided_by, r.decided_by}, {key::sentences, r.sentences}};
+  if (r.winner) report[key::recommendation][key::winner] = *r.winner;
+  report[key::notes] = notes(from, report, baselines.at("note"));
   // names of files need not be UTF-8, but JSON must be
   return parse_ordered_json(json_text(report), "the report", std::string::npos);
 }

@@ -8,6 +8,7 @@
 
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "report/report_fixture.hpp"
 #include "statera/device.hpp"
 #include "support/any_mixer.hpp"
 
@@ -72,6 +73,7 @@ TEST_F(Findings, TheBestAtALengthHasFinished) {
   candidate("mamba2", 128, 3.3, 2.3, 2.30);
   candidate("attention", 128, 2.95, 2.9, 2.20);  // above the counts of three bytes
   const Json report = found();
+  EXPECT_EQ(unlisted_keys(report), std::vector<std::string>());
   ASSERT_EQ(report["by_length"].size(), 1u) << report["by_length"];
   EXPECT_EQ(report["by_length"][0]["length"], 64);
   EXPECT_EQ(report["by_length"][0]["best"], "mamba2@64");

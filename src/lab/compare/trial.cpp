@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "lab/report/keys.hpp"
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "statera/error.hpp"
@@ -24,7 +25,7 @@ Json curve_of(const std::string& path) {
     if (held_out == point.end()) continue;
     require(step != point.end() && step->is_number() && held_out->is_number(), ErrorCode::io, path,
             ": a line is not as training writes it; remove the folder that it is in, then compare again");
-    curve.push_back({{"step", *step}, {"bits_per_byte", *held_out}});
+    curve.push_back({{key::step, *step}, {key::bits_per_byte, *held_out}});
   }
   require(file.eof() && !curve.empty(), ErrorCode::io, path,
           ": cannot be read, or has no measurement; remove the folder that it is in, then compare again");
@@ -33,7 +34,7 @@ Json curve_of(const std::string& path) {
 }  // namespace
 
 std::optional<Json> run_trial(Model& model, const TrainingData& data, const Trial& trial) {
-  Json value = {{"lr", decimal(trial.options.lr)}, {"steps", trial.options.steps}};
+  Json value = {{key::lr, decimal(trial.options.lr)}, {key::steps, trial.options.steps}};
   try {
     const TrainResult result = train(model, data, trial.options,
                                      {.out = trial.folder,
@@ -45,11 +46,11 @@ std::optional<Json> run_trial(Model& model, const TrainingData& data, const Tria
                                       .note = {}});
     if (!result.finished) return std::nullopt;
     value["best_step"] = result.best_step;
-    value["bits_per_byte"] = result.held_out;
-    value["curve"] = curve_of(trial.folder + "/metrics.jsonl");
+    value[key::bits_per_byte] = result.held_out;
+    value[key::curve] = curve_of(trial.folder + "/metrics.jsonl");
   } catch (const Error& error) {
     if (error.code() != ErrorCode::numeric) throw;
-    value["error"] = error.what();
+    value[key::error] = error.what();
   }
   return value;
 }

@@ -4,6 +4,7 @@
 
 #include "core/check.hpp"
 #include "io/atomic_file.hpp"
+#include "lab/report/keys.hpp"
 #include "lab/report/page_files.hpp"
 #include "lab/report/report.hpp"
 #include "lab/report/table.hpp"
@@ -47,8 +48,9 @@ std::string for_script(const std::string& json) {
 
 // The text for {{name}} in page.html: a file of the page, or a part of the report.
 std::string part(std::string_view name, const nlohmann::ordered_json& report) {
-  if (name == "data") return for_html(report.at("data").at("name").get<std::string>());
+  if (name == "data") return for_html(report.at(key::data).at(key::name).get<std::string>());
   if (name == "table") return for_html(report_table(report));
+  if (name == "keys") return report_keys_json();
   if (name == "report") return for_script(report.dump());
   const std::string_view file = page_file(name);
   require(!file.empty(), ErrorCode::config, "page.html: nothing stands for {{", name, "}}");

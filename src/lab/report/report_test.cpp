@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 
 #include "report/report_fixture.hpp"
 #include "statera/error.hpp"
@@ -73,6 +75,32 @@ TEST(Report, NamesTheKeyThatIsWrong) {
   expect([](Json& r) { r["candidates"][1]["name"] = ""; }, "a candidate's name is empty");
   expect([](Json& r) { r["recommendation"]["winner"] = "gru\x1b[2J"; },
          "recommendation.winner 'gru\\x1b[2J' is none of the candidates");
+}
+
+TEST(Report, EveryKeyIsListed) {
+  Json report = Json::parse(fixture_text());
+  EXPECT_EQ(unlisted_keys(report), std::vector<std::string>());
+  report["candidates"][1]["curve"][0]["bit_per_byte"] = report["weather"] = 1;
+  EXPECT_EQ(unlisted_keys(report), (std::vector<std::string>{"candidates.curve.bit_per_byte", "weather"}));
+}
+
+// Its example has each key and no other.
+TEST(Report, IsExplained) {
+  std::ifstream file(test::source_path("src/lab/report/report.md"));
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  std::set<std::string> explained, listed = {key::format_version};
+  const std::regex quoted("\"(\\w+)\":");
+  for (std::sregex_iterator at(text.begin(), text.end(), quoted), end; at != end; ++at) explained.insert((*at)[1]);
+  const std::function<void(std::span<const ReportKey>)> collect = [&](std::span<const ReportKey> keys) {
+    for (const ReportKey& one : keys) {
+      listed.insert(one.name);
+      collect(one.keys);
+      if (one.kind == KeyKind::settings)
+        explained.erase("match"), explained.erase("budget"), explained.erase("lengths");
+    }
+  };
+  collect(report_keys());
+  EXPECT_EQ(explained, listed);
 }
 
 TEST(Report, WhatIsNoReport) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/printable.hpp"
+#include "lab/report/keys.hpp"
 #include "text/columns.hpp"
 #include "text/number.hpp"
 #include "text/quantity.hpp"
@@ -35,50 +36,50 @@ std::string step_text(double seconds) {
 }
 
 Row candidate_row(const Json& candidate, const std::string& winner) {
-  const std::string name = candidate.at("name");
+  const std::string name = candidate.at(key::name);
   Row row = {(name == winner ? "* " : "  ") + printable(name)};
   std::fill(row.begin() + 1, row.begin() + cells, "-");
-  const std::string status = candidate.at("status");
-  row[1] = candidate.contains("bits_per_byte") ? decimals(candidate.at("bits_per_byte")) : printable(status);
-  if (const auto d = candidate.find("difference"); d != candidate.end()) {
-    const double behind = d->at("bits_per_byte"),
-                 doubt = d->value("doubt",
-                                  2 * std::hypot(d->at("standard_error").get<double>(), d->value("seed_error", 0.0)));
+  const std::string status = candidate.at(key::status);
+  row[1] = candidate.contains(key::bits_per_byte) ? decimals(candidate.at(key::bits_per_byte)) : printable(status);
+  if (const auto d = candidate.find(key::difference); d != candidate.end()) {
+    const double behind = d->at(key::bits_per_byte),
+                 doubt = d->value(key::doubt, 2 * std::hypot(d->at(key::standard_error).get<double>(),
+                                                             d->value(key::seed_error, 0.0)));
     row[2] = (behind <= doubt ? "~ " : "") + decimals(behind) + ", " + decimals(doubt);
-  } else if (candidate.contains("bits_per_byte"))
+  } else if (candidate.contains(key::bits_per_byte))
     row[2] = "best";
-  if (candidate.value("unfinished", false)) row[2] = "unfinished";
-  if (candidate.contains("learning_bits_per_byte")) row[3] = decimals(candidate.at("learning_bits_per_byte"));
-  row[4] = count_text(candidate.at("parameters"));
-  if (const Json* speed = find(candidate, "speed", "train_bytes_per_second")) row[5] = count_text(*speed);
-  if (const auto at = candidate.find("judged_at"); at != candidate.end()) {
-    row[6] = step_text(at->at("step_seconds"));
-    row[7] = bytes_text(at->at("state_bytes"));
+  if (candidate.value(key::unfinished, false)) row[2] = "unfinished";
+  if (candidate.contains(key::learning_bits_per_byte)) row[3] = decimals(candidate.at(key::learning_bits_per_byte));
+  row[4] = count_text(candidate.at(key::parameters));
+  if (const Json* speed = find(candidate, key::speed, key::train_bytes_per_second)) row[5] = count_text(*speed);
+  if (const auto at = candidate.find(key::judged_at); at != candidate.end()) {
+    row[6] = step_text(at->at(key::step_seconds));
+    row[7] = bytes_text(at->at(key::state_bytes));
   }
-  if (const Json* memory = find(candidate, "memory", "train_bytes")) row[8] = bytes_text(*memory);
+  if (const Json* memory = find(candidate, key::memory, key::train_bytes)) row[8] = bytes_text(*memory);
   return row;
 }
 
 std::vector<Row> rows_of(const Json& report) {
   std::vector<Row> rows = {{"", "bits per", "behind the", "and if it", "", "train", "step,", "", "training"},
                            {"", "byte", "best, doubt", "learns on", "params", "B/s", "us", "state", "memory"}};
-  const std::string winner = report.at("recommendation").value("winner", "");
+  const std::string winner = report.at(key::recommendation).value(key::winner, "");
   double best = INFINITY;
-  for (const Json& candidate : report.at("candidates")) {
+  for (const Json& candidate : report.at(key::candidates)) {
     rows.push_back(candidate_row(candidate, winner));
-    best = std::min(best, candidate.value("bits_per_byte", double{INFINITY}));
+    best = std::min(best, candidate.value(key::bits_per_byte, double{INFINITY}));
   }
-  for (const Json& baseline : report.at("baselines")) {
-    const double bits = baseline.at("bits_per_byte");
-    std::string name = "  " + printable(baseline.at("name").get<std::string>());
-    if (baseline.value("learns", false)) {
+  for (const Json& baseline : report.at(key::baselines)) {
+    const double bits = baseline.at(key::bits_per_byte);
+    std::string name = "  " + printable(baseline.at(key::name).get<std::string>());
+    if (baseline.value(key::learns, false)) {
       constexpr std::string_view said = ", learning";  // the column says so too
       if (name.ends_with(said)) name.resize(name.size() - said.size());
       rows.push_back({name, "", "", decimals(bits)});
     } else
       rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
-    if (baseline.contains("learned"))
-      rows.back()[remark] = "learned from the " + printable(baseline.at("learned").get<std::string>());
+    if (baseline.contains(key::learned))
+      rows.back()[remark] = "learned from the " + printable(baseline.at(key::learned).get<std::string>());
   }
   for (Row& row : rows) {
     row[0] = cut_to_columns(row[0], widest_name);
@@ -125,14 +126,14 @@ std::string joined(const std::vector<std::string>& names) {
 // unfinished.
 std::string winners_by_length(const Json& report) {
   std::string out;
-  for (const Json& row : report.at("by_length")) {
-    std::vector<std::string> close = row.at("within_doubt"), open;
-    for (const Json& candidate : report.at("candidates"))
-      if (candidate.value("unfinished", false) && candidate.value("length", 0.0) == row.at("length"))
-        open.push_back(candidate.at("name"));
-    std::string begin = "best at " + fixed(row.at("length"), 0) + " bytes:";
+  for (const Json& row : report.at(key::by_length)) {
+    std::vector<std::string> close = row.at(key::within_doubt), open;
+    for (const Json& candidate : report.at(key::candidates))
+      if (candidate.value(key::unfinished, false) && candidate.value(key::length, 0.0) == row.at(key::length))
+        open.push_back(candidate.at(key::name));
+    std::string begin = "best at " + fixed(row.at(key::length), 0) + " bytes:";
     begin.resize(std::max<size_t>(begin.size() + 1, 21), ' ');  // aligns the lines for lengths of up to five digits
-    std::string text = row.at("best").get<std::string>() + ", " + decimals(row.at("bits_per_byte")) + " bits per byte";
+    std::string text = row.at(key::best).get<std::string>() + ", " + decimals(row.at(key::bits_per_byte)) + " bits per byte";
     if (!close.empty()) text += "; not told apart from it: " + joined(close);
     if (!open.empty()) text += "; unfinished: " + joined(open);
     out += wrapped(begin, text);
@@ -155,9 +156,9 @@ std::string report_table(const Json& report) {
     out += cut_to_columns(line, columns) + "\n";
   }
   out += "\n";
-  if (report.contains("by_length")) out += winners_by_length(report);
-  if (!report.at("complete").get<bool>()) out += "Stopped before all candidates were done.\n";
-  if (report.at("recommendation").contains("winner")) out += "* recommended\n";
+  if (report.contains(key::by_length)) out += winners_by_length(report);
+  if (!report.at(key::complete).get<bool>()) out += "Stopped before all candidates were done.\n";
+  if (report.at(key::recommendation).contains(key::winner)) out += "* recommended\n";
   out += wrapped(
       "",
       "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has "
@@ -165,16 +166,16 @@ std::string report_table(const Json& report) {
       "Doubt: half the width of the 95 % interval of the difference; ~: smaller than its doubt, so not told apart from "
       "the best. "
       "Step and state: with as much context as the quality was judged with.");
-  out += wrapped("equal:     ", report.at("terms").at("equal"));
-  out += wrapped("not equal: ", report.at("terms").at("not_equal"));
-  if (report.contains("notes"))
-    for (const Json& note : report.at("notes")) out += wrapped("note: ", note);
+  out += wrapped("equal:     ", report.at(key::terms).at(key::equal));
+  out += wrapped("not equal: ", report.at(key::terms).at(key::not_equal));
+  if (report.contains(key::notes))
+    for (const Json& note : report.at(key::notes)) out += wrapped("note: ", note);
   return out;
 }
 
 std::string report_sentences(const Json& report) {
   std::string out;
-  for (const Json& sentence : report.at("recommendation").at("sentences")) out += wrapped("", sentence);
+  for (const Json& sentence : report.at(key::recommendation).at(key::sentences)) out += wrapped("", sentence);
   return out;
 }
 

@@ -1,6 +1,18 @@
 // The report, and what several parts of the page need to know of its candidates.
 
-const report = JSON.parse(document.getElementById("report").textContent);
+// With the keys of src/lab/report/keys.hpp alone. To read another one is an error and not undefined.
+function withKeys(value, keys, place) {
+  if (Array.isArray(value)) return value.map((v, i) => withKeys(v, keys, `${place}[${i}]`));
+  if (keys === null || value === null || typeof value !== "object") return value;
+  const known = {};
+  for (const key of Object.keys(keys)) if (Object.hasOwn(value, key)) known[key] = withKeys(value[key], keys[key], `${place}.${key}`);
+  return new Proxy(known, {get(object, key) {
+    if (typeof key === "string" && !(key in object) && !Object.hasOwn(keys, key)) throw new Error(`${place}.${key}: no key of report.json`);
+    return object[key];
+  }});
+}
+const jsonOf = id => JSON.parse(document.getElementById(id).textContent);
+const report = withKeys(jsonOf("report"), jsonOf("keys"), "report");
 
 // With several lengths a candidate is called KIND@LENGTH: lines are of kinds, and a chart shows one length.
 const lengthOf = c => c.length ?? (typeof report.settings.length === "number" ? report.settings.length : undefined);
@@ -16,7 +28,7 @@ function withinDoubt(c) {
 }
 
 const candidates = report.candidates.map(c =>
-  ({...c, length: lengthOf(c), kind: kindOf(c), look: look(kinds.indexOf(kindOf(c))), level: withinDoubt(c)}));
+  Object.assign(Object.create(c), {length: lengthOf(c), kind: kindOf(c), look: look(kinds.indexOf(kindOf(c))), level: withinDoubt(c)}));
 const judged = candidates.filter(c => c.bits_per_byte !== undefined);
 const best = judged.length ? least(judged, c => c.bits_per_byte) : null;
 const ofKinds = kinds.map(kind => candidates.filter(c => c.kind === kind));  // each by length
