@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from delete_mixer import DeleteError, ENTRY, REGISTRY, Tree  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ROOT / "tools"
 
 
 def deletable(root):
@@ -102,7 +101,7 @@ def law(name, build, tests):
     cache = (build / "CMakeCache.txt").read_text()
     ccache = re.search(r"^CCACHE:FILEPATH=(/.*)$", cache, re.M)
     table = copy / "reuse.json"
-    launcher = [sys.executable, "-ISE", str(TOOLS / "reuse_object.py"), str(table)] + ([ccache[1]] if ccache else [])
+    launcher = [sys.executable, "-ISE", str(copy / "tools/reuse_object.py"), str(table)] + ([ccache[1]] if ccache else [])
     into = copy / "build/dev"
     begin = time.monotonic()
     # no commands of the build: configured first, as generated sources are compared too

@@ -38,6 +38,8 @@ VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers"}
 ELEMENT = re.compile(r"\bas<\w+>\(\)\[|\*[\w.]+(?:->|\.)as<\w+>\(\)|\b(?:memcpy|memset|copy_n|fill_n)\([^;]*(?:\bas<|\.data\b[^(])")
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
+CASES = "src/ops/op_cases.cpp"
+CASES_DECLARED = re.compile(r"^std::vector<OpCase> (\w+_cases)\(\);", re.M)
 REGISTRY = "src/mixers/registry.cpp"
 REGISTRY_NAME = re.compile(r'\bentry<\w+, *\w+>\("(\w+)"\)')
 
@@ -170,11 +172,23 @@ class Graph:
                 if match := words.search(line):
                     self.report(f"{path}:{number}", f"names the mixer '{match.group(1)}'")
 
+    def check_cases(self):
+        """Each operation's table of cases is in the one that the laws run over: a table that is not is never run."""
+        declared = {(path, name) for path, text in self.files.items() if self.folder(path) and path.startswith("src/ops/") and path.endswith(".hpp")
+                    for name in CASES_DECLARED.findall(text)}
+        if not declared:
+            return self.report("src/ops", "no table of cases found, so none can be missed; see CASES_DECLARED in tools/include_graph.py")
+        listed = set(re.findall(r"^\s*(\w+_cases),$", self.files.get(CASES, ""), re.M))
+        for path, name in sorted(declared):
+            if name not in listed:
+                self.report(path, f"{name}() is not listed in {CASES}")
+
     def check(self):
         for path, text in self.files.items():
             self.check_file(path, text)
         self.check_cycles()
         self.check_names()
+        self.check_cases()
         self.check_quiet()
         self.check_elements()
         return sorted(set(self.found))

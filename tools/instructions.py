@@ -51,6 +51,8 @@ def main():
     accepted, compiler = json.loads(ACCEPTED.read_text()), compiler_of(options.build)
     if not options.accept and accepted["compiler"] != compiler:
         raise SystemExit(f"error: the accepted figures are of '{accepted['compiler']}', this is '{compiler}'; look at what --accept changes")
+    if not accepted["instructions"]:
+        raise SystemExit(f"error: {ACCEPTED} names no case: nothing is counted")
     red = 0
     for case, before in accepted["instructions"].items():
         now = (instructions(program, case, 1 + PASSES) - instructions(program, case, 1)) // PASSES

@@ -1,7 +1,11 @@
 // The laws of docs/design.md for every line of the registry, over the configs in the mixers' own folders.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "conformance/mixer_run.hpp"
+#include "statera/error.hpp"
+#include "support/paths.hpp"
 
 namespace statera::test {
 namespace {
@@ -224,7 +228,31 @@ TEST_P(MixerLaws, TheBatchChangesNoBit) {
 
 INSTANTIATE_TEST_SUITE_P(Registry, MixerLaws, testing::ValuesIn(mixer_cases()),
                          [](const auto& info) { return info.param.type + "_" + info.param.name; });
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(MixerLaws);
+
+// A type without a case would be under none of these laws.
+TEST(MixerCases, EveryTypeOfTheRegistryHasOne) {
+  for (const std::string_view type : mixer_types())
+    EXPECT_NE(std::ranges::find(mixer_cases(), type, &MixerCase::type), mixer_cases().end()) << type;
+}
+
+// Where a mixer of each kind is there, these are what is asked for, and nothing stands in for them.
+TEST(MixerCases, AnyMixerKeepsWhatItIsAskedFor) {
+  EXPECT_EQ(lacking({"ffn", "swiglu"}), "");
+  for (const Keeps what : {Keeps::fixed, Keeps::growing, Keeps::windowed}) {
+    STATERA_NEEDS(what);
+    const MixerUnderTest mixer({"any", "any", any_mixer(what, 16), 16}, DType::f32);
+    bool grows = false, window = false;
+    for (const StateSlot& slot : mixer.layout().slots) grows |= slot.grows, window |= slot.window > 0;
+    EXPECT_EQ(grows, what != Keeps::fixed);
+    EXPECT_EQ(window, what == Keeps::windowed);
+  }
+}
+
+// The excuse for a mixer that is not there is that it was deleted, by the tool.
+TEST(MixerCases, AMixerThatNobodyDeletedMayNotBeMissing) {
+  if (std::filesystem::exists(source_path("deleted-mixers.txt"))) GTEST_SKIP() << "this is a tree without one";
+  EXPECT_THROW(lacking({"mamba7"}), Error);
+}
 
 }  // namespace
 }  // namespace statera::test
