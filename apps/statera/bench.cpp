@@ -59,19 +59,30 @@ struct Flags {
 };
 
 std::string footer() {
-  return
-    "A part may name its models; --config names them for all. If no part is chosen, all run, in at most five minutes.\n"
-    "What does not fit into time or memory is left out and listed. Shares refer to a peak that is measured in the same "
-    "run.\n\n"
-    "Examples:\n"
-    "  statera bench                                            everything, in five minutes\n"
-    "  statera bench --roof --ops --threads 1,2                 the machine, and every operation at published shapes\n"
-    "  statera bench --train " + usual_model("base") + " --length 1024 --batch 2\n"
-    "  statera bench --train " + usual_model("base") + " --batch 8 --length 512 --precision fp32,bf16\n"
-    "  statera bench --train " + usual_model() + " --length 1024,4096,16384,65536,131072 --checkpoint\n"
-    "  statera bench --infer --config my-130m.json --batch 1 --length 256 --weights f32,int8\n"
-    "  statera bench --start " + usual_model() + "                       what the first gradient step of a process costs\n"
-    "  statera bench --stream " + usual_model() + " --bytes 1000000 --threads 1 --out stream.json";
+  return "A part may name its models; --config names them for all. If no part is chosen, all run, in at most five "
+         "minutes.\n"
+         "What does not fit into time or memory is left out and listed. Shares refer to a peak that is measured in the "
+         "same "
+         "run.\n\n"
+         "Examples:\n"
+         "  statera bench                                            everything, in five minutes\n"
+         "  statera bench --roof --ops --threads 1,2                 the machine, and every operation at published "
+         "shapes\n"
+         "  statera bench --train " +
+         usual_model("base") +
+         " --length 1024 --batch 2\n"
+         "  statera bench --train " +
+         usual_model("base") +
+         " --batch 8 --length 512 --precision fp32,bf16\n"
+         "  statera bench --train " +
+         usual_model() +
+         " --length 1024,4096,16384,65536,131072 --checkpoint\n"
+         "  statera bench --infer --config my-130m.json --batch 1 --length 256 --weights f32,int8\n"
+         "  statera bench --start " +
+         usual_model() +
+         "                       what the first gradient step of a process costs\n"
+         "  statera bench --stream " +
+         usual_model() + " --bytes 1000000 --threads 1 --out stream.json";
 }
 
 Json json_of_row(const auto& row) { return parse_ordered_json(write_fields(row), "a result"); }

@@ -43,16 +43,22 @@ struct Flags {
 };
 
 std::string examples() {
-  return
-    "Examples:\n"
-    "  statera compare book.txt                                       " + joined(usual_kinds()) + ", in five minutes\n"
-    "  statera compare genome.fa.xz --budget 1h --size small --candidates " + joined(preset_kinds("small"), ",") + "\n"
-    "  statera compare genome.fa.xz --size small --candidates " + preset_kinds("small").back() + "  adds one to a comparison\n"
-    "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
-    "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
-    "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every trial "
-    "in compare.sqlite.\n"
-    "Ctrl-C writes a report of what is done and exits with status 130; the same command then continues.";
+  return "Examples:\n"
+         "  statera compare book.txt                                       " +
+         joined(usual_kinds()) +
+         ", in five minutes\n"
+         "  statera compare genome.fa.xz --budget 1h --size small --candidates " +
+         joined(preset_kinds("small"), ",") +
+         "\n"
+         "  statera compare genome.fa.xz --size small --candidates " +
+         preset_kinds("small").back() +
+         "  adds one to a comparison\n"
+         "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
+         "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
+         "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every "
+         "trial "
+         "in compare.sqlite.\n"
+         "Ctrl-C writes a report of what is done and exits with status 130; the same command then continues.";
 }
 
 double budget_from(const Flags& f, const CompareSettings& before) {

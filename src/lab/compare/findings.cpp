@@ -428,11 +428,11 @@ Json findings(const FindingsFrom& from, bool complete) {
                           {key::load, machine.load}};
   const auto bytes = [](const ByteSource& source) { return source.bytes(); };
   report[key::data] = {{key::name, from.store.fact("data_name").value_or("the data")},
-                    {key::bytes, bytes(from.source)},
-                    {key::documents, from.source.documents()},
-                    {key::train_bytes, bytes(from.parts.train)},
-                    {key::validation_bytes, bytes(from.parts.validation)},
-                    {key::held_out_bytes, bytes(from.parts.held_out)}};
+                       {key::bytes, bytes(from.source)},
+                       {key::documents, from.source.documents()},
+                       {key::train_bytes, bytes(from.parts.train)},
+                       {key::validation_bytes, bytes(from.parts.validation)},
+                       {key::held_out_bytes, bytes(from.parts.held_out)}};
   report[key::settings] = parse_ordered_json(write_fields(from.settings), "the settings");
   report[key::settings]["judged_bytes"] = from.amounts.judged_bytes;
   report[key::terms] = terms(from, all);

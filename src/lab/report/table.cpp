@@ -133,7 +133,8 @@ std::string winners_by_length(const Json& report) {
         open.push_back(candidate.at(key::name));
     std::string begin = "best at " + fixed(row.at(key::length), 0) + " bytes:";
     begin.resize(std::max<size_t>(begin.size() + 1, 21), ' ');  // aligns the lines for lengths of up to five digits
-    std::string text = row.at(key::best).get<std::string>() + ", " + decimals(row.at(key::bits_per_byte)) + " bits per byte";
+    std::string text =
+        row.at(key::best).get<std::string>() + ", " + decimals(row.at(key::bits_per_byte)) + " bits per byte";
     if (!close.empty()) text += "; not told apart from it: " + joined(close);
     if (!open.empty()) text += "; unfinished: " + joined(open);
     out += wrapped(begin, text);
