@@ -86,6 +86,7 @@ TEST_F(Terminal, ScoreTakesItsProgressAway) {
 }
 
 TEST_F(Terminal, WarningsComeBehindTheText) {
+  STATERA_NEEDS(test::Keeps::growing);
   ASSERT_EQ(
       run("train text.txt --config keys.json --length 32 --batch 4 --threads 1 --no-baselines --steps 5 --out a").code,
       0);

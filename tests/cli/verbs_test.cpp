@@ -189,6 +189,7 @@ TEST_F(Verbs, ConvertSavesWeightsInFewerBits) {
 }
 
 TEST_F(Verbs, KeysSlidePastTheirContextAndThatIsSaidOnce) {
+  STATERA_NEEDS(test::Keeps::growing);
   ASSERT_EQ(run("train text.txt --config keys.json --steps 5 --length 32 --batch 4 --no-baselines --out a").code, 0);
   const Ran ran = run("score a text.txt");
   EXPECT_EQ(ran.code, 0);

@@ -144,6 +144,7 @@ TEST(Recall, WhatIsForgottenGainsNothing) {
 
 // And one that sees all of it does make a difference, of either sign in an untrained model.
 TEST(Recall, WhatIsSeenShows) {
+  STATERA_NEEDS(test::Keeps::growing);
   const std::vector<RecallGain> gains = recall(small(), source({text(2100)}), 2);
   ASSERT_EQ(gains.size(), 3u);
   for (const RecallGain& g : gains) EXPECT_NE(g.gain, 0) << g.distance;
