@@ -17,7 +17,7 @@
 #include "core/roof.hpp"
 #include "core/arena.hpp"
 #include "core/exec.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/matmul/matmul.hpp"
 
 namespace statera {
@@ -202,8 +202,8 @@ int main(int argc, char** argv) {
     omp_set_num_threads(threads);
     timer = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
     Arena scratch;
-    Exec exec{device.pool(), scratch, device.kernels()};
-    const double roof = peak(device.pool());
+    Exec exec{pool_of(device), scratch, device.kernels()};
+    const double roof = peak(pool_of(device));
     std::printf("\n%s; fp32 peak %.0f GFLOP/s\n\n", device.description().c_str(), roof);
     std::printf(
         "| shape | N x in x out | product | ours, GFLOP/s | oneDNN | ratio | of the peak "

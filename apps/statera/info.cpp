@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
 #include "models/language_model.hpp"

@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/machine.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "lab/measure/sequences.hpp"
 #include "lab/timing.hpp"
 #include "models/language_model.hpp"
@@ -131,7 +131,7 @@ void serve(const Work& w) {
   model.init(1);
   const std::unique_ptr<Subject> subject = subject_of(model, w);
   subject->call();
-  const ModelCost cost = model.layers().cost(w.length, w.length - 1);
+  const ModelCost cost = modules_of(model).cost(w.length, w.length - 1);
   const double flops = w.mode == "train"     ? cost.training_flops
                        : w.mode == "prefill" ? cost.forward_flops
                                              : cost.step_flops;

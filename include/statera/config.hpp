@@ -17,10 +17,9 @@
 #include <string>
 #include <vector>
 
-namespace statera {
+#include "statera/fields.hpp"
 
-class FieldVisitor;
-class KeyVisitor;
+namespace statera {
 
 struct ModelConfig {
   static constexpr int64_t newest_format = 2;  // format 2 added "blocks" and the keys of visit_added()
@@ -60,7 +59,8 @@ struct ModelConfig {
   void visit(FieldVisitor&);  // visits the plain fields, without mixers, mlp, blocks and shared
   // visits the fields that format 1 lacks; json() leaves them out where they have their defaults
   void visit_added(FieldVisitor&);
-  static void visit_keys(KeyVisitor&);  // visits every key that a config may have, with its default (core/fields.hpp)
+  static void visit_keys(
+      KeyVisitor&);  // visits every key that a config may have, with its default (statera/fields.hpp)
 };
 
 }  // namespace statera

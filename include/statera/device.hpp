@@ -30,7 +30,6 @@ class Device {
  public:
   static Device cpu(CpuOptions options = {});
   static Device best() { return cpu(); }
-  ThreadPool& pool() const { return *pool_; }
   KernelChoice kernels() const { return kernels_; }
   Precision precision() const { return precision_; }
   Device with(Precision) const;  // the same threads and kernels with another precision
@@ -38,6 +37,7 @@ class Device {
   std::string description() const;  // "cpu, 2 threads, AVX3"
 
  private:
+  friend ThreadPool& pool_of(const Device&);  // core/exec.hpp
   std::shared_ptr<ThreadPool> pool_;
   KernelChoice kernels_ = KernelChoice::fast;
   Precision precision_ = Precision::fp32;

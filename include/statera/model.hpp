@@ -87,9 +87,9 @@ class Model {
   int64_t parameter_count() const;
   // A hash of config and weights. The first call after a change reads all weights.
   uint64_t fingerprint() const;
-  LanguageModel& layers() const;  // the modules inside; for the engine itself
 
  private:
+  friend LanguageModel& modules_of(const Model&);  // models/language_model.hpp: the modules
   struct Impl;
   std::shared_ptr<Impl> impl_;  // null after a move
 };

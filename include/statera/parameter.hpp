@@ -5,11 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "statera/random.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
-
-class Random;
 
 // Gives the initial value of element `index`. Random is the parameter's own stream, which depends on its name and the
 // seed.

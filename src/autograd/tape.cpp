@@ -389,7 +389,7 @@ struct TapeAccess {
 
 Exec exec_of(Tape& tape) {
   auto& s = TapeAccess::state(tape);
-  return {s.device.pool(), *s.scratch, s.device.kernels(), s.device.precision()};
+  return {pool_of(s.device), *s.scratch, s.device.kernels(), s.device.precision()};
 }
 
 Arena& memory_of(Tape& tape) { return TapeAccess::state(tape).values; }

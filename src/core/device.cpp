@@ -1,6 +1,7 @@
 #include "statera/device.hpp"
 
 #include "core/check.hpp"
+#include "core/exec.hpp"
 #include "core/isa.hpp"
 #include "core/machine.hpp"
 #include "core/thread_pool.hpp"
@@ -17,6 +18,8 @@ Precision precision_named(const std::string& name) {
   }
   fail(ErrorCode::config, "[device] unknown precision '", name, "'; known: ", known);
 }
+
+ThreadPool& pool_of(const Device& device) { return *device.pool_; }
 
 Device Device::cpu(CpuOptions options) {
   apply_environment_isa();

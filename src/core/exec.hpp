@@ -7,6 +7,8 @@
 
 namespace statera {
 
+ThreadPool& pool_of(const Device&);  // of the handle: valid as long as one of its copies lives
+
 struct Exec {
   ThreadPool& pool;
   Arena& scratch;

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 
 namespace statera {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 
 namespace statera {
 namespace {

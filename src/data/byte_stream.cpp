@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "core/check.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "statera/data.hpp"
 
 namespace statera {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/check.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 
 namespace statera {
 

@@ -23,7 +23,7 @@ constexpr int64_t usual_rewind = 256;
 
 struct Session::Impl {
   Impl(const Model& model, SessionOptions options)
-      : model(model), options(std::move(options)), state(model.layers().new_state(model.dtype())) {}
+      : model(model), options(std::move(options)), state(modules_of(model).new_state(model.dtype())) {}
 
   Model model;
   SessionOptions options;
@@ -51,7 +51,7 @@ struct Session::Impl {
   }
   int64_t rewind_every() const { return options.rewind_every > 0 ? options.rewind_every : on_grid(usual_rewind); }
 
-  Exec exec(Arena& memory) const { return {model.device().pool(), memory, model.device().kernels()}; }
+  Exec exec(Arena& memory) const { return {pool_of(model.device()), memory, model.device().kernels()}; }
 
   // Runs rows through the model. `out` is the `logits` of LanguageModel::advance.
   void advance(std::span<const int32_t> ids, const View& out) {
@@ -59,7 +59,7 @@ struct Session::Impl {
     const int64_t start[] = {state.position()};
     State* one = &state;
     AdvancePass pass{.exec = exec(scratch), .max_keys = model.config().context, .states = {&one, 1}};
-    model.layers().advance(pass, ids, {offsets, start}, out);
+    modules_of(model).advance(pass, ids, {offsets, start}, out);
   }
 
   void read_row(const View& row) {
@@ -73,7 +73,7 @@ struct Session::Impl {
     for (int32_t id : ids)
       require(id >= 0 && id < vocab, ErrorCode::shape, "[session] id ", id, " is not in 0 to ", vocab - 1);
     const int64_t begin = state.position() == 0 && model.config().begin ? 1 : 0;
-    model.layers().input().require_positions(state.position() + begin + static_cast<int64_t>(ids.size()));
+    modules_of(model).input().require_positions(state.position() + begin + static_cast<int64_t>(ids.size()));
   }
 
   // Reads ids in slices and keeps the logits of the last one. `begin` is not among the ids.
@@ -117,7 +117,7 @@ struct Session::Impl {
     const View rows = scratch.allocate(first.model.dtype(), {n, first.model.config().vocab_size});
     AdvancePass pass{
         .exec = first.exec(scratch), .max_keys = first.model.config().context, .states = {states, sessions.size()}};
-    first.model.layers().advance(pass, ids, {{offsets, sessions.size() + 1}, {start, sessions.size()}}, rows);
+    modules_of(first.model).advance(pass, ids, {{offsets, sessions.size() + 1}, {start, sessions.size()}}, rows);
     for (int64_t s = 0; s < n; ++s) sessions[static_cast<size_t>(s)]->read_row(rows.row_range(s, 1));
   }
 
@@ -246,7 +246,7 @@ void Session::advance(std::span<Session* const> sessions, std::span<const int32_
   const std::span<Impl* const> all(impls, sessions.size());
   for (size_t s = 0; s < sessions.size(); ++s) {
     impls[s] = sessions[s]->impl_.get();
-    require(&impls[s]->model.layers() == &first.model.layers(), ErrorCode::config, "[session] number ", s,
+    require(&modules_of(impls[s]->model) == &modules_of(first.model), ErrorCode::config, "[session] number ", s,
             " of the sessions to advance is of another model than number 0; advance the sessions of each model in a "
             "call of their own");
   }

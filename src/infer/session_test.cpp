@@ -455,16 +455,16 @@ TEST_P(Sessions, SlicesChangeNoBit) {
   const std::vector<float> in_slices = copy_of(session.prefill(long_text));
   Session unkept(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}});
   EXPECT_EQ(copy_of(unkept.prefill(long_text)), in_slices);
-  State state = model.layers().new_state(model.dtype()), *states[] = {&state};
+  State state = modules_of(model).new_state(model.dtype()), *states[] = {&state};
   Arena scratch;
   const Tensor logits(DType::f32, {1, model.config().vocab_size});
-  AdvancePass pass{.exec = {model.device().pool(), scratch, model.device().kernels()},
+  AdvancePass pass{.exec = {pool_of(model.device()), scratch, model.device().kernels()},
                    .max_keys = model.config().context,
                    .states = states};
   const auto read = [&](std::span<const int32_t> some) {
     const int32_t offsets[] = {0, static_cast<int32_t>(some.size())};
     const int64_t start[] = {state.position()};
-    model.layers().advance(pass, some, {offsets, start}, logits);
+    modules_of(model).advance(pass, some, {offsets, start}, logits);
   };
   const auto begin = static_cast<int32_t>(model.config().vocab_size);
   read({&begin, 1});  // which stands before each text, alone

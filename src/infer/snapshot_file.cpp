@@ -119,7 +119,7 @@ Snapshot Snapshot::load(const std::string& path, const Model& model) {
   Reader file(path);
   check_model(file, model);
   auto data = std::make_shared<Data>(
-      Data{.state = model.layers().new_state(model.dtype()), .logits = {}, .model = model.fingerprint()});
+      Data{.state = modules_of(model).new_state(model.dtype()), .logits = {}, .model = model.fingerprint()});
   data->position = file.number("position");
   State& state = data->state;
   for (size_t clock = 0; clock < state.layout().clocks; ++clock)

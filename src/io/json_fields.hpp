@@ -1,4 +1,4 @@
-// Reads and writes configs as JSON, through the fields that each config lists in visit() (core/fields.hpp).
+// Reads and writes configs as JSON, through the fields that each config lists in visit() (statera/fields.hpp).
 #pragma once
 #include <initializer_list>
 #include <string>
@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "core/function_ref.hpp"
 
 namespace statera {

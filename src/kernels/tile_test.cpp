@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "statera/device.hpp"
 
 #undef HWY_TARGET_INCLUDE

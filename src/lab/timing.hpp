@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 
 namespace statera {
 

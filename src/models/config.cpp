@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "core/check.hpp"
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
 #include "mixers/mixer.hpp"

@@ -56,4 +56,6 @@ class LanguageModel {
   std::shared_ptr<const StateLayout> layout_;
 };
 
+LanguageModel& modules_of(const Model&);  // the modules of a handle; they live as long as one of its copies
+
 }  // namespace statera

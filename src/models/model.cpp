@@ -169,10 +169,10 @@ void Model::init(uint64_t seed) {
     if (impl_->quantised(*p)) p->value = Tensor(DType::f32, p->shape);
     p->initialise(seed);
     if (!impl_->quantised(*p)) continue;
-    weight_of(*p)->quantise(impl_->device.pool(), p->value, impl_->format(*p));
+    weight_of(*p)->quantise(pool_of(impl_->device), p->value, impl_->format(*p));
     p->value = Tensor();
   }
-  if (weights() != WeightFormat::f32) layers().output().quantise_tied(impl_->device.pool());
+  if (weights() != WeightFormat::f32) modules_of(*this).output().quantise_tied(pool_of(impl_->device));
 }
 
 Model Model::load(const std::string& folder, Device device, ModelOptions options) {
@@ -189,7 +189,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
       ", for inference as they are; to train, or for weights in another format, take the folder that it was made from");
   options.weights = wanted;
   Model model(std::move(config), std::move(device), options);
-  ThreadPool& pool = model.device().pool();
+  ThreadPool& pool = pool_of(model.device());
   const std::vector<Parameter*>& parameters = model.impl_->parameters;
   const std::vector<SavedParameter> tensors = match_tensors(file, saved, parameters);
   check_config(file, text);
@@ -213,7 +213,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
     }
     weight_of(p)->quantise(pool, read, model.impl_->format(p));
   }
-  if (wanted != WeightFormat::f32) model.layers().output().quantise_tied(pool);
+  if (wanted != WeightFormat::f32) modules_of(model).output().quantise_tied(pool);
   return model;
 }
 
@@ -320,7 +320,7 @@ DType Model::dtype() const { return impl_->dtype; }
 WeightFormat Model::weights() const { return impl_->weights; }
 double Model::weight_bytes() const { return impl_->bytes(); }
 std::vector<Parameter*> Model::parameters() const { return impl_->parameters; }
-LanguageModel& Model::layers() const { return *impl_->layers; }
+LanguageModel& modules_of(const Model& model) { return *model.impl_->layers; }
 
 int64_t Model::parameter_count() const {
   int64_t total = 0;

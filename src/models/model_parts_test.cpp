@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "conformance/model_cases.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "statera/error.hpp"

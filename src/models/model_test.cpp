@@ -17,8 +17,8 @@
 #include "core/arena.hpp"
 #include "core/exec.hpp"
 #include "core/memory.hpp"
-#include "core/random.hpp"
 #include "io/json.hpp"
+#include "statera/random.hpp"
 #include "io/safetensors.hpp"
 #include "io/written_by.hpp"
 #include "models/language_model.hpp"
@@ -307,7 +307,7 @@ TEST(ModelDropout, EachHalfOfEachBlockDropsItsOwn) {
   const std::vector<int32_t> offsets{0, static_cast<int32_t>(length)};
   const std::vector<int64_t> start{0};
   std::vector<std::vector<bool>> untouched;  // by both halves
-  for (const auto& block : model.layers().stack().blocks()) {
+  for (const auto& block : modules_of(model).stack().blocks()) {
     Tape tape(model.device());
     ForwardPass pass{.tape = tape, .dropout = {0.5, 1}};
     const View y = tape.value(block->forward(pass, tape.constant(x), {offsets, start}, {}));
@@ -358,18 +358,18 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
   Arena scratch;
   const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states,
                            const View& logits) {
-    AdvancePass pass{.exec = {model.device().pool(), scratch, KernelChoice::fast}, .states = states};
-    model.layers().advance(pass, ids, rows, logits);
+    AdvancePass pass{.exec = {pool_of(model.device()), scratch, KernelChoice::fast}, .states = states};
+    modules_of(model).advance(pass, ids, rows, logits);
   };
   const Tokens prompts = tokens(8, 50);
   std::vector<State> states;
   std::vector<State*> pointers;
-  for (int s = 0; s < 8; ++s) states.push_back(model.layers().new_state(DType::f32));
+  for (int s = 0; s < 8; ++s) states.push_back(modules_of(model).new_state(DType::f32));
   for (State& s : states) pointers.push_back(&s);
   Tensor together(DType::f32, {8, 256}), alone(DType::f32, {1, 256});
   advance(prompts.ids, {prompts.offsets, prompts.start}, pointers, together);
   for (const int slot : {0, 5}) {
-    State one = model.layers().new_state(DType::f32);
+    State one = modules_of(model).new_state(DType::f32);
     State* pointer = &one;
     const int32_t offsets[] = {0, 50};
     const int64_t start[] = {0};
@@ -428,7 +428,7 @@ TEST(ModelFiles, BadOnesAreNamed) {
     edit(config);
     std::ofstream(folder + "/config.json") << config.json();
   };
-  const auto layers = static_cast<int>(model.layers().stack().blocks().size());
+  const auto layers = static_cast<int>(modules_of(model).stack().blocks().size());
   change([&](ModelConfig& c) { c.layers = c.mixers.begin()->first + std::to_string(layers + 1); });
   EXPECT_NE(load_error().find("missing"), std::string::npos);
   change([&](ModelConfig& c) { c.layers = c.mixers.begin()->first + std::to_string(layers - 1); });

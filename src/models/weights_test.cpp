@@ -100,12 +100,12 @@ TEST_P(QuantisedModel, TheBatchAndTheCutChangeNoLogit) {
   Arena scratch;
   const auto advance = [&](std::span<const int32_t> ids, const Rows& rows, std::span<State* const> states,
                            const View& logits) {
-    AdvancePass pass{.exec = {model.device().pool(), scratch, KernelChoice::fast}, .states = states};
-    model.layers().advance(pass, ids, rows, logits);
+    AdvancePass pass{.exec = {pool_of(model.device()), scratch, KernelChoice::fast}, .states = states};
+    modules_of(model).advance(pass, ids, rows, logits);
   };
   const Tokens prompts = tokens(3, 64);
   std::vector<State> states;
-  for (int s = 0; s < 4; ++s) states.push_back(model.layers().new_state(DType::f32));
+  for (int s = 0; s < 4; ++s) states.push_back(modules_of(model).new_state(DType::f32));
   const std::vector<State*> pointers = {&states[0], &states[1], &states[2]}, lone = {&states[3]};
   const Tensor together(DType::f32, {3, 256}), alone(DType::f32, {1, 256});
   advance(prompts.ids, {prompts.offsets, prompts.start}, pointers, together);

@@ -1,6 +1,6 @@
 #include "statera/parameter.hpp"
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "kernels/view_kernels.hpp"
 
 namespace statera {

@@ -103,7 +103,7 @@ TEST_P(OpLaws, AdvanceIsForward) {
     }
     const Tensor y(dtype, expected.shapes.at("y"));
     Arena scratch;
-    Exec exec{device.pool(), scratch, device.kernels()};
+    Exec exec{pool_of(device), scratch, device.kernels()};
     c.advance(exec, views, y)(exec);
     EXPECT_EQ(to_doubles(y), expected.outputs.at("y")) << c.op << "/" << c.name;
     if (views.contains("initial")) {

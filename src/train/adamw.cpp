@@ -5,7 +5,7 @@
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
-#include "core/thread_pool.hpp"
+#include "core/exec.hpp"
 #include "statera/optimizer.hpp"
 #include "train/adamw.hpp"
 
@@ -42,7 +42,7 @@ AdamW::AdamW(std::vector<Parameter*> parameters, AdamWOptions options, Device de
 }
 
 double AdamW::gradient_norm() {
-  device_.pool().run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
+  pool_of(device_).run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
     const Block& block = blocks_[static_cast<size_t>(task)];
     const DType dtype = parameters_[block.parameter]->grad.dtype();
     adamw_kernels(device_.kernels(), dtype, [&](auto zero, const auto& kernels) {
@@ -69,7 +69,7 @@ double AdamW::step(double factor) {
   const double all = factor * static_cast<double>(o.lr), unbiased = 1 - std::pow(static_cast<double>(o.beta1), t),
                root = 1 / std::sqrt(1 - std::pow(static_cast<double>(o.beta2), t)),
                clip = o.clip > 0 && norm > static_cast<double>(o.clip) ? static_cast<double>(o.clip) / norm : 1;
-  device_.pool().run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
+  pool_of(device_).run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
     const Block& block = blocks_[static_cast<size_t>(task)];
     const Parameter& p = *parameters_[block.parameter];
     const double lr = all * p.lr_scale, rate = lr / unbiased, keep = 1 - lr * static_cast<double>(o.weight_decay);

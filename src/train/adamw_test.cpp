@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "statera/error.hpp"
 #include "statera/optimizer.hpp"
 

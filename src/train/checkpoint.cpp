@@ -222,7 +222,7 @@ void save_checkpoint(OutputFolder& folder, const Model& model, const AdamW& opti
     tensors.push_back({"mean." + parameters[i]->name, optimizer.mean(i)});
     tensors.push_back({"square." + parameters[i]->name, optimizer.square(i)});
   }
-  const auto& slots = model.layers().layout().slots;
+  const auto& slots = modules_of(model).layout().slots;
   for (size_t i = 0; i < carried.slots.size(); ++i) tensors.push_back({"carried." + slots[i].name, carried.slots[i]});
   std::string positions;
   for (const int64_t position : carried.positions)
@@ -259,7 +259,7 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
   optimizer.set_steps(state.step);
   carried.clear();
   if (merged.carry && state.step > 0)
-    carried = load_carried(file, model.layers().layout(), model.dtype(), merged.batch);
+    carried = load_carried(file, modules_of(model).layout(), model.dtype(), merged.batch);
   const size_t tensors = 3 * parameters.size() + carried.slots.size();
   require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(),
           " tensors, expected ", tensors, fix);

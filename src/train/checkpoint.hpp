@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "io/output_folder.hpp"
 #include "statera/model.hpp"
 #include "statera/train.hpp"

@@ -7,7 +7,7 @@
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "io/output_folder.hpp"
 #include "models/model_files.hpp"
 #include "text/number.hpp"

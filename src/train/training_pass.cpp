@@ -27,7 +27,7 @@ TrainingLoss training_pass(const Model& model, Tape& tape, const Tokens& tokens,
   tape.reset();
   std::vector<Var> roots;  // stays empty, and so off the heap, if the model has no auxiliary losses
   ForwardOptions forward = options;
-  if (!model.layers().loss_names().empty()) forward.losses = &roots;
+  if (!modules_of(model).loss_names().empty()) forward.losses = &roots;
   const Var loss = cross_entropy(tape, model.forward(tape, tokens, forward), targets, denominator);
   const double share =
       denominator > 0 ? static_cast<double>(counted_targets(targets)) / static_cast<double>(denominator) : 1;

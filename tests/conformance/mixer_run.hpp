@@ -129,7 +129,7 @@ class MixerUnderTest {
     Arena scratch;
     std::vector<View> side;
     for (size_t i = 0; i < side_.count(); ++i) side.push_back(scratch.allocate(dtype_, {x.rows(), side_.width(i)}));
-    AdvancePass pass{.exec = {device.pool(), scratch, device.kernels()}, .states = states, .side = side};
+    AdvancePass pass{.exec = {pool_of(device), scratch, device.kernels()}, .states = states, .side = side};
     const View y = scratch.allocate(dtype_, {x.rows(), d_model_});
     for (size_t s = 0; s < states.size(); ++s)
       states[s]->reserve(states[s]->position() + rows.length(static_cast<int64_t>(s)));

@@ -1,7 +1,7 @@
 // What a test of a kernel on Views needs: threads, scratch memory, and tensors of random numbers.
 #pragma once
 #include "core/exec.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera::test {
@@ -11,7 +11,7 @@ struct Engine {
       : device(Device::cpu({.threads = threads, .kernels = kernels, .precision = precision})) {}
   Device device;
   Arena scratch;
-  Exec exec{device.pool(), scratch, device.kernels(), device.precision()};
+  Exec exec{pool_of(device), scratch, device.kernels(), device.precision()};
 };
 
 // Uniform in [-size, size), the same for a name.

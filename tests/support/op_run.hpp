@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/op_case.hpp"
 #include "support/tolerance.hpp"
 

@@ -50,7 +50,7 @@ class Subject {
     model_.init(1);
     // a step reads one row of the embedding, which is negligible
     weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) +
-                    model_.layers().output().tied_bytes();
+                    modules_of(model_).output().tied_bytes();
   }
 
   // Visits each context of a batch once, in ascending order, since the states of the batch grow.
@@ -74,7 +74,7 @@ class Subject {
 
   void begin(Case& c, RoofMeter& meter, BenchTerms& terms) {
     const double batch = static_cast<double>(c.cost.batch),
-                 state = batch * model_.layers().cost(1, c.cost.context).state_bytes;
+                 state = batch * modules_of(model_).cost(1, c.cost.context).state_bytes;
     const double unused = std::max(0.0, free_memory_bytes());
     const std::string what = "inference " + place(c);
     const double activations = batch * static_cast<double>(c.cost.slice * model_.config().d_model) * widest;
@@ -89,7 +89,8 @@ class Subject {
     if (c.left_out) return;
     // for a slice at the end of the context; each position costs at most what a step there costs
     const auto flops = [&] {
-      return batch * static_cast<double>(c.cost.slice) * model_.layers().cost(c.cost.slice, c.cost.context).step_flops;
+      return batch * static_cast<double>(c.cost.slice) *
+             modules_of(model_).cost(c.cost.slice, c.cost.context).step_flops;
     };
     if (speed_ == 0) speed_ = guessed_share * meter.fma_flops();
     const double most = std::min(prefill_seconds, terms.seconds_left());

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "lab/timing.hpp"
 #include "statera/device.hpp"
 #include "statera/dtype.hpp"

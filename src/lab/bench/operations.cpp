@@ -4,7 +4,7 @@
 #include <deque>
 
 #include "core/arena.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "core/thread_pool.hpp"
 #include "lab/bench/roof.hpp"
 #include "ops/op_case.hpp"
@@ -151,7 +151,7 @@ std::vector<OperationCost> measure_operations(const std::vector<Device>& devices
     for (size_t i = 0; i < cases.size(); ++i)
       for (Bench& bench : benches) {
         const Device& device = bench.meter.device();
-        Exec exec{device.pool(), bench.scratch, device.kernels()};
+        Exec exec{pool_of(device), bench.scratch, device.kernels()};
         if (cases[i].c.step)
           cases[i].measure_step(exec, bench.tape, bench.first[i]);
         else

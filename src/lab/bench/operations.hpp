@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "lab/timing.hpp"
 #include "statera/device.hpp"
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/exec.hpp"
 #include "core/machine.hpp"
 #include "core/roof.hpp"
 #include "core/thread_pool.hpp"
@@ -21,7 +22,8 @@ double best_rate(const Device& device, double (*work)(int64_t)) {
   for (int trial = 0; trial < trials; ++trial) {
     std::vector<double> done(static_cast<size_t>(device.threads()));
     const double begin = clock_seconds();
-    device.pool().run(device.threads(), [&](int64_t task, int) { done[static_cast<size_t>(task)] = work(3'000'000); });
+    pool_of(device).run(device.threads(),
+                        [&](int64_t task, int) { done[static_cast<size_t>(task)] = work(3'000'000); });
     double total = 0;
     for (double d : done) total += d;
     best = std::max(best, total / (clock_seconds() - begin));
@@ -53,7 +55,7 @@ double RoofMeter::read_bytes(double bytes) {
   double best = 0;
   for (int trial = 0; trial < trials; ++trial) {
     const double begin = clock_seconds();
-    device_.pool().run(parts, [&](int64_t task, int) {
+    pool_of(device_).run(parts, [&](int64_t task, int) {
       float sum = 0;
       for (int64_t i = 0; i < repeats; ++i) sum += sum_of(x + task * part, part);
       sums[static_cast<size_t>(task)] = sum;
@@ -70,7 +72,7 @@ double RoofMeter::copy_bytes(double bytes) {
   double best = 0;
   for (int trial = 0; trial < trials; ++trial) {
     const double begin = clock_seconds();
-    device_.pool().run(parts, [&](int64_t task, int) {
+    pool_of(device_).run(parts, [&](int64_t task, int) {
       std::memcpy(x + (parts + task) * part, x + task * part, static_cast<size_t>(4 * part));
     });
     best = std::max(best, 8.0 * static_cast<double>(part * parts) / (clock_seconds() - begin));

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "statera/device.hpp"
 #include "statera/tensor.hpp"
 

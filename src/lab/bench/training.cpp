@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "core/machine.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "lab/bench/roof.hpp"
 #include "models/language_model.hpp"
 #include "statera/optimizer.hpp"
@@ -103,7 +103,7 @@ class Subject {
     }
     c.cost.parameters = learner_->model.parameter_count();
     const double positions = static_cast<double>(c.cost.batch) * static_cast<double>(c.cost.length);
-    c.flops = learner_->model.layers().cost(c.cost.length, c.cost.length).training_flops * positions;
+    c.flops = modules_of(learner_->model).cost(c.cost.length, c.cost.length).training_flops * positions;
     const std::string what =
         "training " + name_ + ", batch " + std::to_string(c.cost.batch) + " x " + std::to_string(c.cost.length);
     const double needed = bytes_per_position_ * positions, unused = free_memory_bytes();
@@ -121,8 +121,8 @@ class Subject {
     const RandomBatch batch(1, probed_positions);
     Tape tape(meter_.device());
     learner_->step(tape, batch, checkpoint);
-    flops_per_s_ = learner_->model.layers().cost(probed_positions, probed_positions).training_flops * probed_positions /
-                   learner_->step(tape, batch, checkpoint);
+    flops_per_s_ = modules_of(learner_->model).cost(probed_positions, probed_positions).training_flops *
+                   probed_positions / learner_->step(tape, batch, checkpoint);
     bytes_per_position_ = static_cast<double>(tape.peak_bytes()) / probed_positions;
   }
 

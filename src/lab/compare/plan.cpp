@@ -179,8 +179,8 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   visit.prefills.push_back(since(at) / static_cast<double>(ids.size()));
   result.parameters = model.parameter_count();
   result.positions = candidate.positions();
-  result.longest_state_bytes = model.layers().cost(1, longest_context).state_bytes;
-  result.step_flops = model.layers().cost(candidate.length, candidate.length).training_flops *
+  result.longest_state_bytes = modules_of(model).cost(1, longest_context).state_bytes;
+  result.step_flops = modules_of(model).cost(candidate.length, candidate.length).training_flops *
                       static_cast<double>(candidate.positions());
 }
 }  // namespace

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "lab/compare/candidates.hpp"
 #include "lab/compare/settings.hpp"
 #include "statera/data.hpp"

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/check.hpp"
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "statera/train.hpp"
 
 namespace statera {

@@ -20,7 +20,7 @@ void visit(const Model& model, const std::set<int64_t>& contexts, std::vector<Co
   Sequences one(model, 1);
   size_t place = 0;
   for (const int64_t context : contexts) {
-    if (model.layers().cost(1, context).state_bytes > static_cast<double>(most_bytes)) return;
+    if (modules_of(model).cost(1, context).state_bytes > static_cast<double>(most_bytes)) return;
     if (place == costs.size()) {
       costs.push_back({.context = context, .step_seconds = 0, .state_bytes = 0});
       seconds.emplace_back();

@@ -6,7 +6,7 @@
 
 #include "autograd/operations.hpp"
 #include "core/check.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "lab/training_data.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 

@@ -214,7 +214,7 @@ TEST(Contexts, StateBytesAreTheLayouts) {
   EXPECT_EQ(costs[0].back().context, 65536);
   for (const ContextCost& c : costs[0]) {
     EXPECT_GT(c.step_seconds, 0);
-    EXPECT_NEAR(static_cast<double>(c.state_bytes), model.layers().cost(1, c.context).state_bytes, 1) << c.context;
+    EXPECT_NEAR(static_cast<double>(c.state_bytes), modules_of(model).cost(1, c.context).state_bytes, 1) << c.context;
   }
   EXPECT_TRUE(step_costs(models, {}, [] { return true; }).empty());
 }

@@ -8,7 +8,7 @@
 namespace statera {
 
 Sequences::Sequences(const Model& model, int64_t batch) : model_(model) {
-  for (int64_t s = 0; s < batch; ++s) states_.push_back(model.layers().new_state(model.dtype()));
+  for (int64_t s = 0; s < batch; ++s) states_.push_back(modules_of(model).new_state(model.dtype()));
   for (State& state : states_) pointers_.push_back(&state);
 }
 
@@ -30,10 +30,10 @@ double Sequences::read(int64_t context, int64_t rows) {
   for (int64_t s = 0; s < n; ++s) offsets.push_back(static_cast<int32_t>((s + 1) * rows));
   const std::vector<int64_t> start(static_cast<size_t>(n), context - rows);
   const ArenaScope scope(scratch_);
-  const View logits = scratch_.allocate(model_.dtype(), {n, model_.layers().vocab_size()});
-  AdvancePass pass{.exec = {model_.device().pool(), scratch_, model_.device().kernels()}, .states = pointers_};
+  const View logits = scratch_.allocate(model_.dtype(), {n, modules_of(model_).vocab_size()});
+  AdvancePass pass{.exec = {pool_of(model_.device()), scratch_, model_.device().kernels()}, .states = pointers_};
   const double begin = clock_seconds();
-  model_.layers().advance(pass, ids, {offsets, start}, logits);
+  modules_of(model_).advance(pass, ids, {offsets, start}, logits);
   return clock_seconds() - begin;
 }
 

@@ -133,7 +133,7 @@ Var AttentionMixer::forward(ForwardPass& pass, Var x, const Rows& rows, const At
   const Var projected = qkv_proj_(tape, x);
   CausalConv1dOut conv;
   if (config_.d_conv > 0)
-    conv = causal_conv1d(tape, {projected, leaf(tape, conv_weight_), Var(), /*silu=*/false},
+    conv = causal_conv1d(tape, {.x = projected, .weight = leaf(tape, conv_weight_), .bias = {}, .silu = false},
                          carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var qkv = conv.y ? conv.y : projected;
   Var qk = config_.qk_norm || config_.rope ? tape.columns(qkv, 0, q_width_ + kv_width_) : qkv, normed, turned;
@@ -188,7 +188,10 @@ void AttentionMixer::advance(AdvancePass& pass, const View& x, const Rows& rows,
   for (size_t s = 0; s < pass.states.size(); ++s) {
     const State& state = *pass.states[s];
     const int64_t first = state.first_block(at.slot + k_slot);
-    blocks[s] = {state.blocks(at.slot + k_slot), state.blocks(at.slot + v_slot), first, first * State::block_positions};
+    blocks[s] = {.k = state.blocks(at.slot + k_slot),
+                 .v = state.blocks(at.slot + v_slot),
+                 .first_block = first,
+                 .first_key = first * State::block_positions};
   }
   AttentionOptions options = options_;
   if (pass.max_keys > 0) options.window = options.window > 0 ? std::min(options.window, pass.max_keys) : pass.max_keys;

@@ -1,7 +1,7 @@
 // Causal attention with grouped heads, rotary positions; a window, normed queries and keys, a short convolution if
 // wanted. See attention.md.
 #pragma once
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
 #include "ops/attention/attention.hpp"

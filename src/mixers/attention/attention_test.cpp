@@ -76,7 +76,7 @@ TEST(AttentionMixer, MaxKeysSlides) {
   const std::vector<double> expected = windowed.advance_one(device, x, state);
   Arena scratch;
   State* states[] = {&sliding};
-  AdvancePass pass{.exec = {device.pool(), scratch, device.kernels()}, .max_keys = 70, .states = states};
+  AdvancePass pass{.exec = {pool_of(device), scratch, device.kernels()}, .max_keys = 70, .states = states};
   const Tensor y(DType::f32, {300, 16});
   for (int64_t at = 0; at < 300; at += 20) {
     const int32_t offsets[] = {0, 20};

@@ -5,7 +5,7 @@
 
 #include "core/arena.hpp"
 #include "core/check.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
@@ -80,10 +80,11 @@ Var Mamba1::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) co
   const bool carried = !pass.initial.empty();
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
   const Var xz = in_proj_(tape, u);
-  const CausalConv1dOut conv = causal_conv1d(
-      tape,
-      {tape.columns(xz, 0, d_inner_), leaf(tape, conv_weight_), config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
-      carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
+  const CausalConv1dOut conv = causal_conv1d(tape,
+                                             {.x = tape.columns(xz, 0, d_inner_),
+                                              .weight = leaf(tape, conv_weight_),
+                                              .bias = config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
+                                             carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var dt_B_C = x_proj_(tape, conv.y);
   const SelectiveScanInputs<Var> in{.u = conv.y,
                                     .delta = dt_proj_(tape, tape.columns(dt_B_C, 0, rank)),
@@ -117,7 +118,9 @@ void Mamba1::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
 
   in_proj_(exec, u, xz);
   causal_conv1d(exec,
-                {xz.columns(0, d_inner_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()},
+                {.x = xz.columns(0, d_inner_),
+                 .weight = conv_weight_.value,
+                 .bias = config_.conv_bias ? conv_bias_.value.view() : View()},
                 rows, conv_states, x);
   x_proj_(exec, x, dt_B_C);
   dt_proj_(exec, dt_B_C.columns(0, rank), delta);

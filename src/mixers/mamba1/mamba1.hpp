@@ -1,6 +1,6 @@
 // Mamba-1: a short convolution, then the selective scan with a decay for each channel and state. See mamba1.md.
 #pragma once
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "mixers/mamba1/scan_a.hpp"
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"

@@ -27,7 +27,7 @@ std::vector<double> scan(const Device& device, const Tensor& A_log, const ScanA*
   const Tensor B = random_tensor(dtype, "B", {length, d_state}), C = random_tensor(dtype, "C", {length, d_state});
   const Tensor y(dtype, {length, channels}), own(dtype, A_log.shape()), state(dtype, A_log.shape());
   Arena scratch;
-  Exec exec{device.pool(), scratch, device.kernels()};
+  Exec exec{pool_of(device), scratch, device.kernels()};
   ScanA::Made A{own, nullptr};
   if (made)
     A = (*made)(exec);
@@ -71,7 +71,7 @@ TEST(ScanA, OnlyFastKernelsWantAnotherOrder) {
   for (const KernelChoice kernels : {KernelChoice::fast, KernelChoice::reference}) {
     const Device device = Device::cpu({.threads = 1, .kernels = kernels});
     Arena scratch;
-    Exec exec{device.pool(), scratch, device.kernels()};
+    Exec exec{pool_of(device), scratch, device.kernels()};
     EXPECT_EQ(made(exec).packed != nullptr, kernels == KernelChoice::fast);
   }
 }

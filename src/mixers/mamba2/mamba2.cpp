@@ -5,7 +5,7 @@
 
 #include "core/arena.hpp"
 #include "core/check.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/elementwise/elementwise.hpp"
 
@@ -106,14 +106,16 @@ Var Mamba2::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) co
   const Var zxbcdt = in_proj_(tape, u);
   const Var z = tape.columns(zxbcdt, 0, d_inner_), dt = tape.columns(zxbcdt, d_inner_ + conv_dim_, n_heads_);
   const CausalConv1dOut conv = causal_conv1d(tape,
-                                             {tape.columns(zxbcdt, d_inner_, conv_dim_), leaf(tape, conv_weight_),
-                                              config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
+                                             {.x = tape.columns(zxbcdt, d_inner_, conv_dim_),
+                                              .weight = leaf(tape, conv_weight_),
+                                              .bias = config_.conv_bias ? leaf(tape, conv_bias_) : Var()},
                                              carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var x = tape.columns(conv.y, 0, d_inner_), B = tape.columns(conv.y, d_inner_, BC),
             C = tape.columns(conv.y, d_inner_ + BC, BC);
   const Var A = neg_exp(tape, leaf(tape, A_log_));
-  const SsdOut scan = ssd(tape, {x, dt, A, B, C, leaf(tape, D_), leaf(tape, dt_bias_)},
-                          carried ? pass.initial[at.slot + ssm_slot] : Var(), rows, ssd_);
+  const SsdOut scan =
+      ssd(tape, {.x = x, .dt = dt, .A = A, .B = B, .C = C, .D = leaf(tape, D_), .dt_bias = leaf(tape, dt_bias_)},
+          carried ? pass.initial[at.slot + ssm_slot] : Var(), rows, ssd_);
   tape.forget(conv.y);
   const Var normed = gated_rmsnorm(tape, scan.y, z, leaf(tape, norm_weight_), {}, norm_);
   const Var y = out_proj_(tape, normed);
@@ -138,14 +140,20 @@ void Mamba2::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
   }
 
   in_proj_(exec, u, zxbcdt);
-  causal_conv1d(
-      exec,
-      {zxbcdt.columns(d_inner_, conv_dim_), conv_weight_.value, config_.conv_bias ? conv_bias_.value.view() : View()},
-      rows, conv_states, xbc);
+  causal_conv1d(exec,
+                {.x = zxbcdt.columns(d_inner_, conv_dim_),
+                 .weight = conv_weight_.value,
+                 .bias = config_.conv_bias ? conv_bias_.value.view() : View()},
+                rows, conv_states, xbc);
   neg_exp(exec, A_log_.value, A);
   ssd(exec,
-      {xbc.columns(0, d_inner_), zxbcdt.columns(d_inner_ + conv_dim_, n_heads_), A, xbc.columns(d_inner_, BC),
-       xbc.columns(d_inner_ + BC, BC), D_.value, dt_bias_.value},
+      {.x = xbc.columns(0, d_inner_),
+       .dt = zxbcdt.columns(d_inner_ + conv_dim_, n_heads_),
+       .A = A,
+       .B = xbc.columns(d_inner_, BC),
+       .C = xbc.columns(d_inner_ + BC, BC),
+       .D = D_.value,
+       .dt_bias = dt_bias_.value},
       rows, ssd_, ssm_states, scanned);
   gated_rmsnorm(exec, scanned, zxbcdt.columns(0, d_inner_), norm_weight_.value, {}, norm_, normed);
   out_proj_(exec, normed, y);

@@ -3,7 +3,7 @@
 #pragma once
 #include <limits>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"

@@ -3,7 +3,7 @@
 #pragma once
 #include <string>
 
-#include "core/fields.hpp"
+#include "statera/fields.hpp"
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
 #include "ops/activation/activation.hpp"

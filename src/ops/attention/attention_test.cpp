@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "support/tolerance.hpp"
 
 namespace statera::test {
@@ -38,7 +38,7 @@ std::vector<double> advance_in_pieces(const AttentionOptions& o, const Attention
   const View &q = in.q, &k = in.k, &v = in.v;
   const Device device = Device::cpu({.threads = threads});
   Arena scratch;
-  Exec exec{device.pool(), scratch, device.kernels()};
+  Exec exec{pool_of(device), scratch, device.kernels()};
   const Sequence sequence(o, q.rows());
   KvBlocks blocks = sequence.blocks();
   if (v.empty()) blocks.v = nullptr;

@@ -5,7 +5,7 @@
 #include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 
 namespace statera {
 

@@ -1,6 +1,6 @@
 // Dropout in vectors: one byte says of each element whether it is kept. Philox with a draw in each lane of 64 bits,
 // whose upper half a product of the lower ones overwrites or nobody reads.
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/dropout/dropout.hpp"
 
 #undef HWY_TARGET_INCLUDE

@@ -1,5 +1,5 @@
 // The truth for dropout.md: plain loops, float or double.
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/dropout/dropout.hpp"
 
 namespace statera {

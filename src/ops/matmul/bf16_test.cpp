@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "support/engine.hpp"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/isa.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "statera/device.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -101,9 +101,9 @@ struct Exact {
         scales(DType::f32, QuantisedMatrix::scales_shape(shape));
     const QuantisedMatrix matrix{format, values, scales};
     const Device device = Device::cpu({.threads = 1});
-    quantise(device.pool(), View(w.data(), DType::f32, shape), matrix);
+    quantise(pool_of(device), View(w.data(), DType::f32, shape), matrix);
     memory.resize(static_cast<size_t>(QuantisedPanels::bytes(format, n, k)));
-    panels = QuantisedPanels::pack(device.pool(), matrix, k, memory.data());
+    panels = QuantisedPanels::pack(pool_of(device), matrix, k, memory.data());
   }
   double product(int64_t i, int64_t j) const {
     double sum = 0;

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "core/memory.hpp"
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "statera/error.hpp"
 #include "support/engine.hpp"
 #include "support/tolerance.hpp"

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <limits>
 
-#include "core/random.hpp"
+#include "statera/random.hpp"
 #include "ops/matmul/matmul.hpp"
 #include "statera/error.hpp"
 #include "support/engine.hpp"
@@ -31,7 +31,7 @@ struct Files {  // a matrix as a file keeps it
 Weight quantised(const View& w, WeightFormat format) {
   Weight weight;
   Engine engine(2);
-  weight.quantise(engine.device.pool(), w, format);
+  weight.quantise(pool_of(engine.device), w, format);
   return weight;
 }
 
@@ -90,9 +90,9 @@ TEST(Quantised, PanelsKeepWhatAFileHolds) {
       for (int64_t in : {1, 6, 32, 45}) {
         const Shape shape{out, in};
         Files made(format, shape), again(format, shape);
-        quantise(engine.device.pool(), random_tensor("w", shape), made.view);
+        quantise(pool_of(engine.device), random_tensor("w", shape), made.view);
         Weight weight;
-        weight.set(engine.device.pool(), made.view, in);
+        weight.set(pool_of(engine.device), made.view, in);
         EXPECT_EQ(weight.shape(), shape);
         weight.quantised().unpack(again.view);
         EXPECT_EQ(std::memcmp(made.values.view().data, again.values.view().data, made.values.view().bytes()), 0)
@@ -235,13 +235,13 @@ TEST(Quantised, IsForInferenceAloneAndFitsItsShapes) {
   EXPECT_THROW(matmul(engine.exec, x.view().columns(0, 63), weight, y), Error);
   EXPECT_THROW(matmul(engine.exec, x, weight, y.view().columns(0, 7)), Error);
   matmul(engine.exec, x.view().row_range(2, 0), weight, y.view().row_range(2, 0));
-  EXPECT_THROW(weight.quantise(engine.device.pool(), w, WeightFormat::f32), Error);
+  EXPECT_THROW(weight.quantise(pool_of(engine.device), w, WeightFormat::f32), Error);
   for (WeightFormat format : formats) {
     const Files good(format, {8, 64}), narrow(format, {8, 62}), few_scales(format, {8, 32});
-    EXPECT_THROW(weight.set(engine.device.pool(), good.view, 62), Error);
-    EXPECT_THROW(weight.set(engine.device.pool(), {format, good.values, few_scales.scales}, 64), Error);
-    EXPECT_THROW(weight.set(engine.device.pool(), {format, good.scales, good.scales}, 64), Error);
-    weight.set(engine.device.pool(), narrow.view, 62);
+    EXPECT_THROW(weight.set(pool_of(engine.device), good.view, 62), Error);
+    EXPECT_THROW(weight.set(pool_of(engine.device), {format, good.values, few_scales.scales}, 64), Error);
+    EXPECT_THROW(weight.set(pool_of(engine.device), {format, good.scales, good.scales}, 64), Error);
+    weight.set(pool_of(engine.device), narrow.view, 62);
   }
 }
 

@@ -41,7 +41,7 @@ std::vector<double> in_pieces(const Problem& p, const std::vector<int64_t>& cuts
   std::vector<double> y;
   for (size_t i = 0; i + 1 < cuts.size(); ++i) {
     Arena scratch;
-    Exec exec{device.pool(), scratch, device.kernels()};
+    Exec exec{pool_of(device), scratch, device.kernels()};
     const int64_t count = cuts[i + 1] - cuts[i];
     const View out = scratch.allocate(DType::f32, {count, channels});
     const std::vector<int32_t> offsets{0, static_cast<int32_t>(count)};

@@ -38,7 +38,7 @@ std::vector<double> advance(const Problem& p, int64_t begin, int64_t count, cons
                             KernelChoice kernels = KernelChoice::fast) {
   const Device device = Device::cpu({.threads = 2, .kernels = kernels});
   Arena scratch;
-  Exec exec{device.pool(), scratch, device.kernels()};
+  Exec exec{pool_of(device), scratch, device.kernels()};
   const View y = scratch.allocate(DType::f32, {count, heads * headdim});
   const std::vector<int32_t> offsets{0, static_cast<int32_t>(count)};
   const std::vector<int64_t> start{begin};
