@@ -30,7 +30,7 @@ def compiler_of(build):
 
 
 def instructions(program, case, passes):
-    run = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, case, str(passes)]
+    run = ["valgrind", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*measured_pass*", "--callgrind-out-file=/dev/null", program, case, str(passes)]
     result = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "STATERA_ISA": "AVX2"})
     found = re.search(r"Collected : (\d+)", result.stderr)
     if result.returncode or not found:

@@ -11,11 +11,10 @@ namespace statera {
 namespace {
 constexpr int64_t elements_per_task = 16384;
 
-// One loop is reference and fast path at once: these only move memory.
+// But for add_row one loop is reference and fast path at once: these only move memory.
 template <class T>
 struct ViewKernels {
-  void (*add_to)(const View& from, const View& to, Exec&) noexcept;
-  void (*add_to_rows)(const View& from, std::span<const int32_t> rows, const View& to, Exec&) noexcept;
+  void (*add_row)(const T* from, T* to, int64_t count) noexcept;
   double (*sum_of)(const View&) noexcept;
   double (*first_non_finite)(const View&) noexcept;
   double (*number_in)(const View&) noexcept;
@@ -29,29 +28,8 @@ T* row_of(const View& v, int64_t row) noexcept {
 }
 
 template <class T>
-void add_rows(const View& from, const View& to, Exec& exec) noexcept {
-  const int64_t rows = to.rows(), cols = to.cols(),
-                block = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
-  exec.pool.run((rows + block - 1) / block, [&](int64_t task, int) {
-    for (int64_t row = task * block; row < std::min(rows, (task + 1) * block); ++row) {
-      const T* in = row_of<T>(from, row);
-      T* out = row_of<T>(to, row);
-      for (int64_t col = 0; col < cols; ++col) out[col] += in[col];
-    }
-  });
-}
-
-template <class T>
-void add_named_rows(const View& from, std::span<const int32_t> rows, const View& to, Exec& exec) noexcept {
-  const int64_t count = from.rows(), cols = to.cols(),
-                block = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
-  exec.pool.run((count + block - 1) / block, [&](int64_t task, int) {
-    for (int64_t i = task * block; i < std::min(count, (task + 1) * block); ++i) {
-      const T* in = row_of<T>(from, i);
-      T* out = row_of<T>(to, rows[static_cast<size_t>(i)]);
-      for (int64_t col = 0; col < cols; ++col) out[col] += in[col];
-    }
-  });
+void add_row(const T* from, T* to, int64_t count) noexcept {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
 template <class T>
@@ -86,10 +64,21 @@ void write_each(const View& v, FunctionRef<float(int64_t)> value) {
 }
 
 template <class T>
-constexpr ViewKernels<T> loops{add_rows<T>,    add_named_rows<T>, sum_rows<T>,  find_non_finite<T>,
-                               read_number<T>, write_number<T>,   write_each<T>};
+constexpr ViewKernels<T> loops{add_row<T>,     sum_rows<T>,     find_non_finite<T>,
+                               read_number<T>, write_number<T>, write_each<T>};
+constexpr ViewKernels<float> fast{add_row_cpu,        sum_rows<float>,     find_non_finite<float>,
+                                  read_number<float>, write_number<float>, write_each<float>};
 constexpr Kernels<ViewKernels> view_kernels{
-    .op = "view", .f64 = &loops<double>, .f32 = &loops<float>, .f32_cpu = &loops<float>};
+    .op = "view", .f64 = &loops<double>, .f32 = &loops<float>, .f32_cpu = &fast};
+
+// Calls add(i) for the rows i of [rows, cols], on all threads.
+template <class Add>
+void each_row(Exec& exec, int64_t rows, int64_t cols, const Add& add) {
+  const int64_t block = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
+  exec.pool.run((rows + block - 1) / block, [&](int64_t task, int) {
+    for (int64_t row = task * block; row < std::min(rows, (task + 1) * block); ++row) add(row);
+  });
+}
 
 template <class F>
 decltype(auto) with_loops(const View& v, F&& f) {
@@ -100,13 +89,22 @@ decltype(auto) with_loops(const View& v, F&& f) {
 void add_to(Exec& exec, const View& from, const View& to) {
   require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::shape, "[add_to] ", from.shape, " to ",
           to.shape);
-  view_kernels(exec, to.dtype, [&](auto, const auto& kernels) { kernels.add_to(from, to, exec); });
+  view_kernels(exec, to.dtype, [&](auto zero, const auto& kernels) {
+    using T = decltype(zero);
+    each_row(exec, to.rows(), to.cols(),
+             [&](int64_t row) { kernels.add_row(row_of<T>(from, row), row_of<T>(to, row), to.cols()); });
+  });
 }
 
 void add_to_rows(Exec& exec, const View& from, std::span<const int32_t> rows, const View& to) {
   require(from.shape == Shape({static_cast<int64_t>(rows.size()), to.cols()}) && from.dtype == to.dtype,
           ErrorCode::shape, "[add_to_rows] ", from.shape, " to ", rows.size(), " rows of ", to.shape);
-  view_kernels(exec, to.dtype, [&](auto, const auto& kernels) { kernels.add_to_rows(from, rows, to, exec); });
+  view_kernels(exec, to.dtype, [&](auto zero, const auto& kernels) {
+    using T = decltype(zero);
+    each_row(exec, from.rows(), to.cols(), [&](int64_t row) {
+      kernels.add_row(row_of<T>(from, row), row_of<T>(to, rows[static_cast<size_t>(row)]), to.cols());
+    });
+  });
 }
 
 double sum_of(const View& v) {

@@ -18,4 +18,6 @@ double number_in(const View&);                                  // of one elemen
 void set_number(const View&, double);                           // of one element
 void set_each(const View&, FunctionRef<float(int64_t)> value);  // element i = value(i), in order; dense, f32 or f64
 
+void add_row_cpu(const float* from, float* to, int64_t count) noexcept;
+
 }  // namespace statera

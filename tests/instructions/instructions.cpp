@@ -1,6 +1,6 @@
 // instructions OP/CASE COUNT: runs a case of the one table forward and backward COUNT times on one thread, for
-// tools/instructions.py to count instructions over: the difference between two counts is the kernels', whatever the
-// start of the program costs.
+// tools/instructions.py to count the instructions in measured_pass. The start of the program is not among them: it
+// times the clock, and differs from run to run.
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,6 +15,25 @@ const OpCase* find(const std::vector<OpCase>& all, const std::string& name) {
   return nullptr;
 }
 
+// Forward and backward once. `seeds`: the gradients of the outputs, made in the first pass.
+[[gnu::noinline]] void measured_pass(const OpCase& c, Tape& tape, const std::vector<Tensor>& values,
+                                     std::vector<Tensor>& seeds) {
+  NamedVars vars;
+  for (size_t k = 0; k < values.size(); ++k)
+    vars[c.inputs[k].name] = c.inputs[k].gradient ? tape.input(values[k]) : tape.constant(values[k]);
+  std::vector<Var> roots;
+  const bool first = seeds.empty();
+  for (const auto& [output, var] : c.run(tape, vars)) {
+    roots.push_back(var);
+    const Shape shape = tape.value(var).shape;
+    if (first)
+      seeds.push_back(to_tensor(DType::f32, shape, random_grad(output, static_cast<size_t>(shape.elements()))));
+  }
+  const std::vector<View> views(seeds.begin(), seeds.end());
+  tape.backward(roots, views);
+  tape.reset();
+}
+
 int run(const std::string& name, int count) {
   const std::vector<OpCase> all = all_op_cases();
   const OpCase* c = find(all, name);
@@ -26,22 +45,8 @@ int run(const std::string& name, int count) {
   std::vector<Tensor> values;
   for (const OpInput& input : c->inputs) values.push_back(to_tensor(DType::f32, input.shape, inputs.at(input.name)));
   Tape tape(Device::cpu({.threads = 1}));
-  std::vector<Tensor> seeds;  // of the gradients, made in the first pass, which every count has
-  for (int i = 0; i < count; ++i) {
-    NamedVars vars;
-    for (size_t k = 0; k < values.size(); ++k)
-      vars[c->inputs[k].name] = c->inputs[k].gradient ? tape.input(values[k]) : tape.constant(values[k]);
-    std::vector<Var> roots;
-    for (const auto& [output, var] : c->run(tape, vars)) {
-      roots.push_back(var);
-      const Shape shape = tape.value(var).shape;
-      if (i == 0)
-        seeds.push_back(to_tensor(DType::f32, shape, random_grad(output, static_cast<size_t>(shape.elements()))));
-    }
-    const std::vector<View> views(seeds.begin(), seeds.end());
-    tape.backward(roots, views);
-    tape.reset();
-  }
+  std::vector<Tensor> seeds;
+  for (int i = 0; i < count; ++i) measured_pass(*c, tape, values, seeds);
   return 0;
 }
 
