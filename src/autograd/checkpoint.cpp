@@ -34,6 +34,11 @@ std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment
                        out = array<Var>(memory_of(child), segment.outputs.size());
   for (size_t i = 0; i < in.size(); ++i) {
     const Var var = segment.inputs[i];
+    require(!var || tape.value(var).dense(), ErrorCode::unsupported, "[checkpoint] input ", i,
+            " is columns of a matrix; pass the matrix, and take the columns inside");
+    for (size_t j = 0; j < i; ++j)
+      require(!var || segment.inputs[j].id != var.id, ErrorCode::unsupported, "[checkpoint] input ", i, " is input ", j,
+              " once more; pass it once");
     in[i] = !var ? Var() : tape.needs_grad(var) ? child.input(tape.value(var)) : child.constant(tape.value(var));
   }
   segment.call(segment.function, child, in, out);

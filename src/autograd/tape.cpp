@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <exception>
 #include <vector>
 
 #include "autograd/operations.hpp"
@@ -306,7 +307,7 @@ void GradSink::take(DType dtype, const Shape& shape) {
 
 GradSink::~GradSink() {
   if (!own_) return;
-  if (!sum_.empty()) {
+  if (!sum_.empty() && std::uncaught_exceptions() == 0) {  // else nobody has written it
     Exec exec = exec_of(tape_);
     if (rows_.data())
       add_to_rows(exec, view_, rows_, sum_);

@@ -7,6 +7,10 @@
 #include <set>
 
 #include "core/arena.hpp"
+#include "ops/elementwise/elementwise.hpp"
+#include "ops/gather_rows/gather_rows.hpp"
+#include "ops/matmul/matmul.hpp"
+#include "statera/loss.hpp"
 #include "support/op_run.hpp"
 
 namespace statera::test {
@@ -159,6 +163,40 @@ TEST_P(PublishedShapes, FastIsReferenceInDouble) { fast_is_reference(GetParam(),
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PublishedShapes);
 INSTANTIATE_TEST_SUITE_P(AllOps, PublishedShapes, testing::ValuesIn(published_cases()),
                          [](const auto& info) { return info.param.op + "_" + info.param.name; });
+
+// One value in two places of an operation whose gradients are made one after the other.
+TEST(MatmulOfOneValue, BothGradientsArrive) {
+  Tensor x(DType::f64, {2, 2}), dy(DType::f64, {2, 2});
+  const double xs[] = {1, -2, 3, 0.5}, dys[] = {0.25, 2, -1, 4};
+  std::copy_n(xs, 4, x.as<double>());
+  std::copy_n(dys, 4, dy.as<double>());
+  Tape tape(Device::cpu({.threads = 1}));
+  const Var in = tape.input(x), inner = scaled(tape, in, 2);  // no parameter: nothing has arrived there yet
+  const Var y = matmul(tape, inner, inner);
+  const View seed = dy;
+  tape.backward(std::span(&y, 1), std::span(&seed, 1));
+  for (int i = 0; i < 2; ++i)
+    for (int j = 0; j < 2; ++j) {
+      double expected = 0;  // y = s s^T: ds = (dy + dy^T) s, s = 2 x
+      for (int k = 0; k < 2; ++k) expected += (dys[i * 2 + k] + dys[k * 2 + i]) * 2 * xs[k * 2 + j];
+      EXPECT_DOUBLE_EQ(tape.grad(in).as<double>()[i * 2 + j], 2 * expected) << i << " " << j;
+    }
+}
+
+TEST(CrossEntropy, OfColumnsWritesTheirGradientsAlone) {
+  Tensor x(DType::f32, {2, 5});
+  for (int i = 0; i < 10; ++i) x.as<float>()[i] = static_cast<float>(i % 4);
+  Tape tape(Device::cpu({.threads = 1}));
+  const Var in = tape.input(x), inner = scaled(tape, in, 1.5);
+  const std::vector<int32_t> targets{2, 0};
+  tape.backward(cross_entropy(tape, tape.columns(inner, 1, 3), targets));
+  const std::vector<int32_t> order{0, 1};
+  Tape other(Device::cpu({.threads = 1}));
+  const Var in2 = other.input(x), inner2 = scaled(other, in2, 1.5);
+  const Var copied = gather_rows(other, other.columns(inner2, 1, 3), {}, order, {2, 3});
+  other.backward(cross_entropy(other, copied, targets));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(tape.grad(in).as<float>()[i], other.grad(in2).as<float>()[i]) << i;
+}
 
 }  // namespace
 }  // namespace statera::test

@@ -140,6 +140,9 @@ void attention_append(Exec& exec, const View& k, const View& v, const Rows& rows
                       const AttentionOptions& options) {
   const AttentionOptions o = checked(options);
   check_keys(k, v, rows, o, k.dtype);
+  for (int64_t s = 0; s < rows.sequences(); ++s)  // a sequence without rows may have no blocks yet
+    require(rows.length(s) == 0 || v.empty() == (blocks[static_cast<size_t>(s)].v == nullptr), ErrorCode::shape,
+            "[attention] values for blocks of keys alone, or none for blocks that have values");
   attention_kernels(exec, k.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     kernels.append({.k = k.as<T>(),
@@ -157,6 +160,9 @@ void attention(Exec& exec, const AttentionInputs<View>& in, const View& y, const
                std::span<const KvBlocks> blocks, const AttentionOptions& options) {
   const AttentionOptions o = checked(options);
   check_queries(in, rows, o);
+  for (int64_t s = 0; s < rows.sequences(); ++s)
+    require(rows.length(s) == 0 || blocks[static_cast<size_t>(s)].v || o.value_dim <= o.headdim, ErrorCode::shape,
+            "[attention] value_dim ", o.value_dim, " of values that are channels of keys of ", o.headdim);
   check_width("y", y, o.n_heads * o.value_dim, rows.total(), in.q.dtype);
   forward(exec, in, y, {}, rows, blocks, o);
 }

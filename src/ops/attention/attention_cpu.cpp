@@ -220,9 +220,10 @@ void BeginHead(const ForwardTile& t, int64_t rows) {
     const float* q =
         t.a->q + (t.sequence->row + t.first + r / group) * t.a->q_stride + (t.kv_head * group + r % group) * D;
     ScaleTo(q, static_cast<float>(o.scale), t.q + r * D, D);
-    const float* sinks = t.a->sinks;  // a score that is there before all others, of a value of zeros
-    t.top[r] = sinks ? sinks[t.kv_head * group + r % group] : before_all;
-    t.sum[r] = sinks ? 1.0f : 0.0f;
+    // a sink is a score that is there before all others, of a value of zeros; one of -inf is none
+    const float sink = t.a->sinks ? t.a->sinks[t.kv_head * group + r % group] : -HUGE_VALF;
+    t.top[r] = std::max(sink, before_all);
+    t.sum[r] = sink >= before_all ? 1.0f : 0.0f;
   }
   std::fill_n(t.acc, rows * o.value_dim, 0.0f);
 }

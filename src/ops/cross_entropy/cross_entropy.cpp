@@ -45,7 +45,8 @@ void backward(Exec exec, const View& logits, std::span<const int32_t> targets, c
                       .scale = static_cast<T>(scale),
                       .rows = logits.rows(),
                       .vocab = logits.cols(),
-                      .stride = logits.stride},
+                      .stride = logits.stride,
+                      .dstride = dlogits.stride},
                      exec);
   });
 }

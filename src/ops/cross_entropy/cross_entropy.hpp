@@ -21,9 +21,9 @@ template <class T>
 struct CrossEntropyBackward {
   const T *logits, *log_sum;
   const int32_t* targets;
-  T* dlogits;  // [N, V], dense
+  T* dlogits;  // [N, V], rows dstride apart
   T scale;     // dloss / M
-  int64_t rows, vocab, stride;
+  int64_t rows, vocab, stride, dstride;
 };
 
 template <class T>

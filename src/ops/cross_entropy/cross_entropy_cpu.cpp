@@ -70,7 +70,7 @@ void backward(const CrossEntropyBackward<float>& a, Exec& exec) noexcept {
   const auto grad_row = HWY_DYNAMIC_DISPATCH(GradRow);
   exec.pool.run((a.rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
     for (int64_t n = task * rows_per_task; n < std::min(a.rows, (task + 1) * rows_per_task); ++n)
-      grad_row(a.logits + n * a.stride, a.log_sum[n], a.targets[n], a.scale, a.dlogits + n * a.vocab, a.vocab);
+      grad_row(a.logits + n * a.stride, a.log_sum[n], a.targets[n], a.scale, a.dlogits + n * a.dstride, a.vocab);
   });
 }
 }  // namespace

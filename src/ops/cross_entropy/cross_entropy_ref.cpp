@@ -24,7 +24,7 @@ void backward(const CrossEntropyBackward<T>& a, Exec&) noexcept {
   for (int64_t n = 0; n < a.rows; ++n)
     for (int64_t v = 0; v < a.vocab; ++v) {
       const T p = std::exp(a.logits[n * a.stride + v] - a.log_sum[n]);
-      a.dlogits[n * a.vocab + v] = a.targets[n] < 0 ? 0 : a.scale * (p - (v == a.targets[n] ? 1 : 0));
+      a.dlogits[n * a.dstride + v] = a.targets[n] < 0 ? 0 : a.scale * (p - (v == a.targets[n] ? 1 : 0));
     }
 }
 }  // namespace

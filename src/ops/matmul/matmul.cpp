@@ -85,7 +85,6 @@ void forward(Exec& exec, const View& x, const Factor& w, const View& y, const Vi
 // dw: of the weight; empty: not trained
 void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, const View& dy) {
   Exec exec = exec_of(tape);
-  if (const GradSink dx(tape, x); !dx.view().empty()) multiply(exec, dy, w, false, dx.view(), false);
   const GradSink dbias(tape, bias);
   kernels_for(exec)(exec, dy.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
@@ -107,6 +106,8 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
           {.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.as<T>(), .rows = dy.rows(), .out = dy.cols()},
           exec);
   });
+  // After dw is written: x may be the weight too, and then this sink adds to it.
+  if (const GradSink dx(tape, x); !dx.view().empty()) multiply(exec, dy, w, false, dx.view(), false);
 }
 }  // namespace
 
