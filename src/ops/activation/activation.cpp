@@ -84,7 +84,8 @@ Var on_tape(Tape& tape, const char* name, Activation f, Var x, bool gated, const
 
 void glu(Exec& exec, Activation f, const View& gate_up, const View& y) {
   const int64_t columns = half_width(gate_up);
-  require(y.shape == Shape({gate_up.rows(), columns}) && y.dense(), ErrorCode::shape, "[glu] output ", y.shape);
+  require(y.shape == Shape({gate_up.rows(), columns}) && y.dense(), ErrorCode::shape,
+          "[glu] expected a whole output of one row per row of the input, got ", y.shape);
   forward(exec, f, gate_up, true, y, {});
 }
 

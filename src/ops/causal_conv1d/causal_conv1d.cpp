@@ -11,8 +11,8 @@ using Views = CausalConv1dInputs<View>;
 
 void check(const Views& in, const Rows& rows) {
   require(in.x.shape.rank() == 2, ErrorCode::shape, "[causal_conv1d] expected x [N, C], got ", in.x.shape);
-  require(in.weight.shape.rank() == 2 && in.weight.rows() == in.x.cols() && in.weight.cols() > 0, ErrorCode::shape,
-          "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape);
+  require(in.weight.shape.rank() == 2 && in.weight.rows() == in.x.cols() && in.weight.cols() > 0 && in.weight.dense(),
+          ErrorCode::shape, "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape);
   require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [",
           in.x.cols(), "], got ", in.bias.shape);
   check_rows("causal_conv1d", rows, in.x.rows());
@@ -85,7 +85,8 @@ void backward(Tape& tape, const Recorded& r) {
 
 void causal_conv1d(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y) {
   check(in, rows);
-  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[causal_conv1d] output ", y.shape);
+  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape,
+          "[causal_conv1d] expected a whole output of one row per row of the input, got ", y.shape);
   const ArenaScope scope(exec.scratch);
   causal_conv1d_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);

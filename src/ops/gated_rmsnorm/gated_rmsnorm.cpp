@@ -77,7 +77,8 @@ void backward(Tape& tape, const Inputs& in, const GatedRmsnormOptions& options, 
 void gated_rmsnorm(Exec& exec, const View& x, const View& z, const View& weight, const View& bias,
                    const GatedRmsnormOptions& options, const View& y) {
   check(x, z, weight, bias, options.group_size);
-  require(y.shape == x.shape && y.dense(), ErrorCode::shape, "[gated_rmsnorm] output ", y.shape);
+  require(y.shape == x.shape && y.dense(), ErrorCode::shape,
+          "[gated_rmsnorm] expected a whole output of one row per row of the input, got ", y.shape);
   forward(exec, x, z, weight, bias, options, y, {});
 }
 

@@ -107,7 +107,8 @@ void backward(Tape& tape, const Recorded& r) {
 void selective_scan(Exec& exec, const Views& in, const Rows& rows, void* const* states, const View& y,
                     const float* packed_A) {
   check(in, rows);
-  require(y.shape == in.u.shape && y.dense(), ErrorCode::shape, "[selective_scan] output ", y.shape);
+  require(y.shape == in.u.shape && y.dense(), ErrorCode::shape,
+          "[selective_scan] expected a whole output of one row per row of the input, got ", y.shape);
   const ArenaScope scope(exec.scratch);
   selective_scan_kernels(exec, in.u.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);

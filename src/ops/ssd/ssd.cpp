@@ -113,7 +113,8 @@ void backward(Tape& tape, const Recorded& r) {
 
 void ssd(Exec& exec, const Views& in, const Rows& rows, const SsdOptions& options, void* const* states, const View& y) {
   check(in, rows, options);
-  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape, "[ssd] output ", y.shape);
+  require(y.shape == in.x.shape && y.dense(), ErrorCode::shape,
+          "[ssd] expected a whole output of one row per row of the input, got ", y.shape);
   const ArenaScope scope(exec.scratch);
   ssd_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
