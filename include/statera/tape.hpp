@@ -88,7 +88,8 @@ class Tape {
   View value(Var) const;
   double item(Var) const;  // the only element of a scalar
 
-  // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws shape.
+  // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws shape,
+  // and unsupported when it ran before without reset(): the pass gives memory back that a second one would need.
   void backward(Var loss);
   void backward(std::span<const Var> outputs, std::span<const View> grads);
   View grad(Var) const;  // empty when none flowed

@@ -66,6 +66,7 @@ struct Tape::State {
   std::vector<std::string> scopes{""};
   int32_t scope = 0;
   bool recording = true, check = false;
+  bool backward_ran = false;  // since reset(): the values and gradients that a second one needs are gone
   std::unique_ptr<Tape> child;
 
   uint32_t stamp = next_stamp();
@@ -328,6 +329,9 @@ void Tape::backward(Var loss) {
 
 void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
   State& s = *state_;
+  require(!s.backward_ran, ErrorCode::unsupported,
+          "[tape] backward ran already on this tape: give all outputs to one call, or reset() first");
+  s.backward_ran = true;
   const FlushDenormals flush;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i] || !needs_grad(outputs[i]) || grads[i].empty()) continue;
@@ -361,6 +365,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
 void Tape::reset() {
   State& s = *state_;
   s.stamp = next_stamp();
+  s.backward_ran = false;
   s.nodes.clear();
   s.ops.clear();
   s.op_outputs.clear();
@@ -394,6 +399,8 @@ Exec exec_of(Tape& tape) {
 }
 
 Arena& memory_of(Tape& tape) { return TapeAccess::state(tape).values; }
+
+View value_or_empty(const Tape& tape, Var var) { return var ? tape.value(var) : View(); }
 
 Rows keep(Tape& tape, const Rows& rows) {
   const size_t n = rows.start.size();

@@ -158,6 +158,17 @@ TEST(Tape, NeedsAScalar) {
   EXPECT_THROW(tape.item(a), Error);
 }
 
+TEST(Tape, RunsBackwardOnce) {
+  const Tensor x = numbers(2, 1);
+  Tape tape(one_thread());
+  for (int i = 0; i < 2; ++i) {
+    const Var loss = sum(tape, tape.input(x));
+    tape.backward(loss);
+    EXPECT_THROW(tape.backward(loss), Error);
+    tape.reset();
+  }
+}
+
 TEST(Tape, GradientsAreFreedOnTheWayBack) {
   const int64_t n = 10'000;
   const Tensor x = numbers(n, 1);

@@ -89,8 +89,11 @@ void forward(Exec& exec, const AttentionInputs<View>& in, const View& y, const V
 }
 
 AttentionInputs<View> values(const Tape& tape, const AttentionInputs<Var>& in) {
-  const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
-  return {.q = value(in.q), .k = value(in.k), .v = value(in.v), .sinks = value(in.sinks), .slopes = value(in.slopes)};
+  return {.q = value_or_empty(tape, in.q),
+          .k = value_or_empty(tape, in.k),
+          .v = value_or_empty(tape, in.v),
+          .sinks = value_or_empty(tape, in.sinks),
+          .slopes = value_or_empty(tape, in.slopes)};
 }
 
 struct Recorded {

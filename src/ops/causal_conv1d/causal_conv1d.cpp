@@ -34,10 +34,8 @@ CausalConv1dForward<T> arguments(const Views& in, const Rows& rows) {
 }
 
 Views values(const Tape& tape, const CausalConv1dInputs<Var>& in) {
-  return {.x = tape.value(in.x),
-          .weight = tape.value(in.weight),
-          .bias = in.bias ? tape.value(in.bias) : View(),
-          .silu = in.silu};
+  return {
+      .x = tape.value(in.x), .weight = tape.value(in.weight), .bias = value_or_empty(tape, in.bias), .silu = in.silu};
 }
 
 struct Recorded {

@@ -6,8 +6,6 @@
 namespace statera {
 
 namespace {
-View value_or_empty(const Tape& tape, Var var) { return var ? tape.value(var) : View(); }
-
 int64_t check(const View& x, const View& z, const View& weight, const View& bias, int64_t group_size) {
   require(x.shape.rank() == 2, ErrorCode::shape, "[gated_rmsnorm] expected x [N, C], got ", x.shape);
   const int64_t channels = x.cols(), group = group_size == 0 ? channels : group_size;

@@ -21,7 +21,7 @@ GatherRows<T> arguments(const View& a, const View& b, const View& y, std::span<c
 }  // namespace
 
 Var gather_rows(Tape& tape, Var a, Var b, std::span<const int32_t> index, const Shape& shape) {
-  const View from_a = tape.value(a), from_b = b ? tape.value(b) : View();
+  const View from_a = tape.value(a), from_b = value_or_empty(tape, b);
   const int64_t width = from_a.cols(), rows_b = from_b.empty() || width == 0 ? 0 : from_b.elements() / width;
   require(from_a.shape.rank() == 2 &&
               (!b || (from_b.dense() && from_b.dtype == from_a.dtype && rows_b * width == from_b.elements())) &&

@@ -119,7 +119,7 @@ void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const Vie
 }
 
 Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
-  const View in = tape.value(x), b = bias ? tape.value(bias) : View();
+  const View in = tape.value(x), b = value_or_empty(tape, bias);
   check(in, w.dtype(), w.shape(), b);
   const bool needs_grad = tape.any_needs_grad(x, bias) || !w.grad().empty();
   require(!needs_grad || w.format() == WeightFormat::f32, ErrorCode::unsupported, "[matmul] a weight in ",
@@ -127,7 +127,7 @@ Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
   const Var y = tape.make(in.dtype, {in.rows(), w.out()}, needs_grad);
   const auto run = [x, bias, y, weight = &w](Tape& t) {
     Exec exec = exec_of(t);
-    forward(exec, t.value(x), Factor::of(*weight), t.value(y), bias ? t.value(bias) : View());
+    forward(exec, t.value(x), Factor::of(*weight), t.value(y), value_or_empty(t, bias));
   };
   run(tape);
   tape.record(
@@ -141,12 +141,12 @@ Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {
 }
 
 Var matmul(Tape& tape, Var x, Var w, Var bias) {
-  const View in = tape.value(x), value = tape.value(w), b = bias ? tape.value(bias) : View();
+  const View in = tape.value(x), value = tape.value(w), b = value_or_empty(tape, bias);
   check(in, value.dtype, value.shape, b);
   const Var y = tape.make(in.dtype, {in.rows(), value.rows()}, tape.any_needs_grad(x, w, bias));
   const auto run = [x, w, bias, y](Tape& t) {
     Exec exec = exec_of(t);
-    forward(exec, t.value(x), {t.value(w)}, t.value(y), bias ? t.value(bias) : View());
+    forward(exec, t.value(x), {t.value(w)}, t.value(y), value_or_empty(t, bias));
   };
   run(tape);
   tape.record(

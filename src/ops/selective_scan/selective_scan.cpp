@@ -50,15 +50,14 @@ SelectiveScanForward<T> arguments(const Views& in, const Rows& rows) {
 }
 
 Views values(const Tape& tape, const SelectiveScanInputs<Var>& in) {
-  const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
-  return {.u = value(in.u),
-          .delta = value(in.delta),
-          .A = value(in.A),
-          .B = value(in.B),
-          .C = value(in.C),
-          .D = value(in.D),
-          .z = value(in.z),
-          .delta_bias = value(in.delta_bias),
+  return {.u = value_or_empty(tape, in.u),
+          .delta = value_or_empty(tape, in.delta),
+          .A = value_or_empty(tape, in.A),
+          .B = value_or_empty(tape, in.B),
+          .C = value_or_empty(tape, in.C),
+          .D = value_or_empty(tape, in.D),
+          .z = value_or_empty(tape, in.z),
+          .delta_bias = value_or_empty(tape, in.delta_bias),
           .delta_softplus = in.delta_softplus};
 }
 

@@ -61,14 +61,13 @@ SsdForward<T> arguments(const Views& in, const Rows& rows, const SsdOptions& opt
 }
 
 Views values(const Tape& tape, const SsdInputs<Var>& in) {
-  const auto value = [&](Var var) { return var ? tape.value(var) : View(); };
-  return {.x = value(in.x),
-          .dt = value(in.dt),
-          .A = value(in.A),
-          .B = value(in.B),
-          .C = value(in.C),
-          .D = value(in.D),
-          .dt_bias = value(in.dt_bias)};
+  return {.x = value_or_empty(tape, in.x),
+          .dt = value_or_empty(tape, in.dt),
+          .A = value_or_empty(tape, in.A),
+          .B = value_or_empty(tape, in.B),
+          .C = value_or_empty(tape, in.C),
+          .D = value_or_empty(tape, in.D),
+          .dt_bias = value_or_empty(tape, in.dt_bias)};
 }
 
 struct Recorded {
