@@ -18,6 +18,10 @@ struct AdamWOptions {
 // Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), after clipping by the global norm. The
 // result has the same bits for any number of threads, and a step allocates nothing.
 //
+// Of a parameter that is trained by rows (Parameter::by_rows), a step costs what it touched: rows without a gradient
+// stay as they are. When a row gets a gradient again, its means are first decayed by the steps in between, so they are
+// those of the dense algorithm; only the moves that the dense one makes without a gradient are left out.
+//
 // Owns the running means. Borrows the parameters, which must have gradients and outlive it. Not thread safe, and nobody
 // else may use the parameters during a step.
 class AdamW {
@@ -39,21 +43,27 @@ class AdamW {
   void set_steps(int64_t steps) { steps_ = steps; }
   View mean(size_t parameter) const { return mean_[parameter]; }
   View square(size_t parameter) const { return square_[parameter]; }
+  // [rows] the step at which each row was last touched, 0: never; empty for parameters that are not trained by rows
+  View touched_at(size_t parameter) const { return touched_at_[parameter]; }
 
  private:
   struct Block {
     size_t parameter;
-    int64_t begin, count;
+    int64_t begin, count;  // elements; of a parameter that is trained by rows: numbers within its touched rows
   };
-
+  // The pieces of one parameter's gradient that a task works on: (offset, count) of each run of elements.
+  template <class F>
+  void for_runs(const Block& block, const F& run) const;
+  void find_blocks();
   double gradient_norm();
 
   std::vector<Parameter*> parameters_;
   AdamWOptions options_;
   Device device_;
-  std::vector<Tensor> mean_, square_;
-  std::vector<Block> blocks_;  // fixed pieces of the parameters, one task each
-  std::vector<double> sums_;   // per block: the sum of the squared gradients
+  std::vector<Tensor> mean_, square_, touched_at_;
+  std::vector<Block> blocks_;  // pieces of the parameters, one task each; those of rows stand last, and change
+  size_t dense_blocks_ = 0;
+  std::vector<double> sums_;  // per block: the sum of the squared gradients
   int64_t steps_ = 0;
 };
 

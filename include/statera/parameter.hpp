@@ -30,7 +30,12 @@ struct Parameter {
   Init init;
   // whether weight decay applies: true for matrices of projections, false for norms, biases, A_log, D and dt_bias
   bool decay = false;
-  double lr_scale = 1;               // factor of the learning rate; 0: the parameter is not trained
+  double lr_scale = 1;  // factor of the learning rate; 0: the parameter is not trained
+  // A table of which a step reads few rows (statera/optimizer.hpp): `touched` has those whose gradient is not zero. Its
+  // Vars come from Tape::leaf(value, grad, touched), and whoever zeroes the gradient clears it. As the elements of
+  // `grad`, backward writes it through a const Parameter.
+  bool by_rows = false;
+  mutable RowSet touched;
   std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: the parameter is one part
 
   // Both are empty until the Model allocates them. `grad` exists in training only. `value` stays empty where the matrix

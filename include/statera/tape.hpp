@@ -61,6 +61,7 @@ class GradSink {
   Tape& tape_;
   View view_, sum_;
   std::span<const int32_t> rows_ = {};  // of sum_; empty: all
+  RowSet* touched_ = nullptr;           // gets rows_ too
   // view_ may be scratch memory of the sink's own, which is added to sum_ (if any) and given back at the end: sinks of
   // one tape end in the opposite order to that in which they began.
   bool own_ = false;
@@ -79,6 +80,9 @@ class Tape {
   // Values. Views given to leaf and constant are borrowed, and stay as they are, until reset().
   // gradients are added to `grad` (a parameter); an empty one makes a constant
   Var leaf(const View& value, const View& grad);
+  // A table of which a step reads few rows: `touched` gets the rows of `grad` that were written. Only operations that
+  // read rows may use it; the gradient of the whole table throws unsupported.
+  Var leaf(const View& value, const View& grad, RowSet& touched);
   Var constant(const View& value);
   Var input(const View& value);  // its gradient is kept until reset(): see grad()
   // The columns begin .. begin + count - 1 of a matrix, without a copy: a part of a projection (z | x | B | C | dt).

@@ -12,8 +12,10 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "statera/dtype.hpp"
 
@@ -116,5 +118,18 @@ class Tensor {
 // Shapes must be equal, else throws ErrorCode::shape; converts between f32 and f64.
 void copy(const View& from, const View& to);
 void fill_zero(const View&);
+
+// Rows of a matrix, each once: those of a large table that a training step touched.
+class RowSet {
+ public:
+  void add(std::span<const int32_t> rows);  // rows that it has already are passed over
+  void clear();
+  void sort();  // rows() are in the order in which they came, and after this in rising order
+  std::span<const int32_t> rows() const { return rows_; }  // valid until add() or clear()
+
+ private:
+  std::vector<int32_t> rows_;
+  std::vector<bool> has_;
+};
 
 }  // namespace statera

@@ -24,6 +24,7 @@ struct Node {
   int32_t op = -1;          // that made it
   // its value has no memory; it has some again, until its operation's backward is done
   bool forgotten = false, made_again = false;
+  RowSet* touched = nullptr;  // of a leaf that is trained by rows
 };
 
 struct Op {
@@ -123,6 +124,12 @@ void Tape::State::release(Node& node) {
 Var Tape::leaf(const View& value, const View& grad) {
   state_->nodes.push_back({value, grad, !grad.empty() && state_->recording, true});
   return state_->newest();
+}
+
+Var Tape::leaf(const View& value, const View& grad, RowSet& touched) {
+  const Var var = leaf(value, grad);
+  state_->node(var).touched = &touched;
+  return var;
 }
 
 Var Tape::constant(const View& value) { return leaf(value, {}); }
@@ -276,6 +283,8 @@ View Tape::grad(Var var) const { return var ? state_->node(var).grad : View(); }
 
 GradSink::GradSink(Tape& tape, Var var, Wanted wanted) : tape_(tape) {
   const Tape::Target target = tape.target(var);
+  require(target.view.empty() || !tape.state_->node(var).touched, ErrorCode::unsupported,
+          "[tape] a table that is trained by rows cannot get the gradient of a whole matrix");
   view_ = target.view;
   if (target.accumulate && wanted != Wanted::whole) {
     sum_ = target.view;
@@ -291,6 +300,7 @@ GradSink::GradSink(Tape& tape, Var matrix, std::span<const int32_t> rows) : tape
   if (target.view.empty()) return;
   if (!target.accumulate) fill_zero(target.view);
   sum_ = target.view;
+  touched_ = tape.state_->node(matrix).touched;
   take(sum_.dtype, {static_cast<int64_t>(rows.size()), sum_.cols()});
 }
 
@@ -310,10 +320,12 @@ GradSink::~GradSink() {
   if (!own_) return;
   if (!sum_.empty() && std::uncaught_exceptions() == 0) {  // else nobody has written it
     Exec exec = exec_of(tape_);
-    if (rows_.data())
+    if (rows_.data()) {
+      if (touched_) touched_->add(rows_);
       add_to_rows(exec, view_, rows_, sum_);
-    else
+    } else {
       add_to(exec, view_, sum_);
+    }
   }
   tape_.state_->scratch->release({before_.block, before_.used, before_.total});
 }

@@ -115,4 +115,21 @@ void fill_zero(const View& view) {
                 static_cast<size_t>(view.cols()) * size);
 }
 
+void RowSet::add(std::span<const int32_t> rows) {
+  for (const int32_t row : rows) {
+    const auto r = static_cast<size_t>(row);
+    if (r >= has_.size()) has_.resize(r + 1);
+    if (has_[r]) continue;
+    has_[r] = true;
+    rows_.push_back(row);
+  }
+}
+
+void RowSet::clear() {
+  for (const int32_t row : rows_) has_[static_cast<size_t>(row)] = false;
+  rows_.clear();
+}
+
+void RowSet::sort() { std::ranges::sort(rows_); }
+
 }  // namespace statera

@@ -85,6 +85,9 @@ struct Place {
 // What a mixer gets in training beside x and its rows. Per-sequence entries are in the order of the batch.
 struct ForwardPass {
   Tape& tape;
+  // [N] what the model reads at each row, in tape memory. Empty in a stack on a clock of its own, whose rows are
+  // others.
+  std::span<const int32_t> ids = {};
   Dropout dropout = {};
   // By slot, [S, ...] each: the states from which the sequences continue. Empty: all zeros.
   std::span<const Var> initial = {};
@@ -99,6 +102,7 @@ struct ForwardPass {
 // What a mixer gets in inference beside x and its rows.
 struct AdvancePass {
   Exec exec;
+  std::span<const int32_t> ids = {};    // as in ForwardPass
   int64_t max_keys = 0;                 // attention sees at most this many positions, its own included; 0: all
   std::span<State* const> states = {};  // [S]
   std::span<View> side = {};            // the side values of this stack, by index, [N, width] each, to write or to read

@@ -5,6 +5,7 @@
 #include "mixers/mamba1/mamba1.hpp"
 #include "mixers/mamba2/mamba2.hpp"
 #include "mixers/mlp/mlp.hpp"
+#include "mixers/ngram/ngram.hpp"
 #include "mixers/mixer.hpp"
 
 namespace statera {
@@ -31,6 +32,7 @@ const std::vector<Entry>& entries() {
       entry<Mlp, MlpConfig>("ffn"),
       entry<Mamba1, Mamba1Config>("mamba1"),
       entry<Mamba2, Mamba2Config>("mamba2"),
+      entry<Ngram, NgramConfig>("ngram"),
       entry<Swiglu, SwigluConfig>("swiglu"),
   };
   return all;

@@ -63,7 +63,9 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
   const FlushDenormals flush;
   const Rows rows = keep(tape, given);
   const auto S = static_cast<size_t>(rows.sequences());
-  ForwardPass pass{.tape = tape, .dropout = {options.dropout, options.dropout_seed}};
+  const std::span<int32_t> kept = array(memory_of(tape), ids.size(), int32_t{0});
+  std::ranges::copy(ids, kept.begin());
+  ForwardPass pass{.tape = tape, .ids = kept, .dropout = {options.dropout, options.dropout_seed}};
   Var x = input_.forward(tape, ids, rows, pass.dropout);
   if (options.initial && !options.initial->empty()) {
     pass.initial = initial_vars(tape, *options.initial);
@@ -92,6 +94,7 @@ void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, con
   const DType dtype = input_.dtype();
   const View x = exec.scratch.allocate(dtype, {n, d_model_});
   input_.advance(exec, ids, rows, x);
+  pass.ids = ids;
   stack_->advance(pass, x, rows, {}, 0);
   if (logits.empty()) return;
   View last = x;

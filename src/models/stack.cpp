@@ -210,6 +210,7 @@ Stack::Stack(const std::vector<BlockConfig>& layers, double norm_eps, const Plac
 
 Var Stack::forward(ForwardPass& outer, Var x, const Rows& rows, const At& at, bool checkpoint) const {
   ForwardPass pass = outer;
+  if (at.clock > At().clock) pass.ids = {};  // a stack on a clock of its own has other rows
   Var* side = memory_of(outer.tape).allocate_array<Var>(static_cast<int64_t>(side_.count()));
   std::fill_n(side, side_.count(), Var());
   pass.side = {side, side_.count()};
@@ -224,6 +225,7 @@ namespace {
 struct Segment {
   const Block* block;
   Rows rows;
+  std::span<const int32_t> ids;
   Dropout dropout;
   At at, end;
   size_t slots, sides, losses;  // sizes of the whole pass
@@ -248,6 +250,7 @@ void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::spa
     for (size_t i = s.at.slot; i < s.end.slot; ++i) initial[i] = in[next++];
   for (const size_t i : s.block->side().read) side[i] = in[next++];
   ForwardPass pass{.tape = tape,
+                   .ids = s.ids,
                    .dropout = s.dropout,
                    .initial = initial,
                    .last = last,
@@ -268,6 +271,7 @@ Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, co
                                 const At& end) const {
   const Segment segment{.block = &block,
                         .rows = rows,
+                        .ids = pass.ids,
                         .dropout = pass.dropout,
                         .at = at,
                         .end = end,
@@ -303,6 +307,7 @@ Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, co
 
 void Stack::advance(AdvancePass& outer, const View& x, const Rows& rows, const At& at, size_t clock) const {
   AdvancePass pass = outer;
+  if (clock != 0) pass.ids = {};
   const ArenaScope scope(pass.exec.scratch);
   View* side = pass.exec.scratch.allocate_array<View>(static_cast<int64_t>(side_.count()));
   for (size_t i = 0; i < side_.count(); ++i)

@@ -35,20 +35,46 @@ AdamW::AdamW(std::vector<Parameter*> parameters, AdamWOptions options, Device de
             " has no gradient; make the model for training");
     mean_.emplace_back(parameter.value.dtype(), parameter.shape);
     square_.emplace_back(parameter.value.dtype(), parameter.shape);
-    for (int64_t begin = 0; begin < parameter.elements(); begin += block_elements)
+    touched_at_.push_back(parameter.by_rows ? Tensor(DType::i32, {parameter.shape[0]}) : Tensor());
+    for (int64_t begin = 0; begin < parameter.elements() && !parameter.by_rows; begin += block_elements)
       blocks_.push_back({p, begin, std::min(block_elements, parameter.elements() - begin)});
+  }
+  dense_blocks_ = blocks_.size();
+}
+
+void AdamW::find_blocks() {
+  blocks_.resize(dense_blocks_);
+  for (size_t p = 0; p < parameters_.size(); ++p) {
+    Parameter& parameter = *parameters_[p];
+    if (!parameter.by_rows) continue;
+    parameter.touched.sort();
+    const auto rows = static_cast<int64_t>(parameter.touched.rows().size()),
+               most = std::max<int64_t>(1, block_elements / parameter.shape.row_elements());
+    for (int64_t begin = 0; begin < rows; begin += most) blocks_.push_back({p, begin, std::min(most, rows - begin)});
   }
   sums_.resize(blocks_.size());
 }
 
+template <class F>
+void AdamW::for_runs(const Block& block, const F& run) const {
+  const Parameter& p = *parameters_[block.parameter];
+  if (!p.by_rows) return run(block.begin, block.count, int32_t{0});
+  const int64_t width = p.shape.row_elements();
+  for (const int32_t row : p.touched.rows().subspan(static_cast<size_t>(block.begin), static_cast<size_t>(block.count)))
+    run(row * width, width, row);
+}
+
 double AdamW::gradient_norm() {
+  find_blocks();
   pool_of(device_).run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
     const Block& block = blocks_[static_cast<size_t>(task)];
     const DType dtype = parameters_[block.parameter]->grad.dtype();
     adamw_kernels(device_.kernels(), dtype, [&](auto zero, const auto& kernels) {
       using T = decltype(zero);
-      const T* grad = parameters_[block.parameter]->grad.as<T>() + block.begin;
-      sums_[static_cast<size_t>(task)] = kernels.sum_of_squares(grad, block.count);
+      const T* grad = parameters_[block.parameter]->grad.as<T>();
+      double& sum = sums_[static_cast<size_t>(task)] = 0;
+      for_runs(block,
+               [&](int64_t begin, int64_t count, int32_t) { sum += kernels.sum_of_squares(grad + begin, count); });
     });
   });
   double total = 0;
@@ -75,26 +101,37 @@ double AdamW::step(double factor) {
     const double lr = all * p.lr_scale, rate = lr / unbiased, keep = 1 - lr * static_cast<double>(o.weight_decay);
     adamw_kernels(device_.kernels(), p.value.dtype(), [&](auto zero, const auto& kernels) {
       using T = decltype(zero);
-      kernels.update({.weight = p.value.as<T>() + block.begin,
-                      .grad = p.grad.as<T>() + block.begin,
-                      .mean = mean_[block.parameter].as<T>() + block.begin,
-                      .square = square_[block.parameter].as<T>() + block.begin,
-                      .count = block.count,
-                      .clip = static_cast<T>(clip),
-                      .beta1 = static_cast<T>(o.beta1),
-                      .beta2 = static_cast<T>(o.beta2),
-                      .rate = static_cast<T>(rate),
-                      .root = static_cast<T>(root),
-                      .eps = static_cast<T>(o.eps),
-                      .keep = p.decay ? static_cast<T>(keep) : T{1}});
+      auto* touched_at = p.by_rows ? touched_at_[block.parameter].as<int32_t>() : nullptr;
+      for_runs(block, [&](int64_t begin, int64_t count, int32_t row) {
+        const auto passed =
+            touched_at ? static_cast<double>(steps_ - std::exchange(touched_at[row], static_cast<int32_t>(steps_))) : 1;
+        kernels.update({.weight = p.value.as<T>() + begin,
+                        .grad = p.grad.as<T>() + begin,
+                        .mean = mean_[block.parameter].as<T>() + begin,
+                        .square = square_[block.parameter].as<T>() + begin,
+                        .count = count,
+                        .clip = static_cast<T>(clip),
+                        .beta1 = static_cast<T>(o.beta1),
+                        .beta2 = static_cast<T>(o.beta2),
+                        .keep_mean = static_cast<T>(std::pow(static_cast<double>(o.beta1), passed)),
+                        .keep_square = static_cast<T>(std::pow(static_cast<double>(o.beta2), passed)),
+                        .rate = static_cast<T>(rate),
+                        .root = static_cast<T>(root),
+                        .eps = static_cast<T>(o.eps),
+                        .keep = p.decay ? static_cast<T>(keep) : T{1}});
+      });
     });
   });
-  for (Parameter* p : parameters_) p->changed();
+  for (Parameter* p : parameters_) p->touched.clear(), p->changed();
   return norm;
 }
 
 void AdamW::zero_grad() {
-  for (const Parameter* p : parameters_) fill_zero(p->grad);
+  for (Parameter* p : parameters_) {
+    if (!p->by_rows) fill_zero(p->grad);
+    for (const int32_t row : p->touched.rows()) fill_zero(p->grad.view().row_range(row, 1));
+    p->touched.clear();
+  }
 }
 
 namespace {

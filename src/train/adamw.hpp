@@ -12,8 +12,10 @@ struct AdamWUpdate {
   int64_t count;
   T clip;  // the gradient is multiplied by it
   T beta1, beta2;
-  T rate, root;  // rate: lr / the mean's bias correction; root: 1 / sqrt of the square's bias correction
-  T eps, keep;   // keep: 1 - lr * weight_decay
+  T keep_mean,
+      keep_square;  // what is left of the earlier means: beta1 and beta2, or their powers after steps without it
+  T rate, root;     // rate: lr / the mean's bias correction; root: 1 / sqrt of the square's bias correction
+  T eps, keep;      // keep: 1 - lr * weight_decay
 };
 
 template <class T>

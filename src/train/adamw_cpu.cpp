@@ -30,8 +30,8 @@ double SumOfSquares(const float* HWY_RESTRICT grad, int64_t count) {
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE void UpdateLanes(D d, const AdamWUpdate<float>& a, V grad, V& weight, V& mean, V& square) {
   const V g = hn::Mul(hn::Set(d, a.clip), grad);
-  mean = hn::MulAdd(hn::Set(d, a.beta1), mean, hn::Mul(hn::Set(d, 1 - a.beta1), g));
-  square = hn::MulAdd(hn::Set(d, a.beta2), square, hn::Mul(hn::Mul(hn::Set(d, 1 - a.beta2), g), g));
+  mean = hn::MulAdd(hn::Set(d, a.keep_mean), mean, hn::Mul(hn::Set(d, 1 - a.beta1), g));
+  square = hn::MulAdd(hn::Set(d, a.keep_square), square, hn::Mul(hn::Mul(hn::Set(d, 1 - a.beta2), g), g));
   const V spread = hn::MulAdd(hn::Sqrt(square), hn::Set(d, a.root), hn::Set(d, a.eps));
   weight = hn::Sub(hn::Mul(hn::Set(d, a.keep), weight), hn::Div(hn::Mul(hn::Set(d, a.rate), mean), spread));
 }

@@ -17,8 +17,8 @@ template <class T>
 void update(const AdamWUpdate<T>& a) noexcept {
   for (int64_t i = 0; i < a.count; ++i) {
     const T g = a.clip * a.grad[i];
-    a.mean[i] = a.beta1 * a.mean[i] + (1 - a.beta1) * g;
-    a.square[i] = a.beta2 * a.square[i] + (1 - a.beta2) * g * g;
+    a.mean[i] = a.keep_mean * a.mean[i] + (1 - a.beta1) * g;
+    a.square[i] = a.keep_square * a.square[i] + (1 - a.beta2) * g * g;
     a.weight[i] = a.keep * a.weight[i] - a.rate * a.mean[i] / (std::sqrt(a.square[i]) * a.root + a.eps);
     a.grad[i] = 0;
   }

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "statera/random.hpp"
@@ -124,6 +126,54 @@ TEST(AdamW, TheSameBitsForAnyNumberOfThreads) {
     results[threads - 1].assign(two.matrix.value.as<float>(), two.matrix.value.as<float>() + odd);
   }
   EXPECT_EQ(results[0], results[1]);
+}
+
+// Rows without a gradient stay; the means of the others are those of the dense algorithm, steps without them included.
+TEST(AdamW, TrainsATableByTheRowsThatWereTouched) {
+  constexpr int64_t rows = 40, width = 300;  // several tasks
+  const auto make = [](bool by_rows) {
+    auto p = std::make_unique<Parameter>("table", Shape{rows, width}, init_normal(0.5));
+    p->by_rows = by_rows;
+    p->allocate(DType::f64, true), p->initialise(1);
+    return p;
+  };
+  const auto table = make(true), dense = make(false), shared = make(true);
+  AdamW by_rows({table.get()}, {.lr = 0.01f}, Device::cpu({.threads = 1})),
+      everything({dense.get()}, {.lr = 0.01f}, Device::cpu({.threads = 1})),
+      on_threads({shared.get()}, {.lr = 0.01f}, Device::cpu({.threads = 3}));
+  for (int64_t step = 0; step < 7; ++step) {
+    std::vector<double> before(rows * width);
+    for (int64_t i = 0; i < rows * width; ++i) before[static_cast<size_t>(i)] = get(table->value, i);
+    std::vector<int32_t> touched;
+    for (int32_t row = rows; row-- > 0;)
+      if ((row * 7 + step * step) % 5 < 2) touched.push_back(row);
+    for (Parameter* p : {table.get(), dense.get(), shared.get()}) {
+      for (const int32_t row : touched)
+        for (int64_t c = row * width; c < (row + 1) * width; ++c)
+          set(p->grad, c, Random(7, "g").normal(static_cast<uint64_t>(step * rows * width + c)));
+      if (p->by_rows) p->touched.add(touched);
+    }
+    EXPECT_DOUBLE_EQ(by_rows.step(), everything.step());
+    on_threads.step();
+    EXPECT_TRUE(table->touched.rows().empty());
+    for (int64_t i = 0; i < rows * width; ++i) {
+      const auto row = static_cast<int32_t>(i / width);
+      EXPECT_EQ(get(table->grad, i), 0);
+      EXPECT_EQ(get(table->value, i), get(shared->value, i));
+      if (std::ranges::count(touched, row)) {
+        EXPECT_NEAR(get(by_rows.mean(0), i), get(everything.mean(0), i), 1e-12);
+        EXPECT_NEAR(get(by_rows.square(0), i), get(everything.square(0), i), 1e-12);
+        EXPECT_NE(get(table->value, i), before[static_cast<size_t>(i)]);
+        EXPECT_EQ(by_rows.touched_at(0).as<int32_t>()[row], step + 1);
+      } else {
+        EXPECT_EQ(get(table->value, i), before[static_cast<size_t>(i)]);
+      }
+    }
+  }
+  table->grad.as<double>()[5 * width] = 1;
+  table->touched.add(std::vector<int32_t>{5});
+  by_rows.zero_grad();
+  EXPECT_EQ(get(table->grad, 5 * width), 0);
 }
 
 TEST(AdamW, RefusesAGradientThatIsNotFinite) {

@@ -101,6 +101,14 @@ void take_squares(const SafetensorsFile& file, const std::string& name, const Vi
           " has a value that is no mean of squares", fix);
 }
 
+// Checks the steps at which rows were touched: each is one that the run has made.
+void take_steps(const SafetensorsFile& file, const std::string& name, const View& to, int64_t step) {
+  copy(file.read(expect(file, name, to)), to);
+  const auto* at = to.as<int32_t>();
+  require(std::all_of(at, at + to.elements(), [&](int32_t x) { return x >= 0 && x <= step; }), ErrorCode::io,
+          file.path(), ": ", name, " has a step that the run has not made", fix);
+}
+
 // Throws unless a run can have reached this state.
 void check_run(const SafetensorsFile& file, const RunState& run, const TrainOptions& options) {
   const auto check = [&](bool good, const char* name, auto value, const auto&... expected) {
@@ -221,6 +229,7 @@ void save_checkpoint(OutputFolder& folder, const Model& model, const AdamW& opti
     tensors.push_back({"weight." + parameters[i]->name, parameters[i]->value});
     tensors.push_back({"mean." + parameters[i]->name, optimizer.mean(i)});
     tensors.push_back({"square." + parameters[i]->name, optimizer.square(i)});
+    if (parameters[i]->by_rows) tensors.push_back({"touched." + parameters[i]->name, optimizer.touched_at(i)});
   }
   const auto& slots = modules_of(model).layout().slots;
   for (size_t i = 0; i < carried.slots.size(); ++i) tensors.push_back({"carried." + slots[i].name, carried.slots[i]});
@@ -254,13 +263,16 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
     take(file, "weight." + parameters[i]->name, parameters[i]->value);
     take(file, "mean." + parameters[i]->name, optimizer.mean(i));
     take_squares(file, "square." + parameters[i]->name, optimizer.square(i));
+    if (parameters[i]->by_rows) take_steps(file, "touched." + parameters[i]->name, optimizer.touched_at(i), state.step);
     parameters[i]->changed();
   }
   optimizer.set_steps(state.step);
   carried.clear();
   if (merged.carry && state.step > 0)
     carried = load_carried(file, modules_of(model).layout(), model.dtype(), merged.batch);
-  const size_t tensors = 3 * parameters.size() + carried.slots.size();
+  const auto by_rows =
+      static_cast<size_t>(std::ranges::count_if(parameters, [](const Parameter* p) { return p->by_rows; }));
+  const size_t tensors = 3 * parameters.size() + by_rows + carried.slots.size();
   require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(),
           " tensors, expected ", tensors, fix);
   options = merged;

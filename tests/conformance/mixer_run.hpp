@@ -129,7 +129,8 @@ class MixerUnderTest {
     Arena scratch;
     std::vector<View> side;
     for (size_t i = 0; i < side_.count(); ++i) side.push_back(scratch.allocate(dtype_, {x.rows(), side_.width(i)}));
-    AdvancePass pass{.exec = {pool_of(device), scratch, device.kernels()}, .states = states, .side = side};
+    const std::vector<int32_t> ids = ids_at(rows);
+    AdvancePass pass{.exec = {pool_of(device), scratch, device.kernels()}, .ids = ids, .states = states, .side = side};
     const View y = scratch.allocate(dtype_, {x.rows(), d_model_});
     for (size_t s = 0; s < states.size(); ++s)
       states[s]->reserve(states[s]->position() + rows.length(static_cast<int64_t>(s)));
@@ -147,9 +148,20 @@ class MixerUnderTest {
   State state() const { return State(layout_, dtype_); }
 
  private:
+  // What a model would have read at these positions.
+  static std::vector<int32_t> ids_at(const Rows& rows) {
+    const Random random(5, "ids");
+    std::vector<int32_t> ids;
+    for (int64_t s = 0; s < rows.sequences(); ++s)
+      for (int64_t i = 0; i < rows.length(s); ++i)
+        ids.push_back(
+            static_cast<int32_t>(3 * random.uniform(static_cast<uint64_t>(rows.start[static_cast<size_t>(s)] + i))));
+    return ids;
+  }
   Var run(Tape& tape, Var x, const Rows& rows, std::span<const Var> initial, std::span<Var> last) const {
     std::vector<Var> side(side_.count()), losses(losses_.size());
-    ForwardPass pass{.tape = tape, .initial = initial, .last = last, .side = side, .losses = losses};
+    const std::vector<int32_t> ids = ids_at(rows);
+    ForwardPass pass{.tape = tape, .ids = ids, .initial = initial, .last = last, .side = side, .losses = losses};
     return mixer_->forward(pass, x, rows, {});
   }
 

@@ -1,6 +1,7 @@
 #include "ops/embedding/embedding.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <set>
 
 #include "autograd/operations.hpp"
@@ -19,21 +20,23 @@ void check_ids(std::span<const int32_t> ids, int64_t rows) {
 // The rows of a table that are read, each once, in the order of their first positions.
 struct Read {
   const int32_t* rows;         // [count]
-  const int32_t* by_position;  // [N] the number, within `rows`, of the row that a position reads
+  const int32_t* by_position;  // [N K] the number, within `rows`, of the row that a position reads
   int64_t count;
 };
-Read rows_read(Arena& memory, Arena& scratch, std::span<const int32_t> ids, int64_t table_rows) {
-  const auto n = static_cast<int64_t>(ids.size());
-  auto *rows = memory.allocate_array<int32_t>(std::min(n, table_rows)),
-       *by_position = memory.allocate_array<int32_t>(n);
+Read rows_read(Arena& memory, Arena& scratch, std::span<const int32_t> ids) {
+  const size_t n = ids.size(), places = std::bit_ceil(2 * n + 1);
+  auto *rows = memory.allocate_array<int32_t>(static_cast<int64_t>(n)),
+       *by_position = memory.allocate_array<int32_t>(static_cast<int64_t>(n));
   const ArenaScope scope(scratch);
-  auto* number = scratch.allocate_array<int32_t>(table_rows);
-  std::fill_n(number, table_rows, -1);
+  // an open hash table of numbers, since the table of the embedding may be far larger than what is read of it
+  auto* number = scratch.allocate_array<int32_t>(static_cast<int64_t>(places));
+  std::fill_n(number, places, -1);
   int32_t count = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    int32_t& of_row = number[ids[static_cast<size_t>(i)]];
-    if (of_row < 0) rows[of_row = count++] = ids[static_cast<size_t>(i)];
-    by_position[i] = of_row;
+  for (size_t i = 0; i < n; ++i) {
+    size_t at = (static_cast<uint64_t>(ids[i]) * 0x9E3779B97F4A7C15u >> 32) & (places - 1);
+    while (number[at] >= 0 && rows[number[at]] != ids[i]) at = (at + 1) & (places - 1);
+    if (number[at] < 0) rows[number[at] = count++] = ids[i];
+    by_position[i] = number[at];
   }
   return {rows, by_position, count};
 }
@@ -41,14 +44,20 @@ Read rows_read(Arena& memory, Arena& scratch, std::span<const int32_t> ids, int6
 
 void embedding(Exec& exec, std::span<const int32_t> ids, const View& table, const View& y) {
   check_ids(ids, table.rows());
-  require(y.shape == Shape({static_cast<int64_t>(ids.size()), table.cols()}) && y.dtype == table.dtype,
-          ErrorCode::shape, "[embedding] output ", y.shape);
+  const auto count = static_cast<int64_t>(ids.size());
+  const int64_t per_row = y.shape.rank() == 2 && y.rows() > 0 ? count / y.rows() : 0;
+  require(y.shape.rank() == 2 && per_row * y.rows() == count && y.dtype == table.dtype &&
+              (y.cols() == table.cols() || (y.cols() == per_row * table.cols() && y.dense())),
+          ErrorCode::shape, "[embedding] output ", y.shape, " for ", count, " ids");
+  if (count == 0) return;
+  if (y.cols() != table.cols()) return embedding(exec, ids, table, View(y.data, y.dtype, {count, table.cols()}));
   embedding_kernels(exec, table.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     kernels.forward({.ids = ids.data(),
                      .table = table.as<T>(),
                      .y = y.as<T>(),
                      .rows = y.rows(),
+                     .per_row = per_row,
                      .width = y.cols(),
                      .table_stride = table.stride,
                      .y_stride = y.stride},
@@ -56,13 +65,16 @@ void embedding(Exec& exec, std::span<const int32_t> ids, const View& table, cons
   });
 }
 
-Var embedding(Tape& tape, std::span<const int32_t> ids, Var table) {
+Var embedding(Tape& tape, std::span<const int32_t> ids, Var table, int64_t per_row, Joined joined) {
   const View t = tape.value(table);
-  const Var y = tape.make(t.dtype, {static_cast<int64_t>(ids.size()), t.cols()}, tape.needs_grad(table));
+  const bool wide = joined == Joined::side_by_side;
+  const int64_t width = t.cols(), summed = wide ? 1 : per_row;
+  const Var y = tape.make(t.dtype, {static_cast<int64_t>(ids.size()) / per_row, wide ? per_row * width : width},
+                          tape.needs_grad(table));
   Exec exec = exec_of(tape);
   embedding(exec, ids, t, tape.value(y));
-  const Read kept = tape.needs_grad(y) ? rows_read(memory_of(tape), exec.scratch, ids, t.rows()) : Read{};
-  tape.record("embedding", {y}, [kept, table, y](Tape& tp) {
+  const Read kept = tape.needs_grad(y) ? rows_read(memory_of(tape), exec.scratch, ids) : Read{};
+  tape.record("embedding", {y}, [kept, table, y, width, summed](Tape& tp) {
     const GradSink drows(tp, table, {kept.rows, static_cast<size_t>(kept.count)});
     const View dy = tp.grad(y);
     Exec ex = exec_of(tp);
@@ -71,10 +83,11 @@ Var embedding(Tape& tape, std::span<const int32_t> ids, Var table) {
       kernels.backward({.read = kept.by_position,
                         .dy = dy.as<T>(),
                         .drows = drows.as<T>(),
-                        .rows = dy.rows(),
+                        .rows = dy.elements() / width,
+                        .per_row = summed,
                         .read_rows = kept.count,
-                        .width = dy.cols(),
-                        .dy_stride = dy.stride},
+                        .width = width,
+                        .dy_stride = dy.cols() == width ? dy.stride : width},
                        ex);
     });
   });
@@ -82,11 +95,14 @@ Var embedding(Tape& tape, std::span<const int32_t> ids, Var table) {
 }
 
 std::vector<OpCase> embedding_cases() {
-  const auto make = [](const char* name, const std::vector<int32_t>& ids, int64_t rows, int64_t width) {
+  const auto make = [](const char* name, const std::vector<int32_t>& ids, int64_t rows, int64_t width,
+                       int64_t per_row = 1, Joined joined = Joined::summed) {
     OpCase c{.op = "embedding", .name = name, .inputs = {{"table", {rows, width}}}};
     const std::set<int32_t> read(ids.begin(), ids.end());
     c.inputs[0].used = static_cast<double>(read.size()) / static_cast<double>(rows);
-    c.run = [ids](Tape& tape, const NamedVars& in) { return NamedVars{{"y", embedding(tape, ids, in.at("table"))}}; };
+    c.run = [ids, per_row, joined](Tape& tape, const NamedVars& in) {
+      return NamedVars{{"y", embedding(tape, ids, in.at("table"), per_row, joined)}};
+    };
     c.advance = [ids](Exec&, const NamedViews& in, const View& y) {
       return [ids, table = in.at("table"), y](Exec& exec) { embedding(exec, ids, table, y); };
     };
@@ -96,7 +112,18 @@ std::vector<OpCase> embedding_cases() {
   for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int32_t>(i * 7 % 257);
   OpCase base = make("base", many, 257, 384), step = make("base_step", {101}, 257, 384);
   base.benchmark = step.benchmark = step.step = true;
-  return {make("repeated", {3, 0, 6, 3, 3, 1, 0}, 7, 37), base, step};
+  // n-grams: three rows of a large table per position
+  std::vector<int32_t> sums(3 * 1024);
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] = static_cast<int32_t>(i * i * 7919 % 65521);
+  OpCase ngrams = make("ngrams", sums, 65536, 96, 3);
+  ngrams.benchmark = true;
+  return {make("repeated", {3, 0, 6, 3, 3, 1, 0}, 7, 37),
+          make("sums", {3, 0, 6, 3, 3, 1, 0, 0, 2}, 7, 37, 3),
+          make("sums_of_a_large_table", {3, 512, 3, 511, 0, 7, 63, 511}, 513, 5, 2),
+          make("joined", {3, 0, 6, 3, 3, 1, 0, 0, 2}, 7, 5, 3, Joined::side_by_side),
+          base,
+          step,
+          ngrams};
 }
 
 }  // namespace statera

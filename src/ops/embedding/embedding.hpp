@@ -1,4 +1,5 @@
-// embedding: y[n] = table[ids[n]]. Gradient: rows of dy are summed into dtable in the order of the positions.
+// embedding: y[n] = sum_k table[ids[n K + k]], k = 0 .. K - 1; K is 1 for tokens. Gradient: row n of dy is added to
+// each of its rows of dtable, in the order of the positions. The cost does not grow with the table.
 #pragma once
 #include <span>
 
@@ -10,18 +11,18 @@ namespace statera {
 
 template <class T>
 struct EmbeddingForward {
-  const int32_t* ids;  // [N]
+  const int32_t* ids;  // [N, per_row]
   const T* table;      // [V, d], rows table_stride apart
   T* y;                // [N, d], rows y_stride apart
-  int64_t rows, width, table_stride, y_stride;
+  int64_t rows, per_row, width, table_stride, y_stride;
 };
 
 template <class T>
 struct EmbeddingBackward {
-  const int32_t* read;  // [N] which of the rows that were read at all, by number, each position has
+  const int32_t* read;  // [N, per_row] which of the rows that were read at all, by number, each position has
   const T* dy;          // [N, d], rows dy_stride apart
   T* drows;             // [R, d], dense: the gradients of the rows that were read
-  int64_t rows, read_rows, width, dy_stride;
+  int64_t rows, per_row, read_rows, width, dy_stride;
 };
 
 template <class T>
@@ -35,9 +36,11 @@ extern const EmbeddingKernels<float> embedding_ref_f32;  // it moves memory: the
 inline constexpr Kernels<EmbeddingKernels> embedding_kernels{
     .op = "embedding", .f64 = &embedding_ref_f64, .f32 = &embedding_ref_f32, .f32_cpu = &embedding_ref_f32};
 
-// ids [N], each in [0, rows of table); table [V, d] -> y [N, d]. Throws shape and names the id.
+// ids [N, K], each in [0, rows of table); table [V, d] -> y [N, d], the sum, or y [N, K d], all rows side by side
+// (dense). Throws shape and names the id.
 void embedding(Exec&, std::span<const int32_t> ids, const View& table, const View& y);
-Var embedding(Tape&, std::span<const int32_t> ids, Var table);
+enum class Joined { summed, side_by_side };
+Var embedding(Tape&, std::span<const int32_t> ids, Var table, int64_t per_row = 1, Joined joined = Joined::summed);
 
 std::vector<OpCase> embedding_cases();
 

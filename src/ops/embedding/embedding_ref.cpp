@@ -1,4 +1,4 @@
-// The loops of embedding.hpp: they move memory, so reference and fast path are one.
+// The loops of embedding.hpp: they wait for memory, so reference and fast path are one.
 #include <algorithm>
 
 #include "ops/embedding/embedding.hpp"
@@ -8,9 +8,33 @@ namespace statera {
 namespace {
 constexpr int64_t columns_per_task = 32;
 
+constexpr int64_t rows_per_task = 64, ahead = 4;
+
+// Rows of a large table are somewhere in memory: they are asked for a few positions before they are read.
 template <class T>
-void forward(const EmbeddingForward<T>& e, Exec&) noexcept {
-  for (int64_t n = 0; n < e.rows; ++n) std::copy_n(e.table + e.ids[n] * e.table_stride, e.width, e.y + n * e.y_stride);
+void forward(const EmbeddingForward<T>& e, Exec& exec) noexcept {
+  const auto fetch = [&](int64_t n) {
+    for (int64_t k = 0; k < e.per_row; ++k) {
+      const T* row = e.table + e.ids[n * e.per_row + k] * e.table_stride;
+      for (int64_t c = 0; c < e.width; c += 64 / static_cast<int64_t>(sizeof(T))) __builtin_prefetch(row + c);
+    }
+  };
+  exec.pool.run((e.rows + rows_per_task - 1) / rows_per_task,
+                [&](int64_t task, int) {
+                  const int64_t end = std::min(e.rows, (task + 1) * rows_per_task);
+                  for (int64_t n = task * rows_per_task; n < std::min(end, task * rows_per_task + ahead); ++n) fetch(n);
+                  for (int64_t n = task * rows_per_task; n < end; ++n) {
+                    if (n + ahead < end) fetch(n + ahead);
+                    const int32_t* ids = e.ids + n * e.per_row;
+                    T* y = e.y + n * e.y_stride;
+                    std::copy_n(e.table + ids[0] * e.table_stride, e.width, y);
+                    for (int64_t k = 1; k < e.per_row; ++k) {
+                      const T* row = e.table + ids[k] * e.table_stride;
+                      for (int64_t c = 0; c < e.width; ++c) y[c] += row[c];
+                    }
+                  }
+                },
+                e.rows * e.per_row * e.width);
 }
 
 // A task sums its own columns over all positions, so the order of summation is that of the positions.
@@ -21,8 +45,10 @@ void backward(const EmbeddingBackward<T>& e, Exec& exec) noexcept {
     for (int64_t r = 0; r < e.read_rows; ++r) std::fill_n(e.drows + r * e.width + begin, count, T{0});
     for (int64_t n = 0; n < e.rows; ++n) {
       const T* from = e.dy + n * e.dy_stride + begin;
-      T* to = e.drows + e.read[n] * e.width + begin;
-      for (int64_t c = 0; c < count; ++c) to[c] += from[c];
+      for (int64_t k = 0; k < e.per_row; ++k) {
+        T* to = e.drows + e.read[n * e.per_row + k] * e.width + begin;
+        for (int64_t c = 0; c < count; ++c) to[c] += from[c];
+      }
     }
   });
 }

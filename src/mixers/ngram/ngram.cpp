@@ -1,0 +1,125 @@
+#include "mixers/ngram/ngram.hpp"
+
+#include <bit>
+#include <cmath>
+
+#include "autograd/operations.hpp"
+#include "core/arena.hpp"
+#include "core/check.hpp"
+#include "mixers/ngram/ngram_rows.hpp"
+#include "ops/embedding/embedding.hpp"
+
+namespace statera {
+
+namespace {
+constexpr int64_t most_rows = int64_t{1} << 30, most_width = int64_t{1} << 20;
+
+// Before any memory is asked for.
+NgramConfig read(const JsonText& config) {
+  NgramConfig c;
+  read_fields(config, c, {"type"});
+  const auto within = [&](const char* name, int64_t value, int64_t low, int64_t high) {
+    require(value >= low && value <= high, ErrorCode::config, "[ngram] ", name, " ", value, " is not in ", low, " to ",
+            high, " (", config.where, ")");
+  };
+  within("order", c.order, 2, most_ngram_order);
+  within("heads", c.heads, 1, 64);
+  within("width", c.width, 0, most_width);
+  require(c.rows >= 2 && c.rows <= most_rows && std::has_single_bit(static_cast<uint64_t>(c.rows)), ErrorCode::config,
+          "[ngram] rows ", c.rows, " is not a power of 2 in 2 to ", most_rows, " (", config.where, ")");
+  within("all rows", (c.order - 1) * c.heads * c.rows, 2, most_rows);
+  require(std::isfinite(c.lr_scale) && c.lr_scale >= 0, ErrorCode::config, "[ngram] lr_scale ", c.lr_scale,
+          " is not 0 or a finite number above (", config.where, ")");
+  return c;
+}
+
+// The ids of a pass, or an error where there are none.
+std::span<const int32_t> ids_of(std::span<const int32_t> ids, const Rows& rows) {
+  require(
+      static_cast<int64_t>(ids.size()) == rows.total(), ErrorCode::config,
+      "[ngram] stands where rows have no ids of their own; put it into the layers of the model, not into a mixer that "
+      "runs at other positions");
+  return ids;
+}
+}  // namespace
+
+Ngram::Ngram(const JsonText& config, const Place& place)
+    : config_(read(config)),
+      d_out_(place.d_out),
+      table_(place.scope + ".table", {tables() * config_.rows, config_.width ? config_.width : d_out_},
+             config_.width ? init_normal(0.02) : init_constant(0)) {
+  table_.by_rows = true;
+  table_.lr_scale = config_.lr_scale;
+  if (config_.width)
+    out_.emplace(place.scope + ".out_proj", tables() * config_.width, d_out_,
+                 LinearOptions{.scale = place.residual_scale});
+}
+
+std::span<const int32_t> Ngram::find(Exec& exec, Arena& memory, DType dtype, std::span<const int32_t> ids,
+                                     const Rows& rows, const void* const* initial, void* const* last) const {
+  const int64_t count = rows.total() * tables();
+  int32_t* found = memory.allocate_array<int32_t>(count);
+  ngram_kernels(exec, dtype, [&](auto zero, const auto& kernels) {
+    using T = decltype(zero);
+    kernels.rows({.ids = ids_of(ids, rows).data(),
+                  .offsets = rows.offsets.data(),
+                  .start = rows.start.data(),
+                  .sequences = rows.sequences(),
+                  .initial = reinterpret_cast<const T* const*>(initial),
+                  .last = reinterpret_cast<T* const*>(last),
+                  .order = config_.order,
+                  .heads = config_.heads,
+                  .log2_rows = std::countr_zero(static_cast<uint64_t>(config_.rows)),
+                  .rows = found},
+                 exec);
+  });
+  return {found, static_cast<size_t>(count)};
+}
+
+Var Ngram::forward(ForwardPass& pass, Var, const Rows& rows, const At& at) const {
+  Tape& tape = pass.tape;
+  Exec exec = exec_of(tape);
+  const DType dtype = table_.value.dtype();
+  const int64_t sequences = rows.sequences();
+  const Var before = pass.initial.empty() ? Var() : pass.initial[at.slot],
+            after = pass.last.empty() ? Var() : tape.make(dtype, {sequences, config_.order - 1}, false);
+  const auto pointers = [&](Var states) -> void** {
+    if (!states) return nullptr;
+    auto** all = memory_of(tape).allocate_array<void*>(sequences);
+    for (int64_t s = 0; s < sequences; ++s) all[s] = tape.value(states).row_range(s, 1).data;
+    return all;
+  };
+  const std::span<const int32_t> found =
+      find(exec, memory_of(tape), dtype, pass.ids, rows, pointers(before), pointers(after));
+  if (after) pass.last[at.slot] = after;
+  const Var leaf =
+      table_.grad.empty() ? tape.constant(table_.value) : tape.leaf(table_.value, table_.grad, table_.touched);
+  const Var y = embedding(tape, found, leaf, tables(), out_ ? Joined::side_by_side : Joined::summed);
+  return out_ ? (*out_)(tape, y) : y;
+}
+
+void Ngram::advance(AdvancePass& pass, const View&, const Rows& rows, const At& at, const View& y) const {
+  Exec& exec = pass.exec;
+  const ArenaScope scope(exec.scratch);
+  auto** states = exec.scratch.allocate_array<void*>(rows.sequences());
+  for (size_t s = 0; s < pass.states.size(); ++s) states[s] = pass.states[s]->fixed(at.slot).data;
+  const std::span<const int32_t> found = find(exec, exec.scratch, y.dtype, pass.ids, rows, states, states);
+  if (!out_) return embedding(exec, found, table_.value, y);
+  const View wide = exec.scratch.allocate(y.dtype, {y.rows(), tables() * config_.width});
+  embedding(exec, found, table_.value, wide);
+  (*out_)(exec, wide, y);
+}
+
+void Ngram::visit_parameters(ParameterVisitor& visitor) {
+  visitor.visit(table_);
+  if (out_) out_->visit(visitor);
+}
+
+Cost Ngram::cost(Pass pass, int64_t, int64_t) const {
+  const double width = static_cast<double>(tables() * table_.shape[1]),
+               product = out_ ? 2 * width * static_cast<double>(d_out_) : 0;
+  return {.flops = width + (pass == Pass::backward ? 2 : 1) * product,
+          .state_bytes = static_cast<double>(config_.order - 1) * sizeof(float)};
+}
+
+}  // namespace statera

@@ -1,0 +1,49 @@
+// A memory of n-grams: rows of large tables, found by hashes of the last ids (ngram.md). What it returns does not
+// depend on the residual stream. Ownership and thread safety are those of every Mixer (mixers/mixer.hpp).
+#pragma once
+#include <optional>
+
+#include "mixers/mixer.hpp"
+#include "nn/linear.hpp"
+#include "statera/fields.hpp"
+
+namespace statera {
+
+struct NgramConfig {
+  int64_t order = 4, heads = 1, rows = 1 << 16, width = 0;
+  double lr_scale = 1;
+
+  void visit(FieldVisitor& v) {
+    v.field("order", order, "longest n-gram; there are tables for each length from 2 on");
+    v.field("heads", heads,
+            "tables per length, each with a hash of its own, so that two n-grams seldom share all rows");
+    v.field("rows", rows, "rows per table, a power of 2");
+    v.field("width", width,
+            "columns of a table; what was found is concatenated and projected. 0: as wide as the output, and added");
+    v.field("lr_scale", lr_scale, "factor of the learning rate of the tables");
+  }
+};
+
+class Ngram : public Mixer {
+ public:
+  // Throws ErrorCode::config for an unknown key or an impossible size.
+  Ngram(const JsonText& config, const Place& place);
+  Var forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) const override;
+  void advance(AdvancePass& pass, const View& x, const Rows& rows, const At& at, const View& y) const override;
+  void declare(SlotScope slots) const override { slots.fixed("ids", {config_.order - 1}); }
+  void visit_parameters(ParameterVisitor& visitor) override;
+  Cost cost(Pass pass, int64_t length, int64_t context) const override;
+
+ private:
+  int64_t tables() const { return (config_.order - 1) * config_.heads; }
+  // The rows that each position reads, [N, tables()], in `memory`. initial and last: [S], or null.
+  std::span<const int32_t> find(Exec& exec, Arena& memory, DType dtype, std::span<const int32_t> ids, const Rows& rows,
+                                const void* const* initial, void* const* last) const;
+
+  NgramConfig config_;
+  int64_t d_out_;
+  Parameter table_;            // [tables() rows, width]; zero at first where it is the output
+  std::optional<Linear> out_;  // with a width of its own
+};
+
+}  // namespace statera
