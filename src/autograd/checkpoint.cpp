@@ -1,6 +1,6 @@
-// Activation checkpointing (Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory cost", 2016): a
-// segment runs on the tape's child and is forgotten; backward runs it there again, with a record, and hands the
-// gradients of its inputs to the parent.
+// Activation checkpointing (Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory cost", 2016). In
+// forward a segment runs on the tape's child, which records nothing; only its outputs are copied to the tape. Backward
+// runs the segment on the child again, this time with a record, and hands the gradients of its inputs to the tape.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -14,6 +14,7 @@
 namespace statera {
 
 namespace {
+// A call of checkpoint(). The segment, its copy of the function and the two arrays lie in the tape's memory.
 struct Segment {
   const void* function;
   void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>);
@@ -27,7 +28,8 @@ std::span<T> array(Arena& memory, size_t count) {
   return {values, count};
 }
 
-// Runs the segment on the child, with a record; the inputs and outputs there.
+// Runs the segment on the child, with a record, and returns its inputs and outputs on the child. The inputs that need
+// a gradient become child.input(), so that the child keeps their gradients.
 std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment& segment) {
   Tape& child = child_of(tape);
   const std::span<Var> in = array<Var>(memory_of(child), segment.inputs.size()),
@@ -45,11 +47,12 @@ std::pair<std::span<Var>, std::span<Var>> run_on_child(Tape& tape, const Segment
   return {in, out};
 }
 
+// Backward of a segment.
 void recompute(Tape& tape, const Segment& segment) {
   Tape& child = child_of(tape);
   const auto [in, out] = run_on_child(tape, segment);
-  // An input that others have read too goes on from their gradient, so that the sum has the order that it has without
-  // checkpointing.
+  // Operations that read an input after the segment have already sent it a gradient. The child's sum starts from that
+  // gradient, so its terms are added in the same order as without checkpointing.
   const std::span<Var> roots = array<Var>(memory_of(child), out.size() + in.size());
   const std::span<View> grads = array<View>(memory_of(child), roots.size());
   for (size_t i = 0; i < out.size(); ++i) roots[i] = out[i], grads[i] = tape.grad(segment.outputs[i]);
@@ -66,6 +69,7 @@ void recompute(Tape& tape, const Segment& segment) {
 
 void checkpoint_erased(Tape& tape, std::span<const Var> inputs, std::span<Var> outputs, const void* function,
                        size_t bytes, void (*call)(const void*, Tape&, std::span<const Var>, std::span<Var>)) {
+  // What backward needs, in the tape's memory.
   Segment* segment = new (memory_of(tape).allocate(sizeof(Segment))) Segment{};
   void* kept = memory_of(tape).allocate(bytes);
   std::memcpy(kept, function, bytes);
@@ -75,6 +79,7 @@ void checkpoint_erased(Tape& tape, std::span<const Var> inputs, std::span<Var> o
   segment->outputs = array<Var>(memory_of(tape), outputs.size());
   std::ranges::copy(inputs, segment->inputs.begin());
 
+  // Forward, without a record.
   Tape& child = child_of(tape);
   const std::span<Var> in = array<Var>(memory_of(child), inputs.size()),
                        out = array<Var>(memory_of(child), outputs.size());
@@ -92,6 +97,7 @@ void checkpoint_erased(Tape& tape, std::span<const Var> inputs, std::span<Var> o
   }
   child.reset();
   tape.record("checkpoint", std::span<const Var>(outputs), [segment](Tape& t) { recompute(t, *segment); });
+  // Tape::first_non_finite() uses this to name the operation inside the segment.
   tape.record_segment(segment, [](void* s, Tape& t) { run_on_child(t, *static_cast<const Segment*>(s)); });
 }
 

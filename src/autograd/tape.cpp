@@ -13,29 +13,35 @@
 namespace statera {
 
 namespace {
+// What a Var stands for: a value and its gradient, which is empty until one arrives unless it is persistent.
 struct Node {
   View value, grad;
   // persistent: the gradient's memory is the caller's, or kept until reset()
   bool needs_grad = false, persistent = false;
-  int32_t whole = -1;  // of columns: the matrix, whose gradient holds theirs
+  // For columns of a matrix: the node of the whole matrix and the first column within it. The gradient of the columns
+  // is part of the gradient of that matrix.
+  int32_t whole = -1;
   int64_t first_column = 0;
-  bool overlaps = false, written = false;  // of columns: shared with other columns; their gradient has arrived
-  bool only_parts = false;  // of the matrix: nothing but its columns wrote into the gradient so far, the rest is unset
-  int32_t op = -1;          // that made it
-  // its value has no memory; it has some again, until its operation's backward is done
+  // For columns: they share some with another node; their gradient has arrived.
+  bool overlaps = false, written = false;
+  // For a matrix: so far only its columns have written into its gradient, so the rest of it is not initialised.
+  bool only_parts = false;
+  int32_t op = -1;  // the operation that made it; -1: none
+  // forgotten: the value has no memory. made_again: it was recomputed and stays until the backward of its operation.
   bool forgotten = false, made_again = false;
   RowSet* touched = nullptr;  // of a leaf that is trained by rows
 };
 
+// A recorded operation. Its closures lie in the memory of the tape.
 struct Op {
   const char* name;
-  int32_t scope, first_output, outputs;  // into State::op_outputs
-  void* closure;                         // null: nothing to do in backward
+  int32_t scope, first_output, outputs;  // index into State::scopes; the first of its outputs in State::op_outputs
+  void* closure;                         // the argument of `call`, its backward; null: nothing to do in backward
   void (*call)(void*, Tape&);
-  bool recorded;  // false: nothing is kept for backward, so nobody needs its values when forward is done with them
-  void* forward = nullptr;  // null: its values cannot be made again
+  bool recorded;            // false: made under NoGrad; nothing is kept for backward, which never reads its values
+  void* forward = nullptr;  // the argument of `call_forward`, which recomputes its outputs; null: not possible
   void (*call_forward)(void*, Tape&) = nullptr;
-  void* segment = nullptr;  // of a checkpoint: what to run again on the child to see where in it a value was made
+  void* segment = nullptr;  // of a checkpoint: the argument of `run_segment`, which runs it again on the child
   void (*run_segment)(void*, Tape&) = nullptr;
 };
 
@@ -45,7 +51,8 @@ constexpr bool stamps = false;
 constexpr bool stamps = true;
 #endif
 
-// Another one for every tape and after every reset(), so that a Var of neither is known by it.
+// A new number for every tape and every reset(). A Var carries the number of its tape, so one that is used after
+// reset() or on another tape is recognised. Atomic, since several threads may make tapes.
 uint32_t next_stamp() {
   if constexpr (!stamps) return 0;
   static std::atomic<uint32_t> last{0};
@@ -59,15 +66,15 @@ struct Tape::State {
   explicit State(Device device) : device(std::move(device)) {}
   Device device;
   Arena values, grads, own_scratch;
-  Arena* scratch = &own_scratch;  // of a child: its parent's, since one runs within the other
+  Arena* scratch = &own_scratch;  // a child uses its parent's, since the child runs within an operation of the parent
   std::vector<Node> nodes;
   std::vector<Op> ops;
   std::vector<int32_t> op_outputs;
-  std::vector<View> free;  // memory of gradients and values that nobody needs any more
-  std::vector<std::string> scopes{""};
-  int32_t scope = 0;
-  bool recording = true, check = false;
-  bool backward_ran = false;  // since reset(): the values and gradients that a second one needs are gone
+  std::vector<View> free;  // memory of gradients and values that nobody needs any more, for the next of the same size
+  std::vector<std::string> scopes{""};   // all names so far; they survive reset()
+  int32_t scope = 0;                     // index of the current one
+  bool recording = true, check = false;  // check: see check_gradients()
+  bool backward_ran = false;             // since reset(): the values and gradients that a second one needs are gone
   std::unique_ptr<Tape> child;
 
   uint32_t stamp = next_stamp();
@@ -97,6 +104,7 @@ struct Tape::State {
 Tape::Tape(Device device) : state_(std::make_unique<State>(std::move(device))) {}
 Tape::~Tape() = default;
 
+// Memory that is not initialised: the newest free piece of exactly this size, or else new memory from the arena.
 View Tape::State::take(Arena& arena, const Shape& shape, DType dtype) {
   const size_t bytes = static_cast<size_t>(shape.elements()) * size_of(dtype);
   for (size_t i = free.size(); i-- > 0;)
@@ -114,6 +122,7 @@ void Tape::State::give_back(const View& view) {
   free.push_back(view);
 }
 
+// Frees the value of a node; make_again() can bring it back.
 void Tape::State::release(Node& node) {
   give_back(node.value);
   node.value.data = nullptr;
@@ -148,6 +157,7 @@ Var Tape::columns(Var matrix, int64_t begin, int64_t count) {
     begin += outer.first_column;
   }
   Node part{view, {}, needs_grad(matrix), false, whole, begin};
+  // Parts that share columns must add their gradients and cannot overwrite.
   for (size_t i = static_cast<size_t>(whole) + 1; i < state_->nodes.size(); ++i) {
     Node& other = state_->nodes[i];
     if (other.whole == whole && other.first_column < begin + count && begin < other.first_column + other.value.cols())
@@ -179,13 +189,15 @@ void Tape::forget(Var var) {
   if (!node.forgotten) state_->release(node);
 }
 
+// Recomputes a forgotten value, and with it the other outputs of its operation. The closure may ask for further
+// forgotten values, which are recomputed in turn.
 void Tape::make_again(int32_t id) const {
   State& s = *state_;
   const Op op = s.ops[static_cast<size_t>(s.nodes[static_cast<size_t>(id)].op)];
   require(op.forward, ErrorCode::unsupported, "[tape] the value of ", op.name,
           " was forgotten where nothing is kept for backward");
   const FlushDenormals flush;
-  for (int32_t output : s.outputs(op)) {  // all of them: it writes them all
+  for (int32_t output : s.outputs(op)) {  // the closure writes all outputs, so all of them need memory
     Node& node = s.nodes[static_cast<size_t>(output)];
     if (!node.forgotten) continue;
     node.value = s.take(s.values, node.value.shape, node.value.dtype);
@@ -194,7 +206,7 @@ void Tape::make_again(int32_t id) const {
   }
   try {
     op.call_forward(op.forward, const_cast<Tape&>(*this));
-  } catch (...) {  // half-written
+  } catch (...) {  // the values may be half-written
     for (int32_t output : s.outputs(op))
       if (Node& node = s.nodes[static_cast<size_t>(output)]; node.made_again) s.release(node);
     throw;
@@ -233,6 +245,7 @@ void* Tape::add_forward(size_t closure_bytes, void (*call)(void*, Tape&)) {
   return op.forward = s.values.allocate(closure_bytes);
 }
 
+// Where a gradient of `var` is to be written, and whether it must be added to what is there.
 Tape::Target Tape::target(Var var) {
   if (!var) return {};
   Node& node = state_->node(var);
@@ -244,8 +257,8 @@ Tape::Target Tape::target(Var var) {
   return {node.grad, false};
 }
 
-// The first gradient of columns that share nothing with others overwrites; what no part wrote is zeroed before anyone
-// reads the whole.
+// The same for columns: they write into the gradient of the whole matrix. The first gradient of a part that overlaps no
+// other part overwrites its columns. What no part has written is zeroed before anyone reads the whole.
 Tape::Target Tape::column_target(Var var) {
   Node& part = state_->node(var);
   Node& whole = state_->nodes[static_cast<size_t>(part.whole)];
@@ -259,7 +272,8 @@ Tape::Target Tape::column_target(Var var) {
   return {whole.grad.columns(part.first_column, part.value.cols()), !first};
 }
 
-// Makes a gradient that only columns wrote into a whole one.
+// Completes a gradient that only parts have written into: zeroes the columns that no part has written. `column` goes
+// from the beginning of one written part, or one gap, to the next.
 void Tape::State::zero_unwritten(int32_t matrix) {
   Node& whole = nodes[static_cast<size_t>(matrix)];
   whole.only_parts = false;
@@ -318,7 +332,7 @@ void GradSink::take(DType dtype, const Shape& shape) {
 
 GradSink::~GradSink() {
   if (!own_) return;
-  if (!sum_.empty() && std::uncaught_exceptions() == 0) {  // else nobody has written it
+  if (!sum_.empty() && std::uncaught_exceptions() == 0) {  // during an exception view_ may not have been written
     Exec exec = exec_of(tape_);
     if (rows_.data()) {
       if (touched_) touched_->add(rows_);
@@ -345,6 +359,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
           "[tape] backward ran already on this tape: give all outputs to one call, or reset() first");
   s.backward_ran = true;
   const FlushDenormals flush;
+  // The gradients to start from.
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i] || !needs_grad(outputs[i]) || grads[i].empty()) continue;
     const GradSink seed(*this, outputs[i]);
@@ -363,13 +378,14 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
           fail(ErrorCode::numeric, s.place(op), ": the gradient of its output is ", name_number(bad));
     }
     if (op.closure && reached) op.call(op.closure, *this);
+    // These gradients have been used; their memory serves the next ones.
     for (int32_t id : outs) {
       Node& node = s.nodes[static_cast<size_t>(id)];
       if (!node.grad.empty() && !node.persistent) {
         s.give_back(node.grad);
         node.grad = {};
       }
-      if (node.made_again) s.release(node);  // whoever read it came after the operation that made it
+      if (node.made_again) s.release(node);  // all its readers ran after its operation, so backward has passed them
     }
   }
 }
@@ -427,7 +443,8 @@ Tape::Scope::Scope(Tape& tape, std::string_view name) : tape_(tape), outer_(tape
   State& s = *tape.state_;
   const std::string& outer = s.scopes[static_cast<size_t>(outer_)];
   const size_t wanted = outer.size() + (outer.empty() ? 0 : 1) + name.size();
-  for (size_t i = 0; i < s.scopes.size(); ++i) {  // found again in every later step, so nothing is allocated then
+  // Later steps find the name here and allocate nothing.
+  for (size_t i = 0; i < s.scopes.size(); ++i) {
     const std::string_view known = s.scopes[i];
     if (known.size() == wanted && known.starts_with(outer) && known.ends_with(name) &&
         (outer.empty() || known[outer.size()] == '.')) {
@@ -448,9 +465,9 @@ std::string Tape::first_non_finite() const {
       if (bad == 0 && (op.forward || !s.nodes[static_cast<size_t>(id)].forgotten))
         bad = statera::first_non_finite(value(s.var(id)));
     for (Node& node : s.nodes)
-      if (node.made_again) s.release(node);  // one after the other, not all at once
+      if (node.made_again) s.release(node);  // so that memory does not fill with recomputed values
     if (bad == 0) continue;
-    std::string inside;
+    std::string inside;  // the place within a checkpointed segment
     if (op.segment) {
       op.run_segment(op.segment, const_cast<Tape&>(*this));
       inside = s.child->first_non_finite();

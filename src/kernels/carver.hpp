@@ -1,5 +1,6 @@
-// Cuts one allocation of scratch memory into the parts of a struct. The same constructor counts what it needs (from a
-// null base) and fills it.
+// Cuts one allocation of floats into the parts of a struct. The constructor of the struct takes its parts from a
+// Carver. With a null base the Carver only counts how much is needed; with the allocated memory it hands out pointers.
+// It borrows the memory.
 #pragma once
 #include <cstdint>
 
@@ -7,15 +8,17 @@ namespace statera {
 
 class Carver {
  public:
-  static constexpr int64_t pad = 16;  // floats: each part begins and ends on a vector
+  static constexpr int64_t pad = 16;  // floats: parts are whole AVX-512 vectors long
 
   explicit Carver(float* base) : base_(base) {}
   static constexpr int64_t padded(int64_t count) { return (count + pad - 1) / pad * pad; }
+  // The next `count` floats, not initialised; null while counting.
   float* take(int64_t count) {
     float* part = base_ ? base_ + used_ : nullptr;
     used_ += padded(count);
     return part;
   }
+  // Floats taken so far, with padding.
   int64_t used() const { return used_; }
 
  private:

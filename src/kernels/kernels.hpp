@@ -27,7 +27,8 @@ namespace statera {
 //   using T = decltype(zero);
 //   kernels.rotate(RopeRotate<T>{...}, exec);
 // });
-// A device of another kind gets a place here, and a rule in of().
+// A table is constant and may be used by any number of threads. A device of another kind gets a place here, and a rule
+// in of().
 template <template <class> class Table>
 struct Kernels {
   const char* op;
@@ -35,7 +36,7 @@ struct Kernels {
   const Table<float>* f32;      // the reference
   const Table<float>* f32_cpu;  // the fast ones
 
-  // Throws unsupported where there is none.
+  // The kernels for element type T. Throws ErrorCode::unsupported if there are none.
   template <class T>
   const Table<T>& of(KernelChoice choice) const {
     const Table<T>* found = nullptr;
@@ -47,7 +48,7 @@ struct Kernels {
     return *found;
   }
 
-  // Returns f(T{}, kernels) for the element type of `dtype`. Throws unsupported.
+  // Returns f(T{}, kernels) for the element type T of `dtype`. Throws ErrorCode::unsupported if there are no kernels.
   template <class F>
   decltype(auto) operator()(KernelChoice choice, DType dtype, F&& f) const {
     if (dtype == DType::f64) return f(double{}, of<double>(choice));

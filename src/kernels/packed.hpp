@@ -6,11 +6,13 @@
 
 namespace statera {
 
-// Owns a Made. Thread safe as long as nobody changes the parameter meanwhile: the first caller makes it, others wait.
+// Owns the copy, a Made. Thread safe as long as nobody changes the parameter meanwhile: the first caller makes the
+// copy, others wait for it.
 template <class Made>
 class Packed {
  public:
-  // `version`: a count that whoever changes the parameter raises; null: it never changes. make(Made&) fills it.
+  // Returns the copy of the parameter's current value; valid until the first call after a change. `version`: a counter
+  // that whoever changes the parameter raises; null: it never changes. make(Made&) fills the copy, or fills it again.
   template <class Make>
   const Made& get(const std::atomic<uint64_t>* version, const Make& make) {
     const uint64_t wanted = 1 + (version ? version->load(std::memory_order_acquire) : 0);
@@ -26,7 +28,7 @@ class Packed {
 
  private:
   std::mutex mutex_;
-  std::atomic<uint64_t> version_{0};  // of the value that it was made of, + 1; 0: nothing yet
+  std::atomic<uint64_t> version_{0};  // 1 + the version of the value that was copied; 0: nothing yet
   Made made_;
 };
 

@@ -1,5 +1,5 @@
-// The walk over chunks: how a scan cuts the rows of a call into pieces on a grid that is counted from the start of each
-// sequence, so that no bit depends on where a long prompt is cut into calls.
+// The walk over chunks: a scan cuts the rows of each sequence where its chunks end. Chunks are counted from the start
+// of the sequence, not of the call. So a long prompt may be cut into calls at the end of any chunk, and no bit changes.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -13,7 +13,8 @@ struct Piece {
   int64_t row, length;
 };
 
-// The pieces of sequence s; none if it has no rows in this call.
+// The pieces of sequence s in this call, in order; none if it has no rows here. `chunk`: positions per chunk. Only the
+// first and the last piece may be shorter than a chunk.
 class Pieces {
  public:
   Pieces(const Rows& rows, int64_t s, int64_t chunk)
@@ -28,7 +29,7 @@ class Pieces {
   }
 
  private:
-  int64_t begin_, length_, first_, chunk_;
+  int64_t begin_, length_, first_, chunk_;  // first_: rows of the first piece
 };
 
 }  // namespace statera

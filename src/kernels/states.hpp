@@ -16,7 +16,7 @@ T** state_pointers(Arena& arena, const View& states) {
   return pointers;
 }
 
-// The same S pointers, typed.
+// Copies the S pointers that inference brings, with their type.
 template <class T>
 T** state_pointers(Arena& arena, void* const* states, const Rows& rows) {
   T** pointers = arena.allocate_array<T*>(rows.sequences());
@@ -24,7 +24,8 @@ T** state_pointers(Arena& arena, void* const* states, const Rows& rows) {
   return pointers;
 }
 
-// The state that sequence s begins with; null: zeros.
+// The state that sequence s begins with; null: zeros. A sequence that starts at position 0 is new, so its state is not
+// read.
 template <class T>
 const T* initial_state(const T* const* states, const Rows& rows, int64_t s) {
   return states && rows.start[static_cast<size_t>(s)] > 0 ? states[s] : nullptr;

@@ -11,7 +11,7 @@ namespace statera {
 namespace {
 constexpr int64_t elements_per_task = 16384;
 
-// But for add_row one loop is reference and fast path at once: these only move memory.
+// Except for add_row, one plain loop is both the reference and the fast path.
 template <class T>
 struct ViewKernels {
   void (*add_row)(const T* from, T* to, int64_t count) noexcept;
@@ -19,7 +19,7 @@ struct ViewKernels {
   double (*first_non_finite)(const View&) noexcept;
   double (*number_in)(const View&) noexcept;
   void (*set_number)(const View&, double) noexcept;
-  void (*set_each)(const View&, FunctionRef<float(int64_t)>);  // throws what the function throws
+  void (*set_each)(const View&, FunctionRef<float(int64_t)>);  // not noexcept: the function may throw
 };
 
 template <class T>
@@ -71,7 +71,7 @@ constexpr ViewKernels<float> fast{add_row_cpu,        sum_rows<float>,     find_
 constexpr Kernels<ViewKernels> view_kernels{
     .op = "view", .f64 = &loops<double>, .f32 = &loops<float>, .f32_cpu = &fast};
 
-// Calls add(i) for the rows i of [rows, cols], on all threads.
+// Calls add(i) for each row i of a matrix [rows, cols]. The threads share the rows in blocks of equal size.
 template <class Add>
 void each_row(Exec& exec, int64_t rows, int64_t cols, const Add& add) {
   const int64_t block = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
@@ -80,6 +80,7 @@ void each_row(Exec& exec, int64_t rows, int64_t cols, const Add& add) {
   });
 }
 
+// Calls f with the kernels for the element type of v. For the plain loops, fast and reference are the same.
 template <class F>
 decltype(auto) with_loops(const View& v, F&& f) {
   return view_kernels(KernelChoice::fast, v.dtype, [&](auto, const auto& kernels) { return f(kernels); });
@@ -91,7 +92,7 @@ void add_to(Exec& exec, const View& from, const View& to) {
           to.shape);
   view_kernels(exec, to.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
-    if (from.dense() && to.dense()) {  // one long row, in parts
+    if (from.dense() && to.dense()) {  // all elements are one long row, which is cut into parts
       const int64_t count = to.elements();
       each_row(exec, (count + elements_per_task - 1) / elements_per_task, elements_per_task, [&](int64_t part) {
         const int64_t begin = part * elements_per_task;

@@ -34,8 +34,9 @@ using MakeMixer = std::unique_ptr<Mixer> (*)(const JsonText& config, const Place
 // made in the order in which they run and register their values here, so a value is known to be set before it is read.
 class SideValues {
  public:
-  // Registers a value [N, width] and returns its index in ForwardPass::side and AdvancePass::side. Throws
-  // ErrorCode::config if it is set twice, read before it is set, or has another width.
+  // Registers that a mixer sets or reads a value [N, width], and returns its index in ForwardPass::side and
+  // AdvancePass::side. `where` names the mixer in messages. Throws ErrorCode::config if the value is set twice, read
+  // before it is set, or read with another width.
   size_t set(const std::string& name, int64_t width, const std::string& where);
   size_t read(const std::string& name, int64_t width, const std::string& where);
   int64_t width(const std::string& name, const std::string& where) const;

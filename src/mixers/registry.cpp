@@ -1,4 +1,4 @@
-// The mixers, one line each. If a line and its folder are deleted, everything else still builds.
+// The mixers, one line each. When a line and the folder of its mixer are deleted, everything else still builds.
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "mixers/attention/attention.hpp"
@@ -14,7 +14,7 @@ namespace {
 struct Entry {
   std::string_view type;
   std::unique_ptr<Mixer> (*make)(const JsonText& block, const Place& place);
-  void (*visit)(FieldVisitor&);  // visits the fields of a config of that type, at their defaults
+  void (*visit)(FieldVisitor&);  // visits the fields of its config, at their defaults
 };
 
 template <class Type, class Config>
@@ -26,6 +26,7 @@ Entry entry(std::string_view type) {
           [](FieldVisitor& v) { Config().visit(v); }};
 }
 
+// Sorted by name, as mixer_types() and error messages list them.
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
       entry<AttentionMixer, AttentionConfig>("attention"),

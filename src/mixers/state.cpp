@@ -8,6 +8,7 @@
 namespace statera {
 
 namespace {
+// Copy on write: replaces a tensor that other States share by a copy.
 void make_own(std::shared_ptr<Tensor>& tensor) {
   if (tensor.use_count() > 1) tensor = std::make_shared<Tensor>(tensor->clone());
 }
@@ -42,6 +43,7 @@ void State::reserve(int64_t until, size_t clock) {
       slot.blocks.push_back(std::make_shared<Tensor>(dtype_, declared.shape));
       slot.pointers.push_back(slot.blocks.back()->view().data);
     }
+    // The call writes the blocks from the current position on; earlier ones stay shared.
     for (auto b = static_cast<size_t>(std::max<int64_t>(0, positions_[clock] / block_positions - slot.first_block));
          b < slot.blocks.size(); ++b) {
       make_own(slot.blocks[b]);
@@ -69,7 +71,7 @@ void State::clear() {
   for (size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
     if (!slot.whole)
-      slot = {};
+      slot = {};  // it grows: drop its blocks
     else if (slot.whole.use_count() > 1)
       slot.whole = std::make_shared<Tensor>(dtype_, layout_->slots[i].shape);
     else

@@ -42,7 +42,8 @@ AttentionConfig AttentionConfig::read(const JsonText& block, int64_t d_model) {
 }
 
 namespace {
-// The identity and, around it, what a filter of the Mambas starts with.
+// Initial values of the convolution: the identity (1 at the last tap) plus the uniform values that the filters of the
+// Mamba mixers start with.
 Init near_identity(int64_t taps) {
   return [taps, around = init_uniform(1 / std::sqrt(static_cast<double>(taps)))](const Random& random, uint64_t i) {
     return around(random, i) + (static_cast<int64_t>(i) % taps == taps - 1 ? 1 : 0);
@@ -77,10 +78,12 @@ AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
 }
 
 namespace {
-constexpr size_t k_slot = 0, v_slot = 1, conv_slot = 2;  // as declared
+constexpr size_t k_slot = 0, v_slot = 1, conv_slot = 2;  // in the order of declare()
 
-// What one batch carries to the next: of each sequence the last `count` positions, of which there are min(count, its
-// position).
+// How many positions each sequence carries to the next batch: one number C for all, since they go into one tensor
+// [S, C, width]. `before`: the C that came in. With a window, window - 1 positions are enough. Without one, as many as
+// the longest sequence has here, or as came in. A sequence must really have min(C, its position) positions: one that
+// began more than `before` positions ago has only those that came in and those of this batch.
 int64_t carried_positions(const Rows& rows, int64_t before, int64_t window) {
   int64_t longest = before, there = INT64_MAX;
   for (int64_t s = 0; s < rows.sequences(); ++s) {
@@ -90,10 +93,12 @@ int64_t carried_positions(const Rows& rows, int64_t before, int64_t window) {
   return std::min(window > 0 ? std::max<int64_t>(1, window - 1) : longest, there);
 }
 
+// Which keys and values a batch reads, and which it carries on. The arrays lie in the tape's memory.
 struct Carried {
-  Rows rows;                      // of the keys: those that came in and those of this batch
-  std::span<int32_t> join, last;  // index of gather_rows(this batch, what came in)
-  int64_t count;                  // positions that go out; 0 if nobody asks
+  Rows rows;  // of the keys: those that came in, then those of this batch
+  // Indices for gather_rows(this batch, what came in): the keys of `rows`, and the keys [S, count] that go out.
+  std::span<int32_t> join, last;
+  int64_t count;  // positions that go out; 0 if nobody asks for them
 };
 
 Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool wants_last) {
@@ -113,8 +118,8 @@ Carried carry(Tape& tape, const Rows& rows, int64_t before, int64_t window, bool
   c.join = {memory_of(tape).allocate_array<int32_t>(offsets[S]), static_cast<size_t>(offsets[S])};
   c.last = {memory_of(tape).allocate_array<int32_t>(S * c.count), static_cast<size_t>(S * c.count)};
   for (int64_t s = 0; s < S; ++s) {
-    // Row i of a sequence, counted from the first one of this batch; the earlier ones end the block [s] of what came
-    // in.
+    // The index of row i of the sequence, where row 0 is its first one in this batch. Earlier rows (i < 0) are the last
+    // ones of part s of what came in, [S, before, width].
     const auto row = [&](int64_t i) {
       return static_cast<int32_t>(i >= 0 ? rows.begin(s) + i : -1 - ((s + 1) * before + i));
     };
@@ -136,6 +141,7 @@ Var AttentionMixer::forward(ForwardPass& pass, Var x, const Rows& rows, const At
     conv = causal_conv1d(tape, {.x = projected, .weight = leaf(tape, conv_weight_), .bias = {}, .silu = false},
                          carried ? pass.initial[at.slot + conv_slot] : Var(), rows);
   const Var qkv = conv.y ? conv.y : projected;
+  // q and k lie side by side, so norm and rotation treat both as the heads of one matrix.
   Var qk = config_.qk_norm || config_.rope ? tape.columns(qkv, 0, q_width_ + kv_width_) : qkv, normed, turned;
   if (config_.qk_norm) qk = normed = gated_rmsnorm(tape, qk, {}, leaf(tape, norm_weight_), {}, norm_);
   if (config_.rope) qk = turned = rope(tape, qk, rows, rope_);
@@ -156,6 +162,7 @@ Var AttentionMixer::forward(ForwardPass& pass, Var x, const Rows& rows, const At
     v = gather_rows(tape, v, v_before, c.join, {c.rows.total(), kv_width_});
   }
   const Var y = o_proj_(tape, attention(tape, {.q = q, .k = k, .v = v}, rows, c.rows, options_));
+  // Cheap to recompute.
   for (const Var made : {turned, normed, conv.y})
     if (made) tape.forget(made);
   return y;
@@ -182,7 +189,7 @@ void AttentionMixer::advance(AdvancePass& pass, const View& x, const Rows& rows,
     gated_rmsnorm(exec, qk, {}, norm_weight_.value, {}, norm_, normed);
     qk = normed;
   }
-  if (config_.rope) rope(exec, qk, qk, rows, rope_);
+  if (config_.rope) rope(exec, qk, qk, rows, rope_);  // in place
 
   auto* blocks = exec.scratch.allocate_array<KvBlocks>(rows.sequences());
   for (size_t s = 0; s < pass.states.size(); ++s) {
@@ -193,6 +200,7 @@ void AttentionMixer::advance(AdvancePass& pass, const View& x, const Rows& rows,
                  .first_block = first,
                  .first_key = first * State::block_positions};
   }
+  // max_keys narrows the window of a model that runs past the context of its training.
   AttentionOptions options = options_;
   if (pass.max_keys > 0) options.window = options.window > 0 ? std::min(options.window, pass.max_keys) : pass.max_keys;
   const std::span<const KvBlocks> all(blocks, pass.states.size());
@@ -221,7 +229,7 @@ Cost AttentionMixer::cost(Pass pass, int64_t length, int64_t context) const {
     return config_.window > 0 ? std::min(config_.window, positions) : positions;
   };
   const auto w = static_cast<double>(seen(length)), n = static_cast<double>(std::max<int64_t>(1, length));
-  // w (w+1) / 2 + (n - w) w, over n
+  // Mean keys per query: the first w queries see 1 .. w of them, the others w. So (w (w + 1) / 2 + (n - w) w) / n.
   const double keys = pass == Pass::step ? static_cast<double>(seen(context + 1)) : w - w * (w - 1) / (2 * n);
   const double projections = qkv_proj_.flops() + o_proj_.flops(),
                filter = 2.0 * static_cast<double>(config_.d_conv * qkv_proj_.out());

@@ -1,5 +1,6 @@
-// Causal attention with grouped heads, rotary positions; a window, normed queries and keys, a short convolution if
-// wanted. See attention.md.
+// The attention mixer: causal, with grouped heads and rotary positions; optionally with a window, normalised queries
+// and keys, and a short convolution. See attention.md. Ownership and thread safety are those of every Mixer
+// (mixers/mixer.hpp).
 #pragma once
 #include "statera/fields.hpp"
 #include "mixers/mixer.hpp"
@@ -33,26 +34,29 @@ struct AttentionConfig {
     v.field("d_conv", d_conv, "width of a short causal convolution over q, k and v; 0: none");
     v.field("bias", bias, "the projections have biases");
   }
-  // Fills in what was left 0. Throws config.
+  // Reads and checks a config and fills in n_kv_heads, headdim and rotary_dim where they are 0. Throws
+  // ErrorCode::config for an unknown key, a wrong type or a value out of range.
   static AttentionConfig read(const JsonText& block, int64_t d_model);
 };
 
 class AttentionMixer : public Mixer {
  public:
+  // Throws what AttentionConfig::read throws.
   AttentionMixer(const JsonText& block, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
   void declare(SlotScope slots) const override;
   void visit_parameters(ParameterVisitor&) override;
-  // Forward and backward: the mean over a new sequence of `length`; a step: with `context` positions before it.
+  // Forward and backward: the mean over a new sequence of `length` positions. A step: with `context` positions before
+  // it.
   Cost cost(Pass, int64_t length, int64_t context) const override;
 
  private:
   AttentionConfig config_;
-  int64_t q_width_, kv_width_;  // of q; of k and of v
+  int64_t q_width_, kv_width_;  // channels of q; of k and also of v
   AttentionOptions options_;
-  RopeOptions rope_;          // of the heads of q and k, which stand side by side
-  GatedRmsnormOptions norm_;  // of the same heads
+  RopeOptions rope_;          // for the heads of q and k, which lie side by side
+  GatedRmsnormOptions norm_;  // for the same heads
   Linear qkv_proj_, o_proj_;
   Parameter conv_weight_, norm_weight_;
 };

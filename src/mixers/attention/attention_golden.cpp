@@ -1,4 +1,4 @@
-// The operation with its rotation, and layers of three public models.
+// Golden files of attention with its rotation, and of the layers of three public models.
 #include "core/check.hpp"
 #include "golden/golden_layer.hpp"
 #include "ops/attention/attention.hpp"
@@ -69,7 +69,7 @@ GoldenCase attention_case(const GoldenFile& file) {
   return b.finish(std::max(batch * tk, headdim), "attention");
 }
 
-// Blocks [H, D, 64] of k and [H, 64, D] of v -> [H, T, D]
+// Key blocks, [H, D, 64] of k and [H, 64, D] of v -> [H, T, D]
 void read_keys_and_values(const State& state, int64_t length, OpResult& result, int64_t) {
   for (size_t i = 0; i < 2; ++i) {
     const bool keys = state.layout().slots[i].name == "k";

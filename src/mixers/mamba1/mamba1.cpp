@@ -32,7 +32,8 @@ Mamba1Config Mamba1Config::read(const JsonText& block, int64_t d_model) {
 }
 
 namespace {
-// So that softplus(dt_proj.bias) is log-uniform.
+// Initial values of dt_proj.bias, such that softplus of them, the initial step size, is log-uniform in dt_min ..
+// dt_max.
 Init inverse_softplus(const Mamba1Config& c) {
   return
       [low = std::log(c.dt_min), high = std::log(c.dt_max), floor = c.dt_init_floor](const Random& random, uint64_t i) {
@@ -41,7 +42,7 @@ Init inverse_softplus(const Mamba1Config& c) {
       };
 }
 
-// A = -1, -2 .. -d_state for every channel (S4D-real; section 3.6 of the paper).
+// Initial values of A_log, such that A = -1, -2 .. -d_state for every channel (S4D-real; section 3.6 of the paper).
 Init log_of_counting(int64_t d_state) {
   return [d_state](const Random&, uint64_t i) {
     return std::log(static_cast<double>(i % static_cast<uint64_t>(d_state) + 1));
@@ -68,11 +69,12 @@ Mamba1::Mamba1(const JsonText& block, const Place& place)
       dt_bias_(place.scope + ".dt_proj.bias", {d_inner_}, inverse_softplus(config_)),
       A_log_(place.scope + ".A_log", {d_inner_, config_.d_state}, log_of_counting(config_.d_state)),
       D_(place.scope + ".D", {d_inner_}, init_constant(1)) {
+  // Called whenever the memory of the parameter is allocated.
   A_log_.bind = [this] { A_.bind(A_log_.value, &A_log_.version); };
 }
 
 namespace {
-constexpr size_t conv_slot = 0, ssm_slot = 1;  // as declared
+constexpr size_t conv_slot = 0, ssm_slot = 1;  // in the order of declare()
 }  // namespace
 
 Var Mamba1::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) const {
@@ -95,6 +97,7 @@ Var Mamba1::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) co
                                     .z = tape.columns(xz, d_inner_, d_inner_),
                                     .delta_bias = leaf(tape, dt_bias_)};
   const SelectiveScanOut scan = selective_scan(tape, in, carried ? pass.initial[at.slot + ssm_slot] : Var(), rows);
+  // Both are cheap to recompute.
   tape.forget(in.delta);
   tape.forget(conv.y);
   const Var y = out_proj_(tape, scan.y);
@@ -109,6 +112,7 @@ void Mamba1::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
   const int64_t rank = config_.dt_rank, d_state = config_.d_state;
   const View xz = matrix(2 * d_inner_), x = matrix(d_inner_), dt_B_C = matrix(rank + 2 * d_state);
   const View delta = matrix(d_inner_), scanned = matrix(d_inner_);
+  // [S] the states of the sequences, which the operations update in place.
   void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
   void** ssm_states = exec.scratch.allocate_array<void*>(rows.sequences());
   for (size_t s = 0; s < pass.states.size(); ++s) {
@@ -156,6 +160,7 @@ Cost Mamba1::cost(Pass pass, int64_t, int64_t) const {
   const double projections = in_proj_.flops() + x_proj_.flops() + dt_proj_.flops() + out_proj_.flops();
   const double filter = 2.0 * static_cast<double>(conv_weight_.elements());
   const auto state = static_cast<double>(d_inner_ * config_.d_state);
+  // Per element of the state 6 FLOPs: dt A, a h + dt u B, and C h.
   const double forward = projections + filter + 6 * state;
   return {.flops = pass == Pass::backward ? 2 * forward : forward,
           .state_bytes = (state + static_cast<double>((config_.d_conv - 1) * d_inner_)) * sizeof(float)};

@@ -1,4 +1,5 @@
-// Mamba-1: a short convolution, then the selective scan with a decay for each channel and state. See mamba1.md.
+// The mixer of Mamba-1: a short convolution, then the selective scan, with one decay per channel and state. See
+// mamba1.md. Ownership and thread safety are those of every Mixer (mixers/mixer.hpp).
 #pragma once
 #include "statera/fields.hpp"
 #include "mixers/mamba1/scan_a.hpp"
@@ -23,12 +24,14 @@ struct Mamba1Config {
     v.field("conv_bias", conv_bias, "the convolution has a bias");
     v.field("bias", bias, "in_proj and out_proj have biases");
   }
-  // Fills in what was left 0. Throws config.
+  // Reads and checks a config and computes dt_rank where it is 0. Throws ErrorCode::config for an unknown key, a wrong
+  // type or a value out of range.
   static Mamba1Config read(const JsonText& block, int64_t d_model);
 };
 
 class Mamba1 : public Mixer {
  public:
+  // Throws what Mamba1Config::read throws.
   Mamba1(const JsonText& block, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
@@ -43,7 +46,7 @@ class Mamba1 : public Mixer {
   Parameter conv_weight_, conv_bias_, dt_bias_;
   BoundParameter A_log_;
   Parameter D_;
-  ScanA A_;
+  ScanA A_;  // -exp(A_log), for inference
 };
 
 }  // namespace statera

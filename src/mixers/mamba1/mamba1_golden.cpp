@@ -1,4 +1,4 @@
-// The layer out of its operations, and as the mixer.
+// Golden files of the layer: composed of its operations, and as the mixer.
 #include "golden/golden_layer.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/elementwise/elementwise.hpp"

@@ -6,7 +6,7 @@
 namespace statera {
 
 namespace {
-// Empty where the kernels read A itself.
+// A in the layout of the kernels; empty where they read A itself.
 Tensor pack(Exec& exec, const View& A) {
   return selective_scan_kernels(exec, A.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);

@@ -49,11 +49,12 @@ Mamba2Config Mamba2Config::read(const JsonText& block, int64_t d_model) {
 }
 
 namespace {
+// Initial values of A_log, such that -A is uniform in low .. high.
 Init log_of_uniform(double low, double high) {
   return [=](const Random& random, uint64_t i) { return std::log(low + (high - low) * random.uniform(i)); };
 }
 
-// So that softplus(dt_bias) is log-uniform.
+// Initial values of dt_bias, such that softplus of them, the initial step size, is log-uniform in dt_min .. dt_max.
 Init inverse_softplus(const Mamba2Config& c) {
   return
       [low = std::log(c.dt_min), high = std::log(c.dt_max), floor = c.dt_init_floor](const Random& random, uint64_t i) {
@@ -96,13 +97,14 @@ Mamba2::Mamba2(const JsonText& block, const Place& place)
       norm_weight_(place.scope + ".norm.weight", {d_inner_}, init_constant(1)) {}
 
 namespace {
-constexpr size_t conv_slot = 0, ssm_slot = 1;  // as declared
+constexpr size_t conv_slot = 0, ssm_slot = 1;  // in the order of declare()
 }  // namespace
 
 Var Mamba2::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) const {
   Tape& tape = pass.tape;
   const bool carried = !pass.initial.empty();
   const int64_t BC = config_.n_groups * config_.d_state;
+  // The parts of the projection are columns of it, never copies: z | x | B | C | dt.
   const Var zxbcdt = in_proj_(tape, u);
   const Var z = tape.columns(zxbcdt, 0, d_inner_), dt = tape.columns(zxbcdt, d_inner_ + conv_dim_, n_heads_);
   const CausalConv1dOut conv = causal_conv1d(tape,
@@ -116,7 +118,7 @@ Var Mamba2::forward(ForwardPass& pass, Var u, const Rows& rows, const At& at) co
   const SsdOut scan =
       ssd(tape, {.x = x, .dt = dt, .A = A, .B = B, .C = C, .D = leaf(tape, D_), .dt_bias = leaf(tape, dt_bias_)},
           carried ? pass.initial[at.slot + ssm_slot] : Var(), rows, ssd_);
-  tape.forget(conv.y);
+  tape.forget(conv.y);  // cheap to recompute, like the norm below
   const Var normed = gated_rmsnorm(tape, scan.y, z, leaf(tape, norm_weight_), {}, norm_);
   const Var y = out_proj_(tape, normed);
   tape.forget(normed);
@@ -132,6 +134,7 @@ void Mamba2::advance(AdvancePass& pass, const View& u, const Rows& rows, const A
   const View zxbcdt = matrix(in_proj_.out()), xbc = matrix(conv_dim_), scanned = matrix(d_inner_),
              normed = matrix(d_inner_);
   const View A = exec.scratch.allocate(u.dtype, {n_heads_});
+  // [S] the states of the sequences, which the operations update in place.
   void** conv_states = exec.scratch.allocate_array<void*>(rows.sequences());
   void** ssm_states = exec.scratch.allocate_array<void*>(rows.sequences());
   for (size_t s = 0; s < pass.states.size(); ++s) {
@@ -178,7 +181,7 @@ Cost Mamba2::cost(Pass pass, int64_t length, int64_t) const {
                filter = 2.0 * static_cast<double>(conv_weight_.elements());
   const auto state = static_cast<double>(d_inner_ * config_.d_state),
              q = static_cast<double>(std::min(config_.chunk_size, length));
-  // C B^T and its product with x, lower triangles
+  // C B^T and its product with x are lower triangles: q FLOPs per position and channel, half of a full product.
   const double near = q * static_cast<double>(config_.n_groups * config_.d_state + d_inner_);
   const double forward = projections + filter + (pass == Pass::step ? 5 * state : near + 4 * state);
   return {.flops = pass == Pass::backward ? 2 * forward : forward,

@@ -1,5 +1,5 @@
-// Mamba-2: parallel projections, a short convolution, the state-space recurrence with one decay a head, a gated norm.
-// See mamba2.md.
+// The mixer of Mamba-2: parallel projections, a short convolution, the state-space recurrence with one decay per head,
+// and a gated norm. See mamba2.md. Ownership and thread safety are those of every Mixer (mixers/mixer.hpp).
 #pragma once
 #include <limits>
 
@@ -41,12 +41,14 @@ struct Mamba2Config {
     v.field("conv_bias", conv_bias, "the convolution has a bias");
     v.field("bias", bias, "the projections have biases");
   }
-  // Throws config.
+  // Reads and checks a config and fills in norm_groups where it is 0. Throws ErrorCode::config for an unknown key, a
+  // wrong type or a value out of range.
   static Mamba2Config read(const JsonText& block, int64_t d_model);
 };
 
 class Mamba2 : public Mixer {
  public:
+  // Throws what Mamba2Config::read throws.
   Mamba2(const JsonText& block, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
@@ -56,7 +58,7 @@ class Mamba2 : public Mixer {
 
  private:
   Mamba2Config config_;
-  int64_t d_inner_, n_heads_, conv_dim_;  // conv_dim: x | B | C
+  int64_t d_inner_, n_heads_, conv_dim_;  // conv_dim_: width of x | B | C, which the convolution filters
   SsdOptions ssd_;
   GatedRmsnormOptions norm_;
   Linear in_proj_, out_proj_;

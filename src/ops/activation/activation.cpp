@@ -21,12 +21,14 @@ Activation activation_named(const std::string& name, const std::string& where) {
 }
 
 namespace {
+// C of gate_up [N, 2 C].
 int64_t half_width(const View& gate_up) {
   require(gate_up.shape.rank() == 2 && gate_up.cols() % 2 == 0, ErrorCode::shape, "[glu] expected [N, 2 C], got ",
           gate_up.shape);
   return gate_up.cols() / 2;
 }
 
+// All arguments but the output. With a gate, x is the gate and `up` the second half of the columns.
 template <class T>
 ActivationForward<T> arguments(Activation f, const View& x, bool gated, const ActivationFactors& factors) {
   const int64_t columns = gated ? x.cols() / 2 : x.cols();
@@ -63,6 +65,7 @@ void backward(Exec exec, Activation f, const View& x, bool gated, const View& dy
   });
 }
 
+// Runs the operation and records it. The output can be computed again, so the tape may forget it.
 Var on_tape(Tape& tape, const char* name, Activation f, Var x, bool gated, const ActivationFactors& factors) {
   const View in = tape.value(x);
   const Var y = tape.make(in.dtype, {in.rows(), gated ? half_width(in) : in.cols()}, tape.needs_grad(x));

@@ -16,14 +16,15 @@ namespace {
 using D = LanesTag;
 using V = LanesVec;
 
-// What is left of x above 0; NaN stays.
+// max(x, 0); a NaN stays a NaN.
 HWY_INLINE V Positive(D d, V x) { return hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x); }
 
+// One struct per activation: its value and its slope (activation.md).
 struct SiluOf {
   static HWY_INLINE V Value(D d, V x) { return Silu(d, x); }
   static HWY_INLINE V Slope(D d, V x) { return SiluGrad(d, x); }
 };
-struct GeluOf {
+struct GeluOf {  // e = exp(-x^2 / 2); the density of a standard normal is 0.3989 e
   static HWY_INLINE V Value(D d, V x) {
     V e;
     return hn::Mul(x, NormalBelow(d, x, e));
@@ -34,7 +35,7 @@ struct GeluOf {
     return hn::MulAdd(hn::Mul(x, e), hn::Set(d, 0.398942280f), below);
   }
 };
-struct GeluTanhOf {  // x sigmoid(2 u)
+struct GeluTanhOf {  // x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), which equals the form with tanh(u)
   static constexpr float scale = 1.59576912f, cubic = 0.044715f;
   static HWY_INLINE V TwiceU(D d, V x) {
     return hn::Mul(hn::Mul(x, hn::Set(d, scale)), hn::MulAdd(hn::Mul(x, x), hn::Set(d, cubic), hn::Set(d, 1.0f)));

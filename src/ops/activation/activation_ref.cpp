@@ -1,4 +1,4 @@
-// The truth for activation.md: plain loops, float or double.
+// The reference for activation.md: plain loops, float or double.
 #include <cmath>
 #include <numbers>
 
@@ -11,10 +11,11 @@ template <class T>
 T sigmoid(T x) {
   return 1 / (1 + std::exp(-x));
 }
+// P(Z < x) for a standard normal Z
 template <class T>
 T normal_below(T x) {
   return std::erfc(-x / std::numbers::sqrt2_v<T>) / 2;
-}  // P(Z < x)
+}
 template <class T>
 T normal_density(T x) {
   return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;

@@ -9,6 +9,7 @@
 namespace statera {
 
 namespace {
+// The options with value_dim and scale filled in. The limit on `window` keeps index arithmetic from overflowing.
 AttentionOptions checked(AttentionOptions o) {
   require(o.n_heads > 0 && o.n_kv_heads > 0 && o.n_heads % o.n_kv_heads == 0 && o.headdim > 0 && o.value_dim >= 0 &&
               o.window >= 0,
@@ -26,7 +27,7 @@ void check_width(const char* name, const View& view, int64_t width, int64_t rows
           view.shape, " of ", name_of(view.dtype));
 }
 
-// All blocks of all sequences, in scratch memory, for one call of the forward kernel.
+// The key blocks [S] of all sequences in scratch memory, for training, where no State has them.
 KvBlocks* scratch_blocks(Arena& scratch, DType dtype, const Rows& rows, const AttentionOptions& o, bool values) {
   auto* blocks = scratch.allocate_array<KvBlocks>(rows.sequences());
   for (int64_t s = 0; s < rows.sequences(); ++s) {
@@ -43,6 +44,7 @@ KvBlocks* scratch_blocks(Arena& scratch, DType dtype, const Rows& rows, const At
   return blocks;
 }
 
+// sinks and slopes: one number per query head, or empty.
 void check_head(const char* name, const View& view, const AttentionOptions& o, DType dtype) {
   require(view.empty() || (view.shape == Shape({o.n_heads}) && view.dtype == dtype), ErrorCode::shape, "[attention] ",
           name, ": expected [", o.n_heads, "] of ", name_of(dtype), ", got ", view.shape, " of ", name_of(view.dtype));
@@ -96,6 +98,7 @@ AttentionInputs<View> values(const Tape& tape, const AttentionInputs<Var>& in) {
           .slopes = value_or_empty(tape, in.slopes)};
 }
 
+// What backward needs.
 struct Recorded {
   AttentionInputs<Var> in;
   Var y;
@@ -143,7 +146,7 @@ void attention_append(Exec& exec, const View& k, const View& v, const Rows& rows
                       const AttentionOptions& options) {
   const AttentionOptions o = checked(options);
   check_keys(k, v, rows, o, k.dtype);
-  for (int64_t s = 0; s < rows.sequences(); ++s)  // a sequence without rows may have no blocks yet
+  for (int64_t s = 0; s < rows.sequences(); ++s)  // a sequence without rows may have no key blocks yet
     require(rows.length(s) == 0 || v.empty() == (blocks[static_cast<size_t>(s)].v == nullptr), ErrorCode::shape,
             "[attention] values for blocks of keys alone, or none for blocks that have values");
   attention_kernels(exec, k.dtype, [&](auto zero, const auto& kernels) {
@@ -210,7 +213,7 @@ struct CaseRows {
   std::vector<int64_t> q_start, k_start;
 };
 
-// All keys are written before; a call writes those of its own rows again.
+// Writes all keys once. Each call then writes those of its own rows again, as a step does.
 std::function<void(Exec&)> case_advance(const CaseRows& rows, const AttentionOptions& o, Exec& exec,
                                         const NamedViews& in, const View& y) {
   const View q = in.at("q"), k = in.at("k"), v = view_or_empty(in, "v");
@@ -285,12 +288,13 @@ std::vector<OpCase> attention_cases() {
   cases.push_back(make_case("packed", whole({0, 64, 64, 65, 130, 167}), {.n_heads = 4, .n_kv_heads = 2, .headdim = 4}));
   cases.push_back(
       make_case("step", {{0, 1, 2}, {0, 33, 133}, {32, 140}, {0, 41}}, {.n_heads = 4, .n_kv_heads = 2, .headdim = 6}));
-  // enough for several threads
+  // large enough for several threads
   const CaseRows steps{{0, 1, 1, 2, 3, 4}, {0, 300, 305, 736, 1436, 1786}, {299, 5, 430, 699, 349}, {0, 0, 0, 0, 0}};
   cases.push_back(make_case("steps", steps, {.n_heads = 4, .n_kv_heads = 2, .headdim = 32, .value_dim = 48}));
   cases.push_back(
       make_case("steps_window", steps, {.n_heads = 6, .n_kv_heads = 2, .headdim = 32, .value_dim = 20, .window = 66}));
-  CaseRows many{{0}, {0}, {}, {}};  // one thread and three take all heads of a sequence in one task, two do not
+  // With one or three threads, a task takes all heads of a sequence; with two threads it does not (attention_cpu.cpp).
+  CaseRows many{{0}, {0}, {}, {}};
   for (int32_t s = 0; s < 18; ++s) {
     many.q.push_back(many.q.back() + 1);
     many.k.push_back(many.k.back() + 50 + 7 * s % 90);
@@ -298,7 +302,7 @@ std::vector<OpCase> attention_cases() {
     many.q_start.push_back(many.k_start.back() + many.k.back() - many.k[static_cast<size_t>(s)] - 1);
   }
   cases.push_back(make_case("many_steps", many, {.n_heads = 4, .n_kv_heads = 2, .headdim = 6, .value_dim = 9}));
-  // two strips a head
+  // 17 query heads per key head: two strips of rows
   cases.push_back(make_case("many_steps_window", many, {.n_heads = 34, .n_kv_heads = 2, .headdim = 3, .window = 66}));
   cases.push_back(make_case("slice_window", {{0, 5, 75}, {0, 40, 200}, {35, 190}, {0, 100}},
                             {.n_heads = 6, .n_kv_heads = 2, .headdim = 6, .window = 66}));

@@ -1,4 +1,5 @@
-// Flash attention on blocks of 64 keys; see "Blocks" in attention.md. All working memory of a tile stays in L2.
+// Flash attention on key blocks of 64 positions; see "Key blocks" in attention.md. All working memory of a tile stays
+// in L2.
 #include "ops/attention/attention.hpp"
 
 #include <algorithm>
@@ -17,38 +18,43 @@
 #ifndef STATERA_ATTENTION_TILES
 #define STATERA_ATTENTION_TILES
 namespace statera {
+// Rows (positions x query heads) of a tile, and rows that are multiplied together.
 inline constexpr int64_t tile_queries = 64, strip = 16;
 
-// The first block of keys that the queries from position `position` on see, and those of one head in a block [D, 64].
+// The first key block that the queries from position `position` on see.
 inline int64_t first_seen_block(const KvBlocks& kv, const AttentionOptions& o, int64_t position) {
   return (o.window > 0 ? std::max(kv.first_key, position - o.window + 1) : kv.first_key) / attention_block;
 }
-// Scores are more than scaled products.
+// Whether scores differ from the scaled products: by a soft cap or slopes.
 inline bool adjusted(const AttentionOptions& o, const float* slopes) { return o.soft_cap > 0 || slopes; }
+// The keys of one head in a key block, [D, 64].
 inline const float* keys_of(const KvBlocks& kv, const AttentionOptions& o, int64_t block, int64_t kv_head) {
   return static_cast<const float*>(kv.k[block - kv.first_block]) + kv_head * o.headdim * attention_block;
 }
 
-// A tile: some positions of one sequence and the query heads of some key heads. Row r of key head j is position first +
-// r / group, head j group + r % group.
+// A tile: some positions of one sequence, and all query heads of some key heads; `group` query heads share a key head.
+// Row r of key head j is the query at position first + r / group of head j group + r % group.
 struct ForwardTile {
   const AttentionForward<float>* a;
   const AttentionSequence* sequence;
   int64_t first, positions, kv_head, kv_heads;  // first: counted from the first query
-  const float* after;                           // the first keys of the tile that probably follows; null: none
-  // [kv_heads, rows, D] scaled, [kv_heads, rows, Dv], [16, 64], [kv_heads, rows] twice
+  const float* after;  // the first keys of the tile that this thread probably takes next, or null
+  // Scratch memory of the worker: q scaled [kv_heads, rows, D], the sums of values [kv_heads, rows, Dv], scores [16,
+  // 64], and the running maximum and sum of exponentials, [kv_heads, rows] each.
   float *q, *acc, *scores, *top, *sum;
-  float* values;  // [64, Dv] of one key head, where they are channels of the keys
+  float* values;  // [64, Dv] of one key head, where the values are channels of the keys
 };
 
+// One key head of one sequence; the query heads of its group are added in order. The arrays are the worker's scratch
+// memory, for one tile at a time.
 struct BackwardTask {
   const AttentionBackward<float>* a;
   int64_t sequence, kv_head;
-  int64_t width;                              // the most rows of a tile, rounded up to whole vectors
+  int64_t width;                              // largest number of rows of a tile, rounded up to whole vectors
   float *q, *q_t, *dy, *dy_t, *dq;            // [rows, D] scaled, [D, width], [rows, Dv], [Dv, width], [rows, D]
   float *p, *ds, *lse, *delta;                // [64, width] transposed, [64, width] transposed, [width], [width]
-  float *slope, *position, *factor, *dslope;  // [width] of each row; factor: d score / d product; only if adjusted
-  float *dsinks, *dslopes;                    // [Hq / Hkv]: the sums of this task; null: not wanted
+  float *slope, *position, *factor, *dslope;  // [width]; factor: d score / d product of one key; null unless adjusted
+  float *dsinks, *dslopes;                    // [Hq / Hkv]: the sums of this task; null: not needed
 };
 }  // namespace statera
 #endif
@@ -57,10 +63,11 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-constexpr float before_all = -1e30f;  // the maximum before any score: finite, so that differences are no NaN
+constexpr float before_all = -1e30f;  // the maximum before any score; finite, so that a difference is never NaN
 
-// Scores of one row in the columns [begin, end), begin a multiple of the lanes -> exponentials; those outside [low,
-// high) become 0. Returns what earlier sums must be multiplied with.
+// The online softmax of one row. Turns its scores in the columns [begin, end) into exponentials, and those outside of
+// [low, high) into 0; begin is a multiple of the number of vector lanes. Updates the running maximum and sum, and
+// returns the factor by which earlier sums must be multiplied.
 HWY_INLINE float OnlineSoftmax(float* HWY_RESTRICT s, int64_t begin, int64_t end, int64_t low, int64_t high, float& top,
                                float& sum) {
   const TileTag d;
@@ -88,7 +95,8 @@ HWY_INLINE float OnlineSoftmax(float* HWY_RESTRICT s, int64_t begin, int64_t end
   return keep;
 }
 
-// The scores of one row in the columns [begin, end), adjusted; its query stands `distance` behind the key of column 0.
+// Applies soft cap and slope to the scores of one row in the columns [begin, end). The key of column 0 is `distance`
+// positions before the query.
 HWY_INLINE void AdjustRow(float* HWY_RESTRICT s, int64_t begin, int64_t end, float cap, float slope, int64_t distance) {
   const TileTag d;
   const hn::RebindToSigned<TileTag> di;
@@ -100,7 +108,8 @@ HWY_INLINE void AdjustRow(float* HWY_RESTRICT s, int64_t begin, int64_t end, flo
   }
 }
 
-// The same for one key, number `key`, and the queries in the columns [begin, end); keeps the slope of the cap.
+// The same for transposed scores: key number `key` and the queries in the columns [begin, end). Stores the derivative
+// of the cap in t.factor.
 HWY_INLINE void AdjustColumns(const BackwardTask& t, float* HWY_RESTRICT s, int64_t begin, int64_t end, int64_t key) {
   const TileTag d;
   const auto cap = hn::Set(d, static_cast<float>(t.a->options.soft_cap)), one = hn::Set(d, 1.0f);
@@ -117,20 +126,20 @@ HWY_INLINE void AdjustColumns(const BackwardTask& t, float* HWY_RESTRICT s, int6
   }
 }
 
-// ds of scores -> of products, and what it adds to the gradients of the slopes.
+// From the gradient of the scores to that of the scaled products, in place. Adds to the gradients of the slopes.
 HWY_INLINE void AdjustGrads(const BackwardTask& t, float* HWY_RESTRICT ds, int64_t begin, int64_t end, int64_t key) {
   const TileTag d;
   for (int64_t c = begin; c < end; c += tile_lanes) {
     const auto grad = hn::LoadU(d, ds + c),
                away = hn::Sub(hn::LoadU(d, t.position + c), hn::Set(d, static_cast<float>(key)));
     hn::StoreU(hn::NegMulAdd(grad, away, hn::LoadU(d, t.dslope + c)), d, t.dslope + c);
-    // 0 where the key is not seen, and the factor of what happened to stand there
+    // A key that is not seen has the gradient 0, but its factor may be anything.
     const auto scaled = hn::Mul(grad, hn::LoadU(d, t.factor + c));
     hn::StoreU(hn::IfThenZeroElse(hn::Eq(grad, hn::Zero(d)), scaled), d, ds + c);
   }
 }
 
-// to = by * from; to may be from.
+// to = by * from, n values; to may be from.
 HWY_INLINE void ScaleTo(const float* from, float by, float* to, int64_t n) {
   const TileTag d;
   const auto factor = hn::Set(d, by);
@@ -151,8 +160,8 @@ HWY_INLINE float Dot(const float* a, const float* b, int64_t n) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-// What a tile may fetch of the n floats that come next: of few rows, `meanwhile` floats, while it multiplies; the rest
-// is asked for at once.
+// Prefetches the n floats at `next`. A product of few rows can fetch `meanwhile` floats itself while it multiplies:
+// then this fetches only the rest and returns `next` for Tile. Otherwise it fetches all of them and returns null.
 HWY_INLINE const float* Ahead(const float* next, int64_t n, int64_t rows, int64_t meanwhile) {
   const bool few = rows <= few_rows;
   if (!few) meanwhile = 0;
@@ -160,8 +169,8 @@ HWY_INLINE const float* Ahead(const float* next, int64_t n, int64_t rows, int64_
   return few ? next : nullptr;
 }
 
-// One strip of rows [r0, r1) of the key head t.kv_head against one block, whose first key stands at position `base`.
-// `next`: the keys that follow, or null; only a step fetches them.
+// One strip, the rows [r0, r1) of key head t.kv_head, with one key block. `next`: the keys that are read after these,
+// or null; only a step fetches them.
 void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, const float* next) {
   const AttentionOptions& o = t.a->options;
   const KvBlocks& kv = t.sequence->kv;
@@ -182,7 +191,7 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, c
   const float* k = keys_of(kv, o, block, t.kv_head);
   const float* v =
       kv.v ? static_cast<const float*>(kv.v[block - kv.first_block]) + t.kv_head * attention_block * Dv : t.values;
-  // A step reads keys and values once, and has little else to do: what comes next is under way meanwhile.
+  // A step reads keys and values once and has little else to do, so it fetches what it reads next meanwhile.
   const bool step = t.positions == 1 && r0 == 0;
   const int64_t rows = r1 - r0, columns = end - aligned, keys = end - begin;
   const float* values = step && kv.v ? Ahead(v + begin * Dv, keys * Dv, rows, D * columns) : nullptr;
@@ -200,7 +209,7 @@ void ForwardStrip(const ForwardTile& t, int64_t block, int64_t r0, int64_t r1, c
   Tile<true>(t.scores + begin, attention_block, 1, v + begin * Dv, Dv, t.acc + r0 * Dv, Dv, rows, Dv, keys, next);
 }
 
-// The part of a tile that belongs to its key head number j.
+// The part of a tile that belongs to its j-th key head.
 ForwardTile OfHead(const ForwardTile& t, int64_t j) {
   const AttentionOptions& o = t.a->options;
   const int64_t at = j * t.positions * (o.n_heads / o.n_kv_heads);
@@ -213,6 +222,7 @@ ForwardTile OfHead(const ForwardTile& t, int64_t j) {
   return part;
 }
 
+// Scales the queries of one key head and starts their sums.
 void BeginHead(const ForwardTile& t, int64_t rows) {
   const AttentionOptions& o = t.a->options;
   const int64_t group = o.n_heads / o.n_kv_heads, D = o.headdim;
@@ -220,7 +230,7 @@ void BeginHead(const ForwardTile& t, int64_t rows) {
     const float* q =
         t.a->q + (t.sequence->row + t.first + r / group) * t.a->q_stride + (t.kv_head * group + r % group) * D;
     ScaleTo(q, static_cast<float>(o.scale), t.q + r * D, D);
-    // a sink is a score that is there before all others, of a value of zeros; one of -inf is none
+    // A sink counts as a score before all others, with a value of zeros. A sink of -inf is none.
     const float sink = t.a->sinks ? t.a->sinks[t.kv_head * group + r % group] : -HUGE_VALF;
     t.top[r] = std::max(sink, before_all);
     t.sum[r] = sink >= before_all ? 1.0f : 0.0f;
@@ -228,6 +238,7 @@ void BeginHead(const ForwardTile& t, int64_t rows) {
   std::fill_n(t.acc, rows * o.value_dim, 0.0f);
 }
 
+// Divides the sums of values by the sums of exponentials, and writes y and lse.
 void EndHead(const ForwardTile& t, int64_t rows) {
   const AttentionOptions& o = t.a->options;
   const int64_t group = o.n_heads / o.n_kv_heads, Dv = o.value_dim;
@@ -244,7 +255,8 @@ void ForwardOneTile(const ForwardTile& t) {
   const int64_t rows = t.positions * (o.n_heads / o.n_kv_heads), position = t.sequence->first_query + t.first;
   const int64_t last = (position + t.positions - 1) / attention_block;
   for (int64_t j = 0; j < t.kv_heads; ++j) BeginHead(OfHead(t, j), rows);
-  for (int64_t block = first_seen_block(kv, o, position); block <= last; ++block)  // its heads lie side by side
+  // Key blocks first, then heads: the heads of a key block are neighbours in memory.
+  for (int64_t block = first_seen_block(kv, o, position); block <= last; ++block)
     for (int64_t j = 0; j < t.kv_heads; ++j) {
       const float* next = j + 1 < t.kv_heads ? keys_of(kv, o, block, t.kv_head + j + 1)
                           : block < last     ? keys_of(kv, o, block + 1, t.kv_head)
@@ -258,8 +270,8 @@ void ForwardOneTile(const ForwardTile& t) {
   for (int64_t j = 0; j < t.kv_heads; ++j) EndHead(OfHead(t, j), rows);
 }
 
-// One row of the transposed scores and of dy . v, in the columns [begin, end): a key, and the queries [low, high) that
-// see it.
+// One key: its row of the transposed scores becomes p, and its row of dy . v becomes the gradient of the scores, in the
+// columns [begin, end). Only the queries [low, high) see the key; the others get 0.
 HWY_INLINE void ScoreGrad(float* HWY_RESTRICT p, float* HWY_RESTRICT ds, const float* HWY_RESTRICT lse,
                           const float* HWY_RESTRICT delta, int64_t begin, int64_t end, int64_t low, int64_t high) {
   const TileTag d;
@@ -275,7 +287,8 @@ HWY_INLINE void ScoreGrad(float* HWY_RESTRICT p, float* HWY_RESTRICT ds, const f
   }
 }
 
-// The keys [j0, j1), at most 64, against the queries of a tile, whose first one stands at key number `i0`.
+// The keys [j0, j1), at most 64, with the queries of a tile. The first query is at the position of key number `i0`.
+// Adds to dk, dv and t.dq.
 void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, int64_t j1) {
   const AttentionBackward<float>& a = *t.a;
   const AttentionOptions& o = a.options;
@@ -284,7 +297,7 @@ void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, 
   const float* v = a.v ? a.v + t.kv_head * Dv : a.k + k_at;  // without v: the first channels of the keys
   float* dv = !a.v ? (a.dk ? a.dk + k_at : nullptr) : a.dv ? a.dv + t.kv_head * Dv : nullptr;
   const int64_t v_stride = a.v ? a.v_stride : a.k_stride, dv_stride = a.v ? a.dv_stride : a.dk_stride;
-  // the first query that sees key j
+  // key j is seen by the queries low(j) .. high(j) - 1
   const auto low = [&](int64_t j) { return std::clamp<int64_t>((j - i0) * group, 0, rows); };
   const auto high = [&](int64_t j) {
     return o.window > 0 ? std::clamp<int64_t>((j + o.window - i0) * group, 0, rows) : rows;
@@ -313,7 +326,7 @@ void BackwardBlock(const BackwardTask& t, int64_t i0, int64_t rows, int64_t j0, 
                last - first, D, j1 - j0);
 }
 
-// Queries [first, first + positions) of the sequence against all keys that they see.
+// The queries [first, first + positions) of the sequence, with all keys that they see.
 void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
   const AttentionBackward<float>& a = *t.a;
   const AttentionOptions& o = a.options;
@@ -331,7 +344,7 @@ void BackwardTile(const BackwardTask& t, int64_t first, int64_t positions) {
   const int64_t i0 = a.k_rows.length(t.sequence) - a.q_rows.length(t.sequence) + first, keys = i0 + positions;
   for (int64_t r = 0; t.dsinks && r < rows; ++r)
     t.dsinks[r % group] -= std::exp(a.sinks[head(r)] - t.lse[r]) * t.delta[r];
-  for (int64_t r = 0; t.factor && r < t.width; ++r) {  // those behind the last row see nothing
+  for (int64_t r = 0; t.factor && r < t.width; ++r) {  // up to whole vectors: rows after the last one see no key
     t.position[r] = static_cast<float>(i0 + r / group);
     t.slope[r] = a.slopes ? a.slopes[head(r)] : 0.0f;
     t.dslope[r] = 0.0f;
@@ -362,12 +375,13 @@ int64_t positions_of_tile(const AttentionOptions& o) {
   return std::max<int64_t>(1, tile_queries * o.n_kv_heads / o.n_heads);
 }
 
+// How much work a call is, and how it is distributed.
 struct ForwardWork {
-  bool steps = true, even;  // a query a sequence, at most; no sequence has much more to do than the others
-  int64_t multiply_adds;    // softmax included
+  bool steps = true, even;  // at most one query per sequence; no sequence has over twice the mean work
+  int64_t multiply_adds;    // including the softmax
 
   explicit ForwardWork(const AttentionForward<float>& a) {
-    int64_t pairs = 0, most = 0;  // of queries and keys: all, and of one sequence, at most
+    int64_t pairs = 0, most = 0;  // pairs of queries and keys: of all sequences, and of the largest one
     for (const AttentionSequence& sequence : std::span(a.sequences, static_cast<size_t>(a.n_sequences))) {
       const int64_t own = sequence.queries * (sequence.first_query + sequence.queries - sequence.kv.first_key);
       steps &= sequence.queries <= 1;
@@ -391,10 +405,11 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
     int64_t first;
   };
   auto* tiles = exec.scratch.allocate_array<Place>(n_tiles);
-  for (int64_t s = 0, at = n_tiles; s < a.n_sequences; ++s)  // from the end: the longest tiles of a sequence come first
+  // Filled from the end, so that the last tiles of a sequence, which see the most keys, come first.
+  for (int64_t s = 0, at = n_tiles; s < a.n_sequences; ++s)
     for (int64_t first = 0; first < a.sequences[s].queries; first += positions) tiles[--at] = {a.sequences + s, first};
-  // Many steps read each block from end to end, all its heads, if their number fills the shares; else the heads go to
-  // all workers.
+  // Many steps: if the sequences divide well among the threads, a task takes all heads of a sequence and reads its key
+  // blocks from end to end. Otherwise a task is one key head.
   const bool in_order = work.steps && work.even;
   const int64_t shares = exec.pool.shares(), filled = (n_tiles + shares - 1) / shares * shares;
   const int64_t kv_heads = in_order && 16 * filled <= 17 * n_tiles ? o.n_kv_heads : 1, parts = o.n_kv_heads / kv_heads;
@@ -433,7 +448,7 @@ void forward(const AttentionForward<float>& a, Exec& exec) noexcept {
     exec.pool.run(tasks, part, work.multiply_adds);
 }
 
-// The products add to these.
+// dk and dv of one key head of a sequence start from 0, since BackwardBlock adds to them.
 void zero_grads(const AttentionBackward<float>& a, int64_t s, int64_t kv_head) {
   const AttentionOptions& o = a.options;
   for (int64_t n = a.k_rows.begin(s); n < a.k_rows.begin(s) + a.k_rows.length(s); ++n) {
@@ -442,7 +457,7 @@ void zero_grads(const AttentionBackward<float>& a, int64_t s, int64_t kv_head) {
   }
 }
 
-// to [heads] = the sum of from [sequences, heads], in order.
+// to [heads] = the sum of from [sequences, heads], in the order of the sequences; null: not needed.
 void sum_sequences(const float* from, int64_t sequences, int64_t heads, float* to) {
   for (int64_t h = 0; to && h < heads; ++h) {
     to[h] = 0;

@@ -1,4 +1,4 @@
-// The truth for attention.md: a plain softmax for each row, float or double.
+// The reference for attention.md: a plain softmax for each row, float or double.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -15,7 +15,7 @@ T dot(const T* a, const T* b, int64_t n, int64_t b_step = 1) {
   return sum;
 }
 
-// p [keys] <- softmax(p), with one more score if there is a sink; returns log sum exp
+// p [keys] becomes softmax(p), with one more score if there is a sink. Returns the log of the sum of exponentials.
 template <class T>
 T softmax(T* p, int64_t keys, const T* sink) {
   const T top = std::max(*std::max_element(p, p + keys), sink ? *sink : -std::numeric_limits<T>::infinity());
@@ -29,7 +29,7 @@ int64_t first_visible(int64_t position, int64_t first_key, int64_t window) {
   return window > 0 ? std::max(first_key, position - window + 1) : first_key;
 }
 
-// The score of a scaled product of query and key, `distance` positions apart.
+// From the scaled product of a query and a key that is `distance` positions earlier to their score.
 template <class T>
 struct Score {
   T value, slope;  // slope: d value / d product
@@ -43,7 +43,8 @@ struct Score {
   }
 };
 
-// It moves memory, so it is the fast path too.
+// Writes the keys and values of one head of sequence s into its key blocks. This only moves memory, so it is also the
+// fast path.
 template <class T>
 void append_head(const AttentionAppend<T>& a, int64_t s, int64_t head) noexcept {
   const AttentionOptions& o = a.options;
@@ -108,8 +109,8 @@ void forward(const AttentionForward<T>& a, Exec& exec) noexcept {
   }
 }
 
-// Query n, of head h, against `keys` keys from first_row on, the last of which is its own; p and slope [keys] are
-// scratch memory.
+// The gradients from row n of query head h, which sees `keys` keys from row first_row on; the last one is its own. p
+// and slope [keys] are scratch memory.
 template <class T>
 void backward_row(const AttentionBackward<T>& a, int64_t n, int64_t h, int64_t first_row, int64_t keys, T* p,
                   T* slope) noexcept {

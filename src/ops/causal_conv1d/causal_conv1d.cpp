@@ -18,6 +18,7 @@ void check(const Views& in, const Rows& rows) {
   check_rows("causal_conv1d", rows, in.x.rows());
 }
 
+// All arguments but the output and the states.
 template <class T>
 CausalConv1dForward<T> arguments(const Views& in, const Rows& rows) {
   return {.x = in.x.as<T>(),
@@ -38,6 +39,7 @@ Views values(const Tape& tape, const CausalConv1dInputs<Var>& in) {
       .x = tape.value(in.x), .weight = tape.value(in.weight), .bias = value_or_empty(tape, in.bias), .silu = in.silu};
 }
 
+// What forward needs when it runs again, and backward.
 struct Recorded {
   CausalConv1dInputs<Var> in;
   Var initial, y, last;
@@ -63,6 +65,7 @@ void backward(Tape& tape, const Recorded& r) {
   const Views in = values(tape, r.in);
   const GradSink dx(tape, r.in.x), dweight(tape, r.in.weight), dbias(tape, r.in.bias), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
+  // It is empty if only the last state was used.
   View dy = tape.grad(r.y);
   if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.x.dtype, in.x.shape));
   causal_conv1d_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
@@ -164,7 +167,7 @@ std::vector<OpCase> causal_conv1d_cases() {
     c.step = r.step;
     cases.push_back(c);
     if (c.name != "long") continue;
-    // what nobody needs is not written
+    // Gradients that nobody needs are not written.
     const auto constant = [&](const char* name, std::initializer_list<size_t> inputs) {
       cases.push_back(c);
       cases.back().name = name;

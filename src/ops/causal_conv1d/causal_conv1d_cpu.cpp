@@ -1,16 +1,18 @@
-// causal_conv1d in vectors over channels. Output rows and the gradients of input rows are weighted sums of d_conv rows,
-// from x, from the state, or a row of zeros: one function does both. A task of forward is a block of rows; one of
-// backward a sequence and a block of channels, so that the gradient behind the activation stays near.
+// causal_conv1d in vectors over channels. An output row, and the gradient of an input row, are both a weighted sum of W
+// rows, so one function computes both. The rows are found through pointers: they lie in x, in the state, or are zeros.
+// A task of forward is a block of rows. A task of backward is one sequence and a block of channels, so that the
+// gradients of the sums stay in cache.
 #include <algorithm>
 
 #include "core/fetch.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "kernels/states.hpp"
 
-#ifndef STATERA_CAUSAL_CONV1D_CPU  // this file is read once a target
+#ifndef STATERA_CAUSAL_CONV1D_CPU  // Highway compiles this file once per target
 #define STATERA_CAUSAL_CONV1D_CPU
 namespace statera {
-struct RowSum {              // output row i is the sum of rows[i + j] weight[j]
+// Output row i is the sum over the taps j of rows[i + j] weight[j], plus `add`.
+struct RowSum {
   const float* const* rows;  // [count + W - 1], each [C]
   const float* weight;       // [W, C], rows weight_stride apart
   const float* add;          // [C] or null
@@ -19,6 +21,7 @@ struct RowSum {              // output row i is the sum of rows[i + j] weight[j]
   int64_t weight_stride, dy_stride, y_stride, count, channels, width;
   bool silu;
 };
+// Adds to the gradient of tap j the sum over i of g[i] rows[i + j], and to that of the bias the sum of g[i].
 struct TapSums {
   const float* g;            // [count, C], rows g_stride apart
   const float* const* rows;  // [count + W - 1], each [C]
@@ -40,11 +43,11 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// `count` rows from row i, side by side: they share the weights.
+// Computes `count` output rows from row i on, side by side: they share the loads of the weights.
 template <int count>
 HWY_INLINE void SumSome(const RowSum& a, int64_t i) {
   const LanesTag d;
-  // to fetch ahead: no hardware foresees pieces of rows that lie far apart, a third of the time
+  // Fetch the next rows: the hardware does not foresee short pieces of rows that lie far apart (a third of the time).
   const bool more = i + 2 * count <= a.count;
   ForLanes(a.channels, [&](int64_t c, auto io) HWY_ATTR {
     LanesVec sum[count];
@@ -108,7 +111,7 @@ void AddTaps(const TapSums& a) {
   for (; j < a.width; ++j) AddSome<1>(a, j);
 }
 
-// [C, W] to [W, C]
+// Transposes the weight, [C, W] to [W, C].
 void WeightByTaps(const float* weight, int64_t channels, int64_t width, float* to) {
   Transpose(weight, width, channels, width, to, channels);
 }
@@ -129,11 +132,11 @@ constexpr int64_t rows_at_once = 64, channels_per_task = 64;  // of backward
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-// What all rows need: the weights as [W, C], a row of zeros, and for each worker the rows that meet the taps at a block
-// of rows.
+// What all tasks need: the weight as [W, C], a row of zeros, and for each worker pointers to the rows that the taps of
+// a block of rows read.
 struct Scratch {
   float *weight, *zeros;
-  int64_t most_rows;  // of a block, with those before it
+  int64_t most_rows;  // of a block, including the W - 1 rows before it
   const float** rows;
 
   Scratch(const CausalConv1dForward<float>& a, Exec& exec)
@@ -151,25 +154,27 @@ int64_t sequence_of(const Rows& rows, int64_t n) {
   return std::upper_bound(rows.offsets.begin(), rows.offsets.end(), n) - rows.offsets.begin() - 1;
 }
 
-// xs[t] of sequence s, t >= -(W-1)
+// xs[t] of sequence s, t >= -(W-1) (causal_conv1d.md): a row of x, of the state, or of zeros.
 const float* input_row(const CausalConv1dForward<float>& a, const float* zeros, int64_t s, int64_t t) {
   if (t >= 0) return a.x + (a.rows.begin(s) + t) * a.x_stride;
   const float* state = initial_state(a.state_in, a.rows, s);
   return state ? state + (a.width - 1 + t) * a.channels : zeros;
 }
 
-// The rows that meet the taps at rows t .. t + count - 1 of sequence s, from channel c on.
+// Points rows[0 .. count + W - 2] to the rows that the taps of output rows t .. t + count - 1 of sequence s read, from
+// channel c on.
 void gather(const CausalConv1dForward<float>& a, const float* zeros, int64_t s, int64_t t, int64_t count, int64_t c,
             const float** rows) {
   for (int64_t i = 0; i < count + a.width - 1; ++i) rows[i] = input_row(a, zeros, s, t + i - (a.width - 1)) + c;
 }
 
+// Whether one task of forward has all rows of sequence s.
 bool in_one_task(const Rows& rows, int64_t s) {
   const int64_t first = rows.begin(s), length = rows.length(s);
   return length > 0 && first / rows_per_task == (first + length - 1) / rows_per_task;
 }
 
-// The last W - 1 of xs.
+// The new state: the last W - 1 rows of xs.
 void write_state(const CausalConv1dForward<float>& a, const float* zeros, int64_t s) {
   for (int64_t i = 0; i < a.width - 1; ++i) {  // ascending: state_out may be state_in
     const float* row = input_row(a, zeros, s, a.rows.length(s) - (a.width - 1) + i);
@@ -191,21 +196,24 @@ void forward(const CausalConv1dForward<float>& a, Exec& exec) noexcept {
       gather(a, scratch.zeros, s, t, count, 0, rows);
       sum_rows({rows, scratch.weight, a.bias, nullptr, a.y + n * a.channels, a.channels, 0, a.channels, count,
                 a.channels, a.width, a.silu});
-      if (in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);  // nobody else reads it, and it is near
+      // No other task reads the old state, and it is in cache.
+      if (in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);
     }
   });
+  // The other states are overwritten when all tasks have read them.
   for (int64_t s = 0; s < a.rows.sequences(); ++s)
     if (!in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);
 }
 
-// A task of backward walks down its sequence. `g` holds the gradient at p of a block of rows and of the W - 1 before
-// it; as soon as a row of xs has met all of its taps there, its gradient is written.
+// A task of backward goes through its sequence in blocks, from the first row to the last. `g` holds the gradients of
+// the sums p (causal_conv1d.md) of a block of rows and of the W - 1 rows before it. The gradient of a row of xs is
+// written as soon as the gradients of all sums that read this row are known.
 struct Descent {
   const CausalConv1dBackward<float>& b;
   const Scratch& scratch;
-  int64_t s, c0, count;  // the sequence; the channels
+  int64_t s, c0, count;  // the sequence; the first channel and the number of channels
   float* g;              // [most_rows, channels_per_task]
-  float* sums;           // [W + 1, C], from c0 on; null: not needed
+  float* sums;           // [W + 1, C], from c0 on: gradients of the taps and of the bias; null: not needed
   const float** rows;
 
   void run() const {
@@ -223,7 +231,8 @@ struct Descent {
   }
 
  private:
-  // g[t ..], behind the rows before it; and what it adds to the gradients of taps and bias.
+  // Computes g of rows t .. t + taken - 1, stores it after the W - 1 earlier rows, and adds to the gradients of taps
+  // and bias.
   void gradient_of_sums(int64_t t, int64_t taken) const {
     const auto& a = b.in;
     const int64_t row = a.rows.begin(s) + t;
@@ -241,20 +250,21 @@ struct Descent {
     if (sums) HWY_DYNAMIC_DISPATCH(AddTaps)({here, rows, sums, channels_per_task, a.channels, taken, count, a.width});
   }
 
-  // dxs[t .. t + taken - 1]; g begins at row t.
+  // Writes dxs[t .. t + taken - 1], where row 0 of g is row t of the sequence.
   void input_gradients(int64_t t, int64_t taken) const {
     const auto& a = b.in;
     for (int64_t i = 0, n = 0; i < taken; i += n) {
       const float* dstate = from_new_state(t + i);
       float* to = target(t + i);
-      // rows that no new state holds
+      // Rows up to `plain` are not in the new state and are computed together; the others one by one.
       const int64_t length = a.rows.length(s), plain = b.dstate_out ? length - (a.width - 1) : length;
       n = t + i < 0 || dstate ? 1 : std::min(taken - i, plain - t - i);
       if (to) input_gradient(i, n, dstate, to, t + i < 0 ? a.channels : b.dx_stride);
     }
   }
 
-  // From the last row to the first: so the rows of g meet the taps in their order. `dstate` is added to every row.
+  // Writes n rows from the last to the first, so that the rows of g meet the taps in ascending order, as in forward.
+  // `dstate` is added to every row.
   void input_gradient(int64_t i, int64_t n, const float* dstate, float* to, int64_t stride) const {
     const int64_t last = i + n - 1 + b.in.width - 1;
     for (int64_t j = 0; j < n + b.in.width - 1; ++j) rows[j] = g + (last - j) * channels_per_task;
@@ -263,7 +273,7 @@ struct Descent {
       b.in.width, false});
   }
 
-  // Where dxs[t] belongs: in dx, or before the sequence in the gradient of its state; null: nobody needs it.
+  // Where dxs[t] is stored: in dx, or for t < 0 in the gradient of the initial state. Null: nobody needs it.
   float* target(int64_t t) const {
     const auto& a = b.in;
     if (t >= 0) return b.dx ? b.dx + (a.rows.begin(s) + t) * b.dx_stride + c0 : nullptr;
@@ -274,14 +284,15 @@ struct Descent {
     return nullptr;
   }
 
-  // The gradient that the new state brings to xs[t]; null: none.
+  // What the gradient of the new state adds to dxs[t]; null: nothing.
   const float* from_new_state(int64_t t) const {
     const int64_t place = t - b.in.rows.length(s) + b.in.width - 1;
     return b.dstate_out && place >= 0 ? b.dstate_out[s] + place * b.in.channels + c0 : nullptr;
   }
 };
 
-// dweight and dbias of some channels: the sums of all sequences, in their order.
+// dweight and dbias of the channels c0 .. c0 + count - 1: the sums of all sequences, added in the order of the
+// sequences.
 void add_sequences(const CausalConv1dBackward<float>& b, const float* sums, int64_t c0, int64_t count) {
   const auto& a = b.in;
   const auto total = [&](int64_t row, int64_t c) {

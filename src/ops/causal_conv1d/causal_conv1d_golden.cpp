@@ -4,7 +4,7 @@
 namespace statera::test {
 namespace {
 
-// `count` zeros before each row of `width` values
+// Puts `count` zeros before each row of `width` values.
 std::vector<double> pad_left(const std::vector<double>& v, int64_t width, int64_t count) {
   std::vector<double> out;
   for (size_t i = 0; i < v.size(); ++i) {
@@ -14,8 +14,8 @@ std::vector<double> pad_left(const std::vector<double>& v, int64_t width, int64_
   return out;
 }
 
-// A state may hold more inputs than the filter needs. The engine then runs a filter of that much more width, whose
-// first taps are zero; the gradients of those taps are nobody's.
+// The state in a golden file may hold more inputs than the filter needs. The engine then runs a filter with as many
+// more taps, and these first taps are zero. Their gradients are set to 0, since the file has none.
 GoldenCase causal_conv1d_case(const GoldenFile& file) {
   OpCaseBuilder b(file);
   const GoldenTensor x = file.tensor("in.x"), weight = file.tensor("in.weight");

@@ -1,4 +1,4 @@
-// The truth for causal_conv1d.md: plain loops, float or double.
+// The reference for causal_conv1d.md: plain loops, float or double.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +13,7 @@ T sigmoid(T a) {
   return 1 / (1 + std::exp(-a));
 }
 
-// One sequence: its inputs xs[t], t = -(W-1) .. T-1, and the sum p[t].
+// One sequence: its inputs xs[t], t = -(W-1) .. T-1, and the sums p[t].
 template <class T>
 struct Sequence {
   const CausalConv1dForward<T>& a;

@@ -19,6 +19,7 @@ void check(const View& logits, std::span<const int32_t> targets) {
             logits.cols() - 1);
 }
 
+// Writes nll and log_sum [N] and returns the sum of nll.
 double forward(Exec& exec, const View& logits, std::span<const int32_t> targets, const View& nll, const View& log_sum) {
   cross_entropy_kernels(exec, logits.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
@@ -70,6 +71,7 @@ Var cross_entropy(Tape& tape, Var logits, std::span<const int32_t> targets, int6
   const double mean = divisor ? 1 / static_cast<double>(divisor) : 0;
   const Var loss = tape.make(l.dtype, {1}, tape.needs_grad(logits));
   const View log_sum = memory_of(tape).allocate(l.dtype, {n}), nll = memory_of(tape).allocate(l.dtype, {n});
+  // A copy for backward: the caller's targets may be gone by then.
   int32_t* kept = memory_of(tape).allocate_array<int32_t>(n);
   if (n) std::memcpy(kept, targets.data(), targets.size_bytes());
   Exec exec = exec_of(tape);

@@ -13,6 +13,7 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
+// The log of the sum of exponentials of a row. A NaN among the logits becomes `most` and thus the result.
 float LogSumExp(const float* HWY_RESTRICT row, int64_t vocab) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -29,6 +30,7 @@ float LogSumExp(const float* HWY_RESTRICT row, int64_t vocab) {
   return most + std::log(hn::GetLane(hn::SumOfLanes(d, sum)));
 }
 
+// drow = scale (softmax(row) - [v = target]); zeros for a target of -1.
 void GradRow(const float* HWY_RESTRICT row, float log_sum, int32_t target, float scale, float* HWY_RESTRICT drow,
              int64_t vocab) {
   const hn::ScalableTag<float> d;

@@ -1,4 +1,4 @@
-// The truth for cross_entropy.md: plain loops, float or double.
+// The reference for cross_entropy.md: plain loops, float or double.
 #include <algorithm>
 #include <cmath>
 

@@ -10,11 +10,12 @@
 namespace statera {
 
 namespace {
-constexpr int64_t per_draw = 8;  // elements for which four words of random bits are enough
-constexpr double grid = 65536;   // of rates: 16 bits an element
+constexpr int64_t per_draw = 8;  // elements per draw: a draw has four words of 32 bits, an element needs 16 bits
+constexpr double grid = 65536;   // rates are multiples of 1 / grid
 constexpr int64_t draws_per_task = 512, rows_per_task = 64;
 
-// keep[i] != 0: element i is kept. Row-major, so that the shape alone decides which random number an element has.
+// Fills keep: 1 for the elements that are kept, 0 for the others. Elements are counted row by row without gaps, so the
+// shape alone decides which random number an element has.
 void draw(Exec exec, DType dtype, const DropoutDraw& d, int64_t draws) {
   dropout_kernels(exec, dtype, [&](auto, const auto& kernels) {
     exec.pool.run((draws + draws_per_task - 1) / draws_per_task, [&](int64_t task, int) {
@@ -23,6 +24,7 @@ void draw(Exec exec, DType dtype, const DropoutDraw& d, int64_t draws) {
   });
 }
 
+// y = scale x where keep is not 0, and 0 elsewhere; forward and backward alike.
 void apply(Exec exec, const View& x, const uint8_t* keep, double scale, const View& y) {
   const int64_t rows = x.rows(), columns = x.cols();
   dropout_kernels(exec, x.dtype, [&](auto zero, const auto& kernels) {

@@ -1,4 +1,5 @@
-// Dropout, of training alone: y = x m / (1 - rate), m 0 with probability `rate` and else 1 (dropout.md).
+// Dropout, for training only: y = x m / (1 - rate), where m is 0 with probability `rate` and 1 otherwise. See
+// dropout.md.
 #pragma once
 #include <array>
 #include <string_view>
@@ -10,23 +11,25 @@
 namespace statera {
 
 struct Dropout {
-  double rate = 0;    // in [0, 1); 0: none
-  uint64_t seed = 0;  // another one for each pass; the same one drops the same elements, whatever the threads
+  double rate = 0;    // dropout probability, in [0, 1); 0: none
+  uint64_t seed = 0;  // should differ between passes; equal seeds drop the same elements, with any number of threads
 };
 
-// x [N, C] of the place `place` in the model, which has its own random numbers. x itself if the rate is 0. Throws
-// config for an impossible rate.
+// x [N, C] -> y [N, C]. `place` names the place in the model; each place has random numbers of its own. The rate is
+// rounded down to a multiple of 1 / 65,536; if that is 0, returns x itself. Throws ErrorCode::config for a rate outside
+// of [0, 1), ErrorCode::unsupported for 2^35 elements or more.
 Var dropout(Tape&, Var x, const Dropout&, std::string_view place);
 
-// keep[8 i + j] of the draws i from first to end: 0 if the j-th 16 bits of draw i are less than `dropped`, else 1.
+// Which elements are kept. Draw i of the random generator decides about eight elements: keep[8 i + j] is 0 if its j-th
+// 16 bits are less than `dropped`, and 1 otherwise.
 struct DropoutDraw {
   std::array<uint32_t, 4> counter;  // of draw 0
   std::array<uint32_t, 2> key;
   uint32_t dropped;
   uint8_t* keep;
 };
-// y[i] = keep[i] ? scale x[i] : 0, for `count` elements. The fast one reads up to a vector of bytes behind
-// keep[count - 1]; memory from an Arena has them.
+// draw fills `keep` for the draws [first, end). apply computes y[i] = keep[i] ? scale x[i] : 0 for `count` elements.
+// The fast apply may read up to a vector of bytes after keep[count - 1]; memory from an Arena has them.
 template <class T>
 struct DropoutKernels {
   const char* name;

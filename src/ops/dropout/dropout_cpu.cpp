@@ -1,5 +1,6 @@
-// Dropout in vectors: one byte says of each element whether it is kept. Philox with a draw in each lane of 64 bits,
-// whose upper half a product of the lower ones overwrites or nobody reads.
+// Dropout in vectors: one byte per element says whether it is kept. Philox runs with one draw per vector lane of 64
+// bits. Its 32-bit words are the lower halves of the lanes. The upper halves hold leftovers of the products, which no
+// later operation reads.
 #include "statera/random.hpp"
 #include "ops/dropout/dropout.hpp"
 
@@ -32,7 +33,7 @@ void Draw(const DropoutDraw& a, int64_t first, int64_t end) {
       c1 = p1;
       c3 = p0;
     }
-    // added to what is kept it reaches bit 16
+    // 16 random bits plus kept_from reach bit 16 exactly if they are at least `dropped`: then the element is kept.
     const auto bits = hn::Set(d, 0xffff), kept_from = hn::Set(d, 0x10000 - a.dropped);
     auto keep = hn::Zero(d);
     const auto put = [&](auto word, int at) HWY_ATTR {

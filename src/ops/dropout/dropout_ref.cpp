@@ -1,4 +1,4 @@
-// The truth for dropout.md: plain loops, float or double.
+// The reference for dropout.md: plain loops, float or double.
 #include "statera/random.hpp"
 #include "ops/dropout/dropout.hpp"
 

@@ -10,7 +10,7 @@ void check(const char* op, const View& a, const View& y) {
   require(a.shape == y.shape && a.dtype == y.dtype, ErrorCode::shape, "[", op, "] ", a.shape, " to ", y.shape);
 }
 
-// Calls run(kernels, arguments) with b empty or like a.
+// Calls run(kernels, arguments). b is empty or has the shape and dtype of a.
 template <class Run>
 void with_kernels(Exec& exec, const View& a, const View& b, const View& y, const Factors& factors, const Run& run) {
   elementwise_kernels(exec, a.dtype, [&](auto zero, const auto& kernels) {
@@ -28,6 +28,7 @@ void with_kernels(Exec& exec, const View& a, const View& b, const View& y, const
   });
 }
 
+// The gradient of `to`, whose value has gone into y with this factor.
 void send(Tape& tape, Var y, double factor, Var to) {
   const GradSink grad(tape, to);
   Exec exec = exec_of(tape);
@@ -90,7 +91,7 @@ Var centered(Tape& tape, Var a) {
       [a, y](Tape& t) {
         const GradSink da(t, a);
         Exec exec = exec_of(t);
-        if (!da.view().empty()) centered(exec, t.grad(y), da.view());  // the map is its own transpose
+        if (!da.view().empty()) centered(exec, t.grad(y), da.view());  // centering is its own transpose
       },
       run);
   return y;

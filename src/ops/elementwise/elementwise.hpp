@@ -1,4 +1,5 @@
-// Small element-by-element operations. One loop serves as reference and fast path, but for the exponential.
+// Small operations on the elements of a row. Except for the exponential, one loop is reference and fast path. All throw
+// ErrorCode::shape if the shapes or dtypes differ.
 #pragma once
 #include "kernels/kernels.hpp"
 #include "ops/op_case.hpp"
@@ -10,26 +11,26 @@ struct Factors {
   double a = 1, b = 1;
 };
 
-// y = factor_a a + factor_b b, equal shapes [N, C]; the residual stream. In the Exec face y may be a or b.
+// y = factors.a a + factors.b b, equal shapes [N, C]; for the residual stream. On Views, y may be a or b.
 void add(Exec&, const View& a, const View& b, const View& y, const Factors& factors = {});
 Var add(Tape&, Var a, Var b, const Factors& factors = {});
 
-// y = factor a, [N, C]. In the Exec face y may be a; on a tape a itself is returned for a factor of 1.
+// y = factor a, [N, C]. On Views, y may be a. On a tape, a itself is returned for a factor of 1.
 void scaled(Exec&, const View& a, double factor, const View& y);
 Var scaled(Tape&, Var a, double factor);
 
-// y = a less the mean of its row, [N, C]: with an RMS norm behind it, layer norm (Ba et al., 2016, eq. 3). In the Exec
-// face y may be a.
+// y = a minus the mean of its row, [N, C]. With an RMS norm after it, this is layer norm (Ba et al., 2016, eq. 3). On
+// Views, y may be a.
 void centered(Exec&, const View& a, const View& y);
 Var centered(Tape&, Var a);
 
-// y = -exp(a): A from A_log (Gu and Dao, "Mamba", 2023, section 3.6).
+// y = -exp(a), any shape: A from A_log (Gu and Dao, "Mamba", 2023, section 3.6).
 void neg_exp(Exec&, const View& a, const View& y);
 Var neg_exp(Tape&, Var a);
 
 template <class T>
 struct ElementwiseArguments {
-  const T *a, *b;  // [N, C], rows *_stride apart; b may be null where one input is read
+  const T *a, *b;  // [N, C], rows *_stride apart; b may be null for a kernel of one input
   T* y;            // [N, C], rows y_stride apart; may be a or b
   int64_t rows, columns, a_stride, b_stride, y_stride;
   T factor_a = 1, factor_b = 1;
@@ -40,9 +41,9 @@ struct ElementwiseKernels {
   const char* name;
   void (*add)(const ElementwiseArguments<T>&, Exec&) noexcept;       // factor_a a + factor_b b
   void (*scaled)(const ElementwiseArguments<T>&, Exec&) noexcept;    // factor_a a
-  void (*centered)(const ElementwiseArguments<T>&, Exec&) noexcept;  // a less the mean of its row
+  void (*centered)(const ElementwiseArguments<T>&, Exec&) noexcept;  // a minus the mean of its row
   void (*neg_exp)(const ElementwiseArguments<T>&, Exec&) noexcept;   // -exp(a)
-  void (*product)(const ElementwiseArguments<T>&, Exec&) noexcept;   // a b: the gradient of neg_exp
+  void (*product)(const ElementwiseArguments<T>&, Exec&) noexcept;   // a b; the gradient of neg_exp is dy y
 };
 extern const ElementwiseKernels<double> elementwise_ref_f64;
 extern const ElementwiseKernels<float> elementwise_ref_f32, elementwise_cpu;

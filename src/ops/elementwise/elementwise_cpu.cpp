@@ -1,4 +1,4 @@
-// -exp(a) in vectors: for Mamba-1 it is taken of d_inner d_state values a step.
+// -exp(a) in vectors. It has a fast kernel because Mamba-1 takes it of d_inner d_state values in each training step.
 #include "ops/elementwise/elementwise.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -31,7 +31,7 @@ constexpr int64_t values_per_task = 4096;
 
 void neg_exp_cpu(const ElementwiseArguments<float>& e, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(NegExp);
-  const bool dense = e.a_stride == e.columns && e.y_stride == e.columns;  // then all rows are one
+  const bool dense = e.a_stride == e.columns && e.y_stride == e.columns;  // then all elements are one long row
   const int64_t rows = dense ? 1 : e.rows, columns = dense ? e.rows * e.columns : e.columns,
                 parts = (columns + values_per_task - 1) / values_per_task;
   const auto part = [&](int64_t task, int) {

@@ -1,4 +1,4 @@
-// The loops of elementwise.hpp. Reference and fast path are one, but for the exponential.
+// The loops of elementwise.hpp: reference and, except for the exponential, also the fast path.
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +9,7 @@ namespace statera {
 namespace {
 constexpr int64_t rows_per_task = 64;
 
-// Calls row(a, b, y) for the rows of all three, on all threads.
+// Calls row(a, b, y) for each row, with pointers to the row of each; b may be null. The threads share the rows.
 template <class T, class Row>
 void each_row(const ElementwiseArguments<T>& e, Exec& exec, const Row& row) {
   exec.pool.run((e.rows + rows_per_task - 1) / rows_per_task, [&](int64_t task, int) {
@@ -46,8 +46,8 @@ void product(const ElementwiseArguments<T>& e, Exec& exec) noexcept {
   combine(e, exec, [](T u, T v) { return u * v; });
 }
 
-// Sixteen sums side by side, in double: what is left of a row that is nearly constant keeps its digits, on any
-// instruction set the same ones.
+// The mean of a row. In double, so that a nearly constant row keeps its digits when the mean is subtracted. The sum is
+// sixteen partial sums in a fixed order, so that every instruction set gets the same bits.
 template <class T>
 T mean_of(const T* a, int64_t columns) {
   constexpr int64_t lanes = 16;

@@ -17,12 +17,13 @@ void check_ids(std::span<const int32_t> ids, int64_t rows) {
             " is not in 0 to ", rows - 1);
 }
 
-// The rows of a table that are read, each once, in the order of their first positions.
+// The distinct rows of a table that are read, in the order of the positions that read them first.
 struct Read {
   const int32_t* rows;         // [count]
-  const int32_t* by_position;  // [N K] the number, within `rows`, of the row that a position reads
+  const int32_t* by_position;  // [N K] for each id, the index in `rows` of the row that it names
   int64_t count;
 };
+// The arrays are allocated in `memory`.
 Read rows_read(Arena& memory, Arena& scratch, std::span<const int32_t> ids) {
   const size_t n = ids.size(), places = std::bit_ceil(2 * n + 1);
   auto *rows = memory.allocate_array<int32_t>(static_cast<int64_t>(n)),

@@ -19,9 +19,9 @@ struct EmbeddingForward {
 
 template <class T>
 struct EmbeddingBackward {
-  const int32_t* read;  // [N, per_row] which of the rows that were read at all, by number, each position has
+  const int32_t* read;  // [N, per_row] for each id, the index in `drows` of the row that it names
   const T* dy;          // [N, d], rows dy_stride apart
-  T* drows;             // [R, d], dense: the gradients of the rows that were read
+  T* drows;             // [read_rows, d], dense: the gradients of the distinct rows that were read
   int64_t rows, per_row, read_rows, width, dy_stride;
 };
 
@@ -32,12 +32,12 @@ struct EmbeddingKernels {
   void (*backward)(const EmbeddingBackward<T>&, Exec&) noexcept;
 };
 extern const EmbeddingKernels<double> embedding_ref_f64;
-extern const EmbeddingKernels<float> embedding_ref_f32;  // it moves memory: the fast path too
+extern const EmbeddingKernels<float> embedding_ref_f32;  // it waits for memory: also the fast path
 inline constexpr Kernels<EmbeddingKernels> embedding_kernels{
     .op = "embedding", .f64 = &embedding_ref_f64, .f32 = &embedding_ref_f32, .f32_cpu = &embedding_ref_f32};
 
-// ids [N, K], each in [0, rows of table); table [V, d] -> y [N, d], the sum, or y [N, K d], all rows side by side
-// (dense). Throws shape and names the id.
+// ids [N, K], each in [0, V); table [V, d] -> y [N, d], the sum, or y [N, K d], all rows side by side (dense). Throws
+// ErrorCode::shape, naming the id, if one is outside.
 void embedding(Exec&, std::span<const int32_t> ids, const View& table, const View& y);
 enum class Joined { summed, side_by_side };
 Var embedding(Tape&, std::span<const int32_t> ids, Var table, int64_t per_row = 1, Joined joined = Joined::summed);

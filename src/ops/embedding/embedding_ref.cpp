@@ -1,4 +1,4 @@
-// The loops of embedding.hpp: they wait for memory, so reference and fast path are one.
+// The loops of embedding.hpp. They wait for memory, so they are reference and fast path.
 #include <algorithm>
 
 #include "ops/embedding/embedding.hpp"
@@ -10,7 +10,7 @@ constexpr int64_t columns_per_task = 32;
 
 constexpr int64_t rows_per_task = 64, ahead = 4;
 
-// Rows of a large table are somewhere in memory: they are asked for a few positions before they are read.
+// The rows of a large table are not in cache, so each is prefetched a few positions (`ahead`) before it is read.
 template <class T>
 void forward(const EmbeddingForward<T>& e, Exec& exec) noexcept {
   const auto fetch = [&](int64_t n) {
@@ -37,7 +37,7 @@ void forward(const EmbeddingForward<T>& e, Exec& exec) noexcept {
                 e.rows * e.per_row * e.width);
 }
 
-// A task sums its own columns over all positions, so the order of summation is that of the positions.
+// Each task has some columns and adds the rows in the order of the positions.
 template <class T>
 void backward(const EmbeddingBackward<T>& e, Exec& exec) noexcept {
   exec.pool.run((e.width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {

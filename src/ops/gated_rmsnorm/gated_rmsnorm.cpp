@@ -6,6 +6,7 @@
 namespace statera {
 
 namespace {
+// Returns the channels per group.
 int64_t check(const View& x, const View& z, const View& weight, const View& bias, int64_t group_size) {
   require(x.shape.rank() == 2, ErrorCode::shape, "[gated_rmsnorm] expected x [N, C], got ", x.shape);
   const int64_t channels = x.cols(), group = group_size == 0 ? channels : group_size;
@@ -18,6 +19,7 @@ int64_t check(const View& x, const View& z, const View& weight, const View& bias
   return group;
 }
 
+// All arguments but the outputs.
 template <class T>
 GatedRmsnormForward<T> arguments(const View& x, const View& z, const View& weight, const View& bias,
                                  const GatedRmsnormOptions& options) {

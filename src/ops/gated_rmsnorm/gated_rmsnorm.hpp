@@ -7,7 +7,7 @@
 namespace statera {
 
 struct GatedRmsnormOptions {
-  int64_t group_size = 0;  // 0: all channels
+  int64_t group_size = 0;  // channels per group; 0: all
   double eps = 1e-5;
   bool norm_before_gate = true;
 };
@@ -15,9 +15,9 @@ struct GatedRmsnormOptions {
 template <class T>
 struct GatedRmsnormForward {
   const T *x, *z;          // [N, C], rows x_stride, z_stride apart; z may be null
-  const T *weight, *bias;  // [C]; null: 1, 0
+  const T *weight, *bias;  // [C]; null: weights of 1, no bias
   T* y;                    // [N, C], dense
-  T* rrms;                 // [N, C / group_size]; null: not kept
+  T* rrms;                 // [N, C / group_size]: 1 / root mean square of each group, for backward; null: not kept
   int64_t rows, channels, group_size, x_stride, z_stride;
   double eps;
   bool norm_before_gate;
@@ -43,8 +43,8 @@ extern const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32, gated_rmsnorm_cpu
 inline constexpr Kernels<GatedRmsnormKernels> gated_rmsnorm_kernels{
     .op = "gated_rmsnorm", .f64 = &gated_rmsnorm_ref_f64, .f32 = &gated_rmsnorm_ref_f32, .f32_cpu = &gated_rmsnorm_cpu};
 
-// x [N, C], z [N, C] or empty, weight and bias [C] or empty (1, 0) -> y [N, C]. Throws shape unless group_size divides
-// C.
+// x [N, C]; gate z [N, C] or empty; weight [C] or empty (1); bias [C] or empty (0) -> y [N, C], dense. Throws
+// ErrorCode::shape if a shape does not fit or group_size does not divide C.
 void gated_rmsnorm(Exec&, const View& x, const View& z, const View& weight, const View& bias,
                    const GatedRmsnormOptions&, const View& y);
 Var gated_rmsnorm(Tape&, Var x, Var z, Var weight, Var bias, const GatedRmsnormOptions&);

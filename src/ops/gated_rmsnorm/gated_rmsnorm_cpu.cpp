@@ -1,5 +1,5 @@
-// gated_rmsnorm in vectors: a task is a block of rows; lanes run along the channels of a group.
-// dweight and dbias: each block of rows sums into a buffer of its own, and the buffers are added in their order.
+// gated_rmsnorm in vectors. A task is a block of rows; vector lanes run along the channels of a group. For dweight and
+// dbias, each block of rows has a buffer of its own, and the buffers are added in their order.
 #include <algorithm>
 #include <cmath>
 
@@ -34,7 +34,8 @@ void ForwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, cons
     }
     squares = hn::MulAdd(u, u, squares);
   });
-  // rounded once: gradients of what scales a whole row, as dt_bias does, cancel but for this error
+  // In double, and rounded once. The norm cancels what scales a whole row, as dt_bias does, so the gradient of dt_bias
+  // is a small difference in which the error of this factor shows.
   const auto scale = static_cast<float>(
       1 / std::sqrt(static_cast<double>(Sum(squares)) / static_cast<double>(count) + static_cast<double>(eps)));
   if (rrms) *rrms = scale;
@@ -61,11 +62,14 @@ void ForwardRow(const GatedRmsnormForward<float>& a, int64_t n) {
   }
 }
 
-struct GroupGrads {        // of one group of one row
-  float *dx, *dz;          // null: not needed
-  float *dweight, *dbias;  // sums of the block of rows
+// Gradients of one group of one row; each is null if it is not needed.
+struct GroupGrads {
+  float *dx, *dz;
+  float *dweight, *dbias;  // the sums of the block of rows
 };
 
+// Goes through the group twice: for the mean and the gradients of weight and bias, then for dx and dz. The symbols are
+// those of gated_rmsnorm.md.
 template <Gate gate>
 void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, const float* HWY_RESTRICT weight,
                    const float* HWY_RESTRICT bias, const float* HWY_RESTRICT dy, float rrms, int64_t count,
@@ -102,7 +106,7 @@ void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, con
   });
 }
 
-// dweight and dbias: the sums of the block that this row belongs to; null: not needed.
+// dweight and dbias: the sums of the block of rows; null: not needed.
 void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight, float* dbias) {
   const GatedRmsnormForward<float>& a = b.in;
   for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {

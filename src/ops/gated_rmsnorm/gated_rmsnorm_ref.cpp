@@ -1,4 +1,4 @@
-// The truth for gated_rmsnorm.md: plain loops, float or double.
+// The reference for gated_rmsnorm.md: plain loops, float or double.
 #include <cmath>
 
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"

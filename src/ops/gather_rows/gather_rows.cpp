@@ -56,7 +56,7 @@ std::vector<OpCase> gather_rows_cases() {
   two.run = [index = std::vector<int32_t>{-1, -6, 0, 4, no_row, -2}](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", gather_rows(tape, tape.columns(in.at("a"), 3, 40), in.at("b"), index, {2, 3, 40})}};
   };
-  // keys and values carried over
+  // as for carried keys and values
   OpCase base{.op = "gather_rows", .name = "base", .inputs = {{"a", {2048, 768}}, {"b", {2048, 768}}}};
   std::vector<int32_t> index;
   for (int32_t s = 0; s < 2; ++s) {

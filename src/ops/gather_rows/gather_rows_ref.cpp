@@ -1,4 +1,4 @@
-// The loops of gather_rows.hpp: they move memory, so reference and fast path are one.
+// The loops of gather_rows.hpp. They move memory, so they are reference and fast path.
 #include <algorithm>
 
 #include "ops/gather_rows/gather_rows.hpp"
@@ -8,7 +8,7 @@ namespace statera {
 namespace {
 constexpr int64_t rows_per_task = 128, columns_per_task = 32;
 
-// The row of a or b that row i of y takes; null for no_row, and where nobody needs the gradient.
+// The row of a or b that row i of y copies; null for no_row, and for a gradient that nobody needs.
 template <class T>
 T* source(const GatherRows<T>& g, int64_t i) {
   const int32_t index = g.index[i];
@@ -29,7 +29,7 @@ void forward(const GatherRows<T>& g, Exec& exec) noexcept {
   });
 }
 
-// A task has columns of its own, since a row may be taken twice.
+// Each task has some columns and all rows, since a row may be copied more than once.
 template <class T>
 void backward(const GatherRows<T>& g, Exec& exec) noexcept {
   exec.pool.run((g.width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {

@@ -48,7 +48,7 @@ std::vector<OpCase> join_columns_cases() {
   twice.run = [](Tape& tape, const NamedVars& in) {
     return NamedVars{{"y", join_columns(tape, in.at("a"), in.at("a"))}};
   };
-  OpCase base = odd, step = odd;  // the stream beside a side value
+  OpCase base = odd, step = odd;  // as wide as the residual stream and a side value
   base.name = "base", base.benchmark = true, base.inputs = {{"a", {2048, 384}}, {"b", {2048, 384}}};
   step.name = "base_step", step.benchmark = step.step = true, step.inputs = {{"a", {1, 384}}, {"b", {1, 384}}};
   return {odd, twice, base, step};

@@ -1,5 +1,5 @@
-// join_columns: two matrices side by side, y = a | b: the stream and the embedding that a shared block of Zamba reads.
-// It moves memory, so one loop serves as reference and fast path.
+// join_columns: two matrices side by side, y = a | b. A shared block of Zamba reads the residual stream and the
+// embedding like this. It only copies.
 #pragma once
 #include "core/exec.hpp"
 #include "ops/op_case.hpp"
@@ -7,7 +7,7 @@
 
 namespace statera {
 
-// a [N, A], b [N, B] -> y [N, A + B]. Throws shape.
+// a [N, A], b [N, B] -> y [N, A + B]. Throws ErrorCode::shape if shapes or dtypes do not fit.
 void join_columns(Exec&, const View& a, const View& b, const View& y);
 Var join_columns(Tape&, Var a, Var b);
 

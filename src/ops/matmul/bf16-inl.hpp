@@ -1,5 +1,5 @@
-// Vectors of pairs of bf16 from vectors of floats, once a target: see bf16.hpp. Both ways give the same bits
-// (bf16_test.cpp).
+// Vectors of pairs of bf16 from vectors of floats (bf16.hpp), compiled once per target. There are two ways, which give
+// the same bits (bf16_test.cpp).
 #if defined(STATERA_MATMUL_BF16_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_MATMUL_BF16_INL
 #undef STATERA_MATMUL_BF16_INL
@@ -14,9 +14,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 
-// In integers; and below by an instruction that Highway 1.0 does not have, for a CPU with AVX512-BF16 (core/isa.hpp).
+// Integer arithmetic, for any CPU.
 struct InSteps {
-  // round_to_bf16, in the upper half; the lower one is not cleared.
+  // round_to_bf16 in the upper half of each lane; the lower half is not cleared.
   static HWY_INLINE hn::Vec<hn::RebindToUnsigned<LanesTag>> rounded(LanesVec v) {
     const LanesTag d;
     const hn::RebindToUnsigned<LanesTag> du;
@@ -32,7 +32,7 @@ struct InSteps {
     return hn::BitCast(LanesTag(),
                        hn::Or(hn::ShiftRight<16>(rounded(first)), hn::And(rounded(second), hn::Set(du, 0xffff0000u))));
   }
-  // Of two vectors from `from` on.
+  // The pairs (from[2 i], from[2 i + 1]) of the two vectors from `from` on.
   static HWY_INLINE LanesVec neighbours(const float* from) {
     LanesVec first, second;
     hn::LoadInterleaved2(LanesTag(), from, first, second);
@@ -40,7 +40,9 @@ struct InSteps {
   }
 };
 #if HWY_TARGET == HWY_AVX3
+// One instruction, which Highway 1.0 does not have. Only for a CPU with AVX512-BF16 (core/isa.hpp).
 struct ByTheCpu {
+  // The numbers of `lower`, then those of `upper`, as bf16.
   static HWY_INLINE __m512i halves(LanesVec lower, LanesVec upper) {
     __m512i both;
     asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(both) : "v"(upper.raw), "v"(lower.raw));

@@ -1,4 +1,4 @@
-// Rounding and arranging for bf16.hpp: the same bits on every instruction set.
+// Rounds and arranges pairs for bf16.hpp, with the same bits on every instruction set.
 #include "core/isa.hpp"
 #include "ops/matmul/bf16.hpp"
 
@@ -26,7 +26,7 @@ void PairColumnsBy(const float* HWY_RESTRICT from, int64_t columns, float* HWY_R
   for (; p < bf16_pairs(columns); ++p) to[p] = PairOf(from[2 * p], 2 * p + 1 < columns ? from[2 * p + 1] : 0.0f);
 }
 
-// `second` may be null: zeros.
+// Pairs of two rows; if `second` is null, it is a row of zeros.
 template <class Rounding>
 void PairRowsBy(const float* HWY_RESTRICT first, const float* HWY_RESTRICT second, int64_t columns,
                 float* HWY_RESTRICT to) {
@@ -45,7 +45,7 @@ void PairRows(const float* first, const float* second, int64_t columns, float* t
   (has_avx512_bf16() ? PairRowsBy<ByTheCpu> : PairRowsBy<InSteps>)(first, second, columns, to);
 }
 
-// The rows first .. first + pairs - 1, at most Panels::width, of the panel j of `p`.
+// Fills the rows first .. first + pairs - 1 of panel j of `p`; at most Panels::width rows.
 void PackBlock(const View& matrix, bool transpose, const Panels& p, int64_t j, int64_t first, int64_t pairs,
                float* HWY_RESTRICT rows) {
   const int64_t columns = p.columns(j), stride = p.stride(j), k = 2 * first, left = matrix.shape[transpose ? 1 : 0] - k;

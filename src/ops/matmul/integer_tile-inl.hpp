@@ -1,14 +1,13 @@
-// The register-blocked product of quantised.md, once a target:
+// The register-blocked product of quantised.md, compiled once per target. A block is a scale block of 32 values here:
 //
-//   C[i, j] (+)= sum over blocks b, ascending, of (x.scale[i, b] w.scale[b, j]) float(sum over k in b of x[i, k] w[k,
-//   j])
+//   C[i, j] (+)= sum over b, ascending, of (x.scale[i, b] w.scale[b, j]) float(sum over k in b of x[i, k] w[k, j])
 //
-// The inner sum is one of whole numbers, so its order is nobody's concern; the outer one is a chain of fused
-// multiply-adds. So the bits of an element depend neither on the rows and columns around it nor on where the caller
-// cuts the blocks.
+// The inner sum is exact, since it is a sum of integers, so its order does not matter. The outer sum is a chain of
+// fused multiply-adds. So the bits of an element depend neither on the rows and columns around it nor on where the
+// caller cuts the sequence of blocks.
 //
-// Weights are kept as w + zero >= 0, which is what the instructions want; the sum of zero x[i, k] is taken off at its
-// start.
+// Weights are stored as w + zero >= 0, since the instructions need an unsigned factor. To make up for it, each inner
+// sum starts at minus the sum of zero x[i, k].
 #if defined(STATERA_INTEGER_TILE_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_INTEGER_TILE_INL
 #undef STATERA_INTEGER_TILE_INL
@@ -28,7 +27,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using SumTag = hn::ScalableTag<float>;
 using DotTag = hn::RebindToSigned<SumTag>;
-using FourTag = hn::RebindToUnsigned<SumTag>;  // a lane holds four weights of a column, a byte each
+using FourTag = hn::RebindToUnsigned<SumTag>;  // a vector lane holds four weights of a column, one byte each
 using SumV = hn::Vec<SumTag>;
 using DotV = hn::Vec<DotTag>;
 using FourV = hn::Vec<FourTag>;
@@ -36,8 +35,8 @@ inline constexpr int64_t dot_lanes = static_cast<int64_t>(hn::MaxLanes(SumTag())
 inline constexpr int dot_rows = HWY_TARGET == HWY_AVX2 ? 6 : HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 4 : 2;
 inline constexpr int dot_vectors = HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 3 : 1;
 
-// One block of one row of activations, as `Dot` wants it: what multiplies the next four rows of weights stands `step`
-// behind.
+// One block of one row of activations, arranged for `Dot`. The values for the next four rows of weights are `step`
+// elements further on.
 template <class Dot>
 struct RowBlock {
   typename Dot::Element values[Dot::count];
@@ -46,7 +45,9 @@ struct RowBlock {
 };
 
 #if HWY_TARGET == HWY_AVX3
-// Four products of bytes in one instruction, which Highway 1.0 does not have; for a CPU with AVX512-VNNI
+// Ways to multiply bytes. Each adds the products of four weights and four values of a row to a lane of integer sums.
+//
+// Four products of bytes in one instruction, which Highway 1.0 does not have. Only for a CPU with AVX512-VNNI
 // (core/isa.hpp).
 struct VnniDot {
   using Element = int32_t;  // four bytes
@@ -64,9 +65,9 @@ struct VnniDot {
 #endif
 
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-// Products of 16 bits, two in one instruction: even and odd bytes are taken apart, of the weights and of the row alike.
+// Products of 16 bits, two in one instruction. Even and odd bytes are separated, of the weights and of the row.
 struct PairDot {
-  using Element = int32_t;  // values 0 and 2 of four; eight further, 1 and 3
+  using Element = int32_t;  // values 0 and 2 of each four; 1 and 3 are eight elements further on
   static constexpr int count = 16, step = 1;
   using PairTag = hn::Repartition<int16_t, DotTag>;
   struct Weights {
@@ -94,7 +95,7 @@ struct PairDot {
 };
 #endif
 
-// Whole lanes, on any instruction set.
+// Products of 32-bit lanes, on any instruction set.
 struct LaneDot {
   using Element = int8_t;
   static constexpr int count = 32, step = 4;
@@ -124,18 +125,18 @@ template <class Dot>
 struct IntegerTileArgs {
   const RowBlock<Dot>* x;  // block b of row i at x[i * ldx + b]
   int64_t ldx;
-  const std::byte* w;  // block b of the first column at w + b * block_bytes, its values behind `stride` scales
-  int64_t stride, block_bytes, panel_bytes;  // panel_bytes: to the same column of the next panel, for tiles of several
+  const std::byte* w;  // block b of the first column at w + b * block_bytes; its values follow after `stride` scales
+  int64_t stride, block_bytes, panel_bytes;  // panel_bytes: from a column to the same one of the next panel
   float* c;                                  // (i, j) at c[i * ldc + j]
   int64_t ldc;
   bool accumulate;
 };
 
-// One register block: `rows` x (`vectors` vectors of whole columns; those of several panels if they are more than one
-// has).
+// One register block: `rows` rows and `vectors` whole vectors of columns, which go on in the next panel if one has too
+// few.
 template <class Dot, int bits, int rows, int vectors>
 HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blocks) {
-  const IntegerTileArgs<Dot> t = args;  // the stores below cannot change a copy
+  const IntegerTileArgs<Dot> t = args;  // for the compiler: the stores below cannot change a local copy
   const SumTag df;
   const DotTag di;
   const FourTag du;
@@ -195,6 +196,7 @@ HWY_NOINLINE void IntegerTileBlock(const IntegerTileArgs<Dot>& args, int64_t blo
     for (int v = 0; v < vectors; ++v) hn::StoreU(sum[i][v], df, t.c + i * t.ldc + v * dot_lanes);
 }
 
+// Calls the register block of exactly m rows, m <= rows.
 template <class Dot, int bits, int rows, int vectors>
 HWY_INLINE void IntegerTileRows(const IntegerTileArgs<Dot>& t, int64_t m, int64_t blocks) {
   if constexpr (rows > 0) {
@@ -205,6 +207,7 @@ HWY_INLINE void IntegerTileRows(const IntegerTileArgs<Dot>& t, int64_t m, int64_
   }
 }
 
+// The same, with exactly `wanted` vectors, wanted <= vectors.
 template <class Dot, int bits, int vectors>
 HWY_INLINE void IntegerTileColumns(const IntegerTileArgs<Dot>& t, int64_t m, int64_t wanted, int64_t blocks) {
   if constexpr (vectors > 0) {
@@ -215,8 +218,8 @@ HWY_INLINE void IntegerTileColumns(const IntegerTileArgs<Dot>& t, int64_t m, int
   }
 }
 
-// Any m >= 0, and n >= 0 columns of one panel. Writes m x n elements of C; what it reads of the panel is what pads it,
-// not more.
+// The product, for any m >= 0 and n >= 0 columns of one panel. Writes m x n elements of C. Of the panel it also reads
+// the padding, and nothing after it.
 template <class Dot, int bits>
 void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t blocks) {
   constexpr int64_t width = dot_vectors * dot_lanes;
@@ -233,7 +236,8 @@ void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t bl
         IntegerTileColumns<Dot, bits, dot_vectors>(part, rows, vectors, blocks);
         continue;
       }
-      HWY_ALIGN float whole[dot_rows * width] = {};  // the last columns: beside C, since a store is of whole vectors
+      // The last columns are computed in a buffer, since the register block stores whole vectors.
+      HWY_ALIGN float whole[dot_rows * width] = {};
       for (int64_t row = 0; row < rows && t.accumulate; ++row)
         std::copy_n(part.c + row * t.ldc, columns, whole + row * width);
       part.c = whole;
@@ -244,14 +248,15 @@ void IntegerTile(const IntegerTileArgs<Dot>& t, int64_t m, int64_t n, int64_t bl
   }
 }
 
-// quantise_block(), the same bits, of 32 floats; the scale of a block of zeros is what it is.
+// The same bits as quantise_block(), for 32 floats, except that a block of tiny numbers keeps its scale; its values are
+// 0.
 template <class Dot>
 HWY_INLINE void QuantiseBlock(const float* x, int32_t zero, RowBlock<Dot>& to) {
   const SumTag d;
   const DotTag di;
   const hn::Rebind<int8_t, SumTag> d8;
   constexpr int vectors = static_cast<int>(quantised_block / dot_lanes);
-  // of magnitudes: as whole numbers, what is not finite is larger than all else
+  // The largest magnitude, compared as integers: infinity and NaN are larger than everything else.
   DotV bits = hn::BitCast(di, hn::Abs(hn::LoadU(d, x)));
   for (int v = 1; v < vectors; ++v) bits = hn::Max(bits, hn::BitCast(di, hn::Abs(hn::LoadU(d, x + v * dot_lanes))));
   const float largest = hn::GetLane(hn::BitCast(d, hn::MaxOfLanes(di, bits))), up = 127.0f / largest;
@@ -270,7 +275,7 @@ HWY_INLINE void QuantiseBlock(const float* x, int32_t zero, RowBlock<Dot>& to) {
   Dot::arrange(values, to.values);
 }
 
-// A row of k floats, the last block filled up with zeros.
+// Quantises a row of k floats; the last block is filled up with zeros.
 template <class Dot>
 void QuantiseRow(const float* x, int64_t k, int32_t zero, RowBlock<Dot>* to) {
   const int64_t whole = k / quantised_block * quantised_block;

@@ -6,9 +6,9 @@
 namespace statera {
 
 namespace {
-// The weight of one product: a Weight with panels of its own, or a value [out, in] that is packed for this product
-// only. So is one in training, which changes after every step: kept panels would save little packing and cost twice its
-// memory. `value` is empty in 8 or 4 bits.
+// The weight of one product. Either a Weight that keeps its panels, or (weight is null) a value [out, in] that is
+// packed for this product only. Weights in training are of the second kind: they change after every step, so kept
+// panels would save little and cost twice the memory. `value` is empty for a weight in 8 or 4 bits.
 struct Factor {
   View value;
   const Weight* weight = nullptr;
@@ -34,7 +34,7 @@ void check(const View& x, DType dtype, const Shape& w, const View& bias) {
           bias.shape, " of a weight ", w);
 }
 
-// c (+)= a w^T if `transpose`, else a w
+// c (+)= a w^T if `transpose`, otherwise a w.
 void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const View& c, bool accumulate) {
   const ArenaScope scope(exec.scratch);
   kernels_for(exec)(exec, a.dtype, [&](auto zero, const auto& kernels) {
@@ -82,7 +82,7 @@ void forward(Exec& exec, const View& x, const Factor& w, const View& y, const Vi
     multiply(exec, x, w, true, y, !bias.empty());
 }
 
-// dw: of the weight; empty: not trained
+// dw: where to write the gradient of the weight; empty: it is not trained.
 void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, const View& dy) {
   Exec exec = exec_of(tape);
   const GradSink dbias(tape, bias);
@@ -106,7 +106,7 @@ void backward(Tape& tape, Var x, const Factor& w, const View& dw, Var bias, cons
           {.dy = dy.as<T>(), .dy_stride = dy.stride, .dbias = dbias.as<T>(), .rows = dy.rows(), .out = dy.cols()},
           exec);
   });
-  // After dw is written: x may be the weight too, and then this sink adds to it.
+  // Only after dw is written: x and the weight may be one value, and then this sink adds to the same gradient.
   if (const GradSink dx(tape, x); !dx.view().empty()) multiply(exec, dy, w, false, dx.view(), false);
 }
 }  // namespace
@@ -115,7 +115,7 @@ void matmul(Exec& exec, const View& x, const Weight& w, const View& y, const Vie
   check(x, w.dtype(), w.shape(), bias);
   require(y.shape == Shape({x.rows(), w.out()}) && y.dtype == x.dtype, ErrorCode::shape, "[matmul] output ", y.shape,
           " of ", x.rows(), " rows and a weight ", w.shape());
-  forward(exec, x, {w.value(), &w}, y, bias);  // outside of training steps: it may be read many times
+  forward(exec, x, {w.value(), &w}, y, bias);  // with kept panels: in inference the weight is used many times
 }
 
 Var matmul(Tape& tape, Var x, const Weight& w, Var bias) {

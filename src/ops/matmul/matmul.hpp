@@ -1,4 +1,4 @@
-// matmul: y = x W^T + bias, and its three gradients. See matmul.md for the one order of summation and the blocks.
+// matmul: y = x W^T + bias, and its three gradients. See matmul.md for the order of summation and the tasks.
 #pragma once
 #include "kernels/kernels.hpp"
 #include "ops/matmul/weight.hpp"
@@ -7,8 +7,8 @@
 
 namespace statera {
 
-// c = a b, or c += a b: the sum over k in one chain an element, from what stands in c. y = x W^T: `b` transposed; dx =
-// dy W: not.
+// c = a b, or c += a b. Each element is one chain of additions over k, which with `accumulate` starts from c. y = x W^T
+// has b transposed, dx = dy W has not.
 template <class T>
 struct MatmulProduct {
   const T* a;  // [m, k], rows lda apart
@@ -16,7 +16,7 @@ struct MatmulProduct {
   const T* b;  // [n, k] if `transposed`, else [k, n]; rows ldb apart
   int64_t ldb;
   bool transposed;
-  Panels panels;  // the same b, for the fast kernel; pairs, if that is one of bf16
+  Panels panels;  // the same b, for the fast kernels; pairs for those of bf16
   T* c;           // [m, n], rows ldc apart
   int64_t ldc;
   int64_t m, n, k;
@@ -44,7 +44,7 @@ struct MatmulBiasGrad {
   int64_t rows, out;
 };
 
-// each row of y = row
+// Sets each row of y to `row`: the bias, from which the product starts.
 template <class T>
 struct MatmulSetRows {
   const T* row;  // [n]
@@ -65,16 +65,18 @@ extern const MatmulKernels<double> matmul_ref_f64;
 extern const MatmulKernels<float> matmul_ref_f32, matmul_cpu;
 inline constexpr Kernels<MatmulKernels> matmul_kernels{
     .op = "matmul", .f64 = &matmul_ref_f64, .f32 = &matmul_ref_f32, .f32_cpu = &matmul_cpu};
-// factors rounded to bf16, sums in fp32 (Precision::bf16)
+// For Precision::bf16: factors are rounded to bf16, sums are in fp32.
 extern const MatmulKernels<float> matmul_bf16_ref, matmul_bf16_cpu;
 inline constexpr Kernels<MatmulKernels> matmul_bf16_kernels{
     .op = "matmul in bf16", .f64 = &matmul_ref_f64, .f32 = &matmul_bf16_ref, .f32_cpu = &matmul_bf16_cpu};
 
-// x [N, in], w [out, in], bias [out] or empty -> y [N, out]. x and y may be strided.
+// Inference: x [N, in], w [out, in], bias [out] or empty -> y [N, out]. x and y may be strided. Throws
+// ErrorCode::shape.
 void matmul(Exec&, const View& x, const Weight& w, const View& y, const View& bias = {});
-// Adds the gradient of w to w.grad() unless that is empty. `w` must live until the tape's reset().
+// Training. Backward adds the gradient of w to w.grad() unless that is empty. `w` must live until the tape's reset().
+// Throws ErrorCode::shape, and ErrorCode::unsupported if a gradient is needed and w is in 8 or 4 bits.
 Var matmul(Tape&, Var x, const Weight& w, Var bias = {});
-// w is an ordinary value [out, in], packed for this one product.
+// The same for a w [out, in] that is a value on the tape.
 Var matmul(Tape&, Var x, Var w, Var bias = {});
 
 std::vector<OpCase> matmul_cases();

@@ -1,18 +1,19 @@
-// The fast products of matmul.md: tasks are blocks of the result; a tile (tile-inl.hpp) does the arithmetic.
+// The fast products of matmul.md. A task is a block of the result; the tile (kernels/tile-inl.hpp) does the arithmetic.
 #include "core/isa.hpp"
 #include "ops/matmul/bf16.hpp"
 #include "ops/matmul/matmul.hpp"
 
-#ifndef STATERA_MATMUL_CPU  // this file is read once a target
+#ifndef STATERA_MATMUL_CPU  // Highway compiles this file once per target
 #define STATERA_MATMUL_CPU
 namespace statera {
-// Some rows of dy and x, x as panels, and a block of dW [out.., columns of the panels].
+// Some rows of dy and x (x as panels), and a block of dW: the rows out .. out + outs - 1 and the columns of the panels
+// first .. last - 1.
 struct WeightGradPart {
   const float* dy;
   int64_t dy_stride;
   Panels x;
   int64_t out, outs, first, last;
-  bool add;  // these rows are not the first
+  bool add;  // add to dW, since these rows are not the first
 };
 }  // namespace statera
 #endif
@@ -26,23 +27,23 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// One row by several whole panels, read side by side: memory serves a few streams faster than one, and one panel has
-// too few sums for the latency of an addition.
+// One row of A reads several panels side by side: memory serves a few streams faster than one, and one panel alone has
+// too few sums to hide the latency of an addition.
 constexpr int row_streams = tile_lanes == 16 ? 4 : tile_lanes == 8 ? 2 : 1;
 
 struct RowArgs {
   const float* a;
-  const float* b;  // of the first panel
+  const float* b;  // the first panel
   int64_t panel_elements;
   float* c;
   int64_t k;
-  int64_t rest, stride;  // of a narrower panel behind the whole ones: columns, from row to row
+  int64_t rest, stride;  // of a narrower panel after the whole ones: its columns, and floats from row to row
 };
 
-// `tail`: vectors that hold the columns of the narrower panel; 0: there is none.
+// One row times `streams` whole panels and a narrower one of `tail` vectors; tail 0: there is none.
 template <class Arithmetic, int streams, int tail, bool accumulate>
 HWY_NOINLINE void RowByPanels(const RowArgs& args) {
-  const RowArgs t = args;  // the stores below cannot change a copy
+  const RowArgs t = args;  // for the compiler: the stores below cannot change a local copy
   const TileTag d;
   constexpr int vectors = static_cast<int>(Panels::width / tile_lanes), whole = streams * vectors;
   const auto mask = hn::FirstN(d, static_cast<size_t>(t.rest - (tail - 1) * tile_lanes));
@@ -75,6 +76,7 @@ HWY_NOINLINE void RowByPanels(const RowArgs& args) {
   }
 }
 
+// One row times `count` whole panels: as many at a time as possible, at most `streams`. Advances t.
 template <class Arithmetic, int streams, bool accumulate>
 void WholePanels(RowArgs& t, int64_t count) {
   if constexpr (streams > 0) {
@@ -84,7 +86,8 @@ void WholePanels(RowArgs& t, int64_t count) {
   }
 }
 
-// The last whole panel and the narrower one behind it: each alone would wait for its own sums.
+// One row times the last whole panel (if `whole`) and the narrower one after it, of `wanted` vectors. They are taken
+// together because each alone would wait for its own sums.
 template <class Arithmetic, int tail, bool accumulate>
 void LastPanels(const RowArgs& t, bool whole, int64_t wanted) {
   if constexpr (tail > 0) {
@@ -97,6 +100,7 @@ void LastPanels(const RowArgs& t, bool whole, int64_t wanted) {
   }
 }
 
+// One row times the panels first .. end - 1.
 template <class Arithmetic, bool accumulate>
 void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64_t end) {
   constexpr int most = static_cast<int>(Panels::width / tile_lanes);
@@ -114,7 +118,8 @@ void RowProduct(const MatmulProduct<float>& p, int64_t row, int64_t first, int64
   if (rest > 0) LastPanels<Arithmetic, most, accumulate>(t, joined, (rest + tile_lanes - 1) / tile_lanes);
 }
 
-// C[m, columns of the panels first..last) (+)= A B, over blocks of k that leave room for A and a panel in L2.
+// C (+)= A B for `rows` rows and the panels first .. last - 1. The sum is taken in parts of k, so that the part of A
+// and of a panel stay in cache (matmul.md).
 template <class Arithmetic>
 void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   constexpr int64_t depth = 384;
@@ -124,7 +129,7 @@ void ProductBlock(const MatmulProduct<float>& p, int64_t row, int64_t rows, int6
     for (int64_t j = first; j < last; ++j) {
       const auto tile = p.accumulate || k > 0 ? Tile<true, Arithmetic> : Tile<false, Arithmetic>;
       const auto part = [&](int64_t panel) { return p.panels.panel(panel) + k * p.panels.stride(panel); };
-      // the weights are read once: the next panel comes from afar
+      // Each weight is read only once, so the next panel is not in cache: fetch it.
       const bool once = rows == p.m && j + 1 < p.panels.count();
       tile(p.a + row * p.lda + k, p.lda, 1, part(j), p.panels.stride(j), p.c + row * p.ldc + j * Panels::width, p.ldc,
            rows, p.panels.columns(j), std::min(depth, p.k - k), once ? part(j + 1) : nullptr);
@@ -151,6 +156,7 @@ void WeightGradOfPairs(const MatmulWeightGrad<float>& p, const WeightGradPart& o
   (has_avx512_bf16() ? WeightGradBlock<DotPairs> : WeightGradBlock<SplitPairs>)(p, of);
 }
 
+// The sum of the rows of dy, as a product with ones.
 void SumRows(const MatmulBiasGrad<float>& p, int64_t column, int64_t columns) {
   const float one = 1;
   Tile<false>(&one, 0, 0, p.dy + column, p.dy_stride, p.dbias + column, columns, 1, columns, p.rows);
@@ -172,6 +178,7 @@ HWY_EXPORT(SumRows);
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
+// Cuts the result into tasks of 64 rows and some panels, and calls block(p, row, rows, first panel, end) for each.
 template <class Block>
 void product_by(Block block, const MatmulProduct<float>& p, Exec& exec) noexcept {
   constexpr int64_t rows = 64;
@@ -198,6 +205,7 @@ void product_bf16(const MatmulProduct<float>& p, Exec& exec) noexcept {
   product_by(HWY_DYNAMIC_DISPATCH(ProductOfPairs), of_pairs, exec);
 }
 
+// Sums over the rows in parts of 512: packs x into panels, then computes blocks of dW in parallel.
 template <class Block>
 void weight_grad_by(Block block, Precision precision, const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
   constexpr int64_t most = 512, outs = 96, panels = 2;

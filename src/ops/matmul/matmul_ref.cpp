@@ -1,4 +1,4 @@
-// The truth for matmul.md: plain loops, float or double, or float with factors rounded to bf16.
+// The reference for matmul.md: plain loops, float or double, or float with factors rounded to bf16.
 #include <algorithm>
 
 #include "ops/matmul/bf16.hpp"
@@ -7,6 +7,7 @@
 namespace statera {
 
 namespace {
+// How a factor is rounded before it is multiplied.
 struct Exact {
   template <class T>
   T operator()(T value) const {
@@ -17,7 +18,7 @@ struct Bf16 {
   float operator()(float value) const { return round_to_bf16(value); }
 };
 
-// It moves memory, so it is the fast path too.
+// It moves memory, so it is also the fast path.
 template <class T>
 void set_rows(const MatmulSetRows<T>& p, Exec&) noexcept {
   for (int64_t i = 0; i < p.m; ++i) std::copy_n(p.row, p.n, p.y + i * p.y_stride);

@@ -1,4 +1,4 @@
-// Fills panels of floats. It moves memory, so reference and fast path are one; pairs of bf16 are made in bf16_cpu.cpp.
+// Fills panels of floats. It moves memory, so it is reference and fast path. Pairs of bf16 are made in bf16_cpu.cpp.
 #include <algorithm>
 
 #include "ops/matmul/bf16.hpp"
@@ -7,10 +7,11 @@
 namespace statera {
 
 namespace {
-constexpr int64_t rows_at_once = 64;  // of a panel: 12 KiB, which stay in L1 while its columns are filled one by one
+// 64 rows of a panel are 12 KiB and stay in L1 while its columns are filled one by one.
+constexpr int64_t rows_at_once = 64;
 
-// Rows k0.. of the panel of columns j0..: panel[k, j] = matrix[k0 + k, j0 + j], or matrix[j0 + j, k0 + k] if
-// `transpose`.
+// Fills `rows` rows of a panel: panel[k, j] = matrix[k0 + k, j0 + j], or matrix[j0 + j, k0 + k] if `transpose`. Pads
+// the columns up to `stride` with zeros.
 void pack_block(const View& matrix, bool transpose, int64_t j0, int64_t columns, int64_t k0, int64_t rows,
                 int64_t stride, float* panel) noexcept {
   const float* from =

@@ -1,5 +1,5 @@
-// The product y = x W^T + bias with W in 8 or 4 bits, for inference: how numbers become whole numbers, the panels that
-// the product reads, and its kernels. See quantised.md.
+// The product y = x W^T with W in 8 or 4 bits, for inference: how numbers are quantised, the panels that the product
+// reads, and its kernels. See quantised.md.
 #pragma once
 #include <cstddef>
 
@@ -9,29 +9,29 @@
 
 namespace statera {
 
-inline constexpr int64_t quantised_block = 32;  // so many numbers along `in` share a scale
+inline constexpr int64_t quantised_block = 32;  // a scale block: so many numbers along `in` share a scale
 
-// A matrix [out, in] as a file keeps it: number [o, i] is scales[o, i / 32] * value[o, i].
+// A matrix [out, in] as a file stores it, borrowed: number [o, i] is scales[o, i / 32] * value[o, i].
 struct QuantisedMatrix {
   WeightFormat format = WeightFormat::int8;
   View values;  // int8: i8 [out, in]; int4: u8 [out, (in + 1) / 2], value + 8 of an even i in the low half of a byte
-  View scales;  // f32 [out, blocks of in]
+  View scales;  // f32 [out, scale blocks of in]
 
   static Shape values_shape(WeightFormat, const Shape& matrix);
   static Shape scales_shape(const Shape& matrix);
   static DType values_dtype(WeightFormat format) { return format == WeightFormat::int8 ? DType::i8 : DType::u8; }
 };
 
-// Rounds n <= 32 numbers to whole ones up to 127 in magnitude and returns their scale; the arithmetic of activations
-// too (quantised.md). Numbers that are not finite, or all tiny, become 0 with the scale NaN, or 0.
+// Rounds n <= 32 numbers to integers up to 127 in magnitude and returns their scale: int8 weights, and activations
+// (quantised.md). If a number is not finite, all become 0 with the scale NaN; if all are tiny, 0 with the scale 0.
 float quantise_block(const float* x, int64_t n, int8_t* q) noexcept;
 // Fills values and scales from a finite matrix f32 [out, in].
 void quantise(ThreadPool&, const View& matrix, const QuantisedMatrix& to) noexcept;
 
-// Its transpose in panels of 48 columns, the last one rounded up to 16. Panel by panel and block by block: a float
-// scale for each column, then the values, 4 rows of a column side by side. int8: value + 128. int4: value + 8, rows 0
-// to 3 of eight in the low halves, 4 to 7 in the high ones. What pads rows and columns is 0, with the scale 0 in a
-// column.
+// The transpose W^T in panels of 48 columns, the last one rounded up to a multiple of 16. A panel is stored scale block
+// by scale block: one float scale per column, then the values, 4 rows of a column side by side. int8: value + 128.
+// int4: value + 8, with rows 0 to 3 of each eight in the low halves of the bytes and 4 to 7 in the high halves. Padding
+// has the value 0, and in padded columns the scale 0. Borrows the memory.
 struct QuantisedPanels {
   const std::byte* data = nullptr;
   WeightFormat format = WeightFormat::int8;
@@ -41,11 +41,11 @@ struct QuantisedPanels {
   static constexpr int64_t column_bytes(WeightFormat f) {
     return static_cast<int64_t>(sizeof(float)) + quantised_block * bits(f) / 8;
   }
-  int32_t zero() const { return 1 << (bits(format) - 1); }  // how a value of 0 is kept
+  int32_t zero() const { return 1 << (bits(format) - 1); }  // how a value of 0 is stored
   int64_t blocks() const { return (k + quantised_block - 1) / quantised_block; }
   int64_t count() const { return Panels{nullptr, n, k}.count(); }
   int64_t columns(int64_t p) const { return Panels{nullptr, n, k}.columns(p); }
-  int64_t stride(int64_t p) const { return Panels{nullptr, n, k}.stride(p); }  // columns, with what pads them
+  int64_t stride(int64_t p) const { return Panels{nullptr, n, k}.stride(p); }  // columns with padding
   int64_t block_bytes(int64_t p) const { return stride(p) * column_bytes(format); }
   const std::byte* panel(int64_t p) const { return data + p * Panels::width * blocks() * column_bytes(format); }
 
@@ -53,16 +53,16 @@ struct QuantisedPanels {
   int32_t value(int64_t row, int64_t column) const;
 
   static int64_t bytes(WeightFormat, int64_t n, int64_t k);
-  // Fills `memory` (bytes(format, out, in)).
+  // Fills `memory`, bytes(format, out, in) bytes, and returns the panels.
   static QuantisedPanels pack(ThreadPool&, const QuantisedMatrix& from, int64_t in, std::byte* memory) noexcept;
-  void unpack(const QuantisedMatrix& to) const noexcept;  // the same values and scales again
+  void unpack(const QuantisedMatrix& to) const noexcept;  // restores the values and scales that were packed
 
  private:
-  int64_t place(int64_t row, int64_t column) const;  // of its byte
+  int64_t place(int64_t row, int64_t column) const;  // the index of the byte with this value
 };
 
-// y (+)= x W^T: each row of x is quantised in blocks, sums of a block are whole numbers, and the blocks are added in
-// ascending order.
+// y (+)= x W^T. Each row of x is quantised in scale blocks. The sum of a scale block is an integer, and the scale
+// blocks are added in ascending order.
 template <class T>
 struct QuantisedProduct {
   const float* x;  // [rows, k], rows x_stride apart
@@ -79,7 +79,7 @@ struct QuantisedKernels {
   const char* name;
   void (*product)(const QuantisedProduct<T>&, Exec&) noexcept;
 };
-// whole numbers made in float, as always; their sums in double: for tests
+// For tests: quantised in float, like the others, but the sums of scale blocks are added in double.
 extern const QuantisedKernels<double> quantised_ref_f64;
 extern const QuantisedKernels<float> quantised_ref_f32, quantised_cpu;
 inline constexpr Kernels<QuantisedKernels> quantised_kernels{

@@ -1,4 +1,4 @@
-// The fast product of quantised.md: activations become whole numbers first, then tasks are blocks of the result.
+// The fast product of quantised.md. First all rows of x are quantised; then a task is a block of the result.
 #include "core/isa.hpp"
 #include "ops/matmul/quantised.hpp"
 
@@ -11,7 +11,7 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// C from `row` and `panel` on, added up from block b on.
+// The arguments of a tile of C that begins at `row` and `panel` and sums from scale block b on.
 template <class Dot>
 IntegerTileArgs<Dot> ArgsAt(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t panel,
                             int64_t b) {
@@ -27,7 +27,7 @@ IntegerTileArgs<Dot> ArgsAt(const QuantisedProduct<float>& p, const RowBlock<Dot
           .accumulate = p.accumulate || b > 0};
 }
 
-// One row reads several whole panels side by side: memory serves a few streams faster than one.
+// One row of x reads several whole panels side by side: memory serves a few streams faster than one.
 constexpr int dot_streams = HWY_TARGET == HWY_AVX3 ? 4 : HWY_TARGET == HWY_AVX2 ? 1 : 0;
 
 template <class Dot, int bits, int streams>
@@ -40,10 +40,11 @@ void RowByPanels(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64
   }
 }
 
+// y (+)= x W^T for `rows` rows and the panels first .. last - 1.
 template <class Dot, int bits>
 void Block(const QuantisedProduct<float>& p, const RowBlock<Dot>* x, int64_t row, int64_t rows, int64_t first,
            int64_t last) {
-  constexpr int64_t depth = 12;  // blocks of a panel that stay in L1 while the rows pass by
+  constexpr int64_t depth = 12;  // so many scale blocks of a panel stay in L1 while all rows are multiplied with them
   if (rows == 1 && dot_streams > 0) {
     const int64_t whole = std::max(first, std::min(last, p.w.n / Panels::width));
     RowByPanels<Dot, bits, dot_streams>(p, x, row, first, whole);
@@ -71,6 +72,7 @@ void DotBlock(const QuantisedProduct<float>& p, const void* memory, int64_t row,
     Block<Dot, 4>(p, x, row, rows, first, last);
 }
 
+// The size of a RowBlock for the way of multiplying that this CPU uses.
 int64_t RowBlockBytes() {
 #if HWY_TARGET == HWY_AVX3
   if (has_avx512_vnni()) return sizeof(RowBlock<VnniDot>);
@@ -112,7 +114,7 @@ void product(const QuantisedProduct<float>& p, Exec& exec) noexcept {
   const auto block = HWY_DYNAMIC_DISPATCH(QuantisedBlock);
   const ArenaScope scope(exec.scratch);
   void* x = exec.scratch.allocate(static_cast<size_t>(p.rows * p.w.blocks() * HWY_DYNAMIC_DISPATCH(RowBlockBytes)()));
-  constexpr int64_t some = 16;
+  constexpr int64_t some = 16;  // rows that a task quantises
   exec.pool.run(
       blocks(p.rows, some),
       [&](int64_t task, int) { quantise(p, task * some, std::min(some, p.rows - task * some), x); }, p.rows * p.w.k);

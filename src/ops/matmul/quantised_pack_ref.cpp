@@ -1,3 +1,4 @@
+// Quantises weights and arranges them in panels, for reference and fast path.
 #include "ops/matmul/quantised.hpp"
 
 #include <algorithm>
@@ -10,7 +11,7 @@ namespace statera {
 namespace {
 constexpr float largest_value = 127, smallest_magnitude = 0x1p-100f;  // below it 127 / x would overflow
 
-// The number of largest magnitude becomes -8.
+// Like quantise_block() for int4: the number of largest magnitude becomes -8, so the scale may be negative.
 float quantise_block_int4(const float* x, int64_t n, int8_t* q) {
   float extreme = 0;
   for (int64_t i = 0; i < n; ++i)
@@ -26,7 +27,7 @@ float quantise_block_int4(const float* x, int64_t n, int8_t* q) {
 
 int64_t blocks_of(int64_t in) { return (in + quantised_block - 1) / quantised_block; }
 
-// n values of row o from column `first` on, which begins a block.
+// Reads n values of row o from column `first` on, where a scale block begins.
 void read_block(const QuantisedMatrix& from, int64_t o, int64_t first, int64_t n, int8_t* q) {
   if (from.format == WeightFormat::int8) {
     std::copy_n(from.values.as<int8_t>() + o * from.values.cols() + first, n, q);
@@ -82,7 +83,7 @@ int64_t QuantisedPanels::bytes(WeightFormat format, int64_t n, int64_t k) {
 }
 
 int64_t QuantisedPanels::place(int64_t row, int64_t column) const {
-  // so many rows share a 32-bit lane
+  // `rows`: how many rows share a group of four bytes
   const int64_t p = column / Panels::width, at = row % quantised_block, rows = 32 / bits(format);
   return panel(p) - data + row / quantised_block * block_bytes(p) + stride(p) * static_cast<int64_t>(sizeof(float)) +
          (at / rows * stride(p) + column % Panels::width) * 4 + at % 4;
@@ -134,7 +135,7 @@ void QuantisedPanels::unpack(const QuantisedMatrix& to) const noexcept {
         continue;
       }
       uint8_t& byte = to.values.as<uint8_t>()[o * to.values.cols() + i / 2];
-      byte = static_cast<uint8_t>(i % 2 ? (byte & 15) | (q + 8) << 4 : (q + 8) | 8 << 4);  // behind an odd row's end: 0
+      byte = static_cast<uint8_t>(i % 2 ? (byte & 15) | (q + 8) << 4 : (q + 8) | 8 << 4);  // after an odd row: 0
     }
   }
 }

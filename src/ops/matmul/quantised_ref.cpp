@@ -1,4 +1,5 @@
-// The truth for quantised.md: plain loops. Whole numbers are made in float; T is what their sums are added in.
+// The reference for quantised.md: plain loops. Numbers are quantised in float; T is the type in which the sums of scale
+// blocks are added.
 #include "ops/matmul/quantised.hpp"
 
 namespace statera {

@@ -13,40 +13,44 @@
 
 namespace statera {
 
-// Borrows value and gradient from whoever owns the parameter, which raises `version` when it changes the value (null:
-// it never does). Panels, for inference, are packed at first use and again after a change, into the same memory. For
-// inference it can own the matrix in 8 or 4 bits instead, and borrows nothing then. Thread safe as long as nobody
-// changes the value during a product. Moves only before its first product.
+// Borrows value and gradient from the owner of the parameter, who raises `version` after changing the value (null: it
+// never changes). Owns the panels for inference, which are packed at first use and again after a change, into the same
+// memory. Instead, it can own the matrix in 8 or 4 bits, for inference only; then it borrows nothing.
+//
+// Thread safe as long as nobody changes the value during a product. It must not be moved after its first product.
 class Weight {
  public:
   Weight() = default;
-  void bind(const View& value, const View& grad, const std::atomic<uint64_t>* version);  // throws shape, unsupported
+  // value [out, in], f32 or f64; grad the same, or empty: not trained. Throws ErrorCode::shape or unsupported.
+  void bind(const View& value, const View& grad, const std::atomic<uint64_t>* version);
 
-  // Keeps a finite matrix f32 [out, in] in int8 or int4. Throws shape, unsupported.
+  // Stores a finite matrix f32 [out, in] in int8 or int4. Throws ErrorCode::shape or unsupported.
   void quantise(ThreadPool&, const View& matrix, WeightFormat format);
-  void set(ThreadPool&, const QuantisedMatrix& matrix, int64_t in);  // keeps a copy. Throws shape, unsupported
+  // Stores a copy of a matrix [out, in] that is in int8 or int4 already. Throws ErrorCode::shape.
+  void set(ThreadPool&, const QuantisedMatrix& matrix, int64_t in);
   WeightFormat format() const { return format_; }
-  double bytes() const;               // that a product reads: of the matrix as it is kept
+  double bytes() const;               // what a product reads: the size of the matrix as it is stored
   QuantisedPanels quantised() const;  // of W^T [in, out]; int8 and int4 only
 
   int64_t out() const { return shape_[0]; }
   int64_t in() const { return shape_[1]; }
   const Shape& shape() const { return shape_; }  // [out, in]
-  DType dtype() const { return dtype_; }         // of the activations that it takes
-  const View& value() const { return value_; }   // [out, in]; empty: in 8 or 4 bits
+  DType dtype() const { return dtype_; }         // of the activations it is multiplied with
+  const View& value() const { return value_; }   // [out, in]; empty for a matrix in 8 or 4 bits
   const View& grad() const { return grad_; }     // [out, in], or empty: not trained
 
-  // of W^T [in, out], for y = x W^T; f32 only; of floats or of pairs of bf16, as the precision says
+  // The panels of W^T [in, out], for y = x W^T: floats, or pairs of bf16 with Precision::bf16. f32 only. Packs them if
+  // necessary. Valid until the first call after a change.
   Panels panels(Exec&) const;
 
  private:
   Shape shape_;
   DType dtype_ = DType::f32;
   WeightFormat format_ = WeightFormat::f32;
-  Tensor quantised_;  // the panels, as bytes
+  Tensor quantised_;  // the panels in 8 or 4 bits, as bytes
   View value_, grad_;
   const std::atomic<uint64_t>* version_ = nullptr;
-  std::unique_ptr<Packed<Tensor>[]> packed_;  // [precisions]
+  std::unique_ptr<Packed<Tensor>[]> packed_;  // panels, one for each Precision
 };
 
 }  // namespace statera

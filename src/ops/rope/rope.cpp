@@ -8,6 +8,7 @@
 namespace statera {
 
 namespace {
+// The options with rotary_dim filled in.
 RopeOptions checked(const View& x, int64_t positions, RopeOptions o) {
   if (o.rotary_dim == 0) o.rotary_dim = o.headdim;
   require(o.rotary_dim > 0 && o.rotary_dim % 2 == 0 && o.rotary_dim <= o.headdim && o.theta > 0, ErrorCode::shape,

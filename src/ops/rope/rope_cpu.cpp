@@ -1,5 +1,5 @@
-// rope in vectors: a task is a block of rows. The turn of position 64 a + b is the product of the turns of 64 a and b,
-// in double.
+// rope in vectors: a task is a block of rows. The rotation of position 64 a + b is composed of those of 64 a (far) and
+// b (near), in double.
 #include "ops/rope/rope.hpp"
 
 #include <cmath>
@@ -13,7 +13,8 @@ namespace statera::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Turns by the sum of two angles: cos, sin [pairs] of each, padded to whole vectors -> float.
+// cosine and sine [padded], in float, of the sum of a far and a near angle; with `inverse`, of the negative sum. far
+// and near hold the cosines, then the sines, padded to whole vectors.
 void AddAngles(const double* HWY_RESTRICT far, const double* HWY_RESTRICT near, int64_t padded, bool inverse,
                float* HWY_RESTRICT cosine, float* HWY_RESTRICT sine) {
   const hn::ScalableTag<double> d;
@@ -27,6 +28,7 @@ void AddAngles(const double* HWY_RESTRICT far, const double* HWY_RESTRICT near, 
   }
 }
 
+// Rotates the pairs (a, b).
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE void Turn(D d, V a, V b, const float* cosine, const float* sine, V& ya, V& yb) {
   const V c = hn::LoadU(d, cosine), s = hn::LoadU(d, sine);
@@ -34,6 +36,7 @@ HWY_INLINE void Turn(D d, V a, V b, const float* cosine, const float* sine, V& y
   yb = hn::MulAdd(a, s, hn::Mul(b, c));
 }
 
+// Rotates the `pairs` pairs of one head; y may be x.
 void TurnHead(const float* x, float* y, const float* HWY_RESTRICT cosine, const float* HWY_RESTRICT sine, int64_t pairs,
               bool interleaved) {
   const hn::ScalableTag<float> d;
@@ -71,7 +74,7 @@ HWY_EXPORT(AddAngles);
 HWY_EXPORT(TurnHead);
 constexpr int64_t rows_per_task = 32, near_positions = 64, lanes_of_double = 8;
 
-// cos and sin of position * frequency, [2, padded]
+// Cosines, then sines, of position * frequency: [2, padded].
 void angles(const double* frequency, int64_t pairs, int64_t padded, int64_t position, double* out) {
   for (int64_t f = 0; f < padded; ++f) {
     const double angle = f < pairs ? static_cast<double>(position) * frequency[f] : 0;
@@ -90,7 +93,9 @@ void rotate(const RopeRotate<float>& r, Exec& exec) noexcept {
   auto* frequency = exec.scratch.allocate_array<double>(pairs);
   for (int64_t f = 0; f < pairs; ++f)
     frequency[f] = std::pow(o.theta, -2.0 * static_cast<double>(f) / static_cast<double>(o.rotary_dim));
-  const bool table = r.rows >= near_positions;  // else a row computes its own: fewer sines, the same numbers
+  // With few rows, a table would need more sines than the rows themselves. Then each row computes its own: the same
+  // numbers.
+  const bool table = r.rows >= near_positions;
   auto* near_table = exec.scratch.allocate_array<double>(table ? near_positions * 2 * padded : 0);
   if (table)
     exec.pool.run(near_positions,

@@ -1,4 +1,4 @@
-// The truth for rope.md: plain loops, float or double; angles in double.
+// The reference for rope.md: plain loops, float or double; angles in double.
 #include <cmath>
 
 #include "ops/rope/rope.hpp"

@@ -31,6 +31,7 @@ void check(const Views& in, const Rows& rows) {
   check_rows("selective_scan", rows, n);
 }
 
+// All arguments but the output, the states and what is kept.
 template <class T>
 SelectiveScanForward<T> arguments(const Views& in, const Rows& rows) {
   SelectiveScanForward<T> a{.u = in.u.as<T>(),
@@ -61,6 +62,7 @@ Views values(const Tape& tape, const SelectiveScanInputs<Var>& in) {
           .delta_softplus = in.delta_softplus};
 }
 
+// What backward needs.
 struct Recorded {
   SelectiveScanInputs<Var> in;
   Var initial, y, last, kept;
@@ -70,11 +72,12 @@ struct Recorded {
 void backward(Tape& tape, const Recorded& r) {
   Exec exec = exec_of(tape);
   const Views in = values(tape, r.in);
-  const auto always = GradSink::Wanted::always;  // the kernel makes them all at once
+  const auto always = GradSink::Wanted::always;  // the kernel computes all of them at once
   const GradSink du(tape, r.in.u, always), ddelta(tape, r.in.delta, always), dA(tape, r.in.A, always),
       dB(tape, r.in.B, always), dC(tape, r.in.C, always), dD(tape, r.in.D, always), dz(tape, r.in.z, always),
       ddelta_bias(tape, r.in.delta_bias, always), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
+  // It is empty if only the last state was used.
   View dy = tape.grad(r.y);
   if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.u.dtype, in.u.shape));
   selective_scan_kernels(exec, in.u.dtype, [&](auto zero, const auto& kernels) {

@@ -1,38 +1,41 @@
-// selective_scan in vectors over channels; the plan of tasks and memory is described in selective_scan.md.
+// selective_scan in vectors over channels. How tasks and memory are planned is described in selective_scan.md. A chunk
+// is scan_rows rows of a sequence here, counted from the first row of the call.
 #include <algorithm>
 
 #include "core/fetch.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
 #include "kernels/states.hpp"
 
-#ifndef STATERA_SELECTIVE_SCAN_CPU  // this file is read once a target
+#ifndef STATERA_SELECTIVE_SCAN_CPU  // Highway compiles this file once per target
 #define STATERA_SELECTIVE_SCAN_CPU
 namespace statera {
-constexpr int64_t scan_rows = 8;  // taken at once
+constexpr int64_t scan_rows = 8;  // rows of a chunk
 constexpr int64_t most_lanes = 16;
 
-// A task: one sequence and one block of channels of one group.
+// A task: one sequence and one channel block, which lies within one group.
 struct ScanBlock {
   const SelectiveScanForward<float>* a;
-  const float* A;  // [d_state, stride]: A log2(e) of these channels
+  const float* A;  // [d_state, stride]: A log2(e) of these channels, for Exp2
   int64_t s, group;
-  int64_t channel, count;  // the block
+  int64_t channel, count;  // the first channel, and how many
   int64_t stride;          // count rounded up to whole vectors
-  float* kept;             // [chunks, d_state, stride]: the states before each chunk of scan_rows rows; null: not kept
+  float* kept;             // [chunks, d_state, stride]: the states before each chunk; null: not kept
 };
 
 struct ScanGradBlock {
   ScanBlock in;
   const SelectiveScanBackward<float>* b;
-  float *dA, *dD, *ddelta_bias;  // [d_state, stride], [stride] twice: the sums of this task
-  float *dB, *dC;  // [N, G d_state]: the sums over this block; the rows of this sequence and columns of this group
+  float *dA, *dD, *ddelta_bias;  // [d_state, stride], [stride], [stride]: the sums of this task
+  // [N, G d_state]: the sums over the channels of this block. The task writes the rows of its sequence and the columns
+  // of its group.
+  float *dB, *dC;
 };
 
-// Of one worker. L: the lanes of one vector.
+// The scratch memory of one worker, for one chunk at a time. L: the lanes of one vector.
 struct ScanGradScratch {
   float* dh;                         // [d_state, stride]: the gradient of the running state
   float *decay, *states;             // [scan_rows, d_state, L], [scan_rows + 1, d_state, L]: a[t] and h[t-1] of a chunk
-  float *sum_B, *sum_C;              // [scan_rows, d_state, L]
+  float *sum_B, *sum_C;              // [scan_rows, d_state, L]: dB and dC, summed over the channels of each lane
   float *dt, *u, *dtu, *dp, *slope;  // [scan_rows, L]; dtu: dt u; slope: d dt / d delta
 
   static int64_t floats(int64_t d_state, int64_t stride) {
@@ -65,8 +68,8 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// 2^x to 1.7e-7, with x held in [-126, 127]: a minimax polynomial of degree 5 that is exact at 0, where long memories
-// live.
+// 2^x with a relative error of 1.7e-7, x clamped to [-126, 127]. A minimax polynomial of degree 5 that is exact at 0,
+// since the exponents of long memories are near 0.
 HWY_INLINE LanesVec Exp2(LanesVec x) {
   const LanesTag d;
   const hn::RebindToSigned<LanesTag> di;
@@ -83,7 +86,8 @@ HWY_INLINE LanesVec Exp2(LanesVec x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, p), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
-// The rows of a block in a matrix [D, d_state], as [d_state, stride]; zeros behind them, and for null.
+// Loads the rows of a channel block from a matrix [D, d_state], transposed to [d_state, stride] and padded with zeros.
+// A null matrix is all zeros. StoreBlock is the inverse.
 void LoadBlock(const ScanBlock& k, const float* matrix, float* to) {
   const int64_t d_state = k.a->d_state;
   if (!matrix || k.count < k.stride) std::fill_n(to, d_state * k.stride, 0.0f);
@@ -93,7 +97,7 @@ void StoreBlock(const ScanBlock& k, const float* from, float* matrix) {
   Transpose(from, k.stride, k.a->d_state, k.count, matrix + k.channel * k.a->d_state, k.a->d_state);
 }
 
-// A log2(e), for Exp2.
+// A log2(e) of a channel block, for Exp2.
 void LoadA(const ScanBlock& k, float* to) {
   const LanesTag d;
   LoadBlock(k, k.a->A, to);
@@ -101,7 +105,7 @@ void LoadA(const ScanBlock& k, float* to) {
     hn::Store(hn::Mul(hn::Load(d, to + i), hn::Set(d, 1.4426950408889634f)), d, to + i);
 }
 
-// What the channels of one vector see at one row.
+// The inputs of the channels of one vector at one row.
 struct Step {
   LanesVec dt, u, dtu, slope;  // slope: d dt / d delta
 };
@@ -120,8 +124,8 @@ HWY_INLINE const float* RowOfB(const ScanBlock& k, int64_t row) {
 HWY_INLINE const float* RowOfC(const ScanBlock& k, int64_t row) {
   return k.a->C + row * k.a->C_stride + k.group * k.a->d_state;
 }
-// What a step of the next chunk will read: no hardware foresees one vector of each of many rows, and waiting for them
-// was half of forward's time.
+// Fetches what a row of the next chunk reads. The hardware does not foresee accesses to one vector in each of many
+// rows, and waiting for them was half of the time of forward.
 HWY_INLINE void FetchStep(const ScanBlock& k, int64_t row, int64_t channel) {
   const auto& a = *k.a;
   hwy::Prefetch(a.delta + row * a.delta_stride + channel);
@@ -133,13 +137,14 @@ HWY_INLINE LanesVec LoadOptional(const float* p, int64_t channel, IO io) {
   return p ? io.load(p + channel) : hn::Zero(LanesTag());
 }
 
-// Moves h on by `rows` rows from row0, at most scan_rows, and writes the output. First all that rows do alone, so that
-// its latencies overlap: a row's states fill the window in which the CPU looks ahead.
+// Advances h by `rows` rows from row0 on, at most scan_rows, and writes the output. What does not depend on h is
+// computed first for all rows, so that its latencies overlap. They would not otherwise: the instructions for the states
+// of one row fill the window in which the CPU looks ahead.
 HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_RESTRICT h) {
   const LanesTag d;
   const auto& a = *k.a;
   const int64_t end = a.rows.begin(k.s) + a.rows.length(k.s);
-  // in registers: for all the compiler knows, a vector store changes a struct
+  // Local copies stay in registers. The compiler must assume that a vector store changes a struct.
   const int64_t d_state = a.d_state, stride = k.stride;
   ForLanes(k.count, [&](int64_t c, auto io) HWY_ATTR {
     const int64_t channel = k.channel + c;
@@ -174,6 +179,7 @@ HWY_INLINE void Scan(const ScanBlock& k, int64_t row0, int64_t rows, float* HWY_
   });
 }
 
+// A task of forward; h [d_state, stride] is scratch memory.
 void ForwardBlock(const ScanBlock& k, float* h) {
   const auto& a = *k.a;
   const int64_t begin = a.rows.begin(k.s), length = a.rows.length(k.s);
@@ -185,7 +191,8 @@ void ForwardBlock(const ScanBlock& k, float* h) {
   StoreBlock(k, h, a.state_out[k.s]);
 }
 
-// Scans a chunk again for the vector of channels at c, and fills what Descend needs. Writes dz.
+// Scans a chunk again for the vector of channels at c: from the kept states `start`, it fills the decays, states and
+// other factors that Descend needs. Writes dz.
 template <class IO>
 HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const float* start, int64_t row0, int64_t rows,
                        int64_t c, IO io) {
@@ -197,11 +204,11 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
   const int64_t d_state = a.d_state, stride = k.in.stride;
   const float* HWY_RESTRICT A = k.in.A + c;
   const bool more = row0 > a.rows.begin(k.in.s);
-  // of the chunk before, which comes next
+  // The kept states of the previous chunk, which is the next to be handled.
   for (int64_t n = 0; more && n < d_state; ++n) hwy::Prefetch(start + (n - d_state) * stride + c);
   for (int64_t n = 0; n < d_state; ++n) hn::Store(hn::Load(d, start + n * stride + c), d, m.states + n * lanes);
   LanesVec ps[scan_rows];
-  for (int64_t i = 0; i < rows; ++i) {  // what rows do alone, as in Scan
+  for (int64_t i = 0; i < rows; ++i) {  // what does not depend on the states, as in Scan
     const int64_t row = row0 + i, next = row - scan_rows;
     if (next >= a.rows.begin(k.in.s)) {
       FetchStep(k.in, next, channel);
@@ -242,15 +249,15 @@ HWY_INLINE void Replay(const ScanGradBlock& k, const ScanGradScratch& m, const f
     hn::Store(dp, d, m.dp + i * lanes);
   }
   if (rows == scan_rows) return;
-  // Rows that are not there: they keep what comes from behind (decay 1) and add zeros.
+  // Fill up a short chunk with rows that pass the gradient through (decay 1) and add nothing.
   std::fill_n(m.decay + rows * d_state * lanes, (scan_rows - rows) * d_state * lanes, 1.0f);
   std::fill_n(m.states + (rows + 1) * d_state * lanes, (scan_rows - rows) * d_state * lanes, 0.0f);
   for (float* of_row : {m.dt, m.dtu, m.dp}) std::fill_n(of_row + rows * lanes, (scan_rows - rows) * lanes, 0.0f);
 }
 
-// Takes the gradient back over a chunk for the vector of channels at c: a state at a time over all rows, its gradient
-// and that of its A in registers, and the sums of each row beside them. Rows behind the last one change nothing (see
-// Replay).
+// Takes the gradient back over a chunk for the vector of channels at c. It handles one state at a time over all rows,
+// with the gradients of the state and of its A, and the sums of each row, in registers. Rows that fill up a short chunk
+// change nothing (see Replay).
 template <class IO>
 HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_t row0, int64_t rows, int64_t c,
                         IO io) {
@@ -305,6 +312,7 @@ HWY_INLINE void Descend(const ScanGradBlock& k, const ScanGradScratch& m, int64_
   hn::Store(dbias, d, k.ddelta_bias + c);
 }
 
+// A task of backward.
 void BackwardBlock(const ScanGradBlock& k, const ScanGradScratch& m) {
   const LanesTag d;
   const auto& a = *k.in.a;
@@ -345,21 +353,21 @@ HWY_EXPORT(LoadA);
 HWY_EXPORT(ForwardBlock);
 HWY_EXPORT(BackwardBlock);
 constexpr int64_t block_channels = 128, rows_per_task = 64;
-constexpr int64_t operations = 16;  // of one state in one step: most of them are its exponential
+constexpr int64_t operations = 16;  // per state and row, for the pool's estimate: most are for the exponential
 
 int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
-// How the channels are cut: every group into blocks of nearly equal width.
+// How the channels are cut: each group into channel blocks of nearly equal width.
 struct Cut {
   const SelectiveScanForward<float>& a;
-  int64_t group_channels, per_group, width;  // width: of a block, whole vectors
+  int64_t group_channels, per_group, width;  // width: channels of a block, rounded up to whole vectors
   explicit Cut(const SelectiveScanForward<float>& a)
       : a(a),
         group_channels(a.channels / a.n_groups),
         per_group(divide_up(group_channels, block_channels)),
         width(divide_up(divide_up(group_channels, per_group), most_lanes) * most_lanes) {}
   int64_t blocks() const { return a.n_groups * per_group; }
-  ScanBlock block_of_channels(int64_t block) const {  // s, A and kept are left
+  ScanBlock block_of_channels(int64_t block) const {  // s, A and kept are not set
     const int64_t group = block / per_group, first = block % per_group * width;
     const int64_t count = std::clamp<int64_t>(group_channels - first, 0, width);
     return {&a, nullptr, 0, group, group * group_channels + first, count, width, nullptr};
@@ -386,10 +394,10 @@ void pack(const SelectiveScanForward<float>& a, float* to, Exec& exec) noexcept 
       a.channels * a.d_state);
 }
 
-// The tasks, and A for all blocks.
+// The tasks of a call, and A for all channel blocks: the caller's, or packed here into scratch memory.
 struct Plan : Cut {
   const float* A;        // [blocks, d_state, width]
-  int64_t* first_chunk;  // [S + 1] of each sequence, in all
+  int64_t* first_chunk;  // [S + 1]: how many chunks all earlier sequences have
 
   Plan(const SelectiveScanForward<float>& a, Exec& exec)
       : Cut(a), A(a.packed_A), first_chunk(exec.scratch.allocate_array<int64_t>(a.rows.sequences() + 1)) {
@@ -404,7 +412,7 @@ struct Plan : Cut {
   int64_t tasks() const { return a.rows.sequences() * blocks(); }
   ScanBlock block(int64_t s, int64_t block) const {
     ScanBlock k = block_of_channels(block);
-    // before this one's
+    // how many chunks are kept before those of this task
     const int64_t chunks = blocks() * first_chunk[s] + block * (first_chunk[s + 1] - first_chunk[s]);
     k.A = A + block * a.d_state * width;
     k.s = s;
@@ -421,8 +429,8 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(ForwardBlock);
   const bool steps = a.rows.total() <= a.rows.sequences(), alone = a.rows.sequences() == 1;
   const auto block = [&](int64_t task) { return plan.block(task / plan.blocks(), task % plan.blocks()); };
-  // What a task of a step asks for: among many, the state of the next task; alone, its own state, and A, which is not
-  // in cache then.
+  // What a task of a step prefetches. With several sequences, the state of the next task. With one sequence, its own
+  // state and A, which is not in cache then.
   const auto fetch_for = [&](int64_t task) {
     if (task >= plan.tasks()) return;
     const ScanBlock k = block(task);
@@ -441,7 +449,7 @@ void forward(const SelectiveScanForward<float>& a, Exec& exec) noexcept {
     exec.pool.run(plan.tasks(), part, work);
 }
 
-// to[row] = the sum of from[j][row] over `parts` matrices [rows, width], dense and one after the other.
+// to = the sum of `parts` dense matrices [rows, width], which follow each other at `from`, in their order.
 void add_parts(const float* from, int64_t parts, int64_t rows, int64_t width, float* to, int64_t to_stride,
                Exec& exec) {
   exec.pool.run(divide_up(rows, rows_per_task), [&](int64_t task, int) {

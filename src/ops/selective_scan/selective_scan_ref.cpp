@@ -1,4 +1,4 @@
-// The truth for selective_scan.md: the recurrence channel by channel, float or double.
+// The reference for selective_scan.md: the recurrence channel by channel, float or double.
 #include <algorithm>
 #include <cmath>
 
@@ -17,7 +17,7 @@ T softplus(T a) {
   return std::max(a, T(0)) + std::log1p(std::exp(-std::abs(a)));
 }
 
-// What one channel sees at one row.
+// The inputs of one channel at one row.
 template <class T>
 struct At {
   T raw, dt, u;
@@ -54,12 +54,14 @@ void forward(const SelectiveScanForward<T>& a, Exec&) noexcept {
     }
 }
 
+// The reference keeps nothing for backward, and packs nothing.
 template <class T>
 int64_t nothing(const SelectiveScanForward<T>&) noexcept {
   return 0;
 }
 
-// One channel of one sequence; h [T+1, d_state] and dh [d_state] are scratch.
+// One channel of one sequence. h [T+1, d_state], the states before the first row and after each, and dh [d_state] are
+// scratch memory.
 template <class T>
 void channel_backward(const SelectiveScanBackward<T>& b, int64_t s, int64_t d, T* h, T* dh) {
   const auto& a = b.in;

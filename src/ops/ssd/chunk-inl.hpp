@@ -1,4 +1,4 @@
-// What the chunked forward and backward of ssd share, once a target.
+// What the chunked forward and backward of ssd share, compiled once per target.
 #if defined(STATERA_SSD_CHUNK_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef STATERA_SSD_CHUNK_INL
 #undef STATERA_SSD_CHUNK_INL
@@ -22,9 +22,10 @@ using V = LanesVec;
 inline constexpr int64_t row_block = 16;  // rows of a triangular product that end at the same column
 inline constexpr int64_t lanes = tile_lanes;
 
+// The first column after those that the row block of row t computes, for q columns.
 inline int64_t BlockEnd(int64_t t, int64_t q) { return std::min(q, (t / row_block + 1) * row_block); }
 
-// out[t, u] = a_t . b_u where u lies at or before the end of t's block of rows; a [q, k], bt [k, ld] transposed, out
+// The lower triangle of A B^T: out[t, u] = a_t . b_u for u < BlockEnd(t, q). a [q, k], bt [k, ld] (transposed), out
 // [q, ld].
 inline void LowerProduct(const float* a, int64_t a_stride, const float* bt, float* out, int64_t ld, int64_t q,
                          int64_t k) {
@@ -32,7 +33,7 @@ inline void LowerProduct(const float* a, int64_t a_stride, const float* bt, floa
     Tile<false>(a + t * a_stride, a_stride, 1, bt, ld, out + t * ld, ld, std::min(row_block, q - t), BlockEnd(t, q), k);
 }
 
-// One row of one head, a lane each: dt after softplus and clamp, slope = d dt / d raw, a = dt A, and exp(a).
+// One row of one head per vector lane: dt after softplus and clamp, slope = d dt / d raw, a = dt A, decay = exp(a).
 struct SsdStep {
   V dt, slope, a, decay;
 };
@@ -40,11 +41,12 @@ HWY_INLINE SsdStep StepOf(const SsdForward<float>& f, V raw, V A) {
   const D d;
   const V low = hn::Set(d, f.dt_min), high = hn::Set(d, f.dt_max), free = f.dt_softplus ? Softplus(d, raw) : raw;
   const auto outside = hn::Or(hn::Lt(free, low), hn::Gt(free, high));
-  const V dt = hn::IfThenElse(outside, hn::IfThenElse(hn::Lt(free, low), low, high), free);  // a NaN stays one
+  const V dt = hn::IfThenElse(outside, hn::IfThenElse(hn::Lt(free, low), low, high), free);  // a NaN stays a NaN
   const V slope = hn::IfThenZeroElse(outside, f.dt_softplus ? Sigmoid(d, raw) : hn::Set(d, 1.0f)), a = hn::Mul(dt, A);
   return {dt, slope, a, Exp(d, a)};
 }
 
+// D of each channel of head h -> skip [headdim]; 0 without D.
 inline void FindSkip(const SsdForward<float>& f, int64_t h, float* skip) {
   if (f.D && f.D_per_channel)
     std::copy_n(f.D + h * f.headdim, f.headdim, skip);
@@ -52,12 +54,12 @@ inline void FindSkip(const SsdForward<float>& f, int64_t h, float* skip) {
     std::fill_n(skip, f.headdim, f.D ? f.D[h] : 0.0f);
 }
 
-// dt and decay of all heads of a task, whose latencies would otherwise add up.
+// dt and decay of all rows and heads of a task together, so that their latencies overlap.
 inline void FindSteps(const SsdForward<float>& f, const Piece& piece, const SsdTask& task, const SsdSteps& out) {
   const D d;
   const int64_t count = piece.length * task.heads, padded = Carver::padded(count);
   for (int64_t i = 0; i < padded; ++i) {
-    // behind the end: any number that is one
+    // Padding: any real number will do, so the last one is repeated.
     const int64_t at = std::min(i, count - 1), h = task.head + at % task.heads;
     out.raw[i] = f.dt[(piece.row + at / task.heads) * f.dt_stride + h] + (f.dt_bias ? f.dt_bias[h] : 0);
     out.A[i] = f.A[h];
@@ -69,12 +71,13 @@ inline void FindSteps(const SsdForward<float>& f, const Piece& piece, const SsdT
   }
 }
 
+// Fills `out` for head h in a piece. The sums of a restart in each piece.
 inline void FindDecay(const SsdForward<float>& f, const Piece& piece, int64_t h, const SsdDecay& out) {
   const D d;
   const int64_t q = piece.length, padded = Carver::padded(q);
   const float bias = f.dt_bias ? f.dt_bias[h] : 0, *dt = f.dt + piece.row * f.dt_stride + h;
   for (int64_t t = 0; t < q; ++t) out.raw[t] = dt[t * f.dt_stride] + bias;
-  std::fill(out.raw + q, out.raw + padded, out.raw[0]);  // any number that is one
+  std::fill(out.raw + q, out.raw + padded, out.raw[0]);  // padding: any real number will do
   for (int64_t t = 0; t < padded; t += lanes) {
     const SsdStep step = StepOf(f, hn::LoadU(d, out.raw + t), hn::Set(d, f.A[h]));
     hn::StoreU(step.dt, d, out.dt + t);
@@ -97,7 +100,7 @@ inline void FindDecay(const SsdForward<float>& f, const Piece& piece, int64_t h,
   }
 }
 
-// y = scale y + skip x; with scale null y = skip x
+// y = scale y + skip x; without a scale y = skip x
 inline void ScaleAndSkip(const float* scale, const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x,
                          float* HWY_RESTRICT y, int64_t P) {
   const V factor = hn::Set(D(), scale ? *scale : 0);
@@ -107,7 +110,7 @@ inline void ScaleAndSkip(const float* scale, const float* HWY_RESTRICT skip, con
   });
 }
 
-// to[t] = weight[t] from[t], rows of P
+// to[t] = weight[t] from[t], for q rows of P channels; `to` is dense.
 inline void WeighRows(const float* HWY_RESTRICT weight, const float* HWY_RESTRICT from, int64_t stride, int64_t q,
                       int64_t P, float* HWY_RESTRICT to) {
   for (int64_t t = 0; t < q; ++t) {
@@ -117,8 +120,8 @@ inline void WeighRows(const float* HWY_RESTRICT weight, const float* HWY_RESTRIC
   }
 }
 
-// to = total from + keys^T weighted: the state [N, P] after a piece, from B and x; or its gradient before it, from C
-// and dy.
+// to = total from + keys^T weighted. Forward: the state [N, P] after a piece, with keys B and weighted rows of x.
+// Backward: the gradient of the state before a piece, with keys C and weighted rows of dy.
 struct StateMove {
   const float* keys;  // [q, N]
   int64_t stride;

@@ -31,6 +31,7 @@ void check(const Views& in, const Rows& rows, const SsdOptions& options) {
   check_rows("ssd", rows, n);
 }
 
+// All arguments but the output and the states.
 template <class T>
 SsdForward<T> arguments(const Views& in, const Rows& rows, const SsdOptions& options) {
   const int64_t heads = in.A.elements();
@@ -70,6 +71,7 @@ Views values(const Tape& tape, const SsdInputs<Var>& in) {
           .dt_bias = value_or_empty(tape, in.dt_bias)};
 }
 
+// What backward needs.
 struct Recorded {
   SsdInputs<Var> in;
   Var initial, y, last;
@@ -80,11 +82,12 @@ struct Recorded {
 void backward(Tape& tape, const Recorded& r) {
   Exec exec = exec_of(tape);
   const Views in = values(tape, r.in);
-  const auto always = GradSink::Wanted::always;  // the kernel makes them all at once
+  const auto always = GradSink::Wanted::always;  // the kernel computes all of them at once
   const GradSink dx(tape, r.in.x, always), ddt(tape, r.in.dt, always), dA(tape, r.in.A, always),
       dB(tape, r.in.B, always), dC(tape, r.in.C, always), dD(tape, r.in.D, always),
       ddt_bias(tape, r.in.dt_bias, always), dinitial(tape, r.initial);
   const ArenaScope scope(exec.scratch);
+  // It is empty if only the last state was used.
   View dy = tape.grad(r.y);
   if (dy.empty()) fill_zero(dy = exec.scratch.allocate(in.x.dtype, in.x.shape));
   ssd_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {

@@ -8,17 +8,19 @@
 
 namespace statera {
 
+// The heads [head, head + heads) of one sequence. They are in one group, whose heads are cut into blocks; `block`
+// counts these.
 struct SsdTask {
-  // heads [head, head + heads) share a group, of which they are block number `block`
   int64_t sequence, head, heads, block;
 };
 
-// Sizes that depend on nothing but the shapes of one sequence's work, so that neither threads nor neighbours change a
-// sum.
+// How a call is cut into tasks, and how large their matrices are. The cut depends only on the numbers of heads and
+// groups, so that neither threads nor other sequences change a sum.
 struct SsdPlan {
-  static constexpr int64_t heads_per_task = 4;  // share C B^T; their states fit into L2
+  static constexpr int64_t heads_per_task = 4;  // they share C B^T, and their states fit into L2
 
-  // chunk: rows of the longest piece; blocks: of heads in a group
+  // P: headdim; N: d_state; chunk: rows of the longest piece; ld: the same, padded; heads: the most heads of a task;
+  // blocks: blocks of heads per group; pieces: the most pieces of a sequence.
   int64_t P, N, chunk, ld, heads, blocks, groups, pieces;
 
   SsdPlan(const Rows& rows, int64_t headdim, int64_t d_state, int64_t chunk_size, int64_t n_heads, int64_t n_groups)
@@ -33,7 +35,7 @@ struct SsdPlan {
       chunk = std::max(chunk, std::min(rows.length(s), chunk_size));
       pieces = std::max(pieces, Pieces(rows, s, chunk_size).count());
     }
-    ld = Carver::padded(chunk);  // rows of [.., ld] matrices end on a vector
+    ld = Carver::padded(chunk);  // the rows of matrices [.., ld] are whole vectors
   }
   int64_t tasks(const Rows& rows) const { return rows.sequences() * groups * blocks; }
   SsdTask task(int64_t i, int64_t n_heads) const {
@@ -43,14 +45,14 @@ struct SsdPlan {
   }
 };
 
-// One head in one piece; a_t = dt_t A. All [ld] but skip [P].
+// Step sizes and decays of one head in one piece; a_t = dt_t A. Each array is [ld], except skip [P].
 struct SsdDecay {
   float *raw, *dt, *slope;     // before and after softplus and clamp; d dt / d raw
   float* a;                    // a_t
   float *from_start, *to_end;  // exp(a_0 + .. + a_t), exp(a_{t+1} + .. + a_last)
-  float* weight;               // to_end dt: of a row in the state after the piece
-  float* segment;              // room for sums over segments
-  float* skip;                 // D of each channel; 0 if there is none
+  float* weight;               // to_end dt: the weight of a row in the state after the piece
+  float* segment;              // scratch memory for sums of a over runs of rows
+  float* skip;                 // D of each channel; 0 without D
   SsdDecay(const SsdPlan& plan, Carver& carve)
       : raw(carve.take(plan.ld)),
         dt(carve.take(plan.ld)),
@@ -63,20 +65,21 @@ struct SsdDecay {
         skip(carve.take(plan.P)) {}
 };
 
-// All heads of a task in a piece of few rows, which go one by one: [rows, heads].
+// The same for all heads of a task in a piece of few rows, which are computed one by one: [rows, heads].
 struct SsdSteps {
-  static constexpr int64_t most_rows = 8;  // up to so many the recurrence is cheaper than the chunk
+  static constexpr int64_t most_rows = 8;  // up to so many rows the recurrence is cheaper than the chunked form
   static constexpr int64_t most = most_rows * SsdPlan::heads_per_task;
   float *raw, *A, *dt, *decay;
   explicit SsdSteps(Carver& carve)
       : raw(carve.take(most)), A(carve.take(most)), dt(carve.take(most)), decay(carve.take(most)) {}
 };
 
+// The scratch memory of a task of forward.
 struct SsdForwardScratch {
   SsdPlan plan;
   SsdDecay decay;
   SsdSteps steps;
-  float *bt, *cb;   // B^T [N, ld]; C B^T [chunk, ld], the lower triangle
+  float *bt, *cb;   // B^T [N, ld]; the lower triangle of C B^T [chunk, ld]
   float* mix;       // [chunk, ld]: C B^T with decays and dt
   float* weighted;  // x with weights [chunk, P]
   float* states;    // [heads, N, P]
@@ -91,16 +94,18 @@ struct SsdForwardScratch {
         states(carve.take(plan.heads * plan.N * plan.P)) {}
 };
 
+// The scratch memory of a task of backward.
 struct SsdBackwardScratch {
   SsdPlan plan;
   SsdDecay decay;
-  float *bt, *ct, *cb, *mix, *weighted;
-  float *xt, *dyt;         // x^T, dy^T [P, ld]
-  float* dmix;             // dy x^T [chunk, ld]
-  float* product;          // [N, ld]
+  float *bt, *ct, *cb, *mix, *weighted;  // as in forward; C^T [N, ld]
+  float *xt, *dyt;                       // x^T, dy^T [P, ld]
+  float* dmix;                           // dy x^T [chunk, ld]
+  float* product;                        // [N, ld]: g' times x^T, or S times dy^T
   float *dcb, *dbt, *dct;  // gradients of C B^T [chunk, ld], B^T and C^T [N, ld], summed over the heads of the task
-  float *da, *ddt, *by_b, *by_c;  // [ld]
-  float *states, *dstates;        // [heads, pieces, N, P] before each piece; [heads, N, P]
+  // [ld]: gradients of a and dt; x_u . g' B_u and dy_t . S C_t of each row, with g' and S as in ssd.md
+  float *da, *ddt, *by_b, *by_c;
+  float *states, *dstates;  // states before each piece [heads, pieces, N, P]; gradients of the states [heads, N, P]
   SsdBackwardScratch(const SsdPlan& plan, Carver& carve)
       : plan(plan),
         decay(plan, carve),
@@ -124,16 +129,19 @@ struct SsdBackwardScratch {
         dstates(carve.take(plan.heads * plan.N * plan.P)) {}
 };
 
-struct SsdGroupGrads {  // [rows, G N]
+// Where a task writes dB and dC, [rows, G N] each.
+struct SsdGroupGrads {
   float *dB, *dC;
   int64_t dB_stride, dC_stride;
 };
-struct SsdTaskGrads {  // of the task's sequence, all heads; zero at first
+// dA, ddt_bias and dD have the heads of one sequence and are 0 at first; a task adds to those of its heads.
+struct SsdTaskGrads {
   SsdGroupGrads group;
   double *dA, *ddt_bias;
   float* dD;
 };
 
+// How many floats of scratch memory a task needs.
 template <class Scratch>
 int64_t ssd_scratch_floats(const SsdPlan& plan) {
   Carver carve(nullptr);

@@ -1,7 +1,7 @@
-// ssd in chunks. A task is a few heads of one group in one sequence; it walks over the pieces of chunks in order and
-// keeps the states of its heads, transposed to [d_state, P], in cache, where every product of ssd.md is a Tile. The
-// ends of a slice may leave a handful of rows in a chunk: these go step by step, on [P, d_state]. Backward computes the
-// states before each piece again and walks back.
+// ssd in chunks. A task is a few heads of one group in one sequence. It goes through the pieces (kernels/pieces.hpp) in
+// order and keeps the states of its heads in cache, transposed to [d_state, P], so that each product of ssd.md is a
+// Tile. A piece of few rows, as the ends of a slice may leave, is computed row by row on states [P, d_state]. Backward
+// first computes the states before each piece again and then goes through the pieces from the last to the first.
 #include "ops/ssd/ssd.hpp"
 
 #include <algorithm>
@@ -18,8 +18,9 @@ HWY_BEFORE_NAMESPACE();
 namespace statera::HWY_NAMESPACE {
 namespace {
 
-// mix[t, u] = cb[t, u] exp(a_{u+1} + .. + a_t) dt_u for u <= t, 0 behind, as far as the triangular products read. The
-// sums run within the segment: a difference of two long sums would lose the small decays beside a large one.
+// mix[t, u] = cb[t, u] exp(a_{u+1} + .. + a_t) dt_u for u <= t, and 0 after that, as far as the triangular products
+// read. Each sum is taken over its own run of rows: a difference of two long sums would lose small decays beside a
+// large one.
 void Mixing(const SsdForwardScratch& w, int64_t q) {
   const D d;
   const int64_t ld = w.plan.ld;
@@ -39,7 +40,8 @@ void Mixing(const SsdForwardScratch& w, int64_t q) {
   }
 }
 
-// y of one head in one piece; moves its state [N, P] on. `fresh`: the state before is zero and not in memory.
+// One head in one piece, in the chunked form: writes y and updates the state [N, P]. `fresh`: the state before the
+// piece is zero, and `state` is not initialised.
 void ForwardChunk(const SsdForward<float>& f, const Piece& piece, int64_t h, const SsdForwardScratch& w, float* state,
                   bool fresh) {
   const int64_t P = f.headdim, N = f.d_state, q = piece.length, y_stride = f.n_heads * P,
@@ -59,7 +61,7 @@ void ForwardChunk(const SsdForward<float>& f, const Piece& piece, int64_t h, con
   MoveState({B, f.B_stride, w.weighted, w.decay.from_start[q - 1], fresh ? nullptr : state, state}, q, N, P);
 }
 
-// One step of `channels` channels of a head side by side: state [channels, N], x and y [channels].
+// One row for `channels` channels of a head, side by side: updates state [channels, N] and writes y [channels].
 template <int channels>
 HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, float dt, const float* HWY_RESTRICT B,
                              const float* HWY_RESTRICT C, const float* HWY_RESTRICT skip, const float* HWY_RESTRICT x,
@@ -81,7 +83,8 @@ HWY_INLINE void StepChannels(float* HWY_RESTRICT state, int64_t N, float keep, f
   for (int p = 0; p < channels; ++p) y[p] = Sum(sum[p]) + skip[p] * x[p];
 }
 
-// The same by the recurrence, for the few rows of w.steps: head task.head + j; state [P, N].
+// One piece of few rows by the recurrence, for head task.head + j: writes y and updates the state [P, N]. Reads
+// w.steps.
 void ForwardSteps(const SsdForward<float>& f, const Piece& piece, const SsdTask& task, int64_t j,
                   const SsdForwardScratch& w, float* state) {
   const int64_t P = f.headdim, N = f.d_state, h = task.head + j, g = h / (f.n_heads / f.n_groups);
@@ -95,7 +98,8 @@ void ForwardSteps(const SsdForward<float>& f, const Piece& piece, const SsdTask&
     float* y = f.y + (row * f.n_heads + h) * P;
     int64_t p = 0;
     for (; p + 4 <= P; p += 4) {
-      if (p + 16 < P || h + 1 < f.n_heads) fetch(state + (p + 16) * N, 4 * N);  // behind a head lies the next one
+      // The states of the next head follow in memory.
+      if (p + 16 < P || h + 1 < f.n_heads) fetch(state + (p + 16) * N, 4 * N);
       StepChannels<4>(state + p * N, N, keep, dt, B, C, skip + p, x + p, y + p);
     }
     for (; p < P; ++p) StepChannels<1>(state + p * N, N, keep, dt, B, C, skip + p, x + p, y + p);
@@ -106,9 +110,9 @@ void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask&
   Carver carve(scratch);
   const SsdForwardScratch w(plan, carve);
   const int64_t P = f.headdim, N = f.d_state, size = P * N, s = task.sequence, g = task.head / (f.n_heads / f.n_groups);
-  float* natural = f.state_out[s] + task.head * size;  // [heads, P, N]; w.states: [heads, N, P]
+  float* natural = f.state_out[s] + task.head * size;  // [heads, P, N]; transposed, in w.states: [heads, N, P]
   const float* initial = initial_state(f.state_in, f.rows, s);
-  bool fresh = !initial, transposed = false;  // where the states are now
+  bool fresh = !initial, transposed = false;  // fresh: the states are zero; transposed: they are in w.states now
   if (fresh)
     std::fill_n(natural, task.heads * size, 0.0f);
   else if (initial != f.state_out[s])
@@ -145,8 +149,9 @@ void ForwardTask(const SsdForward<float>& f, const SsdPlan& plan, const SsdTask&
   move_states(false);
 }
 
-// The weights of the forward pass again, and what hangs on them: dmix comes in as dy x^T and leaves as the gradient by
-// the decay of each pair t > u; dcb gains, ddt is what dt_u gets as a factor of row u.
+// Computes `mix` of forward again, and the gradients through it. On entry, dmix = dy x^T, the gradient of mix. On
+// return, dmix[t, u] is the gradient of a_{u+1} + .. + a_t for t > u. Adds to dcb, and sets ddt[u] to what dt_u gets as
+// a factor of column u.
 void MixingGradient(const SsdBackwardScratch& w, int64_t q) {
   const D d;
   const int64_t ld = w.plan.ld;
@@ -174,11 +179,11 @@ void MixingGradient(const SsdBackwardScratch& w, int64_t q) {
   }
 }
 
-// da[k] = sum over t >= k > u of dmix[t, u]: what a_k gets from the pairs whose segment it lies in. No differences here
-// either.
+// da[k] = sum over t >= k > u of dmix[t, u]: what a_k gets from all pairs (t, u) whose sum contains it. Again without a
+// difference of long sums.
 void SegmentGradient(const SsdBackwardScratch& w, int64_t q) {
   const D d;
-  float* below = w.decay.segment;  // sums of columns over the rows t >= k
+  float* below = w.decay.segment;  // for each column, the sum over the rows t >= k
   std::fill_n(below, w.plan.ld, 0.0f);
   w.da[0] = 0;
   for (int64_t k = q - 1; k > 0; --k) {
@@ -193,7 +198,7 @@ void SegmentGradient(const SsdBackwardScratch& w, int64_t q) {
   }
 }
 
-// sum[n, u] += scale[u] w.product[n, u]; dot[u] = sum over n of w.product[n, u] with[n, u]
+// sum[n, u] += scale[u] w.product[n, u], and dot[u] = sum over n of w.product[n, u] with[n, u].
 void AddProduct(const SsdBackwardScratch& w, int64_t q, const float* scale, const float* with, float* sum, float* dot) {
   const D d;
   for (int64_t u = 0; u < q; u += lanes) {
@@ -208,21 +213,24 @@ void AddProduct(const SsdBackwardScratch& w, int64_t q, const float* scale, cons
   }
 }
 
-struct HeadSums {         // gradients of a head, summed over the sequence
-  double *dA, *ddt_bias;  // long sums of few numbers, where much cancels
+// Gradients of a head, summed over its sequence.
+struct HeadSums {
+  double *dA, *ddt_bias;  // in double: long sums in which much cancels
   float* dD;              // one number or [P]; null: there is no D
 };
 
-// From the gradients by a and by dt to those of dt's input, A and dt_bias. `through`: of the decay of the whole piece.
+// Turns the gradients of a and dt into those of dt's input, A and dt_bias. `through`: what every a of the piece gets
+// because the whole piece decays the state before it.
 void DtGradient(const SsdBackward<float>& b, const Piece& piece, int64_t h, const SsdBackwardScratch& w, float through,
                 const HeadSums& sums) {
   double before = through, behind = 0;
-  // row u reaches the state behind the piece through the decays after its own
+  // Row k reaches the state after the piece through the decays of all later rows.
   for (int64_t k = 0; k < piece.length; ++k) {
     w.da[k] += static_cast<float>(before);
     before += w.decay.weight[k] * w.by_b[k];
   }
-  for (int64_t k = piece.length; k-- > 0;) {  // row t reads the state before the piece through the decays up to its own
+  // Row k reads the state before the piece through the decays up to its own.
+  for (int64_t k = piece.length; k-- > 0;) {
     behind += w.decay.from_start[k] * w.by_c[k];
     const double da = w.da[k] + behind;
     const double ddt = (w.ddt[k] + w.decay.to_end[k] * w.by_b[k] + b.in.A[h] * da) * w.decay.slope[k];
@@ -232,6 +240,7 @@ void DtGradient(const SsdBackward<float>& b, const Piece& piece, int64_t h, cons
   }
 }
 
+// Adds the sum of x dy over the rows to dD: per channel, or one sum over all channels.
 void SkipGradient(const float* x, int64_t x_stride, const float* dy, int64_t dy_stride, const Piece& piece, int64_t P,
                   bool per_channel, float* dD) {
   V total = hn::Zero(D());
@@ -246,8 +255,8 @@ void SkipGradient(const float* x, int64_t x_stride, const float* dy, int64_t dy_
   if (!per_channel) *dD += Sum(total);
 }
 
-// One head in one piece. `state`: before the piece, null: zero. `dstate` [N, P]: in, the gradient of the state behind
-// the piece, not in memory if `last` (zero); out, that of the state before it.
+// One head in one piece. `state` [N, P]: the state before the piece; null: zero. `dstate` [N, P]: on entry the gradient
+// of the state after the piece (if `last`: zero, and not initialised), on return that of the state before it.
 struct BackwardHead {
   const SsdBackward<float>& b;
   const SsdBackwardScratch& w;
@@ -258,6 +267,8 @@ struct BackwardHead {
   bool last;
 };
 
+// Writes dx and ddt, and adds to dcb, dbt and dct of the task and to the sums of the head. The names are those of
+// ssd.md.
 void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
   const SsdForward<float>& f = c.b.in;
   const SsdBackwardScratch& w = c.w;
@@ -307,7 +318,7 @@ void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
   MoveState({C, f.C_stride, w.weighted, total, c.last ? nullptr : c.dstate, c.dstate}, q, N, P);
 }
 
-// The rows of dB and dC of one piece: what came through the states, and what came through C B^T.
+// Writes the rows of dB and dC of one piece: the sum of what came through the states and what came through C B^T.
 void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const Piece& piece, int64_t g,
                 const SsdGroupGrads& out) {
   const SsdForward<float>& f = b.in;
@@ -324,8 +335,8 @@ void WriteGroup(const SsdBackward<float>& b, const SsdBackwardScratch& w, const 
   }
 }
 
-// The states [N, P] of a head before each of its pieces, as the forward pass had them but for the rounding of short
-// pieces.
+// Computes the states [N, P] of a head before each of its pieces again. They differ from those of forward only by the
+// rounding of short pieces.
 void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_t s, int64_t h, float* states) {
   const int64_t P = f.headdim, N = f.d_state, size = P * N, g = h / (f.n_heads / f.n_groups);
   const Pieces pieces(f.rows, s, f.chunk_size);
@@ -403,7 +414,7 @@ void forward(const SsdForward<float>& f, Exec& exec) noexcept {
   exec.pool.run(plan.tasks(f.rows), part, f.rows.total() * f.n_heads * f.headdim * f.d_state);
 }
 
-// out[i] = sum over `count` parts, in their order
+// out [size] = the sum of `count` parts, in their order; null: not needed.
 template <class T>
 void sum_parts(const T* parts, int64_t count, int64_t size, float* out) {
   for (int64_t i = 0; i < size && out; ++i) {
@@ -413,7 +424,7 @@ void sum_parts(const T* parts, int64_t count, int64_t size, float* out) {
   }
 }
 
-// With several blocks of heads in a group, each writes its own dB and dC [blocks, N, G d_state].
+// out = the sum of parts [blocks, rows, G d_state] over the blocks of heads of a group, in their order.
 void sum_blocks(const float* parts, const SsdForward<float>& f, int64_t blocks, float* out, int64_t stride,
                 Exec& exec) {
   const int64_t rows = f.rows.total(), width = f.n_groups * f.d_state;

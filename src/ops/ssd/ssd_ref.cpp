@@ -1,4 +1,4 @@
-// The truth for ssd.md: the recurrence, position by position, float or double.
+// The reference for ssd.md: the recurrence, position by position, float or double.
 #include <algorithm>
 #include <cmath>
 
@@ -8,10 +8,11 @@
 namespace statera {
 
 namespace {
+// dt after bias, softplus and clamp, and its derivative with respect to the input.
 template <class T>
 struct Dt {
   T value, slope;
-};  // after softplus and clamp; its derivative by the input
+};
 
 template <class T>
 Dt<T> find_dt(const SsdForward<T>& a, int64_t t, int64_t h) {
@@ -27,15 +28,17 @@ T skip(const SsdForward<T>& a, int64_t h, int64_t p) {
   return !a.D ? 0 : a.D_per_channel ? a.D[h * a.headdim + p] : a.D[h];
 }
 
+// Copies the initial state of a head, [P, d_state].
 template <class T>
-void load_state(const SsdForward<T>& a, int64_t s, int64_t h, T* state) {  // of a head, [P, d_state]
+void load_state(const SsdForward<T>& a, int64_t s, int64_t h, T* state) {
   const int64_t size = a.headdim * a.d_state;
   const T* initial = initial_state(a.state_in, a.rows, s);
   for (int64_t i = 0; i < size; ++i) state[i] = initial ? initial[h * size + i] : 0;
 }
 
+// The state of head h after row t; `after` may be `before`.
 template <class T>
-void step(const SsdForward<T>& a, int64_t t, int64_t h, const T* before, T* after) {  // after may be before
+void step(const SsdForward<T>& a, int64_t t, int64_t h, const T* before, T* after) {
   const int64_t g = h / (a.n_heads / a.n_groups);
   const T *x = a.x + t * a.x_stride + h * a.headdim, *B = a.B + t * a.B_stride + g * a.d_state;
   const T dt = find_dt(a, t, h).value, decay = std::exp(dt * a.A[h]);
@@ -63,7 +66,8 @@ void forward(const SsdForward<T>& a, Exec&) noexcept {
     }
 }
 
-// One head of one sequence. states [T + 1, P, d_state]: before the first row and after each.
+// One head of one sequence. states [T + 1, P, d_state], before the first row and after each, and dstate [P, d_state]
+// are scratch memory.
 template <class T>
 void backward_head(const SsdBackward<T>& b, int64_t s, int64_t h, T* states, T* dstate) {
   const SsdForward<T>& a = b.in;
