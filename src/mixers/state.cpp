@@ -52,6 +52,7 @@ void State::reserve(int64_t until, size_t clock) {
   }
 }
 
+// Blocks that other States share stay alive there.
 void State::drop_before(size_t i, int64_t position) {
   Slot& slot = slots_[i];
   const int64_t drop = position / block_positions - slot.first_block;
@@ -87,6 +88,7 @@ size_t State::bytes() const {
   return total;
 }
 
+// One tensor per slot: a fixed tensor, or the one block of a growing tensor that is being filled.
 size_t State::snapshot_bytes() const {
   size_t total = 0;
   for (const StateSlot& slot : layout_->slots) total += static_cast<size_t>(slot.shape.elements()) * size_of(dtype_);
@@ -110,6 +112,7 @@ Tensor State::join_blocks(size_t i) const {
   return all;
 }
 
+// The opposite of join_blocks(): each row becomes a block of this State alone.
 void State::load_blocks(size_t i, int64_t first_block, const View& joined) {
   Slot& slot = slots_[i];
   slot = {};

@@ -23,6 +23,7 @@ CaseStates::CaseStates(const View& initial, DType dtype, const Shape& shape) {
   for (int64_t s = 0; s < states.rows(); ++s) pointers.push_back(states.row_range(s, 1).data);
 }
 
+// A new operation adds its table here; the laws and the benchmark then cover it.
 std::vector<OpCase> all_op_cases() {
   std::vector<OpCase> all;
   for (auto cases : {

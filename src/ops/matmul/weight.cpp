@@ -39,7 +39,7 @@ void Weight::set(ThreadPool& pool, const QuantisedMatrix& m, int64_t in) {
               m.scales.shape == QuantisedMatrix::scales_shape(matrix),
           ErrorCode::shape, "[weight] ", name_of(m.format), " ", matrix, " got values ", name_of(m.values.dtype),
           m.values.shape, " and scales ", name_of(m.scales.dtype), m.scales.shape);
-  *this = Weight();
+  *this = Weight();  // forgets what was bound or stored before
   format_ = m.format;
   shape_ = matrix;
   quantised_ = Tensor(DType::u8, {QuantisedPanels::bytes(format_, out(), in)});
@@ -51,6 +51,7 @@ QuantisedPanels Weight::quantised() const {
 }
 
 Panels Weight::panels(Exec& exec) const {
+  // One packed copy per precision. Its memory is allocated once and reused after each change.
   const int64_t rows = Panels::rows(in(), exec.precision);
   const Tensor& panels = packed_[static_cast<size_t>(exec.precision)].get(version_, [&](Tensor& memory) {
     if (memory.empty()) memory = Tensor(DType::f32, {Panels::elements(out(), rows)});

@@ -132,6 +132,7 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
   const bool needs_grad = tape.any_needs_grad(in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, initial);
   const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad),
                              tape.make(views.u.dtype, state_shape, needs_grad)};
+  // What the fast kernel keeps for backward (selective_scan.md): a value on the tape without a gradient.
   Var kept;
   Exec exec = exec_of(tape);
   const ArenaScope scope(exec.scratch);

@@ -121,6 +121,7 @@ void ssd(Exec& exec, const Views& in, const Rows& rows, const SsdOptions& option
   ssd_kernels(exec, in.x.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     SsdForward<T> a = arguments<T>(in, rows, options);
+    // The kernel reads the old states and overwrites them with the new ones.
     T** pointers = state_pointers<T>(exec.scratch, states, rows);
     a.y = y.as<T>(), a.state_in = pointers, a.state_out = pointers;
     kernels.forward(a, exec);
@@ -148,6 +149,7 @@ SsdOut ssd(Tape& tape, const SsdInputs<Var>& in, Var initial, const Rows& rows, 
     kernels.forward(a, exec);
   });
   const Recorded recorded{in, initial, out.y, out.last, keep(tape, rows), options};
+  // Without a second closure: the scan is too expensive to run again, so y is kept.
   tape.record("ssd", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
   return out;
 }
