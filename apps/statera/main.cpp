@@ -26,7 +26,7 @@ int run(int argc, char** argv) {
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
   namespace cli = statera::cli;
   for (auto add : {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info,
-                   cli::add_convert, cli::add_bench})
+                   cli::add_convert, cli::add_compress, cli::add_decompress, cli::add_bench})
     add(app);
   cli::read_values_as_typed(app);
   const auto verb = [&] {

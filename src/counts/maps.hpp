@@ -46,10 +46,11 @@ class Cell {
 class Refinement {
  public:
   explicit Refinement(size_t contexts) {
+    std::array<uint16_t, points> same;
+    for (int32_t j = 0; j < points; ++j)
+      same[static_cast<size_t>(j)] = static_cast<uint16_t>(squash(logistic(), (j - points / 2) * distance));
     values_.reserve(contexts * points);
-    for (size_t c = 0; c < contexts; ++c)
-      for (int32_t j = 0; j < points; ++j)
-        values_.push_back(static_cast<uint16_t>(squash(logistic(), (j - points / 2) * distance)));
+    for (size_t c = 0; c < contexts; ++c) values_.insert(values_.end(), same.begin(), same.end());
   }
   struct Place {
     uint32_t lower = 0;  // the point below

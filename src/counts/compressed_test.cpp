@@ -1,0 +1,169 @@
+#include "counts/compressed.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "core/input_file.hpp"
+#include "statera/error.hpp"
+#include "support/paths.hpp"
+
+namespace statera {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+constexpr int64_t memory = int64_t{16} << 20;
+
+Bytes compressed(const Bytes& data, CompressOptions options = {.memory_bytes = memory}) {
+  Bytes out;
+  Compressor compressor(options, [&](std::span<const uint8_t> b) { out.insert(out.end(), b.begin(), b.end()); });
+  compressor.add(std::span(data).first(data.size() / 3));
+  compressor.add(std::span(data).subspan(data.size() / 3));
+  compressor.finish();
+  EXPECT_EQ(compressor.read(), data.size());
+  EXPECT_EQ(compressor.written(), out.size());
+  return out;
+}
+
+// Gives the bytes in pieces of at most `piece`.
+Bytes decompressed(std::span<const uint8_t> bytes, size_t piece = SIZE_MAX, DecompressOptions options = {.name = "x"}) {
+  Decompressor decompressor(
+      [&](std::span<uint8_t> to) {
+        const size_t n = std::min({to.size(), bytes.size(), piece});
+        std::copy_n(bytes.begin(), n, to.begin());
+        bytes = bytes.subspan(n);
+        return n;
+      },
+      options);
+  Bytes all;
+  for (auto block = decompressor.next(); !block.empty(); block = decompressor.next())
+    all.insert(all.end(), block.begin(), block.end());
+  EXPECT_TRUE(decompressor.next().empty());
+  EXPECT_EQ(decompressor.written(), all.size());
+  return all;
+}
+
+std::string error_of(const Bytes& bytes) {
+  try {
+    decompressed(bytes);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::io);
+    return error.what();
+  }
+  return "";
+}
+
+Bytes licence(size_t size) {
+  const std::string text = InputFile::open(test::source_path("LICENSE")).text(1 << 20);
+  return Bytes(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size));
+}
+
+Bytes random_bytes(size_t size) {
+  Bytes bytes(size);
+  uint32_t x = 1;
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>((x = x * 1664525 + 1013904223) >> 24);
+  return bytes;
+}
+
+TEST(Coder, GivesBackEveryBitAtTheCostOfItsProbability) {
+  const Bytes noise = random_bytes(40000);
+  counts::Encoder encoder;
+  const auto p_of = [&](size_t i) {
+    constexpr std::array<uint32_t, 6> extremes{1, 2, 255, 40000, 65534, 65535};
+    return extremes[noise[i] % 6];
+  };
+  double bits = 0;
+  std::vector<bool> wanted;
+  for (size_t i = 0; i < noise.size(); ++i) {
+    const bool one = i % 1000 == 0 ? p_of(i) < 32768 : p_of(i) > 32768;  // now and then the unlikely
+    wanted.push_back(one);
+    encoder.code(p_of(i), one);
+    bits -= std::log2((one ? p_of(i) : 65536 - p_of(i)) / 65536.0);
+  }
+  const Bytes code = encoder.finish();
+  EXPECT_LT(static_cast<double>(code.size()), bits / 8 + 2);
+  counts::Decoder decoder(code);
+  for (size_t i = 0; i < noise.size(); ++i) ASSERT_EQ(decoder.decode(p_of(i)), wanted[i]) << i;
+  EXPECT_TRUE(encoder.finish().empty());  // begun anew, with nothing to tell
+}
+
+TEST(Compressed, DataComeBack) {
+  Bytes zeros(300000, 0);  // more than a block
+  for (const Bytes& data : {Bytes(), Bytes{0}, Bytes{255}, licence(9000), random_bytes(3000), zeros}) {
+    EXPECT_EQ(decompressed(compressed(data)), data);
+    EXPECT_EQ(decompressed(compressed(data, {.memory_bytes = memory, .length = data.size()}), 7), data);
+  }
+  EXPECT_EQ(compressed({}).size(), 56u);
+  EXPECT_LT(compressed(zeros).size(), 200u);
+  EXPECT_LT(compressed(random_bytes(100000)).size(), 100600u);
+}
+
+TEST(Compressed, EveryFlippedBitAndEveryCutIsAnError) {
+  const Bytes whole = compressed(licence(300));
+  for (size_t at = 0; at < whole.size(); ++at) {
+    Bytes bytes = whole;
+    bytes[at] = static_cast<uint8_t>(bytes[at] ^ (1 << at % 8));
+    EXPECT_NE(error_of(bytes), "") << at;
+    bytes = whole;
+    bytes.resize(at);
+    EXPECT_NE(error_of(bytes), "") << at;
+  }
+  Bytes longer = whole;
+  longer.push_back(0);
+  EXPECT_EQ(error_of(longer),
+            "x: is damaged: something follows after its end; fetch it again, or compress the data again");
+}
+
+TEST(Compressed, ABlockIsNotGivenBeforeItIsChecked) {
+  Bytes bytes = compressed(Bytes(300000, 'a'));
+  bytes[bytes.size() - 25] ^= 1;  // in the second block
+  std::span<const uint8_t> left(bytes);
+  Decompressor decompressor([&](std::span<uint8_t> to) {
+    const size_t n = std::min(to.size(), left.size());
+    std::copy_n(left.begin(), n, to.begin());
+    left = left.subspan(n);
+    return n;
+  });
+  EXPECT_EQ(decompressor.next().size(), size_t{1} << 18);
+  EXPECT_THROW(decompressor.next(), Error);
+}
+
+TEST(Compressed, ForeignDataAndOtherVersionsAreErrors) {
+  EXPECT_EQ(error_of({}), "x: is empty: expected what statera compress wrote");
+  EXPECT_EQ(error_of(licence(100)), "x: was not written by statera compress: it begins differently");
+  EXPECT_EQ(error_of(licence(3)), "x: was not written by statera compress: it begins differently");
+  Bytes other = compressed({});
+  other[8] = 7;
+  EXPECT_EQ(error_of(other), "x: has version 7 of the format, this program reads 1: take the statera that wrote it");
+  Bytes cut = compressed({});
+  cut.resize(5);
+  EXPECT_EQ(error_of(cut), "x: is damaged: it is cut off in its header; fetch it again, or compress the data again");
+}
+
+TEST(Compressed, MemoryIsAskedForBeforeItIsTaken) {
+  const Bytes bytes = compressed(licence(100));
+  int64_t asked = 0;
+  decompressed(bytes, SIZE_MAX, {.check_memory = [&](int64_t n) { asked = n; }});
+  EXPECT_EQ(asked, memory);
+  struct Stop {};
+  EXPECT_THROW(decompressed(bytes, SIZE_MAX, {.check_memory = [](int64_t) { throw Stop(); }}), Stop);
+  EXPECT_THROW(decompressed(bytes, SIZE_MAX, {.often = [] { throw Stop(); }}), Stop);
+}
+
+// Short data take a small model, whatever is allowed.
+TEST(Compressed, ShortDataNeedLittleMemory) {
+  const Bytes bytes = compressed(licence(1000), {.length = 1000});
+  decompressed(bytes, SIZE_MAX, {.check_memory = [](int64_t n) { EXPECT_LT(n, int64_t{20} << 20); }});
+}
+
+TEST(Compressed, DataOfAnotherLengthThanPromisedAreAnError) {
+  Compressor compressor({.memory_bytes = memory, .length = 3}, [](std::span<const uint8_t>) {});
+  compressor.add(licence(2));
+  EXPECT_THROW(compressor.finish(), Error);
+}
+
+}  // namespace
+}  // namespace statera
