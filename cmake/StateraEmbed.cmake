@@ -2,11 +2,12 @@
 
 # Compiles the files that match PATTERNS into TARGET, as the function that HEADER declares: `const std::vector<ROW>& FUNCTION()` with a
 # ROW {name, text} for each. The name is that of the file, or with NAME_OF folder that of the folder it lies in.
+# No file is an error unless they are OPTIONAL.
 function(statera_embed_json target)
-  cmake_parse_arguments(PARSE_ARGV 1 embed "" "FUNCTION;ROW;HEADER;NAME_OF" "PATTERNS")
+  cmake_parse_arguments(PARSE_ARGV 1 embed "OPTIONAL" "FUNCTION;ROW;HEADER;NAME_OF" "PATTERNS")
   list(TRANSFORM embed_PATTERNS PREPEND ${CMAKE_SOURCE_DIR}/)
   file(GLOB files CONFIGURE_DEPENDS ${embed_PATTERNS})
-  if(NOT files)
+  if(NOT files AND NOT embed_OPTIONAL)
     message(FATAL_ERROR "no file to embed matches ${embed_PATTERNS}")
   endif()
   set(rows "")

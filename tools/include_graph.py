@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 RANK = {room: rank for rank, rooms in enumerate([
-    ["core"], ["io", "text", "kernels"], ["counts", "autograd"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["lab", "serve"],
+    ["core"], ["io", "text", "kernels"], ["counts", "autograd"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["online"], ["lab", "serve"],
     ["apps", "bench"]]) for room in rooms}
 
 # The room of each public header (include/statera/X.hpp). The umbrella stands on top of the library.
 PUBLIC = {"error": "core", "dtype": "core", "tensor": "core", "device": "core", "fields": "core", "random": "core", "tokens": "core", "tape": "autograd", "data": "data",
           "loss": "ops", "parameter": "nn", "config": "models", "model": "models", "optimizer": "train", "train": "train", "sampler": "infer",
-          "session": "infer", "generate": "infer", "statera": "apps"}
+          "session": "infer", "generate": "infer", "online": "online", "statera": "apps"}
 
 FOLDERS = {"ops", "mixers"}  # rooms made of folders that do not know each other
 

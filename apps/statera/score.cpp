@@ -13,10 +13,12 @@
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
+#include "lab/measure/mixed_cost.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "live_lines.hpp"
 #include "statera/data.hpp"
 #include "statera/error.hpp"
+#include "statera/online.hpp"
 #include "statera/session.hpp"
 #include "text/number.hpp"
 #include "verbs.hpp"
@@ -28,7 +30,11 @@ struct Flags {
   std::string model, file, per_byte;
   std::optional<WeightFormat> weights;
   int threads = 0;
-  bool json = false;
+  bool json = false, adapt = false, counts = false;
+  OnlineOptions online;
+  std::vector<std::string> before;  // read by the counts before the file
+
+  bool learns() const { return adapt || counts; }
 };
 
 // Writes the table of --per-byte.
@@ -121,6 +127,59 @@ double score(const Model& model, const ByteSource& source, const Flags& flags, b
   return costs.per_byte();
 }
 
+// The costs of models that learn while they read, in bits per byte; NaN where one was not asked for.
+struct Learning {
+  double model = NAN, counts = NAN, both = NAN, drift = 0;
+};
+
+void add_learned(nlohmann::json& out, const Flags& flags, const Learning& l) {
+  if (flags.adapt) out["adaptive_bits_per_byte"] = l.model, out["drift"] = l.drift;
+  if (flags.counts) out["counts_bits_per_byte"] = l.counts, out["mixed_bits_per_byte"] = l.both;
+}
+
+void print_learned(const Flags& flags, const Learning& l) {
+  const auto row = [](const char* name, double bits, const char* what) {
+    std::printf("  %-9s %s   %s\n", name, fixed(bits, 4).c_str(), what);
+  };
+  std::printf("while it learns from what it has read, in bits per byte:\n");
+  if (flags.adapt) row("adaptive", l.model, "the model, after a training step on each segment");
+  if (flags.counts) row("counts", l.counts, "counts of contexts, without the model");
+  if (flags.counts)
+    row("mixed", l.both, flags.adapt ? "the adaptive model and the counts" : "the model and the counts");
+}
+
+Learning learn(const ByteSource& source, const Flags& flags) {
+  const Model model =
+      Model::load(flags.model, make_device(flags.threads), {.training = flags.adapt, .weights = flags.weights});
+  std::optional<OnlineModel> online;
+  std::optional<Session> session;
+  if (flags.adapt)
+    online.emplace(model, flags.online);
+  else
+    session.emplace(model, SessionOptions{.rewind_bytes = 0});
+  Costs costs(flags, nullptr, source.bytes());
+  MixedCost mixed(flags.counts);
+  const auto stop = [] { return Interrupt::asked(); };
+  if (flags.counts && !flags.before.empty()) mixed.read(ByteSource(flags.before, reading_within(0)), stop);
+  for (int64_t d = 0; d < source.documents() && !Interrupt::asked(); ++d) {
+    if (d > 0) online ? online->next_document() : session->reset();
+    const auto document = source.document(d);
+    for (size_t begin = 0; begin < document.size() && !Interrupt::asked(); begin += 4096) {
+      const auto bytes = document.subspan(begin, std::min<size_t>(4096, document.size() - begin));
+      const Session::Predicted each = mixed.reader(bytes);
+      const std::vector<int32_t> ids = ids_of(bytes);
+      costs.add(bytes, online ? online->score(ids, each) : session->score(ids, each));
+    }
+  }
+  if (Interrupt::asked()) {
+    costs.stopped();
+    throw Interrupted();
+  }
+  costs.finish();
+  const double n = static_cast<double>(source.bytes());
+  return {costs.per_byte(), mixed.counts() / n, mixed.both() / n, online ? online->drift() : 0};
+}
+
 // Scores the file again with f32 weights, if the folder has them and another format was asked for.
 std::optional<double> score_f32(const Model& model, const ByteSource& source, const Flags& flags) {
   if (!flags.weights || model.weights() == WeightFormat::f32 || Model::saved_weights(flags.model) != WeightFormat::f32)
@@ -143,11 +202,13 @@ void run(const Flags& flags) {
                n = static_cast<double>(source.bytes());
   const std::optional<double> f32 = score_f32(model, source, flags);
   const std::string weights(name_of(model.weights()));
+  const Learning learned = flags.learns() ? learn(source, flags) : Learning();
   if (flags.json) {
     nlohmann::json out = {{"file", flags.file},    {"bytes", source.bytes()},
                           {"bits_per_byte", bits}, {"nats_per_byte", bits * std::numbers::ln2},
                           {"weights", weights},    {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}};
     if (f32) out["f32_bits_per_byte"] = *f32, out["loss_bits_per_byte"] = bits - *f32;
+    add_learned(out, flags, learned);
     std::printf("%s\n", json_text(out).c_str());
     return;
   }
@@ -160,6 +221,7 @@ void run(const Flags& flags) {
   else if (model.weights() != WeightFormat::f32)
     std::printf("that is with weights in %s, %s of them, as they were saved: there is no f32 to compare with\n",
                 weights.c_str(), bytes_text(model.weight_bytes()).c_str());
+  if (flags.learns()) print_learned(flags, learned);
 }
 }  // namespace
 
@@ -171,13 +233,30 @@ void add_score(CLI::App& app) {
       ->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
   add_weights(*verb, flags->weights);
+  auto* adapt = verb->add_flag("--adapt", flags->adapt,
+                               "also let the model learn from what it has read, a training step per segment");
+  verb->add_option("--adapt-lr", flags->online.lr, "learning rate of those steps")->capture_default_str()->needs(adapt);
+  verb->add_option("--adapt-segment", flags->online.segment, "bytes between two steps")
+      ->capture_default_str()
+      ->needs(adapt);
+  verb->add_option("--adapt-replay", flags->online.replay, "earlier places of the text that each step learns from too")
+      ->capture_default_str()
+      ->needs(adapt);
+  verb->add_option("--adapt-pull", flags->online.pull, "share of the way back to the trained weights per step")
+      ->capture_default_str()
+      ->needs(adapt);
+  auto* counts =
+      verb->add_flag("--counts", flags->counts, "also mix the model with counts of contexts, which learn too");
+  verb->add_option("--before", flags->before, "files that the counts read first, such as what the model was trained on")
+      ->needs(counts);
   verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer(
       "The file is one stream from its beginning; the state is carried through all of it.\n"
       "Examples:\n  statera score out/shakespeare hamlet.txt\n  statera score out/logs today.log.xz --per-byte "
       "costs.tsv\n"
-      "  statera score out/shakespeare hamlet.txt --weights int8        what 8 bits cost");
+      "  statera score out/shakespeare hamlet.txt --weights int8        what 8 bits cost\n"
+      "  statera score out/logs today.log --adapt --counts --before january.log");
   verb->callback([flags] { run(*flags); });
 }
 

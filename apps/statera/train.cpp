@@ -280,7 +280,8 @@ void add_flags(CLI::App& verb, Flags& f) {
       ->check(CLI::Range(1e-6, 0.9));
   verb.add_option("--evaluate-every", f.evaluate_every, "steps between evaluations (default: a twentieth of the run)");
   verb.add_option("--checkpoint-every", f.checkpoint_seconds,
-                  "seconds between checkpoints (default: 2, or 30 in runs of more than ten minutes)");
+                  "seconds between checkpoints (default: 2, or 30 in runs of more than ten minutes, or 30 times as "
+                  "long as saving takes)");
   verb.add_flag("--no-baselines", f.no_baselines, "do not measure n-grams, PPMd and xz");
   verb.add_flag("--json", f.json, "print the result as one JSON object");
 }

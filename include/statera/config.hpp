@@ -47,11 +47,13 @@ struct ModelConfig {
   double logit_softcap = 0;       // c: the logits become c tanh(logits / c); 0: no cap
   std::string where = "config";   // the file or preset that the config came from; used in messages
 
-  // Loads a preset by its name ("small-hybrid"), or a JSON file or a model folder by its path. Throws ErrorCode::config
-  // for an invalid config (an unknown key is invalid), ErrorCode::io for a file that cannot be read.
+  // Loads a preset by its name ("small-hybrid"), or a JSON file or a model folder by its path. "small-hybrid+NAME"
+  // adds a layer before the others (additions()). Throws ErrorCode::config for an invalid config (an unknown key is
+  // invalid), ErrorCode::io for a file that cannot be read.
   static ModelConfig load(const std::string& preset_or_path);
   static ModelConfig parse(const std::string& json, const std::string& where);
   static std::vector<std::string> presets();
+  static std::vector<std::string> additions();  // what may follow a "+" (src/mixers/NAME/addition.json)
 
   std::string json() const;  // parse(json()) gives an equal config
   // The JSON objects of the mixers of each layer. Throws ErrorCode::config.

@@ -69,6 +69,10 @@ class Session {
   // Reads ids and returns the cost of each, -log p(id | all ids before), in nats. If the model has no `begin`, the
   // first id of a stream costs 0. Throws ErrorCode::numeric if a cost is not finite.
   std::vector<float> score(std::span<const int32_t> ids);
+  // The same; and calls each(i, logits) with the logits [vocab_size] that predicted ids[i], in order. They are valid
+  // during the call. Where nothing predicts the first id, i starts at 1.
+  using Predicted = std::function<void(size_t i, std::span<const float> logits)>;
+  std::vector<float> score(std::span<const int32_t> ids, const Predicted& each);
 
   int64_t position() const;    // ids read so far, without `begin`
   size_t state_bytes() const;  // memory of the model's state, without snapshots

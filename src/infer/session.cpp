@@ -260,7 +260,9 @@ void Session::advance(std::span<Session* const> sessions, std::span<const int32_
 
 std::span<const float> Session::logits() const { return impl_->logits; }
 
-std::vector<float> Session::score(std::span<const int32_t> ids) {
+std::vector<float> Session::score(std::span<const int32_t> ids) { return score(ids, {}); }
+
+std::vector<float> Session::score(std::span<const int32_t> ids, const Predicted& each) {
   Impl& s = *impl_;
   const int64_t vocab = s.model.config().vocab_size;
   s.check(ids);
@@ -270,6 +272,13 @@ std::vector<float> Session::score(std::span<const int32_t> ids) {
   const int64_t begin = s.position;
   const auto cost = [&](const View& logits, std::span<const int32_t> targets, float* out) {
     const ArenaScope scope(s.scratch);
+    if (each) {
+      const View row = s.scratch.allocate(DType::f32, {1, vocab});
+      for (int64_t i = 0; i < logits.rows(); ++i) {
+        copy(logits.row_range(i, 1), row);
+        each(static_cast<size_t>(out - costs.data() + i), {row.as<float>(), static_cast<size_t>(vocab)});
+      }
+    }
     const View nll = s.scratch.allocate(logits.dtype, {logits.rows()});
     Exec exec = s.exec(s.scratch);
     cross_entropy(exec, logits, targets, nll);

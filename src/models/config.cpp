@@ -131,7 +131,28 @@ ModelConfig ModelConfig::parse(const std::string& text, const std::string& where
   return config;
 }
 
+namespace {
+// The config with one more layer in front: the block of src/mixers/ADDITION/addition.json.
+ModelConfig with_addition(ModelConfig config, const std::string& addition) {
+  for (const Preset& known : embedded_additions()) {
+    if (known.name != addition) continue;
+    require(!config.mixers.contains(addition) && !config.blocks.contains(addition), ErrorCode::config, config.where,
+            " has a layer '", addition, "' of its own and cannot get another by '+", addition, "'");
+    config.blocks[addition] = known.json;
+    config.layers = addition + " " + config.layers;
+    config.format_version = ModelConfig::newest_format;
+    return ModelConfig::parse(config.json(), config.where + "+" + addition);
+  }
+  std::string names;
+  for (const std::string& name : ModelConfig::additions()) names += (names.empty() ? "" : ", ") + name;
+  throw Error(ErrorCode::config, "nothing is called '+" + addition + "'; known: " + names);
+}
+}  // namespace
+
 ModelConfig ModelConfig::load(const std::string& name) {
+  std::error_code unused;
+  if (const size_t plus = name.rfind('+'); plus != std::string::npos && !std::filesystem::exists(name, unused))
+    return with_addition(load(name.substr(0, plus)), name.substr(plus + 1));
   for (const Preset& preset : embedded_presets())
     if (preset.name == name) return parse(std::string(preset.json), name);
   std::error_code ignored;
@@ -157,6 +178,12 @@ JsonText read_config(const std::string& folder) {
 std::vector<std::string> ModelConfig::presets() {
   std::vector<std::string> names;
   for (const Preset& preset : embedded_presets()) names.emplace_back(preset.name);
+  return names;
+}
+
+std::vector<std::string> ModelConfig::additions() {
+  std::vector<std::string> names;
+  for (const Preset& addition : embedded_additions()) names.emplace_back(addition.name);
   return names;
 }
 

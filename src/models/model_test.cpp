@@ -71,6 +71,19 @@ std::string error_of(const std::function<void()>& f) {
   return "";
 }
 
+TEST(Presets, AnAdditionIsALayerInFront) {
+  for (const std::string& addition : ModelConfig::additions()) {
+    const std::string base = ModelConfig::presets().front(), name = base + "+" + addition;
+    const ModelConfig config = ModelConfig::load(name);
+    EXPECT_EQ(config.where, name);
+    EXPECT_EQ(config.layers, addition + " " + ModelConfig::load(base).layers);
+    EXPECT_EQ(config.layer_mixers().size(), ModelConfig::load(base).layer_mixers().size() + 1);
+    EXPECT_NE(error_of([&] { ModelConfig::load(name + "+" + addition); }).find("has a layer"), std::string::npos);
+  }
+  EXPECT_NE(error_of([] { ModelConfig::load(ModelConfig::presets().front() + "+nothing"); }).find("'+nothing'"),
+            std::string::npos);
+}
+
 TEST(Presets, EqualSizesHaveEqualParameters) {
   std::map<std::string, std::map<std::string, double>> sizes;
   for (const std::string& name : ModelConfig::presets()) {

@@ -176,6 +176,8 @@ class Trainer {
     state_.seconds = seconds();
     save_checkpoint(folder_, model_, optimizer_, carried_, options_, state_);
     saved_at_ = seconds();
+    // a large model is saved less often, so that saving takes a thirtieth of the time at most
+    if (run_.checkpoint_seconds <= 0) interval_ = std::max(interval_, 30 * (saved_at_ - state_.seconds));
     saved_step_ = state_.step;
     folder_.check_place();
   }

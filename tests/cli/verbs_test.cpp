@@ -140,6 +140,21 @@ TEST_F(Verbs, ScoreCountsEveryByteOfOneStream) {
   EXPECT_EQ(read("costs.tsv").rfind(read("half.tsv"), 0), 0u);  // what comes later changes no cost
 }
 
+TEST_F(Verbs, ScoreTellsWhatLearningWhileReadingIsWorth) {
+  const json out = good("score m text.txt --json --adapt --adapt-segment 100 --counts --before text.txt"),
+             frozen = good("score m text.txt --json");
+  EXPECT_EQ(out["bits_per_byte"], frozen["bits_per_byte"]);
+  EXPECT_LT(out["adaptive_bits_per_byte"], frozen["bits_per_byte"]);
+  EXPECT_GT(out["drift"], 0);
+  EXPECT_LT(out["counts_bits_per_byte"], 1);  // it has read the same text before
+  EXPECT_LT(out["mixed_bits_per_byte"], 1.1 * out["counts_bits_per_byte"].get<double>() + 0.05);
+  const json still = good("score m text.txt --json --adapt --adapt-lr 0");
+  EXPECT_NEAR(still["adaptive_bits_per_byte"], still["bits_per_byte"], 1e-6);
+  EXPECT_FALSE(still.contains("counts_bits_per_byte"));
+  EXPECT_NE(run("score m text.txt --counts").out.find("\n  mixed     "), std::string::npos);
+  fails("score m text.txt --adapt-lr 0.1", 2, "--adapt");
+}
+
 TEST_F(Verbs, WeightsInFewerBitsSayWhatTheyCost) {
   const json f32 = good("score m text.txt --json");
   EXPECT_EQ(f32["weights"], "f32");

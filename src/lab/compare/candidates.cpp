@@ -25,12 +25,16 @@ Candidate find_candidate(const std::string& spec, const std::string& size) {
   const auto known = [&](const std::string& name) {
     return std::find(presets.begin(), presets.end(), name) != presets.end();
   };
-  if (known(size + "-" + spec)) return {spec, ModelConfig::load(size + "-" + spec)};
-  if (known(spec)) return {spec, ModelConfig::load(spec)};
   const std::filesystem::path path(spec);
+  const std::string base = std::filesystem::exists(path) ? spec : spec.substr(0, spec.find('+'));
+  if (known(size + "-" + base)) return {spec, ModelConfig::load(size + "-" + spec)};
+  if (known(base)) return {spec, ModelConfig::load(spec)};
+  std::string more;
+  for (const std::string& addition : ModelConfig::additions())
+    more += (more.empty() ? "; with additions: " : ", ") + usual_kinds().front() + "+" + addition;
   require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate '", spec,
           "'; known: ", joined(preset_kinds(size)), "; or a preset of another size (", joined(preset_sizes()),
-          "), as in base-", usual_kinds().front(), ", or a JSON file");
+          "), as in base-", usual_kinds().front(), ", or a JSON file", more);
   const std::string name = (path.has_filename() ? path : path.parent_path()).stem().string();
   require(!name.empty() && name != "." && name != "..", ErrorCode::config, "candidate '", spec,
           "' has no name to call it by; give the path of a file");

@@ -23,8 +23,9 @@ struct Candidate {
 // the same number of bytes at every length, as far as whole sequences allow.
 std::vector<Candidate> at_lengths(const std::vector<Candidate>& candidates, const CompareSettings& settings);
 
-// A spec is "mamba2" (the preset SIZE-mamba2), "base-mamba2", or the path of a JSON file. Throws ErrorCode::config for
-// an unknown spec (lists the kinds), for a name that occurs twice, and for a model that is not over bytes.
+// A spec is "mamba2" (the preset SIZE-mamba2), "base-mamba2", either with an addition ("mamba2+ngram"), or the path of
+// a JSON file. Throws ErrorCode::config for an unknown spec (lists the kinds), for a name that occurs twice, and for a
+// model that is not over bytes.
 std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, const std::string& size);
 
 std::vector<std::string> preset_sizes();  // tiny, small, base

@@ -1,0 +1,79 @@
+// Learning while reading: dynamic evaluation (Krause et al., arXiv 1709.07432). A model reads a text in segments. Each
+// is predicted with the weights of that moment; then the model takes a small training step on what it has just read.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "statera/fields.hpp"
+#include "statera/model.hpp"
+#include "statera/optimizer.hpp"
+#include "statera/session.hpp"
+
+namespace statera {
+
+struct OnlineOptions {
+  double lr = 1e-3;
+  int64_t segment = 256;
+  int64_t window = 0;
+  int64_t replay = 1;
+  int64_t warmup = 16;
+  double pull = 0;
+  int64_t keep_bytes = int64_t{64} << 20;
+  int64_t seed = 0;
+
+  void visit(FieldVisitor& v) {
+    v.field("lr", lr, "learning rate of the steps while reading");
+    v.field("segment", segment, "ids that are read between two steps");
+    v.field("window", window, "ids that a step learns from, the last read; 0: as many as the model was trained with");
+    v.field("replay", replay, "further windows per step, from random earlier places of the text");
+    v.field("warmup", warmup, "steps over which the learning rate rises");
+    v.field("pull", pull, "share of the way back to the trained weights that each step takes; 0: none");
+    v.field("keep_bytes", keep_bytes, "most memory for earlier text");
+    v.field("seed", seed, "seed of the places of earlier windows");
+  }
+};
+
+// Reads a text and learns from it. The result is a function of the model, the options and the text: the same for any
+// number of threads, and for calls that end where segments end (as with Session::score, another cut may change the last
+// bits of a model that computes in chunks). A learning rate of 0 gives the costs of the frozen model.
+//
+// Owns the optimizer and the session. Borrows nothing: the model is a handle. Nobody else may use the model's weights
+// meanwhile, since they change. Not thread safe.
+class OnlineModel {
+ public:
+  // `model` must have been made for training (ModelOptions::training). Throws ErrorCode::config for an option out of
+  // range.
+  explicit OnlineModel(Model model, const OnlineOptions& options = {});
+
+  // Reads ids and returns the cost of each in nats, as Session::score does, predicted before it was learned from.
+  // each(i, logits) as there; may be null.
+  std::vector<float> score(std::span<const int32_t> ids, const Session::Predicted& each = {});
+  // Begins another document: from an empty state, with what was learned.
+  void next_document();
+
+  int64_t steps() const { return optimizer_.steps(); }
+  double drift() const;  // the distance of the weights from the trained ones, relative to the norm of those
+  const OnlineOptions& options() const { return options_; }
+
+ private:
+  void learn();
+  void add_window(size_t from, size_t to);
+
+  Model model_;
+  OnlineOptions options_;
+  std::vector<Parameter*> parameters_;
+  std::vector<Tensor> trained_;  // the weights as they were
+  AdamW optimizer_;
+  Session session_;
+  std::shared_ptr<Tape> tape_;
+  std::vector<int32_t> text_;  // of all documents, each after `begin`
+  size_t document_ = 0;        // where the last one begins
+  int64_t unlearned_ = 0;      // ids since the last step
+  Tokens inputs_;
+  std::vector<int32_t> targets_;
+};
+
+}  // namespace statera

@@ -1,0 +1,36 @@
+#include "lab/measure/mixed_cost.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace statera {
+
+MixedCost::MixedCost(bool on) {
+  if (on) model_.emplace(CountsOptions{.outside = 1});
+}
+
+void MixedCost::read(const ByteSource& source, const std::function<bool()>& stop) {
+  for (int64_t d = 0; d < source.documents(); ++d)
+    for (size_t i = 0; const uint8_t byte : source.document(d)) {
+      if (i++ % 65536 == 0 && stop && stop()) return;
+      model_->code(byte);
+    }
+}
+
+Session::Predicted MixedCost::reader(std::span<const uint8_t> bytes) {
+  if (!model_) return {};
+  return [this, bytes](size_t i, std::span<const float> logits) {
+    std::array<float, 256> p;
+    const float most = *std::ranges::max_element(logits.first(256));
+    double sum = 0;
+    for (size_t k = 0; k < 256; ++k) sum += static_cast<double>(p[k] = std::exp(logits[k] - most));
+    for (float& one : p) one = static_cast<float>(static_cast<double>(one) / sum);
+    const std::array outside{std::span<const float, 256>(p)};
+    const CountsCost cost = model_->code(bytes[i], outside);
+    counts_ += cost.counts;
+    both_ += cost.all;
+  };
+}
+
+}  // namespace statera

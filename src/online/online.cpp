@@ -1,0 +1,152 @@
+#include "statera/online.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.hpp"
+#include "core/machine.hpp"
+#include "models/language_model.hpp"
+#include "statera/random.hpp"
+#include "statera/tape.hpp"
+#include "statera/train.hpp"
+
+namespace statera {
+
+namespace {
+std::vector<Parameter*> parameters_of(const Model& model) {
+  struct Collect : ParameterVisitor {
+    std::vector<Parameter*> all;
+    void visit(Parameter& p) override { all.push_back(&p); }
+  } collect;
+  modules_of(model).visit_parameters(collect);
+  return std::move(collect.all);
+}
+
+OnlineOptions checked(OnlineOptions o, const Model& model) {
+  const auto least = [](const char* name, double value, double low) {
+    require(std::isfinite(value) && value >= low, ErrorCode::config, "[online] ", name, " is ", value,
+            "; expected a finite number, ", low, " or more");
+  };
+  if (o.window == 0) o.window = model.config().context > 0 ? model.config().context : 512;
+  least("lr", o.lr, 0), least("pull", o.pull, 0);
+  for (const auto& [name, value, low] :
+       {std::tuple("segment", o.segment, 1), {"window", o.window, 1}, {"replay", o.replay, 0}, {"warmup", o.warmup, 0}})
+    least(name, static_cast<double>(value), low);
+  require(o.pull <= 1, ErrorCode::config, "[online] pull is ", o.pull, "; expected a share of 0 to 1");
+  require(o.keep_bytes >= static_cast<int64_t>(sizeof(int32_t)) * (o.window + o.segment + 2), ErrorCode::config,
+          "[online] keep_bytes ", o.keep_bytes, " does not hold a window; give more");
+  require(model.config().begin, ErrorCode::config,
+          "[online] the model has no id for the beginning of a text (\"begin\" in its config)");
+  return o;
+}
+
+template <class F>
+void for_each_pair(const View& a, const View& b, const F& f) {
+  for (int64_t i = 0; i < a.elements(); ++i) {
+    if (a.dtype == DType::f64)
+      f(a.as<double>()[i], b.as<double>()[i]);
+    else
+      f(a.as<float>()[i], b.as<float>()[i]);
+  }
+}
+}  // namespace
+
+OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
+    : model_(std::move(model)),
+      options_(checked(options, model_)),
+      parameters_(parameters_of(model_)),
+      optimizer_(parameters_,
+                 {.lr = options_.lr > 0 ? static_cast<float>(options_.lr) : 1.0f, .weight_decay = 0, .clip = 1},
+                 model_.device()),
+      session_(model_, {.rewind_bytes = 0}),
+      tape_(std::make_shared<Tape>(model_.device())) {
+  const int32_t begin = static_cast<int32_t>(model_.config().vocab_size);
+  text_.push_back(begin);
+  double bytes = 0;
+  for (const Parameter* p : parameters_) bytes += static_cast<double>(p->value.view().bytes());
+  require_memory(bytes, "The weights as they were trained", "take a smaller model");
+  for (const Parameter* p : parameters_) {
+    trained_.emplace_back(p->value.dtype(), p->shape);
+    copy(p->value, trained_.back());
+  }
+}
+
+void OnlineModel::next_document() {
+  session_.reset();
+  document_ = text_.size();
+  text_.push_back(static_cast<int32_t>(model_.config().vocab_size));
+  unlearned_ = 0;
+}
+
+std::vector<float> OnlineModel::score(std::span<const int32_t> ids, const Session::Predicted& each) {
+  std::vector<float> costs;
+  costs.reserve(ids.size());
+  while (costs.size() < ids.size()) {
+    const size_t done = costs.size(),
+                 n = std::min(ids.size() - done, static_cast<size_t>(options_.segment - unlearned_));
+    const auto piece = ids.subspan(done, n);
+    const std::vector<float> some =
+        each ? session_.score(piece, [&](size_t i, std::span<const float> logits) { each(done + i, logits); })
+             : session_.score(piece);
+    costs.insert(costs.end(), some.begin(), some.end());
+    text_.insert(text_.end(), piece.begin(), piece.end());
+    unlearned_ += static_cast<int64_t>(n);
+    if (unlearned_ == options_.segment) learn();
+  }
+  return costs;
+}
+
+// text_[from] is read, text_[from + 1 .. to) is predicted.
+void OnlineModel::add_window(size_t from, size_t to) {
+  const int32_t begin = static_cast<int32_t>(model_.config().vocab_size);
+  for (size_t i = from; i + 1 < to; ++i) {
+    const bool border = text_[i + 1] == begin;  // a document ends here: what follows is not predicted from it
+    inputs_.ids.push_back(text_[i]);
+    targets_.push_back(border ? -1 : text_[i + 1]);
+  }
+  inputs_.offsets.push_back(static_cast<int32_t>(inputs_.ids.size()));
+  inputs_.start.push_back(0);
+}
+
+void OnlineModel::learn() {
+  unlearned_ = 0;
+  if (options_.lr == 0) return;
+  inputs_ = {.ids = {}, .offsets = {0}, .start = {}};
+  targets_.clear();
+  const auto window = static_cast<size_t>(options_.window);
+  const size_t end = text_.size(), newest = std::max(document_, end - std::min(end, window + 1));
+  add_window(newest, end);
+  const Random places(static_cast<uint64_t>(options_.seed), "replay");
+  for (int64_t i = 0; i < options_.replay && newest > 0; ++i) {
+    const auto at = places.uniform(static_cast<uint64_t>(optimizer_.steps() * options_.replay + i));
+    const auto from = static_cast<size_t>(at * static_cast<double>(newest));
+    add_window(from, std::min(from + window + 1, end));
+  }
+  training_pass(model_, *tape_, inputs_, targets_);
+  optimizer_.step(
+      std::min(1.0, static_cast<double>(optimizer_.steps() + 1) / static_cast<double>(options_.warmup + 1)));
+  if (options_.pull > 0)
+    for (size_t p = 0; p < parameters_.size(); ++p) {
+      for_each_pair(parameters_[p]->value, trained_[p], [&](auto& now, const auto& before) {
+        now += static_cast<std::remove_reference_t<decltype(now)>>(options_.pull) * (before - now);
+      });
+      parameters_[p]->changed();
+    }
+  if (text_.size() * sizeof(int32_t) > static_cast<size_t>(options_.keep_bytes)) {  // forget the older half
+    const size_t drop = std::min(text_.size() / 2, text_.size() - std::min(text_.size(), window + 1));
+    text_.erase(text_.begin(), text_.begin() + static_cast<ptrdiff_t>(drop));
+    document_ -= std::min(document_, drop);
+  }
+}
+
+double OnlineModel::drift() const {
+  double moved = 0, all = 0;
+  for (size_t p = 0; p < parameters_.size(); ++p)
+    for_each_pair(parameters_[p]->value, trained_[p], [&](const auto& now, const auto& before) {
+      const double d = static_cast<double>(now) - static_cast<double>(before);
+      moved += d * d, all += static_cast<double>(before) * static_cast<double>(before);
+    });
+  return all > 0 ? std::sqrt(moved / all) : 0;
+}
+
+}  // namespace statera

@@ -1,0 +1,117 @@
+// Models that learn while they read: what they say does not depend on how they are asked.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <string>
+
+#include "conformance/model_cases.hpp"
+#include "statera/error.hpp"
+#include "statera/online.hpp"
+
+namespace statera {
+namespace {
+
+std::vector<int32_t> text(int64_t count) {
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < count; ++i) ids.push_back(static_cast<int32_t>(97 + (i * i / 7 + i % 5) % 26));
+  return ids;
+}
+
+Model model(const ModelConfig& config, int threads = 1) {
+  Model made(config, Device::cpu({.threads = threads}));
+  made.init(3);
+  return made;
+}
+
+const OnlineOptions few{.lr = 0.003, .segment = 24, .window = 40, .replay = 1, .warmup = 2};
+
+double sum(const std::vector<float>& costs) { return std::accumulate(costs.begin(), costs.end(), 0.0); }
+
+class Online : public testing::TestWithParam<test::ModelCase> {};
+
+TEST_P(Online, CutsAndThreadsChangeNoBit) {
+  const std::vector<int32_t> ids = text(170);
+  OnlineModel whole(model(GetParam().config), few), in_parts(model(GetParam().config, 2), few);
+  const std::vector<float> expected = whole.score(ids);
+  std::vector<float> got;
+  for (size_t begin = 0, part = 24; begin < ids.size(); begin += part, part += 24) {
+    const auto some = in_parts.score(std::span(ids).subspan(begin, std::min(part, ids.size() - begin)));
+    got.insert(got.end(), some.begin(), some.end());
+  }
+  EXPECT_EQ(expected, got);
+  EXPECT_EQ(whole.steps(), 7);
+  EXPECT_EQ(whole.drift(), in_parts.drift());
+  EXPECT_GT(whole.drift(), 0);
+}
+
+TEST_P(Online, ARateOfZeroIsTheFrozenModel) {
+  OnlineOptions none = few;
+  none.lr = 0;
+  const Model frozen = model(GetParam().config);
+  OnlineModel still(model(GetParam().config), none);
+  const std::vector<int32_t> ids = text(100);
+  Session session(frozen);
+  std::vector<float> expected;
+  for (size_t begin = 0; begin < ids.size(); begin += 24) {
+    const auto some = session.score(std::span(ids).subspan(begin, std::min<size_t>(24, ids.size() - begin)));
+    expected.insert(expected.end(), some.begin(), some.end());
+  }
+  EXPECT_EQ(still.score(ids), expected);
+  EXPECT_EQ(still.drift(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Online, testing::ValuesIn(test::model_cases()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(OnlineModel, LearnsFromEarlierDocumentsAndSaysWhatItPredicted) {
+  const ModelConfig config = test::model_cases().front().config;
+  OnlineModel online(model(config), few);
+  std::vector<size_t> asked;
+  double from_logits = 0;
+  const std::vector<int32_t> ids = text(400);
+  const std::vector<float> first = online.score(ids, [&](size_t i, std::span<const float> logits) {
+    asked.push_back(i);
+    double all = 0;
+    for (const float z : logits) all += std::exp(static_cast<double>(z));
+    from_logits += std::log(all) - static_cast<double>(logits[static_cast<size_t>(ids[i])]);
+  });
+  EXPECT_EQ(asked.size(), ids.size());
+  EXPECT_EQ(asked.back(), ids.size() - 1);
+  EXPECT_NEAR(from_logits, sum(first), 1e-3);
+  online.next_document();
+  EXPECT_LT(sum(online.score(ids)), 0.9 * sum(first));
+}
+
+TEST(OnlineModel, PullsBackTowardsTheTrainedWeights) {
+  const ModelConfig config = test::model_cases().front().config;
+  OnlineOptions pulled = few;
+  pulled.pull = 0.2;
+  OnlineModel free(model(config), few), held(model(config), pulled);
+  free.score(text(400)), held.score(text(400));
+  EXPECT_LT(held.drift(), 0.7 * free.drift());
+  EXPECT_GT(held.drift(), 0);
+}
+
+TEST(OnlineModel, ForgetsOldTextWithinItsMemory) {
+  const ModelConfig config = test::model_cases().front().config;
+  OnlineOptions small = few;
+  small.keep_bytes = 4 * 120;
+  OnlineModel online(model(config), small);
+  for (int document = 0; document < 5; ++document) {
+    online.score(text(100));
+    online.next_document();
+  }
+  EXPECT_EQ(online.steps(), 20);
+}
+
+TEST(OnlineModel, RefusesImpossibleOptions) {
+  const ModelConfig config = test::model_cases().front().config;
+  for (const OnlineOptions& bad :
+       {OnlineOptions{.lr = -1}, {.lr = NAN}, {.segment = 0}, {.pull = 1.5}, {.replay = -1}, {.keep_bytes = 100}})
+    EXPECT_THROW(OnlineModel(model(config), bad), Error);
+  EXPECT_THROW(OnlineModel(Model(config, Device::best(), {.training = false})), Error);  // not made for training
+}
+
+}  // namespace
+}  // namespace statera
