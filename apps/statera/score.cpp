@@ -161,16 +161,15 @@ Learning learn(const ByteSource& source, const Flags& flags) {
   MixedCost mixed(flags.counts);
   const auto stop = [] { return Interrupt::asked(); };
   if (flags.counts && !flags.before.empty()) mixed.read(ByteSource(flags.before, reading_within(0)), stop);
-  for (int64_t d = 0; d < source.documents() && !Interrupt::asked(); ++d) {
-    if (d > 0) online ? online->next_document() : session->reset();
-    const auto document = source.document(d);
-    for (size_t begin = 0; begin < document.size() && !Interrupt::asked(); begin += 4096) {
-      const auto bytes = document.subspan(begin, std::min<size_t>(4096, document.size() - begin));
-      const Session::Predicted each = mixed.reader(bytes);
-      const std::vector<int32_t> ids = ids_of(bytes);
-      costs.add(bytes, online ? online->score(ids, each) : session->score(ids, each));
-    }
-  }
+  const CostSink sink = [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
+    costs.add(bytes, nats);
+    return !Interrupt::asked();
+  };
+  const auto each = [&](std::span<const uint8_t> bytes) { return mixed.reader(bytes); };
+  if (online)
+    stream_costs(*online, source, source.bytes(), sink, each);
+  else
+    stream_costs(*session, source, source.bytes(), sink, each);
   if (Interrupt::asked()) {
     costs.stopped();
     throw Interrupted();

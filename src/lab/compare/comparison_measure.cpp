@@ -9,8 +9,8 @@
 #include "lab/compare/judge.hpp"
 #include "lab/measure/by_position.hpp"
 #include "lab/measure/contexts.hpp"
-#include "lab/measure/learning_cost.hpp"
 #include "lab/measure/recall.hpp"
+#include "lab/measure/stream_cost.hpp"
 #include "lab/report/keys.hpp"
 #include "lab/timing.hpp"
 
@@ -29,10 +29,17 @@ void Comparison::learn(const Entry& entry) {
   if (!trained(entry) || kept(entry, "learning", "seed 1")) return;
   note(entry.candidate.name + ": held-out text, learning while it reads");
   show(entry, "learning while it reads");
-  Model model = load_model(entry, 1, true);
-  const LearningOptions options{.length = entry.candidate.length,
-                                .lr = learning_share * static_cast<float>(rate(entry).lr)};
-  const std::vector<float> nats = learning_cost(model, parts_.held_out, amounts_.judged_bytes, options, run_.stop);
+  const int64_t length = entry.candidate.length;
+  // The steps are those of the plan: one window each, and no earlier text again.
+  const OnlineOptions options{
+      .lr = learning_share * rate(entry).lr, .segment = length, .window = length, .replay = 0, .warmup = 0};
+  OnlineModel model(load_model(entry, 1, true), options);
+  std::vector<float> nats;
+  stream_costs(model, parts_.held_out, amounts_.judged_bytes,
+               [&](std::span<const uint8_t>, const std::vector<float>& some) {
+                 nats.insert(nats.end(), some.begin(), some.end());
+                 return !(run_.stop && run_.stop());
+               });
   go_on();
   keep(entry, "learning", "seed 1", {{key::bits_per_byte, bits(nats)}, {key::lr, options.lr}});
 }

@@ -8,7 +8,6 @@
 #include "lab/measure/by_position.hpp"
 #include "lab/measure/contexts.hpp"
 #include "lab/measure/filler.hpp"
-#include "lab/measure/learning_cost.hpp"
 #include "lab/measure/paired.hpp"
 #include "lab/measure/recall.hpp"
 #include "lab/measure/stream_cost.hpp"
@@ -69,36 +68,24 @@ TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
   for (size_t i = 0; i < second.size(); ++i) EXPECT_EQ(nats[700 + i], second[i]) << i;
 }
 
-TEST(LearningCost, ScoresBeforeItLearnsAndBeginsDocumentsAnew) {
+TEST(StreamCost, OfAModelThatLearnsBeginsDocumentsAnewAndIsTheFrozenOneAtFirst) {
   const std::string one = text(64), two = text(40, 9);
-  const Model frozen = small(24);  // keys slide, as in the frozen figure
-  const std::vector<float> before = stream_cost(frozen, source({one, two}), 104);
-  Model still = small(24);
-  const std::vector<float> nats = learning_cost(still, source({one, two}), 104, {.length = 32, .lr = 1e-12f});
-  ASSERT_EQ(nats.size(), 104u);
-  // a rate of nothing: the frozen model
-  for (size_t i = 0; i < nats.size(); ++i) EXPECT_NEAR(nats[i], before[i], 1e-5) << i;
-  Model learning = small(24);
-  const std::vector<float> learned = learning_cost(learning, source({one, two}), 104, {.length = 32, .lr = 1e-2f});
-  for (size_t i = 0; i < 32; ++i) EXPECT_EQ(learned[i], nats[i]) << i;  // nothing was learned yet
-  EXPECT_NE(learned[40], nats[40]);
-}
-
-TEST(LearningCost, ATextThatRepeatsGetsCheaper) {
-  std::string repeated;
-  for (int i = 0; i < 60; ++i) repeated += "the same line again\n";
-  Model model = small();
-  const std::vector<float> nats = learning_cost(model, source({repeated}), 1200, {.length = 32, .lr = 1e-2f});
-  const auto mean = [&](size_t from, size_t to) {
-    return std::accumulate(nats.begin() + static_cast<std::ptrdiff_t>(from),
-                           nats.begin() + static_cast<std::ptrdiff_t>(to), 0.0) /
-           static_cast<double>(to - from);
-  };
-  EXPECT_LT(mean(1000, 1200), 0.5 * mean(0, 200));
-  int asked = 0;
-  EXPECT_EQ(
-      learning_cost(model, source({repeated}), 1200, {.length = 32, .lr = 1e-12f}, [&] { return ++asked > 2; }).size(),
-      64u);
+  const std::vector<float> before = stream_cost(small(24), source({one, two}), 104);
+  OnlineModel model(small(24), {.lr = 1e-2, .segment = 32, .window = 32, .warmup = 0});
+  std::vector<float> nats;
+  size_t predicted = 0;
+  stream_costs(
+      model, source({one, two}), 100,
+      [&](std::span<const uint8_t>, const std::vector<float>& some) {
+        nats.insert(nats.end(), some.begin(), some.end());
+        return true;
+      },
+      [&](std::span<const uint8_t>) { return [&](size_t, std::span<const float>) { ++predicted; }; });
+  ASSERT_EQ(nats.size(), 100u);
+  EXPECT_EQ(predicted, 100u);
+  EXPECT_EQ(model.steps(), 3);
+  for (size_t i = 0; i < 32; ++i) EXPECT_EQ(nats[i], before[i]) << i;  // nothing was learned yet
+  EXPECT_NE(nats[40], before[40]);
 }
 
 TEST(ByPosition, BucketsHoldEveryByteOnceAndTheirMeans) {

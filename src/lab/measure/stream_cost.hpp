@@ -8,6 +8,7 @@
 
 #include "statera/data.hpp"
 #include "statera/model.hpp"
+#include "statera/online.hpp"
 #include "statera/session.hpp"
 
 namespace statera {
@@ -15,8 +16,15 @@ namespace statera {
 // Receives the bytes and their costs in nats, piece by piece. False ends the reading.
 using CostSink = std::function<bool(std::span<const uint8_t> bytes, const std::vector<float>& nats)>;
 
+// Who gets the predictions of these bytes (Session::Predicted) while they are read.
+using PredictionsOf = std::function<Session::Predicted(std::span<const uint8_t> bytes)>;
+
 // Reads the first `max_bytes` of the source. Each document begins from an empty state.
-void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink);
+void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink,
+                  const PredictionsOf& each = {});
+// The same with a model that learns while it reads, and has read nothing yet.
+void stream_costs(OnlineModel& model, const ByteSource& source, int64_t max_bytes, const CostSink& sink,
+                  const PredictionsOf& each = {});
 
 // Returns the costs [bytes], fewer if stopped.
 std::vector<float> stream_cost(const Model& model, const ByteSource& source, int64_t max_bytes,
