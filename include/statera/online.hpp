@@ -15,10 +15,10 @@
 namespace statera {
 
 struct OnlineOptions {
-  double lr = 1e-3;
+  double lr = 3e-4;
   int64_t segment = 256;
   int64_t window = 0;
-  int64_t replay = 1;
+  int64_t replay = 0;
   int64_t warmup = 16;
   double pull = 0;
   int64_t keep_bytes = int64_t{64} << 20;

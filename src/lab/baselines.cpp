@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numbers>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "counts/counts.hpp"
 #include "lab/ngram.hpp"
 #include "lab/ppmd/cost.hpp"
 #include "lab/report/keys.hpp"
@@ -19,6 +21,8 @@ namespace {
 // Seconds per byte that is learned from or judged, rounded up from measurements on text: six orders of n-grams 0.3e-6,
 // four orders of PPMd 1.3e-6 (sound: 3.4e-6), xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
 constexpr double seconds_per_byte = 0.5e-6 + 2e-6 + 2e-6;
+// Counts of contexts are slower (docs/compression.md), so they get what time is left.
+constexpr double counts_seconds_per_byte = 20e-6;
 // The window of xz. N-grams need about 30 times as much memory while they count so many bytes.
 constexpr int64_t most_train = int64_t{64} << 20, most_held_out = int64_t{16} << 20;
 
@@ -37,6 +41,7 @@ class Rows {
     const BaselineBytes bytes = baseline_bytes(train.bytes(), held_out.bytes(), options.seconds);
     train_.emplace(train.part(train.bytes() - bytes.train, train.bytes()));
     held_out_.emplace(held_out.part(0, bytes.held_out));
+    counts_train_ = bytes.counts_train;
     if (bytes.held_out < held_out.bytes())
       add_note(notes_,
                "baselines are judged on the first " + bytes_text(static_cast<double>(bytes.held_out)) + " held out");
@@ -46,6 +51,7 @@ class Rows {
     try_row({"n-grams"}, [&] { ngrams(); });
     try_row({"PPMd", {}, true}, [&] { ppmd(); });
     try_row({"xz", {}, true}, [&] { xz(); });
+    try_row({"counts", {}, true}, [&] { counts(); });
     keep_nats_of_best();
     return {std::move(rows_), std::move(notes_)};
   }
@@ -90,6 +96,28 @@ class Rows {
 
   void xz() { rows_.push_back({"xz", xz_cost(*train_, *held_out_, often()), true, learned(train_->bytes()), {}}); }
 
+  // Those of `statera compress`. Given no time, the row is unfinished.
+  void counts() {
+    if (counts_train_ == 0) throw TimeIsUp();
+    const auto pause = often();
+    Counts model;
+    int64_t done = 0;
+    const auto read = [&](const ByteSource& source, const auto& take) {
+      for (int64_t d = 0; d < source.documents(); ++d)
+        for (const uint8_t byte : source.document(d)) {
+          if (done++ % 16384 == 0) pause();
+          take(model.code(byte).all);
+        }
+    };
+    read(train_->part(train_->bytes() - counts_train_, train_->bytes()), [](double) {});
+    Baseline row{"counts", 0.0, true, learned(counts_train_), {}};
+    read(*held_out_, [&](double bits) {
+      *row.bits_per_byte += bits / static_cast<double>(held_out_->bytes());
+      row.nats.push_back(static_cast<float>(bits * std::numbers::ln2));
+    });
+    rows_.push_back(std::move(row));
+  }
+
   std::string learned(int64_t bytes) const {
     return bytes == all_ ? "" : "last " + bytes_text(static_cast<double>(bytes));
   }
@@ -105,6 +133,7 @@ class Rows {
   const BaselineOptions& options_;
   double begin_;
   int64_t all_;  // number of training bytes
+  int64_t counts_train_ = 0;
   std::optional<ByteSource> train_, held_out_;
   std::vector<Baseline> rows_;
   std::string notes_;
@@ -130,16 +159,28 @@ std::string baselines_json(const Baselines& b) {
 
 BaselineBytes baseline_bytes(int64_t train_bytes, int64_t held_out_bytes, double seconds) {
   const int64_t learned = std::min(train_bytes, most_train), judged = std::min(held_out_bytes, most_held_out);
-  const double in_all = std::min(std::floor(std::max(0.0, seconds) / seconds_per_byte), 1e18);
-  if (static_cast<double>(learned + judged) <= in_all) return {learned, judged};
-  const auto bytes = static_cast<int64_t>(in_all);
-  const int64_t held_out = std::clamp<int64_t>(bytes / 4, 1, judged);
-  return {std::clamp<int64_t>(bytes - held_out, 1, learned), held_out};
+  const auto fit = [](double time, double per_byte) {  // bytes
+    return static_cast<int64_t>(std::min(std::floor(std::max(0.0, time) / per_byte), 1e18));
+  };
+  // Counts get at least half of the time, if they need it.
+  const double for_counts = std::min(seconds / 2, counts_seconds_per_byte * static_cast<double>(learned + judged));
+  const int64_t in_all = fit(seconds - for_counts, seconds_per_byte),
+                counted = fit(for_counts, counts_seconds_per_byte);
+  BaselineBytes bytes{.train = learned, .held_out = judged};
+  if (learned + judged > in_all || 2 * judged > counted) {
+    bytes.held_out = std::clamp<int64_t>(std::min(in_all / 4, counted / 2), 1, judged);
+    bytes.train = std::clamp<int64_t>(in_all - bytes.held_out, 1, learned);
+  }
+  const double left = seconds - seconds_per_byte * static_cast<double>(bytes.train + bytes.held_out);
+  bytes.counts_train = std::clamp<int64_t>(fit(left, counts_seconds_per_byte) - bytes.held_out, 0, bytes.train);
+  return bytes;
 }
 
 double baseline_seconds(int64_t train_bytes, int64_t held_out_bytes, double seconds) {
   const BaselineBytes bytes = baseline_bytes(train_bytes, held_out_bytes, seconds);
-  return seconds_per_byte * static_cast<double>(bytes.train + bytes.held_out);
+  return seconds_per_byte * static_cast<double>(bytes.train + bytes.held_out) +
+         (bytes.counts_train > 0 ? counts_seconds_per_byte * static_cast<double>(bytes.counts_train + bytes.held_out)
+                                 : 0);
 }
 
 Baselines baselines(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) {

@@ -1,4 +1,5 @@
-// What a text costs without a neural network: the costs of n-gram models, PPMd and xz, as rows beside a model.
+// What a text costs without a neural network: the costs of n-gram models, PPMd, xz and counts of contexts, as rows
+// beside a model.
 #pragma once
 #include <functional>
 #include <limits>
@@ -11,7 +12,7 @@
 namespace statera {
 
 struct Baseline {
-  std::string name;  // "n-gram order 3", "n-gram order 5, learning", "PPMd order 6", "xz"
+  std::string name;  // "n-gram order 3", "n-gram order 5, learning", "PPMd order 6", "xz", "counts"
   // Empty if it did not finish in time. Half a baseline would make a model look better than it is.
   std::optional<double> bits_per_byte;
   // whether it goes on learning from the held-out text, as compressors do; false: frozen, as models are
@@ -22,8 +23,9 @@ struct Baseline {
 };
 
 struct Baselines {
-  std::vector<Baseline> rows;  // n-grams of order 0 and up, the best order once more as a learning model, PPMd, xz
-  std::string note;            // what else was left out; empty if nothing was
+  std::vector<Baseline>
+      rows;          // n-grams of order 0 and up, the best order once more as a learning model, PPMd, xz, counts
+  std::string note;  // what else was left out; empty if nothing was
 };
 
 struct BaselineOptions {
@@ -47,6 +49,7 @@ std::string baselines_json(const Baselines& baselines);
 // assumes the speed that baselines.cpp states.
 struct BaselineBytes {
   int64_t train, held_out;
+  int64_t counts_train = 0;  // of these, the last that the counts read, which are slower; 0: no time for them
 };
 BaselineBytes baseline_bytes(int64_t train_bytes, int64_t held_out_bytes, double seconds);
 // About how long they take, at most `seconds`.

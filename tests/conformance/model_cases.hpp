@@ -49,12 +49,6 @@ inline std::vector<ModelCase> model_cases() {
   add("ends", R"({"d_model": 16, "norm": "layer", "learned_positions": 4096, "embedding_scale": 4, "logit_scale": 0.5,
     "logit_softcap": 5, "tied": false, "mixers": {"A": )" +
                   growing + R"(}, "mlp": {"type": "ffn", "d_ff": 24, "bias": true}, "layers": "A2"})");
-  // A memory of n-grams at the input and within a block.
-  add("ngrams", R"({"d_model": 16, "layers": "n m g", "mixers": {"m": )" + fixed + R"(}, "blocks": {
-    "n": [{"name": "ngram", "norm": "none", "mixer": {"type": "ngram", "order": 3, "rows": 64}}],
-    "g": [{"name": "ngram", "mixer": {"type": "ngram", "order": 4, "rows": 32, "width": 5}},
-          {"name": "mixer", "mixer": )" +
-                    growing + R"(}]}})");
   // One set of weights at several depths, each use with its own state and low-rank addition, as in
   // Zamba2; norms of every kind.
   add("shared", R"({"d_model": 16, "layers": "m s m t", "norm": "rms_plain", "mixers": {"m": )" + fixed +
