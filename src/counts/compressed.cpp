@@ -28,7 +28,7 @@ std::array<uint8_t, sizeof(T)> bytes_of(T value) {
   return bytes;
 }
 
-// A model for short data needs less than one for long ones: a byte makes 66 rows, of which seven share 64 bytes.
+// A model for short data needs less than one for long ones: a byte makes 81 rows, of which seven share 64 bytes.
 int64_t memory_for(const CompressOptions& options) {
   constexpr uint64_t least = uint64_t{16} << 20, per_byte = 1024;
   const auto allowed = static_cast<uint64_t>(std::max<int64_t>(options.memory_bytes, 0));

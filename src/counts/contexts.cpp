@@ -1,6 +1,7 @@
 #include "counts/contexts.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 #include "counts/hash.hpp"
@@ -50,13 +51,54 @@ void Contexts::find_record(const Text& text) {
     if (gaps_[distance] * distance > gaps_[record_] * record_) record_ = distance;
 }
 
+// The distance from a sample to the one before in its channel: at the right one bytes differ least.
+uint64_t Contexts::find_stride(const Text& text) {
+  size_t best = 0;
+  for (size_t i = 0; i < strides.size(); ++i) {
+    const auto change = static_cast<int8_t>(text.back(1) - text.back(1 + strides[i]));
+    changes_[i] += static_cast<uint32_t>(std::abs(change)) - changes_[i] / 1024;
+    if (changes_[i] + changes_[i] / 16 < changes_[best]) best = i;
+  }
+  return strides[best];
+}
+
+// With an even stride, samples have 16 bits, the lower byte first, and begin at even positions. Where the lower byte is
+// known, the upper one is what brings the sample nearest to the expected one.
+void Contexts::set_samples(const Text& text) {
+  const uint64_t stride = find_stride(text), place = text.size() % stride;
+  if (stride % 2 != 0) {
+    const uint8_t s1 = text.back(stride), s2 = text.back(2 * stride), s3 = text.back(3 * stride);
+    const auto line = static_cast<uint8_t>(2 * s1 - s2), curve = static_cast<uint8_t>(3 * s1 - 3 * s2 + s3);
+    set(sample_line, hash_of(line, place)), set(sample_curve, hash_of(curve, s1 / 4u, place));
+    set(sample_line_and_curve, hash_of(line / 16u, curve / 16u, s1 / 4u, place));
+    set(sample_pair, hash_of(s1 / 4u, s2 / 4u, s3 / 8u, place));
+    return;
+  }
+  const bool upper = text.size() % 2 != 0;
+  const auto sample = [&](uint64_t back) {
+    const uint64_t high = stride * back - (upper ? 0 : 1);
+    return int32_t{static_cast<int16_t>(text.back(high) << 8 | text.back(high + 1))};
+  };
+  const int32_t s1 = sample(1), s2 = sample(2), line = 2 * s1 - s2, curve = 3 * (s1 - s2) + sample(3);
+  // What an expected sample says about the byte to come; dropped: bits of it that are left out where that is the lower
+  // one.
+  const auto says = [&](int32_t expected, int dropped) {
+    const int32_t byte = upper ? (expected - text.back(1) + 128) >> 8 : expected >> dropped;
+    return static_cast<uint64_t>(static_cast<uint32_t>(byte));
+  };
+  set(sample_line, hash_of(says(line, 2), place)), set(sample_curve, hash_of(says(curve, 2), place));
+  set(sample_line_and_curve, hash_of(says(line, 4), says(curve, 6), place));
+  set(sample_pair, hash_of(says(s1, 4), says(s2, 8), place));
+}
+
 void Contexts::advance(const Text& text) {
   const uint8_t c1 = text.back(1), c2 = text.back(2), c3 = text.back(3), c4 = text.back(4);
   if (is_upper(c1) || is_lower(c1) || c1 >= 0x80)
     words_[0] = mix_hash(words_[0], is_upper(c1) ? c1 + uint64_t{32} : c1);
   else if (words_[0] != 0)
     words_ = {0, words_[0], words_[1]};
-  kinds_ = (kind_of(c1) | kind_of(c2) << 3 | (kind_of(c3) >> 1) << 6) & 255;
+  all_kinds_ = all_kinds_ << 3 | kind_of(c1);
+  last_kinds_ = (kind_of(c1) | kind_of(c2) << 3 | (kind_of(c3) >> 1) << 6) & 255;
 
   if (c1 == '\n' || c1 == 0) line_before_ = line_, line_ = text.size();
   const uint64_t from_line = text.size() - line_, over = line_before_ + from_line;
@@ -87,6 +129,8 @@ void Contexts::advance(const Text& text) {
   else
     set(record, 0);
   set(structure, structure_);
+  set(kinds, hash_of(all_kinds_ & 0xffffff, c1));
+  set_samples(text);
   set(follow_one, hash_of(after_one_[c1], c1));
   set(follow_two, hash_of(after_two_[size_t{c2} << 8 | c1], c1, c2));
 }

@@ -13,7 +13,6 @@ using namespace counts;
 
 namespace {
 
-// How far the last answers of a cell count.
 constexpr int32_t weight_of_outside = weight_one / 2;
 constexpr std::array<size_t, match_count> shortest_match{5, 12, 24};
 constexpr uint32_t run_lengths = 32;
@@ -40,6 +39,7 @@ bool is_used(ContextName name, const CountsParts& parts) {
   if (name >= gap1_3 && name <= gap2) return parts.sparse;
   if (name == follow_one || name == follow_two) return parts.sparse;
   if (name >= column_above && name <= structure) return parts.records;
+  if (name >= sample_line && name <= sample_pair) return parts.samples;
   return true;
 }
 
@@ -87,7 +87,7 @@ Counts::Counts(const CountsOptions& options, const Sizes& sizes)
       run_cells_(context_count * run_lengths * 8, Cell(60000)),
       match_cells_(match_count * Match::situations * 8, Cell(50000)),
       direct_cells_(65536 + 256),
-      inner_(set_contexts, weight_one / 5),
+      inner_(set_contexts, weight_one / 16),
       last_({256}, weight_one / static_cast<int32_t>(set_count)),
       both_(both_contexts, 0) {
   history_cells_.reserve(context_count * 256);
@@ -195,7 +195,7 @@ void Counts::predict(uint32_t prefix, const Rows& first, const Rows& rows, Step&
                        c2,
                        (guess & 255) * 8 + bit,
                        found_ * 8 + bit,
-                       contexts_.kinds() * 8 + bit,
+                       contexts_.last_kinds() * 8 + bit,
                        contexts_.column() * 8 + bit};
   if (!options_.parts.sets) step.inner_chosen = {prefix};
   step.inner_sums = inner_.mix(step.inner, step.inner_chosen);

@@ -25,6 +25,7 @@ struct CountsParts {
   bool words = true;    // contexts of words
   bool sparse = true;   // contexts that leave bytes out, and those of what came after the same bytes earlier
   bool records = true;  // contexts of columns, lines, records and structure
+  bool samples = true;  // contexts that take the bytes as 16-bit or 8-bit samples
   bool runs = true;     // the byte that came last in a context, as a guess
   bool matches = true;  // earlier places that end like the text
   bool refined = true;  // the mixed probability is corrected once more (secondary estimation)

@@ -10,10 +10,10 @@ using namespace counts;
 
 namespace {
 // How long a cell goes on averaging before it forgets.
-constexpr uint32_t history_limit = 255, run_limit = 1023, match_limit = 1023, direct_limit = 255;
-constexpr int32_t last_rate = 30, both_rate = 30;
+constexpr uint32_t history_limit = 1023, run_limit = 1023, match_limit = 255, direct_limit = 1023;
+constexpr int32_t last_rate = 30, both_rate = 45;
 // The inner weights learn fast at first.
-int32_t inner_rate(uint64_t read) { return 30 + static_cast<int32_t>(60000 / (1000 + read / 16)); }
+int32_t inner_rate(uint64_t read) { return 20 + static_cast<int32_t>(120000 / (1000 + read / 16)); }
 }  // namespace
 
 void Counts::learn(uint8_t byte) {

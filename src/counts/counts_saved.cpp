@@ -164,7 +164,8 @@ template <class Options, class Visitor>
 void visit_options(Options& options, Visitor& visitor) {
   visitor(options.memory_bytes), visitor(options.outside);
   auto& p = options.parts;
-  for (auto* part : {&p.words, &p.sparse, &p.records, &p.runs, &p.matches, &p.refined, &p.sets}) visitor(*part);
+  for (auto* part : {&p.words, &p.sparse, &p.records, &p.samples, &p.runs, &p.matches, &p.refined, &p.sets})
+    visitor(*part);
 }
 
 }  // namespace

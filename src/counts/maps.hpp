@@ -77,7 +77,7 @@ class Refinement {
 
  private:
   static constexpr int32_t points = 25, distance = 232;  // 12 * 232 = 2784, about stretch(65535)
-  static constexpr int rate = 6;
+  static constexpr int rate = 5;
   std::vector<uint16_t> values_;  // [context][point]
 };
 
