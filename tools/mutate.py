@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mutants import mutants  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = ["test_ops", "test_core", "conformance", "test_nn", "test_models", "test_train"]  # which may notice, in the order to ask
+PROGRAMS = ["test_ops", "test_core", "test_counts", "conformance", "test_nn", "test_models", "test_train"]  # which may notice, in the order to ask
 TIMEOUT = 600  # of a control; a mutant hangs when it takes ten times as long as its control, and half a minute
 
 

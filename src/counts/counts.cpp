@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/check.hpp"
+#include "core/isa.hpp"
 #include "counts/hash.hpp"
 
 namespace statera {
@@ -69,6 +70,7 @@ struct Counts::Sizes {
 };
 
 CountsOptions Counts::checked(const CountsOptions& options) {
+  apply_environment_isa();
   constexpr int64_t least = int64_t{16} << 20, most = int64_t{64} << 30;
   require(options.memory_bytes >= least && options.memory_bytes <= most, ErrorCode::config, "[counts] memory_bytes is ",
           options.memory_bytes, ": it must be between ", least, " (16 MiB) and ", most, " (64 GiB)");

@@ -59,6 +59,16 @@ TEST_F(Compress, AStreamComesBackFromPipesAndTheLengthIsNotNeeded) {
   EXPECT_EQ(read("back"), licence());
 }
 
+TEST_F(Compress, EveryInstructionSetWritesTheSameBytes) {
+  ASSERT_EQ(run("compress licence.txt").code, 0) << read("err.txt");
+  for (const char* isa : {"AVX2", "EMU128"}) {
+    const Ran ran = run("compress licence.txt --out " + std::string(isa), "STATERA_ISA=" + std::string(isa));
+    if (ran.err.find("[isa]") != std::string::npos) continue;  // another processor
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(read(isa), read("licence.txt.statera")) << isa;
+  }
+}
+
 TEST_F(Compress, JsonSaysTheSizes) {
   const Ran ran = run("compress licence.txt --json");
   ASSERT_EQ(ran.code, 0) << ran.err;
