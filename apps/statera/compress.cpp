@@ -143,6 +143,11 @@ void compress(const Flags& flags) {
   std::vector<uint8_t> piece(1 << 12);
   while (const size_t got = input.read(piece)) {
     compressor.add(std::span(piece).first(got));
+    if (input.length() && compressor.read() > *input.length())
+      throw Error(ErrorCode::io, input.name() +
+                                     ": it grew while it was read; compress a copy, or pipe it: statera "
+                                     "compress - <" +
+                                     input.name());
     course.show(compressor.read(), input.length(), compressor.written());
   }
   try {

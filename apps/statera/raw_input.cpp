@@ -45,7 +45,8 @@ size_t RawInput::read(std::span<uint8_t> to) {
   while (true) {
     stop_if_asked();
     pollfd input{file_, POLLIN, 0};
-    if (::poll(&input, 1, 100) == 0) continue;  // nothing yet
+    const int ready = ::poll(&input, 1, 100);
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;  // nothing yet, or a signal
     const ssize_t got = ::read(file_, to.data(), to.size());
     if (got >= 0) return static_cast<size_t>(got);
     if (errno != EINTR && errno != EAGAIN) throw Error(ErrorCode::io, name_ + ": cannot read: " + std::strerror(errno));

@@ -148,36 +148,50 @@ void print_learned(const Flags& flags, const Learning& l) {
     row("mixed", l.both, flags.adapt ? "the adaptive model and the counts" : "the model and the counts");
 }
 
-Learning learn(const ByteSource& source, const Flags& flags) {
-  const Model model =
-      Model::load(flags.model, make_device(flags.threads), {.training = flags.adapt, .weights = flags.weights});
-  std::optional<OnlineModel> online;
-  std::optional<Session> session;
-  if (flags.adapt)
-    online.emplace(model, flags.online);
-  else
-    session.emplace(model, SessionOptions{.rewind_bytes = 0});
-  Costs costs(flags, nullptr, source.bytes());
-  MixedCost mixed(flags.counts);
-  const auto stop = [] { return Interrupt::asked(); };
-  if (flags.counts && !flags.before.empty()) mixed.read(ByteSource(flags.before, reading_within(0)), stop);
-  const CostSink sink = [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
-    costs.add(bytes, nats);
-    return !Interrupt::asked();
-  };
-  const auto each = [&](std::span<const uint8_t> bytes) { return mixed.reader(bytes); };
-  if (online)
-    stream_costs(*online, source, source.bytes(), sink, each);
-  else
-    stream_costs(*session, source, source.bytes(), sink, each);
-  if (Interrupt::asked()) {
-    costs.stopped();
-    throw Interrupted();
+// What learns while it reads. Made before the frozen model reads the file, so that what cannot work fails at once.
+class Learner {
+ public:
+  explicit Learner(const Flags& flags) : flags_(flags), mixed_(flags.counts) {
+    if (!flags.before.empty()) before_.emplace(flags.before, reading_within(0));
+    const Model model =
+        Model::load(flags.model, make_device(flags.threads), {.training = flags.adapt, .weights = flags.weights});
+    if (flags.adapt)
+      online_.emplace(model, flags.online);
+    else
+      session_.emplace(model, SessionOptions{.rewind_bytes = 0});
   }
-  costs.finish();
-  const double n = static_cast<double>(source.bytes());
-  return {costs.per_byte(), mixed.counts() / n, mixed.both() / n, online ? online->drift() : 0};
-}
+
+  Learning read(const ByteSource& source) {
+    Costs costs(flags_, nullptr, source.bytes());
+    if (before_) mixed_.read(*before_, [] { return Interrupt::asked(); });
+    const CostSink sink = [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
+      costs.add(bytes, nats);
+      return !Interrupt::asked();
+    };
+    const auto each = [&](std::span<const uint8_t> bytes) { return mixed_.reader(bytes); };
+    if (Interrupt::asked()) {
+      // nothing to read: stopped below
+    } else if (online_) {
+      stream_costs(*online_, source, source.bytes(), sink, each);
+    } else {
+      stream_costs(*session_, source, source.bytes(), sink, each);
+    }
+    if (Interrupt::asked()) {
+      costs.stopped();
+      throw Interrupted();
+    }
+    costs.finish();
+    const double n = static_cast<double>(source.bytes());
+    return {costs.per_byte(), mixed_.counts() / n, mixed_.both() / n, online_ ? online_->drift() : 0};
+  }
+
+ private:
+  const Flags& flags_;
+  MixedCost mixed_;
+  std::optional<ByteSource> before_;
+  std::optional<OnlineModel> online_;
+  std::optional<Session> session_;
+};
 
 // Scores the file again with f32 weights, if the folder has them and another format was asked for.
 std::optional<double> score_f32(const Model& model, const ByteSource& source, const Flags& flags) {
@@ -197,17 +211,18 @@ void run(const Flags& flags) {
       Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
   const ByteSource source(flags.file, reading_within(0));
   for (const std::string& line : left_out_lines(source)) std::fprintf(stderr, "statera score: %s\n", line.c_str());
+  std::optional<Learner> learner;
+  if (flags.learns()) learner.emplace(flags);
   const double bits = score(model, source, flags, true, table ? &*table : nullptr),
                n = static_cast<double>(source.bytes());
   const std::optional<double> f32 = score_f32(model, source, flags);
   const std::string weights(name_of(model.weights()));
-  const Learning learned = flags.learns() ? learn(source, flags) : Learning();
   if (flags.json) {
     nlohmann::json out = {{"file", flags.file},    {"bytes", source.bytes()},
                           {"bits_per_byte", bits}, {"nats_per_byte", bits * std::numbers::ln2},
                           {"weights", weights},    {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}};
     if (f32) out["f32_bits_per_byte"] = *f32, out["loss_bits_per_byte"] = bits - *f32;
-    add_learned(out, flags, learned);
+    if (learner) add_learned(out, flags, learner->read(source));
     std::printf("%s\n", json_text(out).c_str());
     return;
   }
@@ -220,7 +235,9 @@ void run(const Flags& flags) {
   else if (model.weights() != WeightFormat::f32)
     std::printf("that is with weights in %s, %s of them, as they were saved: there is no f32 to compare with\n",
                 weights.c_str(), bytes_text(model.weight_bytes()).c_str());
-  if (flags.learns()) print_learned(flags, learned);
+  if (!learner) return;
+  std::fflush(stdout);  // what is known stands there, whatever happens now
+  print_learned(flags, learner->read(source));
 }
 }  // namespace
 

@@ -51,15 +51,18 @@ class OnlineModel {
   // Reads ids and returns the cost of each in nats, as Session::score does, predicted before it was learned from.
   // each(i, logits) as there; may be null.
   std::vector<float> score(std::span<const int32_t> ids, const Session::Predicted& each = {});
-  // Begins another document: from an empty state, with what was learned.
+  // Begins another document: from an empty state, with what was learned; the rest of the last document counts as a
+  // segment.
   void next_document();
 
   int64_t steps() const { return optimizer_.steps(); }
+  size_t kept() const { return text_.size(); }  // ids of earlier text
   double drift() const;  // the distance of the weights from the trained ones, relative to the norm of those
   const OnlineOptions& options() const { return options_; }
 
  private:
   void learn();
+  void trim();
   void add_window(size_t from, size_t to);
 
   Model model_;

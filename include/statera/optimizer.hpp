@@ -16,7 +16,8 @@ struct AdamWOptions {
 };
 
 // Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), after clipping by the global norm. The
-// result has the same bits for any number of threads, and a step allocates nothing.
+// result has the same bits for any number of threads, and a step allocates nothing but room for the largest number of
+// rows so far.
 //
 // Of a parameter that is trained by rows (Parameter::by_rows), a step costs what it touched: rows without a gradient
 // stay as they are. When a row gets a gradient again, its means are first decayed by the steps in between, so they are

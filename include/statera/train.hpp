@@ -76,8 +76,9 @@ struct TrainRun {
   // Whether to time the first steps and say how long the run will take. If false, steps, evaluate_bytes and final_bytes
   // must be given.
   bool forecast = true;
-  double checkpoint_seconds = 0;  // seconds between checkpoints; 0: 2, or 30 in runs of more than ten minutes
-  std::function<bool()> stop;     // called after each step; true: save and return
+  // Seconds between checkpoints; 0: 2, or 30 in runs of more than ten minutes, or 30 times as long as a save takes.
+  double checkpoint_seconds = 0;
+  std::function<bool()> stop;  // called after each step; true: save and return
   // Called before each batch of the measurements before the first step and after the last one. True: return.
   std::function<bool()> abandon;
   std::function<void(const TrainProgress&)> progress;  // called after each step

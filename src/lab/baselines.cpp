@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/machine.hpp"
 #include "counts/counts.hpp"
 #include "lab/ngram.hpp"
 #include "lab/ppmd/cost.hpp"
@@ -100,7 +101,9 @@ class Rows {
   void counts() {
     if (counts_train_ == 0) throw TimeIsUp();
     const auto pause = often();
-    Counts model;
+    const CountsOptions options;
+    require_memory(static_cast<double>(options.memory_bytes), "counting contexts", "leave the baselines out");
+    Counts model(options);
     int64_t done = 0;
     const auto read = [&](const ByteSource& source, const auto& take) {
       for (int64_t d = 0; d < source.documents(); ++d)

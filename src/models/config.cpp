@@ -151,7 +151,9 @@ ModelConfig with_addition(ModelConfig config, const std::string& addition) {
 
 ModelConfig ModelConfig::load(const std::string& name) {
   std::error_code unused;
-  if (const size_t plus = name.rfind('+'); plus != std::string::npos && !std::filesystem::exists(name, unused))
+  if (const size_t plus = name.rfind('+'); plus != std::string::npos &&
+                                           name.find_first_of("/.", plus) == std::string::npos &&
+                                           !std::filesystem::exists(name, unused))
     return with_addition(load(name.substr(0, plus)), name.substr(plus + 1));
   for (const Preset& preset : embedded_presets())
     if (preset.name == name) return parse(std::string(preset.json), name);

@@ -5,7 +5,6 @@
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
-#include "models/language_model.hpp"
 #include "statera/random.hpp"
 #include "statera/tape.hpp"
 #include "statera/train.hpp"
@@ -13,28 +12,22 @@
 namespace statera {
 
 namespace {
-std::vector<Parameter*> parameters_of(const Model& model) {
-  struct Collect : ParameterVisitor {
-    std::vector<Parameter*> all;
-    void visit(Parameter& p) override { all.push_back(&p); }
-  } collect;
-  modules_of(model).visit_parameters(collect);
-  return std::move(collect.all);
-}
-
 OnlineOptions checked(OnlineOptions o, const Model& model) {
-  const auto least = [](const char* name, double value, double low) {
-    require(std::isfinite(value) && value >= low, ErrorCode::config, "[online] ", name, " is ", value,
-            "; expected a finite number, ", low, " or more");
+  const auto within = [](const char* name, double value, double low, double high) {
+    require(value >= low && value <= high, ErrorCode::config, "[online] ", name, " is ", value, "; expected ", low,
+            " to ", high);
   };
   if (o.window == 0) o.window = model.config().context > 0 ? model.config().context : 512;
-  least("lr", o.lr, 0), least("pull", o.pull, 0);
-  for (const auto& [name, value, low] :
-       {std::tuple("segment", o.segment, 1), {"window", o.window, 1}, {"replay", o.replay, 0}, {"warmup", o.warmup, 0}})
-    least(name, static_cast<double>(value), low);
-  require(o.pull <= 1, ErrorCode::config, "[online] pull is ", o.pull, "; expected a share of 0 to 1");
+  constexpr int64_t most = int64_t{1} << 30;
+  within("lr", o.lr, 0, 1e6), within("pull", o.pull, 0, 1);
+  for (const auto& [name, value, low, high] : {std::tuple("segment", o.segment, 1, most),
+                                               {"window", o.window, 1, most},
+                                               {"replay", o.replay, 0, 1024},
+                                               {"warmup", o.warmup, 0, most},
+                                               {"seed", o.seed, 0, INT64_MAX}})
+    within(name, static_cast<double>(value), low, static_cast<double>(high));
   require(o.keep_bytes >= static_cast<int64_t>(sizeof(int32_t)) * (o.window + o.segment + 2), ErrorCode::config,
-          "[online] keep_bytes ", o.keep_bytes, " does not hold a window; give more");
+          "[online] keep_bytes ", o.keep_bytes, " does not hold a window and a segment of 4 bytes per id; give more");
   require(model.config().begin, ErrorCode::config,
           "[online] the model has no id for the beginning of a text (\"begin\" in its config)");
   return o;
@@ -54,7 +47,7 @@ void for_each_pair(const View& a, const View& b, const F& f) {
 OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
     : model_(std::move(model)),
       options_(checked(options, model_)),
-      parameters_(parameters_of(model_)),
+      parameters_(model_.parameters()),
       optimizer_(parameters_,
                  {.lr = options_.lr > 0 ? static_cast<float>(options_.lr) : 1.0f, .weight_decay = 0, .clip = 1},
                  model_.device()),
@@ -72,6 +65,7 @@ OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
 }
 
 void OnlineModel::next_document() {
+  if (unlearned_ > 0) learn();
   session_.reset();
   document_ = text_.size();
   text_.push_back(static_cast<int32_t>(model_.config().vocab_size));
@@ -96,26 +90,45 @@ std::vector<float> OnlineModel::score(std::span<const int32_t> ids, const Sessio
   return costs;
 }
 
-// text_[from] is read, text_[from + 1 .. to) is predicted.
+// text_[from] is read, text_[from + 1 .. to) is predicted; a document within begins a sequence of its own, as in
+// training.
 void OnlineModel::add_window(size_t from, size_t to) {
   const int32_t begin = static_cast<int32_t>(model_.config().vocab_size);
+  const auto end_sequence = [&] {
+    if (static_cast<int32_t>(inputs_.ids.size()) == inputs_.offsets.back()) return;
+    inputs_.offsets.push_back(static_cast<int32_t>(inputs_.ids.size()));
+    inputs_.start.push_back(0);
+  };
   for (size_t i = from; i + 1 < to; ++i) {
-    const bool border = text_[i + 1] == begin;  // a document ends here: what follows is not predicted from it
+    if (text_[i + 1] == begin) {
+      end_sequence();
+      continue;
+    }
     inputs_.ids.push_back(text_[i]);
-    targets_.push_back(border ? -1 : text_[i + 1]);
+    targets_.push_back(text_[i + 1]);
   }
-  inputs_.offsets.push_back(static_cast<int32_t>(inputs_.ids.size()));
-  inputs_.start.push_back(0);
+  end_sequence();
+}
+
+// Forgets the older half of the text when it is too long.
+void OnlineModel::trim() {
+  if (text_.size() * sizeof(int32_t) <= static_cast<size_t>(options_.keep_bytes)) return;
+  const auto least = static_cast<size_t>(options_.window + options_.segment + 1);
+  const size_t drop = std::min(text_.size() / 2, text_.size() - std::min(text_.size(), least));
+  text_.erase(text_.begin(), text_.begin() + static_cast<ptrdiff_t>(drop));
+  document_ -= std::min(document_, drop);
 }
 
 void OnlineModel::learn() {
   unlearned_ = 0;
+  trim();
   if (options_.lr == 0) return;
   inputs_ = {.ids = {}, .offsets = {0}, .start = {}};
   targets_.clear();
   const auto window = static_cast<size_t>(options_.window);
   const size_t end = text_.size(), newest = std::max(document_, end - std::min(end, window + 1));
   add_window(newest, end);
+  if (targets_.empty()) return;
   const Random places(static_cast<uint64_t>(options_.seed), "replay");
   for (int64_t i = 0; i < options_.replay && newest > 0; ++i) {
     const auto at = places.uniform(static_cast<uint64_t>(optimizer_.steps() * options_.replay + i));
@@ -132,11 +145,6 @@ void OnlineModel::learn() {
       });
       parameters_[p]->changed();
     }
-  if (text_.size() * sizeof(int32_t) > static_cast<size_t>(options_.keep_bytes)) {  // forget the older half
-    const size_t drop = std::min(text_.size() / 2, text_.size() - std::min(text_.size(), window + 1));
-    text_.erase(text_.begin(), text_.begin() + static_cast<ptrdiff_t>(drop));
-    document_ -= std::min(document_, drop);
-  }
 }
 
 double OnlineModel::drift() const {

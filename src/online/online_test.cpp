@@ -100,9 +100,30 @@ TEST(OnlineModel, ForgetsOldTextWithinItsMemory) {
   OnlineModel online(model(config), small);
   for (int document = 0; document < 5; ++document) {
     online.score(text(100));
+    EXPECT_LE(online.kept(), 120u + 24u);
     online.next_document();
   }
-  EXPECT_EQ(online.steps(), 20);
+  EXPECT_EQ(online.steps(), 25);
+  small.lr = 0;
+  OnlineModel still(model(config), small);
+  for (int i = 0; i < 5; ++i) still.score(text(100));
+  EXPECT_LE(still.kept(), 120u + 24u);
+}
+
+TEST(OnlineModel, LearnsFromDocumentsShorterThanASegment) {
+  const ModelConfig config = test::model_cases().front().config;
+  OnlineOptions with_earlier = few;
+  with_earlier.replay = 2;
+  OnlineModel online(model(config), with_earlier);
+  const std::vector<int32_t> ids = text(20);
+  const double first = sum(online.score(ids));
+  for (int document = 0; document < 40; ++document) {
+    online.next_document();
+    online.score(ids);
+  }
+  EXPECT_EQ(online.steps(), 40);
+  online.next_document();
+  EXPECT_LT(sum(online.score(ids)), 0.5 * first);
 }
 
 TEST(OnlineModel, RefusesImpossibleOptions) {

@@ -280,7 +280,11 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
 }
 
 double checkpoint_bytes(const Model& model) {
-  return 3 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
+  double rows = 0;
+  for (const Parameter* p : model.parameters())
+    if (p->by_rows) rows += static_cast<double>(p->shape[0]);
+  return 3 * static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype())) +
+         rows * sizeof(int32_t);
 }
 
 namespace {

@@ -137,6 +137,7 @@ double time_optimizer(AdamW& optimizer) {
     optimizer.parameters()[i]->changed();
     fill_zero(optimizer.mean(i));
     fill_zero(optimizer.square(i));
+    if (!optimizer.touched_at(i).empty()) fill_zero(optimizer.touched_at(i));
   }
   optimizer.set_steps(0);
   return spent;

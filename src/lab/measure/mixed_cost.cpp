@@ -4,10 +4,15 @@
 #include <array>
 #include <cmath>
 
+#include "core/machine.hpp"
+
 namespace statera {
 
 MixedCost::MixedCost(bool on) {
-  if (on) model_.emplace(CountsOptions{.outside = 1});
+  if (!on) return;
+  const CountsOptions options{.outside = 1};
+  require_memory(static_cast<double>(options.memory_bytes), "counting contexts", "leave --counts out");
+  model_.emplace(options);
 }
 
 void MixedCost::read(const ByteSource& source, const std::function<bool()>& stop) {
