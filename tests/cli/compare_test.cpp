@@ -96,7 +96,9 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
     for (const char* key : {"by_position", "recall", "speed", "memory"}) EXPECT_FALSE(c[key].empty()) << key;
   }
   EXPECT_EQ(json["candidates"][0].contains("difference") + json["candidates"][1].contains("difference"), 1);
-  EXPECT_EQ(json["baselines"].size(), 9u);
+  // on a busy machine the slowest may be given up, which is then noted
+  const bool given_up = json.dump().find("counts: not finished") != std::string::npos;
+  EXPECT_EQ(json["baselines"].size(), given_up ? 9u : 10u);
   std::istringstream lines(ran.out);
   std::string words;  // of the output, however it is wrapped
   for (std::string line; std::getline(lines, line); words += line + " ") EXPECT_LE(line.size(), 100u) << line;
