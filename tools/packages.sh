@@ -14,7 +14,7 @@ install_packages() {
   for set in "$@"; do
     list="packages_$set"
     for package in ${!list}; do
-      installed=" $(dpkg-query -W -f='${Architecture}:${db:Status-Status} ' "$package" 2>/dev/null)"
+      installed=" $(dpkg-query -W -f='${Architecture}:${db:Status-Status} ' "$package" 2>/dev/null || true)"   # unknown packages are none: callers may have set -e
       [[ $package == *:* ]] && want=${package#*:} || want=$native   # of a package for two machines, each has a status
       [[ "$installed" == *" $want:installed "* || "$installed" == *" all:installed "* ]] || missing+=("$package")
     done
