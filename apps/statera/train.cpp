@@ -220,7 +220,7 @@ void run(const Flags& f) {
   progress.finish();
   std::optional<Baselines> beside;
   if (result.finished && !f.no_baselines) {
-    progress.note("n-gram models, PPMd, xz and counts on the same data");
+    progress.note("n-gram models, PPMd, xz and context mixing on the same data");
     beside = baselines(for_training, held_out, baseline_options(options, how, promised));
   }
   if (f.json)
@@ -282,7 +282,7 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--checkpoint-every", f.checkpoint_seconds,
                   "seconds between checkpoints (default: 2, or 30 in runs of more than ten minutes, or 30 times as "
                   "long as saving takes)");
-  verb.add_flag("--no-baselines", f.no_baselines, "do not measure n-grams, PPMd, xz and counts");
+  verb.add_flag("--no-baselines", f.no_baselines, "do not measure n-grams, PPMd, xz and context mixing");
   verb.add_flag("--json", f.json, "print the result as one JSON object");
 }
 
@@ -291,7 +291,7 @@ void add_flags(CLI::App& verb, Flags& f) {
 void add_train(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App& verb = *app.add_subcommand(
-      "train", "train a model on the bytes of files; n-grams, PPMd, xz and counts are measured beside it");
+      "train", "train a model on the bytes of files; n-grams, PPMd, xz and context mixing are measured beside it");
   verb.footer(examples);
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });

@@ -52,7 +52,7 @@ class Rows {
     try_row({"n-grams"}, [&] { ngrams(); });
     try_row({"PPMd", {}, true}, [&] { ppmd(); });
     try_row({"xz", {}, true}, [&] { xz(); });
-    try_row({"counts", {}, true}, [&] { counts(); });
+    try_row({"context mixing", {}, true}, [&] { counts(); });
     keep_nats_of_best();
     return {std::move(rows_), std::move(notes_)};
   }
@@ -113,7 +113,7 @@ class Rows {
         }
     };
     read(train_->part(train_->bytes() - counts_train_, train_->bytes()), [](double) {});
-    Baseline row{"counts", 0.0, true, learned(counts_train_), {}};
+    Baseline row{"context mixing", 0.0, true, learned(counts_train_), {}};
     read(*held_out_, [&](double bits) {
       *row.bits_per_byte += bits / static_cast<double>(held_out_->bytes());
       row.nats.push_back(static_cast<float>(bits * std::numbers::ln2));

@@ -12,7 +12,7 @@
 namespace statera {
 
 struct Baseline {
-  std::string name;  // "n-gram order 3", "n-gram order 5, learning", "PPMd order 6", "xz", "counts"
+  std::string name;  // "n-gram order 3", "n-gram order 5, learning", "PPMd order 6", "xz", "context mixing"
   // Empty if it did not finish in time. Half a baseline would make a model look better than it is.
   std::optional<double> bits_per_byte;
   // whether it goes on learning from the held-out text, as compressors do; false: frozen, as models are

@@ -178,7 +178,7 @@ TEST(Baselines, ReadTheLastPartThatTheirTimeAllows) {
   const Baselines others = same(bytes.train), counts = same(bytes.counts_train);
   ASSERT_EQ(cut.rows.size(), others.rows.size());
   for (size_t i = 0; i < cut.rows.size(); ++i) {
-    const bool last = cut.rows[i].name == "counts";
+    const bool last = cut.rows[i].name == "context mixing";
     EXPECT_EQ(cut.rows[i].bits_per_byte, (last ? counts : others).rows[i].bits_per_byte) << cut.rows[i].name;
     EXPECT_EQ(cut.rows[i].learned, "last " + bytes_text(static_cast<double>(last ? bytes.counts_train : bytes.train)))
         << cut.rows[i].name;
@@ -218,7 +218,7 @@ TEST(Baselines, ThatAreStoppedAreNotFinished) {
       EXPECT_EQ(cut.rows[0].name, "n-grams");
       EXPECT_EQ(cut.rows[1].name, "PPMd");
       EXPECT_EQ(cut.rows[2].name, "xz");
-      EXPECT_EQ(cut.rows[3].name, "counts");
+      EXPECT_EQ(cut.rows[3].name, "context mixing");
     }
     if (finished == whole.rows.size()) break;
   }

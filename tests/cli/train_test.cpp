@@ -33,7 +33,7 @@ TEST_F(Train, MakesAModelAndSaysWhatItCosts) {
   EXPECT_TRUE(json["finished"]);
   EXPECT_LT(json["held_out_bits_per_byte"].get<double>(), 8);
   ASSERT_EQ(json["baselines"].size(), 10u);  // n-gram orders 0 to 5, the best of them as it learns, PPMd, xz, counts
-  EXPECT_EQ(json["baselines"].back()["name"], "counts");
+  EXPECT_EQ(json["baselines"].back()["name"], "context mixing");
   EXPECT_GT(json["baselines"].back()["bits_per_byte"].get<double>(), 0);
   EXPECT_EQ(json["held_out_positions"], json["held_out_bytes"]);
   for (const char* file :

@@ -261,7 +261,7 @@ void Comparison::add(std::vector<Candidate> fresh) {
 
 void Comparison::compare_baselines() {
   if (store_.fact("baselines")) return;
-  note("n-gram models, PPMd, xz and counts");
+  note("n-gram models, PPMd, xz and context mixing");
   const int64_t all = source_.bytes();
   const double seconds = baseline_share * settings_.budget;
   const Baselines b =
