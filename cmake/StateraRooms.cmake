@@ -26,7 +26,7 @@ function(statera_library name)
   statera_slow_headers(${name})
 endfunction()
 
-# A third of a build from nothing goes into reading headers of others. FROM: a target with the same flags that has them already.
+# Reading headers of others takes half of the time of the files that include them. FROM: a target with the same flags that has them already.
 function(statera_slow_headers name)
   if(NOT STATERA_PCH)
     return()

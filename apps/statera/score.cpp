@@ -169,13 +169,14 @@ class Learner {
       return !Interrupt::asked();
     };
     const auto each = [&](std::span<const uint8_t> bytes) { return mixed_.reader(bytes); };
-    if (Interrupt::asked()) {
-      // nothing to read: stopped below
-    } else if (online_) {
-      stream_costs(*online_, source, source.bytes(), sink, each);
-    } else {
-      stream_costs(*session_, source, source.bytes(), sink, each);
-    }
+    if (online_ && !Interrupt::asked()) try {
+        stream_costs(*online_, source, source.bytes(), sink, each);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::numeric) throw;
+        throw Error(ErrorCode::numeric, std::string(error.what()) + " after " + std::to_string(online_->steps()) +
+                                            " steps while reading; take a smaller --adapt-lr");
+      }
+    if (session_ && !Interrupt::asked()) stream_costs(*session_, source, source.bytes(), sink, each);
     if (Interrupt::asked()) {
       costs.stopped();
       throw Interrupted();

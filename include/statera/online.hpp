@@ -7,7 +7,6 @@
 #include <span>
 #include <vector>
 
-#include "statera/fields.hpp"
 #include "statera/model.hpp"
 #include "statera/optimizer.hpp"
 #include "statera/session.hpp"
@@ -15,25 +14,14 @@
 namespace statera {
 
 struct OnlineOptions {
-  double lr = 3e-4;
-  int64_t segment = 256;
-  int64_t window = 0;
-  int64_t replay = 0;
-  int64_t warmup = 16;
-  double pull = 0;
-  int64_t keep_bytes = int64_t{64} << 20;
-  int64_t seed = 0;
-
-  void visit(FieldVisitor& v) {
-    v.field("lr", lr, "learning rate of the steps while reading");
-    v.field("segment", segment, "ids that are read between two steps");
-    v.field("window", window, "ids that a step learns from, the last read; 0: as many as the model was trained with");
-    v.field("replay", replay, "further windows per step, from random earlier places of the text");
-    v.field("warmup", warmup, "steps over which the learning rate rises");
-    v.field("pull", pull, "share of the way back to the trained weights that each step takes; 0: none");
-    v.field("keep_bytes", keep_bytes, "most memory for earlier text");
-    v.field("seed", seed, "seed of the places of earlier windows");
-  }
+  double lr = 3e-4;       // learning rate of the steps while reading
+  int64_t segment = 256;  // ids that are read between two steps
+  int64_t window = 0;     // ids that a step learns from, the last read; 0: as many as the model was trained with
+  int64_t replay = 0;     // further windows per step, from random earlier places of the text
+  int64_t warmup = 16;    // steps over which the learning rate rises
+  double pull = 0;        // share of the way back to the trained weights that each step takes
+  int64_t keep_bytes = int64_t{64} << 20;  // most memory for earlier text
+  int64_t seed = 0;                        // of the places of earlier windows
 };
 
 // Reads a text and learns from it. The result is a function of the model, the options and the text: the same for any
@@ -71,7 +59,7 @@ class OnlineModel {
   std::vector<Tensor> trained_;  // the weights as they were
   AdamW optimizer_;
   Session session_;
-  std::shared_ptr<Tape> tape_;
+  std::unique_ptr<Tape> tape_;
   std::vector<int32_t> text_;  // of all documents, each after `begin`
   size_t document_ = 0;        // where the last one begins
   int64_t unlearned_ = 0;      // ids since the last step

@@ -13,19 +13,19 @@ namespace statera {
 
 namespace {
 OnlineOptions checked(OnlineOptions o, const Model& model) {
-  const auto within = [](const char* name, double value, double low, double high) {
+  const auto within = [](const char* name, auto value, auto low, auto high) {
     require(value >= low && value <= high, ErrorCode::config, "[online] ", name, " is ", value, "; expected ", low,
             " to ", high);
   };
   if (o.window == 0) o.window = model.config().context > 0 ? model.config().context : 512;
   constexpr int64_t most = int64_t{1} << 30;
-  within("lr", o.lr, 0, 1e6), within("pull", o.pull, 0, 1);
-  for (const auto& [name, value, low, high] : {std::tuple("segment", o.segment, 1, most),
+  within("lr", o.lr, 0.0, 1e6), within("pull", o.pull, 0.0, 1.0);
+  for (const auto& [name, value, low, high] : {std::tuple("segment", o.segment, int64_t{1}, most),
                                                {"window", o.window, 1, most},
                                                {"replay", o.replay, 0, 1024},
                                                {"warmup", o.warmup, 0, most},
                                                {"seed", o.seed, 0, INT64_MAX}})
-    within(name, static_cast<double>(value), low, static_cast<double>(high));
+    within(name, value, low, high);
   require(o.keep_bytes >= static_cast<int64_t>(sizeof(int32_t)) * (o.window + o.segment + 2), ErrorCode::config,
           "[online] keep_bytes ", o.keep_bytes, " does not hold a window and a segment of 4 bytes per id; give more");
   require(model.config().begin, ErrorCode::config,
@@ -52,7 +52,7 @@ OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
                  {.lr = options_.lr > 0 ? static_cast<float>(options_.lr) : 1.0f, .weight_decay = 0, .clip = 1},
                  model_.device()),
       session_(model_, {.rewind_bytes = 0}),
-      tape_(std::make_shared<Tape>(model_.device())) {
+      tape_(std::make_unique<Tape>(model_.device())) {
   const int32_t begin = static_cast<int32_t>(model_.config().vocab_size);
   text_.push_back(begin);
   double bytes = 0;

@@ -12,7 +12,8 @@ using Views = CausalConv1dInputs<View>;
 void check(const Views& in, const Rows& rows) {
   require(in.x.shape.rank() == 2, ErrorCode::shape, "[causal_conv1d] expected x [N, C], got ", in.x.shape);
   require(in.weight.shape.rank() == 2 && in.weight.rows() == in.x.cols() && in.weight.cols() > 0 && in.weight.dense(),
-          ErrorCode::shape, "[causal_conv1d] expected weight [", in.x.cols(), ", d_conv], got ", in.weight.shape);
+          ErrorCode::shape, "[causal_conv1d] expected a whole weight [", in.x.cols(), ", d_conv], got ",
+          in.weight.shape);
   require(in.bias.empty() || in.bias.shape == Shape({in.x.cols()}), ErrorCode::shape, "[causal_conv1d] expected bias [",
           in.x.cols(), "], got ", in.bias.shape);
   check_rows("causal_conv1d", rows, in.x.rows());

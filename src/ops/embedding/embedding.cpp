@@ -49,7 +49,8 @@ void embedding(Exec& exec, std::span<const int32_t> ids, const View& table, cons
   const int64_t per_row = y.shape.rank() == 2 && y.rows() > 0 ? count / y.rows() : 0;
   require(y.shape.rank() == 2 && per_row * y.rows() == count && y.dtype == table.dtype &&
               (y.cols() == table.cols() || (y.cols() == per_row * table.cols() && y.dense())),
-          ErrorCode::shape, "[embedding] output ", y.shape, " for ", count, " ids");
+          ErrorCode::shape, "[embedding] expected an output of ", table.cols(),
+          " columns, or a whole one of all rows side by side, got ", y.shape, " for ", count, " ids");
   if (count == 0) return;
   if (y.cols() != table.cols()) return embedding(exec, ids, table, View(y.data, y.dtype, {count, table.cols()}));
   embedding_kernels(exec, table.dtype, [&](auto zero, const auto& kernels) {

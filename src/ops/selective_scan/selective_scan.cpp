@@ -16,7 +16,7 @@ void check(const Views& in, const Rows& rows) {
   require(in.delta.shape == in.u.shape && (in.z.empty() || in.z.shape == in.u.shape), ErrorCode::shape,
           "[selective_scan] expected delta and z ", in.u.shape, ", got ", in.delta.shape, " and ", in.z.shape);
   require(in.A.shape.rank() == 2 && in.A.rows() == channels && in.A.cols() > 0 && in.A.dense(), ErrorCode::shape,
-          "[selective_scan] expected A [", channels, ", d_state], got ", in.A.shape);
+          "[selective_scan] expected a whole A [", channels, ", d_state], got ", in.A.shape);
   require(in.B.shape.rank() == 2 && in.B.rows() == n && in.B.cols() > 0 && in.B.cols() % in.A.cols() == 0 &&
               in.B.shape == in.C.shape,
           ErrorCode::shape, "[selective_scan] expected B and C [", n, ", G ", in.A.cols(), "], got ", in.B.shape,
