@@ -7,7 +7,8 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/statera DESTINATION ${CMAKE_INSTAL
 install(EXPORT statera-targets NAMESPACE statera:: DESTINATION ${STATERA_CMAKE_DIR})
 if(STATERA_LAB)
   set_target_properties(statera_lab PROPERTIES EXPORT_NAME lab)
-  install(TARGETS statera_lab EXPORT statera-lab-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  set_target_properties(statera_tokenizers PROPERTIES EXPORT_NAME tokenizers)
+  install(TARGETS statera_lab statera_tokenizers EXPORT statera-lab-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(EXPORT statera-lab-targets NAMESPACE statera:: DESTINATION ${STATERA_CMAKE_DIR})
 endif()
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/statera-config.cmake.in ${CMAKE_BINARY_DIR}/statera-config.cmake

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 RANK = {room: rank for rank, rooms in enumerate([
-    ["core"], ["io", "text", "kernels"], ["counts", "autograd"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["online"], ["lab", "serve"],
+    ["core"], ["io", "text", "kernels"], ["counts", "autograd", "tokenizers"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["online"], ["lab", "serve"],
     ["apps", "bench"]]) for room in rooms}
 
 # The room of each public header (include/statera/X.hpp). The umbrella stands on top of the library.
-PUBLIC = {"error": "core", "dtype": "core", "tensor": "core", "device": "core", "fields": "core", "random": "core", "tokens": "core", "tape": "autograd", "data": "data",
+PUBLIC = {"error": "core", "dtype": "core", "tensor": "core", "device": "core", "fields": "core", "random": "core", "tokens": "core", "tokenizer": "tokenizers", "tape": "autograd", "data": "data",
           "loss": "ops", "parameter": "nn", "config": "models", "model": "models", "optimizer": "train", "train": "train", "sampler": "infer",
           "session": "infer", "generate": "infer", "online": "online", "statera": "apps"}
 

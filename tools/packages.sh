@@ -1,7 +1,7 @@
 # The one list of distribution packages (Debian 12, Ubuntu 24.04) and the one way to install them. To be sourced:
 #   install_packages build [test] [full] [format] [tidy] [arm]      installs what is missing; prints nothing when nothing is
 
-packages_build="g++ cmake ninja-build python3 libhwy-dev nlohmann-json3-dev libcli11-dev libarchive-dev liblzma-dev libsqlite3-dev zlib1g-dev libjs-chart.js libgtest-dev"
+packages_build="g++ cmake ninja-build python3 libhwy-dev nlohmann-json3-dev libcli11-dev libarchive-dev liblzma-dev libsqlite3-dev zlib1g-dev libpcre2-dev libicu-dev libjs-chart.js libgtest-dev"
 packages_test="chromium chromium-driver python3-selenium locales"   # the page of a report in a browser; locales with a comma
 packages_format="clang-format-14"   # another version formats differently
 packages_tidy="clang-tidy-14"   # another version finds something else

@@ -26,19 +26,15 @@ int run(int argc, char** argv) {
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
   namespace cli = statera::cli;
   for (auto add : {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info,
-                   cli::add_convert, cli::add_compress, cli::add_decompress, cli::add_bench})
+                   cli::add_convert, cli::add_compress, cli::add_decompress, cli::add_tokenize, cli::add_bench})
     add(app);
   cli::read_values_as_typed(app);
-  const auto verb = [&] {
-    const auto chosen = app.get_subcommands();
-    return chosen.empty() ? std::string("statera") : "statera " + chosen.front()->get_name();
-  };
+  const auto verb = [&] { return cli::chosen_words(app); };
   const auto say = [&](const std::string& what) {
     std::fprintf(stderr, "%s: %s\n", verb().c_str(), statera::printable(what).c_str());
   };
   const auto with_hint = [&](const std::string& message) {
-    const auto chosen = app.get_subcommands();
-    return message + (chosen.empty() ? "" : cli::several_values_hint(*chosen.front(), argc, argv, message));
+    return message + cli::several_values_hint(cli::chosen_verb(app), argc, argv, message);
   };
   const auto finish = [&] {
     if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
@@ -68,9 +64,7 @@ int run(int argc, char** argv) {
   } catch (const statera::Error& error) {
     if (dynamic_cast<const statera::ReaderHasGone*>(&error) != nullptr && statera::cli::reader_has_gone())
       return 128 + SIGPIPE;  // `--per-byte /dev/stdout | head`
-    const auto chosen = app.get_subcommands();
-    const std::string message =
-        chosen.empty() ? error.what() : cli::without_foreign_advice(*chosen.front(), error.what());
+    const std::string message = cli::without_foreign_advice(cli::chosen_verb(app), error.what());
     say(error.code() == statera::ErrorCode::io ? with_hint(message) : message);
     return 1;
   } catch (const std::exception& error) {

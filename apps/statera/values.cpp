@@ -94,8 +94,19 @@ Words marked_arguments(int argc, char** argv) {
   return words;
 }
 
+const CLI::App& chosen_verb(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? app : chosen_verb(*chosen.front());
+}
+
+std::string chosen_words(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return app.get_name() + (chosen.empty() ? "" : " " + chosen_words(*chosen.front()));
+}
+
 void read_values_as_typed(CLI::App& app) {
-  for (CLI::App* verb : app.get_subcommands({}))
+  for (CLI::App* verb : app.get_subcommands({})) {
+    read_values_as_typed(*verb);
     for (CLI::Option* option : verb->get_options()) {
       if (!option->get_positional()) option->allow_extra_args(false);
       const std::string with_checks = option->get_type_name(), type = with_checks.substr(0, with_checks.find(':'));
@@ -106,6 +117,7 @@ void read_values_as_typed(CLI::App& app) {
           },
           ""));
     }
+  }
 }
 
 std::string without_marks(std::string message) {
@@ -152,16 +164,19 @@ std::string several_values_hint(const CLI::App& verb, int argc, char** argv, con
 }
 
 std::string plain_message(const CLI::App& app, int argc, char** argv, std::string message) {
-  const auto chosen = app.get_subcommands();
-  if (chosen.empty() && argc > 1 && argv[1][0] != '-') {
+  const CLI::App& chosen = chosen_verb(app);
+  const auto inner = chosen.get_subcommands({});
+  int next = 1;  // the word after those of the chosen verb
+  for (const CLI::App* verb = &chosen; verb != &app; verb = verb->get_parent()) ++next;
+  if (!inner.empty() && argc > next && argv[next][0] != '-') {
     std::string verbs;
-    for (const CLI::App* verb : app.get_subcommands({})) verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
-    return "no verb '" + std::string(argv[1]) + "'; the verbs: " + verbs;
+    for (const CLI::App* verb : inner) verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+    return "no verb '" + std::string(argv[next]) + "'; the verbs: " + verbs;
   }
   std::error_code ignored;
-  for (int i = 2; !chosen.empty() && i < argc && std::string_view(argv[i]) != "--"; ++i) {
+  for (int i = next; &chosen != &app && i < argc && std::string_view(argv[i]) != "--"; ++i) {
     const std::string word = argv[i], flag = word.substr(0, word.find('='));
-    if (word.size() > 1 && word.starts_with('-') && !chosen.front()->get_option_no_throw(flag) &&
+    if (word.size() > 1 && word.starts_with('-') && !chosen.get_option_no_throw(flag) &&
         std::filesystem::exists(word, ignored))
       return word + " is no option; for a file of that name write ./" + word;
   }

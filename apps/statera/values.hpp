@@ -16,6 +16,10 @@ using Words = std::vector<std::string>;
 // argv as App::parse expects it (last word first, without the program), with marks that keep CLI11 from interpreting
 // values.
 Words marked_arguments(int argc, char** argv);
+// The verb that was called, the inner one where verbs have verbs; the app itself if none was.
+const CLI::App& chosen_verb(const CLI::App& app);
+std::string chosen_words(const CLI::App& app);  // "statera tokenize encode"
+
 // Removes the marks from every value and checks the form of numbers. Call it when all options have been added.
 void read_values_as_typed(CLI::App& app);
 std::string without_marks(std::string message);  // for messages of CLI11, which quote the words

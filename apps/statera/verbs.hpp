@@ -22,5 +22,6 @@ void add_report(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_compress(CLI::App& app);
 void add_decompress(CLI::App& app);
+void add_tokenize(CLI::App& app);
 
 }  // namespace statera::cli

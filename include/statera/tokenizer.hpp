@@ -1,0 +1,93 @@
+// Text to tokens and back. A Tokenizer is read from a file of another project.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace statera {
+
+struct EncodeOptions {
+  bool specials = true;  // add the tokens of the post-processor, such as one for the beginning
+  bool plain = false;    // special tokens that stand in the text are text
+};
+
+struct Encoding {
+  std::vector<int32_t> ids;       // [N]
+  std::vector<int32_t> type_ids;  // [N] 0; for a pair mostly 1 in its second text
+};
+
+// A handle: copies share one immutable tokenizer. Thread-safe.
+class Tokenizer {
+ public:
+  // Reads a whole file into memory; throws ErrorCode::io, naming it, if it cannot.
+  using ReadFile = std::function<std::string(const std::string& path)>;
+
+  // The format is told from the content, whatever the name is:
+  //
+  //   tokenizer.json (Hugging Face); vocab.json with merges.txt beside it (GPT-2);
+  //   a SentencePiece model; an RWKV World vocabulary;
+  //   a folder with one of these under its usual name.
+  //
+  // Throws ErrorCode::io for what cannot be read, ErrorCode::config for what is damaged, and ErrorCode::unsupported,
+  // naming it, for what is not understood. `read` serves for files that have to be unpacked.
+  static Tokenizer load(const std::string& path, const ReadFile& read = {});
+  // The same for a file in memory that needs no other; `name` is for messages.
+  static Tokenizer parse(std::string bytes, const std::string& name);
+
+  // Throws ErrorCode::config if the text is not UTF-8 and the tokenizer does not take any bytes, or if it has an
+  // unknown character and no token for one; ErrorCode::unsupported if a pattern of the tokenizer takes too many steps
+  // on it.
+  Encoding encode(std::string_view text, const EncodeOptions& options = {}) const;
+  // A text and a second one, as the post-processor joins them. Throws ErrorCode::unsupported if the format of the
+  // tokenizer does not say how.
+  Encoding encode(std::string_view text, std::string_view pair, const EncodeOptions& options = {}) const;
+  // Each text by itself, by `threads` threads.
+  std::vector<Encoding> encode_all(std::span<const std::string_view> texts, const EncodeOptions& options = {},
+                                   int threads = 1) const;
+
+  // The text of ids; what is no character is U+FFFD. With skip_specials special tokens are left out. Throws
+  // ErrorCode::config, naming it, for an id that is no token.
+  std::string decode(std::span<const int32_t> ids, bool skip_specials = false) const;
+  // The same with bytes that are no characters as they are.
+  std::string decode_bytes(std::span<const int32_t> ids, bool skip_specials = false) const;
+
+  const std::string& name() const;
+  std::string_view kind() const;    // "BPE", "Unigram", ...
+  int64_t vocabulary_size() const;  // the highest id plus one; some ids may be no token
+  std::optional<int32_t> id_of(std::string_view token) const;
+  std::optional<std::string> token_of(int32_t id) const;  // as the file spells it
+  bool is_special(int32_t id) const;
+  bool takes_any_bytes() const;  // and gives them back
+
+  struct Impl;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Decodes ids one by one and gives whole characters as soon as they are complete. Not thread-safe.
+class TokenStream {
+ public:
+  explicit TokenStream(Tokenizer tokenizer, bool skip_specials = false);
+  ~TokenStream();
+  TokenStream(TokenStream&&) noexcept;
+  TokenStream& operator=(TokenStream&&) noexcept;
+
+  // The characters that this id completes. Throws as Tokenizer::decode() does.
+  std::string push(int32_t id);
+  // The bytes that this id adds, whether they are characters or not. Of push() and push_bytes() use one.
+  std::string push_bytes(int32_t id);
+  std::string finish();  // U+FFFD for a character that was begun
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace statera

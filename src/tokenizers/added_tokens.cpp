@@ -1,0 +1,89 @@
+#include "tokenizers/added_tokens.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "tokenizers/characters.hpp"
+
+namespace statera::tokenizers {
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer) : tokens_(std::move(tokens)) {
+  std::vector<std::pair<std::string_view, int32_t>> in_text, in_normalized;
+  for (size_t i = 0; i < tokens_.size(); ++i) {
+    const AddedToken& token = tokens_[i];
+    Text content{token.content, 0};
+    if (token.normalized && normalizer) normalizer->normalize(content);
+    const std::string& shown = shown_.insert_or_assign(token.id, std::move(content.bytes)).first->second;
+    (token.normalized ? in_normalized : in_text).emplace_back(shown, static_cast<int32_t>(i));
+    if (token.special) specials_.insert(token.content);
+  }
+  in_text_ = ByteTrie(std::move(in_text));
+  in_normalized_ = ByteTrie(std::move(in_normalized));
+}
+
+const std::string* AddedTokens::shown(int32_t id) const {
+  const auto found = shown_.find(id);
+  return found == shown_.end() ? nullptr : &found->second;
+}
+
+// Leftmost, then longest. One that is discarded still hides what lies within it.
+void AddedTokens::find(std::string_view text, const ByteTrie& trie, bool plain, std::vector<Found>& found) const {
+  size_t done = 0;  // where the text that is not yet accounted for begins
+  for (size_t at = 0; at < text.size() && !trie.empty();) {
+    if (!trie.may_begin(text[at])) {
+      ++at;
+      continue;
+    }
+    const ByteTrie::Found match = trie.longest(text.substr(at));
+    if (match.size == 0) {
+      ++at;
+      continue;
+    }
+    const AddedToken& token = tokens_[static_cast<size_t>(match.value)];
+    size_t begin = at, end = at + match.size;
+    at = end;
+    if (plain && token.special) continue;
+    const bool joins_before = begin > 0 && is_word(character_at(text, character_before(text, begin)).code);
+    const bool joins_after = end < text.size() && is_word(character_at(text, end).code);
+    if (token.single_word && (joins_before || joins_after)) continue;
+    if (token.lstrip) {
+      size_t blank = begin;
+      while (blank > 0 && is_white_space(character_at(text, character_before(text, blank)).code))
+        blank = character_before(text, blank);
+      begin = std::max(blank, done);
+    }
+    if (token.rstrip)
+      while (end < text.size() && is_white_space(character_at(text, end).code)) end += character_at(text, end).size;
+    if (done < begin) found.push_back({done, begin, -1});
+    found.push_back({begin, end, token.id});
+    done = end;
+  }
+  if (done != text.size()) found.push_back({done, text.size(), -1});
+}
+
+void AddedTokens::find(std::string_view text, const Normalizer* normalizer, bool plain, Pieces& pieces) const {
+  std::vector<Found> outer, inner;
+  find(text, in_text_, plain, outer);
+  const size_t first_size = text.empty() ? 0 : character_at(text, 0).size;
+  for (const Found& section : outer) {
+    if (section.id >= 0) {
+      pieces.pieces.push_back({0, 0, 0, section.id});
+      continue;
+    }
+    Text part{std::string(text.substr(section.begin, section.end - section.begin)),
+              section.begin == 0 ? std::min(first_size, section.end) : 0};
+    if (normalizer) normalizer->normalize(part);
+    inner.clear();
+    find(part.bytes, in_normalized_, plain, inner);
+    const size_t at = pieces.text.size();
+    pieces.text += part.bytes;
+    for (const Found& piece : inner) {
+      if (piece.id >= 0)
+        pieces.pieces.push_back({0, 0, 0, piece.id});
+      else if (piece.begin < piece.end)
+        pieces.pieces.push_back({at + piece.begin, at + piece.end, at + part.from_first});
+    }
+  }
+}
+
+}  // namespace statera::tokenizers

@@ -1,0 +1,42 @@
+// Tokens that are found in a text before anything else happens to it.
+#pragma once
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "tokenizers/byte_trie.hpp"
+#include "tokenizers/parts.hpp"
+
+namespace statera::tokenizers {
+
+// Immutable. Thread-safe.
+class AddedTokens {
+ public:
+  AddedTokens() = default;
+  // Tokens that are `normalized` are looked for in the normalized text, in their normalized form.
+  AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer);
+
+  // Fills `pieces` with the tokens that were found and the normalized text between them. With `plain` special tokens
+  // are text.
+  void find(std::string_view text, const Normalizer* normalizer, bool plain, Pieces& pieces) const;
+  // What stands for the token in a decoded text; null if it is none of these.
+  const std::string* shown(int32_t id) const;
+  bool is_special(const std::string& token) const { return specials_.contains(token); }
+  const std::vector<AddedToken>& all() const { return tokens_; }
+
+ private:
+  struct Found {
+    size_t begin, end;
+    int32_t id;  // -1: text between tokens
+  };
+  void find(std::string_view text, const ByteTrie& trie, bool plain, std::vector<Found>& found) const;
+
+  std::vector<AddedToken> tokens_;
+  std::unordered_map<int32_t, std::string> shown_;
+  std::unordered_set<std::string> specials_;
+  ByteTrie in_text_, in_normalized_;  // values are indices of tokens_
+};
+
+}  // namespace statera::tokenizers

@@ -1,0 +1,117 @@
+// Which format a file has, and where the files of a folder are.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/check.hpp"
+#include "core/input_file.hpp"
+#include "io/json.hpp"
+#include "io/printable.hpp"
+#include "tokenizers/tokenizer_impl.hpp"
+
+namespace statera {
+
+using namespace tokenizers;
+
+namespace {
+
+constexpr size_t most_file_bytes = size_t{4} << 30;
+
+std::string read_plain_file(const std::string& path) { return InputFile::open(path).text(most_file_bytes); }
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool is_folder(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// The tokenizer of a folder, the most complete form first.
+std::string file_in(const std::string& folder) {
+  constexpr std::array names{"tokenizer.json",          "tokenizer.model", "spiece.model",
+                             "sentencepiece.bpe.model", "vocab.json",      "encoder.json",
+                             "rwkv_vocab_v20230424.txt"};
+  std::string looked_for;
+  for (const char* name : names) {
+    const std::string path = folder + (folder.ends_with('/') ? "" : "/") + name;
+    if (exists(path)) return path;
+    looked_for += looked_for.empty() ? name : std::string(", ") + name;
+  }
+  fail(ErrorCode::io, printable(folder), ": no tokenizer in this folder; looked for ", looked_for);
+}
+
+// GPT-2's vocabulary: an object of tokens and ids, without anything around it.
+bool is_vocabulary(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == text.npos || text[begin] != '{') return false;
+  const size_t colon = text.find_first_not_of(" \t\r\n", begin + 1);
+  if (colon == text.npos || text[colon] != '"') return false;
+  for (size_t at = colon + 1; at < text.size(); ++at) {  // to the end of the first key
+    if (text[at] == '\\') {
+      ++at;
+    } else if (text[at] == '"') {
+      at = text.find_first_not_of(" \t\r\n:", at + 1);
+      return at != text.npos && text[at] >= '0' && text[at] <= '9';
+    }
+  }
+  return false;
+}
+
+// The file beside `path` in whose name `from` is replaced by `to`; empty if the name does not have it or there is none.
+std::string sibling(const std::string& path, std::string_view from, std::string_view to) {
+  const size_t at = path.rfind(from);
+  if (at == path.npos || at < path.rfind('/') + 1) return {};
+  std::string other = path;
+  other.replace(at, from.size(), to);
+  return exists(other) ? other : std::string();
+}
+
+std::shared_ptr<Tokenizer::Impl> load_vocabulary(const std::string& path, std::string_view text,
+                                                 const Tokenizer::ReadFile& read) {
+  std::string merges = sibling(path, "vocab.json", "merges.txt");
+  if (merges.empty()) merges = sibling(path, "vocab.json", "vocab.bpe");
+  if (merges.empty()) merges = sibling(path, "encoder.json", "vocab.bpe");
+  require(!merges.empty(), ErrorCode::io, printable(path),
+          ": this is a vocabulary without its merges; put them beside it as merges.txt (and name this one vocab.json)");
+  return read_vocab_and_merges(text, read(merges), printable(path));
+}
+
+std::shared_ptr<Tokenizer::Impl> read_any(std::string_view bytes, const std::string& where) {
+  require(!bytes.empty(), ErrorCode::config, where, ": the file is empty");
+  const size_t begin = bytes.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  if (begin != bytes.npos && bytes[begin] == '{') {
+    require(!is_vocabulary(bytes), ErrorCode::unsupported, where,
+            ": this is a vocabulary, which needs its merges beside it; load it by its path");
+    return read_tokenizer_json(bytes, where);
+  }
+  if (is_rwkv_vocabulary(bytes)) return read_rwkv(bytes, where);
+  require(bytes[0] == '\x0A', ErrorCode::unsupported, where,
+          ": no tokenizer that is known here; expected tokenizer.json, vocab.json with merges.txt, a SentencePiece "
+          "model or an RWKV vocabulary");
+  return read_sentencepiece(bytes, where);
+}
+
+Tokenizer complete(std::shared_ptr<Tokenizer::Impl> impl) {
+  impl->highest_id = impl->model->highest_id();
+  for (const AddedToken& token : impl->added.all()) impl->highest_id = std::max(impl->highest_id, token.id);
+  return Tokenizer(std::move(impl));
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::load(const std::string& path, const ReadFile& read) {
+  const ReadFile reader = read ? read : read_plain_file;
+  const std::string file = is_folder(path) ? file_in(path) : path;
+  std::string bytes = reader(file);
+  if (is_vocabulary(bytes)) return complete(load_vocabulary(file, bytes, reader));
+  return parse(std::move(bytes), printable(file));
+}
+
+Tokenizer Tokenizer::parse(std::string bytes, const std::string& name) { return complete(read_any(bytes, name)); }
+
+}  // namespace statera

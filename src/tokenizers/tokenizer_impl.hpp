@@ -1,0 +1,53 @@
+// What a Tokenizer is made of, and what the readers of formats share.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "statera/tokenizer.hpp"
+#include "tokenizers/added_tokens.hpp"
+#include "tokenizers/parts.hpp"
+#include "tokenizers/word_cache.hpp"
+
+namespace statera {
+
+struct Tokenizer::Impl {
+  std::string name, kind;
+  std::unique_ptr<const tokenizers::Normalizer> normalizer;  // null: none
+  tokenizers::Parts<tokenizers::PreTokenizer> pre_tokenizers;
+  std::unique_ptr<const tokenizers::TokenModel> model;
+  std::unique_ptr<const tokenizers::PostProcessor> post_processor;  // null: none
+  std::unique_ptr<const tokenizers::TokenDecoder> decoder;
+  tokenizers::AddedTokens added;
+  std::optional<tokenizers::Truncation> truncation;
+  std::optional<tokenizers::Padding> padding;
+  bool any_bytes = false;  // whether text may be anything
+  bool pairs = true;       // whether the format says how two texts are joined
+  int32_t highest_id = -1;
+
+  void encode_text(std::string_view text, const EncodeOptions& options, tokenizers::Encoded& out) const;
+  std::vector<std::string> tokens_of(std::span<const int32_t> ids, bool skip_specials) const;
+
+ private:
+  void encode_piece(std::string_view piece, std::vector<int32_t>& ids, tokenizers::WordCache& words) const;
+  // Caches of words that no thread uses at the moment.
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<tokenizers::WordCache>> caches_;
+};
+
+namespace tokenizers {
+
+// Each reads one format; `where` is for messages.
+std::shared_ptr<Tokenizer::Impl> read_tokenizer_json(std::string_view text, const std::string& where);
+std::shared_ptr<Tokenizer::Impl> read_vocab_and_merges(std::string_view vocabulary, std::string_view merges,
+                                                       const std::string& where);
+bool is_rwkv_vocabulary(std::string_view text);
+std::shared_ptr<Tokenizer::Impl> read_rwkv(std::string_view text, const std::string& where);
+std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, const std::string& where);
+
+}  // namespace tokenizers
+
+}  // namespace statera

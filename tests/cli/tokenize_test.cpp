@@ -1,0 +1,108 @@
+// statera tokenize: lines in, lines out, and what is wrong with them.
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+
+namespace statera {
+namespace {
+
+using nlohmann::json;
+
+class Tokenize : public Program {
+ protected:
+  Tokenize() { write("t.json", byte_tokenizer().dump()); }
+  // Bytes as GPT-2's letters, one merge, a special token and one at the beginning.
+  static json byte_tokenizer() {
+    json vocabulary = {{"h", 0}, {"i", 1}, {"hi", 2}, {"<end>", 3}, {"Ã", 4},  {"©", 5}, {"Ġ", 6},
+                       {"<", 7}, {"e", 8}, {"n", 9},  {"d", 10},    {">", 11}, {"ÿ", 12}};
+    const json end = {{"id", 3},         {"content", "<end>"},  {"single_word", false}, {"lstrip", false},
+                      {"rstrip", false}, {"normalized", false}, {"special", true}};
+    const json piece = {{"SpecialToken", {{"id", "<end>"}, {"type_id", 0}}}};
+    const json a = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}, b = {{"Sequence", {{"id", "B"}, {"type_id", 1}}}};
+    return {{"version", "1.0"},
+            {"added_tokens", json::array({end})},
+            {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}}},
+            {"post_processor",
+             {{"type", "TemplateProcessing"},
+              {"single", json::array({piece, a})},
+              {"pair", json::array({piece, a, b})},
+              {"special_tokens",
+               {{"<end>", {{"id", "<end>"}, {"ids", json::array({3})}, {"tokens", json::array({"<end>"})}}}}}}},
+            {"decoder", {{"type", "ByteLevel"}}},
+            {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", json::array({json::array({"h", "i"})})}}}};
+  }
+  Ran lines(const std::string& arguments, const std::string& input) const {
+    write("in.jsonl", input);
+    return run("tokenize " + arguments + " --jsonl <in.jsonl");
+  }
+  // Fails with one line that names the line of the input.
+  void refuses(const std::string& verb, const std::string& input, const std::string& part) const {
+    const Ran ran = lines(verb + " t.json", input);
+    EXPECT_EQ(ran.code, 1) << input;
+    EXPECT_EQ(ran.err.rfind("statera tokenize " + verb + ": ", 0), 0u) << ran.err;
+    EXPECT_NE(ran.err.find(part), std::string::npos) << ran.err;
+    EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
+  }
+};
+
+TEST_F(Tokenize, EncodesLinesOfTextOrHex) {
+  const Ran ran =
+      lines("encode t.json", "{\"text\": \"hi<end>\"}\n{\"hex\": \"68C3A9ff\"}\n{\"text\": \"hi\", \"pair\": \"d\"}");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out,
+            "{\"ids\":[3,2,3],\"type_ids\":[0,0,0]}\n{\"ids\":[3,0,4,5,12],\"type_ids\":[0,0,0,0,0]}\n"
+            "{\"ids\":[3,2,10],\"type_ids\":[0,0,1]}\n");
+  EXPECT_EQ(lines("encode t.json --no-specials", "{\"text\": \"hi<end>\"}\n").out,
+            "{\"ids\":[2,3],\"type_ids\":[0,0]}\n");
+  EXPECT_EQ(lines("encode t.json --plain --no-specials", "{\"text\": \"<end>\"}\n").out,
+            "{\"ids\":[7,8,9,10,11],\"type_ids\":[0,0,0,0,0]}\n");
+  EXPECT_EQ(lines("encode t.json", "").out, "");
+}
+
+TEST_F(Tokenize, DecodesToTextAndHex) {
+  const Ran ran = lines("decode t.json", "{\"ids\": [2, 4, 3]}\n{\"ids\": []}\n");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "{\"hex\":\"6869c33c656e643e\",\"text\":\"hi\xEF\xBF\xBD<end>\"}\n{\"hex\":\"\",\"text\":\"\"}\n");
+  EXPECT_EQ(lines("decode t.json --no-specials", "{\"ids\": [2, 3]}\n").out, "{\"hex\":\"6869\",\"text\":\"hi\"}\n");
+}
+
+TEST_F(Tokenize, NamesTheLineThatIsWrong) {
+  refuses("encode", "{\"text\": \"hi\"}\n{\"txt\": 1}\n", "line 2: expected {\"text\": ...}");
+  EXPECT_EQ(read("out.txt"), "{\"ids\":[3,2],\"type_ids\":[0,0]}\n");  // what came before is there
+  refuses("encode", "{\"text\": \"hi\", \"hex\": \"00\"}\n", "line 1: expected {\"text\": ...}");
+  refuses("encode", "[]\n", "line 1: expected an object");
+  refuses("encode", "{\"text\": \"hi\"\n", "line 1: no valid JSON");
+  refuses("encode", "{\"text\": 7}\n", "line 1: \"text\": expected a string");
+  refuses("encode", "{\"hex\": \"6\"}\n", "line 1: \"hex\": expected pairs of hexadecimal digits");
+  refuses("encode", "{\"hex\": \"6g\"}\n", "line 1: \"hex\": expected pairs of hexadecimal digits");
+  refuses("decode", "{\"ids\": [99]}\n", "line 1: t.json: the id 99 is no token; expected 0 to 12");
+  refuses("decode", "{\"ids\": [-1]}\n", "line 1: expected ids, got -1");
+  refuses("decode", "{\"ids\": 3}\n", "line 1: expected {\"ids\": [...]}");
+}
+
+TEST_F(Tokenize, SaysWhatIsWrongWithTheTokenizer) {
+  fails("tokenize encode none.json --jsonl <t.json", 1, "none.json");
+  write("empty.json", "");
+  fails("tokenize encode empty.json --jsonl <t.json", 1, "empty.json");
+  write("other", "what is this");
+  fails("tokenize encode other --jsonl <t.json", 1, "other: no tokenizer that is known here");
+  json changed = byte_tokenizer();
+  changed["decoder"]["type"] = "Sideways";
+  write("changed.json", changed.dump());
+  fails("tokenize encode changed.json --jsonl <t.json", 1, "changed.json: decoder: the type 'Sideways' is not known");
+  changed = byte_tokenizer();
+  changed["pre_tokenizer"]["mirror"] = true;
+  write("changed.json", changed.dump());
+  fails("tokenize encode changed.json --jsonl <t.json", 1, "changed.json: pre_tokenizer: 'mirror' is not known here");
+}
+
+TEST_F(Tokenize, WrongUseIsExplained) {
+  fails("tokenize", 2, "subcommand");
+  fails("tokenize mix t.json", 2, "no verb 'mix'; the verbs: encode, decode");
+  fails("tokenize encode t.json", 2, "--jsonl");
+  fails("tokenize encode --jsonl", 2, "TOKENIZER is required");
+  EXPECT_EQ(run("tokenize encode --help").code, 0);
+}
+
+}  // namespace
+}  // namespace statera
