@@ -45,8 +45,10 @@ struct OpCase {
   // writes the earlier keys into key blocks) and returns a function that makes one call: it writes y and updates the
   // states in "initial". Empty: training only.
   std::function<std::function<void(Exec&)>(Exec&, const NamedViews& inputs, const View& y)> advance = {};
-  int64_t reduction = 1;   // length of the longest sum inside; the tolerance grows with its square root
-  double flops = 0;        // minimal FLOPs of forward, backward has twice as many; 0: only bytes are counted
+  int64_t reduction = 1;  // length of the longest sum inside; the tolerance grows with its square root
+  double flops = 0;       // minimal FLOPs of forward, backward has twice as many; 0: only bytes are counted
+  // The gradient is on purpose not that of the function: golden files check it, and finite differences cannot.
+  bool surrogate = false;
   bool benchmark = false;  // a shape of a real model: too large for finite differences, timed by `statera bench`
   bool step = false;       // a benchmark of `advance`, mostly with one row per sequence
 };

@@ -4,6 +4,7 @@
 #include "ops/attention/attention.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
+#include "ops/dechunk/dechunk.hpp"
 #include "ops/dropout/dropout.hpp"
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
@@ -11,7 +12,9 @@
 #include "ops/gather_rows/gather_rows.hpp"
 #include "ops/join_columns/join_columns.hpp"
 #include "ops/matmul/matmul.hpp"
+#include "ops/ratio_loss/ratio_loss.hpp"
 #include "ops/rope/rope.hpp"
+#include "ops/routing/routing.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
 #include "ops/ssd/ssd.hpp"
 
@@ -31,6 +34,7 @@ std::vector<OpCase> all_op_cases() {
            attention_cases,
            causal_conv1d_cases,
            cross_entropy_cases,
+           dechunk_cases,
            dropout_cases,
            elementwise_cases,
            embedding_cases,
@@ -38,7 +42,9 @@ std::vector<OpCase> all_op_cases() {
            gather_rows_cases,
            join_columns_cases,
            matmul_cases,
+           ratio_loss_cases,
            rope_cases,
+           routing_cases,
            selective_scan_cases,
            ssd_cases,
        }) {

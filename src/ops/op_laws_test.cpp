@@ -36,6 +36,7 @@ class OpLaws : public testing::TestWithParam<OpCase> {
 
 TEST_P(OpLaws, GradientIsTheFiniteDifference) {
   const OpCase& c = GetParam();
+  if (c.surrogate) return;  // golden files check this gradient
   const NamedDoubles inputs = random_inputs(c, 1);
   const OpResult at = run_case(c, DType::f64, reference, inputs);
   for (const OpInput& input : c.inputs) {
