@@ -10,6 +10,11 @@
 //    "blocks": {"P": [{"name": "attn", "mixer": {"type": ...}},
 //                     {"name": "mlp", "input": "block", "mixer": {"type": ...}}]}
 //
+// Brackets in "layers" are an inner stack, which reads segments of the sequence instead of its positions. "inner" says
+// by depth what cuts the sequence, and what differs within:
+//
+//    "layers": "m4 [ T4 ] m4", "inner": [{"type": ..., "ratio": 6, "stack": {"d_model": 384}}]
+//
 // A ModelConfig is a plain value. Distinct objects may be used from distinct threads.
 #pragma once
 #include <cstdint>
@@ -22,7 +27,8 @@
 namespace statera {
 
 struct ModelConfig {
-  static constexpr int64_t newest_format = 2;  // format 2 added "blocks" and the keys of visit_added()
+  // format 2 added "blocks" and the keys of visit_added(), format 3 "inner"
+  static constexpr int64_t newest_format = 3;
 
   int64_t format_version = 1;  // as it was read; json() writes the oldest version that has all keys it needs
   int64_t d_model = 0;
@@ -40,6 +46,8 @@ struct ModelConfig {
   std::map<std::string, std::string> blocks;  // name -> JSON array of sublayers
   // name -> JSON object of a mixer that several sublayers of "blocks" share, weights included
   std::map<std::string, std::string> shared;
+  // JSON objects of the mixers that brackets in "layers" stand for, by the depth of the bracket
+  std::vector<std::string> inner;
   std::string norm = "rms";       // kind of the norms before "mixers", before "mlp" and before the output
   int64_t learned_positions = 0;  // rows of the table of learned position embeddings; 0: no table
   double embedding_scale = 1;     // the embedding is multiplied by it
@@ -58,7 +66,7 @@ struct ModelConfig {
   std::string json() const;  // parse(json()) gives an equal config
   // The JSON objects of the mixers of each layer. Throws ErrorCode::config.
   std::vector<std::vector<std::string>> layer_mixers() const;
-  void visit(FieldVisitor&);  // visits the plain fields, without mixers, mlp, blocks and shared
+  void visit(FieldVisitor&);  // visits the plain fields, without mixers, mlp, blocks, shared and inner
   // visits the fields that format 1 lacks; json() leaves them out where they have their defaults
   void visit_added(FieldVisitor&);
   static void visit_keys(

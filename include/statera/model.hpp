@@ -52,6 +52,9 @@ struct ForwardOptions {
   double dropout = 0;  // probability, in [0, 1), of zeroing an element of the embedding and of what each sublayer adds
   uint64_t dropout_seed = 0;           // use another one for each batch
   std::vector<Var>* losses = nullptr;  // receives the auxiliary losses of this batch, scalars to add to the loss
+  // receives how much each inner stack read in this batch, in the order of the layers, outer ones first
+  std::vector<InnerRows>* inner_rows = nullptr;
+  double progress = 1;  // how much of the training is done, 0 to 1: some auxiliary losses have targets that move
 };
 
 class Model {

@@ -12,6 +12,11 @@ struct Tokens {
   std::vector<int64_t> start;    // [S] position of its first id within the sequence; 0: a new sequence
 };
 
+// How much an inner stack, which reads segments of the sequences, read in a batch.
+struct InnerRows {
+  int64_t read = 0, of = 0;  // positions that it read, one per segment; positions of the stack around it
+};
+
 // One batch of training data. Borrows from whoever made it (such as ByteStream::next()), until that makes another.
 struct Batch {
   const Tokens& inputs;

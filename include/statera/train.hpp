@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "statera/model.hpp"
 #include "statera/optimizer.hpp"
@@ -60,6 +61,9 @@ struct TrainProgress {
   double bits_per_byte = 0;                                    // of the last step
   double held_out = std::numeric_limits<double>::quiet_NaN();  // bits per byte; NaN unless measured after this step
   double bytes_per_second = 0, seconds = 0, seconds_left = 0;
+  double auxiliary = 0;          // the sum of the auxiliary losses of the last step, which is added to the loss
+  std::vector<InnerRows> inner;  // what each inner stack read in the last step
+  int64_t positions = 0;         // positions of the last step
 };
 
 // Options that do not change the weights.

@@ -20,6 +20,7 @@
 #include "ops/dropout/dropout.hpp"
 #include "statera/parameter.hpp"
 #include "statera/tape.hpp"
+#include "statera/tokens.hpp"
 
 namespace statera {
 
@@ -76,8 +77,12 @@ struct Place {
   // factor of the initial weights that write into the residual stream, for LinearOptions::scale of the output
   // projection
   double residual_scale;
-  std::string scope;               // the prefix of its parameters: "layers.3.mixer"
-  MakeMixer make = nullptr;        // makes the inner mixers of a mixer that consists of others
+  std::string scope;         // the prefix of its parameters: "layers.3.mixer"
+  MakeMixer make = nullptr;  // makes the inner mixers of a mixer that consists of others
+  // Makes a stack of layers, with a norm behind it, from "layers", "mixers" and so on as in a model's config. It reads
+  // rows of its own: its owner declares it with SlotScope::with_clock(), its clock is at.clock - 1 of what it is called
+  // with, and in training the owner sets the clock's entry of `ended`.
+  MakeMixer make_stack = nullptr;
   SideValues* side = nullptr;      // the side values of its stack
   LossNames* losses = nullptr;     // the auxiliary losses of the model
   SharedMixers* shared = nullptr;  // the shared mixers of its stack, for the sublayers of that
@@ -98,6 +103,16 @@ struct ForwardPass {
   std::span<int64_t> ended = {};  // [clocks * S] the same at `last`, for inner stacks to set; empty where that is
   std::span<Var> side = {};       // the side values of this stack, by index
   std::span<Var> losses = {};     // the auxiliary losses, by index, to set
+  // [clocks] how much each inner stack read, for its owner to set; empty: not wanted
+  std::span<InnerRows> inner_rows = {};
+  double progress = 1;  // how much of the training is done, 0 to 1, for targets that move
+};
+
+// What a router decided about the rows of a pass in inference, call after call.
+struct Cuts {
+  std::vector<float> probability;  // of each row
+  std::vector<int64_t> rows;       // those at which the inner stack read, counted from the first row here
+  void add(const View& p, std::span<const int32_t> cut);  // p [N], f32 or f64
 };
 
 // What a mixer gets in inference beside x and its rows.
@@ -107,6 +122,7 @@ struct AdvancePass {
   int64_t max_keys = 0;                 // attention sees at most this many positions, its own included; 0: all
   std::span<State* const> states = {};  // [S]
   std::span<View> side = {};            // the side values of this stack, by index, [N, width] each, to write or to read
+  std::span<Cuts> cuts = {};            // by clock, for the owners of inner stacks to add to; empty: not wanted
 };
 
 // The index of a mixer's first slot, and of the first clock of its own.

@@ -2,6 +2,7 @@
 #include "core/check.hpp"
 #include "io/json.hpp"
 #include "mixers/attention/attention.hpp"
+#include "mixers/hnet/hnet.hpp"
 #include "mixers/mamba1/mamba1.hpp"
 #include "mixers/mamba2/mamba2.hpp"
 #include "mixers/mlp/mlp.hpp"
@@ -31,6 +32,7 @@ const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
       entry<AttentionMixer, AttentionConfig>("attention"),
       entry<Mlp, MlpConfig>("ffn"),
+      entry<Hnet, HnetConfig>("hnet"),
       entry<Mamba1, Mamba1Config>("mamba1"),
       entry<Mamba2, Mamba2Config>("mamba2"),
       entry<Ngram, NgramConfig>("ngram"),

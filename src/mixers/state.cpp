@@ -15,7 +15,10 @@ void make_own(std::shared_ptr<Tensor>& tensor) {
 }  // namespace
 
 void SlotScope::chunked(int64_t positions) const {
-  if (every_ == 0) return;
+  if (every_ == 0) {
+    if (positions > 1) layout_.has_grid = false;
+    return;
+  }
   const int64_t grid = std::lcm(layout_.grid, positions * every_);
   require(grid <= State::most_grid, ErrorCode::config, "chunks of ", positions, " positions",
           every_ > 1 ? " of an inner stack" : "", " and those of other layers end together only every ", grid,

@@ -37,6 +37,9 @@ struct StateLayout {
   // The model's chunk grid: after every multiple of so many positions all its mixers are at the end of a chunk, so that
   // a cut there changes no bit.
   int64_t grid = 1;
+  // False: an inner stack whose pace is not known in advance computes in chunks. Then a cut may change bits wherever it
+  // is.
+  bool has_grid = true;
 };
 
 // Where a mixer declares its slots: the layout, a prefix for their names and their clock. Borrows the layout.

@@ -75,7 +75,9 @@ void ModelConfig::visit(FieldVisitor& v) {
   v.field("residual_init", residual_init,
           "initial output projections of mixers and MLPs: scaled (by 1 / sqrt of their number), plain or zero");
   v.field("context", context, "sequence length in training; 0: not trained yet");
-  v.field("layers", layers, "order of the layers: names of mixers with counts, as in \"m3 A m3 A\"");
+  v.field("layers", layers,
+          "order of the layers: names of mixers with counts, as in \"m3 A m3 A\"; an inner stack in brackets, as in "
+          "\"m4 [ T4 ] m4\"");
   visit_added(v);
 }
 
@@ -103,7 +105,7 @@ void ModelConfig::visit_keys(KeyVisitor& v) {
 ModelConfig ModelConfig::parse(const std::string& text, const std::string& where) {
   ModelConfig config;
   config.where = where;
-  read_fields(JsonText{text, where}, config, {"mixers", "mlp", "blocks", "shared"});
+  read_fields(JsonText{text, where}, config, {"mixers", "mlp", "blocks", "shared", "inner"});
   const auto json = parse_json(text, where);
   const auto objects = [&](const char* key, std::map<std::string, std::string>& into, bool array) {
     if (!json.contains(key)) return;
@@ -117,6 +119,14 @@ ModelConfig ModelConfig::parse(const std::string& text, const std::string& where
   objects("mixers", config.mixers, false);
   objects("blocks", config.blocks, true);
   objects("shared", config.shared, false);
+  if (json.contains("inner")) {
+    require(json["inner"].is_array(), ErrorCode::config, "inner is not a list (", where, ")");
+    for (const auto& entry : json["inner"]) {
+      require(entry.is_object() && entry.contains("type"), ErrorCode::config,
+              "an entry of inner is no object with a \"type\" (", where, ")");
+      config.inner.push_back(entry.dump());
+    }
+  }
   require(!config.mixers.empty() || !config.blocks.empty(), ErrorCode::config,
           "a config needs \"mixers\", an object of named mixers (", where, ")");
   for (const auto& [name, block] : config.blocks)
@@ -193,7 +203,7 @@ std::string ModelConfig::json() const {
   ModelConfig written = *this;
   const auto added = parse_ordered_json(fields_added(*this), "config"),
              usual = parse_ordered_json(fields_added({}), "config");
-  written.format_version = blocks.empty() && added == usual ? 1 : 2;
+  written.format_version = !inner.empty() ? 3 : blocks.empty() && added == usual ? 1 : 2;
   auto json = parse_ordered_json(write_fields(written), "config");
   for (const auto& [key, value] : added.items())
     if (value == usual[key]) json.erase(key);
@@ -201,6 +211,7 @@ std::string ModelConfig::json() const {
   if (!mlp.empty()) json["mlp"] = with_type_first(parse_ordered_json(mlp, "mlp"));
   for (const auto& [name, mixer] : shared) json["shared"][name] = parse_ordered_json(mixer, "shared." + name);
   for (const auto& [name, block] : blocks) json["blocks"][name] = parse_ordered_json(block, "blocks." + name);
+  for (const std::string& entry : inner) json["inner"].push_back(parse_ordered_json(entry, "inner"));
   return json.dump(2) + "\n";
 }
 

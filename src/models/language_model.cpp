@@ -9,14 +9,13 @@ namespace statera {
 LanguageModel::LanguageModel(const ModelConfig& config)
     : d_model_(config.d_model), vocab_(config.vocab_size), input_(config), output_(config, input_.table()) {
   const std::vector<BlockConfig> layers = layers_of(config);
-  size_t sublayers = 0;
-  for (const BlockConfig& layer : layers) sublayers += layer.size();
   const Place place{.d_in = d_model_,
                     .d_out = d_model_,
                     .layer = 0,
-                    .residual_scale = initial_scale(config.residual_init, sublayers, config.where),
+                    .residual_scale = initial_scale(config.residual_init, count_sublayers(layers), config.where),
                     .scope = "",
                     .make = make_any_mixer,
+                    .make_stack = make_inner_stack,
                     .side = nullptr,
                     .losses = &losses_};
   stack_ = std::make_unique<Stack>(layers, config.norm_eps, place, config.where);
@@ -78,8 +77,11 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
     pass.ended = array(memory_of(tape), layout_->clocks * S, int64_t{0});
   }
   pass.losses = array(memory_of(tape), losses_.size(), Var());
+  pass.progress = options.progress;
+  if (options.inner_rows) pass.inner_rows = array(memory_of(tape), layout_->clocks, InnerRows{});
   x = stack_->forward(pass, x, rows, {}, options.checkpoint);
   if (options.last) keep_state(tape, pass, *options.last);
+  if (options.inner_rows) options.inner_rows->assign(pass.inner_rows.begin() + 1, pass.inner_rows.end());
   if (options.losses) options.losses->assign(pass.losses.begin(), pass.losses.end());
   return output_.forward(tape, x);
 }

@@ -20,6 +20,9 @@ struct ModelCost {
 // Makes any mixer: those of the registry, and those that were added by add_mixer_type().
 std::unique_ptr<Mixer> make_any_mixer(const JsonText& config, const Place& place);
 
+// What Place::make_stack is in a model (mixers/mixer.hpp).
+std::unique_ptr<Mixer> make_inner_stack(const JsonText& config, const Place& place);
+
 // Adds a mixer type of the program's own. Call it before any model is made; it is not thread-safe. Throws
 // ErrorCode::config if the type exists. Returns true, so that a static initialiser can call it.
 bool add_mixer_type(const std::string& type, MakeMixer make);

@@ -81,13 +81,66 @@ BlockConfig read_block(const std::string& json, const std::map<std::string, std:
   return block;
 }
 
+namespace {
+// The layer that "[ ... ]" stands for: a mixer with a stack, which brings its own residual. The first entry of "inner"
+// is its config, the others belong to the brackets within. The stack has what the config around it has, but for what
+// the entry says itself.
+BlockConfig inner_layer(const ModelConfig& config, const std::string& layers) {
+  require(!config.inner.empty(), ErrorCode::config, "layers '", config.layers,
+          "' has brackets deeper than \"inner\" has entries, which say what cuts the sequence (", config.where, ")");
+  auto mixer = parse_json(config.inner.front(), config.where + ": inner");
+  const auto given = mixer.value("stack", nlohmann::json::object());
+  require(given.is_object(), ErrorCode::config, "inner: stack is not an object (", config.where, ")");
+  for (const char* key : {"layers", "inner"})
+    require(!given.contains(key), ErrorCode::config, "inner: stack has '", key,
+            "', which the brackets in \"layers\" say (", config.where, ")");
+  nlohmann::json stack = {{"d_model", config.d_model},
+                          {"norm", config.norm},
+                          {"norm_eps", config.norm_eps},
+                          {"residual_init", config.residual_init},
+                          {"layers", layers}};
+  if (!config.mlp.empty()) stack["mlp"] = parse_json(config.mlp, config.where);
+  const auto objects = [&](const char* key, const std::map<std::string, std::string>& around) {
+    for (const auto& [name, text] : around) stack[key][name] = parse_json(text, config.where);
+  };
+  objects("mixers", config.mixers);
+  objects("blocks", config.blocks);
+  objects("shared", config.shared);
+  for (const auto& [key, value] : given.items()) {
+    if (value.is_object() && stack.contains(key) && key != "mlp")
+      stack[key].update(value);
+    else
+      stack[key] = value;
+  }
+  // a name that the entry gives another form
+  for (const auto& [one, other] : {std::pair("mixers", "blocks"), {"blocks", "mixers"}})
+    if (given.contains(one) && stack.contains(other))
+      for (const auto& [name, value] : given[one].items()) stack[other].erase(name);
+  for (size_t i = 1; i < config.inner.size(); ++i) stack["inner"].push_back(parse_json(config.inner[i], config.where));
+  mixer["stack"] = stack;
+  return {{.name = "inner", .norm = config.norm, .norm_name = "inner_norm", .residual = "none", .mixer = mixer.dump()}};
+}
+}  // namespace
+
+size_t count_sublayers(const std::vector<BlockConfig>& layers) {
+  size_t count = 0;
+  for (const BlockConfig& layer : layers) count += layer.size();
+  return count;
+}
+
 std::vector<BlockConfig> layers_of(const ModelConfig& config) {
   std::map<std::string, BlockConfig> known;
   for (const auto& [name, mixer] : config.mixers) known[name] = short_form(mixer, config.mlp, config.norm);
   for (const auto& [name, block] : config.blocks)
     known[name] = read_block(block, config.shared, config.where + ": blocks." + name);
   std::vector<BlockConfig> layers;
+  require(config.inner.empty() || config.layers.find('[') != std::string::npos, ErrorCode::config,
+          "\"inner\" has more entries than the brackets of layers '", config.layers, "' are deep (", config.where, ")");
   for (const std::string& name : layer_names(config.layers)) {
+    if (name.front() == '[') {
+      layers.push_back(inner_layer(config, name.substr(1, name.size() - 2)));
+      continue;
+    }
     const auto at = known.find(name);
     require(at != known.end(), ErrorCode::config, "layers names '", name, "', which neither mixers nor blocks has (",
             config.where, ")");
@@ -95,6 +148,18 @@ std::vector<BlockConfig> layers_of(const ModelConfig& config) {
   }
   return layers;
 }
+
+namespace {
+// Of the bracket that opens at `begin`. Throws ErrorCode::config.
+size_t closing_bracket(const std::string& layers, size_t begin) {
+  int open = 0;
+  for (size_t i = begin; i < layers.size(); ++i) {
+    open += layers[i] == '[' ? 1 : layers[i] == ']' ? -1 : 0;
+    if (open == 0) return i;
+  }
+  fail(ErrorCode::config, "layers '", layers, "': a bracket is not closed; expected brackets as in \"m4 [ T4 ] m4\"");
+}
+}  // namespace
 
 std::vector<std::string> layer_names(const std::string& layers) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -106,13 +171,19 @@ std::vector<std::string> layer_names(const std::string& layers) {
       ++i;
       continue;
     }
+    if (layers[i] == '[') {
+      const size_t end = closing_bracket(layers, i);
+      list.push_back(layers.substr(i, end + 1 - i));
+      i = end + 1;
+      continue;
+    }
     std::string name;
     int64_t count = 0;
     while (i < layers.size() && is_letter(layers[i])) name += layers[i++];
     const bool counted = i < layers.size() && is_digit(layers[i]);
     while (i < layers.size() && is_digit(layers[i]) && count <= most_layers) count = count * 10 + (layers[i++] - '0');
-    require(!name.empty() && (i == layers.size() || layers[i] == ' '), ErrorCode::config, "layers '", layers,
-            "': expected names of mixers with counts, as in \"m3 A m3 A\"");
+    require(!name.empty() && (i == layers.size() || layers[i] == ' ' || layers[i] == '['), ErrorCode::config,
+            "layers '", layers, "': expected names of mixers with counts, as in \"m3 A m3 A\"");
     if (!counted) count = 1;
     require(count >= 1 && static_cast<int64_t>(list.size()) + count <= most_layers, ErrorCode::config, "layers '",
             layers, "' names no layer or more than ", most_layers);

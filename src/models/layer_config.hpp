@@ -59,8 +59,10 @@ std::vector<BlockConfig> layers_of(const ModelConfig& config);
 BlockConfig read_block(const std::string& json, const std::map<std::string, std::string>& shared,
                        const std::string& where);
 
-// "m2 A" -> m, m, A. Throws ErrorCode::config.
+// "m2 A" -> m, m, A. "m [ A2 ] m" -> m, [ A2 ], m. Throws ErrorCode::config.
 std::vector<std::string> layer_names(const std::string& layers);
+
+size_t count_sublayers(const std::vector<BlockConfig>& layers);
 
 // Place::residual_scale for a value of `residual_init` in a model with so many sublayers. Throws ErrorCode::config.
 double initial_scale(const std::string& residual_init, size_t sublayers, const std::string& where);

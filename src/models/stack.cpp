@@ -232,6 +232,8 @@ struct Segment {
   bool carried, wants_last;
   std::span<const int64_t> started;
   std::span<int64_t> ended;
+  std::span<InnerRows> inner_rows;
+  double progress;
 };
 
 // Inputs: x, the states of the block, the side values that it reads. Outputs: y, its states, the side values that it
@@ -257,7 +259,9 @@ void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::spa
                    .started = s.started,
                    .ended = s.ended,
                    .side = side,
-                   .losses = losses};
+                   .losses = losses,
+                   .inner_rows = s.inner_rows,
+                   .progress = s.progress};
   out[0] = s.block->forward(pass, in[0], s.rows, s.at);
   next = 1;
   if (s.wants_last)
@@ -281,7 +285,9 @@ Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, co
                         .carried = !pass.initial.empty(),
                         .wants_last = !pass.last.empty(),
                         .started = pass.started,
-                        .ended = pass.ended};
+                        .ended = pass.ended,
+                        .inner_rows = pass.inner_rows,
+                        .progress = pass.progress};
   const size_t slots = end.slot - at.slot, losses = block.losses().second - block.losses().first;
   Arena& memory = memory_of(pass.tape);
   const size_t inputs = 1 + (segment.carried ? slots : 0) + block.side().read.size();

@@ -59,6 +59,17 @@ void MetricsLog::add(const TrainProgress& p) {
   field("lr", significant(p.lr, 6));
   field("gradient_norm", significant(p.gradient_norm, 6));
   if (!std::isnan(p.held_out)) field("held_out", significant(p.held_out, 9));
+  if (!p.inner.empty()) {
+    field("auxiliary", significant(p.auxiliary, 6));
+    std::string stacks;
+    for (const InnerRows& rows : p.inner) {
+      const double read = static_cast<double>(std::max<int64_t>(1, rows.read));
+      stacks += (stacks.empty() ? "[{" : ", {") + ("\"positions\": " + std::to_string(rows.read)) +
+                ", \"bytes_per_segment\": " + significant(static_cast<double>(p.positions) / read, 5) +
+                ", \"ratio\": " + significant(static_cast<double>(rows.of) / read, 5) + "}";
+    }
+    field("inner", stacks + "]");
+  }
   field("seconds", fixed(p.seconds, 2));
   line_ += "}\n";
   if (std::fwrite(line_.data(), 1, line_.size(), file_) != line_.size() && error_ == 0) error_ = errno;

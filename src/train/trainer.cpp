@@ -219,13 +219,22 @@ class Trainer {
     const Batch batch = data_.batch(index);
     ForwardOptions forward{.checkpoint = options_.checkpoint_activations,
                            .dropout = options_.dropout,
-                           .dropout_seed = dropout_seed(index)};
+                           .dropout_seed = dropout_seed(index),
+                           .inner_rows = &batch_rows_,
+                           .progress = static_cast<double>(state_.step) / static_cast<double>(options_.steps)};
     if (options_.carry) {
       sequences_from_lanes(batch.inputs, options_.length, carried_);
       forward.initial = forward.last = &carried_;
     }
     const TrainingLoss loss = training_pass(model_, tape_, batch.inputs, batch.targets, forward, targets);
     if (options_.carry) lanes_from_sequences(batch.inputs, options_.length, carried_);
+    progress_of_step_.auxiliary += loss.auxiliary;
+    progress_of_step_.positions += static_cast<int64_t>(batch.inputs.ids.size());
+    progress_of_step_.inner.resize(batch_rows_.size());
+    for (size_t i = 0; i < batch_rows_.size(); ++i) {
+      progress_of_step_.inner[i].read += batch_rows_[i].read;
+      progress_of_step_.inner[i].of += batch_rows_[i].of;
+    }
     return loss.loss;
   }
 
@@ -270,7 +279,7 @@ class Trainer {
 
   TrainProgress step() {
     const auto begin = Clock::now();
-    TrainProgress p;
+    TrainProgress& p = progress_of_step_ = {};
     p.lr = factor() * static_cast<double>(options_.lr);
     p.loss = state_.loss = or_diverged([&] { return all_batches(); });
     p.bits_per_byte = p.loss / std::numbers::ln2;
@@ -345,6 +354,8 @@ class Trainer {
   Tape tape_;
   AdamW optimizer_;
   CarriedState carried_;
+  std::vector<InnerRows> batch_rows_;
+  TrainProgress progress_of_step_;
   RunState state_;
   Pace progress_;
   Clock::time_point begin_ = Clock::now();

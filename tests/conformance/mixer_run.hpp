@@ -35,6 +35,7 @@ class MixerUnderTest {
                                                 .residual_scale = 0.5,
                                                 .scope = "layers.0.mixer",
                                                 .make = make_any_mixer,
+                                                .make_stack = make_inner_stack,
                                                 .side = &side_,
                                                 .losses = &losses_});
     StateLayout layout;
@@ -80,17 +81,17 @@ class MixerUnderTest {
 
   // Forward, and backward unless told otherwise. Gradients: "x", each parameter, "initial.i"; outputs: "y", "last.i".
   // `dy`: the gradient of y, and none of the states; null: random ones for all outputs.
-  OpResult forward(const Device& device, const Tensor& x, const Rows& rows,
-                   const std::vector<Tensor>* initial = nullptr, bool backward = true,
-                   const std::vector<double>* dy = nullptr) const {
+  OpResult forward(const Device& device, const Tensor& x, const Rows& rows, const CarriedState* initial = nullptr,
+                   bool backward = true, const std::vector<double>* dy = nullptr) const {
     Tape tape(device);
     for (Parameter* p : parameters_) fill_zero(p->grad);
     const Var vx = backward ? tape.input(x) : tape.constant(x);
     std::vector<Var> first, last(layout_->slots.size());
     if (initial)
-      for (const Tensor& t : *initial) first.push_back(backward ? tape.input(t) : tape.constant(t));
-    const Var y = run(tape, vx, rows, first, last);
+      for (const Tensor& t : initial->slots) first.push_back(backward ? tape.input(t) : tape.constant(t));
     OpResult result;
+    result.ended.resize(layout_->clocks * rows.start.size());
+    const Var y = run(tape, vx, rows, first, last, initial ? initial->positions : std::vector<int64_t>(), result.ended);
     std::vector<Var> roots{y};
     std::vector<std::string> names{"y"};
     for (size_t i = 0; i < last.size() && !dy; ++i) {
@@ -118,7 +119,8 @@ class MixerUnderTest {
   size_t last_states(const Device& device, const Tensor& x, const Rows& rows) const {
     Tape tape(device);
     std::vector<Var> last(layout_->slots.size());
-    run(tape, tape.constant(x), rows, {}, last);
+    std::vector<int64_t> ended(layout_->clocks * rows.start.size());
+    run(tape, tape.constant(x), rows, {}, last, {}, ended);
     return static_cast<size_t>(std::ranges::count_if(last, [](Var var) { return static_cast<bool>(var); }));
   }
   size_t slots() const { return layout_->slots.size(); }
@@ -158,10 +160,18 @@ class MixerUnderTest {
             static_cast<int32_t>(3 * random.uniform(static_cast<uint64_t>(rows.start[static_cast<size_t>(s)] + i))));
     return ids;
   }
-  Var run(Tape& tape, Var x, const Rows& rows, std::span<const Var> initial, std::span<Var> last) const {
+  Var run(Tape& tape, Var x, const Rows& rows, std::span<const Var> initial, std::span<Var> last,
+          std::span<const int64_t> started, std::span<int64_t> ended) const {
     std::vector<Var> side(side_.count()), losses(losses_.size());
     const std::vector<int32_t> ids = ids_at(rows);
-    ForwardPass pass{.tape = tape, .ids = ids, .initial = initial, .last = last, .side = side, .losses = losses};
+    ForwardPass pass{.tape = tape,
+                     .ids = ids,
+                     .initial = initial,
+                     .last = last,
+                     .started = started,
+                     .ended = ended,
+                     .side = side,
+                     .losses = losses};
     return mixer_->forward(pass, x, rows, {});
   }
 

@@ -12,6 +12,7 @@ namespace statera::test {
 struct ModelCase {
   std::string name;  // in letters, digits and _
   ModelConfig config;
+  bool surrogate = false;  // as in MixerCase
   friend std::ostream& operator<<(std::ostream& out, const ModelCase& c) { return out << c.name; }
 };
 
@@ -27,9 +28,11 @@ inline std::vector<ModelCase> model_cases() {
   for (const MixerCase& c : mixer_cases()) {
     const std::string name = c.type + "_" + c.name;
     cases.push_back(
-        {name, ModelConfig::parse("{\"d_model\": " + std::to_string(c.d_model) + ", \"mixers\": {\"m\": " + c.block +
-                                      "}, \"mlp\": {\"type\": \"swiglu\", \"d_ff\": 24}, \"layers\": \"m4\"}",
-                                  name)});
+        {name,
+         ModelConfig::parse("{\"d_model\": " + std::to_string(c.d_model) + ", \"mixers\": {\"m\": " + c.block +
+                                "}, \"mlp\": {\"type\": \"swiglu\", \"d_ff\": 24}, \"layers\": \"m4\"}",
+                            name),
+         c.surrogate});
   }
   const auto add = [&](const std::string& name, const std::string& config) {
     cases.push_back({name, ModelConfig::parse(config, name)});

@@ -9,7 +9,7 @@
 
 #include "core/check.hpp"
 #include "io/json.hpp"
-#include "mixers/mixer.hpp"
+#include "models/language_model.hpp"
 #include "support/paths.hpp"
 
 namespace statera::test {
@@ -26,12 +26,15 @@ std::string text_of(const std::string& path) {
 // The state of a mixer; nothing if it cannot stand in a model of this width.
 std::optional<StateLayout> layout_of(const std::string& block, int64_t d_model) {
   try {
+    LossNames losses;
     const auto mixer = make_mixer({block, "cases.json"}, {.d_in = d_model,
                                                           .d_out = d_model,
                                                           .layer = 0,
                                                           .residual_scale = 1,
                                                           .scope = "layers.0.mixer",
-                                                          .make = make_mixer});
+                                                          .make = make_mixer,
+                                                          .make_stack = make_inner_stack,
+                                                          .losses = &losses});
     StateLayout layout;
     mixer->declare(SlotScope(layout));
     return layout;
@@ -74,7 +77,7 @@ std::vector<MixerCase> cases_in(const std::string& room) {
     for (auto c : parse_json(text_of(path), path)) {
       const int64_t d_model = c["d_model"];
       fill_in(c["block"], d_model);
-      cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), d_model});
+      cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), d_model, c.value("surrogate", false)});
     }
   require(!cases.empty(), ErrorCode::config, "no cases.json with a case in ", room);
   return cases;
@@ -156,7 +159,7 @@ std::vector<std::string> sequence_mixer_types() {
   std::vector<std::string> types;
   for (const MixerCase& c : registered_cases())
     if (const auto layout = layout_of(c.block, c.d_model);
-        layout && kept_by(*layout) && std::ranges::find(types, c.type) == types.end())
+        layout && layout->clocks == 1 && kept_by(*layout) && std::ranges::find(types, c.type) == types.end())
       types.push_back(c.type);
   return types;
 }

@@ -21,6 +21,7 @@ enum class Keeps {
 struct MixerCase {
   std::string type, name, block;  // block: its config, JSON
   int64_t d_model;
+  bool surrogate = false;  // its gradient is on purpose not that of its function: golden files check it
 };
 
 // The cases of all mixers and of those that only tests have, sorted by type and name. Where a block has an object
@@ -32,7 +33,8 @@ std::string any_mixer(Keeps what, int64_t d_model);
 // {"m": one of a fixed state, "A": a growing one}, as "mixers" of a config. Two different ones at least.
 std::string two_mixers(int64_t d_model);
 std::string case_for_width(const std::string& type, int64_t d_model);  // one of that type
-std::vector<std::string> sequence_mixer_types();                       // of the registry: those that remember something
+// Of the registry: those that remember something and have no stack of their own.
+std::vector<std::string> sequence_mixer_types();
 
 // A config of such layers, all called "m": {"d_model", "mixers", "layers"}. `more`: keys and values of the same object.
 std::string config_of(Keeps what, int64_t d_model, const std::string& layers = "m", const std::string& more = "");

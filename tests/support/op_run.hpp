@@ -15,6 +15,7 @@ using NamedDoubles = std::map<std::string, std::vector<double>>;
 struct OpResult {
   NamedDoubles outputs, grads;  // by name of the output; by name of the input
   std::map<std::string, Shape> shapes;
+  std::vector<int64_t> ended;  // of a mixer: the positions of its clocks, as in CarriedState
 };
 
 inline NamedDoubles random_inputs(const OpCase& c, uint64_t seed) {

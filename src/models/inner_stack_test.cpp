@@ -1,0 +1,171 @@
+// Brackets in "layers": what they become, what the entries of "inner" change, and what a model says about its stacks.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "io/json.hpp"
+#include "models/language_model.hpp"
+#include "statera/loss.hpp"
+#include "support/any_mixer.hpp"
+#include "support/op_run.hpp"
+
+namespace statera {
+namespace {
+
+using test::lacking;
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// Layers of an MLP alone.
+std::string with(const std::string& layers, const std::string& inner, const std::string& more = "") {
+  return R"({"d_model": 8, "mixers": {"f": {"type": "ffn", "d_ff": 12}}, "layers": ")" + layers + R"(", "inner": )" +
+         inner + more + "}";
+}
+
+Model model_of(const std::string& config, DType dtype = DType::f64) {
+  Model model(ModelConfig::parse(config, "x.json"), Device::cpu({.threads = 1}), {.dtype = dtype});
+  model.init(1);
+  return model;
+}
+
+Tokens tokens(std::initializer_list<int32_t> lengths) {
+  Tokens t{.ids = {}, .offsets = {0}, .start = {}};
+  for (const int32_t length : lengths) {
+    for (int32_t i = 0; i < length; ++i) t.ids.push_back((i * i * 7 + i) % 256);
+    t.offsets.push_back(static_cast<int32_t>(t.ids.size()));
+    t.start.push_back(0);
+  }
+  return t;
+}
+
+TEST(InnerStacks, BracketsAreOneLayer) {
+  EXPECT_EQ(layer_names("m2 [ A [ B ] A ]m"), (std::vector<std::string>{"m", "m", "[ A [ B ] A ]", "m"}));
+  for (const char* bad : {"m [ A", "m ] A", "m [ A ] ]", "m [ A ]2"})
+    EXPECT_NE(error_of([&] { layer_names(bad); }).find("layers '"), std::string::npos) << bad;
+}
+
+TEST(InnerStacks, TheEntryOfADepthOverridesWhatIsAround) {
+  STATERA_NEEDS({"hnet"});
+  const Model model = model_of(with("f [ f [ f2 ] f ] f", R"([
+    {"type": "hnet", "lr_scale": 0.5, "stack": {"d_model": 10, "mixers": {"f": {"type": "ffn", "d_ff": 6}}}},
+    {"type": "hnet", "lr_scale": 0.5, "stack": {"d_model": 16}}])"));
+  std::map<std::string, const Parameter*> all;
+  for (const Parameter* p : model.parameters()) all[p->name] = p;
+  const std::string one = "layers.1.inner.", two = one + "layers.1.inner.";
+  EXPECT_EQ(all.at("layers.0.mixer.up.weight")->shape, Shape({12, 8}));
+  EXPECT_EQ(all.at("layers.1.inner_norm.weight")->shape, Shape({8}));
+  EXPECT_EQ(all.at(one + "pad")->shape, Shape({2}));
+  EXPECT_EQ(all.at(one + "layers.0.mixer.up.weight")->shape, Shape({6, 10}));
+  EXPECT_EQ(all.at(two + "layers.1.mixer.up.weight")->shape, Shape({6, 16}));
+  EXPECT_EQ(all.at(two + "norm.weight")->shape, Shape({16}));
+  // the routers belong to the stack around, and a stack has the factors of those around it
+  const std::map<std::string, double> rates = {{"embedding.weight", 1},
+                                               {one + "q_proj.weight", 1},
+                                               {one + "residual_proj.bias", 1},
+                                               {one + "pad", 0.5},
+                                               {one + "layers.2.norm.weight", 0.5},
+                                               {two + "k_proj.weight", 0.5},
+                                               {two + "pad", 0.25},
+                                               {two + "layers.0.mixer.up.weight", 0.25}};
+  for (const auto& [name, rate] : rates) EXPECT_EQ(all.at(name)->lr_scale, rate) << name;
+}
+
+TEST(InnerStacks, ConfigsReadWhatTheyWrite) {
+  STATERA_NEEDS({"hnet"});
+  const ModelConfig config = ModelConfig::parse(with("f [ f ] f", R"([{"type": "hnet", "ratio": 3}])"), "x.json");
+  EXPECT_EQ(parse_json(config.json(), "again")["format_version"], 3);
+  EXPECT_EQ(ModelConfig::parse(config.json(), "again").json(), config.json());
+  EXPECT_EQ(config.layer_mixers().size(), 3u);
+}
+
+TEST(InnerStacks, BadConfigsAreNamed) {
+  STATERA_NEEDS({"hnet"});
+  const auto message = [](const std::string& layers, const std::string& inner, const std::string& more = "") {
+    return error_of([&] { model_of(with(layers, inner, more)); });
+  };
+  EXPECT_NE(message("f [ f ] f", "[]").find("deeper than \"inner\""), std::string::npos);
+  EXPECT_NE(message("f [ f [ f ] ] f", R"([{"type": "hnet"}])").find("deeper than \"inner\""), std::string::npos);
+  EXPECT_NE(message("f", R"([{"type": "hnet"}])").find("more entries"), std::string::npos);
+  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet"}, {"type": "hnet"}])").find("more entries"), std::string::npos);
+  EXPECT_NE(message("f [ f ] f", R"({"type": "hnet"})").find("not a list"), std::string::npos);
+  EXPECT_NE(message("f [ f ] f", R"([{"ratio": 2}])").find("\"type\""), std::string::npos);
+  EXPECT_NE(message("f [ g ] f", R"([{"type": "hnet"}])").find("'g'"), std::string::npos);
+  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": {"layers": "f"}}])").find("brackets"),
+            std::string::npos);
+  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": {"tied": false}}])").find("'tied'"), std::string::npos);
+  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": {"d_model": 7}}])").find("d_model 7"),
+            std::string::npos);
+}
+
+// What the model says beside its logits, with and without running blocks again.
+TEST(InnerStacks, RowsAndLossesAreReported) {
+  STATERA_NEEDS({"hnet"});
+  const auto config = [](const char* from) {
+    return with("f [ f [ f ] f ] f", std::string(R"([{"type": "hnet", "ratio": 4, "ratio_from": )") + from +
+                                         R"(}, {"type": "hnet", "router": "stride", "ratio": 3}])");
+  };
+  const Model model = model_of(config("2"));
+  const Tokens t = tokens({31, 1, 18});
+  const auto run = [&](ForwardOptions options) {
+    Tape tape(model.device());
+    std::vector<Var> losses;
+    std::vector<InnerRows> rows;
+    options.losses = &losses, options.inner_rows = &rows;
+    model.forward(tape, t, options);
+    EXPECT_EQ(losses.size(), 1u);
+    EXPECT_EQ(rows.size(), 2u);
+    return std::pair(tape.item(losses.at(0)), rows);
+  };
+  const auto [loss, rows] = run({});
+  EXPECT_EQ(rows[0].of, 50);
+  EXPECT_GE(rows[0].read, 3);  // the first position of each sequence at least
+  EXPECT_EQ(rows[1].of, rows[0].read);
+  EXPECT_GE(rows[1].read, (rows[0].read + 2) / 3);
+  const auto again = run({.checkpoint = true});
+  EXPECT_EQ(again.first, loss);
+  EXPECT_EQ(again.second[0].read, rows[0].read);
+  EXPECT_EQ(again.second[1].read, rows[1].read);
+  // n / (n - 1) ((n - 1) F G + (1 - F) (1 - G)) is linear in 1 / (n - 1) and in n
+  const double start = run({.progress = 0}).first, half = run({.progress = 0.5}).first;
+  const double share = static_cast<double>(rows[0].read) / 50, mean = [&] {  // from the loss at the end
+    const double n = 4, raw = loss / 0.03 * (n - 1) / n;
+    return (raw - (1 - share)) / ((n - 1) * share - (1 - share));
+  }();
+  const auto expected = [&](double n) {
+    return 0.03 * n / (n - 1) * ((n - 1) * share * mean + (1 - share) * (1 - mean));
+  };
+  EXPECT_NEAR(start, expected(2), 1e-12);
+  EXPECT_NEAR(half, expected(3), 1e-12);
+}
+
+// A stack reads at the first byte of white space behind a word, whatever the batch is.
+TEST(InnerStacks, SpacesCutAtTheFirstSpaceBehindAWord) {
+  STATERA_NEEDS({"hnet"});
+  const Model model = model_of(with("f [ f ] f", R"([{"type": "hnet", "router": "spaces"}])"));
+  const std::string text = "two  words, \n\nand ends ";
+  State state = modules_of(model).new_state(DType::f64);
+  std::vector<Cuts> cuts(2);
+  Arena scratch;
+  for (size_t begin = 0; const size_t length : {4, 1, 1, 17}) {  // pieces that end within and behind white space
+    const std::vector<int32_t> ids(text.begin() + static_cast<ptrdiff_t>(begin),
+                                   text.begin() + static_cast<ptrdiff_t>(begin + length));
+    const int32_t offsets[] = {0, static_cast<int32_t>(length)};
+    const int64_t start[] = {state.position()};
+    State* one = &state;
+    AdvancePass pass{.exec = {pool_of(model.device()), scratch}, .states = {&one, 1}, .cuts = cuts};
+    modules_of(model).advance(pass, ids, {offsets, start}, {});
+    begin += length;
+  }
+  EXPECT_EQ(cuts[1].rows, (std::vector<int64_t>{0, 3, 11, 17, 22}));
+  EXPECT_EQ(state.position(1), 5);
+}
+
+}  // namespace
+}  // namespace statera
