@@ -4,7 +4,7 @@
 usage: delete_mixer.py NAME --tree DIR      NAME: a type of the registry; DIR: the copy
 
 Deleted are: the mixer's folder with all types in it, its lines in src/mixers/registry.cpp, the operations that nobody else includes, the presets
-that name it, the golden files of its adapters, and what lists of the tests and tools say about any of these. The programs of the documents are
+that name it, the importers of published models that need it, the golden files of all their adapters, and what lists of the tests and tools say about any of these. The programs of the documents are
 left out if they name it. Prints what it deleted, writes DIR/deleted-mixers.txt, without which no test may miss a mixer, and fails if it cannot find
 what it expects. A folder with the type that configs mean by default ("mlp" without a type) cannot be deleted: every preset needs it.
 """
@@ -16,7 +16,7 @@ import struct
 import sys
 from pathlib import Path
 
-REGISTRY, CASES = "src/mixers/registry.cpp", "src/ops/op_cases.cpp"
+REGISTRY, CASES, IMPORTERS = "src/mixers/registry.cpp", "src/ops/op_cases.cpp", "src/import/importers.cpp"
 ENTRY = re.compile(r'^\s*entry<(\w+), *\w+>\("(\w+)"\),\n', re.M)
 DEFAULT = re.compile(r'default_mlp_type\(\) \{ return "(\w+)"; \}')
 CODE = (".cpp", ".hpp", ".h")
@@ -140,8 +140,23 @@ class Tree:
             self.say(f"configs/usual/kinds.json: {', '.join(kept)}")
         return [p.stem for p in gone]
 
+    def delete_importers(self, types):
+        """Importers of published models that make one of these types. Returns the kinds of their golden files."""
+        kinds = set()
+        for folder in sorted({p.parent for p in self.files("src/import") if p.parent != self.root / "src/import"}):
+            text = "".join(p.read_text() for p in self.files(folder.relative_to(self.root).as_posix()) if p.suffix in CODE)
+            if re.search(rf'"type", "(?:{"|".join(types)})"', text):
+                kinds |= self.delete_folder(folder.relative_to(self.root).as_posix())[1]
+                self.drop_lines(IMPORTERS, rf'"import/{folder.name}/|&{folder.name}_importer,', folder.name)
+        return kinds
+
+    def delete_bodies(self, types):
+        """Cases of the tests that are of these types."""
+        for cases in [p for p in self.files("tests/bodies") if p.name == "cases.json" and names_type(json.loads(p.read_text()), types)]:
+            self.remove(cases.parent.relative_to(self.root).as_posix())
+
     def delete_golden(self, kinds):
-        for path in self.files("tests/golden/ops", "tests/golden/layers"):
+        for path in self.files("tests/golden/ops", "tests/golden/layers", "tests/golden/models", "tests/golden/checkpoints"):
             if path.suffix == ".safetensors" and golden_kind(path) in kinds:
                 path.unlink()
                 self.say(f"deleted {path.relative_to(self.root).as_posix()}")
@@ -177,7 +192,8 @@ class Tree:
         self.drop_lines(REGISTRY, rf'"{folder.removeprefix("src/")}/|^\s*entry<\w+, *\w+>\("(?:{"|".join(types)})"\)', " and ".join(types))
         gone, more_kinds = self.delete_operations(operations)
         presets = self.delete_presets(types)
-        self.delete_golden(kinds | more_kinds)
+        self.delete_bodies(types)
+        self.delete_golden(kinds | more_kinds | self.delete_importers(types))
         self.delete_mentions(gone)
         self.leave_out_documents(types + presets)
         for user in self.users(folder):

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 RANK = {room: rank for rank, rooms in enumerate([
-    ["core"], ["io", "text", "kernels"], ["counts", "autograd", "tokenizers"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["online"], ["lab", "serve"],
+    ["core"], ["io", "text", "kernels"], ["counts", "autograd", "tokenizers"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["online", "import"], ["lab", "serve"],
     ["apps", "bench"]]) for room in rooms}
 
 # The room of each public header (include/statera/X.hpp). The umbrella stands on top of the library.

@@ -1,5 +1,7 @@
-// statera convert MODEL: saves the model with its weights in another format, in a new folder.
+// statera convert MODEL: saves the model with its weights in another format, or a published model of another project as
+// one of ours, in a new folder.
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -7,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "import/import.hpp"
 #include "interrupt.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
@@ -24,11 +27,21 @@ struct Flags {
   bool json = false;
 };
 
+bool is_published(const std::string& folder) {
+  std::error_code ignored;
+  return std::filesystem::exists(folder + "/config.json", ignored) && importer_for(folder);
+}
+
 void run(const Flags& flags) {
   check_named_folder("--out", flags.out);
+  const bool published = is_published(flags.model);
+  if (!published && !flags.weights)
+    throw UsageError("--weights is missing: the format of the weights; only a published model needs none");
   const Interrupt interrupt;  // the folder is written completely, or nothing of it is left
   OutputFolder out(flags.out, model_files(), Earlier::refused);
-  const Model model = Model::load(flags.model, make_device(0), {.training = false, .weights = flags.weights});
+  const ModelOptions options{.training = false, .weights = flags.weights};
+  const Model model = published ? import_model(flags.model, make_device(0), options)
+                                : Model::load(flags.model, make_device(0), options);
   if (!Interrupt::asked()) write_model(model, out);
   if (Interrupt::asked()) throw Interrupted();
   out.check_place();
@@ -48,14 +61,19 @@ void run(const Flags& flags) {
 
 void add_convert(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("convert", "write a model with its weights in another format");
-  verb->add_option("MODEL", flags->model, "a model folder")->required();
+  CLI::App* verb = app.add_subcommand(
+      "convert", "write a model with its weights in another format, or a published model as one of ours");
+  verb->add_option("MODEL", flags->model,
+                   "a model folder, or one of another project: config.json and model.safetensors")
+      ->required();
   verb->add_option("--out", flags->out, "the new folder")->required();
-  add_weights(*verb, flags->weights)->required();
+  add_weights(*verb, flags->weights);
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer(
       "int8 and int4 are for inference only. They are made from f32 and cannot be converted further.\n"
-      "Examples:\n  statera convert out/book --weights int8 --out out/book-int8");
+      "A model of another project becomes one in f32. Known: H-Net (goombalab/hnet).\n"
+      "Examples:\n  statera convert out/book --weights int8 --out out/book-int8\n"
+      "  statera convert hnet-published/ --out out/hnet");
   verb->callback([flags] { run(*flags); });
 }
 

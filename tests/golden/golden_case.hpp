@@ -25,6 +25,8 @@ class GoldenFile {
   explicit GoldenFile(const std::string& path);
   const std::string& kind() const { return kind_; }  // the operation, or the module of a layer file
   const nlohmann::json& config() const { return config_; }
+  const std::string& path() const { return file_.path(); }
+  const std::string& metadata(const std::string& key) const { return file_.metadata().at(key); }
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
   GoldenTensor tensor(const std::string& name) const;            // F64
   std::vector<int64_t> integers(const std::string& name) const;  // I64
