@@ -25,8 +25,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`statera VERB --help` shows a verb's flags and examples.");
   namespace cli = statera::cli;
-  for (auto add : {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info,
-                   cli::add_convert, cli::add_compress, cli::add_decompress, cli::add_tokenize, cli::add_bench})
+  for (auto add :
+       {cli::add_compare, cli::add_report, cli::add_train, cli::add_generate, cli::add_score, cli::add_info,
+        cli::add_convert, cli::add_segments, cli::add_compress, cli::add_decompress, cli::add_tokenize, cli::add_bench})
     add(app);
   cli::read_values_as_typed(app);
   const auto verb = [&] { return cli::chosen_words(app); };

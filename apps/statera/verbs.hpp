@@ -20,6 +20,7 @@ void add_info(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_report(CLI::App& app);
 void add_convert(CLI::App& app);
+void add_segments(CLI::App& app);
 void add_compress(CLI::App& app);
 void add_decompress(CLI::App& app);
 void add_tokenize(CLI::App& app);

@@ -28,6 +28,7 @@ struct Words {
 };
 constexpr Words known_outputs[] = {
     {"", "position\tbyte\tbits\n0\t", {"", ""}},
+    {"", "<!DOCTYPE html>", {"<title>", ": segments</title>"}},
     {"", "{\n  \"statera\": \"", {"\"commit\": ", "\"command\": \"statera bench"}},
 };
 constexpr Words known[] = {

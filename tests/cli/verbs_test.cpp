@@ -51,7 +51,7 @@ class Verbs : public Program {
 };
 
 TEST_F(Verbs, HelpShowsExamples) {
-  for (const char* verb : {"train", "generate", "score", "info", "bench", "report", "convert"}) {
+  for (const char* verb : {"train", "generate", "score", "info", "bench", "report", "convert", "segments"}) {
     const Ran ran = run(std::string(verb) + " --help");
     EXPECT_EQ(ran.code, 0) << verb;
     EXPECT_NE(ran.out.find("Examples:\n"), std::string::npos) << ran.out;

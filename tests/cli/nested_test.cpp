@@ -1,0 +1,94 @@
+// Models with an inner stack through the program: what training says, where text is cut, and a published model.
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "support/paths.hpp"
+
+namespace statera {
+namespace {
+
+using nlohmann::json;
+
+class Nested : public Program {
+ protected:
+  Nested() {
+    std::string text;
+    for (int i = 0; i < 200; ++i) text += "line " + std::to_string(i * i % 97) + " of a text\n";
+    write("text.txt", text);
+    write("config.json", R"({"d_model": 16, "mixers": )" + test::two_mixers(16) + R"(, "layers": "m [ A ] m",
+            "inner": [{"type": "hnet", "ratio": 4, "stack": {"d_model": 32, "mixers": {"A": )" +
+                             test::any_mixer(test::Keeps::growing, 32) + R"(}}}]})");
+  }
+};
+
+TEST_F(Nested, TrainsWritesScoresAndShowsItsSegments) {
+  STATERA_NEEDS({"hnet"});
+  const Ran trained =
+      run("train text.txt --config config.json --steps 6 --length 32 --batch 2 --no-baselines --threads 1 --out m");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_NE(trained.err.find("bytes per segment "), std::string::npos) << trained.err;
+  std::istringstream lines(read("m/metrics.jsonl"));
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count)
+    EXPECT_GE(json::parse(line)["inner"][0]["bytes_per_segment"], 1) << line;
+  EXPECT_EQ(count, 6);
+  EXPECT_EQ(run("generate m --prompt line --max-bytes 20 --seed 1").code, 0);
+  EXPECT_EQ(run("score m text.txt").code, 0);
+  const Ran shown = run("segments m text.txt --max-bytes 50 --json");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  const json result = json::parse(shown.out);
+  EXPECT_EQ(result["bytes"], 50);
+  ASSERT_EQ(result["stages"].size(), 1u);
+  EXPECT_EQ(result["stages"][0]["segments"][0]["begin"], 0);
+  EXPECT_NE(read("text-segments.html").find("text.txt: segments</title>"), std::string::npos);
+  // the page is no text to train on
+  const Ran again = run("train . --config config.json --steps 1 --length 32 --batch 2 --no-baselines --out n");
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.err.find("<!DOCTYPE"), std::string::npos);
+  EXPECT_NE(again.err.find("left out"), std::string::npos) << again.err;
+}
+
+TEST_F(Nested, APublishedModelBecomesOneOfOurs) {
+  STATERA_NEEDS({"hnet"});
+  const std::string published = test::source_path("tests/golden/checkpoints/hnet");
+  if (!std::filesystem::exists(published + "/expected.safetensors"))
+    GTEST_SKIP() << "its importer was deleted with a mixer";
+  const Ran made = run("convert " + published + " --out h");
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(run("info h").code, 0);
+  EXPECT_EQ(run("generate h --prompt abc --max-bytes 16 --temperature 0").code, 0);
+  EXPECT_EQ(run("convert h --weights int8 --out h8").code, 0);
+  EXPECT_EQ(run("generate h8 --prompt abc --max-bytes 16").code, 0);
+  // not as it is published
+  std::filesystem::create_directory(path("bad"));
+  const auto fails_with = [&](const std::string& config, const char* part) {
+    write("bad/config.json", config);
+    const Ran ran = run("convert bad --out never");
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_NE(ran.err.find(part), std::string::npos) << ran.err;
+    EXPECT_FALSE(std::filesystem::exists(path("never")));
+  };
+  std::ifstream file(published + "/config.json");
+  json config = json::parse(file);
+  json changed = config;
+  changed["arch_layout"][0] = "x2";
+  fails_with(changed.dump(), "arch_layout has 'x2'");
+  changed = config;
+  changed["rope_scaling"] = 2;
+  fails_with(changed.dump(), "'rope_scaling' is not known");
+  changed = config;
+  changed["attn_cfg"]["window_size"] = {15};
+  fails_with(changed.dump(), "'window_size'");
+  fails_with(config.dump(), "model.safetensors");
+  std::filesystem::copy(published + "/model.safetensors", path("bad/model.safetensors"));
+  changed = config;
+  changed["d_intermediate"][2] = 300;
+  fails_with(changed.dump(), "fc1.weight: shape");
+}
+
+}  // namespace
+}  // namespace statera
