@@ -24,7 +24,7 @@ MixerUnderTest mixer(const std::string& fields, DType dtype = DType::f64) {
 std::vector<double> in_batches(const MixerUnderTest& m, const Tensor& x, const std::vector<int32_t>& lengths) {
   const int64_t width = x.shape()[1];
   std::vector<double> y;
-  std::vector<Tensor> carried;
+  CarriedState carried;
   for (int32_t at = 0; int32_t length : lengths) {
     Tensor both(x.dtype(), {2 * length, width});
     copy(x.view().row_range(at, length), both.view().row_range(0, length));
@@ -36,7 +36,7 @@ std::vector<double> in_batches(const MixerUnderTest& m, const Tensor& x, const s
     carried.clear();
     for (int i = 0; result.outputs.contains("last." + std::to_string(i)); ++i) {
       const std::string name = "last." + std::to_string(i);
-      carried.push_back(to_tensor(x.dtype(), result.shapes.at(name), result.outputs.at(name)));
+      carried.slots.push_back(to_tensor(x.dtype(), result.shapes.at(name), result.outputs.at(name)));
     }
     at += length;
   }
