@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/check.hpp"
+#include "io/printable.hpp"
 #include "tokenizers/characters.hpp"
 
 namespace statera::tokenizers {
@@ -13,6 +15,8 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
     const AddedToken& token = tokens_[i];
     Text content{token.content, 0};
     if (token.normalized && normalizer) normalizer->normalize(content);
+    require(!content.bytes.empty() || token.content.empty(), ErrorCode::unsupported, "the added token ",
+            in_quotes(token.content), " is nothing once it is normalized, so it would be found everywhere");
     const std::string& shown = shown_.insert_or_assign(token.id, std::move(content.bytes)).first->second;
     (token.normalized ? in_normalized : in_text).emplace_back(shown, static_cast<int32_t>(i));
     if (token.special) specials_.insert(token.content);
@@ -55,7 +59,7 @@ void AddedTokens::find(std::string_view text, const ByteTrie& trie, bool plain, 
     if (token.rstrip)
       while (end < text.size() && is_white_space(character_at(text, end).code)) end += character_at(text, end).size;
     if (done < begin) found.push_back({done, begin, -1});
-    found.push_back({begin, end, token.id});
+    if (begin < end) found.push_back({begin, end, token.id});  // else one before it has taken its blanks
     done = end;
   }
   if (done != text.size()) found.push_back({done, text.size(), -1});

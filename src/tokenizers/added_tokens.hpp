@@ -15,7 +15,8 @@ namespace statera::tokenizers {
 class AddedTokens {
  public:
   AddedTokens() = default;
-  // Tokens that are `normalized` are looked for in the normalized text, in their normalized form.
+  // Tokens that are `normalized` are looked for in the normalized text, in their normalized form. Throws
+  // ErrorCode::unsupported if nothing is left of one.
   AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer);
 
   // Fills `pieces` with the tokens that were found and the normalized text between them. With `plain` special tokens

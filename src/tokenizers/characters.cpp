@@ -4,13 +4,14 @@
 #include <unicode/normalizer2.h>
 #include <unicode/ubrk.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 #include <unicode/uscript.h>
 #include <unicode/utext.h>
 
 #include <algorithm>
 #include <iterator>
 #include <memory>
-#include <new>
+#include <optional>
 
 #include "core/check.hpp"
 #include "text/utf8.hpp"
@@ -23,15 +24,26 @@ UChar32 icu(char32_t c) { return static_cast<UChar32>(c); }
 
 uint32_t category(char32_t c) { return c == broken ? 0 : U_GET_GC_MASK(icu(c)); }
 
-// Whether the character was there in Unicode 8.
-bool is_old(char32_t c) {
+// Whether the character was there in this version of Unicode.
+bool is_of(int version, char32_t c) {
   UVersionInfo age;
   u_charAge(icu(c), age);
-  return age[0] > 0 && age[0] <= 8;
+  return age[0] > 0 && age[0] <= version;
 }
 
-// Characters whose category has changed since.
-constexpr char32_t was_punctuation[] = {0x166D, 0x111C9}, was_accent[] = {0x1734};
+// Characters that have become something else since.
+constexpr char32_t was_punctuation[] = {0x166D, 0x111C9}, was_accent[] = {0x1734}, was_mark[] = {0x1CF2, 0x1CF3},
+                   was_no_mark[] = {0x111C9}, was_common[] = {0x589, 0x61C};
+
+template <class Is>
+bool all_of(std::string_view text, Is is) {
+  for (size_t at = 0; at < text.size();) {
+    const Character c = character_at(text, at);
+    if (!is(c.code)) return false;
+    at += c.size;
+  }
+  return true;
+}
 
 template <size_t n>
 bool is_one_of(const char32_t (&set)[n], char32_t c) {
@@ -122,11 +134,15 @@ bool is_word(char32_t c) {
          (category(c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0;
 }
 
-bool is_mark(char32_t c) { return c >= 0x300 && (category(c) & U_GC_M_MASK) != 0; }
+bool is_old_mark(char32_t c) {
+  if (c < 0x300 || is_one_of(was_no_mark, c)) return false;
+  return is_one_of(was_mark, c) || ((category(c) & U_GC_M_MASK) != 0 && is_of(9, c));
+}
 
-int script_of(char32_t c) {
+int old_script_of(char32_t c) {
   UErrorCode error = U_ZERO_ERROR;
-  return c == broken ? USCRIPT_UNKNOWN : uscript_getScript(icu(c), &error);
+  if (is_one_of(was_common, c)) return USCRIPT_COMMON;
+  return c == broken || !is_of(9, c) ? USCRIPT_UNKNOWN : uscript_getScript(icu(c), &error);
 }
 
 void append_lower(std::string& text, char32_t c) {
@@ -141,25 +157,36 @@ void append_lower(std::string& text, char32_t c) {
 
 bool is_old_punctuation(char32_t c) {
   if (c < 0x80) return c > ' ' && c != 0x7F && !is_word(c) ? true : c == '_';
-  return is_one_of(was_punctuation, c) || ((category(c) & U_GC_P_MASK) != 0 && is_old(c));
+  return is_one_of(was_punctuation, c) || ((category(c) & U_GC_P_MASK) != 0 && is_of(8, c));
 }
 
 bool is_old_control(char32_t c) {
-  return (category(c) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK)) != 0 && is_old(c);
+  return (category(c) & (U_GC_CC_MASK | U_GC_CF_MASK | U_GC_CO_MASK)) != 0 && is_of(8, c);
 }
 
 bool is_old_accent(char32_t c) {
   if (c < 0x300) return false;
-  return is_one_of(was_accent, c) || ((category(c) & U_GC_MN_MASK) != 0 && is_old(c));
+  return is_one_of(was_accent, c) || ((category(c) & U_GC_MN_MASK) != 0 && is_of(8, c));
 }
 
 std::string normalized(std::string_view text, Form form) {
-  const auto ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
-  if (std::all_of(text.begin(), text.end(), ascii)) return std::string(text);
+  if (all_of(text, [](char32_t c) { return c < 0x80; })) return std::string(text);
   UErrorCode error = U_ZERO_ERROR;
   const bool canonical = form == Form::nfc || form == Form::nfd, composes = form == Form::nfc || form == Form::nfkc;
   const icu::Normalizer2* normalizer = icu::Normalizer2::getInstance(
       nullptr, canonical ? "nfc" : "nfkc", composes ? UNORM2_COMPOSE : UNORM2_DECOMPOSE, error);
+  require(U_SUCCESS(error), ErrorCode::unsupported, "tokenizer: the Unicode library cannot normalise (",
+          u_errorName(error), "); install its data");
+  // The library knows the characters of Unicode 9; those that came later stay as they are.
+  std::optional<icu::FilteredNormalizer2> old;
+  if (!all_of(text, [](char32_t c) { return c == broken || is_of(9, c); })) {
+    static const icu::UnicodeSet known = [&] {
+      icu::UnicodeSet set(icu::UnicodeString("[:age=9.0:]"), error);
+      set.freeze();
+      return set;
+    }();
+    normalizer = &old.emplace(*normalizer, known);
+  }
   require(U_SUCCESS(error), ErrorCode::unsupported, "tokenizer: the Unicode library cannot normalise (",
           u_errorName(error), "); install its data");
   std::string out;

@@ -26,8 +26,6 @@ std::string with_replacements(std::string_view text);
 bool is_white_space(char32_t c);
 bool is_numeric(char32_t c);  // Nd, Nl, No
 bool is_word(char32_t c);     // \w as in UTS 18: letters, marks, decimal digits, connectors, joiners
-bool is_mark(char32_t c);     // Mn, Mc, Me
-int script_of(char32_t c);    // UScriptCode
 void append_lower(std::string& text, char32_t c);
 
 // As in Unicode 8, which the tables of BERT's normalizer and of Punctuation come from: later characters are none.
@@ -35,6 +33,9 @@ bool is_old_punctuation(char32_t c);  // P, or ASCII punctuation
 bool is_old_control(char32_t c);      // Cc, Cf, Co
 bool is_old_accent(char32_t c);       // Mn
 
+// As in Unicode 9, which StripAccents, UnicodeScripts and the normal forms come from.
+bool is_old_mark(char32_t c);   // Mn, Mc, Me
+int old_script_of(char32_t c);  // UScriptCode
 enum class Form { nfc, nfd, nfkc, nfkd };
 std::string normalized(std::string_view text, Form form);
 

@@ -70,7 +70,7 @@ class UnicodeForm : public Normalizer {
 
 void put_lower(std::string& out, char32_t c) { append_lower(out, c); }
 void put_without_mark(std::string& out, char32_t c) {
-  if (!is_mark(c) || c == 0x1CF2 || c == 0x1CF3) append(out, c);
+  if (!is_old_mark(c)) append(out, c);
 }
 void put_without_accent(std::string& out, char32_t c) {
   if (!is_old_accent(c)) append(out, c);

@@ -171,7 +171,7 @@ class UnicodeScripts : public PreTokenizer {
   static constexpr int any = -1;
   static int script_for(char32_t c) {
     if (c == ' ') return any;
-    const int script = script_of(c);
+    const int script = old_script_of(c);
     if (script == USCRIPT_UNKNOWN) return any;
     const bool kana = script == USCRIPT_HIRAGANA || script == USCRIPT_KATAKANA || c == 0x30FC;
     return kana ? static_cast<int>(USCRIPT_HAN) : script;

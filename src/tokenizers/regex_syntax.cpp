@@ -19,7 +19,9 @@ namespace {
 struct Set {
   std::string_view name, inside;
 };
-constexpr std::string_view word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE";
+constexpr std::string_view word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+// \w by itself, and what \b is made of, goes by a table of Latin-1, in which raised digits and fractions are letters.
+constexpr std::string_view lone_word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE";
 constexpr std::array sets{
     Set{"alnum", "\\p{Alphabetic}\\p{Nd}"},
     Set{"alpha", "\\p{Alphabetic}"},
@@ -106,7 +108,9 @@ class Translator {
     for (const char c : name)
       if (c != ' ' && c != '_' && c != '-') plain += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     at_ = close + 1;
-    if (const auto inside = set_of(plain)) return put_set(*inside, negated, in_class, name);
+    if (plain == "word") return put_set(lone_word, negated, in_class, name);
+    // \p{Punct} is the category, [:punct:] has symbols as well.
+    if (const auto inside = set_of(plain); inside && plain != "punct") return put_set(*inside, negated, in_class, name);
     ((out_ += negated ? "\\P{" : "\\p{") += property_name(name)) += '}';
   }
 
@@ -135,9 +139,9 @@ class Translator {
       case 'D':
         return put_set(*set_of("digit"), true, in_class, both);
       case 'w':
-        return put_set(word, false, in_class, both);
+        return put_set(in_class ? word : lone_word, false, in_class, both);
       case 'W':
-        return put_set(word, true, in_class, both);
+        return put_set(in_class ? word : lone_word, true, in_class, both);
       case 'h':
         return put_set(*set_of("xdigit"), false, in_class, both);
       case 'H':
@@ -161,7 +165,7 @@ class Translator {
   }
 
   static std::string boundary(bool there) {
-    const std::string w = "[" + std::string(word) + "]";
+    const std::string w = "[" + std::string(lone_word) + "]";
     return there ? "(?:(?<=" + w + ")(?!" + w + ")|(?<!" + w + ")(?=" + w + "))"
                  : "(?:(?<=" + w + ")(?=" + w + ")|(?<!" + w + ")(?!" + w + "))";
   }
