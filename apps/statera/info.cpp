@@ -126,6 +126,8 @@ void run(const Flags& flags) {
     std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
   for (const auto& [name, block] : config.blocks)
     std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
+  for (size_t depth = 0; depth < config.inner.size(); ++depth)
+    std::printf("  %s = %s\n", std::string(depth + 1, '[').c_str(), printable(config.inner[depth]).c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
   if (weights) print_weights(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);

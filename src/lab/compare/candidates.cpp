@@ -5,7 +5,6 @@
 
 #include "core/check.hpp"
 #include "io/json.hpp"
-#include "mixers/mixer.hpp"
 #include "models/presets.hpp"
 #include "statera/data.hpp"
 
@@ -58,11 +57,16 @@ const std::vector<std::string>& usual_kinds() {
 }
 
 std::vector<std::string> presets_of_one_mixer(const std::vector<std::string>& sizes) {
-  const std::vector<std::string_view> types = mixer_types();
   std::vector<std::string> names;
   for (const std::string& size : sizes)
-    for (const std::string& kind : preset_kinds(size))
-      if (std::ranges::find(types, kind) != types.end()) names.push_back(size + "-" + kind);
+    for (const std::string& kind : preset_kinds(size)) {
+      const std::string name = size + "-" + kind;
+      const ModelConfig config = ModelConfig::load(name);
+      if (std::ranges::all_of(config.mixers, [&](const auto& mixer) {
+            return parse_json(mixer.second, name).value("type", "") == kind;
+          }))
+        names.push_back(name);
+    }
   return names;
 }
 
