@@ -30,7 +30,7 @@ struct Flags {
   bool jsonl = false, no_specials = false, plain = false;
 };
 
-constexpr int64_t most_file_bytes = int64_t{1} << 29;
+constexpr int64_t most_file_bytes = int64_t{1} << 29;  // of a tokenizer, or of the beginning of a GGUF file
 constexpr size_t most_line_bytes = size_t{1} << 30;
 
 // The file, unpacked if it is packed.
@@ -200,7 +200,7 @@ void add_tokenize(CLI::App& app) {
   verb->footer(
       "A tokenizer is one of these files, packed or not, or a folder with one of them under its usual name:\n"
       "  tokenizer.json (Hugging Face), vocab.json with merges.txt beside it (GPT-2), a SentencePiece model,\n"
-      "  an RWKV World vocabulary.\n"
+      "  an RWKV World vocabulary, a GGUF file.\n"
       "What is not understood is an error that names it.");
 }
 

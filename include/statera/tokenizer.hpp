@@ -30,7 +30,7 @@ class Tokenizer {
   // The format is told from the content, whatever the name is:
   //
   //   tokenizer.json (Hugging Face); vocab.json with merges.txt beside it (GPT-2);
-  //   a SentencePiece model; an RWKV World vocabulary;
+  //   a SentencePiece model; an RWKV World vocabulary; a GGUF file with a tokenizer;
   //   a folder with one of these under its usual name.
   //
   // Throws ErrorCode::io for what cannot be read, ErrorCode::config for what is damaged, and ErrorCode::unsupported,

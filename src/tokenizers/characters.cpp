@@ -32,8 +32,9 @@ bool is_of(int version, char32_t c) {
 }
 
 // Characters that have become something else since.
-constexpr char32_t was_punctuation[] = {0x166D, 0x111C9}, was_accent[] = {0x1734}, was_mark[] = {0x1CF2, 0x1CF3},
-                   was_no_mark[] = {0x111C9}, was_common[] = {0x589, 0x61C};
+constexpr char32_t was_punctuation[] = {0x166D, 0x111C9}, was_accent[] = {0x1734},
+                   was_no_accent[] = {0x1885, 0x1886, 0xA9BD}, was_mark[] = {0x1CF2, 0x1CF3}, was_no_mark[] = {0x111C9},
+                   was_common[] = {0x589, 0x61C};
 
 template <class Is>
 bool all_of(std::string_view text, Is is) {
@@ -165,7 +166,7 @@ bool is_old_control(char32_t c) {
 }
 
 bool is_old_accent(char32_t c) {
-  if (c < 0x300) return false;
+  if (c < 0x300 || is_one_of(was_no_accent, c)) return false;
   return is_one_of(was_accent, c) || ((category(c) & U_GC_MN_MASK) != 0 && is_of(8, c));
 }
 

@@ -18,8 +18,18 @@ using namespace tokenizers;
 namespace {
 
 constexpr size_t most_file_bytes = size_t{4} << 30;
+constexpr uint64_t most_gguf_bytes = uint64_t{1} << 28;  // of metadata
 
-std::string read_plain_file(const std::string& path) { return InputFile::open(path).text(most_file_bytes); }
+// Of a GGUF file only the beginning, since weights follow.
+std::string read_plain_file(const std::string& path) {
+  const InputFile file = InputFile::open(path);
+  char magic[4] = {};
+  if (file.size() >= sizeof magic) file.read(0, magic, sizeof magic);
+  if (std::string_view(magic, sizeof magic) != "GGUF") return file.text(most_file_bytes);
+  std::string begin(std::min(file.size(), most_gguf_bytes), '\0');
+  file.read(0, begin.data(), begin.size());
+  return begin;
+}
 
 bool exists(const std::string& path) {
   struct stat info {};
@@ -83,6 +93,7 @@ std::shared_ptr<Tokenizer::Impl> load_vocabulary(const std::string& path, std::s
 
 std::shared_ptr<Tokenizer::Impl> read_any(std::string_view bytes, const std::string& where) {
   require(!bytes.empty(), ErrorCode::config, where, ": the file is empty");
+  if (bytes.starts_with("GGUF")) return read_gguf(bytes, where);
   const size_t begin = bytes.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
   if (begin != bytes.npos && bytes[begin] == '{') {
     require(!is_vocabulary(bytes), ErrorCode::unsupported, where,
@@ -92,7 +103,7 @@ std::shared_ptr<Tokenizer::Impl> read_any(std::string_view bytes, const std::str
   if (is_rwkv_vocabulary(bytes)) return read_rwkv(bytes, where);
   require(bytes[0] == '\x0A', ErrorCode::unsupported, where,
           ": no tokenizer that is known here; expected tokenizer.json, vocab.json with merges.txt, a SentencePiece "
-          "model or an RWKV vocabulary");
+          "model, an RWKV vocabulary or a GGUF file");
   return read_sentencepiece(bytes, where);
 }
 

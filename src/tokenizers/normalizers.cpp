@@ -212,6 +212,17 @@ class Precompiled : public Normalizer {
   Charsmap map_;
 };
 
+class Several : public Normalizer {
+ public:
+  explicit Several(Parts<Normalizer> all) : all_(std::move(all)) {}
+  void normalize(Text& text) const override {
+    for (const auto& one : all_) one->normalize(text);
+  }
+
+ private:
+  Parts<Normalizer> all_;
+};
+
 }  // namespace
 
 std::unique_ptr<Normalizer> unicode_form(Form form) { return std::make_unique<UnicodeForm>(form); }
@@ -225,6 +236,7 @@ std::unique_ptr<Normalizer> replace(Regex pattern, std::string content) {
 std::unique_ptr<Normalizer> prepend(std::string text) { return std::make_unique<Prepend>(std::move(text)); }
 std::unique_ptr<Normalizer> byte_level_letters() { return std::make_unique<ByteLetters>(); }
 std::unique_ptr<Normalizer> precompiled(Charsmap map) { return std::make_unique<Precompiled>(std::move(map)); }
+std::unique_ptr<Normalizer> normalizers(Parts<Normalizer> all) { return std::make_unique<Several>(std::move(all)); }
 std::unique_ptr<Normalizer> bert_normalizer(const BertNormalizerOptions& options) {
   return std::make_unique<Bert>(options);
 }

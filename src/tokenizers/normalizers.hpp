@@ -20,6 +20,7 @@ std::unique_ptr<Normalizer> replace(Regex pattern, std::string content);
 std::unique_ptr<Normalizer> prepend(std::string text);
 std::unique_ptr<Normalizer> byte_level_letters();
 std::unique_ptr<Normalizer> precompiled(Charsmap map);
+std::unique_ptr<Normalizer> normalizers(Parts<Normalizer> all);
 struct BertNormalizerOptions {
   bool clean_text = true, handle_chinese_chars = true, strip_accents = true, lowercase = true;
 };

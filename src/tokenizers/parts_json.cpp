@@ -72,17 +72,6 @@ void skip_offsets(JsonPart& part) {
   for (const char* key : {"trim_offsets", "add_prefix_space", "use_regex"}) part.has(key);
 }
 
-class NormalizerSequence : public Normalizer {
- public:
-  explicit NormalizerSequence(Parts<Normalizer> all) : all_(std::move(all)) {}
-  void normalize(Text& text) const override {
-    for (const auto& one : all_) one->normalize(text);
-  }
-
- private:
-  Parts<Normalizer> all_;
-};
-
 // The objects in the list under `key`, each read by `read`.
 template <class Part, class Read>
 Parts<Part> read_all(JsonPart& part, const char* key, Read read) {
@@ -123,8 +112,7 @@ std::unique_ptr<const Normalizer> normalizer_of(JsonPart& part) {
   if (type == "Prepend") return prepend(part.text("prepend"));
   if (type == "Precompiled")
     return precompiled(Charsmap(from_base64(part.text("precompiled_charsmap"), part.where()), part.where()));
-  if (type == "Sequence")
-    return std::make_unique<NormalizerSequence>(read_all<Normalizer>(part, "normalizers", read_normalizer));
+  if (type == "Sequence") return normalizers(read_all<Normalizer>(part, "normalizers", read_normalizer));
   unknown_type(part, type);
 }
 

@@ -47,6 +47,7 @@ std::shared_ptr<Tokenizer::Impl> read_vocab_and_merges(std::string_view vocabula
 bool is_rwkv_vocabulary(std::string_view text);
 std::shared_ptr<Tokenizer::Impl> read_rwkv(std::string_view text, const std::string& where);
 std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, const std::string& where);
+std::shared_ptr<Tokenizer::Impl> read_gguf(std::string_view bytes, const std::string& where);
 
 }  // namespace tokenizers
 

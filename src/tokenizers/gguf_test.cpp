@@ -1,0 +1,173 @@
+// Tokenizers in GGUF metadata.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "statera/error.hpp"
+#include "statera/tokenizer.hpp"
+#include "support/gguf.hpp"
+#include "support/paths.hpp"
+#include "support/unpacked.hpp"
+
+namespace statera {
+namespace {
+
+using test::Gguf;
+using Ids = std::vector<int32_t>;
+constexpr int32_t normal = 1, unknown = 2, control = 3, user_defined = 4, byte = 6;
+
+std::string error_of(const std::string& bytes) {
+  try {
+    Tokenizer::parse(bytes, "x.gguf");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// A file of GPT-2's kind with the vocabulary of a golden tokenizer, and that itself.
+struct Shakespeare {
+  Shakespeare() : text(test::unpacked(test::source_path("tests/golden/tokenizers/bpe_1024_tinyshakespeare.json.xz"))) {
+    const auto model = nlohmann::json::parse(text)["model"];
+    tokens.resize(model["vocab"].size());
+    for (const auto& [token, id] : model["vocab"].items()) tokens[id] = token;
+    for (const auto& merge : model["merges"]) merges.push_back(std::string(merge[0]) + " " + std::string(merge[1]));
+  }
+  Gguf file(const std::string& pre) const {
+    Gguf file;
+    std::vector<int32_t> types(tokens.size(), normal);
+    types[0] = control;
+    file.text("general.architecture", "gpt2");
+    file.text("tokenizer.ggml.model", "gpt2");
+    file.text("tokenizer.ggml.pre", pre);
+    file.texts("tokenizer.ggml.tokens", tokens);
+    file.numbers("tokenizer.ggml.token_type", types);
+    file.texts("tokenizer.ggml.merges", merges);
+    return file;
+  }
+  std::string text;
+  std::vector<std::string> tokens, merges;
+};
+
+const std::string sample =
+    "<|endoftext|>I'll  give 1234567 things,\n\nmy LORD's don't-know \xE4\xB8\xAD\xE6\x96\x87 \t x!? ";
+
+TEST(Gguf, Gpt2GivesTheIdsOfTokenizerJson) {
+  const Shakespeare shakespeare;
+  const Tokenizer a = Tokenizer::parse(shakespeare.text, "a.json");
+  const Tokenizer b = Tokenizer::parse(shakespeare.file("gpt-2").bytes(), "b.gguf");
+  for (const bool plain : {false, true})
+    EXPECT_EQ(a.encode(sample, {.plain = plain}).ids, b.encode(sample, {.plain = plain}).ids);
+  EXPECT_EQ(b.encode(sample).ids[0], 0);
+  EXPECT_EQ(b.decode_bytes(b.encode(sample).ids), sample);
+}
+
+TEST(Gguf, NamedPreTokenizersCutDifferently) {
+  const Shakespeare shakespeare;
+  const auto cuts = [&](const std::string& pre, const std::string& text) {
+    const Tokenizer tokenizer = Tokenizer::parse(shakespeare.file(pre).bytes(), "x.gguf");
+    const Ids ids = tokenizer.encode(text).ids;
+    EXPECT_EQ(tokenizer.decode_bytes(ids), text) << pre;
+    std::string all;
+    for (const int32_t id : ids) (all += tokenizer.token_of(id).value()) += '|';
+    return all;
+  };
+  EXPECT_EQ(cuts("gpt-2", "a the THE"), "a|Ġthe|ĠT|H|E|");
+  EXPECT_EQ(cuts("starcoder", "the the"), cuts("gpt-2", "the the"));
+  for (const char* pre : {"falcon", "deepseek-coder", "qwen2", "gpt-4o", "deepseek-v3", "bloom", "viking", "qwen35"})
+    EXPECT_FALSE(cuts(pre, sample).empty()) << pre;
+  // A file without a begin token cannot add one.
+  EXPECT_NE(error_of(shakespeare.file("llama-bpe").bytes()).find("does not say which"), std::string::npos);
+  Gguf llama = shakespeare.file("llama-bpe");
+  llama.number("tokenizer.ggml.bos_token_id", 0);
+  const Tokenizer tokenizer = Tokenizer::parse(llama.bytes(), "x.gguf");
+  EXPECT_EQ(tokenizer.encode("the").ids[0], 0);
+  EXPECT_NE(tokenizer.encode("the", {.specials = false}).ids[0], 0);
+  EXPECT_NE(error_of(shakespeare.file("sideways").bytes()).find("'sideways' is not known"), std::string::npos);
+}
+
+Gguf llama() {
+  std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
+  std::vector<int32_t> types = {unknown, control, control};
+  for (int i = 0; i < 256; ++i) {
+    char name[8];
+    std::snprintf(name, sizeof name, "<0x%02X>", static_cast<unsigned>(i));
+    tokens.push_back(name);
+    types.push_back(byte);
+  }
+  for (const char* piece : {"\xE2\x96\x81", "h", "e", "he", "\xE2\x96\x81he", "<x>"})
+    tokens.push_back(piece);  // 259..264
+  types.insert(types.end(), {normal, normal, normal, normal, normal, user_defined});
+  std::vector<float> scores(tokens.size(), 0);
+  for (size_t i = 259; i < tokens.size(); ++i) scores[i] = -static_cast<float>(i);
+  Gguf file;
+  file.text("tokenizer.ggml.model", "llama");
+  file.texts("tokenizer.ggml.tokens", tokens);
+  file.reals("tokenizer.ggml.scores", scores);
+  file.numbers("tokenizer.ggml.token_type", types);
+  return file;
+}
+
+TEST(Gguf, Llama) {
+  const Tokenizer tokenizer = Tokenizer::parse(llama().bytes(), "x.gguf");
+  EXPECT_EQ(tokenizer.encode("he he").ids, (Ids{1, 263, 263}));
+  EXPECT_EQ(tokenizer.encode("he", {.specials = false}).ids, Ids{263});
+  EXPECT_EQ(tokenizer.encode("\xC3\xA9\xFF", {.specials = false}).ids, (Ids{259, 3 + 0xC3, 3 + 0xA9, 3 + 0xFF}));
+  // Special tokens are text if they are to be; user-defined ones never are.
+  EXPECT_EQ(tokenizer.encode("he</s>he<x>", {.specials = false}).ids, (Ids{263, 2, 263, 264}));
+  EXPECT_EQ(tokenizer.encode("<x></s>", {.specials = false, .plain = true}).ids.size(), 6u);
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode("he he").ids, true), "he he");
+  EXPECT_EQ(tokenizer.decode_bytes(Ids{3 + 0xFF}), "\xFF");
+  EXPECT_THROW(tokenizer.encode("he", "he"), Error);  // nobody says how
+  Gguf without = llama();
+  without.flag("tokenizer.ggml.add_space_prefix", false);
+  without.flag("tokenizer.ggml.add_bos_token", false);
+  EXPECT_EQ(Tokenizer::parse(without.bytes(), "x.gguf").encode("he").ids, Ids{262});
+}
+
+TEST(Gguf, Bert) {
+  Gguf file;
+  file.text("tokenizer.ggml.model", "bert");
+  file.texts("tokenizer.ggml.tokens", {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "\xE2\x96\x81he", "llo", "\xE2\x96\x81,"});
+  file.numbers("tokenizer.ggml.token_type", {control, unknown, control, control, normal, normal, normal});
+  file.number("tokenizer.ggml.unknown_token_id", 1);
+  file.number("tokenizer.ggml.cls_token_id", 2);
+  file.number("tokenizer.ggml.seperator_token_id", 3);
+  const Tokenizer tokenizer = Tokenizer::parse(file.bytes(), "x.gguf");
+  EXPECT_EQ(tokenizer.encode("Hello, hey").ids, (Ids{2, 4, 5, 6, 1, 3}));
+  EXPECT_EQ(tokenizer.decode(Ids{4, 5, 6, 4}), "hello, he");
+}
+
+TEST(Gguf, Rwkv) {
+  Gguf file;
+  file.text("tokenizer.ggml.model", "rwkv");
+  file.texts("tokenizer.ggml.tokens", {"<s>", "a", "\\n", "\\xff\\x00", "ab", "\\\\", "<"});
+  file.numbers("tokenizer.ggml.token_type", {control, normal, normal, normal, normal, normal, normal});
+  const Tokenizer tokenizer = Tokenizer::parse(file.bytes(), "x.gguf");
+  const std::string text("aab\n\xFF\0\\", 7);
+  EXPECT_EQ(tokenizer.encode(text).ids, (Ids{1, 4, 2, 3, 5}));
+  EXPECT_EQ(tokenizer.decode_bytes(Ids{1, 4, 2, 3, 5}), text);
+  EXPECT_THROW(tokenizer.encode("b"), Error);
+}
+
+// Cut anywhere, it is an error of one line. With bytes replaced, the error says what happened.
+TEST(Gguf, DamagedFilesAreErrors) {
+  const std::string whole = llama().bytes();
+  for (size_t size = 4; size < whole.size(); size += 7)
+    EXPECT_EQ(error_of(whole.substr(0, size)).rfind("x.gguf: ", 0), 0u) << size;
+  EXPECT_NE(error_of(llama().bytes(1)).find("version 1"), std::string::npos);
+  std::string as_text = whole;
+  as_text.replace(as_text.find("llama") - 8, 1, "\xEF\xBF\xBD");
+  EXPECT_NE(error_of(as_text).find("saved as text"), std::string::npos) << error_of(as_text);
+  Gguf twice = llama();
+  twice.text("tokenizer.ggml.model", "llama");
+  EXPECT_NE(error_of(twice.bytes()).find("occurs twice"), std::string::npos);
+  Gguf other;
+  other.text("tokenizer.ggml.model", "plamo2");
+  other.texts("tokenizer.ggml.tokens", {"a"});
+  EXPECT_NE(error_of(other.bytes()).find("'plamo2' is not known"), std::string::npos);
+  EXPECT_NE(error_of(Gguf().bytes()).find("'tokenizer.ggml.tokens' is missing"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace statera

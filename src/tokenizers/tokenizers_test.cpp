@@ -1,0 +1,226 @@
+// The parts by themselves, and files that are wrong.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "statera/error.hpp"
+#include "statera/tokenizer.hpp"
+#include "support/paths.hpp"
+#include "support/unpacked.hpp"
+#include "tokenizers/characters.hpp"
+#include "tokenizers/charsmap.hpp"
+#include "tokenizers/regex.hpp"
+
+namespace statera::tokenizers {
+namespace {
+
+using nlohmann::json;
+using Ids = std::vector<int32_t>;
+using Found = std::vector<std::pair<size_t, size_t>>;
+
+Found all(const Regex& regex, std::string_view text) {
+  Found found;
+  regex.each(text, [&](size_t begin, size_t end) { found.emplace_back(begin, end); });
+  return found;
+}
+Found all(const char* pattern, std::string_view text) { return all(Regex(pattern), text); }
+
+TEST(Characters, AreReadWholeAndBrokenBytesOneByOne) {
+  const std::string_view text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x8D\x8E\xC3\x28\xED\xA0\x80\xC0\x80\xF4\x90\x80\x80";
+  std::vector<char32_t> codes;
+  for (size_t at = 0; at < text.size(); at += character_at(text, at).size) codes.push_back(character_at(text, at).code);
+  const char32_t x = broken;
+  EXPECT_EQ(codes, (std::vector<char32_t>{'a', 0xE9, 0x20AC, 0x1F34E, x, '(', x, x, x, x, x, x, x, x, x}));
+  EXPECT_EQ(first_broken(text), 10u);
+  EXPECT_EQ(first_broken("\xC3\xA9"), std::string_view::npos);
+  EXPECT_EQ(character_before(text, 10), 6u);
+  EXPECT_EQ(character_before(text, 11), 10u);
+  EXPECT_EQ(with_replacements("a\xE2\x82z\xE2\x82"), "a\xEF\xBF\xBDz\xEF\xBF\xBD");
+}
+
+TEST(Characters, KnowWhatTheLibraryKnows) {
+  EXPECT_TRUE(is_white_space(0x3000) && is_white_space(0x85) && is_white_space('\v'));
+  EXPECT_FALSE(is_white_space(0x200B) || is_white_space(0x180E) || is_white_space(broken));
+  EXPECT_TRUE(is_word('_') && is_word(0xE9) && is_word(0x300) && is_word(0x200D));
+  EXPECT_FALSE(is_word('-') || is_word(0xB2));
+  EXPECT_TRUE(is_numeric(0xBD) && is_numeric('7'));
+  EXPECT_TRUE(is_old_punctuation('$') && is_old_punctuation(0x3002) && is_old_punctuation(0x166D));
+  EXPECT_FALSE(is_old_punctuation('a') || is_old_punctuation(' ') || is_old_punctuation(0x2E52));
+  EXPECT_TRUE(is_old_mark(0x301) && is_old_mark(0x1CF2));
+  EXPECT_FALSE(is_old_mark('a') || is_old_mark(0x8CA));  // later than Unicode 9
+  EXPECT_EQ(normalized("\xC3\xA9", Form::nfd), "e\xCC\x81");
+  EXPECT_EQ(normalized("e\xCC\x81\xEF\xAC\x81", Form::nfkc),
+            "\xC3\xA9"
+            "fi");
+  EXPECT_EQ(normalized("\xF0\x9F\x84\xAD\xE3\x8B\xBF", Form::nfkc), "CD\xE3\x8B\xBF");  // U+32FF came with Unicode 12.1
+  std::string lower;
+  for (const char32_t c : {U'A', U'\u0130', U'\u03A3'}) append_lower(lower, c);
+  EXPECT_EQ(lower, "ai\xCC\x87\xCF\x83");
+}
+
+TEST(Regex, FindsWhatOnigurumaFinds) {
+  EXPECT_EQ(all("a*", "baac"), (Found{{0, 0}, {1, 3}, {4, 4}}));
+  EXPECT_EQ(all("", "a\xC3\xA9"), (Found{{0, 0}, {1, 1}, {3, 3}}));
+  EXPECT_EQ(all("$", "a\nb\n"), (Found{{1, 1}, {3, 3}, {4, 4}}));
+  EXPECT_EQ(all("^.", "a\nb"), (Found{{0, 1}, {2, 3}}));
+  EXPECT_EQ(all("(?m:.)+", "a\nb"), (Found{{0, 3}}));
+  EXPECT_EQ(all("\\h+", "xfF09g"), (Found{{1, 5}}));
+  EXPECT_EQ(all("\\w+", "a\xC2\xB2-"), (Found{{0, 3}}));            // a raised digit is a letter outside of brackets,
+  EXPECT_EQ(all("[^\\w]", "a\xC2\xB2-"), (Found{{1, 3}, {3, 4}}));  // but not within
+  EXPECT_EQ(all("\\s", "\xE1\xA0\x8E\xE3\x80\x80"), (Found{{3, 6}}));
+  EXPECT_EQ(all("[a[bc]]+", "abcd"), (Found{{0, 3}}));
+  EXPECT_EQ(all("\\p{^L}", "a1"), (Found{{1, 2}}));
+  EXPECT_EQ(all("\\p{Han}", "a\xE4\xB8\xAD\xE3\x83\xBC"), (Found{{1, 4}}));
+  EXPECT_EQ(all("x{,2}y", "xxxy"), (Found{{1, 4}}));
+  EXPECT_EQ(all("[[:punct:]]", "$-a"), (Found{{0, 1}, {1, 2}}));
+  EXPECT_EQ(all("\\p{Punct}", "$-a"), (Found{{1, 2}}));
+  EXPECT_EQ(all("\\u4e2d|\\bb", "b\xE4\xB8\xAD"), (Found{{0, 1}, {1, 4}}));
+  EXPECT_EQ(all(".",
+                "a\xFF"
+                "b"),
+            (Found{{0, 1}, {2, 3}}));  // a broken byte matches nothing
+  EXPECT_EQ(all(Regex::literal("a.b"), "a.ba-b"), (Found{{0, 3}}));
+}
+
+TEST(Regex, RefusesWhatHasNoCounterpart) {
+  for (const char* pattern : {"[a&&b]", "(?~a)", "a{2}+", "a{2}?", "\\y", "[^a[^b]]", "[\\W]", "\\pL", "[[:odd:]]"})
+    EXPECT_THROW(Regex{pattern}, Error) << pattern;
+  for (const char* pattern : {"(", "[a", "a{3,2}", "\\", "\\p{Nonsense}", "*"})
+    EXPECT_THROW(Regex{pattern}, Error) << pattern;
+  EXPECT_THROW(all("(a|aa)+$", std::string(4000, 'a') + "c"), Error);  // takes for ever
+}
+
+TEST(Charsmap, DamagedOnesAreErrorsOrReplaceNothing) {
+  EXPECT_THROW(Charsmap("\x04", "x"), Error);
+  EXPECT_THROW(Charsmap(std::string("\x05\0\0\0abcdefgh\0", 13), "x"), Error);
+  EXPECT_THROW(Charsmap(std::string("\x04\0\0\0abcdefgh", 12), "x"), Error);
+  const Charsmap wild(std::string("\x08\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+                                  "a\0",
+                                  14),
+                      "x");
+  EXPECT_FALSE(wild.longest("abc"));
+  EXPECT_EQ(from_base64("aGk=", "x"), "hi");
+  for (const char* wrong : {"aGk", "a===", "a*k="}) EXPECT_THROW(from_base64(wrong, "x"), Error) << wrong;
+}
+
+json small() {
+  return {{"version", "1.0"},
+          {"added_tokens", json::array()},
+          {"pre_tokenizer", {{"type", "Whitespace"}}},
+          {"decoder", nullptr},
+          {"model", {{"type", "WordLevel"}, {"vocab", {{"a", 0}, {"b", 1}, {"?", 2}}}, {"unk_token", "?"}}}};
+}
+
+json added(const char* content, int id) {
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", false}};
+}
+
+// What comes of `change`d files: an error that has this part.
+TEST(TokenizerJson, WhatIsNotUnderstoodIsNamed) {
+  const auto error = [](const std::function<void(json&)>& change) -> std::string {
+    json file = small();
+    change(file);
+    try {
+      Tokenizer::parse(file.dump(), "t.json").encode("a b c");
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  const auto expect = [&](const char* part, const std::function<void(json&)>& change) {
+    EXPECT_NE(error(change).find(part), std::string::npos) << error(change) << "\nexpected: " << part;
+  };
+  expect("no error", [](json&) {});
+  expect("t.json: 'chat' is not known", [](json& f) { f["chat"] = 1; });
+  expect("version '2.0'", [](json& f) { f["version"] = "2.0"; });
+  expect("t.json: 'model' is missing", [](json& f) { f.erase("model"); });
+  expect("t.json: model: the type 'Neural'", [](json& f) { f["model"]["type"] = "Neural"; });
+  expect("model.vocab: the id of 'a' is -1", [](json& f) { f["model"]["vocab"]["a"] = -1; });
+  expect("unk_token '!' is not in the vocabulary", [](json& f) { f["model"]["unk_token"] = "!"; });
+  expect("normalizer: the type 'NFZ'", [](json& f) { f["normalizer"] = {{"type", "NFZ"}}; });
+  expect("normalizer.normalizers[0]: the type 'x'", [](json& f) {
+    f["normalizer"] = {{"type", "Sequence"}, {"normalizers", json::array({{{"type", "x"}}})}};
+  });
+  expect("pre_tokenizer: the pattern '('", [](json& f) {
+    f["pre_tokenizer"] = {
+        {"type", "Split"}, {"pattern", {{"Regex", "("}}}, {"behavior", "Isolated"}, {"invert", false}};
+  });
+  expect("expected Removed, Isolated", [](json& f) {
+    f["pre_tokenizer"] = {{"type", "Punctuation"}, {"behavior", "x"}};
+  });
+  expect("post_processor: the type 'x'", [](json& f) { f["post_processor"] = {{"type", "x"}}; });
+  expect("decoder: 'type' is missing", [](json& f) { f["decoder"] = json::object(); });
+  expect("has the id 7, but the next one after the vocabulary is 3",
+         [](json& f) { f["added_tokens"].push_back(added("c", 7)); });
+  expect("has the id 3, but in the vocabulary it has 0", [](json& f) { f["added_tokens"].push_back(added("a", 3)); });
+  expect("occurs twice", [](json& f) {
+    f["added_tokens"].push_back(added("c", 3));
+    f["added_tokens"].push_back(added("c", 3));
+  });
+  expect("dropout", [](json& f) {
+    f["model"] = {{"type", "BPE"}, {"vocab", {{"a", 0}}}, {"merges", json::array()}, {"dropout", 0.1}};
+  });
+  expect("the merge of 'a' and 'b' needs the token 'ab'", [](json& f) {
+    f["model"] = {{"type", "BPE"}, {"vocab", {{"a", 0}, {"b", 1}}}, {"merges", json::array({"a b"})}};
+  });
+  expect("leaves no room", [](json& f) {
+    f["truncation"] = {{"max_length", 1}, {"strategy", "LongestFirst"}, {"stride", 0}};
+    f["post_processor"] = {{"type", "BertProcessing"}, {"sep", {"b", 1}}, {"cls", {"a", 0}}};
+  });
+  expect("is nothing once it is normalized", [](json& f) {
+    f["normalizer"] = {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}};
+    f["added_tokens"].push_back(added(" ", 3));
+    f["added_tokens"][0]["normalized"] = true;
+  });
+}
+
+TEST(TokenizerJson, TextMustBeUtf8WhereTheModelReadsCharacters) {
+  const Tokenizer tokenizer = Tokenizer::parse(small().dump(), "t.json");
+  EXPECT_FALSE(tokenizer.takes_any_bytes());
+  try {
+    tokenizer.encode("ab\xFF");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "t.json: the text is not UTF-8 at byte 2, and this tokenizer takes characters only; give text");
+  }
+}
+
+TEST(Tokenizer, ThreadsGiveTheSameIdsAndTheFirstError) {
+  const Tokenizer tokenizer = Tokenizer::parse(small().dump(), "t.json");
+  std::vector<std::string_view> texts(100, "a b a");
+  texts[50] = "b";
+  for (const int threads : {1, 3}) {
+    const auto encoded = tokenizer.encode_all(texts, {}, threads);
+    ASSERT_EQ(encoded.size(), texts.size());
+    EXPECT_EQ(encoded[50].ids, Ids{1});
+    EXPECT_EQ(encoded[99].ids, (Ids{0, 1, 0}));
+  }
+  texts[50] = "\xFF";
+  EXPECT_THROW(tokenizer.encode_all(texts, {}, 3), Error);
+}
+
+// Any beginning of any golden file is an error of one line, or a tokenizer.
+TEST(Tokenizer, CutFilesAreErrors) {
+  namespace fs = std::filesystem;
+  int files = 0;
+  for (const auto& entry : fs::directory_iterator(test::source_path("tests/golden/tokenizers"))) {
+    const std::string path = entry.path().string();
+    if (path.find(".jsonl") != path.npos || !path.ends_with(".xz")) continue;
+    const std::string whole = test::unpacked(path);
+    ++files;
+    for (size_t part = 0; part < 40; ++part) try {
+        const Tokenizer cut = Tokenizer::parse(whole.substr(0, whole.size() * part / 40), "x");
+        cut.encode("abc");
+      } catch (const Error& error) {
+        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+      }
+  }
+  EXPECT_GT(files, 20);
+}
+
+}  // namespace
+}  // namespace statera::tokenizers
