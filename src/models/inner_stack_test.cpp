@@ -1,7 +1,8 @@
 // Brackets in "layers": what they become, what the entries of "inner" change, and what a model says about its stacks.
 #include <gtest/gtest.h>
 
-#include <set>
+#include <cmath>
+#include <map>
 
 #include "io/json.hpp"
 #include "models/language_model.hpp"
@@ -143,6 +144,37 @@ TEST(InnerStacks, RowsAndLossesAreReported) {
   };
   EXPECT_NEAR(start, expected(2), 1e-12);
   EXPECT_NEAR(half, expected(3), 1e-12);
+}
+
+// Batches that go on from states and in which the stack has nothing to read.
+TEST(InnerStacks, ABatchMayHoldNoCut) {
+  STATERA_NEEDS({"hnet"});
+  const Model model =
+      model_of(R"({"d_model": 16, "mixers": )" + test::two_mixers(16) +
+               R"(, "layers": "m [ m A ] m", "inner": [{"type": "hnet", "router": "stride", "ratio": 4}]})");
+  const Tokens whole = tokens({11});
+  Tape tape(model.device());
+  const std::vector<double> expected = test::to_doubles(tape.value(model.forward(tape, whole)));
+  for (const bool checkpoint : {false, true}) {
+    CarriedState carried;
+    std::vector<double> logits;
+    for (int32_t at = 0; const int32_t length : {6, 1, 1, 3}) {  // cuts at 0 and 4, none, none, at 8
+      const Tokens part{
+          .ids = {whole.ids.begin() + at, whole.ids.begin() + at + length}, .offsets = {0, length}, .start = {at}};
+      std::vector<InnerRows> rows;
+      tape.reset();
+      const Var out = model.forward(
+          tape, part, {.checkpoint = checkpoint, .initial = &carried, .last = &carried, .inner_rows = &rows});
+      EXPECT_EQ(rows.at(0).read, at == 0 ? 2 : at == 8 ? 1 : 0);
+      const std::vector<double> more = test::to_doubles(tape.value(out));
+      logits.insert(logits.end(), more.begin(), more.end());
+      tape.backward(cross_entropy(tape, out, part.ids));
+      for (const Parameter* p : model.parameters())
+        for (const double g : test::to_doubles(p->grad)) ASSERT_TRUE(std::isfinite(g)) << p->name;
+      at += length;
+    }
+    EXPECT_LE(test::max_error(logits, expected), 1e-12) << checkpoint;
+  }
 }
 
 // A stack reads at the first byte of white space behind a word, whatever the batch is.

@@ -26,7 +26,7 @@ p { color: var(--quiet); }
 .text i { color: var(--quiet); font-style: normal; }
 .text u { text-decoration: underline dotted; }
 @media print { body { margin: 0; max-width: none; color: #000; background: #fff; }
-  .text span { background: none !important; border-left: 1.5px solid #000; } p { color: #333; } }
+  .text span { background: none !important; border-left: 1.5px solid rgba(0, 0, 0, var(--p)); } p { color: #333; } }
 </style></head>
 <body>
 )";
