@@ -231,10 +231,7 @@ void Hnet::route(AdvancePass& pass, const View& x, const Rows& rows, const At& a
     if (length == 0) continue;
     const View carried = pass.states[static_cast<size_t>(s)]->fixed(at.slot).reshaped({1, d_outer_}),
                first = before.row_range(begin, 1);
-    if (rows.start[static_cast<size_t>(s)] > 0)
-      copy(carried, first);
-    else
-      fill_zero(first);
+    copy(carried, first);  // of a new sequence nobody reads it: its first row is a cut in any case
     copy(x.row_range(begin, length - 1), before.row_range(begin + 1, length - 1));
     copy(x.row_range(begin + length - 1, 1), carried);
   }
