@@ -20,11 +20,17 @@ std::string progress_line(const TrainProgress& p, double held_out, const char* m
                              {"  bits per byte " + fixed(p.bits_per_byte, 3), 2}};
   if (!std::isnan(held_out)) parts.push_back({std::string(", ") + measured + " " + fixed(held_out, 3), 3});
   if (!p.inner.empty()) {
-    std::string lengths;
-    for (const InnerRows& rows : p.inner)
-      lengths += (lengths.empty() ? "" : ", ") +
-                 fixed(static_cast<double>(p.positions) / static_cast<double>(std::max<int64_t>(1, rows.read)), 1);
+    std::string lengths, counts, ratios;
+    for (const InnerRows& rows : p.inner) {
+      const char* comma = lengths.empty() ? "" : ", ";
+      const double read = static_cast<double>(std::max<int64_t>(1, rows.read));
+      lengths += comma + fixed(static_cast<double>(p.positions) / read, 1);
+      counts += comma + std::to_string(rows.read);
+      ratios += comma + fixed(static_cast<double>(rows.of) / read, 1);
+    }
     parts.push_back({"  bytes per segment " + lengths, 2});
+    parts.push_back({"  inner positions " + counts, -1});
+    parts.push_back({"  ratio " + ratios, -1});
   }
   parts.push_back({"  " + bytes_text(p.bytes_per_second) + "/s", 1});
   parts.push_back({"  " + seconds_text(p.seconds_left) + " left", 4});

@@ -17,6 +17,7 @@
 namespace statera {
 
 namespace {
+constexpr size_t most_depth = 8;  // of brackets in "layers"
 constexpr int64_t most_width = int64_t{1} << 20;
 
 void check_range(const std::string& where, const char* name, int64_t value, int64_t low, int64_t high) {
@@ -120,7 +121,8 @@ ModelConfig ModelConfig::parse(const std::string& text, const std::string& where
   objects("blocks", config.blocks, true);
   objects("shared", config.shared, false);
   if (json.contains("inner")) {
-    require(json["inner"].is_array(), ErrorCode::config, "inner is not a list (", where, ")");
+    require(json["inner"].is_array() && json["inner"].size() <= most_depth, ErrorCode::config,
+            "inner is not a list of at most ", most_depth, " entries (", where, ")");
     for (const auto& entry : json["inner"]) {
       require(entry.is_object() && entry.contains("type"), ErrorCode::config,
               "an entry of inner is no object with a \"type\" (", where, ")");

@@ -96,6 +96,12 @@ TEST(InnerStacks, BadConfigsAreNamed) {
   EXPECT_NE(message("f", R"([{"type": "hnet"}])").find("more entries"), std::string::npos);
   EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet"}, {"type": "hnet"}])").find("more entries"), std::string::npos);
   EXPECT_NE(message("f [ f ] f", R"({"type": "hnet"})").find("not a list"), std::string::npos);
+  std::string deep = R"([{"type": "hnet"})";
+  for (int i = 0; i < 8; ++i) deep += R"(, {"type": "hnet"})";
+  EXPECT_NE(message("f", deep + "]").find("at most 8 entries"), std::string::npos);
+  std::string wide;
+  for (int i = 0; i < 4097; ++i) wide += "[ f ]";
+  EXPECT_NE(message(wide, R"([{"type": "hnet"}])").find("more than 4096"), std::string::npos);
   EXPECT_NE(message("f [ f ] f", R"([{"ratio": 2}])").find("\"type\""), std::string::npos);
   EXPECT_NE(message("f [ g ] f", R"([{"type": "hnet"}])").find("'g'"), std::string::npos);
   EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": {"layers": "f"}}])").find("brackets"),

@@ -173,6 +173,8 @@ std::vector<std::string> layer_names(const std::string& layers) {
     }
     if (layers[i] == '[') {
       const size_t end = closing_bracket(layers, i);
+      require(static_cast<int64_t>(list.size()) < most_layers, ErrorCode::config, "more than ", most_layers,
+              " layers: '", layers, "'");
       list.push_back(layers.substr(i, end + 1 - i));
       i = end + 1;
       continue;
