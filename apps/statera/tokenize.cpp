@@ -1,4 +1,4 @@
-// statera tokenize encode, decode: text to tokens and back, as lines of JSON.
+// statera tokenize: encode and decode, text to tokens and back as lines of JSON.
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -17,6 +17,7 @@
 #include "statera/data.hpp"
 #include "statera/error.hpp"
 #include "statera/tokenizer.hpp"
+#include "tokenize_train.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -32,13 +33,6 @@ struct Flags {
 
 constexpr int64_t most_file_bytes = int64_t{1} << 29;  // of a tokenizer, or of the beginning of a GGUF file
 constexpr size_t most_line_bytes = size_t{1} << 30;
-
-// The file, unpacked if it is packed.
-std::string read_file(const std::string& path) {
-  const ByteSource source(path, {.bytes = most_file_bytes, .often = stop_if_asked});
-  const auto bytes = source.document(0);
-  return {bytes.begin(), bytes.end()};
-}
 
 // Standard input, line by line. A line may hold anything but a line feed.
 class Lines {
@@ -131,7 +125,7 @@ template <class Answer>
 void answer_lines(const Flags& flags, Answer answer) {
   if (!flags.jsonl) throw UsageError("give --jsonl: lines of JSON on standard input are answered by lines of JSON");
   const Interrupt interrupt;
-  const Tokenizer tokenizer = Tokenizer::load(flags.tokenizer, read_file);
+  const Tokenizer tokenizer = Tokenizer::load(flags.tokenizer, read_tokenizer_file);
   Lines lines;
   int64_t number = 0;
   for (auto some = lines.next(); !some.empty(); some = lines.next()) {
@@ -192,11 +186,19 @@ void add_decode(CLI::App& tokenize) {
 
 }  // namespace
 
+std::string read_tokenizer_file(const std::string& path) {
+  const ByteSource source(path, {.bytes = most_file_bytes, .often = stop_if_asked});
+  const auto bytes = source.document(0);
+  return {bytes.begin(), bytes.end()};
+}
+
 void add_tokenize(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("tokenize", "text to tokens and back");
   verb->require_subcommand(1);
   add_encode(*verb);
   add_decode(*verb);
+  add_tokenize_train(*verb);
+  add_tokenize_show(*verb);
   verb->footer(
       "A tokenizer is one of these files, packed or not, or a folder with one of them under its usual name:\n"
       "  tokenizer.json (Hugging Face), vocab.json with merges.txt beside it (GPT-2), a SentencePiece model,\n"

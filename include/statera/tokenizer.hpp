@@ -1,4 +1,4 @@
-// Text to tokens and back. A Tokenizer is read from a file of another project.
+// Text to tokens and back. A Tokenizer is read from a file of another project, or trained here.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -84,6 +84,37 @@ class TokenStream {
   // The bytes that this id adds, whether they are characters or not. Of push() and push_bytes() use one.
   std::string push_bytes(int32_t id);
   std::string finish();  // U+FFFD for a character that was begun
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct TokenizerTrainingOptions {
+  int64_t vocabulary = 8192;  // ids, 257 to 1,000,000: 256 for the bytes, one for <|endoftext|>, the others for merges
+  int threads = 1;            // the result does not depend on it
+  // Words that are counted at a time. If a text has more different ones, rare ones are forgotten, so that the memory
+  // is bounded: about 100 bytes each, and as much again while merges are made.
+  int64_t most_words = int64_t{1} << 22;
+  // Called now and then with what was done of what there is to do; what it throws ends the training.
+  std::function<void(int64_t bytes_read, int64_t merges, int64_t merges_wanted)> progress = {};
+};
+
+// Trains a byte-level BPE tokenizer: words are those of GPT-2's pattern, cut after 4,096 bytes, and the pair of
+// neighbours that is most frequent is merged next; of equal ones the one with the lower ids. Deterministic. Not
+// thread-safe.
+class TokenizerTrainer {
+ public:
+  explicit TokenizerTrainer(const TokenizerTrainingOptions& options);  // throws ErrorCode::config for wrong options
+  ~TokenizerTrainer();
+  TokenizerTrainer(const TokenizerTrainer&) = delete;
+  TokenizerTrainer& operator=(const TokenizerTrainer&) = delete;
+
+  void add(std::string_view document);
+  // The tokenizer, as a tokenizer.json. It has fewer ids than wanted if no pair of neighbours occurs twice any more.
+  // The special token <|endoftext|> has the highest id. Throws ErrorCode::config if there was no text.
+  std::string finish();
+  int64_t forgotten() const;  // words that were, counted each time
 
  private:
   struct State;

@@ -96,9 +96,37 @@ TEST_F(Tokenize, SaysWhatIsWrongWithTheTokenizer) {
   fails("tokenize encode changed.json --jsonl <t.json", 1, "changed.json: pre_tokenizer: 'mirror' is not known here");
 }
 
+TEST_F(Tokenize, TrainsATokenizerAndShowsWhereItCuts) {
+  write("text.txt", "hello hello hello\nhello yellow yellow");
+  const Ran ran = run("tokenize train text.txt --vocab 262");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out.rfind("text-bpe-262.json: 5 merges from 37 B", 0), 0u) << ran.out;
+  const std::string made = read("text-bpe-262.json");
+  EXPECT_EQ(json::parse(made)["model"]["vocab"].size(), 261u);
+  fails("tokenize train text.txt --vocab 262", 1, "text-bpe-262.json: exists already");
+  EXPECT_EQ(read("text-bpe-262.json"), made);
+  ASSERT_EQ(run("tokenize train - --vocab 262 --out piped.json --json <text.txt").code, 0) << read("err.txt");
+  EXPECT_EQ(json::parse(read("out.txt"))["merges"], 5);
+  EXPECT_EQ(read("piped.json"), made);
+  fails("tokenize train text.txt --vocab 200 --out x.json", 1, "expected 257 to 1000000");
+  EXPECT_FALSE(std::filesystem::exists(path("x.json")));
+
+  const Ran shown = run("tokenize show text-bpe-262.json text.txt");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("text-bpe-262.json: BPE, 262 ids, reads any bytes\nspecial tokens: 261 <|endoftext|>\n"),
+            std::string::npos)
+      << shown.out;
+  EXPECT_NE(shown.out.find("hello| |hello|"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("|\\n\n|"), std::string::npos) << shown.out;
+  EXPECT_NE(shown.out.find("37 bytes, "), std::string::npos) << shown.out;
+  const json counted = json::parse(run("tokenize show text-bpe-262.json text.txt --json").out);
+  EXPECT_EQ(counted["bytes"], 37);
+  EXPECT_EQ(counted["vocabulary"], 262);
+}
+
 TEST_F(Tokenize, WrongUseIsExplained) {
   fails("tokenize", 2, "subcommand");
-  fails("tokenize mix t.json", 2, "no verb 'mix'; the verbs: encode, decode");
+  fails("tokenize mix t.json", 2, "no verb 'mix'; the verbs: encode, decode, train, show");
   fails("tokenize encode t.json", 2, "--jsonl");
   fails("tokenize encode --jsonl", 2, "TOKENIZER is required");
   EXPECT_EQ(run("tokenize encode --help").code, 0);
