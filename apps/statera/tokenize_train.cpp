@@ -126,17 +126,22 @@ void show(const ShowFlags& flags) {
   nlohmann::json result = {{"tokenizer", flags.tokenizer},
                            {"kind", tokenizer.kind()},
                            {"vocabulary", tokenizer.vocabulary_size()},
-                           {"takes_any_bytes", tokenizer.takes_any_bytes()}};
+                           {"takes_any_bytes", tokenizer.takes_any_bytes()},
+                           {"self_tests", tokenizer.self_tests()}};
   std::string specials;
   for (int32_t id = 0; id < tokenizer.vocabulary_size(); ++id)
     if (tokenizer.is_special(id))
       specials +=
           (specials.empty() ? "" : " ") + std::to_string(id) + " " + printable(tokenizer.token_of(id).value_or(""));
-  if (!flags.json)
-    std::printf("%s: %s, %lld ids, %s\nspecial tokens: %s\n", printable(flags.tokenizer).c_str(),
-                std::string(tokenizer.kind()).c_str(), static_cast<long long>(tokenizer.vocabulary_size()),
-                tokenizer.takes_any_bytes() ? "reads any bytes" : "reads UTF-8",
-                specials.empty() ? "none" : specials.c_str());
+  if (!flags.json) {
+    std::printf("%s: %s, %lld ids, %s\n", printable(flags.tokenizer).c_str(), std::string(tokenizer.kind()).c_str(),
+                static_cast<long long>(tokenizer.vocabulary_size()),
+                tokenizer.takes_any_bytes() ? "reads any bytes" : "reads UTF-8");
+    std::printf("self-test: %s\n", tokenizer.self_tests() > 0
+                                       ? (std::to_string(tokenizer.self_tests()) + " examples, passed").c_str()
+                                       : "the file has no examples, so its ids are not checked");
+    std::printf("special tokens: %s\n", specials.empty() ? "none" : specials.c_str());
+  }
   if (!flags.file.empty()) {
     const ByteSource source(flags.file, {.often = stop_if_asked});
     const auto bytes = source.document(0);

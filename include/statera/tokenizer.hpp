@@ -62,7 +62,9 @@ class Tokenizer {
   std::optional<int32_t> id_of(std::string_view token) const;
   std::optional<std::string> token_of(int32_t id) const;  // as the file spells it
   bool is_special(int32_t id) const;
-  bool takes_any_bytes() const;  // and gives them back
+  // Whether a text may be any bytes. A SentencePiece .model takes them, but replaces those that are no character.
+  bool takes_any_bytes() const;
+  int64_t self_tests() const;  // examples in the file that were checked when it was read
 
   struct Impl;
   explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}

@@ -11,6 +11,7 @@ namespace statera::tokenizers {
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer) : tokens_(std::move(tokens)) {
   std::vector<std::pair<std::string_view, int32_t>> in_text, in_normalized;
+  std::unordered_set<std::string_view> seen[2];
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const AddedToken& token = tokens_[i];
     Text content{token.content, 0};
@@ -18,7 +19,11 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
     require(!content.bytes.empty() || token.content.empty(), ErrorCode::unsupported, "the added token ",
             in_quotes(token.content), " is nothing once it is normalized, so it would be found everywhere");
     const std::string& shown = shown_.insert_or_assign(token.id, std::move(content.bytes)).first->second;
-    (token.normalized ? in_normalized : in_text).emplace_back(shown, static_cast<int32_t>(i));
+    auto& strings = token.normalized ? in_normalized : in_text;
+    require(token.content.empty() || seen[token.normalized].insert(shown).second, ErrorCode::unsupported,
+            "the added token ", in_quotes(token.content), " is the same as another one once it is ",
+            "normalized, and the library takes one of them by chance");
+    strings.emplace_back(shown, static_cast<int32_t>(i));
     if (token.special) specials_.insert(token.content);
   }
   in_text_ = ByteTrie(std::move(in_text));
@@ -52,7 +57,7 @@ void AddedTokens::find(std::string_view text, const ByteTrie& trie, bool plain, 
     if (token.single_word && (joins_before || joins_after)) continue;
     if (token.lstrip) {
       size_t blank = begin;
-      while (blank > 0 && is_white_space(character_at(text, character_before(text, blank)).code))
+      while (blank > done && is_white_space(character_at(text, character_before(text, blank)).code))
         blank = character_before(text, blank);
       begin = std::max(blank, done);
     }

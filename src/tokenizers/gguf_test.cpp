@@ -8,6 +8,8 @@
 #include "support/gguf.hpp"
 #include "support/paths.hpp"
 #include "support/unpacked.hpp"
+#include "tokenizers/gguf_patterns.hpp"
+#include "tokenizers/pre_tokenizers.hpp"
 
 namespace statera {
 namespace {
@@ -62,20 +64,53 @@ TEST(Gguf, Gpt2GivesTheIdsOfTokenizerJson) {
   EXPECT_EQ(b.decode_bytes(b.encode(sample).ids), sample);
 }
 
-TEST(Gguf, NamedPreTokenizersCutDifferently) {
-  const Shakespeare shakespeare;
-  const auto cuts = [&](const std::string& pre, const std::string& text) {
-    const Tokenizer tokenizer = Tokenizer::parse(shakespeare.file(pre).bytes(), "x.gguf");
-    const Ids ids = tokenizer.encode(text).ids;
-    EXPECT_EQ(tokenizer.decode_bytes(ids), text) << pre;
+// Where each named pre-tokenizer cuts, with a bar after each piece.
+TEST(Gguf, NamedPreTokenizersCutAsTheirModelsDo) {
+  const auto cuts = [](const char* name, std::string text) {
+    tokenizers::Pieces pieces{text, {{0, text.size()}}};
+    for (const std::string_view pattern : tokenizers::gguf_patterns(name)->patterns)
+      split(tokenizers::Regex(pattern), tokenizers::Behavior::isolated, false)->split(pieces);
     std::string all;
-    for (const int32_t id : ids) (all += tokenizer.token_of(id).value()) += '|';
+    for (const tokenizers::Piece& piece : pieces.pieces) (all += pieces[piece]) += '|';
     return all;
   };
-  EXPECT_EQ(cuts("gpt-2", "a the THE"), "a|Ġthe|ĠT|H|E|");
-  EXPECT_EQ(cuts("starcoder", "the the"), cuts("gpt-2", "the the"));
-  for (const char* pre : {"falcon", "deepseek-coder", "qwen2", "gpt-4o", "deepseek-v3", "bloom", "viking", "qwen35"})
-    EXPECT_FALSE(cuts(pre, sample).empty()) << pre;
+  const std::string text = "I'LL  pay HTMLpage 12345,--\n\nhe's o\xCC\x81k";
+  const std::pair<const char*, const char*> expected[] = {
+      {"gpt-2", "I|'|LL| | pay| HTMLpage| 12345|,--|\n|\n|he|'s| o|\xCC\x81|k|"},
+      {"llama3",
+       "I|'LL| | pay| HTMLpage| |123|45|,--\n\n|he|'s| o|\xCC\x81"
+       "k|"},
+      {"qwen2",
+       "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--\n\n|he|'s| o|\xCC\x81"
+       "k|"},
+      {"qwen35",
+       "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--\n\n|he|'s| o\xCC\x81"
+       "k|"},
+      {"gpt-4o",
+       "I'LL| | pay| HTMLpage| |123|45|,--\n\n|he's| o\xCC\x81"
+       "k|"},
+      {"tekken",
+       "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--\n\n|he|'s| o\xCC\x81"
+       "k|"},
+      {"starcoder", "I|'|LL| | pay| HTMLpage| |1|2|3|4|5|,--|\n|\n|he|'s| o|\xCC\x81|k|"},
+      {"falcon", "I|'|LL| | pay| HTMLpage| |123|45|,--|\n|\n|he|'|s| o|\xCC\x81|k|"},
+      {"deepseek-coder", "I|'|LL| | pay| HTMLpage| |1|2|3|4|5|,--|\n|\n|he|'|s| o|\xCC\x81|k|"},
+      {"deepseek-v3",
+       "I|'LL| | pay| HTMLpage| |123|45|,--\n\n|he|'s| o\xCC\x81"
+       "k|"},
+      {"bloom",
+       "I'LL| | pay| HTMLpage| 12345|,|--|\n\n|he's| o\xCC\x81"
+       "k|"},
+      {"viking",
+       "I'LL| | pay| HTMLpage| |1|2|3|4|5|,|--|\n\n|he's| o\xCC\x81"
+       "k|"},
+  };
+  for (const auto& [name, all] : expected) EXPECT_EQ(cuts(name, text), all) << name;
+  EXPECT_EQ(tokenizers::gguf_patterns("sideways"), nullptr);
+}
+
+TEST(Gguf, PreTokenizersThatNeedMoreSaySo) {
+  const Shakespeare shakespeare;
   // A file without a begin token cannot add one.
   EXPECT_NE(error_of(shakespeare.file("llama-bpe").bytes()).find("does not say which"), std::string::npos);
   Gguf llama = shakespeare.file("llama-bpe");

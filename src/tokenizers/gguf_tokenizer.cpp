@@ -60,6 +60,7 @@ class GgufTokenizer {
   void add_tokens() {
     std::string model(file_.text("general.name", ""));
     for (char& c : model) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string_view pre = file_.text(key("pre"), "");
     const bool is_phi3 = model.find("phi-3") != model.npos || model.find("phi3") != model.npos;
     std::vector<AddedToken> added;
     for (size_t id = 0; id < tokens_.size(); ++id) {
@@ -67,9 +68,14 @@ class GgufTokenizer {
       if (!special && type(id) != Type::user_defined) continue;
       const std::string_view text = tokens_[id];
       // Phi-3 was trained so, which its file does not say.
+      const bool lstrip = (text == "<mask>" && pre.starts_with("jina-v2-")) ||
+                          (text == "[MASK]" && model.find("modern-bert") != model.npos);
       const bool rstrip = is_phi3 && text != "<unk>" && text != "<s>" && text != "<|endoftext|>";
-      added.push_back(
-          {.content = std::string(text), .id = static_cast<int32_t>(id), .rstrip = rstrip, .special = special});
+      added.push_back({.content = std::string(text),
+                       .id = static_cast<int32_t>(id),
+                       .lstrip = lstrip,
+                       .rstrip = rstrip,
+                       .special = special});
     }
     impl_->added = AddedTokens(std::move(added), nullptr);
   }
@@ -97,7 +103,8 @@ class GgufTokenizer {
     const std::vector<float> scores = file_.reals(key("scores"));
     require(scores.size() == tokens_.size(), ErrorCode::config, where_, ": ", tokens_.size(), " tokens and ",
             scores.size(), " scores; expected as many");
-    for (size_t i = 0; i < tokens_.size(); ++i) spec.pieces.push_back({std::string(tokens_[i]), scores[i], type(i)});
+    for (size_t i = 0; i < tokens_.size(); ++i)
+      spec.pieces.push_back({std::string(tokens_[i]), scores[i], type(i) == Type::unused ? Type::normal : type(i)});
     if (std::ranges::none_of(spec.pieces, [](const SentencePiece& piece) { return piece.type == Type::unknown; }))
       if (const auto unknown = id("unknown_token_id", 0))
         spec.pieces[static_cast<size_t>(*unknown)].type = Type::unknown;

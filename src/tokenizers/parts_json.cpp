@@ -37,6 +37,13 @@ std::string read_character(JsonPart& part, const char* key) {
   return text;
 }
 
+// A string to be replaced: the library finds an empty one everywhere.
+std::string text_that_is_some(JsonPart& part, const char* key) {
+  std::string text = part.text(key);
+  require(!text.empty(), ErrorCode::unsupported, part.place(key), ": an empty string is found everywhere");
+  return text;
+}
+
 Behavior read_behavior(JsonPart& part) {
   const std::string name = part.text("behavior");
   if (name == "Removed") return Behavior::removed;
@@ -240,7 +247,7 @@ std::unique_ptr<const TokenDecoder> decoder_of(JsonPart& part) {
   }
   if (type == "ByteFallback") return byte_fallback_decoder();
   if (type == "Fuse") return fuse_decoder();
-  if (type == "BPEDecoder") return bpe_decoder(part.text("suffix"));
+  if (type == "BPEDecoder") return bpe_decoder(text_that_is_some(part, "suffix"));
   if (type == "Metaspace") {
     const MetaspaceOptions options = read_metaspace(part);
     return metaspace_decoder(options.replacement, options.prepend != Prefixed::never);
@@ -250,7 +257,7 @@ std::unique_ptr<const TokenDecoder> decoder_of(JsonPart& part) {
     return word_piece_decoder(std::move(prefix), part.flag("cleanup"));
   }
   if (type == "CTC") {
-    std::string pad = part.text("pad_token"), delimiter = part.text("word_delimiter_token");
+    std::string pad = part.text("pad_token"), delimiter = text_that_is_some(part, "word_delimiter_token");
     return ctc_decoder(std::move(pad), std::move(delimiter), part.flag("cleanup"));
   }
   if (type == "Replace") {

@@ -32,7 +32,7 @@ struct Matcher {
     if (!data || !context || !stack) throw std::bad_alloc();
     pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
     pcre2_set_match_limit(context.get(), most_steps);
-    pcre2_set_heap_limit(context.get(), 64 << 10);  // KiB
+    pcre2_set_heap_limit(context.get(), 1 << 20);  // KiB
   }
   std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> data;
   std::unique_ptr<pcre2_match_context, void (*)(pcre2_match_context*)> context;
@@ -77,11 +77,16 @@ void Regex::each(std::string_view text, Match match) const {
   const size_t* found = pcre2_get_ovector_pointer(matcher.data.get());
   size_t from = 0, last_end = text.npos;
   while (from <= text.size()) {
-    const int result = pcre2_match(code_of(code_), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, 0,
-                                   matcher.data.get(), matcher.context.get());
+    const auto run = [&](uint32_t options) {
+      return pcre2_match(code_of(code_), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, options,
+                         matcher.data.get(), matcher.context.get());
+    };
+    int result = run(0);
+    if (result == PCRE2_ERROR_JIT_STACKLIMIT) result = run(PCRE2_NO_JIT);  // slower, with a stack that grows
     if (result == PCRE2_ERROR_NOMATCH) return;
-    require(result >= 0, ErrorCode::unsupported, "the pattern ", in_quotes(pattern_, 200),
-            " takes too long on this text (", message_of(result), "); cut the text");
+    require(result >= 0, ErrorCode::unsupported, "the pattern ", in_quotes(pattern_, 200), " takes too ",
+            result == PCRE2_ERROR_MATCHLIMIT ? "many steps" : "much memory", " on this text (", message_of(result),
+            "); cut the text");
     const size_t begin = found[0], end = found[1];
     if (begin == end && begin == last_end) {
       from += from < text.size() ? character_at(text, from).size : 1;

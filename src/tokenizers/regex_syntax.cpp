@@ -127,6 +127,9 @@ class Translator {
       at_ += 6;
       return;
     }
+    if (c == 'x' && std::string_view("89abcdefABCDEF").find(next(2)) != std::string_view::npos &&
+        std::isxdigit(static_cast<unsigned char>(next(3))))
+      refuse("a byte above \\x7F");  // there, bytes of UTF-8; here it would be a character
     const std::string_view both = pattern_.substr(at_, 2);
     at_ += 2;
     switch (c) {
@@ -186,6 +189,7 @@ class Translator {
         named_class();
       } else if (c == '[') {
         if (next(1) == '^') refuse("[^ within [ ]");
+        if (out_.ends_with('-')) refuse("-[ within [ ]");
         ++depth;
         ++at_;
       } else if (c == ']') {
@@ -220,11 +224,33 @@ class Translator {
         return;
       }
     out_ += "(?";
+    const bool at_begin = at_ == 0;
     for (at_ += 2; next(0) != ':' && next(0) != ')'; ++at_) {
       const char flag = next(0);
       if (flag != 'i' && flag != 'x' && flag != 'm' && flag != '-') refuse("(?" + std::string(after.substr(0, 1)));
       out_ += flag == 'm' ? 's' : flag;  // that . takes line ends as well
     }
+    // There, a(?i)b|c is a(?i:b|c).
+    if (next(0) == ')' && !at_begin) refuse("(?" + std::string(after.substr(0, 1)) + ") in the middle");
+    if (after.substr(0, after.find_first_of(":)-")).find('i') != after.npos) check_folds();
+  }
+
+  // What follows without regard to case must not hold letters that one character stands for, such as ss for U+00DF:
+  // Oniguruma takes the one for the others, PCRE2 does not.
+  void check_folds() const {
+    int depth = 1;
+    std::string inside;
+    for (size_t i = at_ + 1; i < pattern_.size() && depth > 0; ++i) {
+      if (pattern_[i] == '\\' && i + 1 < pattern_.size())
+        ++i;
+      else if (pattern_[i] == '(')
+        ++depth;
+      else if (pattern_[i] == ')')
+        --depth;
+      inside += static_cast<char>(std::tolower(static_cast<unsigned char>(pattern_[i])));
+    }
+    for (const std::string_view several : {"ss", "ff", "fi", "fl", "st", "\xC3\x9F", "\xEF\xAC"})
+      if (inside.find(several) != inside.npos) refuse(in_quotes(several) + " without regard to case");
   }
 
   // `at_` is at a brace, which repeats where it has the form {n}, {n,}, {,m} or {n,m}.

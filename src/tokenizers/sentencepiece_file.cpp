@@ -187,6 +187,7 @@ std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, cons
     }
   auto impl = sentencepiece_tokenizer(std::move(spec), where);
   run_self_test(*impl, samples);
+  impl->self_tests = static_cast<int64_t>(samples.size());
   return impl;
 }
 

@@ -147,6 +147,7 @@ const std::string& Tokenizer::name() const { return impl_->name; }
 std::string_view Tokenizer::kind() const { return impl_->kind; }
 int64_t Tokenizer::vocabulary_size() const { return int64_t{impl_->highest_id} + 1; }
 bool Tokenizer::takes_any_bytes() const { return impl_->any_bytes; }
+int64_t Tokenizer::self_tests() const { return impl_->self_tests; }
 
 std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
   for (const AddedToken& added : impl_->added.all())
@@ -199,8 +200,12 @@ std::string TokenStream::push_bytes(int32_t id) {
   std::string added = text.substr(s.text.size());
   s.text = std::move(text);
   if (s.ids.size() > longest_window) {
-    s.ids.erase(s.ids.begin(), s.ids.end() - static_cast<ptrdiff_t>(kept_window));
-    s.text = s.tokenizer.decode_bytes(s.ids, s.skip_specials);
+    const std::vector<int32_t> last(s.ids.end() - static_cast<ptrdiff_t>(kept_window), s.ids.end());
+    std::string of_last = s.tokenizer.decode_bytes(last, s.skip_specials);
+    if (!of_last.empty()) {  // else the next token would be taken for the first
+      s.ids = last;
+      s.text = std::move(of_last);
+    }
   }
   return added;
 }

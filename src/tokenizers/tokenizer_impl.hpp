@@ -27,6 +27,7 @@ struct Tokenizer::Impl {
   bool any_bytes = false;  // whether text may be anything
   bool pairs = true;       // whether the format says how two texts are joined
   int32_t highest_id = -1;
+  int64_t self_tests = 0;
 
   void encode_text(std::string_view text, const EncodeOptions& options, tokenizers::Encoded& out) const;
   std::vector<std::string> tokens_of(std::span<const int32_t> ids, bool skip_specials) const;

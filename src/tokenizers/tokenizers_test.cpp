@@ -85,7 +85,8 @@ TEST(Regex, FindsWhatOnigurumaFinds) {
 }
 
 TEST(Regex, RefusesWhatHasNoCounterpart) {
-  for (const char* pattern : {"[a&&b]", "(?~a)", "a{2}+", "a{2}?", "\\y", "[^a[^b]]", "[\\W]", "\\pL", "[[:odd:]]"})
+  for (const char* pattern : {"[a&&b]", "(?~a)", "a{2}+", "a{2}?", "\\y", "[^a[^b]]", "[\\W]", "\\pL", "[[:odd:]]",
+                              "a(?i)b|c", "(?i:ss)", "[a-[bc]]", "\\xC3\\xA9"})
     EXPECT_THROW(Regex{pattern}, Error) << pattern;
   for (const char* pattern : {"(", "[a", "a{3,2}", "\\", "\\p{Nonsense}", "*"})
     EXPECT_THROW(Regex{pattern}, Error) << pattern;
@@ -170,6 +171,12 @@ TEST(TokenizerJson, WhatIsNotUnderstoodIsNamed) {
     f["truncation"] = {{"max_length", 1}, {"strategy", "LongestFirst"}, {"stride", 0}};
     f["post_processor"] = {{"type", "BertProcessing"}, {"sep", {"b", 1}}, {"cls", {"a", 0}}};
   });
+  expect("is the same as another one once it is normalized", [](json& f) {
+    f["normalizer"] = {{"type", "Lowercase"}};
+    f["added_tokens"] = json::array({added("<X>", 3), added("<x>", 4)});
+    for (json& token : f["added_tokens"]) token["normalized"] = true;
+  });
+  expect("decoder.suffix: an empty string", [](json& f) { f["decoder"] = {{"type", "BPEDecoder"}, {"suffix", ""}}; });
   expect("is nothing once it is normalized", [](json& f) {
     f["normalizer"] = {{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}};
     f["added_tokens"].push_back(added(" ", 3));
@@ -201,6 +208,50 @@ TEST(Tokenizer, ThreadsGiveTheSameIdsAndTheFirstError) {
   }
   texts[50] = "\xFF";
   EXPECT_THROW(tokenizer.encode_all(texts, {}, 3), Error);
+}
+
+// Neither a word without end nor blanks without end take a time that grows with their square.
+TEST(Tokenizer, LongTextsTakeLinearTime) {
+  json file = small();
+  file["model"] = {{"type", "WordPiece"},
+                   {"vocab", {{"a", 0}, {"##a", 1}, {"?", 2}}},
+                   {"unk_token", "?"},
+                   {"continuing_subword_prefix", "##"},
+                   {"max_input_chars_per_word", 100'000'000}};
+  file["pre_tokenizer"] = nullptr;
+  file["added_tokens"].push_back(added("<l>", 3));
+  file["added_tokens"][0]["lstrip"] = true;
+  const Tokenizer tokenizer = Tokenizer::parse(file.dump(), "t.json");
+  EXPECT_EQ(tokenizer.encode(std::string(300'000, 'a')).ids.size(), 300'000u);
+  std::string blanks;
+  for (int i = 0; i < 50'000; ++i) blanks += "<l>  ";
+  EXPECT_EQ(tokenizer.encode(blanks).ids.size(), 50'001u);
+  // A pattern whose stack does not fit that of the just-in-time compiler is run without it.
+  std::string long_word;
+  for (int i = 0; i < 100'000; ++i) long_word += "a-1";
+  EXPECT_EQ(all("(?:[a-z]|-[0-9])+", long_word).size(), 1u);
+}
+
+// What is dropped before the first token is dropped there alone, however many special tokens come in between.
+TEST(TokenStream, TheFirstTokenStaysTheFirst) {
+  json file = small();
+  file["model"]["vocab"] = {{"\xE2\x96\x81"
+                             "a",
+                             0},
+                            {"b", 1},
+                            {"?", 2}};
+  file["decoder"] = {{"type", "Metaspace"}, {"replacement", "\xE2\x96\x81"}, {"prepend_scheme", "always"}};
+  file["added_tokens"].push_back(added("<s>", 3));
+  file["added_tokens"][0]["special"] = true;
+  const Tokenizer tokenizer = Tokenizer::parse(file.dump(), "t.json");
+  Ids ids = {0};
+  ids.insert(ids.end(), 200, 3);
+  ids.push_back(0);
+  TokenStream stream(tokenizer, true);
+  std::string text;
+  for (const int32_t id : ids) text += stream.push(id);
+  EXPECT_EQ(text, "a a");
+  EXPECT_EQ(text, tokenizer.decode(ids, true));
 }
 
 // Any beginning of any golden file is an error of one line, or a tokenizer.

@@ -46,7 +46,10 @@ class WordPiece : public WithVocabulary {
   WordPiece(Vocabulary vocabulary, WordPieceOptions options, std::string where)
       : WithVocabulary(std::move(vocabulary), std::move(options.unk_token), std::move(where)),
         prefix_(std::move(options.continuing_subword_prefix)),
-        most_(options.max_input_chars_per_word) {}
+        most_(options.max_input_chars_per_word) {
+    for (int32_t id = 0; id <= vocabulary_.highest(); ++id)
+      longest_ = std::max(longest_, vocabulary_.token_of(id).value_or("").size());
+  }
 
   void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
     const size_t before = ids.size();
@@ -62,7 +65,8 @@ class WordPiece : public WithVocabulary {
     for (size_t begin = 0; begin < piece.size();) {
       part = begin > 0 ? prefix_ : "";
       const size_t prefix = part.size();
-      part += piece.substr(begin);
+      // Not a longer one than there is; what was cut within a character is no token, and gets shorter.
+      part += piece.substr(begin, longest_ - std::min(longest_, prefix));
       std::optional<int32_t> id;
       while (part.size() > prefix && !(id = vocabulary_.id_of(part))) part.resize(character_before(part, part.size()));
       if (!id) return false;
@@ -74,6 +78,7 @@ class WordPiece : public WithVocabulary {
 
   std::string prefix_;
   int64_t most_;
+  size_t longest_ = 0;  // bytes of the longest token
 };
 
 class LongestMatch : public TokenModel {
