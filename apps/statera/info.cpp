@@ -134,6 +134,7 @@ void run(const Flags& flags) {
   std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s per step\n",
               static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),
               count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
+  if (!config.inner.empty()) std::printf("(inner stacks counted at their target of positions per segment)\n");
   std::printf("bytes of state by context:");
   for (int64_t context : contexts)
     std::printf("  %lld: %s", static_cast<long long>(context),

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <set>
 
 #include "core/check.hpp"
@@ -44,6 +45,11 @@ Tensor read_floats(const SafetensorsFile& file, const FileTensor& found) {
   return floats;
 }
 
+bool same(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         std::memcmp(a.view().data, b.view().data, a.view().bytes()) == 0;
+}
+
 void fill(const Parameter& p, const View& from, bool halves_swapped) {
   const View theirs = from.reshaped(p.shape);
   if (!halves_swapped) return copy(theirs, p.value);
@@ -73,9 +79,15 @@ Model import_model(const std::string& folder, Device device, ModelOptions option
     fill(*p, read_floats(file, found), theirs.halves_swapped);
     p->changed();
   }
-  for (const FileTensor& tensor : file.tensors())
+  for (const FileTensor& tensor : file.tensors()) {
+    if (const std::string first = importer->repeated(model.config(), tensor.name); !first.empty()) {
+      require(same(read_floats(file, tensor), read_floats(file, file.at(first))), ErrorCode::io, file.path(), ": ",
+              tensor.name, ": differs from ", first, ", though config.json ties them");
+      continue;
+    }
     require(used.contains(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name,
             ": unexpected; config.json has no such tensor");
+  }
   return model;
 }
 

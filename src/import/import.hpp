@@ -21,6 +21,8 @@ struct Importer {
   // Throws ErrorCode::unsupported for what the engine lacks, ErrorCode::config for what no such config has.
   ModelConfig (*config)(const JsonText& their_config);
   TheirTensor (*tensor)(const ModelConfig& config, const std::string& ours);
+  // the tensor that another one of theirs must repeat; empty: it repeats none
+  std::string (*repeated)(const ModelConfig& config, const std::string& theirs);
 };
 
 // The importer for a folder's config.json; null: it is a model of ours, or of an unknown kind. Throws ErrorCode::io.

@@ -96,6 +96,25 @@ TEST(InnerStacks, BadConfigsAreNamed) {
   EXPECT_NE(message("f", R"([{"type": "hnet"}])").find("more entries"), std::string::npos);
   EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet"}, {"type": "hnet"}])").find("more entries"), std::string::npos);
   EXPECT_NE(message("f [ f ] f", R"({"type": "hnet"})").find("not a list"), std::string::npos);
+  for (const char* stack : {R"("norm": {})", R"("mixers": 5)", R"("blocks": 5)", R"("shared": [])", R"("layers": 5)",
+                            R"("mlp": 5)", R"("d_model": "x")", R"("norm_eps": {})"}) {
+    const std::string said = message("f [ f ] f", std::string(R"([{"type": "hnet", "stack": {)") + stack + "}}]");
+    EXPECT_NE(said, "") << stack;
+    EXPECT_EQ(said.find("json.exception"), std::string::npos) << said;
+  }
+  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": 5}])").find("stack is not an object"),
+            std::string::npos);
+  EXPECT_NE(message("f [ f [ f ] ] f", R"([{"type": "hnet"}, {"type": "hnet", "router": "spaces"}])")
+                .find("only the outermost stack"),
+            std::string::npos);
+  // the layers of all stacks count together, also where one mixer with a stack stands in many layers
+  EXPECT_NE(message("[ f4096 ] [ f4096 ]", R"([{"type": "hnet"}])").find("more than 4096 layers in all"),
+            std::string::npos);
+  EXPECT_NE(error_of([] {
+              model_of(R"({"d_model": 8, "layers": "s64", "mixers": {"f": {"type": "ffn", "d_ff": 4}, "s":
+                {"type": "hnet", "stack": {"layers": "f64", "mixers": {"f": {"type": "ffn", "d_ff": 4}}}}}})");
+            }).find("more than 4096 layers in all"),
+            std::string::npos);
   std::string deep = R"([{"type": "hnet"})";
   for (int i = 0; i < 8; ++i) deep += R"(, {"type": "hnet"})";
   EXPECT_NE(message("f", deep + "]").find("at most 8 entries"), std::string::npos);
@@ -150,6 +169,25 @@ TEST(InnerStacks, RowsAndLossesAreReported) {
   };
   EXPECT_NEAR(start, expected(2), 1e-12);
   EXPECT_NEAR(half, expected(3), 1e-12);
+}
+
+// What replaces the stream is not dropped, which would leave nothing of it; what is added is.
+TEST(InnerStacks, DropoutSparesAStreamThatIsReplaced) {
+  for (const bool replaced : {true, false}) {
+    const Model model = model_of(std::string(R"({"d_model": 8, "layers": "b", "blocks": {"b": [
+        {"name": "x", "residual": ")") +
+                                 (replaced ? "none" : "stream") + R"(", "mixer": {"type": "ffn", "d_ff": 12}}]}})");
+    const Tokens t = tokens({5});
+    const Tensor x(DType::f64, {5, 8});
+    for (int i = 0; i < 40; ++i) x.as<double>()[i] = std::sin(i);
+    Tape tape(model.device());
+    const auto run = [&](double dropped) {
+      ForwardPass pass{.tape = tape, .ids = t.ids, .dropout = {dropped, 7}};
+      return test::to_doubles(
+          tape.value(modules_of(model).stack().forward(pass, tape.constant(x), {t.offsets, t.start}, {})));
+    };
+    EXPECT_EQ(run(0.5) == run(0), replaced);
+  }
 }
 
 // Batches that go on from states and in which the stack has nothing to read.

@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "autograd/operations.hpp"
+#include "models/count_blocks.hpp"
 
 namespace statera {
 
 LanguageModel::LanguageModel(const ModelConfig& config)
     : d_model_(config.d_model), vocab_(config.vocab_size), input_(config), output_(config, input_.table()) {
+  check_block_count(config);
   const std::vector<BlockConfig> layers = layers_of(config);
   const Place place{.d_in = d_model_,
                     .d_out = d_model_,

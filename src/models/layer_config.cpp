@@ -106,11 +106,14 @@ BlockConfig inner_layer(const ModelConfig& config, const std::string& layers) {
   objects("mixers", config.mixers);
   objects("blocks", config.blocks);
   objects("shared", config.shared);
+  for (const char* key : {"mixers", "blocks", "shared"})
+    require(!given.contains(key) || given[key].is_object(), ErrorCode::config, "inner: stack.", key,
+            " is not an object (", config.where, ")");
   for (const auto& [key, value] : given.items()) {
-    if (value.is_object() && stack.contains(key) && key != "mlp")
+    if (stack.contains(key) && stack[key].is_object() && key != "mlp")
       stack[key].update(value);
     else
-      stack[key] = value;
+      stack[key] = value;  // its type is checked where the stack is made
   }
   // a name that the entry gives another form
   for (const auto& [one, other] : {std::pair("mixers", "blocks"), {"blocks", "mixers"}})

@@ -70,11 +70,12 @@ Mixer* Sublayer::shared_mixer(const Place& place, const std::string& where) {
       .first->second.mixer.get();
 }
 
-// Adds the result, after dropout, to the stream. Backward reads neither the result nor its dropped form, so both are
+// Adds the result, after dropout, to the stream. One that replaces the stream is not dropped: nothing would be left of
+// it elsewhere. Backward reads neither the result nor its dropped form, so both are
 // forgotten; the result only if it can be recomputed.
 Var Sublayer::join(ForwardPass& pass, Var x, Var y) const {
   Tape& tape = pass.tape;
-  const Var kept = dropout(tape, y, pass.dropout, scope_);
+  const Var kept = config_.residual == "none" ? y : dropout(tape, y, pass.dropout, scope_);
   const Var sum = config_.residual == "none" ? scaled(tape, kept, config_.scale)
                                              : add(tape, x, kept, {config_.residual_scale, config_.scale});
   const bool read_later = std::ranges::any_of(pass.side, [&](Var side) { return side && side.id == y.id; });

@@ -11,8 +11,9 @@ namespace {
 
 Model nested_model(int threads = 1) {
   Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": )" + two_mixers(16) +
-                                     R"(, "layers": "m [ A ] m",
-    "inner": [{"type": "hnet", "ratio": 3, "ratio_from": 2, "stack": {"d_model": 16}}]})",
+                                     R"(, "layers": "m [ m [ A ] ] m",
+    "inner": [{"type": "hnet", "ratio": 3, "ratio_from": 2, "stack": {"d_model": 16}},
+              {"type": "hnet", "router": "stride", "ratio": 2}]})",
                                  "nested"),
               Device::cpu({.threads = threads}));
   model.init(3);
@@ -36,7 +37,8 @@ TEST(InnerTraining, MetricsSayHowLongSegmentsAre) {
   ASSERT_EQ(steps.size(), 8u);
   for (const TrainProgress& p : steps) {
     EXPECT_EQ(p.positions, 2 * 2 * 24);
-    ASSERT_EQ(p.inner.size(), 1u);
+    ASSERT_EQ(p.inner.size(), 2u);
+    EXPECT_EQ(p.inner[1].of, p.inner[0].read);
     EXPECT_EQ(p.inner[0].of, p.positions);
     EXPECT_GE(p.inner[0].read, 4);  // the first position of each sequence
     EXPECT_GT(p.auxiliary, 0);
@@ -47,6 +49,9 @@ TEST(InnerTraining, MetricsSayHowLongSegmentsAre) {
     const double bytes = 96.0 / static_cast<double>(p.inner[0].read);
     EXPECT_NEAR(json["inner"][0]["bytes_per_segment"].get<double>(), bytes, 1e-3 * bytes);
     EXPECT_NEAR(json["inner"][0]["ratio"].get<double>(), bytes, 1e-3 * bytes);
+    const double outer = static_cast<double>(p.inner[0].read), inner = static_cast<double>(p.inner[1].read);
+    EXPECT_NEAR(json["inner"][1]["bytes_per_segment"].get<double>(), 96 / inner, 1e-3 * 96 / inner);
+    EXPECT_NEAR(json["inner"][1]["ratio"].get<double>(), outer / inner, 1e-3 * outer / inner);
     EXPECT_NEAR(json["auxiliary"].get<double>(), p.auxiliary, 1e-4 * p.auxiliary);
   }
 }

@@ -80,11 +80,25 @@ TEST_F(Nested, APublishedModelBecomesOneOfOurs) {
   changed = config;
   changed["rope_scaling"] = 2;
   fails_with(changed.dump(), "'rope_scaling' is not known");
-  changed = config;
-  changed["attn_cfg"]["window_size"] = {15};
-  fails_with(changed.dump(), "'window_size'");
+  const auto refused = [&](const char* key, const json& list) {
+    json bad = config;
+    (bad["attn_cfg"].contains(key) ? bad["attn_cfg"] : bad)[key] = list;
+    fails_with(bad.dump(), key);
+  };
+  refused("window_size", {15});
+  refused("window_size", {15, 9, -1, -1});
+  refused("window_size", {15, 9, 9223372036854775807});
+  refused("window_size", {15, 9, 18446744073709551615u});
+  refused("window_size", {15, 9, -2});
+  refused("rotary_emb_dim", {16, 16, -4});
+  refused("d_intermediate", {0, -100, 128});
+  refused("num_heads", {2, 0, 2});
+  refused("tie_embeddings", 1);
   fails_with(config.dump(), "model.safetensors");
   std::filesystem::copy(published + "/model.safetensors", path("bad/model.safetensors"));
+  changed = config;
+  changed["tie_embeddings"] = true;
+  fails_with(changed.dump(), "lm_head.weight: differs from embeddings.weight");
   changed = config;
   changed["d_intermediate"][2] = 300;
   fails_with(changed.dump(), "fc1.weight: shape");

@@ -20,19 +20,22 @@ class Keys {
     read_.push_back(key);
     return object_[key];
   }
-  template <class T>
-  T get(const char* key, T usual) {
-    return object_.contains(key) ? whole<T>(key, at(key)) : usual;
+  int64_t number(const char* key, int64_t usual, int64_t least = 1) {
+    return object_.contains(key) ? whole(key, at(key), least) : usual;
   }
-  template <class T>
-  T get(const char* key) {
-    return whole<T>(key, at(key));
+  bool flag(const char* key, bool usual) {
+    if (!object_.contains(key)) return usual;
+    const json& value = at(key);
+    require(value.is_boolean(), ErrorCode::config, where_, ": '", key, "' is ", value.dump(),
+            ", expected true or false");
+    return value;
   }
-  int64_t of_stage(const char* key, size_t stage) {
+  // Of a list with one entry for each stage.
+  int64_t of_stage(const char* key, size_t stage, size_t stages, int64_t least = 1) {
     const json& list = at(key);
-    require(list.is_array() && stage < list.size(), ErrorCode::config, where_, ": '", key,
-            "' is no list with an entry for each stage");
-    return whole<int64_t>(key, list[stage]);
+    require(list.is_array() && list.size() == stages, ErrorCode::config, where_, ": '", key, "' is no list with ",
+            stages, " entries, one for each stage");
+    return whole(key, list[stage], least);
   }
   void all_read() const {
     for (const auto& [key, value] : object_.items())
@@ -41,12 +44,13 @@ class Keys {
   }
 
  private:
-  template <class T>
-  T whole(const char* key, const json& value) const {
-    const bool fits = std::is_same_v<T, bool> ? value.is_boolean() : value.is_number_integer();
-    require(fits, ErrorCode::config, where_, ": '", key, "' is ", value.dump(), ", expected ",
-            std::is_same_v<T, bool> ? "true or false" : "a whole number");
-    return value.get<T>();
+  int64_t whole(const char* key, const json& value, int64_t least) const {
+    constexpr int64_t most = 1 << 24;
+    const bool fits = value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(most)
+                                                 : value.is_number_integer() && value.get<int64_t>() <= most;
+    require(fits && value.get<int64_t>() >= least, ErrorCode::config, where_, ": '", key, "' has ", value.dump(),
+            ", expected a whole number from ", least, " to ", most);
+    return value;
   }
   const json& object_;
   std::string where_;
@@ -84,21 +88,22 @@ std::string layers_of_layout(const json& layout, const std::string& where, size_
 }
 
 // The four kinds of layers at a stage: an upper-case letter has an MLP.
-json blocks_of(Keys& config, Keys& ssm, Keys& attention, size_t stage) {
+json blocks_of(Keys& config, Keys& ssm, Keys& attention, size_t stage, size_t stages) {
   const json scan = {{"type", "mamba2"},
-                     {"d_state", ssm.get<int64_t>("d_state", 128)},
-                     {"d_conv", ssm.get<int64_t>("d_conv", 4)},
-                     {"expand", ssm.get<int64_t>("expand", 2)},
-                     {"headdim", ssm.get<int64_t>("headdim", 64)}};
-  ssm.get<int64_t>("chunk_size", 256);  // changes no number
-  const int64_t rotary = attention.of_stage("rotary_emb_dim", stage), window = attention.of_stage("window_size", stage);
+                     {"d_state", ssm.number("d_state", 128)},
+                     {"d_conv", ssm.number("d_conv", 4)},
+                     {"expand", ssm.number("expand", 2)},
+                     {"headdim", ssm.number("headdim", 64)}};
+  ssm.number("chunk_size", 256);  // changes no number
+  const int64_t rotary = attention.of_stage("rotary_emb_dim", stage, stages, 0),
+                window = attention.of_stage("window_size", stage, stages, -1);
   json heads = {{"type", "attention"},
-                {"n_heads", attention.of_stage("num_heads", stage)},
+                {"n_heads", attention.of_stage("num_heads", stage, stages)},
                 {"rope", rotary > 0},
                 {"window", window < 0 ? 0 : window + 1}};  // theirs counts the keys before the query's own
   if (rotary > 0) heads["rotary_dim"] = rotary;
   constexpr int64_t multiple = 128;
-  const int64_t hidden = (config.of_stage("d_intermediate", stage) + multiple - 1) / multiple * multiple;
+  const int64_t hidden = (config.of_stage("d_intermediate", stage, stages, 0) + multiple - 1) / multiple * multiple;
   json blocks;
   for (const auto& [letter, mixer] : {std::pair("m", scan), {"t", heads}})
     blocks[letter] = json::array({{{"name", "mixer"}, {"norm_name", "norm"}, {"mixer", mixer}}});
@@ -115,18 +120,19 @@ ModelConfig config_of(const JsonText& text) {
   Keys keys(theirs, text.where), ssm(keys.at("ssm_cfg"), text.where + ": ssm_cfg"),
       attention(keys.at("attn_cfg"), text.where + ": attn_cfg");
   size_t stages = 0;
+  const std::string layers = layers_of_layout(keys.at("arch_layout"), text.where, stages);
   json ours = {{"format_version", ModelConfig::newest_format},
-               {"layers", layers_of_layout(keys.at("arch_layout"), text.where, stages)},
-               {"d_model", keys.of_stage("d_model", 0)},
-               {"vocab_size", keys.get<int64_t>("vocab_size", 256)},
+               {"layers", layers},
+               {"d_model", keys.of_stage("d_model", 0, stages)},
+               {"vocab_size", keys.number("vocab_size", 256)},
                {"begin", false},
-               {"tied", keys.get<bool>("tie_embeddings", false)},
-               {"blocks", blocks_of(keys, ssm, attention, 0)}};
+               {"tied", keys.flag("tie_embeddings", false)},
+               {"blocks", blocks_of(keys, ssm, attention, 0, stages)}};
   for (size_t stage = 1; stage < stages; ++stage)
-    ours["inner"].push_back(
-        {{"type", "hnet"},
-         {"stack",
-          {{"d_model", keys.of_stage("d_model", stage)}, {"blocks", blocks_of(keys, ssm, attention, stage)}}}});
+    ours["inner"].push_back({{"type", "hnet"},
+                             {"stack",
+                              {{"d_model", keys.of_stage("d_model", stage, stages)},
+                               {"blocks", blocks_of(keys, ssm, attention, stage, stages)}}}});
   for (const Keys* all : {&keys, &ssm, &attention}) all->all_read();
   return ModelConfig::parse(ours.dump(), text.where);
 }
@@ -185,8 +191,13 @@ bool knows(const JsonText& config) {
   const json object = parse_json(config.text, config.where);
   return object.is_object() && object.contains("arch_layout");
 }
+
+// A tied output stands in their files a second time.
+std::string repeated(const ModelConfig& config, const std::string& theirs) {
+  return config.tied && theirs == "lm_head.weight" ? "embeddings.weight" : "";
+}
 }  // namespace
 
-const Importer hnet_importer{"hnet", knows, config_of, tensor_of};
+const Importer hnet_importer{"hnet", knows, config_of, tensor_of, repeated};
 
 }  // namespace statera

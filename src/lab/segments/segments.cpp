@@ -42,8 +42,9 @@ std::vector<SegmentStage> segments_of(const Model& model, std::string_view text,
   for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
   std::vector<Cuts> cuts(state.layout().clocks);
   Arena scratch;
-  for (size_t done = 0; done < ids.size(); done += slice) {
-    const size_t n = std::min(slice, ids.size() - done);
+  // `begin` alone and then slices up to multiples, as a Session reads
+  for (size_t done = 0, n = 0; done < ids.size(); done += n) {
+    n = done == 0 && config.begin ? 1 : std::min(slice - done % slice, ids.size() - done);
     const int32_t offsets[] = {0, static_cast<int32_t>(n)};
     const int64_t start[] = {state.position()};
     State* one = &state;

@@ -42,6 +42,19 @@ TEST(Segments, AreOfTheBytesOfTheText) {
   EXPECT_EQ(begins(segments_of(model, long_text)[0]), (std::vector<int64_t>{0, 511, 513}));
 }
 
+TEST(Segments, HaveTheProbabilityOfTheirCut) {
+  STATERA_NEEDS({"hnet"});
+  const std::string text = "Call me Ishmael. Some years ago - never mind how long precisely";
+  const auto segments = segments_of(model_of("f [ f ] f", R"([{"type": "hnet"}])"), text).at(0).segments;
+  ASSERT_GT(segments.size(), 2u);
+  EXPECT_EQ(segments.front().probability, 1);
+  for (size_t i = 1; i < segments.size(); ++i) {
+    EXPECT_GT(segments[i].begin, segments[i - 1].begin);
+    EXPECT_GT(segments[i].probability, 0.5);
+    EXPECT_LT(segments[i].probability, 1);
+  }
+}
+
 TEST(Segments, AModelWithoutAnInnerStackHasNone) {
   try {
     segments_of(model_of("f2", ""), "text");

@@ -37,6 +37,18 @@ HnetConfig read(const JsonText& config) {
   if (c.ratio_from != 0) target("ratio_from", c.ratio_from);
   require(c.router != "stride" || c.ratio == std::floor(c.ratio), ErrorCode::config, "[hnet] ratio ", c.ratio,
           " is no whole number, which the router stride needs (", config.where, ")");
+  const auto json = parse_json(config.text, config.where);
+  const std::initializer_list<const char*> of_learned = {"confidence", "ratio_from", "ratio_weight"};
+  for (const char* key : of_learned)
+    require(c.router == "learned" || !json.contains(key), ErrorCode::config, "[hnet] ", key,
+            " is of the learned router and has no effect with '", c.router, "'; leave it out (", config.where, ")");
+  require(c.router == "spaces" || !json.contains("cut_at"), ErrorCode::config,
+          "[hnet] cut_at is of the router spaces and has no effect with '", c.router, "'; leave it out (", config.where,
+          ")");
+  require(std::ranges::all_of(c.cut_at, [](char byte) { return static_cast<unsigned char>(byte) < 0x80; }),
+          ErrorCode::config,
+          "[hnet] cut_at has characters of several bytes, and would cut within them; it takes ASCII (", config.where,
+          ")");
   require(c.router != "spaces" || !c.cut_at.empty(), ErrorCode::config,
           "[hnet] cut_at is empty; the router spaces needs bytes to cut at (", config.where, ")");
   for (const auto& [key, value] : {std::pair("ratio_weight", c.ratio_weight), {"lr_scale", c.lr_scale}})
@@ -80,11 +92,17 @@ Hnet::Hnet(const JsonText& config, const Place& place)
       d_inner_(stack_of(config, place.d_in).at("d_model")),
       residual_proj_(place.scope + ".residual_proj", place.d_in, place.d_out,
                      {.bias = true,
+                      .fewest = WeightFormat::f32,  // all that the decoder gets of single positions
                       .init = init_constant(0),
                       .bias_init = init_uniform(1 / std::sqrt(static_cast<double>(place.d_in)))}) {
   require(place.d_in == place.d_out && place.make_stack, ErrorCode::config,
           "[hnet] stands where the width stays and inner stacks are allowed, not between widths ", place.d_in, " and ",
           place.d_out, " (", config.where, ")");
+  // the names of what stands in a stack within another have two layers
+  require(
+      !by_ids() || place.scope.find("layers.") == place.scope.rfind("layers."), ErrorCode::config,
+      "[hnet] the router spaces reads bytes, which only the outermost stack has; take stride or learned within it (",
+      config.where, ")");
   for (const char c : config_.cut_at) cut_at_[static_cast<unsigned char>(c)] = true;
   if (learned()) {
     // A decision follows from these products, so they stay exact where other weights are rounded.
@@ -131,6 +149,19 @@ Shifted shift(Arena& memory, const Rows& rows, bool carried) {
   return shifted;
 }
 
+// What decides about cuts is multiplied in fp32, whatever the training does with other products.
+class InFp32 {
+ public:
+  explicit InFp32(Tape& tape) : tape_(tape), before_(tape.device().precision()) { tape.set_precision(Precision::fp32); }
+  ~InFp32() { tape_.set_precision(before_); }
+  InFp32(const InFp32&) = delete;
+  InFp32& operator=(const InFp32&) = delete;
+
+ private:
+  Tape& tape_;
+  Precision before_;
+};
+
 void** rows_of(Arena& memory, const View& states) {
   void** pointers = memory.allocate_array<void*>(states.rows());
   for (int64_t s = 0; s < states.rows(); ++s) pointers[s] = states.row_range(s, 1).data;
@@ -168,6 +199,7 @@ Var Hnet::route(ForwardPass& pass, Var x, const Rows& rows, const At& at) const 
     const Shifted rows_of_x = shift(memory, rows, static_cast<bool>(carried));
     if (wants_last) pass.last[at.slot] = gather_rows(tape, x, carried, rows_of_x.last, {rows.sequences(), d_outer_});
     const Var before = gather_rows(tape, x, carried, rows_of_x.before, in.shape);
+    const InFp32 exact(tape);
     return routing(tape, (*q_proj_)(tape, before), (*k_proj_)(tape, x), rows);
   }
   const Var p = tape.make(in.dtype, {in.rows()}, false),

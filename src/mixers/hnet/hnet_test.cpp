@@ -50,6 +50,21 @@ TEST(Hnet, StartsByComparingNeighboursAsTheyAre) {
   EXPECT_EQ(losses, LossNames{"m.ratio"});
 }
 
+TEST(Hnet, WhatDecidesAboutCutsIsNotRounded) {
+  LossNames losses;
+  const auto mixer = made(stack, losses);
+  struct Formats : ParameterVisitor {
+    int exact = 0, rounded = 0;
+    void visit(Parameter& p) override {
+      const bool own = p.name.find("_proj") != std::string::npos;
+      EXPECT_TRUE(!own || format_for(p, WeightFormat::int4) == WeightFormat::f32) << p.name;
+      ++(own ? exact : rounded);
+    }
+  } formats;
+  mixer->visit_parameters(formats);
+  EXPECT_EQ(formats.exact, 4);  // q, k, the residual's weight and bias
+}
+
 TEST(Hnet, FixedRoutersLearnNothingAboutCuts) {
   for (const char* router : {"stride", "spaces"}) {
     LossNames losses;
@@ -84,6 +99,11 @@ TEST(Hnet, BadConfigsAreNamed) {
            {R"("router": "spaces", "cut_at": "")", "cut_at is empty"},
            {R"("ratio_weight": -1)", "ratio_weight -1"},
            {R"("lr_scale": -1)", "lr_scale -1"},
+           {R"("router": "spaces", "cut_at": "\u00e9")", "takes ASCII"},
+           {R"("router": "stride", "confidence": "plain")", "confidence is of the learned router"},
+           {R"("router": "spaces", "ratio_from": 2)", "ratio_from is of the learned router"},
+           {R"("router": "stride", "ratio_weight": 0.1)", "ratio_weight is of the learned router"},
+           {R"("cut_at": " ")", "cut_at is of the router spaces"},
            {R"("rato": 2)", "rato"}})
     EXPECT_NE(message(with_stack + fields).find(part), std::string::npos) << message(with_stack + fields);
   EXPECT_NE(message(R"("ratio": 2)").find("needs a \"stack\""), std::string::npos);
