@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/machine.hpp"
-#include "counts/counts.hpp"
 #include "lab/ngram.hpp"
 #include "lab/ppmd/cost.hpp"
 #include "lab/report/keys.hpp"
@@ -21,9 +20,8 @@ namespace statera {
 namespace {
 // Seconds per byte that is learned from or judged, rounded up from measurements on text: six orders of n-grams 0.3e-6,
 // four orders of PPMd 1.3e-6 (sound: 3.4e-6), xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
-constexpr double seconds_per_byte = 0.5e-6 + 2e-6 + 2e-6;
 // Counts of contexts are slower (docs/compression.md), so they get what time is left.
-constexpr double counts_seconds_per_byte = 20e-6;
+constexpr double seconds_per_byte = 0.5e-6 + 2e-6 + 2e-6;
 // The window of xz. N-grams need about 30 times as much memory while they count so many bytes.
 constexpr int64_t most_train = int64_t{64} << 20, most_held_out = int64_t{16} << 20;
 
@@ -33,6 +31,26 @@ void add_note(std::string& notes, const std::string& note) { notes += (notes.emp
 
 double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void read_counts(Counts& model, const ByteSource& source, const std::function<void()>& often,
+                 const std::function<void(double bits)>& each) {
+  int64_t done = 0;
+  for (int64_t d = 0; d < source.documents(); ++d)
+    for (const uint8_t byte : source.document(d)) {
+      if (done++ % 16384 == 0) often();
+      const CountsCost cost = model.code(byte);
+      if (each) each(cost.all);
+    }
+}
+
+// Counts that have read the last `bytes` of the training text.
+Counts after_training(const ByteSource& train, int64_t bytes, const std::function<void()>& often) {
+  const CountsOptions options{.outside = 1};
+  require_memory(2 * static_cast<double>(options.memory_bytes), "counting contexts", "leave the baselines out");
+  Counts model(options);
+  read_counts(model, train.part(train.bytes() - bytes, train.bytes()), often, {});
+  return model;
 }
 
 class Rows {
@@ -52,7 +70,7 @@ class Rows {
     try_row({"n-grams"}, [&] { ngrams(); });
     try_row({"PPMd", {}, true}, [&] { ppmd(); });
     try_row({"xz", {}, true}, [&] { xz(); });
-    try_row({"context mixing", {}, true}, [&] { counts(); });
+    try_row({counts_row, {}, true}, [&] { counts(); });
     keep_nats_of_best();
     return {std::move(rows_), std::move(notes_)};
   }
@@ -100,25 +118,16 @@ class Rows {
   // Those of `statera compress`. Given no time, the row is unfinished.
   void counts() {
     if (counts_train_ == 0) throw TimeIsUp();
-    const auto pause = often();
-    const CountsOptions options;
-    require_memory(static_cast<double>(options.memory_bytes), "counting contexts", "leave the baselines out");
-    Counts model(options);
-    int64_t done = 0;
-    const auto read = [&](const ByteSource& source, const auto& take) {
-      for (int64_t d = 0; d < source.documents(); ++d)
-        for (const uint8_t byte : source.document(d)) {
-          if (done++ % 16384 == 0) pause();
-          take(model.code(byte).all);
-        }
-    };
-    read(train_->part(train_->bytes() - counts_train_, train_->bytes()), [](double) {});
-    Baseline row{"context mixing", 0.0, true, learned(counts_train_), {}};
-    read(*held_out_, [&](double bits) {
+    Counts model = after_training(*train_, counts_train_, often());
+    std::optional<Counts> primed;
+    if (options_.primed) primed = model;
+    Baseline row{counts_row, 0.0, true, learned(counts_train_), {}};
+    read_counts(model, *held_out_, often(), [&](double bits) {
       *row.bits_per_byte += bits / static_cast<double>(held_out_->bytes());
       row.nats.push_back(static_cast<float>(bits * std::numbers::ln2));
     });
     rows_.push_back(std::move(row));
+    if (primed) *options_.primed = std::move(primed);
   }
 
   std::string learned(int64_t bytes) const {
@@ -184,6 +193,12 @@ double baseline_seconds(int64_t train_bytes, int64_t held_out_bytes, double seco
   return seconds_per_byte * static_cast<double>(bytes.train + bytes.held_out) +
          (bytes.counts_train > 0 ? counts_seconds_per_byte * static_cast<double>(bytes.counts_train + bytes.held_out)
                                  : 0);
+}
+
+Counts primed_counts(const ByteSource& train, const ByteSource& held_out, double seconds,
+                     const std::function<void()>& often) {
+  const BaselineBytes bytes = baseline_bytes(train.bytes(), held_out.bytes(), seconds);
+  return after_training(train, bytes.counts_train, often);
 }
 
 Baselines baselines(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) {

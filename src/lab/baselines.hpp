@@ -7,12 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "counts/counts.hpp"
 #include "statera/data.hpp"
 
 namespace statera {
 
+inline constexpr const char* counts_row = "context mixing";
+
 struct Baseline {
-  std::string name;  // "n-gram order 3", "n-gram order 5, learning", "PPMd order 6", "xz", "context mixing"
+  std::string name;  // "n-gram order 3", "n-gram order 5, learning", "PPMd order 6", "xz", counts_row
   // Empty if it did not finish in time. Half a baseline would make a model look better than it is.
   std::optional<double> bits_per_byte;
   // whether it goes on learning from the held-out text, as compressors do; false: frozen, as models are
@@ -35,6 +38,9 @@ struct BaselineOptions {
   double stop_after = std::numeric_limits<double>::infinity();
   std::function<bool()> stop;     // called a few times per second; true: give up unfinished rows
   std::function<double()> clock;  // in seconds; empty: the steady clock
+  // Receives the counts as they are before the held-out text, made for one outside distribution, if the row is
+  // finished.
+  std::optional<Counts>* primed = nullptr;
 };
 
 // The bytes that they read depend on the sizes and on `seconds` alone, so the results do not depend on how busy the
@@ -44,6 +50,13 @@ Baselines baselines(const ByteSource& train, const ByteSource& held_out, const B
 // The JSON of report.json (report/report.md): {"rows": [{"name", "bits_per_byte", "learns"?, "learned"?}, ...], "note":
 // "..."}. Unfinished rows are named in the note.
 std::string baselines_json(const Baselines& baselines);
+
+// The counts that `baselines` primes with the training text, made again. Calls `often` every 16 KiB; it may throw.
+Counts primed_counts(const ByteSource& train, const ByteSource& held_out, double seconds,
+                     const std::function<void()>& often);
+
+// Seconds per byte that the counts read, rounded up.
+inline constexpr double counts_seconds_per_byte = 20e-6;
 
 // How many of the last bytes of the training text, and of the first held-out bytes, baselines read in `seconds`. It
 // assumes the speed that baselines.cpp states.

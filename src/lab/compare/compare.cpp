@@ -262,13 +262,25 @@ void Comparison::add(std::vector<Candidate> fresh) {
 void Comparison::compare_baselines() {
   if (store_.fact("baselines")) return;
   note("n-gram models, PPMd, xz and context mixing");
-  const int64_t all = source_.bytes();
   const double seconds = baseline_share * settings_.budget;
   const Baselines b =
-      baselines(source_.part(0, all - parts_.held_out.bytes()), parts_.held_out.part(0, amounts_.judged_bytes),
-                {.seconds = seconds, .stop_after = 2 * seconds, .stop = run_.stop});
+      baselines(baseline_text(), parts_.held_out.part(0, amounts_.judged_bytes),
+                {.seconds = seconds, .stop_after = 2 * seconds, .stop = run_.stop, .clock = {}, .primed = &primed_});
   go_on();
   store_.keep_fact("baselines", baselines_json(b));
+}
+
+// What baselines learn from: all that is not held out.
+ByteSource Comparison::baseline_text() const { return source_.part(0, source_.bytes() - parts_.held_out.bytes()); }
+
+// The counts that have learned from the training text; null if there was no time for them.
+const Counts* Comparison::primed() {
+  const Json rows = parse_ordered_json(store_.fact("baselines").value(), "the baselines").at("rows");
+  if (std::ranges::none_of(rows, [](const Json& row) { return row.at(key::name) == counts_row; })) return nullptr;
+  if (!primed_)
+    primed_ = primed_counts(baseline_text(), parts_.held_out.part(0, amounts_.judged_bytes),
+                            baseline_share * settings_.budget, [this] { go_on(); });
+  return &*primed_;
 }
 
 std::optional<SavedComparison> saved_comparison(const std::string& out) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "counts/counts.hpp"
 #include "io/output_folder.hpp"
 #include "lab/compare/compare.hpp"
 #include "lab/compare/plan.hpp"
@@ -45,6 +46,8 @@ class Comparison {
   void check_free(const std::vector<Candidate>& fresh) const;
   void add(std::vector<Candidate> fresh);
   void compare_baselines();
+  ByteSource baseline_text() const;
+  const Counts* primed();
   void point_at_winner(const std::string& name) const;
 
   // comparison_train.cpp: trainings
@@ -90,7 +93,8 @@ class Comparison {
   std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
-  double begun_, shown_ = 0;  // clock_seconds()
+  std::optional<Counts> primed_;  // of the baselines; made again when an interrupted comparison goes on
+  double begun_, shown_ = 0;      // clock_seconds()
 };
 
 }  // namespace statera

@@ -9,6 +9,7 @@
 #include "lab/compare/judge.hpp"
 #include "lab/measure/by_position.hpp"
 #include "lab/measure/contexts.hpp"
+#include "lab/measure/mixed_cost.hpp"
 #include "lab/measure/recall.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "lab/report/keys.hpp"
@@ -24,7 +25,7 @@ constexpr int64_t longest_window = 16384;
 constexpr float learning_share = 0.1f;
 }  // namespace
 
-// The bytes on which the frozen model is judged.
+// The bytes on which the frozen model is judged, by a model that goes on learning: alone, and mixed with counts.
 void Comparison::learn(const Entry& entry) {
   if (!trained(entry) || kept(entry, "learning", "seed 1")) return;
   note(entry.candidate.name + ": held-out text, learning while it reads");
@@ -33,15 +34,20 @@ void Comparison::learn(const Entry& entry) {
   // The steps are those of the plan: one window each, and no earlier text again.
   const OnlineOptions options{
       .lr = learning_share * rate(entry).lr, .segment = length, .window = length, .replay = 0, .warmup = 0};
+  const Counts* const counts = primed();
+  MixedCost mixed = counts ? MixedCost(*counts) : MixedCost(false);
   OnlineModel model(load_model(entry, 1, true), options);
   std::vector<float> nats;
-  stream_costs(model, parts_.held_out, amounts_.judged_bytes,
-               [&](std::span<const uint8_t>, const std::vector<float>& some) {
-                 nats.insert(nats.end(), some.begin(), some.end());
-                 return !(run_.stop && run_.stop());
-               });
+  const CostSink sink = [&](std::span<const uint8_t>, const std::vector<float>& some) {
+    nats.insert(nats.end(), some.begin(), some.end());
+    return !(run_.stop && run_.stop());
+  };
+  stream_costs(model, parts_.held_out, amounts_.judged_bytes, sink,
+               [&](std::span<const uint8_t> bytes) { return mixed.reader(bytes); });
   go_on();
-  keep(entry, "learning", "seed 1", {{key::bits_per_byte, bits(nats)}, {key::lr, options.lr}});
+  Json value = {{key::bits_per_byte, bits(nats)}, {key::lr, options.lr}};
+  if (counts) value[key::mixed_bits_per_byte] = mixed.both() / static_cast<double>(nats.size());
+  keep(entry, "learning", "seed 1", value);
 }
 
 void Comparison::measure(const Entry& entry) {

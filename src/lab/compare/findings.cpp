@@ -132,8 +132,11 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
     for (const Json& row : json[key::contexts])
       if (row.at(key::context) == known.length) json[key::judged_at] = row;
   }
-  if (const Json learning = measured("learning"); !learning.is_null())
+  if (const Json learning = measured("learning"); !learning.is_null()) {
     json[key::learning_bits_per_byte] = learning.at(key::bits_per_byte);
+    if (learning.contains(key::mixed_bits_per_byte))
+      json[key::mixed_bits_per_byte] = learning.at(key::mixed_bits_per_byte);
+  }
   const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
   const double step_flops = LanguageModel(config).cost(1, known.length).step_flops;
   for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
@@ -256,7 +259,8 @@ BestBaseline best_baseline(const Json& report, bool learns) {
 Contender contender(const Json& c) {
   Contender one{.name = c.at(key::name),
                 .bits_per_byte = c.at(key::bits_per_byte),
-                .learning_bits = c.value(key::learning_bits_per_byte, 0.0)};
+                .learning_bits = c.value(key::learning_bits_per_byte, 0.0),
+                .mixed_bits = c.value(key::mixed_bits_per_byte, 0.0)};
   one.context = c.at(key::length);
   one.unfinished = c.at(key::unfinished);
   one.rate_doubt = c.at(key::rate).at(key::doubt);

@@ -223,10 +223,10 @@ double trainings(const CompareSettings& s) {
   return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds) + noise_trainings;
 }
 
-// A held-out byte is read once by the frozen model, and once by the one that goes on learning.
+// A held-out byte is read once by the frozen model, and once by the one that goes on learning, beside counts.
 double judged_seconds(const CompareSettings& s, const Calibration& c) {
   return c.prefill_seconds * static_cast<double>(s.seeds + 1) +
-         learning_cost * c.step_seconds / static_cast<double>(c.positions);
+         learning_cost * c.step_seconds / static_cast<double>(c.positions) + counts_seconds_per_byte;
 }
 
 }  // namespace

@@ -107,13 +107,18 @@ std::string among_learners(const std::vector<Contender>& ranked, const Circumsta
   for (const Contender& one : ranked)
     if (one.learning_bits > 0 && (!best || one.learning_bits < best->learning_bits)) best = &one;
   if (!best || c.learning.name.empty()) return "";
+  const Contender* mixed = nullptr;
+  for (const Contender& one : ranked)
+    if (one.mixed_bits > 0 && (!mixed || one.mixed_bits < mixed->mixed_bits)) mixed = &one;
   const bool ahead = best->learning_bits < c.learning.bits_per_byte;
   const std::string model = best->name + " costs " + bits(best->learning_bits),
                     counts = c.learning.name + " costs " + bits(c.learning.bits_per_byte);
   return "Among those that keep learning while they read, " +
-         (ahead ? model + " bits per byte, and " + counts + "."
-                : counts + " bits per byte, and " + model +
-                      ": to compress such data, no model here is worth its training.");
+         (ahead ? model + " bits per byte, and " + counts : counts + " bits per byte, and " + model) +
+         (mixed && mixed->mixed_bits < std::min(best->learning_bits, c.learning.bits_per_byte)
+              ? "; " + mixed->name + " mixed with counts of contexts costs " + bits(mixed->mixed_bits) + "."
+          : ahead ? "."
+                  : ": to compress such data, no model here is worth its training.");
 }
 
 // What the results leave open, one sentence each.

@@ -11,6 +11,7 @@ struct Contender {
   std::string name;
   double bits_per_byte = 0;  // frozen: it learns nothing from the text that it reads
   double learning_bits = 0;  // when it goes on learning from the text that it reads; 0: not measured
+  double mixed_bits = 0;     // the same, mixed with counts of contexts; 0: not measured
   // distance to the best candidate, with its standard error (text and seeds); 0 for the best
   double behind = 0, error = 0;
   double doubt = 0;       // half the width of the 95 % interval of `behind`, the search for learning rates included

@@ -139,6 +139,13 @@ TEST(Recommend, LearnersAreWeighedAgainstLearners) {
   best.learning_bits = 1.85;
   r = recommend({best, contender("attention", 2.2, 0.2, 0.01, 1, 1)}, with);
   EXPECT_TRUE(says(r, "mamba2 costs 1.850 bits per byte, and PPMd order 6 costs 1.900."));
+  // A mixture is told where it is ahead of both of its parts.
+  best.learning_bits = 1.95;
+  best.mixed_bits = 1.82;
+  r = recommend({best, contender("attention", 2.2, 0.2, 0.01, 1, 1)}, with);
+  EXPECT_TRUE(says(r, "and mamba2 costs 1.950; mamba2 mixed with counts of contexts costs 1.820."));
+  best.mixed_bits = 1.91;
+  EXPECT_TRUE(says(recommend({best}, with), "no model here is worth its training"));
   best.learning_bits = 0;  // not measured
   EXPECT_FALSE(says(recommend({best}, with), "PPMd"));
 }

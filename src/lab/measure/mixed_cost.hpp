@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "counts/counts.hpp"
 #include "statera/data.hpp"
@@ -13,6 +14,8 @@ class MixedCost {
  public:
   // on: false makes an object that costs nothing and reads nothing.
   explicit MixedCost(bool on);
+  // Goes on with counts that have read something already, and are made for one outside distribution.
+  explicit MixedCost(Counts primed) : model_(std::move(primed)) {}
 
   // Lets the counts read a text before the one that is measured. Stops early if `stop` says so.
   void read(const ByteSource& source, const std::function<bool()>& stop);

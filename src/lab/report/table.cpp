@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t columns = 100, widest_name = 26, widest_cell = 14;
-constexpr size_t cells = 9, remark = cells;
+constexpr size_t cells = 10, remark = cells;
 using Row = std::array<std::string, cells + 1>;  // the cells, then a remark after them
 
 std::string decimals(double value) { return std::abs(value) < 1000 ? fixed(value, 3) : scientific(value, 2); }
@@ -50,19 +50,20 @@ Row candidate_row(const Json& candidate, const std::string& winner) {
     row[2] = "best";
   if (candidate.value(key::unfinished, false)) row[2] = "unfinished";
   if (candidate.contains(key::learning_bits_per_byte)) row[3] = decimals(candidate.at(key::learning_bits_per_byte));
-  row[4] = count_text(candidate.at(key::parameters));
-  if (const Json* speed = find(candidate, key::speed, key::train_bytes_per_second)) row[5] = count_text(*speed);
+  if (candidate.contains(key::mixed_bits_per_byte)) row[4] = decimals(candidate.at(key::mixed_bits_per_byte));
+  row[5] = count_text(candidate.at(key::parameters));
+  if (const Json* speed = find(candidate, key::speed, key::train_bytes_per_second)) row[6] = count_text(*speed);
   if (const auto at = candidate.find(key::judged_at); at != candidate.end()) {
-    row[6] = step_text(at->at(key::step_seconds));
-    row[7] = bytes_text(at->at(key::state_bytes));
+    row[7] = step_text(at->at(key::step_seconds));
+    row[8] = bytes_text(at->at(key::state_bytes));
   }
-  if (const Json* memory = find(candidate, key::memory, key::train_bytes)) row[8] = bytes_text(*memory);
+  if (const Json* memory = find(candidate, key::memory, key::train_bytes)) row[9] = bytes_text(*memory);
   return row;
 }
 
 std::vector<Row> rows_of(const Json& report) {
-  std::vector<Row> rows = {{"", "bits per", "behind the", "and if it", "", "train", "step,", "", "training"},
-                           {"", "byte", "best, doubt", "learns on", "params", "B/s", "us", "state", "memory"}};
+  std::vector<Row> rows = {{"", "bits per", "behind the", "as it", "with", "", "train", "step,", "", "training"},
+                           {"", "byte", "best, doubt", "learns", "counts", "params", "B/s", "us", "state", "memory"}};
   const std::string winner = report.at(key::recommendation).value(key::winner, "");
   double best = INFINITY;
   for (const Json& candidate : report.at(key::candidates)) {
@@ -162,8 +163,8 @@ std::string report_table(const Json& report) {
   if (report.at(key::recommendation).contains(key::winner)) out += "* recommended\n";
   out += wrapped(
       "",
-      "Bits per byte of held-out data: as the model is after training, and if it goes on learning from what it has "
-      "read, as compressors do. "
+      "Bits per byte of held-out data: as the model is after training, as it goes on learning from what it has "
+      "read, as compressors do, and then also mixed with counts of contexts. "
       "Doubt: half the width of the 95 % interval of the difference; ~: smaller than its doubt, so not told apart from "
       "the best. "
       "Step and state: with as much context as the quality was judged with.");

@@ -40,6 +40,8 @@ const columns = [
   {head: "bits per byte", cell: c => c.bits_per_byte === undefined ? c.status : bits(c.bits_per_byte), baseline: b => b.learns ? "" : bits(b.bits_per_byte)},
   {head: "behind the best", cell: behind, baseline: b => b.learns ? "" : best ? bits(b.bits_per_byte - best.bits_per_byte) : dash},
   ...learners ? [{head: "if it goes on learning", cell: c => measure(c.learning_bits_per_byte, bits), baseline: b => b.learns ? bits(b.bits_per_byte) : ""}] : [],
+  ...candidates.some(c => c.mixed_bits_per_byte !== undefined)
+    ? [{head: "and with counts", cell: c => measure(c.mixed_bits_per_byte, bits)}] : [],
   {head: "parameters", cell: c => count(c.parameters)},
   {head: "training, B/s", cell: c => measure(c.speed?.train_bytes_per_second, count)},
   {head: "prefill, B/s", cell: c => measure(c.speed?.prefill_bytes_per_second, count)},
@@ -52,6 +54,7 @@ function resultLegend() {
   const said = ["Bits per byte on held-out data: less is better"];
   if (learners) said.push("The first column is for frozen models and counts, which learn nothing from the held-out bytes; “if it goes on learning” is for those that learn from " +
     "each byte after they have predicted it, as compressors do");
+  if (candidates.some(c => c.mixed_bits_per_byte !== undefined)) said.push("“And with counts”: the model that goes on learning, mixed bit by bit with counts of contexts, which are the baseline “context mixing”");
   said.push("± is one standard error of the difference");
   if (candidates.some(c => c.difference?.doubt !== undefined))
     said.push("The doubt is half the width of its 95 % interval, with the seeds and the search for a learning rate included: a smaller difference does not tell two candidates apart");
