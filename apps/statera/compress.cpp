@@ -17,6 +17,7 @@
 #include "io/json.hpp"
 #include "io/printable.hpp"
 #include "live_lines.hpp"
+#include "online/predictor.hpp"
 #include "raw_input.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
@@ -30,6 +31,9 @@ struct Flags {
   std::string file, out;
   int64_t memory = CompressOptions{}.memory_bytes >> 20;  // MiB
   bool force = false, json = false;
+  std::string model;  // a folder; empty: counts alone
+  int threads = 0;
+  OnlineOptions online;
 };
 
 constexpr std::string_view suffix = ".statera";
@@ -128,6 +132,23 @@ void need_memory(const std::string& what, int64_t bytes, const std::string& fix)
   require_memory(static_cast<double>(bytes), what, fix);
 }
 
+// Reads a model for coding: with portable kernels, and able to learn.
+Model coding_model(const Flags& flags) {
+  return Model::load(flags.model, Device::cpu({.threads = flags.threads, .kernels = KernelChoice::portable}),
+                     {.training = true, .weights = WeightFormat::f32});
+}
+
+std::unique_ptr<Predictor> predictor_of(const Flags& flags, const std::string& input, const std::string& description) {
+  if (flags.model.empty())
+    throw Error(ErrorCode::config,
+                input + ": was compressed with the model " + model_in(description) + ": name its folder with --model");
+  try {
+    return std::make_unique<ModelPredictor>(coding_model(flags), description);
+  } catch (const Error& error) {
+    throw Error(error.code(), input + ": " + error.what());
+  }
+}
+
 void compress(const Flags& flags) {
   const std::string path = output_of(flags, true);
   check_output(flags, path);
@@ -136,11 +157,13 @@ void compress(const Flags& flags) {
   const Interrupt interrupt;  // nothing half written is left
   RawInput input(flags.file);
   Output output(flags, path);
-  const CompressOptions options{.memory_bytes = flags.memory << 20, .length = input.length()};
+  CompressOptions options{.memory_bytes = flags.memory << 20, .length = input.length()};
   need_memory("compressing " + input.name(), options.memory_bytes, "take a smaller --memory");
+  std::optional<ModelPredictor> predictor;
+  if (!flags.model.empty()) options.predictor = &predictor.emplace(coding_model(flags), flags.online);
   Course course(flags);
   Compressor compressor(options, [&](std::span<const uint8_t> bytes) { output.write(bytes); });
-  std::vector<uint8_t> piece(1 << 12);
+  std::vector<uint8_t> piece(predictor ? 16 : 1 << 12);  // a small part of a second
   while (const size_t got = input.read(piece)) {
     compressor.add(std::span(piece).first(got));
     if (input.length() && compressor.read() > *input.length())
@@ -175,8 +198,13 @@ void decompress(const Flags& flags) {
     need_memory("decompressing " + input.name(), bytes, "free some: it takes as much as compressing did");
   };
   const auto source = [&](std::span<uint8_t> to) { return input.read(to); };
-  decompressor = std::make_unique<Decompressor>(
-      source, DecompressOptions{.name = input.name(), .check_memory = check_memory, .often = often});
+  decompressor =
+      std::make_unique<Decompressor>(source, DecompressOptions{.name = input.name(),
+                                                               .check_memory = check_memory,
+                                                               .often = often,
+                                                               .predictor = [&](const std::string& description) {
+                                                                 return predictor_of(flags, input.name(), description);
+                                                               }});
   Output output(flags, path);
   for (auto block = decompressor->next(); !block.empty(); block = decompressor->next()) output.write(block);
   output.commit();
@@ -184,6 +212,13 @@ void decompress(const Flags& flags) {
   tell(flags, path, output, decompressor->written(), decompressor->read(), course.seconds());
 }
 
+}  // namespace
+
+namespace {
+void add_threads(CLI::App& verb, Flags& flags) {
+  verb.add_option("--threads", flags.threads, "number of threads of a model; 0: all cores; they change no bit")
+      ->capture_default_str();
+}
 }  // namespace
 
 void add_compress(CLI::App& app) {
@@ -194,6 +229,15 @@ void add_compress(CLI::App& app) {
   verb->add_option("--memory", flags->memory,
                    "the most memory that the model takes, in MiB, 16 to 65536; decompressing takes as much")
       ->capture_default_str();
+  auto* model = verb->add_option(
+      "--model", flags->model, "a model folder, which predicts too; decompressing needs the same one, and is as slow");
+  add_threads(*verb, *flags);
+  verb->add_option("--adapt-lr", flags->online.lr, "learning rate of the model while it reads; 0: it stays as it is")
+      ->capture_default_str()
+      ->needs(model);
+  verb->add_option("--adapt-segment", flags->online.segment, "bytes between two steps of learning")
+      ->capture_default_str()
+      ->needs(model);
   verb->add_flag("--force", flags->force, "replace the compressed file if it exists");
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer(
@@ -201,7 +245,8 @@ void add_compress(CLI::App& app) {
       "A file that is packed already (gzip, JPEG, ...) does not get smaller.\n"
       "Examples:\n  statera compress war-and-peace.txt                       writes war-and-peace.txt.statera\n"
       "  tar c logs/ | statera compress - --out logs.tar.statera\n"
-      "  statera compress enwik8 --memory 2048                    more memory, smaller result for large files");
+      "  statera compress enwik8 --memory 2048                    more memory, smaller result for large files\n"
+      "  statera compress hamlet.txt --model out/shakespeare      smaller still, and much slower");
   verb->callback([flags] { compress(*flags); });
 }
 
@@ -210,6 +255,8 @@ void add_decompress(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("decompress", "get back what was compressed");
   verb->add_option("FILE", flags->file, "a file that statera compress wrote; - reads standard input")->required();
   verb->add_option("--out", flags->out, "the data; - is standard output (default: FILE without .statera)");
+  verb->add_option("--model", flags->model, "the folder of the model that the data were compressed with, if one was");
+  add_threads(*verb, *flags);
   verb->add_flag("--force", flags->force, "replace the data if they exist");
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer(

@@ -1,6 +1,7 @@
 // Where the engine computes: the threads and the kernels. A Device is a handle; its copies share one thread pool, which
 // lives as long as any of them.
 #pragma once
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -8,9 +9,12 @@ namespace statera {
 
 class ThreadPool;
 
-// `fast` runs the best kernel for float that this CPU has. `reference` runs the plain loops of *_ref.cpp. Double always
-// runs the reference.
-enum class KernelChoice { fast, reference };
+// `fast` runs the best kernel for float that this CPU has. `reference` runs the plain loops of *_ref.cpp. `portable`
+// has the bits of the reference, which are the same on every machine and with every instruction set and number of
+// threads, and is faster where that is possible. Double always runs the reference.
+enum class KernelChoice { fast, portable, reference };
+inline constexpr size_t kernel_choices = 3;
+const char* name_of(KernelChoice);
 
 // The precision of the factors in products with weight matrices. With bf16 both factors are rounded to bf16 (8 bits of
 // significand) and the products are summed in fp32; weights, activations, states and gradients stay fp32. It is for

@@ -39,6 +39,11 @@ class OnlineModel {
   // Reads ids and returns the cost of each in nats, as Session::score does, predicted before it was learned from.
   // each(i, logits) as there; may be null.
   std::vector<float> score(std::span<const int32_t> ids, const Session::Predicted& each = {});
+  // The same, byte by byte, for those who learn an id only after its prediction, such as decoders: the logits
+  // [vocab_size] of the next id, valid until the next call, and then the id that came. Throw as Session::step does. A
+  // session in single steps may differ from score() in its last bits.
+  std::span<const float> next();
+  void read(int32_t id);
   // Begins another document: from an empty state, with what was learned; the rest of the last document counts as a
   // segment.
   void next_document();

@@ -196,7 +196,7 @@ void Tape::make_again(int32_t id) const {
   const Op op = s.ops[static_cast<size_t>(s.nodes[static_cast<size_t>(id)].op)];
   require(op.forward, ErrorCode::unsupported, "[tape] the value of ", op.name,
           " was forgotten where nothing is kept for backward");
-  const FlushDenormals flush;
+  const FlushDenormals flush(pool_of(device()));
   for (int32_t output : s.outputs(op)) {  // the closure writes all outputs, so all of them need memory
     Node& node = s.nodes[static_cast<size_t>(output)];
     if (!node.forgotten) continue;
@@ -358,7 +358,7 @@ void Tape::backward(std::span<const Var> outputs, std::span<const View> grads) {
   require(!s.backward_ran, ErrorCode::unsupported,
           "[tape] backward ran already on this tape: give all outputs to one call, or reset() first");
   s.backward_ran = true;
-  const FlushDenormals flush;
+  const FlushDenormals flush(pool_of(device()));
   // The gradients to start from.
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i] || !needs_grad(outputs[i]) || grads[i].empty()) continue;

@@ -8,6 +8,10 @@
 
 namespace statera {
 
+const char* name_of(KernelChoice choice) {
+  return choice == KernelChoice::fast ? "fast" : choice == KernelChoice::portable ? "portable" : "reference";
+}
+
 const char* name_of(Precision precision) { return precision == Precision::bf16 ? "bf16" : "fp32"; }
 
 Precision precision_named(const std::string& name) {
@@ -26,7 +30,8 @@ Device Device::cpu(CpuOptions options) {
   require(options.threads >= 0 && options.threads <= 1024, ErrorCode::device,
           "[device] expected 1 to 1024 threads (0: one per core), got ", options.threads);
   Device device;
-  device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : usable_cores());
+  device.pool_ = std::make_shared<ThreadPool>(options.threads > 0 ? options.threads : usable_cores(),
+                                              options.kernels == KernelChoice::fast);
   device.kernels_ = options.kernels;
   device.precision_ = options.precision;
   return device;
@@ -41,7 +46,8 @@ Device Device::with(Precision precision) const {
 int Device::threads() const { return pool_->size(); }
 
 std::string Device::description() const {
-  const std::string kernels = kernels_ == KernelChoice::fast ? instruction_set() : "reference kernels";
+  const std::string kernels =
+      kernels_ == KernelChoice::fast ? instruction_set() : std::string(name_of(kernels_)) + " kernels";
   return "cpu, " + std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + kernels +
          (precision_ == Precision::bf16 ? ", bf16" : "");
 }

@@ -23,7 +23,7 @@ void relax() {
 constexpr int spins_before_sleep = 4000;
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads, bool flush_denormals) : flush_denormals_(flush_denormals) {
   try {
     for (int worker = 1; worker < threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
   } catch (const std::system_error&) {
@@ -58,7 +58,7 @@ void ThreadPool::take_tasks(int worker) {
 }
 
 void ThreadPool::work(int worker) {
-  const FlushDenormals flush;
+  const FlushDenormals flush(*this);
   uint32_t seen = 0;
   for (;;) {
     for (int spins = 0; generation_.load(std::memory_order_acquire) == seen;) {
@@ -75,7 +75,7 @@ void ThreadPool::work(int worker) {
 
 void ThreadPool::run(int64_t tasks, Body body, int64_t work) {
   if (tasks <= 0) return;
-  const FlushDenormals flush;  // the workers do it too, so a task gives the same bits on any thread
+  const FlushDenormals flush(*this);  // the workers do it too, so a task gives the same bits on any thread
   if (tasks == 1 || work < worth_sharing || threads_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
     for (int64_t task = 0; task < tasks; ++task) body(task, 0);
     return;
@@ -129,8 +129,9 @@ void set_floating_control(uint64_t) {}
 #endif
 }  // namespace
 
-FlushDenormals::FlushDenormals() noexcept : saved_(floating_control()), changed_((saved_ & flush_bits) != flush_bits) {
-  if (changed_) set_floating_control(saved_ | flush_bits);
+FlushDenormals::FlushDenormals(bool on) noexcept
+    : saved_(floating_control()), changed_((saved_ & flush_bits) != (on ? flush_bits : 0)) {
+  if (changed_) set_floating_control(on ? saved_ | flush_bits : saved_ & ~flush_bits);
 }
 
 FlushDenormals::~FlushDenormals() {

@@ -17,11 +17,13 @@ namespace statera {
 class ThreadPool {
  public:
   // `threads` counts the caller, so at least 1. Throws ErrorCode::device if the system refuses.
-  explicit ThreadPool(int threads);
+  // flush_denormals: whether tasks treat denormal numbers as zero
+  explicit ThreadPool(int threads, bool flush_denormals = true);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
+  bool flush_denormals() const { return flush_denormals_; }
   int size() const { return static_cast<int>(threads_.size()) + 1; }
   // The number of parts for work that streams through memory. With more parts the workers would finish closer together,
   // but each would start a new stream more often and fetch more lines that another worker then needs.
@@ -44,6 +46,7 @@ class ThreadPool {
   void stop();
   void take_tasks(int worker);
 
+  bool flush_denormals_;
   std::vector<std::thread> threads_;
   // Only a worker that holds a task reads it, and run() does not return before all tasks are done, so it is valid then.
   Body* body_ = nullptr;
@@ -53,12 +56,14 @@ class ThreadPool {
   std::atomic<bool> busy_{false}, stop_{false};
 };
 
-// Treats denormal numbers as zero while it lives, then restores the host program's setting. Operations on denormals are
+// Treats denormal numbers as zero while it lives (if on, otherwise as numbers), then restores the host program's
+// setting. Operations on denormals are
 // 35 to 55 times slower. Setting the flag costs more than reading it, so where many runs follow each other, put one
 // FlushDenormals around all of them.
 class FlushDenormals {
  public:
-  FlushDenormals() noexcept;
+  explicit FlushDenormals(bool on) noexcept;
+  explicit FlushDenormals(const ThreadPool& pool) noexcept : FlushDenormals(pool.flush_denormals()) {}
   ~FlushDenormals();
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;

@@ -114,24 +114,31 @@ bool flushes_denormals() {
 TEST(FlushDenormals, RestoresTheHostsSetting) {
   ASSERT_FALSE(flushes_denormals());
   {
-    const FlushDenormals outer;
+    const FlushDenormals outer(true);
     EXPECT_TRUE(flushes_denormals());
-    { const FlushDenormals inner; }
+    { const FlushDenormals inner(true); }
+    EXPECT_TRUE(flushes_denormals());
+    {
+      const FlushDenormals off(false);
+      EXPECT_FALSE(flushes_denormals());
+    }
     EXPECT_TRUE(flushes_denormals());
   }
   EXPECT_FALSE(flushes_denormals());
 }
 
-TEST(FlushDenormals, IsSetForEveryTask) {
-  for (int threads : {1, 3}) {
-    ThreadPool pool(threads);
-    for (int64_t tasks : {1, 64}) {
-      std::atomic<int> flushing{0};
-      pool.run(tasks, [&](int64_t, int) { flushing += flushes_denormals(); });
-      EXPECT_EQ(flushing, tasks);
+TEST(FlushDenormals, IsSetAsThePoolSaysForEveryTask) {
+  for (int threads : {1, 3})
+    for (const bool on : {true, false}) {
+      ThreadPool pool(threads, on);
+      const FlushDenormals callers(!on);
+      for (int64_t tasks : {1, 64}) {
+        std::atomic<int> flushing{0};
+        pool.run(tasks, [&](int64_t, int) { flushing += flushes_denormals(); });
+        EXPECT_EQ(flushing, on ? tasks : 0);
+      }
+      EXPECT_EQ(flushes_denormals(), !on);
     }
-    EXPECT_FALSE(flushes_denormals());
-  }
 }
 
 TEST(Device, ThreadsAndInstructionSet) {

@@ -16,7 +16,8 @@ namespace {
 constexpr std::array<uint8_t, 8> magic{0xf5, 'S', 't', 'a', 't', 'r', '\r', '\n'};
 // Changes with the format and with everything that makes the model predict differently.
 constexpr uint16_t version = 1;
-constexpr uint8_t online = 0;
+constexpr uint8_t alone = 0, predicted = 1;  // modes
+constexpr uint32_t longest_description = 4096;
 constexpr uint64_t unknown = UINT64_MAX;
 constexpr uint32_t block_bytes = 1 << 18;
 constexpr uint32_t code_bytes(uint32_t data) { return data * 16 + 16; }  // no bit costs more than 16
@@ -36,13 +37,29 @@ int64_t memory_for(const CompressOptions& options) {
   return static_cast<int64_t>(std::min(allowed, least + *options.length * per_byte));
 }
 
+void begin_byte(Counts& model, Predictor* predictor) {
+  if (!predictor) return model.begin_byte();
+  const std::array outside{predictor->next()};
+  model.begin_byte(outside);
+}
+
 }  // namespace
 
 Compressor::Compressor(const CompressOptions& options, Sink sink)
-    : sink_(std::move(sink)), length_(options.length), model_({.memory_bytes = memory_for(options)}) {
-  put(magic), put(bytes_of(version)), put(std::array{online, uint8_t{0}});
+    : sink_(std::move(sink)),
+      length_(options.length),
+      predictor_(options.predictor),
+      model_({.memory_bytes = memory_for(options), .outside = options.predictor ? 1 : 0}) {
+  put(magic), put(bytes_of(version)), put(std::array{predictor_ ? predicted : alone, uint8_t{0}});
   put(bytes_of(static_cast<uint64_t>(model_.options().memory_bytes)));
   put(bytes_of(length_.value_or(unknown)));
+  if (predictor_) {
+    const std::string description = predictor_->description();
+    require(description.size() <= longest_description, ErrorCode::config, "the description of the predictor has ",
+            description.size(), " bytes; at most ", longest_description, " are stored");
+    put(bytes_of(static_cast<uint32_t>(description.size())));
+    put({reinterpret_cast<const uint8_t*>(description.data()), description.size()});
+  }
   put_checksum();
 }
 
@@ -56,12 +73,13 @@ void Compressor::put_checksum() { put(bytes_of(checksum_.value())); }
 
 void Compressor::add(std::span<const uint8_t> data) {
   for (const uint8_t byte : data) {
-    model_.begin_byte();
+    begin_byte(model_, predictor_);
     for (int shift = 7; shift >= 0; --shift) {
       const bool one = byte >> shift & 1;
       encoder_.code(model_.p(), one);
       model_.update(one);
     }
+    if (predictor_) predictor_->read(byte);
     block_.push_back(byte);
     ++read_;
     if (block_.size() == block_bytes) flush();
@@ -106,13 +124,25 @@ Decompressor::Decompressor(Source source, DecompressOptions options)
           " of the format, this program reads ", version, ": take the statera that wrote it");
   const auto mode = number<uint8_t>(), zero = number<uint8_t>();
   const auto memory = number<uint64_t>(), length = number<uint64_t>();
+  std::string description;
+  if (mode == predicted) {
+    const auto size = number<uint32_t>();
+    if (size > longest_description) damaged("the description of its model has " + std::to_string(size) + " bytes");
+    description.resize(size);
+    take({reinterpret_cast<uint8_t*>(description.data()), size});
+  }
   check();
-  require(mode == online && zero == 0, ErrorCode::io, printable(options_.name), ": has the unknown mode ", int{mode},
-          ": take the statera that wrote it");
+  require((mode == alone || mode == predicted) && zero == 0, ErrorCode::io, printable(options_.name),
+          ": has the unknown mode ", int{mode}, ": take the statera that wrote it");
   if (memory > static_cast<uint64_t>(INT64_MAX)) damaged("the memory of its model is out of range");
   if (length != unknown) length_ = length;
   options_.check_memory(static_cast<int64_t>(memory));
-  model_.emplace(CountsOptions{.memory_bytes = static_cast<int64_t>(memory)});
+  if (mode == predicted) {
+    require(static_cast<bool>(options_.predictor), ErrorCode::io, printable(options_.name),
+            ": was compressed with a model; name its folder");
+    predictor_ = options_.predictor(description);
+  }
+  model_.emplace(CountsOptions{.memory_bytes = static_cast<int64_t>(memory), .outside = predictor_ ? 1 : 0});
 }
 
 void Decompressor::damaged(const std::string& what) const {
@@ -158,14 +188,15 @@ std::span<const uint8_t> Decompressor::next() {
   take(code_);
   counts::Decoder decoder(code_);
   for (uint32_t i = 0; i < size; ++i) {
-    if (i % 1024 == 0) options_.often();
-    model_->begin_byte();
+    if (predictor_ || i % 1024 == 0) options_.often();
+    begin_byte(*model_, predictor_.get());
     uint32_t byte = 0;
     for (int bit = 0; bit < 8; ++bit) {
       const bool one = decoder.decode(model_->p());
       model_->update(one);
       byte = byte << 1 | (one ? 1u : 0u);
     }
+    if (predictor_) predictor_->read(static_cast<uint8_t>(byte));
     block_.push_back(static_cast<uint8_t>(byte));
   }
   checksum_.add(block_.data(), block_.size());

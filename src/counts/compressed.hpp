@@ -3,8 +3,9 @@
 //
 // The format, version 1; numbers lie least significant byte first:
 //
-//   header  8 bytes magic, u16 version, u8 mode (0: online counts), u8 0, u64 memory of the model, u64 length of the
-//           data (all ones: not known beforehand), u64 checksum
+//   header  8 bytes magic, u16 version, u8 mode (0: counts alone, 1: counts and a predictor), u8 0, u64 memory of the
+//           counts, u64 length of the data (all ones: not known beforehand); in mode 1 u32 size of the predictor's
+//           description (at most 4096) and the description; u64 checksum
 //   block   u32 bytes of data (1 to 2^18), u32 bytes of code, the code, u64 checksum
 //   end     u32 0, u64 length of the data, u64 checksum
 //
@@ -12,6 +13,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,9 +25,21 @@
 
 namespace statera {
 
+// Somebody who also predicts the next byte, and learns it: a neural network. It must say the same bits when the data
+// are decompressed, on whatever machine that is.
+class Predictor {
+ public:
+  virtual ~Predictor() = default;
+  // What tells the predictor for decompressing how to be the same; stored in the header, at most 4096 bytes.
+  virtual std::string description() const = 0;
+  virtual std::span<const float, 256> next() = 0;  // the probability of each value of the next byte
+  virtual void read(uint8_t byte) = 0;
+};
+
 struct CompressOptions {
   int64_t memory_bytes = CountsOptions{}.memory_bytes;  // the most the model may use; less is taken for short data
   std::optional<uint64_t> length;                       // of the data, if it is known
+  Predictor* predictor = nullptr;                       // borrowed; null: the counts are alone
 };
 
 // Not thread safe.
@@ -50,6 +64,7 @@ class Compressor {
 
   Sink sink_;
   std::optional<uint64_t> length_;
+  Predictor* predictor_;
   Counts model_;
   counts::Encoder encoder_;
   std::vector<uint8_t> block_;  // the data of this block
@@ -62,6 +77,8 @@ struct DecompressOptions {
   // asked before the model is made; throws if there is not so much memory
   std::function<void(int64_t bytes)> check_memory = [](int64_t) {};
   std::function<void()> often = [] {};  // called several times per second; what it throws ends the work
+  // Makes the predictor that the description is of; throws if that cannot be. Empty: data that need one are an error.
+  std::function<std::unique_ptr<Predictor>(const std::string& description)> predictor;
 };
 
 // Not thread safe.
@@ -91,6 +108,7 @@ class Decompressor {
   Source source_;
   DecompressOptions options_;
   std::optional<uint64_t> length_;
+  std::unique_ptr<Predictor> predictor_;
   std::optional<Counts> model_;
   std::vector<uint8_t> block_, code_;
   Checksum checksum_;

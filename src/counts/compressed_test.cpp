@@ -46,6 +46,29 @@ Bytes decompressed(std::span<const uint8_t> bytes, size_t piece = SIZE_MAX, Deco
   return all;
 }
 
+// Says that the byte is `step` more than the last one, with a probability that grows while that is so.
+class Steps : public Predictor {
+ public:
+  explicit Steps(int step) : step_(step) {}
+  std::string description() const override { return "step " + std::to_string(step_); }
+  std::span<const float, 256> next() override {
+    p_.fill(1.0f / 512);
+    p_[guess()] = 1 - 255.0f / 512;
+    return p_;
+  }
+  void read(uint8_t byte) override { last_ = byte; }
+
+ private:
+  uint8_t guess() const { return static_cast<uint8_t>(last_ + step_); }
+  int step_;
+  uint8_t last_ = 0;
+  std::array<float, 256> p_{};
+};
+
+std::unique_ptr<Predictor> steps_of(const std::string& description) {
+  return std::make_unique<Steps>(std::stoi(description.substr(5)));
+}
+
 std::string error_of(const Bytes& bytes) {
   try {
     decompressed(bytes);
@@ -164,6 +187,40 @@ TEST(Compressed, DataOfAnotherLengthThanPromisedAreAnError) {
   Compressor compressor({.memory_bytes = memory, .length = 3}, [](std::span<const uint8_t>) {});
   compressor.add(licence(2));
   EXPECT_THROW(compressor.finish(), Error);
+}
+
+TEST(Compressed, APredictorHelpsAndComesBackFromItsDescription) {
+  Bytes data;
+  for (size_t i = 0; i < 3000; ++i) data.push_back(static_cast<uint8_t>(i * 77 + i % 13 / 12));
+  Steps steps(77);
+  const Bytes alone = compressed(data), with = compressed(data, {.memory_bytes = memory, .predictor = &steps});
+  EXPECT_LT(with.size(), alone.size() * 3 / 4);
+  std::string described;
+  DecompressOptions options{.name = "x", .predictor = [&](const std::string& description) {
+                              described = description;
+                              return steps_of(description);
+                            }};
+  EXPECT_EQ(decompressed(with, SIZE_MAX, options), data);
+  EXPECT_EQ(described, "step 77");
+  // Another predictor would give other data; the checksum of the block tells.
+  options.predictor = [](const std::string&) { return std::make_unique<Steps>(78); };
+  EXPECT_THROW(decompressed(with, SIZE_MAX, options), Error);
+  EXPECT_EQ(error_of(with), "x: was compressed with a model; name its folder");
+}
+
+TEST(Compressed, DamageToTheDescriptionOfAPredictorIsAnError) {
+  Steps steps(3);
+  const Bytes whole = compressed(random_bytes(100), {.memory_bytes = memory, .predictor = &steps});
+  const auto reading = [&](const Bytes& bytes) {
+    return decompressed(bytes, SIZE_MAX, {.name = "x", .predictor = steps_of});
+  };
+  EXPECT_EQ(reading(whole), random_bytes(100));
+  for (size_t i = 8; i < 60; ++i) {
+    Bytes damaged = whole;
+    damaged[i] ^= 4;
+    EXPECT_THROW(reading(damaged), Error) << i;
+    EXPECT_THROW(reading({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(i)}), Error) << i;
+  }
 }
 
 }  // namespace

@@ -32,9 +32,10 @@ namespace statera {
 template <template <class> class Table>
 struct Kernels {
   const char* op;
-  const Table<double>* f64;     // the reference: double has no other
-  const Table<float>* f32;      // the reference
-  const Table<float>* f32_cpu;  // the fast ones
+  const Table<double>* f64;                    // the reference: double has no other
+  const Table<float>* f32;                     // the reference
+  const Table<float>* f32_cpu;                 // the fast ones
+  const Table<float>* f32_portable = nullptr;  // with the bits of the reference; null: there is nothing faster than it
 
   // The kernels for element type T. Throws ErrorCode::unsupported if there are none.
   template <class T>
@@ -43,7 +44,9 @@ struct Kernels {
     if constexpr (sizeof(T) == sizeof(double))
       found = f64;
     else
-      found = choice == KernelChoice::fast ? f32_cpu : f32;
+      found = choice == KernelChoice::fast                       ? f32_cpu
+              : choice == KernelChoice::portable && f32_portable ? f32_portable
+                                                                 : f32;
     if (!found) missing(dtype_of<T>::value, choice);
     return *found;
   }
@@ -62,8 +65,7 @@ struct Kernels {
 
  private:
   [[noreturn]] void missing(DType dtype, KernelChoice choice) const {
-    throw Error(ErrorCode::unsupported, "[" + std::string(op) + "] has no " +
-                                            (choice == KernelChoice::fast ? "fast" : "reference") + " kernels for " +
+    throw Error(ErrorCode::unsupported, "[" + std::string(op) + "] has no " + name_of(choice) + " kernels for " +
                                             std::string(name_of(dtype)) + "; f32 and f64 are known");
   }
 };

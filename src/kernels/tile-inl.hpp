@@ -42,6 +42,11 @@ using TileV = hn::Vec<TileTag>;
 struct Floats {
   static HWY_INLINE TileV add(TileV sum, TileV a, TileV b) { return hn::MulAdd(a, b, sum); }
 };
+// The same in two operations, which every instruction set has: with the bits of the reference. Where this is used, the
+// compiler must not contract them again (-ffp-contract=off).
+struct Unfused {
+  static HWY_INLINE TileV add(TileV sum, TileV a, TileV b) { return hn::Add(sum, hn::Mul(a, b)); }
+};
 // Pairs of bf16 in two fp32 multiply-adds. A bf16 is the upper half of the float of the same value.
 struct SplitPairs {
   static HWY_INLINE TileV add(TileV sum, TileV a, TileV b) {

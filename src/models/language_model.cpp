@@ -61,7 +61,7 @@ void keep_state(Tape& tape, const ForwardPass& pass, CarriedState& carried) {
 Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows& given,
                            const ForwardOptions& options) const {
   check_rows("model", given, static_cast<int64_t>(ids.size()));
-  const FlushDenormals flush;
+  const FlushDenormals flush(exec_of(tape).pool);
   const Rows rows = keep(tape, given);
   const auto S = static_cast<size_t>(rows.sequences());
   const std::span<int32_t> kept = array(memory_of(tape), ids.size(), int32_t{0});
@@ -92,8 +92,8 @@ void LanguageModel::advance(AdvancePass& pass, std::span<const int32_t> ids, con
                             const View& logits) const {
   const auto n = static_cast<int64_t>(ids.size());
   check_rows("model", rows, n);
-  const FlushDenormals flush;
   Exec& exec = pass.exec;
+  const FlushDenormals flush(exec.pool);
   const ArenaScope scope(exec.scratch);
   const DType dtype = input_.dtype();
   const View x = exec.scratch.allocate(dtype, {n, d_model_});

@@ -90,6 +90,17 @@ std::vector<float> OnlineModel::score(std::span<const int32_t> ids, const Sessio
   return costs;
 }
 
+std::span<const float> OnlineModel::next() {
+  const std::span<const float> known = session_.logits();
+  return known.empty() ? session_.prefill(std::span<const int32_t>()) : known;
+}
+
+void OnlineModel::read(int32_t id) {
+  session_.step(id);
+  text_.push_back(id);
+  if (++unlearned_ == options_.segment) learn();
+}
+
 // text_[from] is read, text_[from + 1 .. to) is predicted; a document within begins a sequence of its own, as in
 // training.
 void OnlineModel::add_window(size_t from, size_t to) {

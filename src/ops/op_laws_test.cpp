@@ -79,6 +79,19 @@ void fast_is_reference(const OpCase& c, const Device& reference) {
   compare("d", truth.grads, plain.grads, fast.grads);
 }
 
+// Portable kernels have the bits of the reference, which no instruction set and no number of threads changes.
+TEST_P(OpLaws, PortableHasTheBitsOfTheReference) {
+  const OpCase& c = GetParam();
+  const NamedDoubles inputs = random_inputs(c, 3);
+  const OpResult plain = run_case(c, DType::f32, reference, inputs);
+  for (const int threads : {1, 3}) {
+    const Device portable = Device::cpu({.threads = threads, .kernels = KernelChoice::portable});
+    const OpResult got = run_case(c, DType::f32, portable, inputs);
+    EXPECT_EQ(got.outputs, plain.outputs) << c.op << "/" << c.name;
+    EXPECT_EQ(got.grads, plain.grads) << c.op << "/" << c.name;
+  }
+}
+
 TEST_P(OpLaws, FastIsReferenceInDouble) { fast_is_reference(GetParam(), reference); }
 
 TEST_P(OpLaws, ThreadsChangeNoBit) {

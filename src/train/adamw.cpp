@@ -4,8 +4,9 @@
 #include <utility>
 
 #include "core/check.hpp"
-#include "core/machine.hpp"
 #include "core/exec.hpp"
+#include "core/machine.hpp"
+#include "core/plain_math.hpp"
 #include "statera/optimizer.hpp"
 #include "train/adamw.hpp"
 
@@ -87,13 +88,13 @@ double AdamW::gradient_norm() {
 }
 
 double AdamW::step(double factor) {
-  const FlushDenormals flush;
+  const FlushDenormals flush(pool_of(device_));
   const double norm = gradient_norm();
   ++steps_;
-  const auto t = static_cast<double>(steps_);
+  const auto t = static_cast<uint64_t>(steps_);
   const AdamWOptions& o = options_;
-  const double all = factor * static_cast<double>(o.lr), unbiased = 1 - std::pow(static_cast<double>(o.beta1), t),
-               root = 1 / std::sqrt(1 - std::pow(static_cast<double>(o.beta2), t)),
+  const double all = factor * static_cast<double>(o.lr), unbiased = 1 - plain::power(static_cast<double>(o.beta1), t),
+               root = 1 / std::sqrt(1 - plain::power(static_cast<double>(o.beta2), t)),
                clip = o.clip > 0 && norm > static_cast<double>(o.clip) ? static_cast<double>(o.clip) / norm : 1;
   pool_of(device_).run(static_cast<int64_t>(blocks_.size()), [&](int64_t task, int) {
     const Block& block = blocks_[static_cast<size_t>(task)];
@@ -103,8 +104,8 @@ double AdamW::step(double factor) {
       using T = decltype(zero);
       auto* touched_at = p.by_rows ? touched_at_[block.parameter].as<int32_t>() : nullptr;
       for_runs(block, [&](int64_t begin, int64_t count, int32_t row) {
-        const auto passed =
-            touched_at ? static_cast<double>(steps_ - std::exchange(touched_at[row], static_cast<int32_t>(steps_))) : 1;
+        const auto passed = static_cast<uint64_t>(
+            touched_at ? steps_ - std::exchange(touched_at[row], static_cast<int32_t>(steps_)) : 1);
         kernels.update({.weight = p.value.as<T>() + begin,
                         .grad = p.grad.as<T>() + begin,
                         .mean = mean_[block.parameter].as<T>() + begin,
@@ -113,8 +114,8 @@ double AdamW::step(double factor) {
                         .clip = static_cast<T>(clip),
                         .beta1 = static_cast<T>(o.beta1),
                         .beta2 = static_cast<T>(o.beta2),
-                        .keep_mean = static_cast<T>(std::pow(static_cast<double>(o.beta1), passed)),
-                        .keep_square = static_cast<T>(std::pow(static_cast<double>(o.beta2), passed)),
+                        .keep_mean = static_cast<T>(plain::power(static_cast<double>(o.beta1), passed)),
+                        .keep_square = static_cast<T>(plain::power(static_cast<double>(o.beta2), passed)),
                         .rate = static_cast<T>(rate),
                         .root = static_cast<T>(root),
                         .eps = static_cast<T>(o.eps),

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "support/any_mixer.hpp"
 
 namespace statera {
 namespace {
@@ -57,6 +58,36 @@ TEST_F(Compress, AStreamComesBackFromPipesAndTheLengthIsNotNeeded) {
       << read("err.txt");
   ASSERT_EQ(run("decompress - --out back", "with() { cat s.statera | \"$@\"; }; with").code, 0) << read("err.txt");
   EXPECT_EQ(read("back"), licence());
+}
+
+TEST_F(Compress, AModelHelpsAndIsNeededToGetTheDataBack) {
+  write("model.json", R"({"d_model": 32, "mixers": )" + test::two_mixers(32) + R"(, "layers": "m A"})");
+  const std::string train =
+      "train licence.txt --config model.json --steps 300 --batch 2 --length 64 --lr 0.005 --no-baselines --out ";
+  ASSERT_EQ(run(train + "m").code, 0) << read("err.txt");
+  ASSERT_EQ(run(train + "other --seed 2").code, 0) << read("err.txt");
+  write("data", licence().substr(2000, 3000));
+  ASSERT_EQ(run("compress data --out alone").code, 0) << read("err.txt");
+  Ran ran = run("compress data --model m --adapt-segment 64");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.err, "");
+  EXPECT_LT(fs::file_size(path("data.statera")), fs::file_size(path("alone")));
+  for (const char* isa : {"AVX2", "EMU128"}) {
+    ran = run("compress data --model m --adapt-segment 64 --threads 3 --out " + std::string(isa),
+              "STATERA_ISA=" + std::string(isa));
+    if (ran.err.find("[isa]") != std::string::npos) continue;  // another processor
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(read(isa), read("data.statera")) << isa;
+  }
+  ASSERT_EQ(run("decompress data.statera --model m --out back").code, 0) << read("err.txt");
+  EXPECT_EQ(read("back"), read("data"));
+  ran = run("decompress data.statera --out again");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("data.statera: was compressed with the model "), std::string::npos) << ran.err;
+  ran = run("decompress data.statera --model other --out again");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("data.statera: the data were compressed with the model "), std::string::npos) << ran.err;
+  EXPECT_FALSE(fs::exists(path("again")));
 }
 
 TEST_F(Compress, EveryInstructionSetWritesTheSameBytes) {

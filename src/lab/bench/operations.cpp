@@ -142,7 +142,7 @@ std::vector<OperationCost> measure_operations(const std::vector<Device>& devices
   std::deque<Bench> benches(devices.begin(), devices.end());
   for (Bench& bench : benches) bench.first.resize(cases.size()), bench.backward.resize(cases.size());
 
-  const FlushDenormals flush;
+  const FlushDenormals flush(true);
   double longest = 0;  // the longest round so far
   for (int round = 0; round < rounds && (round == 0 || longest < terms.seconds_left() / 2);
        ++round) {  // the roofs behind them need time too

@@ -25,11 +25,11 @@ Tensor pack(Exec& exec, const View& A) {
 void ScanA::bind(const View& A_log, const std::atomic<uint64_t>* version) {
   A_log_ = A_log;
   version_ = version;
-  caches_ = std::make_unique<std::array<Packed<Tensors>, 2>>();
+  caches_ = std::make_unique<std::array<Packed<Tensors>, kernel_choices>>();
 }
 
 ScanA::Made ScanA::operator()(Exec& exec) const {
-  const Tensors& made = (*caches_)[exec.kernels == KernelChoice::fast ? 0 : 1].get(version_, [&](Tensors& to) {
+  const Tensors& made = (*caches_)[static_cast<size_t>(exec.kernels)].get(version_, [&](Tensors& to) {
     if (to.A.empty()) to.A = Tensor(A_log_.dtype, A_log_.shape);
     neg_exp(exec, A_log_, to.A);
     to.packed = pack(exec, to.A);

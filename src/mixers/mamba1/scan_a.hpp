@@ -32,7 +32,7 @@ class ScanA {
   View A_log_;
   const std::atomic<uint64_t>* version_ = nullptr;
   // For the fast and the reference kernels, whose exponentials differ.
-  std::unique_ptr<std::array<Packed<Tensors>, 2>> caches_;
+  std::unique_ptr<std::array<Packed<Tensors>, kernel_choices>> caches_;
 };
 
 }  // namespace statera

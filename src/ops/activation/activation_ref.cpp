@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/plain_math.hpp"
 #include "ops/activation/activation.hpp"
 
 namespace statera {
@@ -9,7 +10,7 @@ namespace statera {
 namespace {
 template <class T>
 T sigmoid(T x) {
-  return 1 / (1 + std::exp(-x));
+  return 1 / (1 + plain::exp(-x));
 }
 // P(Z < x) for a standard normal Z
 template <class T>
@@ -18,7 +19,7 @@ T normal_below(T x) {
 }
 template <class T>
 T normal_density(T x) {
-  return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
+  return plain::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
 }
 
 // gelu_tanh(x) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3)
@@ -45,7 +46,7 @@ T value(Activation f, T x) {
     case Activation::squared_relu:
       return x < 0 ? 0 : x * x;
     case Activation::tanh:
-      return std::tanh(x);
+      return plain::tanh(x);
     case Activation::sigmoid:
       return sigmoid(x);
   }
@@ -54,7 +55,7 @@ T value(Activation f, T x) {
 
 template <class T>
 T slope(Activation f, T x) {
-  const T s = sigmoid(x), e = std::exp(-std::abs(x));
+  const T s = sigmoid(x), e = plain::exp(-std::abs(x));
   switch (f) {
     case Activation::silu:
       return s * (1 + x * (1 - s));

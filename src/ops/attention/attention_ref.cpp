@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/plain_math.hpp"
 #include "ops/attention/attention.hpp"
 
 namespace statera {
@@ -19,10 +20,10 @@ T dot(const T* a, const T* b, int64_t n, int64_t b_step = 1) {
 template <class T>
 T softmax(T* p, int64_t keys, const T* sink) {
   const T top = std::max(*std::max_element(p, p + keys), sink ? *sink : -std::numeric_limits<T>::infinity());
-  T sum = sink ? std::exp(*sink - top) : T{0};
-  for (int64_t j = 0; j < keys; ++j) sum += p[j] = std::exp(p[j] - top);
+  T sum = sink ? plain::exp(*sink - top) : T{0};
+  for (int64_t j = 0; j < keys; ++j) sum += p[j] = plain::exp(p[j] - top);
   for (int64_t j = 0; j < keys; ++j) p[j] /= sum;
-  return top + std::log(sum);
+  return top + plain::log(sum);
 }
 
 int64_t first_visible(int64_t position, int64_t first_key, int64_t window) {
@@ -35,7 +36,7 @@ struct Score {
   T value, slope;  // slope: d value / d product
   Score(T product, int64_t distance, const T* alibi, const AttentionOptions& o) : value(product), slope(1) {
     if (o.soft_cap > 0) {
-      const T cap = static_cast<T>(o.soft_cap), t = std::tanh(product / cap);
+      const T cap = static_cast<T>(o.soft_cap), t = plain::tanh(product / cap);
       value = cap * t;
       slope = 1 - t * t;
     }
@@ -125,7 +126,7 @@ void backward_row(const AttentionBackward<T>& a, int64_t n, int64_t h, int64_t f
     p[j] = score.value, slope[j] = score.slope;
   }
   const T lse = softmax(p, keys, sink), delta = dot(dy, a.y + (n * o.n_heads + h) * Dv, Dv);
-  if (a.dsinks) a.dsinks[h] -= std::exp(*sink - lse) * delta;
+  if (a.dsinks) a.dsinks[h] -= plain::exp(*sink - lse) * delta;
   T* dv = a.v ? a.dv : a.dk;
   const int64_t dv_stride = a.v ? a.dv_stride : a.dk_stride, dv_head = g * (a.v ? Dv : D);
   for (int64_t j = 0; j < keys; ++j) {

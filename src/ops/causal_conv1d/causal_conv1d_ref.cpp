@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/plain_math.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "kernels/states.hpp"
 
@@ -10,7 +11,7 @@ namespace statera {
 namespace {
 template <class T>
 T sigmoid(T a) {
-  return 1 / (1 + std::exp(-a));
+  return 1 / (1 + plain::exp(-a));
 }
 
 // One sequence: its inputs xs[t], t = -(W-1) .. T-1, and the sums p[t].

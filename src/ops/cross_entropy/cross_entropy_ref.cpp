@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/plain_math.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 
 namespace statera {
@@ -13,8 +14,8 @@ void forward(const CrossEntropyForward<T>& a, Exec&) noexcept {
     const T* row = a.logits + n * a.stride;
     const T m = *std::max_element(row, row + a.vocab);
     T sum = 0;
-    for (int64_t v = 0; v < a.vocab; ++v) sum += std::exp(row[v] - m);
-    a.log_sum[n] = m + std::log(sum);
+    for (int64_t v = 0; v < a.vocab; ++v) sum += plain::exp(row[v] - m);
+    a.log_sum[n] = m + plain::log(sum);
     a.nll[n] = a.targets[n] < 0 ? 0 : a.log_sum[n] - row[a.targets[n]];
   }
 }
@@ -23,7 +24,7 @@ template <class T>
 void backward(const CrossEntropyBackward<T>& a, Exec&) noexcept {
   for (int64_t n = 0; n < a.rows; ++n)
     for (int64_t v = 0; v < a.vocab; ++v) {
-      const T p = std::exp(a.logits[n * a.stride + v] - a.log_sum[n]);
+      const T p = plain::exp(a.logits[n * a.stride + v] - a.log_sum[n]);
       a.dlogits[n * a.dstride + v] = a.targets[n] < 0 ? 0 : a.scale * (p - (v == a.targets[n] ? 1 : 0));
     }
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/plain_math.hpp"
 #include "ops/elementwise/elementwise.hpp"
 
 namespace statera {
@@ -72,7 +73,7 @@ void centered(const ElementwiseArguments<T>& e, Exec& exec) noexcept {
 template <class T>
 void neg_exp(const ElementwiseArguments<T>& e, Exec& exec) noexcept {
   each_row(e, exec, [columns = e.columns](const T* a, const T*, T* y) {
-    for (int64_t c = 0; c < columns; ++c) y[c] = -std::exp(a[c]);
+    for (int64_t c = 0; c < columns; ++c) y[c] = -plain::exp(a[c]);
   });
 }
 }  // namespace

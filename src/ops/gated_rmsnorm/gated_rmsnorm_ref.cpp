@@ -1,6 +1,7 @@
 // The reference for gated_rmsnorm.md: plain loops, float or double.
 #include <cmath>
 
+#include "core/plain_math.hpp"
 #include "ops/gated_rmsnorm/gated_rmsnorm.hpp"
 
 namespace statera {
@@ -8,7 +9,7 @@ namespace statera {
 namespace {
 template <class T>
 T sigmoid(T a) {
-  return 1 / (1 + std::exp(-a));
+  return 1 / (1 + plain::exp(-a));
 }
 template <class T>
 T silu(T a) {

@@ -41,7 +41,7 @@ void multiply(Exec& exec, const View& a, const Factor& w, bool transpose, const 
     using T = decltype(zero);
     Panels panels;
     if constexpr (std::is_same_v<T, float>)
-      if (exec.kernels == KernelChoice::fast) panels = w.panels(transpose, exec);
+      if (exec.kernels != KernelChoice::reference) panels = w.panels(transpose, exec);
     kernels.product({.a = a.as<T>(),
                      .lda = a.stride,
                      .b = w.value.as<T>(),

@@ -62,9 +62,12 @@ struct MatmulKernels {
 };
 void matmul_set_rows(const MatmulSetRows<float>&, Exec&) noexcept;
 extern const MatmulKernels<double> matmul_ref_f64;
-extern const MatmulKernels<float> matmul_ref_f32, matmul_cpu;
-inline constexpr Kernels<MatmulKernels> matmul_kernels{
-    .op = "matmul", .f64 = &matmul_ref_f64, .f32 = &matmul_ref_f32, .f32_cpu = &matmul_cpu};
+extern const MatmulKernels<float> matmul_ref_f32, matmul_cpu, matmul_portable;
+inline constexpr Kernels<MatmulKernels> matmul_kernels{.op = "matmul",
+                                                       .f64 = &matmul_ref_f64,
+                                                       .f32 = &matmul_ref_f32,
+                                                       .f32_cpu = &matmul_cpu,
+                                                       .f32_portable = &matmul_portable};
 // For Precision::bf16: factors are rounded to bf16, sums are in fp32.
 extern const MatmulKernels<float> matmul_bf16_ref, matmul_bf16_cpu;
 inline constexpr Kernels<MatmulKernels> matmul_bf16_kernels{

@@ -148,10 +148,14 @@ void WeightGradBlock(const MatmulWeightGrad<float>& p, const WeightGradPart& of)
 void ProductOfFloats(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   ProductBlock<Floats>(p, row, rows, first, last);
 }
+void ProductUnfused(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
+  ProductBlock<Unfused>(p, row, rows, first, last);
+}
 void ProductOfPairs(const MatmulProduct<float>& p, int64_t row, int64_t rows, int64_t first, int64_t last) {
   (has_avx512_bf16() ? ProductBlock<DotPairs> : ProductBlock<SplitPairs>)(p, row, rows, first, last);
 }
 void WeightGradOfFloats(const MatmulWeightGrad<float>& p, const WeightGradPart& of) { WeightGradBlock<Floats>(p, of); }
+void WeightGradUnfused(const MatmulWeightGrad<float>& p, const WeightGradPart& of) { WeightGradBlock<Unfused>(p, of); }
 void WeightGradOfPairs(const MatmulWeightGrad<float>& p, const WeightGradPart& of) {
   (has_avx512_bf16() ? WeightGradBlock<DotPairs> : WeightGradBlock<SplitPairs>)(p, of);
 }
@@ -171,8 +175,10 @@ namespace statera {
 
 namespace {
 HWY_EXPORT(ProductOfFloats);
+HWY_EXPORT(ProductUnfused);
 HWY_EXPORT(ProductOfPairs);
 HWY_EXPORT(WeightGradOfFloats);
+HWY_EXPORT(WeightGradUnfused);
 HWY_EXPORT(WeightGradOfPairs);
 HWY_EXPORT(SumRows);
 
@@ -193,6 +199,10 @@ void product_by(Block block, const MatmulProduct<float>& p, Exec& exec) noexcept
 
 void product(const MatmulProduct<float>& p, Exec& exec) noexcept {
   product_by(HWY_DYNAMIC_DISPATCH(ProductOfFloats), p, exec);
+}
+
+void product_unfused(const MatmulProduct<float>& p, Exec& exec) noexcept {
+  product_by(HWY_DYNAMIC_DISPATCH(ProductUnfused), p, exec);
 }
 
 void product_bf16(const MatmulProduct<float>& p, Exec& exec) noexcept {
@@ -241,6 +251,9 @@ void weight_grad_by(Block block, Precision precision, const MatmulWeightGrad<flo
 void weight_grad(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
   weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfFloats), Precision::fp32, p, exec);
 }
+void weight_grad_unfused(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
+  weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradUnfused), Precision::fp32, p, exec);
+}
 void weight_grad_bf16(const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
   weight_grad_by(HWY_DYNAMIC_DISPATCH(WeightGradOfPairs), Precision::bf16, p, exec);
 }
@@ -254,6 +267,9 @@ void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {
 }  // namespace
 
 const MatmulKernels<float> matmul_cpu{"matmul_cpu", matmul_set_rows, product, weight_grad, bias_grad};
+// A sum of products with 1 has the same bits with and without fused operations.
+const MatmulKernels<float> matmul_portable{"matmul_portable", matmul_set_rows, product_unfused, weight_grad_unfused,
+                                           bias_grad};
 const MatmulKernels<float> matmul_bf16_cpu{"matmul_bf16_cpu", matmul_set_rows, product_bf16, weight_grad_bf16,
                                            bias_grad};
 

@@ -1,6 +1,7 @@
 // The reference for rope.md: plain loops, float or double; angles in double.
 #include <cmath>
 
+#include "core/plain_math.hpp"
 #include "ops/rope/rope.hpp"
 
 namespace statera {
@@ -15,10 +16,10 @@ void rotate(const RopeRotate<T>& r, Exec&) noexcept {
     T* y = r.y + n * r.y_stride;
     if (y != x) std::copy(x, x + o.heads * o.headdim, y);
     for (int64_t f = 0; f < pairs; ++f) {
-      const double frequency = std::pow(o.theta, -2.0 * static_cast<double>(f) / static_cast<double>(o.rotary_dim));
+      const double frequency = plain::pow(o.theta, -2.0 * static_cast<double>(f) / static_cast<double>(o.rotary_dim));
       const double angle = static_cast<double>(r.positions[n]) * frequency;
-      const T cosine = static_cast<T>(std::cos(angle)),
-              sine = static_cast<T>(r.inverse ? -std::sin(angle) : std::sin(angle));
+      const T cosine = static_cast<T>(plain::cos(angle)),
+              sine = static_cast<T>(r.inverse ? -plain::sin(angle) : plain::sin(angle));
       for (int64_t h = 0; h < o.heads; ++h) {
         const int64_t a = h * o.headdim + (o.interleaved ? 2 * f : f), b = o.interleaved ? a + 1 : a + pairs;
         const T xa = x[a], xb = x[b];

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/plain_math.hpp"
 #include "ops/selective_scan/selective_scan.hpp"
 #include "kernels/states.hpp"
 
@@ -10,11 +11,11 @@ namespace statera {
 namespace {
 template <class T>
 T sigmoid(T a) {
-  return 1 / (1 + std::exp(-a));
+  return 1 / (1 + plain::exp(-a));
 }
 template <class T>
 T softplus(T a) {
-  return std::max(a, T(0)) + std::log1p(std::exp(-std::abs(a)));
+  return std::max(a, T(0)) + plain::log1p(plain::exp(-std::abs(a)));
 }
 
 // The inputs of one channel at one row.
@@ -31,7 +32,7 @@ struct At {
     B = a.B + row * a.B_stride + group * a.d_state;
     C = a.C + row * a.C_stride + group * a.d_state;
   }
-  T next(T h, int64_t n) const { return std::exp(dt * A[n]) * h + dt * B[n] * u; }
+  T next(T h, int64_t n) const { return plain::exp(dt * A[n]) * h + dt * B[n] * u; }
 };
 
 template <class T>
@@ -92,7 +93,7 @@ void channel_backward(const SelectiveScanBackward<T>& b, int64_t s, int64_t d, T
       b.dC[row * b.dC_stride + group * N + n] += dp * now[n];
       b.dB[row * b.dB_stride + group * N + n] += dh[n] * at.dt * at.u;
       sum_B += dh[n] * at.B[n];
-      dh[n] *= std::exp(at.dt * at.A[n]);
+      dh[n] *= plain::exp(at.dt * at.A[n]);
       b.dA[d * N + n] += dh[n] * past[n] * at.dt;
       sum_A += dh[n] * past[n] * at.A[n];
     }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/plain_math.hpp"
 #include "ops/ssd/ssd.hpp"
 #include "kernels/states.hpp"
 
@@ -17,10 +18,10 @@ struct Dt {
 template <class T>
 Dt<T> find_dt(const SsdForward<T>& a, int64_t t, int64_t h) {
   const T raw = a.dt[t * a.dt_stride + h] + (a.dt_bias ? a.dt_bias[h] : 0);
-  const T dt = a.dt_softplus ? std::max(raw, T(0)) + std::log1p(std::exp(-std::abs(raw))) : raw;
+  const T dt = a.dt_softplus ? std::max(raw, T(0)) + plain::log1p(plain::exp(-std::abs(raw))) : raw;
   if (dt < a.dt_min) return {a.dt_min, 0};
   if (dt > a.dt_max) return {a.dt_max, 0};
-  return {dt, a.dt_softplus ? 1 / (1 + std::exp(-raw)) : T(1)};
+  return {dt, a.dt_softplus ? 1 / (1 + plain::exp(-raw)) : T(1)};
 }
 
 template <class T>
@@ -41,7 +42,7 @@ template <class T>
 void step(const SsdForward<T>& a, int64_t t, int64_t h, const T* before, T* after) {
   const int64_t g = h / (a.n_heads / a.n_groups);
   const T *x = a.x + t * a.x_stride + h * a.headdim, *B = a.B + t * a.B_stride + g * a.d_state;
-  const T dt = find_dt(a, t, h).value, decay = std::exp(dt * a.A[h]);
+  const T dt = find_dt(a, t, h).value, decay = plain::exp(dt * a.A[h]);
   for (int64_t p = 0; p < a.headdim; ++p)
     for (int64_t n = 0; n < a.d_state; ++n)
       after[p * a.d_state + n] = decay * before[p * a.d_state + n] + dt * x[p] * B[n];
@@ -79,7 +80,7 @@ void backward_head(const SsdBackward<T>& b, int64_t s, int64_t h, T* states, T* 
   for (int64_t i = length; i-- > 0;) {
     const int64_t t = begin + i;
     const Dt<T> dt = find_dt(a, t, h);
-    const T decay = std::exp(dt.value * a.A[h]), *before = states + i * size, *after = before + size;
+    const T decay = plain::exp(dt.value * a.A[h]), *before = states + i * size, *after = before + size;
     const T *x = a.x + t * a.x_stride + h * a.headdim, *dy = b.dy + (t * a.n_heads + h) * a.headdim;
     const T *B = a.B + t * a.B_stride + g * a.d_state, *C = a.C + t * a.C_stride + g * a.d_state;
     T *dx = b.dx + t * b.dx_stride + h * a.headdim, *dB = b.dB + t * b.dB_stride + g * a.d_state,

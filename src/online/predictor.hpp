@@ -1,0 +1,37 @@
+// A model as the predictor of compressed data: it learns while it reads, with portable kernels, so that it says the
+// same bits on every machine.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "counts/compressed.hpp"
+#include "statera/online.hpp"
+
+namespace statera {
+
+// One document. Not thread safe.
+class ModelPredictor : public Predictor {
+ public:
+  // `model` must be over bytes, with f32 weights, made for training (ModelOptions::training) and for a Device with
+  // KernelChoice::portable. Throws ErrorCode::config if it is not, or an option is out of range.
+  ModelPredictor(Model model, const OnlineOptions& options);
+  // The same from a description. Throws ErrorCode::config if `model` is not the one that the data were compressed with,
+  // ErrorCode::io for what is no description.
+  ModelPredictor(Model model, const std::string& description);
+
+  std::string description() const override;
+  std::span<const float, 256> next() override;
+  void read(uint8_t byte) override { model_.read(byte); }
+
+ private:
+  std::string fingerprint_;
+  OnlineOptions options_;
+  OnlineModel model_;
+  std::array<float, 256> p_{};
+};
+
+// The fingerprint in a description, for messages.
+std::string model_in(const std::string& description);
+
+}  // namespace statera
