@@ -37,6 +37,9 @@ KERNEL_FILE = re.compile(r"(_cpu|_ref|_test)\.cpp$|-inl\.hpp$|^src/kernels/view_
 VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers"}
 ELEMENT = re.compile(r"\bas<\w+>\(\)\[|\*[\w.]+(?:->|\.)as<\w+>\(\)|\b(?:memcpy|memset|copy_n|fill_n)\([^;]*(?:\bas<|\.data\b[^(])")
 
+# What a reference computes has the same bits on all machines (KernelChoice::portable). std::sqrt is exact.
+LIBRARY_FUNCTION = re.compile(r"\b(?:std::|(?<![\w:.>]))(?:exp2?f?|expm1f?|log(?:2|10|1p)?f?|powf?|sinf?|cosf?|tanf?|sinhf?|coshf?|tanhf?|erfc?f?|cbrtf?|hypotf?|fmaf?)\(")
+
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 CASES = "src/ops/op_cases.cpp"
 CASES_DECLARED = re.compile(r"^std::vector<OpCase> (\w+_cases)\(\);", re.M)
@@ -144,6 +147,15 @@ class Graph:
                 if ELEMENT.search(line.split("//")[0]):
                     self.report(f"{path}:{number}", "touches the elements of a View; only kernels do, in *_ref.cpp and *_cpu.cpp")
 
+    def check_references(self):
+        references = {path: text for path, text in self.files.items() if path.endswith("_ref.cpp")}
+        if not references:
+            return self.report("src/", "no *_ref.cpp found, so none can be searched for functions of the C library")
+        for path, text in references.items():
+            for number, line in enumerate(text.split("\n"), 1):
+                if match := LIBRARY_FUNCTION.search(line.split("//")[0]):
+                    self.report(f"{path}:{number}", f"calls {match.group()}), whose last bits differ between machines; core/plain_math.hpp has it")
+
     def check_cycles(self):
         state = {}
 
@@ -191,6 +203,7 @@ class Graph:
         self.check_cases()
         self.check_quiet()
         self.check_elements()
+        self.check_references()
         return sorted(set(self.found))
 
 

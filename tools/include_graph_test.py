@@ -9,6 +9,7 @@ from include_graph import Graph  # noqa: E402
 from planted_tree import planted_tree  # noqa: E402
 
 SOUND = {
+    "src/ops/ssd/ssd_ref.cpp": "double y = plain::exp(std::sqrt(x));\n",
     "include/statera/tensor.hpp": "#include <vector>\n",
     "include/statera/tape.hpp": '#include "statera/tensor.hpp"\n',
     "src/core/arena.hpp": '#include "statera/tensor.hpp"\n',
@@ -60,6 +61,7 @@ PLANTED = {
     "('assert(')": ("src/models/block.cpp", "static_assert(true); assert(good);\n"),
     "('HWY_ASSERT(')": ("src/ops/ssd/ssd_cpu.cpp", "HWY_ASSERT(n > 0);\n"),
     "('write(2,')": ("src/models/block.cpp", "::write(2, text, size);\n"),
+    "ssd_ref.cpp:1: calls std::exp()": ("src/ops/ssd/ssd_ref.cpp", "y = std::exp(x);\n"),
     "rope.cpp:1: touches the elements": ("src/ops/rope/rope.cpp", "y.as<float>()[0] = 1;\n"),
     "linear.hpp:1: touches the elements": ("src/nn/linear.hpp", "std::memcpy(to.data, from.data, n);\n"),
     "601 lines": ("src/models/block.cpp", "\n" * 601),

@@ -13,7 +13,8 @@ double expm1(double x);
 double log(double x);    // -inf for 0, NaN below
 double log1p(double x);  // -inf for -1, NaN below
 double tanh(double x);
-double sin(double x);  // of at most about 10^6 in size; beyond, the angle loses digits
+double erfc(double x);  // relative error at most 1e-12
+double sin(double x);   // of at most about 10^6 in size; beyond, the angle loses digits
 double cos(double x);
 double pow(double base, double exponent);  // base > 0
 double power(double base, uint64_t exponent);
@@ -21,6 +22,7 @@ double power(double base, uint64_t exponent);
 float exp(float x);
 inline float log(float x) { return static_cast<float>(log(static_cast<double>(x))); }
 inline float log1p(float x) { return static_cast<float>(log1p(static_cast<double>(x))); }
+inline float erfc(float x) { return static_cast<float>(erfc(static_cast<double>(x))); }
 inline float tanh(float x) { return static_cast<float>(tanh(static_cast<double>(x))); }
 
 }  // namespace statera::plain

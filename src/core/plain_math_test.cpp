@@ -41,6 +41,14 @@ TEST(PlainMath, IsAsExactAsTheLibrary) {
   EXPECT_LT(worst(plain::tanh, std::tanh, -1e-3, 1e-3), 5);
 }
 
+TEST(PlainMath, Erfc) {
+  for (double x = -30; x < 27; x += 0.0137)
+    EXPECT_NEAR(plain::erfc(x), std::erfc(x), 1e-12 * std::erfc(x) + 1e-320) << x;
+  EXPECT_EQ(plain::erfc(0.0), 1);
+  EXPECT_EQ(plain::erfc(infinity), 0);
+  EXPECT_EQ(plain::erfc(-infinity), 2);
+}
+
 TEST(PlainMath, OfFloatsIsRoundedOnce) {
   const Random random(4, "floats");
   for (uint64_t i = 0; i < 100000; ++i) {
@@ -99,9 +107,9 @@ TEST(PlainMath, HasTheSameBitsEverywhere) {
     const double u = random.uniform(i), x = 40 * u - 20;
     add(plain::exp(x)), add(plain::expm1(x / 30)), add(plain::log(u + 1e-9)), add(plain::log1p(u - 0.5));
     add(plain::tanh(x / 5)), add(plain::sin(x * 1000)), add(plain::cos(x * 1000)), add(plain::pow(1 + u, x));
-    add(plain::power(u, i));
+    add(plain::power(u, i)), add(plain::erfc(x / 5));
   }
-  EXPECT_EQ(fingerprint_text(hash), "7d41ec92231fa02e");
+  EXPECT_EQ(fingerprint_text(hash), "59a80bd72dc95a1d");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ T sigmoid(T x) {
 // P(Z < x) for a standard normal Z
 template <class T>
 T normal_below(T x) {
-  return std::erfc(-x / std::numbers::sqrt2_v<T>) / 2;
+  return plain::erfc(-x / std::numbers::sqrt2_v<T>) / 2;
 }
 template <class T>
 T normal_density(T x) {
