@@ -16,6 +16,13 @@ function(statera_library name)
     add_library(${name} INTERFACE)
     return()
   endif()
+  # Fast kernels may be fused by the compiler too; not those that are portable.
+  set(fast ${sources})
+  list(FILTER fast INCLUDE REGEX "_cpu\\.cpp$")
+  list(FILTER fast EXCLUDE REGEX "/matmul_cpu\\.cpp$")
+  if(fast)
+    set_source_files_properties(${fast} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
+  endif()
   add_library(${name} STATIC ${sources})
   # It may end in a shared library of somebody's. Calls within a file stay what they are without.
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)

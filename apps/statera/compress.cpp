@@ -160,12 +160,25 @@ void compress(const Flags& flags) {
   CompressOptions options{.memory_bytes = flags.memory << 20, .length = input.length()};
   need_memory("compressing " + input.name(), options.memory_bytes, "take a smaller --memory");
   std::optional<ModelPredictor> predictor;
-  if (!flags.model.empty()) options.predictor = &predictor.emplace(coding_model(flags), flags.online);
+  if (!flags.model.empty()) {
+    options.predictor = &predictor.emplace(coding_model(flags), flags.online);
+    need_memory("compressing " + input.name() + " with this model", options.memory_bytes, "take a smaller --memory");
+  }
   Course course(flags);
   Compressor compressor(options, [&](std::span<const uint8_t> bytes) { output.write(bytes); });
   std::vector<uint8_t> piece(predictor ? 16 : 1 << 12);  // a small part of a second
+  const auto add = [&](std::span<const uint8_t> bytes) {
+    try {
+      compressor.add(bytes);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::numeric) throw;
+      throw Error(ErrorCode::numeric, input.name() + ": the model no longer predicts after byte " +
+                                          std::to_string(compressor.read()) + " (" + error.what() +
+                                          "); take a smaller --adapt-lr, or leave --model out");
+    }
+  };
   while (const size_t got = input.read(piece)) {
-    compressor.add(std::span(piece).first(got));
+    add(std::span(piece).first(got));
     if (input.length() && compressor.read() > *input.length())
       throw Error(ErrorCode::io, input.name() +
                                      ": it grew while it was read; compress a copy, or pipe it: statera "
@@ -205,6 +218,8 @@ void decompress(const Flags& flags) {
                                                                .predictor = [&](const std::string& description) {
                                                                  return predictor_of(flags, input.name(), description);
                                                                }});
+  if (!flags.model.empty() && !decompressor->predicted())
+    throw UsageError(input.name() + ": was compressed without a model; leave --model out");
   Output output(flags, path);
   for (auto block = decompressor->next(); !block.empty(); block = decompressor->next()) output.write(block);
   output.commit();
@@ -212,13 +227,12 @@ void decompress(const Flags& flags) {
   tell(flags, path, output, decompressor->written(), decompressor->read(), course.seconds());
 }
 
-}  // namespace
-
-namespace {
-void add_threads(CLI::App& verb, Flags& flags) {
-  verb.add_option("--threads", flags.threads, "number of threads of a model; 0: all cores; they change no bit")
-      ->capture_default_str();
+void add_threads(CLI::App& verb, Flags& flags, CLI::Option* model) {
+  verb.add_option("--threads", flags.threads, "number of threads of the model; 0: all cores; they change no bit")
+      ->capture_default_str()
+      ->needs(model);
 }
+
 }  // namespace
 
 void add_compress(CLI::App& app) {
@@ -227,11 +241,11 @@ void add_compress(CLI::App& app) {
   verb->add_option("FILE", flags->file, "a file of any kind; - reads standard input")->required();
   verb->add_option("--out", flags->out, "the compressed file; - is standard output (default: FILE.statera)");
   verb->add_option("--memory", flags->memory,
-                   "the most memory that the model takes, in MiB, 16 to 65536; decompressing takes as much")
+                   "the most memory that the counts take, in MiB, 16 to 65536; decompressing takes as much")
       ->capture_default_str();
   auto* model = verb->add_option(
       "--model", flags->model, "a model folder, which predicts too; decompressing needs the same one, and is as slow");
-  add_threads(*verb, *flags);
+  add_threads(*verb, *flags, model);
   verb->add_option("--adapt-lr", flags->online.lr, "learning rate of the model while it reads; 0: it stays as it is")
       ->capture_default_str()
       ->needs(model);
@@ -255,8 +269,9 @@ void add_decompress(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("decompress", "get back what was compressed");
   verb->add_option("FILE", flags->file, "a file that statera compress wrote; - reads standard input")->required();
   verb->add_option("--out", flags->out, "the data; - is standard output (default: FILE without .statera)");
-  verb->add_option("--model", flags->model, "the folder of the model that the data were compressed with, if one was");
-  add_threads(*verb, *flags);
+  auto* model = verb->add_option("--model", flags->model,
+                                 "the folder of the model that the data were compressed with, if one was");
+  add_threads(*verb, *flags, model);
   verb->add_flag("--force", flags->force, "replace the data if they exist");
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer(

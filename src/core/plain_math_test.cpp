@@ -49,12 +49,12 @@ TEST(PlainMath, Erfc) {
   EXPECT_EQ(plain::erfc(-infinity), 2);
 }
 
-TEST(PlainMath, OfFloatsIsRoundedOnce) {
+TEST(PlainMath, OfFloatsIsAlmostAlwaysTheNearest) {
   const Random random(4, "floats");
   for (uint64_t i = 0; i < 100000; ++i) {
     const auto x = static_cast<float>(-110 + 205 * random.uniform(i));
     const auto wanted = static_cast<float>(std::exp(static_cast<double>(x)));
-    EXPECT_EQ(plain::exp(x), wanted) << x;
+    EXPECT_EQ(plain::exp(x), wanted) << x;  // 100,000 points do not meet one that is within 10^-11 of a tie
   }
 }
 
@@ -107,9 +107,13 @@ TEST(PlainMath, HasTheSameBitsEverywhere) {
     const double u = random.uniform(i), x = 40 * u - 20;
     add(plain::exp(x)), add(plain::expm1(x / 30)), add(plain::log(u + 1e-9)), add(plain::log1p(u - 0.5));
     add(plain::tanh(x / 5)), add(plain::sin(x * 1000)), add(plain::cos(x * 1000)), add(plain::pow(1 + u, x));
-    add(plain::power(u, i)), add(plain::erfc(x / 5));
+    add(plain::power(u, i)), add(plain::erfc(x / 5)), add(plain::exp(-745 + 45 * u));
+    const auto f = static_cast<float>(x);
+    for (const float value : {plain::exp(f), plain::exp(-104 + 17 * static_cast<float>(u)), plain::log(f * f),
+                              plain::log1p(f * f), plain::tanh(f), plain::erfc(f / 8)})
+      add(static_cast<double>(value));
   }
-  EXPECT_EQ(fingerprint_text(hash), "59a80bd72dc95a1d");
+  EXPECT_EQ(fingerprint_text(hash), "b5d49c9608f98634");
 }
 
 }  // namespace

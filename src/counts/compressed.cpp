@@ -14,9 +14,9 @@ namespace {
 
 // The first byte is no text in any encoding, and a transfer that rewrites line ends damages the rest.
 constexpr std::array<uint8_t, 8> magic{0xf5, 'S', 't', 'a', 't', 'r', '\r', '\n'};
-// Changes with the format and with everything that makes the model predict differently.
-constexpr uint16_t version = 1;
-constexpr uint8_t alone = 0, predicted = 1;  // modes
+// Change with the format and with everything that makes the counts, or the kernels of a predictor, say something else.
+constexpr uint16_t version_of_counts = 1, version_of_predictors = 2;
+constexpr uint8_t alone = 0, with_predictor = 1;  // modes
 constexpr uint32_t longest_description = 4096;
 constexpr uint64_t unknown = UINT64_MAX;
 constexpr uint32_t block_bytes = 1 << 18;
@@ -50,7 +50,8 @@ Compressor::Compressor(const CompressOptions& options, Sink sink)
       length_(options.length),
       predictor_(options.predictor),
       model_({.memory_bytes = memory_for(options), .outside = options.predictor ? 1 : 0}) {
-  put(magic), put(bytes_of(version)), put(std::array{predictor_ ? predicted : alone, uint8_t{0}});
+  put(magic), put(bytes_of(predictor_ ? version_of_predictors : version_of_counts)),
+      put(std::array{predictor_ ? with_predictor : alone, uint8_t{0}});
   put(bytes_of(static_cast<uint64_t>(model_.options().memory_bytes)));
   put(bytes_of(length_.value_or(unknown)));
   if (predictor_) {
@@ -120,24 +121,25 @@ Decompressor::Decompressor(Source source, DecompressOptions options)
   checksum_.add(begin.data(), begin.size());
   read_ = got;
   const auto found = number<uint16_t>();
-  require(found == version, ErrorCode::io, printable(options_.name), ": has version ", found,
-          " of the format, this program reads ", version, ": take the statera that wrote it");
+  require(found == version_of_counts || found == version_of_predictors, ErrorCode::io, printable(options_.name),
+          ": has version ", found, " of the format, this program reads ", version_of_counts, " and ",
+          version_of_predictors, ": take the statera that wrote it");
   const auto mode = number<uint8_t>(), zero = number<uint8_t>();
   const auto memory = number<uint64_t>(), length = number<uint64_t>();
   std::string description;
-  if (mode == predicted) {
+  if (mode == with_predictor) {
     const auto size = number<uint32_t>();
     if (size > longest_description) damaged("the description of its model has " + std::to_string(size) + " bytes");
     description.resize(size);
     take({reinterpret_cast<uint8_t*>(description.data()), size});
   }
   check();
-  require((mode == alone || mode == predicted) && zero == 0, ErrorCode::io, printable(options_.name),
-          ": has the unknown mode ", int{mode}, ": take the statera that wrote it");
+  require(mode == (found == version_of_predictors ? with_predictor : alone) && zero == 0, ErrorCode::io,
+          printable(options_.name), ": has the unknown mode ", int{mode}, ": take the statera that wrote it");
   if (memory > static_cast<uint64_t>(INT64_MAX)) damaged("the memory of its model is out of range");
   if (length != unknown) length_ = length;
   options_.check_memory(static_cast<int64_t>(memory));
-  if (mode == predicted) {
+  if (mode == with_predictor) {
     require(static_cast<bool>(options_.predictor), ErrorCode::io, printable(options_.name),
             ": was compressed with a model; name its folder");
     predictor_ = options_.predictor(description);
@@ -146,7 +148,8 @@ Decompressor::Decompressor(Source source, DecompressOptions options)
 }
 
 void Decompressor::damaged(const std::string& what) const {
-  fail(ErrorCode::io, printable(options_.name), ": is damaged: ", what, "; fetch it again, or compress the data again");
+  fail(ErrorCode::io, printable(options_.name), ": is damaged: ", what, "; fetch it again, or compress the data again",
+       predictor_ ? "; or it was written by another version of statera" : "");
 }
 
 void Decompressor::take(std::span<uint8_t> bytes) {
@@ -189,20 +192,28 @@ std::span<const uint8_t> Decompressor::next() {
   counts::Decoder decoder(code_);
   for (uint32_t i = 0; i < size; ++i) {
     if (predictor_ || i % 1024 == 0) options_.often();
-    begin_byte(*model_, predictor_.get());
-    uint32_t byte = 0;
-    for (int bit = 0; bit < 8; ++bit) {
-      const bool one = decoder.decode(model_->p());
-      model_->update(one);
-      byte = byte << 1 | (one ? 1u : 0u);
-    }
-    if (predictor_) predictor_->read(static_cast<uint8_t>(byte));
-    block_.push_back(static_cast<uint8_t>(byte));
+    block_.push_back(decode(decoder));
   }
   checksum_.add(block_.data(), block_.size());
   check();
   written_ += size;
   return block_;
+}
+
+uint8_t Decompressor::decode(counts::Decoder& decoder) try {
+  begin_byte(*model_, predictor_.get());
+  uint32_t byte = 0;
+  for (int bit = 0; bit < 8; ++bit) {
+    const bool one = decoder.decode(model_->p());
+    model_->update(one);
+    byte = byte << 1 | (one ? 1u : 0u);
+  }
+  if (predictor_) predictor_->read(static_cast<uint8_t>(byte));
+  return static_cast<uint8_t>(byte);
+} catch (const Error& error) {
+  // What was compressed was predicted before, so the predictor has read something else.
+  if (error.code() != ErrorCode::numeric) throw;
+  damaged(error.what());
 }
 
 void Decompressor::end() {

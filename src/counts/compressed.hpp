@@ -1,7 +1,7 @@
 // Compressed data: what `statera compress` writes. Counts predict each byte, and an arithmetic coder writes what is
 // left.
 //
-// The format, version 1; numbers lie least significant byte first:
+// The format, version 1 in mode 0 and 2 in mode 1; numbers lie least significant byte first:
 //
 //   header  8 bytes magic, u16 version, u8 mode (0: counts alone, 1: counts and a predictor), u8 0, u64 memory of the
 //           counts, u64 length of the data (all ones: not known beforehand); in mode 1 u32 size of the predictor's
@@ -94,6 +94,7 @@ class Decompressor {
   std::span<const uint8_t> next();
 
   std::optional<uint64_t> length() const { return length_; }  // of the data, if the header has it
+  bool predicted() const { return predictor_ != nullptr; }    // whether they were compressed with a predictor
   uint64_t read() const { return read_; }                     // compressed bytes so far
   uint64_t written() const { return written_; }
 
@@ -103,6 +104,7 @@ class Decompressor {
   void take(std::span<uint8_t> bytes);
   void check();
   void end();
+  uint8_t decode(counts::Decoder& decoder);
   [[noreturn]] void damaged(const std::string& what) const;
 
   Source source_;

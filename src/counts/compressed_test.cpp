@@ -161,7 +161,8 @@ TEST(Compressed, ForeignDataAndOtherVersionsAreErrors) {
   EXPECT_EQ(error_of(licence(3)), "x: was not written by statera compress: it begins differently");
   Bytes other = compressed({});
   other[8] = 7;
-  EXPECT_EQ(error_of(other), "x: has version 7 of the format, this program reads 1: take the statera that wrote it");
+  EXPECT_EQ(error_of(other),
+            "x: has version 7 of the format, this program reads 1 and 2: take the statera that wrote it");
   Bytes cut = compressed({});
   cut.resize(5);
   EXPECT_EQ(error_of(cut), "x: is damaged: it is cut off in its header; fetch it again, or compress the data again");
@@ -206,6 +207,28 @@ TEST(Compressed, APredictorHelpsAndComesBackFromItsDescription) {
   options.predictor = [](const std::string&) { return std::make_unique<Steps>(78); };
   EXPECT_THROW(decompressed(with, SIZE_MAX, options), Error);
   EXPECT_EQ(error_of(with), "x: was compressed with a model; name its folder");
+  // One that breaks down did not do so when the data were compressed.
+  class Broken : public Steps {
+   public:
+    using Steps::Steps;
+    std::span<const float, 256> next() override {
+      nan_.fill(NAN);
+      return nan_;
+    }
+
+   private:
+    std::array<float, 256> nan_{};
+  };
+  options.predictor = [](const std::string&) { return std::make_unique<Broken>(77); };
+  try {
+    decompressed(with, SIZE_MAX, options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::io);
+    EXPECT_NE(std::string(error.what()).find("another version of statera"), std::string::npos) << error.what();
+  }
+  Broken broken(77);
+  EXPECT_THROW(compressed(data, {.memory_bytes = memory, .predictor = &broken}), Error);
 }
 
 TEST(Compressed, DamageToTheDescriptionOfAPredictorIsAnError) {

@@ -2,8 +2,9 @@
 //
 //   C[i, j] (+)= sum over k of A[i, k] B[k, j]
 //
-// Each element of C is one chain of fused multiply-adds in ascending k. So its bits depend neither on m and n nor on
-// where the caller cuts rows, columns or (with `accumulate`) k. Operations call it on blocks that stay in L1 or L2.
+// Each element of C is one chain of multiply-adds in ascending k, fused but for portable kernels. So its bits depend
+// neither on m and n nor on where the caller cuts rows, columns or (with `accumulate`) k. Operations call it on blocks
+// that stay in L1 or L2.
 //
 // An element of A and B is a float, or in its place a pair of bf16: the elements 2 p and 2 p + 1 along k, the first one
 // in the lower half (bf16.hpp). One link of the chain is then two products.

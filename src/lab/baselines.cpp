@@ -20,7 +20,7 @@ namespace statera {
 namespace {
 // Seconds per byte that is learned from or judged, rounded up from measurements on text: six orders of n-grams 0.3e-6,
 // four orders of PPMd 1.3e-6 (sound: 3.4e-6), xz, which reads the text twice, 1.7e-6 (DNA: 3e-6).
-// Counts of contexts are slower (docs/compression.md), so they get what time is left.
+// Counts of contexts are slower (docs/compression.md; counts_seconds_per_byte), so they get what time is left.
 constexpr double seconds_per_byte = 0.5e-6 + 2e-6 + 2e-6;
 // The window of xz. N-grams need about 30 times as much memory while they count so many bytes.
 constexpr int64_t most_train = int64_t{64} << 20, most_held_out = int64_t{16} << 20;
@@ -45,9 +45,10 @@ void read_counts(Counts& model, const ByteSource& source, const std::function<vo
 }
 
 // Counts that have read the last `bytes` of the training text.
-Counts after_training(const ByteSource& train, int64_t bytes, const std::function<void()>& often) {
+Counts after_training(const ByteSource& train, int64_t bytes, bool copied, const std::function<void()>& often) {
   const CountsOptions options{.outside = 1};
-  require_memory(2 * static_cast<double>(options.memory_bytes), "counting contexts", "leave the baselines out");
+  require_memory((copied ? 2 : 1) * static_cast<double>(options.memory_bytes), "counting contexts",
+                 "close other programs, or leave the baselines out");
   Counts model(options);
   read_counts(model, train.part(train.bytes() - bytes, train.bytes()), often, {});
   return model;
@@ -118,7 +119,7 @@ class Rows {
   // Those of `statera compress`. Given no time, the row is unfinished.
   void counts() {
     if (counts_train_ == 0) throw TimeIsUp();
-    Counts model = after_training(*train_, counts_train_, often());
+    Counts model = after_training(*train_, counts_train_, options_.primed != nullptr, often());
     std::optional<Counts> primed;
     if (options_.primed) primed = model;
     Baseline row{counts_row, 0.0, true, learned(counts_train_), {}};
@@ -198,7 +199,7 @@ double baseline_seconds(int64_t train_bytes, int64_t held_out_bytes, double seco
 Counts primed_counts(const ByteSource& train, const ByteSource& held_out, double seconds,
                      const std::function<void()>& often) {
   const BaselineBytes bytes = baseline_bytes(train.bytes(), held_out.bytes(), seconds);
-  return after_training(train, bytes.counts_train, often);
+  return after_training(train, bytes.counts_train, true, often);
 }
 
 Baselines baselines(const ByteSource& train, const ByteSource& held_out, const BaselineOptions& options) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/check.hpp"
+#include "core/exec.hpp"
 #include "core/machine.hpp"
 #include "statera/random.hpp"
 #include "statera/tape.hpp"
@@ -65,6 +66,7 @@ OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
 }
 
 void OnlineModel::next_document() {
+  const FlushDenormals flush(pool_of(model_.device()));
   if (unlearned_ > 0) learn();
   session_.reset();
   document_ = text_.size();
@@ -73,6 +75,7 @@ void OnlineModel::next_document() {
 }
 
 std::vector<float> OnlineModel::score(std::span<const int32_t> ids, const Session::Predicted& each) {
+  const FlushDenormals flush(pool_of(model_.device()));
   std::vector<float> costs;
   costs.reserve(ids.size());
   while (costs.size() < ids.size()) {
@@ -91,11 +94,13 @@ std::vector<float> OnlineModel::score(std::span<const int32_t> ids, const Sessio
 }
 
 std::span<const float> OnlineModel::next() {
+  const FlushDenormals flush(pool_of(model_.device()));
   const std::span<const float> known = session_.logits();
   return known.empty() ? session_.prefill(std::span<const int32_t>()) : known;
 }
 
 void OnlineModel::read(int32_t id) {
+  const FlushDenormals flush(pool_of(model_.device()));
   session_.step(id);
   text_.push_back(id);
   if (++unlearned_ == options_.segment) learn();

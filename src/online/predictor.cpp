@@ -14,10 +14,20 @@
 namespace statera {
 
 namespace {
-// What makes two predictors the same, beside the program's version of the format.
+// What a description leaves out, to be short: a part of the format, whatever the defaults of a program are.
+constexpr OnlineOptions left_out{.lr = 3e-4,
+                                 .segment = 256,
+                                 .window = 512,
+                                 .replay = 0,
+                                 .warmup = 16,
+                                 .pull = 0,
+                                 .keep_bytes = int64_t{64} << 20,
+                                 .seed = 0};
+
+// What makes two predictors the same, beside the version of the format.
 struct Description {
   std::string model;  // the fingerprint of its weights and its config
-  OnlineOptions options;
+  OnlineOptions options = left_out;
   void visit(FieldVisitor& v) {
     v.field("model", model, "the fingerprint of the model");
     v.field("lr", options.lr, "learning rate of the steps while reading");
@@ -56,17 +66,16 @@ Model checked(Model model) {
 
 ModelPredictor::ModelPredictor(Model model, const OnlineOptions& options)
     : fingerprint_(fingerprint_text(model.fingerprint())),
-      options_(options),
+      longest_(model.config().learned_positions > 0 ? model.config().learned_positions - 1 : INT64_MAX),
       model_(checked(std::move(model)), options) {}
 
 ModelPredictor::ModelPredictor(Model model, const std::string& description)
     : ModelPredictor(model, options_for(model, description)) {}
 
 std::string ModelPredictor::description() const {
-  // Only what differs from the defaults, since it is a part of short files too.
   using Json = nlohmann::ordered_json;
-  const Json all = Json::parse(write_fields(Description{.model = fingerprint_, .options = options_})),
-             usual = Json::parse(write_fields(Description{.model = {}, .options = {}}));
+  const Json all = Json::parse(write_fields(Description{.model = fingerprint_, .options = model_.options()})),
+             usual = Json::parse(write_fields(Description{.model = {}}));
   Json said;
   for (const auto& [key, value] : all.items())
     if (value != usual.at(key)) said[key] = value;
@@ -76,12 +85,25 @@ std::string ModelPredictor::description() const {
 std::string model_in(const std::string& description) { return read_description(description).model; }
 
 std::span<const float, 256> ModelPredictor::next() {
-  const std::span<const float> logits = model_.next().first(256);
+  p_ = probabilities(model_.next().first<256>());
+  return p_;
+}
+
+// A model with positions that were learned reads as far as they go, and then begins anew.
+void ModelPredictor::read(uint8_t byte) {
+  model_.read(byte);
+  if (++position_ < longest_) return;
+  model_.next_document();
+  position_ = 0;
+}
+
+std::array<float, 256> probabilities(std::span<const float, 256> logits) {
+  std::array<float, 256> p;
   const float most = *std::ranges::max_element(logits);
   double sum = 0;
-  for (size_t k = 0; k < 256; ++k) sum += static_cast<double>(p_[k] = plain::exp(logits[k] - most));
-  for (float& p : p_) p = static_cast<float>(static_cast<double>(p) / sum);
-  return p_;
+  for (size_t k = 0; k < 256; ++k) sum += static_cast<double>(p[k] = plain::exp(logits[k] - most));
+  for (float& one : p) one = static_cast<float>(static_cast<double>(one) / sum);
+  return p;
 }
 
 }  // namespace statera

@@ -17,19 +17,22 @@ class ModelPredictor : public Predictor {
   // KernelChoice::portable. Throws ErrorCode::config if it is not, or an option is out of range.
   ModelPredictor(Model model, const OnlineOptions& options);
   // The same from a description. Throws ErrorCode::config if `model` is not the one that the data were compressed with,
-  // ErrorCode::io for what is no description.
+  // or for what is no description.
   ModelPredictor(Model model, const std::string& description);
 
   std::string description() const override;
   std::span<const float, 256> next() override;
-  void read(uint8_t byte) override { model_.read(byte); }
+  void read(uint8_t byte) override;
 
  private:
   std::string fingerprint_;
-  OnlineOptions options_;
+  int64_t longest_, position_ = 0;
   OnlineModel model_;
   std::array<float, 256> p_{};
 };
+
+// The softmax, with the same bits on every machine. NaN where a logit is NaN.
+std::array<float, 256> probabilities(std::span<const float, 256> logits);
 
 // The fingerprint in a description, for messages.
 std::string model_in(const std::string& description);

@@ -69,7 +69,7 @@ void fast_is_reference(const OpCase& c, const Device& reference) {
   const OpResult fast = run_case(c, DType::f32, Device::cpu({.threads = 2}), inputs);
   const auto compare = [&](const char* kind, const NamedDoubles& t, const NamedDoubles& p, const NamedDoubles& f) {
     for (const auto& [name, values] : t) {
-      const double allowed = computed_tolerance(relative_l2(p.at(name), values), c.reduction);
+      const double allowed = computed_tolerance(relative_l2(p.at(name), values), c.reduction, values.size());
       EXPECT_LE(relative_l2(f.at(name), values), allowed) << c.op << "/" << c.name << " " << kind << name;
       EXPECT_LE(relative_l2(p.at(name), values), 1e-4)
           << c.op << "/" << c.name << " reference in float, " << kind << name;

@@ -144,7 +144,7 @@ double warm_up(int64_t step, int64_t warmup) {
 double cosine(int64_t step, int64_t total, int64_t warmup, double floor) {
   if (step < warmup || total <= warmup) return warm_up(step, warmup);
   const double done = std::min(1.0, static_cast<double>(step - warmup) / static_cast<double>(total - warmup));
-  return floor + (1 - floor) * 0.5 * (1 + std::cos(std::numbers::pi * done));
+  return floor + (1 - floor) * 0.5 * (1 + plain::cos(std::numbers::pi * done));
 }
 
 double wsd(int64_t step, int64_t total, int64_t warmup, int64_t decay) {

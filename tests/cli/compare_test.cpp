@@ -56,7 +56,7 @@ class Compare : public Program {
     nlohmann::json all;
     for (const auto& c : report["candidates"])
       all.push_back({c["name"], c["learning_rates"], c["lr"], c["steps"], c["bits_per_byte"], c["curve"],
-                     c["by_position"], c["recall"]});
+                     c["by_position"], c["recall"], c["learning_bits_per_byte"]});
     return all;
   }
 };
@@ -99,6 +99,13 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
   // on a busy machine the slowest may be given up, which is then noted
   const bool given_up = json.dump().find("context mixing: not finished") != std::string::npos;
   EXPECT_EQ(json["baselines"].size(), given_up ? 9u : 10u);
+  for (const auto& c : json["candidates"]) {
+    ASSERT_EQ(c.contains("mixed_bits_per_byte"), !given_up);
+    if (given_up) continue;
+    const double counted = json["baselines"].back()["bits_per_byte"], mixed = c["mixed_bits_per_byte"];
+    EXPECT_LT(mixed, std::min(counted, c["learning_bits_per_byte"].get<double>()) + 0.1);
+    EXPECT_NE(mixed, counted);
+  }
   std::istringstream lines(ran.out);
   std::string words;  // of the output, however it is wrapped
   for (std::string line; std::getline(lines, line); words += line + " ") EXPECT_LE(line.size(), 100u) << line;
@@ -205,6 +212,13 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
   ASSERT_EQ(run(in_bf16("b")).code, 0);
   EXPECT_NE(report("a")["terms"]["equal"].get<std::string>().find("training in bf16"), std::string::npos);
   EXPECT_EQ(results(report("a")), results(report("b"))) << kills << " kills";
+  // On a busy machine one of them may have given the counts up.
+  const auto a = report("a"), b = report("b");
+  for (size_t i = 0; i < a["candidates"].size(); ++i)
+    if (const auto& one = a["candidates"][i], &other = b["candidates"][i];
+        one.contains("mixed_bits_per_byte") && other.contains("mixed_bits_per_byte")) {
+      EXPECT_EQ(one["mixed_bits_per_byte"], other["mixed_bits_per_byte"]);
+    }
 }
 
 TEST_F(Compare, ANameNeedNotBeUtf8) {

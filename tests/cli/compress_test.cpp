@@ -87,6 +87,13 @@ TEST_F(Compress, AModelHelpsAndIsNeededToGetTheDataBack) {
   ran = run("decompress data.statera --model other --out again");
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("data.statera: the data were compressed with the model "), std::string::npos) << ran.err;
+  ran = run("decompress alone --model m --out again");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_NE(ran.err.find("was compressed without a model"), std::string::npos) << ran.err;
+  ran = run("compress data --model m --adapt-lr 100000 --adapt-segment 16 --out again");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_NE(ran.err.find("data: the model no longer predicts after byte "), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("--adapt-lr"), std::string::npos) << ran.err;
   EXPECT_FALSE(fs::exists(path("again")));
 }
 
@@ -143,7 +150,7 @@ TEST_F(Compress, DamagedCutAndForeignFilesAreErrorsAndLeaveNothing) {
   refused(whole + "more", "x.statera: is damaged: something follows after its end");
   bytes = whole;
   bytes[8] = 9;
-  refused(bytes, "x.statera: has version 9 of the format, this program reads 1: take the statera that wrote it");
+  refused(bytes, "x.statera: has version 9 of the format, this program reads 1 and 2: take the statera that wrote it");
   refused(licence(), "x.statera: was not written by statera compress: it begins differently");
   refused("", "x.statera: is empty");
 }

@@ -22,7 +22,7 @@ class MixerLaws : public testing::TestWithParam<MixerCase> {
 void expect_within(const char* law, const NamedDoubles& truth, const NamedDoubles& plain, const NamedDoubles& values,
                    int64_t reduction) {
   for (const auto& [name, t] : truth) {
-    const double allowed = computed_tolerance(relative_l2(plain.at(name), t), reduction);
+    const double allowed = computed_tolerance(relative_l2(plain.at(name), t), reduction, t.size());
     EXPECT_LE(relative_l2(values.at(name), t), allowed) << law << ": " << name;
   }
 }

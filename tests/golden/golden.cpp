@@ -29,7 +29,7 @@ bool compare(const GoldenCase& c, const char* prefix, const NamedDoubles& expect
   bool good = true;
   for (const auto& [name, truth] : expected) {
     const double plain_error = relative_l2(of(plain, name), truth);
-    const double allowed = computed_tolerance(plain_error, c.reduction);
+    const double allowed = computed_tolerance(plain_error, c.reduction, truth.size());
     good &= row(c.kernel + "_ref f64", "-", prefix + name, max_error(of(exact, name), truth), double_tolerance);
     good &= row(c.kernel + "_ref f32", "-", prefix + name, plain_error, 1e-4);
     good &= row(c.kernel + "_cpu f32", instruction_set(), prefix + name, relative_l2(of(quick, name), truth), allowed);

@@ -1,7 +1,8 @@
 // How tests compare numbers. Tolerances are computed, not typed:
-//   error(fast against double) <= 2 max(error(reference in the same dtype against double), eps sqrt(length of the
-//   reduction))
-// as relative L2 norms over a tensor.
+//   error(fast against double) <= 2 (1 + 1 / sqrt(2 n)) max(error(reference in the same dtype against double),
+//   eps sqrt(length of the reduction))
+// as relative L2 norms over a tensor of n elements. The reference's error is one draw of a random number: a norm of n
+// independent errors scatters by about 1 / sqrt(2 n) of itself, so a tensor of two elements may have a lucky one.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -53,9 +54,11 @@ inline double max_error(const std::vector<double>& a, const std::vector<double>&
   return worst / scale;
 }
 
-inline double computed_tolerance(double reference_error, int64_t reduction) {
-  const double eps = std::numeric_limits<float>::epsilon();
-  return 2 * std::max(reference_error, eps * std::sqrt(static_cast<double>(std::max<int64_t>(1, reduction))));
+inline double computed_tolerance(double reference_error, int64_t reduction, size_t elements) {
+  const double eps = std::numeric_limits<float>::epsilon(),
+               scatter = 1 / std::sqrt(2 * static_cast<double>(std::max<size_t>(1, elements)));
+  return 2 * (1 + scatter) *
+         std::max(reference_error, eps * std::sqrt(static_cast<double>(std::max<int64_t>(1, reduction))));
 }
 
 }  // namespace statera::test

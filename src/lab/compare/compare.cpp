@@ -74,6 +74,7 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
       for (int64_t seed = 1; seed <= settings_.seeds; ++seed) train_and_judge(entry, seed);
     second_seeds();
     for (const Entry& entry : entries_) learn(entry);
+    primed_.reset();
     for (const Entry& entry : entries_) noise(entry);
     for (const Entry& entry : entries_) measure(entry);
     measure_speed();
@@ -277,6 +278,7 @@ ByteSource Comparison::baseline_text() const { return source_.part(0, source_.by
 const Counts* Comparison::primed() {
   const Json rows = parse_ordered_json(store_.fact("baselines").value(), "the baselines").at("rows");
   if (std::ranges::none_of(rows, [](const Json& row) { return row.at(key::name) == counts_row; })) return nullptr;
+  if (!primed_) note("counting contexts of the training text");
   if (!primed_)
     primed_ = primed_counts(baseline_text(), parts_.held_out.part(0, amounts_.judged_bytes),
                             baseline_share * settings_.budget, [this] { go_on(); });

@@ -4,6 +4,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "core/machine.hpp"
 #include "io/json.hpp"
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/judge.hpp"
@@ -35,6 +36,8 @@ void Comparison::learn(const Entry& entry) {
   const OnlineOptions options{
       .lr = learning_share * rate(entry).lr, .segment = length, .window = length, .replay = 0, .warmup = 0};
   const Counts* const counts = primed();
+  if (counts)
+    require_memory(static_cast<double>(counts->memory_bytes()), "mixing a model with counts", "close other programs");
   MixedCost mixed = counts ? MixedCost(*counts) : MixedCost(false);
   OnlineModel model(load_model(entry, 1, true), options);
   std::vector<float> nats;

@@ -1,10 +1,9 @@
 #include "lab/measure/mixed_cost.hpp"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "core/machine.hpp"
+#include "online/predictor.hpp"
 
 namespace statera {
 
@@ -26,11 +25,7 @@ void MixedCost::read(const ByteSource& source, const std::function<bool()>& stop
 Session::Predicted MixedCost::reader(std::span<const uint8_t> bytes) {
   if (!model_) return {};
   return [this, bytes](size_t i, std::span<const float> logits) {
-    std::array<float, 256> p;
-    const float most = *std::ranges::max_element(logits.first(256));
-    double sum = 0;
-    for (size_t k = 0; k < 256; ++k) sum += static_cast<double>(p[k] = std::exp(logits[k] - most));
-    for (float& one : p) one = static_cast<float>(static_cast<double>(one) / sum);
+    const std::array<float, 256> p = probabilities(logits.first<256>());
     const std::array outside{std::span<const float, 256>(p)};
     const CountsCost cost = model_->code(bytes[i], outside);
     counts_ += cost.counts;

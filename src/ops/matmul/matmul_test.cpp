@@ -163,5 +163,27 @@ TEST(Matmul, NoRowsAndWrongShapes) {
   EXPECT_THROW(matmul(engine.exec, x, weight, y, w), Error);
 }
 
+// Beyond the 384 columns and the 512 rows at which the fast kernels cut their sums.
+TEST(Matmul, PortableHasTheBitsOfTheReferenceBeyondAllCuts) {
+  const int64_t rows = 600, in = 800, out = 70;
+  const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}),
+               dy = random_tensor("dy", {rows, out});
+  const auto products = [&](KernelChoice kernels, int threads) {
+    const Device device = Device::cpu({.threads = threads, .kernels = kernels});
+    Tape tape(device);
+    Tensor wx(DType::f32, {out, in});
+    copy(w, wx);
+    const Var a = tape.input(x), b = tape.input(wx), y = matmul(tape, a, b);
+    tape.backward(std::array{y}, std::array{dy.view()});
+    std::vector<float> all;
+    for (const View& v : {tape.value(y), tape.grad(a), tape.grad(b)})
+      all.insert(all.end(), v.as<float>(), v.as<float>() + v.elements());
+    return all;
+  };
+  const auto expected = products(KernelChoice::reference, 1);
+  EXPECT_EQ(products(KernelChoice::portable, 1), expected);
+  EXPECT_EQ(products(KernelChoice::portable, 3), expected);
+}
+
 }  // namespace
 }  // namespace statera::test

@@ -156,7 +156,8 @@ TEST(Quantised, FastIsReferenceInDouble) {
         run(quantised_ref_f32, slow);
         run(quantised_cpu, quick);
         const double allowed =
-            computed_tolerance(relative_l2(to_doubles(slow), to_doubles(truth)), in / quantised_block + 1);
+            computed_tolerance(relative_l2(to_doubles(slow), to_doubles(truth)), in / quantised_block + 1,
+                               static_cast<size_t>(truth.view().elements()));
         EXPECT_LE(relative_l2(to_doubles(quick), to_doubles(truth)), allowed)
             << name_of(format) << " " << rows << " x " << in << " x " << out;
       }
