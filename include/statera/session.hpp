@@ -21,7 +21,7 @@ struct SessionOptions {
   // memory for the snapshots that rewind() starts from; 0: rewind() works only to the start
   size_t rewind_bytes = size_t{16} << 20;
   // Positions between those snapshots, `begin` counted. 0: about 256, at a border that the chunks of all layers share,
-  // where taking one changes no bit of the logits.
+  // if they do, where taking one changes no bit of the logits. (Scans in a stack with a learned pace share none.)
   int64_t rewind_every = 0;
   // Called once, with a line of text, when the stream passes the context that the model was trained with. May be null.
   std::function<void(const std::string&)> warn;
