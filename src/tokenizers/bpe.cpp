@@ -39,7 +39,7 @@ Bpe::Bpe(Vocabulary vocabulary, const std::vector<std::pair<std::string, std::st
     : vocabulary_(std::move(vocabulary)), merges_(merges.size()), options_(std::move(options)), where_(where) {
   const size_t prefix = options_.continuing_subword_prefix.size();
   for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const auto& [left, right] = merges[rank];
+    const std::string &left = merges[rank].first, &right = merges[rank].second;
     const auto id = [&](const std::string& token) {
       const auto found = vocabulary_.id_of(token);
       require(found.has_value(), ErrorCode::config, where, ": the merge of ", in_quotes(left), " and ",

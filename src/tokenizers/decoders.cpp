@@ -4,6 +4,7 @@
 #include <cctype>
 #include <utility>
 
+#include "core/check.hpp"
 #include "tokenizers/characters.hpp"
 #include "tokenizers/normalizers.hpp"
 
@@ -84,6 +85,8 @@ class Replace : public TokenDecoder {
         out.append(token, done, begin - done);
         out += content_;
         done = end;
+        require(out.size() <= most_text_bytes, ErrorCode::unsupported, "a decoder makes more than ",
+                most_text_bytes >> 20, " MiB of a token");
       });
       token = out.append(token, done);
     }

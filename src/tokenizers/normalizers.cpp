@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "core/check.hpp"
+
 namespace statera::tokenizers {
 
 namespace {
@@ -27,6 +29,8 @@ class Rewriter {
   template <class Write>
   void put(size_t at, Write write) {
     write(out_.bytes);
+    require(out_.bytes.size() <= most_text_bytes, ErrorCode::unsupported, "a normalizer makes more than ",
+            most_text_bytes >> 20, " MiB of a text; cut it");
     if (at < text_.from_first) out_.from_first = out_.bytes.size();
   }
   void copy(size_t begin, size_t end) {

@@ -16,6 +16,9 @@
 
 namespace statera::tokenizers {
 
+// What a text may become on its way. A file may ask for more (a replacement of replacements).
+constexpr size_t most_text_bytes = size_t{1} << 31;
+
 // A text, and how many of its first bytes come from the first character of the input. (Whether a piece begins the input
 // decides about a prefix, and normalizers may have removed what stood before it.)
 struct Text {
