@@ -86,15 +86,15 @@ class Output {
 class Course {
  public:
   explicit Course(const Flags& flags) : shown_(lines_.terminal() && !flags.json) {}
-  // `from` of `all` bytes of the input have become `to` bytes.
-  void show(uint64_t from, std::optional<uint64_t> all, uint64_t to) {
+  // `done` of `all` bytes of the data; `packed`: what stands beside them, such as "to 12 KB".
+  void show(uint64_t done, std::optional<uint64_t> all, const char* way, uint64_t packed) {
     const auto now = Clock::now();
     if (!shown_ || now - last_ < std::chrono::milliseconds(200)) return;
     last_ = now;
-    const double seconds = std::chrono::duration<double>(now - begun_).count(), done = static_cast<double>(from);
-    std::string line = bytes_text(done) + (all ? " of " + bytes_text(static_cast<double>(*all)) : "") + " to " +
-                       bytes_text(static_cast<double>(to)) + ", " + bytes_text(done / seconds) + "/s";
-    if (all && from > 0) line += ", " + seconds_text(seconds * (static_cast<double>(*all) / done - 1)) + " left";
+    const double seconds = std::chrono::duration<double>(now - begun_).count(), n = static_cast<double>(done);
+    std::string line = bytes_text(n) + (all ? " of " + bytes_text(static_cast<double>(*all)) : "") + way +
+                       bytes_text(static_cast<double>(packed)) + ", " + bytes_text(n / seconds) + "/s";
+    if (all && done > 0) line += ", " + seconds_text(seconds * (static_cast<double>(*all) / n - 1)) + " left";
     lines_.set(0, line);
   }
   void clear() { lines_.clear(); }
@@ -108,8 +108,9 @@ class Course {
 };
 
 // data: bytes without compression; packed: with it.
+// `needs`: the model without which nobody can decompress it, if there is one.
 void tell(const Flags& flags, const std::string& out, const Output& output, uint64_t data, uint64_t packed,
-          double seconds) {
+          double seconds, const std::string& needs) {
   if (output.standard()) return;
   const double n = static_cast<double>(data), size = static_cast<double>(packed);
   if (flags.json) {
@@ -119,8 +120,9 @@ void tell(const Flags& flags, const std::string& out, const Output& output, uint
     std::printf("%s\n", json_text(result).c_str());
     return;
   }
-  std::printf("%s: %s, %s compressed%s\n", printable(out).c_str(), bytes_text(n).c_str(), bytes_text(size).c_str(),
-              data > 0 ? (", " + fixed(size * 8 / n, 3) + " bits per byte").c_str() : "");
+  std::printf("%s: %s, %s compressed%s%s\n", printable(out).c_str(), bytes_text(n).c_str(), bytes_text(size).c_str(),
+              data > 0 ? (", " + fixed(size * 8 / n, 3) + " bits per byte").c_str() : "",
+              needs.empty() ? "" : ("; only " + printable(needs) + " gives it back, so keep that folder").c_str());
 }
 
 void check_output(const Flags& flags, const std::string& path) {
@@ -184,7 +186,7 @@ void compress(const Flags& flags) {
                                      ": it grew while it was read; compress a copy, or pipe it: statera "
                                      "compress - <" +
                                      input.name());
-    course.show(compressor.read(), input.length(), compressor.written());
+    course.show(compressor.read(), input.length(), " to ", compressor.written());
   }
   try {
     compressor.finish();
@@ -193,7 +195,7 @@ void compress(const Flags& flags) {
   }
   output.commit();
   course.clear();
-  tell(flags, path, output, compressor.read(), compressor.written(), course.seconds());
+  tell(flags, path, output, compressor.read(), compressor.written(), course.seconds(), flags.model);
 }
 
 void decompress(const Flags& flags) {
@@ -205,7 +207,7 @@ void decompress(const Flags& flags) {
   std::unique_ptr<Decompressor> decompressor;
   const auto often = [&] {
     stop_if_asked();
-    if (decompressor) course.show(decompressor->read(), input.length(), decompressor->written());
+    if (decompressor) course.show(decompressor->decoded(), decompressor->length(), " from ", decompressor->read());
   };
   const auto check_memory = [&](int64_t bytes) {
     need_memory("decompressing " + input.name(), bytes, "free some: it takes as much as compressing did");
@@ -224,7 +226,18 @@ void decompress(const Flags& flags) {
   for (auto block = decompressor->next(); !block.empty(); block = decompressor->next()) output.write(block);
   output.commit();
   course.clear();
-  tell(flags, path, output, decompressor->written(), decompressor->read(), course.seconds());
+  tell(flags, path, output, decompressor->written(), decompressor->read(), course.seconds(), "");
+}
+
+template <class Work>
+void or_say_stopped(const Flags& flags, bool compresses, const Work& work) {
+  try {
+    work();
+  } catch (const Interrupted&) {
+    if (output_of(flags, compresses) != "-")
+      std::fprintf(stderr, "statera %s: stopped; no file was written\n", compresses ? "compress" : "decompress");
+    throw;
+  }
 }
 
 void add_threads(CLI::App& verb, Flags& flags, CLI::Option* model) {
@@ -244,7 +257,8 @@ void add_compress(CLI::App& app) {
                    "the most memory that the counts take, in MiB, 16 to 65536; decompressing takes as much")
       ->capture_default_str();
   auto* model = verb->add_option(
-      "--model", flags->model, "a model folder, which predicts too; decompressing needs the same one, and is as slow");
+      "--model", flags->model,
+      "a model folder with f32 weights, which predicts too; decompressing needs the same one, and is as slow");
   add_threads(*verb, *flags, model);
   verb->add_option("--adapt-lr", flags->online.lr, "learning rate of the model while it reads; 0: it stays as it is")
       ->capture_default_str()
@@ -261,7 +275,7 @@ void add_compress(CLI::App& app) {
       "  tar c logs/ | statera compress - --out logs.tar.statera\n"
       "  statera compress enwik8 --memory 2048                    more memory, smaller result for large files\n"
       "  statera compress hamlet.txt --model out/shakespeare      smaller still, and much slower");
-  verb->callback([flags] { compress(*flags); });
+  verb->callback([flags] { or_say_stopped(*flags, true, [&] { compress(*flags); }); });
 }
 
 void add_decompress(CLI::App& app) {
@@ -279,7 +293,7 @@ void add_decompress(CLI::App& app) {
       "written as they come; the exit status says whether they are all.\n"
       "Examples:\n  statera decompress war-and-peace.txt.statera\n"
       "  statera decompress logs.tar.statera --out - | tar x");
-  verb->callback([flags] { decompress(*flags); });
+  verb->callback([flags] { or_say_stopped(*flags, false, [&] { decompress(*flags); }); });
 }
 
 }  // namespace statera::cli

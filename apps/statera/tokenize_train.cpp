@@ -49,6 +49,7 @@ void refuse_existing(const std::string& path, bool force) {
 void train(const TrainFlags& flags) {
   const std::string out =
       flags.out.empty() ? stem(flags.file) + "-bpe-" + std::to_string(flags.vocabulary) + ".json" : flags.out;
+  check_named_file("--out", out);
   refuse_existing(out, flags.force);
   const Interrupt interrupt;
   AtomicFile file(out, stop_if_asked);

@@ -190,6 +190,7 @@ std::span<const uint8_t> Decompressor::next() {
   code_.resize(code_size);
   take(code_);
   counts::Decoder decoder(code_);
+  decoding_ = true;
   for (uint32_t i = 0; i < size; ++i) {
     if (predictor_ || i % 1024 == 0) options_.often();
     block_.push_back(decode(decoder));
@@ -197,6 +198,7 @@ std::span<const uint8_t> Decompressor::next() {
   checksum_.add(block_.data(), block_.size());
   check();
   written_ += size;
+  decoding_ = false;
   return block_;
 }
 

@@ -97,6 +97,7 @@ class Decompressor {
   bool predicted() const { return predictor_ != nullptr; }    // whether they were compressed with a predictor
   uint64_t read() const { return read_; }                     // compressed bytes so far
   uint64_t written() const { return written_; }
+  uint64_t decoded() const { return written_ + (decoding_ ? block_.size() : 0); }  // also of the block at work
 
  private:
   template <class T>
@@ -115,7 +116,7 @@ class Decompressor {
   std::vector<uint8_t> block_, code_;
   Checksum checksum_;
   uint64_t read_ = 0, written_ = 0;
-  bool ended_ = false;
+  bool ended_ = false, decoding_ = false;
 };
 
 }  // namespace statera

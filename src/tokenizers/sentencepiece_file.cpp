@@ -162,6 +162,7 @@ void run_self_test(const Tokenizer::Impl& impl, const std::vector<Sample>& sampl
 std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, const std::string& where) {
   SentencePieceSpec spec;
   std::vector<Sample> samples;
+  bool trainer = false;
   Message message(bytes, where);
   while (message.next()) switch (message.field()) {
       case 1:
@@ -169,6 +170,7 @@ std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, cons
         break;
       case 2:
         read_trainer(message.message(), spec, where);
+        trainer = true;
         break;
       case 3:
         read_normalizer(message.message(), spec, where);
@@ -185,6 +187,8 @@ std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, cons
       default:
         fail(ErrorCode::unsupported, where, ": field ", message.field(), " of the model is not known here");
     }
+  // Without it nobody knows which kind of model it is. It stands behind the pieces, so a file that was cut lacks it.
+  require(trainer, ErrorCode::io, where, ": has no trainer_spec: the file is cut, or was not written by SentencePiece");
   auto impl = sentencepiece_tokenizer(std::move(spec), where);
   run_self_test(*impl, samples);
   impl->self_tests = static_cast<int64_t>(samples.size());

@@ -24,7 +24,7 @@ using Json = nlohmann::ordered_json;
 
 // In bits per byte. A training whose curve falls by more than this over its second half is unfinished. 0.2 to 0.35 are
 // usual with a rate that falls to a tenth.
-constexpr double steep = 0.5;
+constexpr double steep = 0.5, risen = 0.02;
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
@@ -92,12 +92,16 @@ const Known* best_of(const std::vector<Known>& all) {
   return best;
 }
 
-// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end.
+// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end. One
+// that has risen again from its least has begun to memorise the text, and more time would make it worse.
 bool unfinished(const Store& store, const Known& known) {
   const Json& curve = known.trained.at(key::curve);
   if (curve.size() < 3) return false;
   const double last = curve.back().at(key::bits_per_byte),
                middle = curve.at(curve.size() / 2 - 1).at(key::bits_per_byte);
+  double least = last;
+  for (const Json& point : curve) least = std::min(least, point.at(key::bits_per_byte).get<double>());
+  if (last > least + risen) return false;
   return last > counted(store, 2) || middle - last > steep;
 }
 
