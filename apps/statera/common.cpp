@@ -1,5 +1,6 @@
 #include "common.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include "core/machine.hpp"
 #include "data/unpack.hpp"
 #include "interrupt.hpp"
+#include "io/atomic_file.hpp"
+#include "io/printable.hpp"
 #include "statera/error.hpp"
 #include "text/number.hpp"
 #include "verbs.hpp"
@@ -40,6 +43,14 @@ void stop_if_asked() {
 
 void check_named_file(const std::string& flag, const std::string& path) {
   if (path == "-") throw UsageError(flag + " - would be a file that is called '-'; standard output is /dev/stdout");
+}
+
+void refuse_existing(const std::string& path, bool force) {
+  struct stat info {};
+  if (force || path == "-" || ::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return;
+  struct stat out {};
+  if (::fstat(1, &out) == 0 && same_file(info, out)) return;  // standard output under another name
+  throw Error(ErrorCode::io, printable(path) + ": exists already; replace it with --force, or name another with --out");
 }
 
 void check_named_folder(const std::string& flag, const std::string& path) {

@@ -32,6 +32,8 @@ void stop_if_asked();  // throws Interrupted if an Interrupt lives and was asked
 // Check outputs that a flag names. Throw UsageError for "-", which is not allowed here.
 void check_named_file(const std::string& flag, const std::string& path);
 void check_named_folder(const std::string& flag, const std::string& path);
+// Throws ErrorCode::io if `path` is a file that --out would replace, unless `force`. Standard output is never refused.
+void refuse_existing(const std::string& path, bool force);
 void remember_command(int argc, char** argv);
 // The command line as one would type it into a shell, with "statera" instead of the program's path.
 const std::string& command_text();

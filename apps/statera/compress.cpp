@@ -55,28 +55,19 @@ class Output {
   Output(const Flags& flags, const std::string& path) : path_(path), force_(flags.force) {
     if (path == "-" && is_terminal(1))
       throw UsageError("the result would go to a terminal; name a file with --out, or pipe it on");
-    refuse_existing();
+    refuse_existing(path_, force_);
     file_ = std::make_unique<AtomicFile>(path == "-" ? "/dev/stdout" : path, stop_if_asked);
   }
   void write(std::span<const uint8_t> bytes) {
     if (!bytes.empty()) file_->write(bytes.data(), bytes.size());
   }
   void commit() {
-    refuse_existing();  // somebody may have made it meanwhile
+    refuse_existing(path_, force_);  // somebody may have made it meanwhile
     file_->commit();
   }
   bool standard() const { return path_ == "-"; }
 
  private:
-  void refuse_existing() const {
-    struct stat info {};
-    if (force_ || path_ == "-" || ::stat(path_.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return;
-    struct stat out {};
-    if (::fstat(1, &out) == 0 && same_file(info, out)) return;  // standard output under another name
-    throw Error(ErrorCode::io, printable(path_) +
-                                   ": exists already; replace it with --force, or name another with "
-                                   "--out");
-  }
   std::string path_;
   bool force_;
   std::unique_ptr<AtomicFile> file_;

@@ -23,7 +23,7 @@ struct Flags {
   std::string model, file, out;
   int64_t max_bytes = 20000;
   int threads = 0;
-  bool json = false;
+  bool force = false, json = false;
 };
 
 nlohmann::ordered_json json_of(const Flags& flags, size_t bytes, std::span<const SegmentStage> stages) {
@@ -40,6 +40,7 @@ void run(Flags flags) {
   const Interrupt interrupt;  // no partial page is left
   if (flags.out.empty()) flags.out = stem(flags.file) + "-segments.html";
   check_named_file("--out", flags.out);
+  refuse_existing(flags.out, flags.force);
   AtomicFile page(flags.out, stop_if_asked);
   const Model model = Model::load(flags.model, make_device(flags.threads), {.training = false});
   const ByteSource source(flags.file, reading_within(0));
@@ -75,6 +76,7 @@ void add_segments(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
       ->capture_default_str();
   verb->add_option("--threads", flags->threads, "number of threads (default: all cores)");
+  verb->add_flag("--force", flags->force, "replace the page if it exists");
   verb->add_flag("--json", flags->json, "print one JSON object, with every segment");
   verb->footer("Examples:\n  statera segments out/book chapter.txt --out chapter.html");
   verb->callback([flags] { run(*flags); });

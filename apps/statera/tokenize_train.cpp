@@ -40,12 +40,6 @@ struct ShowFlags {
   bool json = false;
 };
 
-void refuse_existing(const std::string& path, bool force) {
-  struct stat info {};
-  if (force || ::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return;
-  throw Error(ErrorCode::io, printable(path) + ": exists already; replace it with --force, or name another with --out");
-}
-
 void train(const TrainFlags& flags) {
   const std::string out =
       flags.out.empty() ? stem(flags.file) + "-bpe-" + std::to_string(flags.vocabulary) + ".json" : flags.out;

@@ -44,7 +44,13 @@ TEST_F(Nested, TrainsWritesScoresAndShowsItsSegments) {
   EXPECT_EQ(result["bytes"], 50);
   ASSERT_EQ(result["stages"].size(), 1u);
   EXPECT_EQ(result["stages"][0]["segments"][0]["begin"], 0);
-  EXPECT_NE(read("text-segments.html").find("text.txt: segments</title>"), std::string::npos);
+  const std::string page = read("text-segments.html");
+  EXPECT_NE(page.find("text.txt: segments</title>"), std::string::npos);
+  write("mine", "kept");
+  EXPECT_EQ(run("segments m text.txt --out mine").code, 1);
+  EXPECT_EQ(read("mine"), "kept");
+  ASSERT_EQ(run("segments m text.txt --max-bytes 50 --out mine --force").code, 0) << read("err.txt");
+  EXPECT_EQ(read("mine"), page);
   // the page is no text to train on
   const Ran again = run("train . --config config.json --steps 1 --length 32 --batch 2 --no-baselines --out n");
   EXPECT_EQ(again.code, 0) << again.err;
