@@ -101,13 +101,16 @@ std::string without(Keeps what) {
   return "no mixer whose state is " + std::string(kind->first);
 }
 
+// A mixer with an inner stack is no stand-in for one without: it counts positions in more than one way.
+bool nests(const StateLayout& layout) { return layout.clocks > 1; }
+
 // Finest chunks first, so that it matters where a text is cut; then in the order of the files.
 std::string best_case(Keeps what, int64_t d_model) {
   std::string best;
   int64_t finest = State::most_grid + 1;
   for (const MixerCase& c : registered_cases()) {
     const auto layout = layout_of(c.block, d_model);
-    if (!layout || kept_by(*layout) != what) continue;
+    if (!layout || nests(*layout) || kept_by(*layout) != what) continue;
     const int64_t grid = layout->grid > 1 ? layout->grid : State::most_grid;
     if (grid < finest) finest = grid, best = c.block;
   }
@@ -138,7 +141,8 @@ std::string two_mixers(int64_t d_model) {
   std::string second = any_mixer(Keeps::growing, d_model);
   for (const MixerCase& c : registered_cases()) {
     if (second != first) break;
-    if (const auto layout = layout_of(c.block, d_model); layout && kept_by(*layout)) second = c.block;
+    if (const auto layout = layout_of(c.block, d_model); layout && !nests(*layout) && kept_by(*layout))
+      second = c.block;
   }
   require(second != first, ErrorCode::config, "the cases have no two mixers with a state at a width of ", d_model);
   return R"({"m": )" + first + R"(, "A": )" + second + "}";
