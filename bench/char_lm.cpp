@@ -30,7 +30,7 @@ const Candidate candidates[] = {
 constexpr int64_t batch = 12, context = 64, steps = 2000, warmup = 100;
 
 double evaluate(const Model& model, const ByteSource& held_out) {
-  ByteStream stream(held_out, {.batch = 64, .length = context, .order = Order::sweep});
+  BatchStream stream(held_out, {.batch = 64, .length = context, .order = Order::sweep});
   Tape tape(model.device());
   double nats = 0;
   int64_t count = 0;
@@ -49,7 +49,7 @@ double run(const Candidate& candidate, const ByteSource& train, const ByteSource
   Model model(ModelConfig::parse(candidate.config, candidate.name));
   model.init(seed);
   AdamW optimizer(model.parameters(), {.lr = candidate.lr, .weight_decay = 0.1f, .beta2 = 0.99f}, model.device());
-  ByteStream stream(train, {.batch = batch, .length = context, .seed = seed, .begin_every = 0});
+  BatchStream stream(train, {.batch = batch, .length = context, .seed = seed, .begin_every = 0});
   Tape tape(model.device());
   for (int64_t step = 0; step < steps; ++step) {
     const Batch read = stream.next();

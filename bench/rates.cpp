@@ -137,7 +137,7 @@ Json train_once(const Case& c, const Parts& parts, double lr, int64_t steps, int
                  .seed = seed};
   o.evaluate_every = judge ? std::max<int64_t>(1, (steps + evaluations - 1) / evaluations) : steps;
   o.evaluate_bytes = o.final_bytes = validation_bytes;
-  ByteTraining data(parts.train, parts.validation, o);
+  BatchTraining data(parts.train, parts.validation, o);
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("statera-rates-" + std::to_string(getpid()));
   Json value = *run_trial(model, data.data(), {.folder = folder.string(), .options = o, .stop = {}, .progress = {}});

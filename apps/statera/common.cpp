@@ -15,6 +15,7 @@
 #include "io/atomic_file.hpp"
 #include "io/printable.hpp"
 #include "statera/error.hpp"
+#include "statera/tokenizer.hpp"
 #include "text/number.hpp"
 #include "verbs.hpp"
 
@@ -139,6 +140,17 @@ const std::string& command_text() { return command(); }
 Device make_device(int threads) {
   if (threads < 0 || threads > 1024) throw UsageError("--threads " + std::to_string(threads) + " is not in 0 to 1024");
   return Device::cpu({.threads = threads});
+}
+
+Model load_model(const std::string& folder, const Device& device, ModelOptions options, bool specials) {
+  options.tokenizer = specials ? token_units_with_specials : token_units;
+  return Model::load(folder, device, options);
+}
+
+void add_specials(CLI::App& verb, bool& specials) {
+  verb.add_flag("--special-tokens", specials,
+                "of a model over tokens: special tokens that stand in the text, such as <|endoftext|>, are tokens; "
+                "otherwise they are text");
 }
 
 std::vector<std::string> precision_names() {

@@ -10,6 +10,7 @@
 #include "statera/data.hpp"
 #include "statera/device.hpp"
 #include "statera/dtype.hpp"
+#include "statera/model.hpp"
 #include "text/quantity.hpp"
 
 namespace statera::cli {
@@ -39,6 +40,10 @@ void remember_command(int argc, char** argv);
 const std::string& command_text();
 // --threads: 0 means all cores. Throws UsageError outside 0 to 1024.
 Device make_device(int threads);
+// With the tokenizer of a model over tokens. `specials`: special tokens that stand in a text are tokens.
+Model load_model(const std::string& folder, const Device& device, ModelOptions options, bool specials = false);
+// The flag --special-tokens.
+void add_specials(CLI::App& verb, bool& specials);
 
 std::vector<std::string> precision_names();           // "fp32", ...
 std::string weights_text();                           // the formats of weights: "f32, int8 ..."

@@ -32,7 +32,7 @@ namespace {
 struct Flags {
   std::vector<std::string> files;
   std::string out;
-  std::vector<std::string> candidates = usual_kinds();
+  std::vector<std::string> candidates = usual_kinds(), units = {"bytes"};
   std::optional<std::string> budget, match, size, precision;
   std::optional<int64_t> seeds, batch, held_out_bytes, learning_rates;
   std::optional<std::string> lengths;
@@ -54,7 +54,8 @@ std::string examples() {
          preset_kinds("small").back() +
          "  adds one to a comparison\n"
          "  statera compare logs/ --match flops --seeds 3 --out out/logs-compare\n"
-         "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n\n"
+         "  statera compare book.txt --length 512,2048,8192 --budget 1h     which kind wins at which length\n"
+         "  statera compare book.txt --units bytes,bpe-1024,bpe-8192        does it need tokens\n\n"
          "The folder holds report.html (open it in a browser), report.json, the trained models in models/, and every "
          "trial "
          "in compare.sqlite.\n"
@@ -102,7 +103,7 @@ void run(const Flags& f) {
   const ByteSource source(std::span<const std::string>(f.files),
                           reading_within(budget_from(f, saved ? saved->settings : CompareSettings()), cut_bytes));
   const CompareSettings settings = settings_from(f, saved, source.bytes());
-  const std::vector<Candidate> candidates = find_candidates(f.candidates, settings.size);
+  const std::vector<Candidate> candidates = in_units(find_candidates(f.candidates, settings.size), f.units);
 
   nlohmann::ordered_json report;
   {
@@ -144,6 +145,11 @@ void add_flags(CLI::App& verb, Flags& f) {
            "what to compare: kinds of presets (" + usual_kinds().front() + "), presets (small-" +
                usual_kinds().front() + ") or JSON configs")
       ->default_str(joined(usual_kinds(), ","));
+  add_list(
+      verb, "--units", f.units,
+      "what the candidates read, each of them in all: bytes, bpe-1024 (a tokenizer of so many tokens, trained on the "
+      "training text), or a tokenizer.json")
+      ->default_str("bytes");
   verb.add_option("--size", f.size,
                   "size of the presets: tiny, small or base (default: by the size of the data and the budget)");
   verb.add_option("--budget", f.budget, "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");

@@ -40,8 +40,8 @@ void run(const Flags& flags) {
   const Interrupt interrupt;  // the folder is written completely, or nothing of it is left
   OutputFolder out(flags.out, model_files(), Earlier::refused);
   const ModelOptions options{.training = false, .weights = flags.weights};
-  const Model model = published ? import_model(flags.model, make_device(0), options)
-                                : Model::load(flags.model, make_device(0), options);
+  const Model model =
+      published ? import_model(flags.model, make_device(0), options) : load_model(flags.model, make_device(0), options);
   if (!Interrupt::asked()) write_model(model, out);
   if (Interrupt::asked()) throw Interrupted();
   out.check_place();

@@ -24,7 +24,7 @@ struct Flags {
   std::optional<WeightFormat> weights;
   GenerateOptions sampling;
   int threads = 0;
-  bool json = false;
+  bool json = false, specials = false;
 };
 
 // A user may type a backslash and an n between quotes for a line end.
@@ -62,8 +62,8 @@ void run(Flags& flags) {
   if (flags.prompt == "-") flags.prompt = read_all_stdin();
   if (flags.sampling.max_bytes < 1)
     throw UsageError("--max-bytes " + std::to_string(flags.sampling.max_bytes) + " is not at least 1");
-  const Model model =
-      Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
+  const Model model = load_model(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights},
+                                 flags.specials);
   const Interrupt interrupt;  // a second Ctrl-C ends at once
   Ending ending;
   flags.sampling.warn = [&](const std::string& line) { ending.warnings.push_back(line); };
@@ -95,13 +95,14 @@ void add_generate(CLI::App& app) {
   // an empty prompt is allowed
   verb->add_option("--prompt", flags->prompt, "text to continue; - reads standard input")->type_name("BYTES");
   verb->add_option("--max-bytes", s.max_bytes, "maximum length of the text, in bytes")->capture_default_str();
-  verb->add_option("--temperature", s.temperature, "sampling temperature; 0: always the most likely byte")
+  verb->add_option("--temperature", s.temperature, "sampling temperature; 0: always the most likely byte or token")
       ->capture_default_str();
-  verb->add_option("--top-k", s.top_k, "sample from the k most likely bytes; 0: all")->capture_default_str();
-  verb->add_option("--top-p", s.top_p, "sample from the fewest bytes whose probabilities add up to this")
+  verb->add_option("--top-k", s.top_k, "sample from the k most likely bytes or tokens; 0: all")->capture_default_str();
+  verb->add_option("--top-p", s.top_p, "sample from the fewest bytes or tokens whose probabilities add up to this")
       ->capture_default_str();
-  verb->add_option("--min-p", s.min_p, "drop bytes below this share of the highest probability")->capture_default_str();
-  verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1 makes recent bytes less likely")
+  verb->add_option("--min-p", s.min_p, "drop bytes or tokens below this share of the highest probability")
+      ->capture_default_str();
+  verb->add_option("--repetition-penalty", s.repetition_penalty, "above 1 makes recent bytes or tokens less likely")
       ->capture_default_str();
   verb->add_option("--stop", s.stop,
                    "end before this text, where \\n, \\t and \\\\ are a line end, a tab and a backslash; may be given "
@@ -109,6 +110,7 @@ void add_generate(CLI::App& app) {
   verb->add_option("--seed", s.seed, "random seed; the same seed gives the same text")->capture_default_str();
   verb->add_flag("--raw", s.raw, "print bytes as they come, not only whole UTF-8 characters");
   add_weights(*verb, flags->weights);
+  add_specials(*verb, flags->specials);
   verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object at the end instead of streaming");
   verb->footer(

@@ -54,6 +54,7 @@ constexpr int64_t contexts[] = {256, 1024, 4096, 16384, 65536};
 nlohmann::ordered_json json_of(const WeightsHeader& weights) {
   return {{"format", weights.format.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(weights.format)},
           {"weights", name_of(weights.weights)},
+          {"tokenizer", weights.tokenizer},
           {"tensors", weights.tensors},
           {"bytes", weights.bytes},
           {"element_types", weights.types}};
@@ -129,11 +130,14 @@ void run(const Flags& flags) {
   for (size_t depth = 0; depth < config.inner.size(); ++depth)
     std::printf("  %s = %s\n", std::string(depth + 1, '[').c_str(), printable(config.inner[depth]).c_str());
   if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
+  if (weights && weights->tokenizer)
+    std::printf("reads tokens: the %lld of its tokenizer.json\n", static_cast<long long>(config.vocab_size));
   if (weights) print_weights(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);
-  std::printf("FLOPs per byte at length %lld: %s forward, %s training, %s per step\n",
-              static_cast<long long>(flags.length), count_text(cost.forward_flops).c_str(),
-              count_text(cost.training_flops).c_str(), count_text(cost.step_flops).c_str());
+  std::printf("FLOPs per %s at length %lld: %s forward, %s training, %s per step\n",
+              weights && weights->tokenizer ? "token" : "byte", static_cast<long long>(flags.length),
+              count_text(cost.forward_flops).c_str(), count_text(cost.training_flops).c_str(),
+              count_text(cost.step_flops).c_str());
   if (!config.inner.empty()) std::printf("(inner stacks counted at their target of positions per segment)\n");
   std::printf("bytes of state by context:");
   for (int64_t context : contexts)

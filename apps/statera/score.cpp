@@ -30,7 +30,7 @@ struct Flags {
   std::string model, file, per_byte;
   std::optional<WeightFormat> weights;
   int threads = 0;
-  bool json = false, adapt = false, counts = false;
+  bool json = false, adapt = false, counts = false, specials = false;
   OnlineOptions online;
   std::vector<std::string> before;  // read by the counts before the file
 
@@ -108,8 +108,6 @@ class Costs {
 
 // Bits per byte. `first`: whether this is the model that the user named; false for the one that it is compared with.
 double score(const Model& model, const ByteSource& source, const Flags& flags, bool first, Table* table) {
-  if (model.config().vocab_size != 256)
-    throw Error(ErrorCode::unsupported, flags.model + ": the vocabulary is not the 256 bytes");
   Costs costs(flags, table, source.bytes());
   const auto warn = [&](const std::string& line) {
     if (first) costs.warn(line);
@@ -153,8 +151,10 @@ class Learner {
  public:
   explicit Learner(const Flags& flags) : flags_(flags), mixed_(flags.counts) {
     if (!flags.before.empty()) before_.emplace(flags.before, reading_within(0));
-    const Model model =
-        Model::load(flags.model, make_device(flags.threads), {.training = flags.adapt, .weights = flags.weights});
+    const Model model = load_model(flags.model, make_device(flags.threads),
+                                   {.training = flags.adapt, .weights = flags.weights}, flags.specials);
+    if (flags.counts && !model.reads_bytes())
+      throw UsageError("--counts mixes predictions of bytes, and " + flags.model + " reads tokens; leave it out");
     if (flags.adapt)
       online_.emplace(model, flags.online);
     else
@@ -198,7 +198,8 @@ class Learner {
 std::optional<double> score_f32(const Model& model, const ByteSource& source, const Flags& flags) {
   if (!flags.weights || model.weights() == WeightFormat::f32 || Model::saved_weights(flags.model) != WeightFormat::f32)
     return {};
-  return score(Model::load(flags.model, model.device()), source, flags, false, nullptr);
+  return score(load_model(flags.model, model.device(), {.training = false}, flags.specials), source, flags, false,
+               nullptr);
 }
 
 void run(const Flags& flags) {
@@ -208,8 +209,8 @@ void run(const Flags& flags) {
     check_named_file("--per-byte", flags.per_byte);
     table.emplace(flags.per_byte);
   }
-  const Model model =
-      Model::load(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights});
+  const Model model = load_model(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights},
+                                 flags.specials);
   const ByteSource source(flags.file, reading_within(0));
   for (const std::string& line : left_out_lines(source)) std::fprintf(stderr, "statera score: %s\n", line.c_str());
   std::optional<Learner> learner;
@@ -250,6 +251,7 @@ void add_score(CLI::App& app) {
       ->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
   add_weights(*verb, flags->weights);
+  add_specials(*verb, flags->specials);
   auto* adapt = verb->add_flag("--adapt", flags->adapt,
                                "also let the model learn from what it has read, a training step per segment");
   verb->add_option("--adapt-lr", flags->online.lr, "learning rate of those steps")->capture_default_str()->needs(adapt);

@@ -1,5 +1,6 @@
 // statera train: trains a model on files and saves it in a folder.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -10,12 +11,14 @@
 
 #include "common.hpp"
 #include "core/check.hpp"
+#include "core/machine.hpp"
 #include "interrupt.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
 #include "lab/baselines.hpp"
 #include "lab/compare/candidates.hpp"
 #include "lab/training_data.hpp"
+#include "lab/units.hpp"
 #include "progress.hpp"
 #include "statera/data.hpp"
 #include "statera/train.hpp"
@@ -30,13 +33,13 @@ namespace {
 struct Flags {
   std::vector<std::string> files;
   std::string config, init, out, schedule, precision;
-  std::optional<std::string> budget;
+  std::optional<std::string> budget, units;
   std::optional<int64_t> steps, seed, batch, length, accumulate, warmup, evaluate_every;
   std::optional<float> lr, weight_decay, dropout, clip;
   double val_fraction = 0.1, checkpoint_seconds = 0;
   int threads = 0;
   bool resume = false, overwrite = false, carry = false, checkpoint_activations = false, no_baselines = false,
-       json = false;
+       specials = false, json = false;
 };
 
 constexpr const char* examples =
@@ -45,14 +48,18 @@ constexpr const char* examples =
     "  statera train notes/ --config small-hybrid --budget 2h  every file of a folder\n"
     "  statera train book.txt --budget 2h --resume             resume after an interruption, bit for bit\n"
     "  statera train poems.txt --init out/book --out out/poems train a trained model further\n"
+    "  statera train book.txt --units bpe-1024                 on tokens, with a tokenizer trained for it\n"
     "  xzcat dump.xz | statera train - --out out/dump --steps 5000\n\n"
     "The folder holds the best weights; last/ the last ones; checkpoint/ what --resume needs; metrics.jsonl one line "
     "per step.\n"
     "Ctrl-C saves and exits with status 130.";
 
-// Chooses, by the size of the model, what no flag says.
-void choose_for(int64_t parameters, const Flags& f, TrainOptions& options) {
-  const UsualOptions usual = usual_options(parameters);
+// Chooses, by the size of the model, what no flag says. A sequence of tokens stands for as many bytes as one of bytes.
+void choose_for(int64_t parameters, const Flags& f, double bytes_per_id, TrainOptions& options) {
+  constexpr int64_t least_tokens = 64;
+  UsualOptions usual = usual_options(parameters);
+  if (bytes_per_id > 1)
+    usual.length = std::max<int64_t>(least_tokens, std::llround(static_cast<double>(usual.length) / bytes_per_id));
   if (!f.lr) options.lr = usual.lr;
   if (!f.batch) options.batch = usual.batch;
   if (!f.length) options.length = usual.length;
@@ -100,8 +107,8 @@ void print_row(const Baseline& row) {
 
 void print_table(const std::string& out, const TrainResult& result, int64_t held_out_bytes, const Baselines* b) {
   std::printf("held-out bits per byte");
-  if (result.held_out_positions < held_out_bytes)
-    std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_positions),
+  if (result.held_out_bytes < held_out_bytes)
+    std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_bytes),
                 static_cast<long long>(held_out_bytes));
   std::printf("\n  %-24s  %6s\n", "this model", fixed(result.held_out, 3).c_str());
   if (result.best_step > 0 && result.best_step < result.step)
@@ -138,23 +145,47 @@ void print_json(const std::string& out, const Model& model, const TrainResult& r
   std::printf("%s\n", json_text(json).c_str());
 }
 
-Model make_model(const Flags& f, const TrainOptions& options, const std::string& saved_config, int64_t bytes) {
-  const Device device = make_device(f.threads);
-  if (!f.init.empty() && saved_config.empty()) return Model::load(f.init, device, {.training = true});
-  ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
-                       : !saved_config.empty()
-                           ? ModelConfig::parse(saved_config, "the checkpoint")
-                           : ModelConfig::load(usual_size(bytes, options.budget) + "-" + usual_kinds().front());
-  config.context = 0;
-  Model model(std::move(config), device);
-  model.init(static_cast<uint64_t>(options.seed));
-  return model;
+// What the model will read: as the checkpoint says, or as the flag does, with a tokenizer that is trained on `text`.
+std::shared_ptr<const Units> choose_units(const Flags& f, const std::optional<SavedRun>& saved,
+                                          const ByteSource& text) {
+  const UnitsOptions how{
+      .threads = f.threads > 0 ? f.threads : usable_cores(), .specials = f.specials, .often = stop_if_asked};
+  if (!saved) return make_units(f.units.value_or(byte_units()->name()), text, how);
+  require(!f.units || make_units(*f.units, text, how)->file() == saved->tokenizer, ErrorCode::config,
+          "the checkpoint is "
+          "of a model with other units than ",
+          *f.units, "; leave --units out to resume it");
+  return units_from(saved->tokenizer, "tokenizer.json", f.specials);
 }
 
-void check_bytes_model(const ModelConfig& config) {
-  require(config.begin && config.vocab_size == begin_id, ErrorCode::config, "the config has vocab_size ",
-          config.vocab_size, config.begin ? "" : " and no begin",
-          "; statera train reads bytes and needs vocab_size 256 with \"begin\": true");
+// A config over bytes becomes one over the units.
+ModelConfig in_units(ModelConfig config, const Units& units) {
+  require(config.begin && (config.vocab_size == begin_id || config.vocab_size == units.size()), ErrorCode::config,
+          "the config has vocab_size ", config.vocab_size, config.begin ? "" : " and no begin",
+          "; statera train needs vocab_size 256 with \"begin\": true, and sets vocab_size itself where --units are "
+          "tokens");
+  config.vocab_size = units.size();
+  config.context = 0;
+  return config;
+}
+
+Model make_model(const Flags& f, const TrainOptions& options, const std::optional<SavedRun>& saved,
+                 const ByteSource& text, int64_t bytes) {
+  const Device device = make_device(f.threads);
+  if (!f.init.empty() && !saved) {
+    Model model = load_model(f.init, device, {.training = true}, f.specials);
+    static_cast<void>(in_units(model.config(), *model.units()));
+    return model;
+  }
+  const std::shared_ptr<const Units> units = choose_units(f, saved, text);
+  const ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
+                             : saved
+                                 ? ModelConfig::parse(saved->config, "the checkpoint")
+                                 : ModelConfig::load(usual_size(bytes, options.budget) + "-" + usual_kinds().front());
+  Model model(in_units(config, *units), device);
+  model.init(static_cast<uint64_t>(options.seed));
+  model.set_units(units);
+  return model;
 }
 
 // The time for baselines: a share of the budget, or a minute if the number of steps is given.
@@ -193,16 +224,19 @@ void run(const Flags& f) {
   const ByteSource source(std::span<const std::string>(f.files),
                           reading_within(timed ? options.budget : 0, saved ? saved->cut_bytes : 0));
   check_apart(source, out, run_files());
-  Model model = make_model(f, options, saved ? saved->config : "", source.bytes());
-  check_bytes_model(model.config());
-  if (!saved) choose_for(model.parameter_count(), f, options);
   const auto [for_training, held_out] = source.split(f.val_fraction);
-  ByteTraining streams(for_training, held_out, options);
+  Model model = make_model(f, options, saved, for_training, source.bytes());
+  const IdSource ids(for_training, model.units(), stop_if_asked);
+  if (!saved) choose_for(model.parameter_count(), f, ids.bytes_per_id(), options);
+  BatchTraining streams(ids, IdSource(held_out, model.units(), stop_if_asked), options);
 
   Progress progress;
   progress.note(std::to_string(model.parameter_count()) + " parameters (" + model.config().layers + "), " +
                 bytes_text(static_cast<double>(for_training.bytes())) + " to train on, " +
                 bytes_text(static_cast<double>(held_out.bytes())) + " held out, " + model.device().description());
+  if (!model.reads_bytes())
+    progress.note("tokens: " + std::to_string(ids.units().size()) + " different ones, of " +
+                  fixed(ids.bytes_per_id(), 2) + " bytes on average");
   for (const std::string& line : left_out_lines(source, options.budget, saved && saved->cut_bytes > 0))
     progress.note(line);
   const double promised = baselines_seconds(f, options, for_training, held_out);
@@ -245,7 +279,14 @@ void add_flags(CLI::App& verb, Flags& f) {
       ->required();
   auto* config = verb.add_option("--config", f.config,
                                  "a preset's name or a JSON file (default: by the size of the data and the budget)");
-  verb.add_option("--init", f.init, "start from the weights of a trained model")->excludes(config);
+  auto* units = verb.add_option("--units", f.units,
+                                "what the model reads: bytes, bpe-1024 (a tokenizer of so many tokens, trained on the "
+                                "training text), or a tokenizer.json")
+                    ->default_str(byte_units()->name());
+  add_specials(verb, f.specials);
+  verb.add_option("--init", f.init, "start from the weights of a trained model, with its units")
+      ->excludes(config)
+      ->excludes(units);
   verb.add_option("--out", f.out, "folder for the model (default: out/NAME)");
   auto* budget = verb.add_option("--budget", f.budget,
                                  "total time, as 90s, 10m or 1h30m; reading gets at most half (default: 5m)");
@@ -257,7 +298,8 @@ void add_flags(CLI::App& verb, Flags& f) {
   verb.add_option("--threads", f.threads, "number of threads; the result does not depend on it (default: all cores)");
   verb.add_option("--lr", f.lr, "peak learning rate (default: by the size of the model)");
   verb.add_option("--batch", f.batch, "sequences per batch (default: 4 or 8, by the size of the model)");
-  verb.add_option("--length", f.length, "bytes per sequence (default: 256 or 512)");
+  verb.add_option("--length", f.length,
+                  "bytes or tokens per sequence (default: 256 or 512 bytes, or tokens for as many)");
   verb.add_option("--accumulate", f.accumulate, "batches per optimizer step (default: 1)");
   verb.add_option("--schedule", f.schedule,
                   "schedule of the learning rate: cosine, or wsd (warm-up, stable, decay) (default: cosine)")
@@ -291,7 +333,7 @@ void add_flags(CLI::App& verb, Flags& f) {
 void add_train(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   CLI::App& verb = *app.add_subcommand(
-      "train", "train a model on the bytes of files; n-grams, PPMd, xz and context mixing are measured beside it");
+      "train", "train a model on files; n-grams, PPMd, xz and context mixing are measured beside it");
   verb.footer(examples);
   add_flags(verb, *flags);
   verb.callback([flags] { run(*flags); });

@@ -1,5 +1,5 @@
-// Bytes to train on. ByteSource reads the documents of files, folders or standard input; ByteStream makes batches of
-// them.
+// What to train on. ByteSource reads the documents of files, folders or standard input; IdSource has them as a model
+// reads them, as bytes or as tokens; BatchStream makes batches of those.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "statera/tokens.hpp"
+#include "statera/units.hpp"
 
 namespace statera {
 
@@ -87,18 +88,62 @@ class ByteSource {
   std::vector<std::string> left_out_;
 };
 
+// The documents of a source as ids. Copies share their memory. Thread-safe.
+class IdSource {
+ public:
+  // Every byte is an id; nothing is copied.
+  IdSource(ByteSource bytes);
+  // What the units make of each document: 8 bytes of memory per id. `often` is called now and then; what it throws
+  // leaves the constructor. Throws what Units::encode() throws, with the document's number.
+  IdSource(ByteSource bytes, std::shared_ptr<const Units> units, const std::function<void()>& often = {});
+
+  const ByteSource& source() const { return source_; }
+  const Units& units() const { return *units_; }
+  const std::shared_ptr<const Units>& shared_units() const { return units_; }
+  int32_t begin() const { return static_cast<int32_t>(units_->size()); }  // the id that stands before a document
+  int64_t size() const { return encoded_ ? encoded_->ends.back() : source_.bytes(); }  // ids
+  double bytes_per_id() const { return static_cast<double>(source_.bytes()) / static_cast<double>(size()); }
+
+  int64_t documents() const { return source_.documents(); }
+  int64_t document_size(int64_t i) const { return document_end(i) - document_begin(i); }  // ids
+  int64_t document_begin(int64_t i) const { return i == 0 ? 0 : document_end(i - 1); }
+  int64_t document_at(int64_t position) const;  // the document of the id at `position`, 0 <= position < size()
+  // Of id number j of document i.
+  int32_t id(int64_t i, int64_t j) const {
+    return encoded_ ? encoded_->ids[static_cast<size_t>(document_begin(i) + j)]
+                    : int32_t{source_.document(i)[static_cast<size_t>(j)]};
+  }
+  int64_t id_bytes(int64_t i, int64_t j) const {  // that it stands for
+    return encoded_ ? encoded_->bytes[static_cast<size_t>(document_begin(i) + j)] : 1;
+  }
+
+ private:
+  struct Encoded {
+    std::vector<int32_t> ids, bytes;  // of all documents
+    std::vector<int64_t> ends;        // [D] where each ends
+  };
+  int64_t document_end(int64_t i) const {
+    return encoded_ ? encoded_->ends[static_cast<size_t>(i)]
+                    : source_.document_begin(i) + static_cast<int64_t>(source_.document(i).size());
+  }
+
+  ByteSource source_;
+  std::shared_ptr<const Units> units_;
+  std::shared_ptr<const Encoded> encoded_;  // null: bytes
+};
+
 enum class Order {
   random,  // windows at random places; each starts from a zero state; batch i depends on (seed, i) alone
-  // The source is cut into `batch` equal lanes, and all lanes are read side by side. Lane b has the rows [b * length,
+  // The ids are cut into `batch` equal lanes, and all lanes are read side by side. Lane b has the rows [b * length,
   // (b + 1) * length) of every batch. Its first sequence continues (start > 0) where the lane stopped in the batch
   // before, unless a document or a pass over the source begins there.
   lanes,
-  // Consecutive windows that cover every byte once; each starts from a zero state. The last batch of a pass may be
+  // Consecutive windows that cover every id once; each starts from a zero state. The last batch of a pass may be
   // shorter.
   sweep,
 };
 
-struct ByteStreamOptions {
+struct BatchStreamOptions {
   int64_t batch = 8;
   int64_t length = 1024;  // positions per window
   uint64_t seed = 0;
@@ -108,22 +153,22 @@ struct ByteStreamOptions {
   int64_t begin_every = 16;
 };
 
-// Makes batches in which every row predicts one byte of the source. The input of a row is the byte before it, or
-// `begin` if the byte is the first of a document, of a lane's pass, or of a window chosen by begin_every. A window that
+// Makes batches in which every row predicts one id of the source. The input of a row is the id before it, or `begin`
+// if the id is the first of a document, of a lane's pass, or of a window chosen by begin_every. A window that
 // crosses into the next document becomes two sequences. The only state is the number of the next batch, so next(step)
 // resumes a run exactly. Owns its source (which shares memory with its copies) and the batch it returned last. Not
 // thread safe.
-class ByteStream {
+class BatchStream {
  public:
   // Throws ErrorCode::config if the options are invalid or the source is too short for them, and ErrorCode::io as
   // ByteSource does.
-  ByteStream(const std::string& path, const ByteStreamOptions& options = {});
-  ByteStream(ByteSource source, const ByteStreamOptions& options = {});
+  BatchStream(const std::string& path, const BatchStreamOptions& options = {});
+  BatchStream(IdSource source, const BatchStreamOptions& options = {});
 
   Batch next();              // valid until the next call; allocates nothing
   Batch next(int64_t step);  // the batch with this number, counted from 0; a later next() continues after it
   int64_t steps() const;     // batches in one pass over the source
-  const ByteSource& source() const { return source_; }
+  const IdSource& source() const { return source_; }
 
  private:
   void window(int64_t position, int64_t count, int64_t start, bool begin);
@@ -131,9 +176,9 @@ class ByteStream {
   void lanes(int64_t step);
   void sweep(int64_t step);
 
-  ByteSource source_;
-  ByteStreamOptions options_;
-  int64_t step_ = 0;
+  IdSource source_;
+  BatchStreamOptions options_;
+  int64_t step_ = 0, bytes_ = 0;
   Tokens inputs_;
   std::vector<int32_t> targets_;
 };

@@ -6,9 +6,10 @@
 // live.
 //
 // Thread safety: const members may be called from several threads at once, each with its own tape or session. init(),
-// training and set_context() change the shared data: nothing else may use the model meanwhile.
+// training, set_context() and set_units() change the shared data: nothing else may use the model meanwhile.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "statera/tape.hpp"
 #include "statera/tensor.hpp"
 #include "statera/tokens.hpp"
+#include "statera/units.hpp"
 
 namespace statera {
 
@@ -32,6 +34,9 @@ struct ModelOptions {
   // and all parameters that are no matrices stay f32. int8 and int4 are for inference only. Unset: as in the folder,
   // f32 in a new model.
   std::optional<WeightFormat> weights = {};
+  // Model::load reads the tokenizer.json of a model over tokens with this: token_units (statera/tokenizer.hpp). Null:
+  // such a model reads ids only.
+  std::function<std::shared_ptr<const Units>(std::string file, const std::string& where)> tokenizer = {};
 };
 
 // The states at the end of a training batch, detached from its tape. The next batch of the same lanes starts from them.
@@ -71,6 +76,12 @@ class Model {
   // not valid.
   static Model load(const std::string& folder, Device device = Device::best(),
                     ModelOptions options = {.training = false});
+  // What the model reads. A new model with 256 ids reads bytes; one with another number reads ids, until it is told
+  // what they mean. Saved with the model. set_units() throws ErrorCode::config if the number of ids is not vocab_size.
+  const std::shared_ptr<const Units>& units() const;
+  void set_units(std::shared_ptr<const Units> units);
+  bool reads_bytes() const;  // whether the ids are the 256 bytes
+
   // The format that the weights of a folder are stored in. Throws ErrorCode::io or ErrorCode::config.
   static WeightFormat saved_weights(const std::string& folder);
   // Creates the folder if needed. Throws ErrorCode::io rather than replace a file that statera did not write, or,

@@ -35,6 +35,7 @@ class OnlineModel {
   // `model` must have been made for training (ModelOptions::training). Throws ErrorCode::config for an option out of
   // range.
   explicit OnlineModel(Model model, const OnlineOptions& options = {});
+  const Model& model() const { return model_; }
 
   // Reads ids and returns the cost of each in nats, as Session::score does, predicted before it was learned from.
   // each(i, logits) as there; may be null.

@@ -55,8 +55,9 @@ struct GenerateOptions {
 };
 
 // Streams the continuation of the prompt, without the prompt itself. `on_text` receives each piece as soon as it is
-// certain, and returns false to stop early. Returns the number of bytes; keeps none of the text. Throws
-// ErrorCode::unsupported unless the model is over bytes, ErrorCode::config for an invalid option.
+// certain, and returns false to stop early. The text also ends where the model's units say so (Units::ends_text).
+// Returns the number of bytes; keeps none of the text. Throws ErrorCode::config for an invalid option, and for a model
+// that reads ids of unknown meaning (Model::units).
 int64_t generate(const Model& model, std::string_view prompt, const GenerateOptions& options,
                  const std::function<bool(std::string_view)>& on_text);
 // Returns the whole continuation as one string.

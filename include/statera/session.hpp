@@ -53,8 +53,8 @@ class Session {
 
   // Reads a text or ids and returns the logits [vocab_size] of the next id, valid until the next call. At position 0
   // the model's `begin` id goes first. Throws ErrorCode::shape for an id outside the vocabulary, or if there is nothing
-  // to predict from (an empty prompt, and the model has no `begin`); ErrorCode::config for text if the model is not
-  // over bytes.
+  // to predict from (an empty prompt, and the model has no `begin`). A text becomes what Model::units() make of it;
+  // throws what they throw, ErrorCode::config for a model that reads ids of unknown meaning.
   std::span<const float> prefill(std::string_view text);
   std::span<const float> prefill(std::span<const int32_t> ids);
   std::span<const float> step(int32_t id);
@@ -74,6 +74,7 @@ class Session {
   using Predicted = std::function<void(size_t i, std::span<const float> logits)>;
   std::vector<float> score(std::span<const int32_t> ids, const Predicted& each);
 
+  const Model& model() const;
   int64_t position() const;    // ids read so far, without `begin`
   size_t state_bytes() const;  // memory of the model's state, without snapshots
 

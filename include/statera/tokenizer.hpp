@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "statera/units.hpp"
+
 namespace statera {
 
 struct EncodeOptions {
@@ -91,6 +93,15 @@ class TokenStream {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// What a model over tokens reads. `file` is the content of a tokenizer.json, which the model's folder carries; `where`
+// is for messages. A text may end before any special token. Model::load takes this function (ModelOptions::tokenizer).
+//
+// Special tokens that stand in a text are text; the second function makes tokens of them. encode() throws
+// ErrorCode::config, naming the place, where the tokens do not give the text back byte by byte, since a cost per byte
+// would then be one of other bytes. Throws as Tokenizer::parse does, and ErrorCode::unsupported for another format.
+std::shared_ptr<const Units> token_units(std::string file, const std::string& where);
+std::shared_ptr<const Units> token_units_with_specials(std::string file, const std::string& where);
 
 struct TokenizerTrainingOptions {
   int64_t vocabulary = 8192;  // ids, 257 to 1,000,000: 256 for the bytes, one for <|endoftext|>, the others for merges

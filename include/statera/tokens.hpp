@@ -17,7 +17,7 @@ struct InnerRows {
   int64_t read = 0, of = 0;  // positions that it read, one per segment; positions of the stack around it
 };
 
-// One batch of training data. Borrows from whoever made it (such as ByteStream::next()), until that makes another.
+// One batch of training data. Borrows from whoever made it (such as BatchStream::next()), until that makes another.
 struct Batch {
   const Tokens& inputs;
   std::span<const int32_t> targets;  // [N] the id to predict in each row; -1: the row does not count

@@ -49,7 +49,8 @@ struct TrainingData {
   // each.
   std::function<Batch(int64_t)> held_out;
   int64_t held_out_batches = 0;
-  uint64_t fingerprint = 0;  // of the data; resuming with other data is refused
+  uint64_t fingerprint = 0;       // of the data; resuming with other data is refused
+  double bytes_per_position = 1;  // on average, where a position predicts a token; for amounts and speeds
   // ByteSource::bytes() of a source that was cut (ByteSource::cut), stored for a resumed run to read as much; 0: not
   // cut
   int64_t cut_bytes = 0;
@@ -116,8 +117,8 @@ struct TrainResult {
   bool finished = false;
   double loss = 0;                                             // of the last step, in nats
   double held_out = std::numeric_limits<double>::quiet_NaN();  // bits per byte of the best weights; NaN unless finished
-  int64_t held_out_positions = 0;
-  double seconds = 0;  // of the whole run, resumed parts included
+  int64_t held_out_positions = 0, held_out_bytes = 0;          // that the final evaluation counted
+  double seconds = 0;                                          // of the whole run, resumed parts included
 };
 
 // Trains `model` (made with ModelOptions::training; initialised or loaded), and leaves the best weights in it and in
@@ -132,6 +133,7 @@ struct SavedRun {
   TrainOptions options;
   std::string config;     // as JSON
   int64_t cut_bytes = 0;  // see TrainingData
+  std::string tokenizer;  // the tokenizer.json of a model over tokens; empty: none
 };
 
 // What the checkpoint in `out` says about its run; empty if there is none. Throws ErrorCode::io if it is damaged.

@@ -51,8 +51,6 @@ std::string_view fitting(std::string_view text, size_t bytes) {
 
 int64_t generate(const Model& model, std::string_view prompt, const GenerateOptions& options,
                  const std::function<bool(std::string_view)>& on_text) {
-  require(model.config().vocab_size == 256, ErrorCode::unsupported, "[generate] the model's vocabulary has ",
-          model.config().vocab_size, " ids, not the 256 bytes");
   require(options.max_bytes >= 0, ErrorCode::config, "[generate] max_bytes ", options.max_bytes, " is negative");
   Sampler sample({.temperature = options.temperature,
                   .top_k = options.top_k,
@@ -60,15 +58,22 @@ int64_t generate(const Model& model, std::string_view prompt, const GenerateOpti
                   .min_p = options.min_p,
                   .repetition_penalty = options.repetition_penalty,
                   .seed = options.seed});
-  for (char c : prompt) sample.observe(static_cast<unsigned char>(c));
+  const Units& units = *model.units();
+  const std::vector<int32_t> before = units.encode(prompt).ids;
+  const std::unique_ptr<UnitReader> reader = units.reader();
+  for (const int32_t id : before) {
+    sample.observe(id);
+    reader->push(id);
+  }
   Session session(model, {.rewind_bytes = 0, .warn = options.warn});
-  std::span<const float> logits = session.prefill(prompt);
+  std::span<const float> logits = session.prefill(before);
   Utf8Stream utf8;
   StopFilter stop(options.stop);
   std::string characters, piece;
   int64_t bytes = 0;
   bool going = options.max_bytes > 0;
-  // U+FFFD takes three bytes for one byte of the model, so the text may be full before max_bytes steps.
+  // U+FFFD takes three bytes for one byte of the model, and a token may have many, so the text may be full before
+  // max_bytes steps.
   const auto emit = [&] {
     const std::string_view whole = fitting(piece, static_cast<size_t>(options.max_bytes - bytes));
     bytes += static_cast<int64_t>(whole.size());
@@ -78,11 +83,14 @@ int64_t generate(const Model& model, std::string_view prompt, const GenerateOpti
   };
   for (int64_t n = 1; going; ++n) {
     const int32_t id = sample(logits);
+    if (units.ends_text(id)) break;
     characters.clear();
-    if (options.raw)
-      characters += static_cast<char>(id);
-    else
-      utf8.push(static_cast<unsigned char>(id), characters);
+    for (const char byte : reader->push(id)) {
+      if (options.raw)
+        characters += byte;
+      else
+        utf8.push(static_cast<unsigned char>(byte), characters);
+    }
     stop.push(characters, piece);
     emit();
     if (stop.stopped()) return bytes;

@@ -211,12 +211,7 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 std::span<const float> Session::prefill(std::string_view text) {
-  const int64_t vocab = impl_->model.config().vocab_size;
-  require(vocab == 256, ErrorCode::config, "[session] the model reads ", vocab,
-          " ids, not bytes; give prefill ids instead of text");
-  std::vector<int32_t> ids(text.size());
-  std::transform(text.begin(), text.end(), ids.begin(), [](char c) { return static_cast<unsigned char>(c); });
-  return prefill(ids);
+  return prefill(impl_->model.units()->encode(text).ids);
 }
 
 std::span<const float> Session::prefill(std::span<const int32_t> ids) {
@@ -305,6 +300,7 @@ std::vector<float> Session::score(std::span<const int32_t> ids, const Predicted&
   return costs;
 }
 
+const Model& Session::model() const { return impl_->model; }
 int64_t Session::position() const { return impl_->position; }
 size_t Session::state_bytes() const { return impl_->state.bytes(); }
 

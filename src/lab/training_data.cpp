@@ -56,19 +56,27 @@ void check_apart(const ByteSource& source, const std::string& out, const OutputF
             ": is one of the files to read, and would be replaced; choose another folder with --out");
 }
 
-ByteTraining::ByteTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& o)
+uint64_t fingerprint(const IdSource& train, const IdSource& held_out) {
+  const uint64_t hash = fingerprint(held_out.source(), fingerprint(train.source()));
+  const std::string& file = train.units().file();
+  return file.empty() ? hash : mix_fingerprint(hash, {reinterpret_cast<const uint8_t*>(file.data()), file.size()});
+}
+
+BatchTraining::BatchTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& o)
     : batches_(train, {.batch = o.batch,
                        .length = o.length,
                        .seed = static_cast<uint64_t>(o.seed),
                        .order = o.carry ? Order::lanes : Order::random}),
       windows_(held_out, {.batch = o.batch, .length = o.length, .order = Order::sweep}),
-      fingerprint_(fingerprint(held_out, fingerprint(train))) {}
+      fingerprint_(fingerprint(train, held_out)),
+      bytes_per_position_(train.bytes_per_id()) {}
 
-TrainingData ByteTraining::data() {
+TrainingData BatchTraining::data() {
   return {.batch = [this](int64_t i) { return batches_.next(i); },
           .held_out = [this](int64_t i) { return windows_.next(i); },
           .held_out_batches = windows_.steps(),
-          .fingerprint = fingerprint_};
+          .fingerprint = fingerprint_,
+          .bytes_per_position = bytes_per_position_};
 }
 
 }  // namespace statera

@@ -28,21 +28,24 @@ int64_t usual_batch(const std::string& size, int64_t length);
 // many: pieces of 4 KiB at equal distances and the end of each document. So for data that are larger than a short
 // training can read, it does not take longer than the training has.
 uint64_t fingerprint(const ByteSource& source, uint64_t hash = 0, int64_t most = int64_t{64} << 20);
+// Of two sources that are read in the same units.
+uint64_t fingerprint(const IdSource& train, const IdSource& held_out);
 
 // Throws ErrorCode::io if `source` was read from one of the files that would be written into `out`.
 void check_apart(const ByteSource& source, const std::string& out, const OutputFiles& files);
 
-// Training batches of one source and held-out windows of another, all of one size. Owns its streams and must outlive
-// what data() returns. One thread at a time.
-class ByteTraining {
+// Training batches of one source and held-out windows of another, all of one size and of the same units. Owns its
+// streams and must outlive what data() returns. One thread at a time.
+class BatchTraining {
  public:
   // Uses batch, length, seed and carry of the options. Throws ErrorCode::config if a source is too short.
-  ByteTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& options);
+  BatchTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& options);
   TrainingData data();
 
  private:
-  ByteStream batches_, windows_;
+  BatchStream batches_, windows_;
   uint64_t fingerprint_;
+  double bytes_per_position_;
 };
 
 }  // namespace statera

@@ -8,6 +8,7 @@
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
+#include "core/input_file.hpp"
 #include "core/machine.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
@@ -25,6 +26,7 @@ struct Model::Impl {
   Device device;
   DType dtype;
   WeightFormat weights;
+  std::shared_ptr<const Units> units;
   std::unique_ptr<LanguageModel> layers;
   std::vector<Parameter*> parameters;
   std::mutex fingerprint_lock;  // sessions over one model may run in several threads
@@ -136,6 +138,26 @@ void check_config(const SafetensorsFile& file, const JsonText& config) {
           "model is being written just now");
 }
 
+// The weights of a model over tokens name the tokenizer.json that they belong to.
+constexpr const char *tokenizer_key = "tokenizer_fingerprint", *tokenizer_name = "tokenizer.json";
+std::string file_fingerprint(const std::string& text) {
+  Checksum sum;
+  sum.add(text.data(), text.size());
+  return fingerprint_text(sum.value());
+}
+
+// The tokenizer.json that the weights name; empty if they name none. Throws ErrorCode::io if it is missing or another.
+std::string tokenizer_of(const SafetensorsFile& file, const std::string& folder) {
+  const auto saved_with = file.metadata().find(tokenizer_key);
+  if (saved_with == file.metadata().end()) return {};
+  constexpr size_t most = size_t{1} << 30;
+  const std::string path = folder + "/" + tokenizer_name;
+  std::string text = InputFile::open(path).text(most);
+  require(saved_with->second == file_fingerprint(text), ErrorCode::io, path,
+          ": is not the tokenizer that the weights beside it were saved with; put that one back");
+  return text;
+}
+
 WeightFormat format_of(const SafetensorsFile& file) {
   const auto found = file.metadata().find("weights");
   return found == file.metadata().end() ? WeightFormat::f32 : weight_format(found->second, file.path());
@@ -148,12 +170,15 @@ Model::Model(ModelConfig config, Device device, ModelOptions options)
                      options.dtype,
                      options.weights.value_or(WeightFormat::f32),
                      nullptr,
+                     nullptr,
                      {},
                      {}}) {
   require(weights() == WeightFormat::f32 || !options.training, ErrorCode::unsupported, "weights in ",
           name_of(weights()), " are for inference alone; train in f32 and make them when the model is loaded");
   require(weights() == WeightFormat::f32 || options.dtype == DType::f32, ErrorCode::unsupported, "weights in ",
           name_of(weights()), " are for models in f32, not ", name_of(options.dtype));
+  const int64_t ids = impl_->config.vocab_size;
+  impl_->units = ids == byte_units()->size() ? byte_units() : unknown_units(ids);
   impl_->layers = std::make_unique<LanguageModel>(impl_->config);
   Collect collect(impl_->parameters);
   impl_->layers->visit_parameters(collect);
@@ -193,6 +218,8 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   const std::vector<Parameter*>& parameters = model.impl_->parameters;
   const std::vector<SavedParameter> tensors = match_tensors(file, saved, parameters);
   check_config(file, text);
+  if (const std::string tokenizer = tokenizer_of(file, folder); !tokenizer.empty() && options.tokenizer)
+    model.set_units(options.tokenizer(tokenizer, folder + "/" + tokenizer_name));
   for (size_t i = 0; i < parameters.size(); ++i) {
     Parameter& p = *parameters[i];
     const auto& [values, scales] = tensors[i];
@@ -224,7 +251,7 @@ WeightsHeader read_weights_header(const std::string& folder, LanguageModel& laye
   std::vector<Parameter*> parameters;
   Collect collect(parameters);
   layers.visit_parameters(collect);
-  WeightsHeader header{.weights = format_of(file)};
+  WeightsHeader header{.weights = format_of(file), .tokenizer = !tokenizer_of(file, folder).empty()};
   match_tensors(file, header.weights, parameters);
   check_config(file, read_config(folder));
   if (const auto found = file.metadata().find("format");
@@ -261,7 +288,7 @@ std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& un
 }  // namespace
 
 OutputFiles model_files() {
-  return {.names = {"config.json", "model.safetensors"}, .known_by = {"model.safetensors"}, .link = {}};
+  return {.names = {"config.json", "model.safetensors", tokenizer_name}, .known_by = {"model.safetensors"}, .link = {}};
 }
 
 void Model::save(const std::string& folder, bool overwrite) const {
@@ -277,13 +304,22 @@ void write_model(const Model& model, OutputFolder& folder, const std::string& be
   std::map<std::string, std::string> metadata = {{"format", format},
                                                  {config_key, config_fingerprint({config_text, "config.json"})}};
   if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
+  const std::string& tokenizer = model.units()->file();
+  if (!tokenizer.empty()) metadata[tokenizer_key] = file_fingerprint(tokenizer);
   AtomicFile weights(folder.at(below + "model.safetensors")), config(folder.at(below + "config.json"));
+  std::optional<AtomicFile> units;
+  if (!tokenizer.empty()) units.emplace(folder.at(below + tokenizer_name));
   write_with_checksum(weights, tensors, metadata);
   config.write(config_text);
-  weights.sync();
-  config.sync();
+  if (units) units->write(tokenizer);
+  for (AtomicFile* file : {&weights, &config, units ? &*units : nullptr})
+    if (file) file->sync();
   weights.commit();
   config.commit();
+  if (units)
+    units->commit();
+  else
+    folder.remove(below + tokenizer_name);  // an earlier model's
 }
 
 uint64_t Model::fingerprint() const {
@@ -315,6 +351,14 @@ Var Model::forward(Tape& tape, const Tokens& tokens, const ForwardOptions& optio
 
 const ModelConfig& Model::config() const { return impl_->config; }
 void Model::set_context(int64_t positions) { impl_->config.context = positions; }
+const std::shared_ptr<const Units>& Model::units() const { return impl_->units; }
+bool Model::reads_bytes() const { return impl_->units == byte_units(); }
+void Model::set_units(std::shared_ptr<const Units> units) {
+  require(units && units->size() == impl_->config.vocab_size, ErrorCode::config, units ? units->name() : "no units",
+          ": has ", units ? units->size() : 0, " ids, but the model reads ", impl_->config.vocab_size,
+          "; give it the tokenizer that it was trained with");
+  impl_->units = std::move(units);
+}
 const Device& Model::device() const { return impl_->device; }
 DType Model::dtype() const { return impl_->dtype; }
 WeightFormat Model::weights() const { return impl_->weights; }

@@ -18,6 +18,7 @@ JsonText read_config(const std::string& folder);
 struct WeightsHeader {
   std::string format;  // "statera 2"; empty: the file is of another program
   WeightFormat weights = WeightFormat::f32;
+  bool tokenizer = false;                // whether the model reads tokens, those of the folder's tokenizer.json
   int64_t tensors = 0, bytes = 0;        // of all tensors, without the header
   std::map<std::string, int64_t> types;  // number of tensors per element type ("f32")
 };
@@ -26,8 +27,8 @@ struct WeightsHeader {
 // if its tensors are not those of `layers`, which must have been made from the folder's config.json.
 WeightsHeader read_weights_header(const std::string& folder, LanguageModel& layers);
 
-// Writes into the folder, or into a folder `below` it ("last/"). Both files are complete before the first one replaces
-// an old one. Throws ErrorCode::io.
+// Writes into the folder, or into a folder `below` it ("last/"); a model over tokens with its tokenizer.json. The files
+// are complete before the first one replaces an old one. Throws ErrorCode::io.
 void write_model(const Model& model, OutputFolder& folder, const std::string& below = "");
 
 }  // namespace statera

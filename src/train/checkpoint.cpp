@@ -180,6 +180,20 @@ CarriedState load_carried(const SafetensorsFile& file, const StateLayout& layout
   return carried;
 }
 
+// The tokenizer.json of a model over tokens, which a run needs before it has written a model.
+constexpr const char* tokenizer_name = "tokenizer";
+
+Shape tokenizer_shape(const std::string& text) { return {static_cast<int64_t>(text.size())}; }
+
+std::string saved_tokenizer(const SafetensorsFile& file) {
+  const FileTensor* found = file.find(tokenizer_name);
+  if (!found) return {};
+  require(found->dtype == DType::u8 && found->shape.rank() == 1, ErrorCode::io, file.path(), ": ", tokenizer_name,
+          " is ", name_of(found->dtype), " ", found->shape, ", expected the bytes of a file", fix);
+  const Tensor bytes = file.read(*found);
+  return {static_cast<const char*>(bytes.view().data), static_cast<size_t>(found->shape[0])};
+}
+
 // Takes the options that were left open from the checkpoint; the others must be equal.
 void merge(TrainOptions& options, const TrainOptions& saved, const std::string& out) {
   TrainOptions wanted = options;
@@ -233,6 +247,10 @@ void save_checkpoint(OutputFolder& folder, const Model& model, const AdamW& opti
   }
   const auto& slots = modules_of(model).layout().slots;
   for (size_t i = 0; i < carried.slots.size(); ++i) tensors.push_back({"carried." + slots[i].name, carried.slots[i]});
+  const std::string& tokenizer = model.units()->file();
+  if (!tokenizer.empty())
+    tensors.push_back(
+        {tokenizer_name, View(const_cast<char*>(tokenizer.data()), DType::u8, tokenizer_shape(tokenizer))});
   std::string positions;
   for (const int64_t position : carried.positions)
     positions += (positions.empty() ? "" : " ") + std::to_string(position);
@@ -254,6 +272,10 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
   const auto state = read<RunState>(file, "run");
   require(state.data == fingerprint_text(fingerprint), ErrorCode::config, "the checkpoint in ", out,
           " was trained on other data; give the same files to resume it, or choose another folder for a new run");
+  const bool tokens = !model.units()->file().empty();
+  require(
+      model.units()->file() == saved_tokenizer(file), ErrorCode::config, "the checkpoint in ", out,
+      " is of a model with another tokenizer; leave --units out to resume it, or choose another folder for a new run");
   TrainOptions merged = options;
   merge(merged, read<TrainOptions>(file, "options"), out);
   check_run(file, state, merged);
@@ -272,7 +294,7 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
     carried = load_carried(file, modules_of(model).layout(), model.dtype(), merged.batch);
   const auto by_rows =
       static_cast<size_t>(std::ranges::count_if(parameters, [](const Parameter* p) { return p->by_rows; }));
-  const size_t tensors = 3 * parameters.size() + by_rows + carried.slots.size();
+  const size_t tensors = 3 * parameters.size() + by_rows + carried.slots.size() + (tokens ? 1 : 0);
   require(file.tensors().size() == tensors, ErrorCode::io, file.path(), ": ", file.tensors().size(),
           " tensors, expected ", tensors, fix);
   options = merged;
@@ -319,7 +341,8 @@ void load_best(const std::string& out, const Model& model, const RunState& state
 std::optional<SavedRun> saved_run(const std::string& out) {
   if (!has_checkpoint(out)) return {};
   const SafetensorsFile file = open(out);
-  return SavedRun{read<TrainOptions>(file, "options"), text_at(file, "config"), read<RunState>(file, "run").cut_bytes};
+  return SavedRun{read<TrainOptions>(file, "options"), text_at(file, "config"), read<RunState>(file, "run").cut_bytes,
+                  saved_tokenizer(file)};
 }
 
 }  // namespace statera

@@ -17,11 +17,16 @@ namespace statera {
 namespace {
 constexpr int64_t evaluations = 20, default_final_bytes = int64_t{1} << 20;
 
+// The bytes that so many batches stand for, on average.
+int64_t batch_bytes(const TrainingData& data, const TrainOptions& o, int64_t batches) {
+  return static_cast<int64_t>(static_cast<double>(batches * o.batch * o.length) * data.bytes_per_position);
+}
+
 // A hundredth of the training text. An evaluation costs a third of training on the same bytes, so twenty of them cost
 // less than a tenth of the run.
-int64_t default_bytes(const TrainOptions& o) {
+int64_t default_bytes(const TrainingData& data, const TrainOptions& o) {
   constexpr int64_t least = int64_t{4} << 10, most = int64_t{64} << 10;
-  return o.steps > 0 ? std::clamp(o.steps * o.batch * o.length * o.accumulate / 100, least, most) : most;
+  return o.steps > 0 ? std::clamp(batch_bytes(data, o, o.steps * o.accumulate) / 100, least, most) : most;
 }
 
 using Clock = std::chrono::steady_clock;
@@ -80,7 +85,7 @@ double window_bytes(const Model& model, const TrainingData& data, const TrainOpt
   for (const int64_t part : {64, 8, 1}) {
     const int64_t rows = std::max<int64_t>(1, all / part);
     require_memory(bytes * static_cast<double>(rows) / static_cast<double>(before),
-                   "a training sequence of " + std::to_string(rows) + " bytes", smaller_batch(options));
+                   "a training sequence of " + std::to_string(rows) + " positions", smaller_batch(options));
     bytes = rows_bytes(model, batch, rows, options);
     before = rows;
   }
@@ -100,7 +105,7 @@ void require_time(const TrainOptions& o, double elsewhere, double batch_seconds)
   const double needed = batch_seconds * (static_cast<double>(o.accumulate) + 2.0 / 3), here = budget_here(o, elsewhere);
   require(needed <= here, ErrorCode::config, "[train] a step of ",
           o.accumulate == 1 ? "" : std::to_string(o.accumulate) + " batches of ", o.batch, " x ", o.length,
-          " bytes and its measurements take ", significant(needed, 2), " s or more, but ", significant(here, 2),
+          " positions and its measurements take ", significant(needed, 2), " s or more, but ", significant(here, 2),
           " s of the budget are for training; take a smaller --batch or --length, or a larger --budget");
 }
 
@@ -225,7 +230,7 @@ Forecast measure(Model& model, AdamW& optimizer, Tape& tape, const TrainingData&
   const auto seconds = [&](int64_t chosen, int64_t usual) {
     return one * static_cast<double>(held_out_batches(data, options, chosen ? chosen : usual));
   };
-  forecast.held_out_seconds = seconds(options.evaluate_bytes, default_bytes(options));
+  forecast.held_out_seconds = seconds(options.evaluate_bytes, default_bytes(data, options));
   forecast.final_seconds = seconds(options.final_bytes, default_final_bytes);
   return forecast;
 }
@@ -238,14 +243,14 @@ void choose_bytes(int64_t& bytes, double& seconds, int64_t usual, double most, c
   bytes = usual;
   if (o.budget <= 0 || seconds <= most) return;
   const double batches = static_cast<double>(held_out_batches(data, o, usual)) * most / seconds;
-  bytes = std::max<int64_t>(1, static_cast<int64_t>(batches)) * o.batch * o.length;
+  bytes = batch_bytes(data, o, std::max<int64_t>(1, static_cast<int64_t>(batches)));
   seconds = most;
 }
 }  // namespace
 
 void choose(TrainOptions& o, Forecast& forecast, const TrainingData& data, double spent, double elsewhere) {
   const double budget = std::max(0.0, o.budget - elsewhere);
-  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes(o),
+  choose_bytes(o.evaluate_bytes, forecast.held_out_seconds, default_bytes(data, o),
                budget / 10 / static_cast<double>(evaluations), data, o);
   choose_bytes(o.final_bytes, forecast.final_seconds, default_final_bytes, budget / 6, data, o);
   if (o.steps == 0) {

@@ -10,7 +10,8 @@
 namespace statera {
 
 int64_t held_out_batches(const TrainingData& data, const TrainOptions& options, int64_t bytes) {
-  return std::min(data.held_out_batches, std::max<int64_t>(1, bytes / (options.batch * options.length)));
+  const double each = static_cast<double>(options.batch * options.length) * data.bytes_per_position;
+  return std::min(data.held_out_batches, std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(bytes) / each)));
 }
 
 namespace {
@@ -28,7 +29,6 @@ HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& dat
   const InFp32 as_a_session(tape);
   HeldOut result;
   double nats = 0;
-  int64_t bytes_of_them = 0;
   for (int64_t i = 0; i < count; ++i) {
     const Batch batch = data.held_out((2 * i + 1) * data.held_out_batches / (2 * count));  // the middle of its stretch
     tape.reset();
@@ -37,10 +37,10 @@ HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& dat
     nats += cross_entropy(exec, tape.value(model.forward(tape, batch.inputs)), batch.targets, {});
     const int64_t counted = counted_targets(batch.targets);
     result.positions += counted;
-    bytes_of_them += batch.bytes >= 0 ? batch.bytes : counted;
+    result.bytes += batch.bytes >= 0 ? batch.bytes : counted;
   }
   tape.reset();
-  result.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(std::max<int64_t>(1, bytes_of_them));
+  result.bits_per_byte = nats / std::numbers::ln2 / static_cast<double>(std::max<int64_t>(1, result.bytes));
   return result;
 }
 

@@ -7,6 +7,7 @@ namespace statera {
 struct HeldOut {
   double bits_per_byte = 0;  // over the bytes that the targets stand for
   int64_t positions = 0;     // number of counted targets
+  int64_t bytes = 0;         // that they stand for
 };
 
 // Evaluates batches that are spread evenly over the text, each from the middle of its stretch, the same ones in every

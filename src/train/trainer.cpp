@@ -123,6 +123,11 @@ class Trainer {
     return data;
   }
 
+  // The bytes that a step reads, on average.
+  double step_bytes() const {
+    return static_cast<double>(options_.batch * options_.length * options_.accumulate) * data_.bytes_per_position;
+  }
+
   double seconds() const { return before_ + std::chrono::duration<double>(Clock::now() - begin_).count(); }
   void note(const std::string& line) const {
     if (run_.note) run_.note(line);
@@ -163,7 +168,7 @@ class Trainer {
                  .final_seconds = forecast.final_seconds};
     if (!run_.forecast) return;
     note("forecast: " + about(forecast.bytes) + " of memory, " + std::to_string(options_.steps - state_.step) +
-         " steps of " + std::to_string(options_.batch * options_.length * options_.accumulate) + " bytes in about " +
+         " steps of " + std::to_string(static_cast<int64_t>(step_bytes())) + " bytes in about " +
          clock_text(expected_seconds(options_, forecast, options_.steps - state_.step)));
   }
 
@@ -228,6 +233,9 @@ class Trainer {
     }
     const TrainingLoss loss = training_pass(model_, tape_, batch.inputs, batch.targets, forward, targets);
     if (options_.carry) lanes_from_sequences(batch.inputs, options_.length, carried_);
+    const int64_t counted = counted_targets(batch.targets);
+    step_targets_ += counted;
+    step_bytes_ += batch.bytes >= 0 ? batch.bytes : counted;
     progress_of_step_.auxiliary += loss.auxiliary;
     progress_of_step_.positions += static_cast<int64_t>(batch.inputs.ids.size());
     progress_of_step_.inner.resize(batch_rows_.size());
@@ -244,6 +252,7 @@ class Trainer {
     for (int64_t i = 0; options_.accumulate > 1 && i < options_.accumulate; ++i)
       targets += counted_targets(data_.batch(first + i).targets);
     double loss = 0;
+    step_targets_ = step_bytes_ = 0;
     for (int64_t i = 0; i < options_.accumulate; ++i) loss += batch_loss(first + i, targets);
     return loss;
   }
@@ -282,15 +291,15 @@ class Trainer {
     TrainProgress& p = progress_of_step_ = {};
     p.lr = factor() * static_cast<double>(options_.lr);
     p.loss = state_.loss = or_diverged([&] { return all_batches(); });
-    p.bits_per_byte = p.loss / std::numbers::ln2;
+    p.bits_per_byte = p.loss / std::numbers::ln2 * static_cast<double>(step_targets_) /
+                      static_cast<double>(std::max<int64_t>(1, step_bytes_));
     p.gradient_norm = optimizer_step();
     p.step = ++state_.step;
     p.steps = options_.steps;
     const double spent = std::chrono::duration<double>(Clock::now() - begin).count();
     progress_.step_seconds += (progress_.step_seconds > 0 ? 0.1 : 1) * (spent - progress_.step_seconds);
     if (state_.step % options_.evaluate_every == 0 || state_.step == options_.steps) p.held_out = evaluate();
-    p.bytes_per_second =
-        static_cast<double>(options_.batch * options_.length * options_.accumulate) / progress_.step_seconds;
+    p.bytes_per_second = step_bytes() / progress_.step_seconds;
     p.seconds = seconds();
     const auto left = static_cast<double>(options_.steps - state_.step);
     p.seconds_left =
@@ -326,6 +335,7 @@ class Trainer {
       TrainResult r = result(true);
       r.held_out = held_out.bits_per_byte;
       r.held_out_positions = held_out.positions;
+      r.held_out_bytes = held_out.bytes;
       return r;
     } catch (const Abandoned&) {
       return result(false);
@@ -356,6 +366,7 @@ class Trainer {
   CarriedState carried_;
   std::vector<InnerRows> batch_rows_;
   TrainProgress progress_of_step_;
+  int64_t step_targets_ = 0, step_bytes_ = 0;  // of the last step
   RunState state_;
   Pace progress_;
   Clock::time_point begin_ = Clock::now();

@@ -36,7 +36,7 @@ TEST(TrainerBudget, ABatchThatDoesNotFitIsRefusedBeforeItRuns) {
     Model model = small_model();
     const std::string error =
         error_of([&] { train(model, run.data(), run.options, {.out = folder.path + "/m"}); }, ErrorCode::config);
-    EXPECT_NE(error.find("a step of 16 x 24 bytes and its measurements take "), std::string::npos) << error;
+    EXPECT_NE(error.find("a step of 16 x 24 positions and its measurements take "), std::string::npos) << error;
     EXPECT_NE(error.find("take a smaller --batch or --length, or a larger --budget"), std::string::npos) << error;
     EXPECT_EQ(run.batches, 2) << "one window for its memory, one for its time";
     EXPECT_FALSE(fs::exists(folder.path + "/m"));

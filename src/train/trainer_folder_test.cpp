@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/pair_units.hpp"
 #include "support/small_run.hpp"
 
 namespace statera {
@@ -12,6 +13,33 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace test;
+
+// The tokenizer of a run is in its checkpoint from the first one on, and a run goes on with that one only.
+TEST(TrainerFolder, ARunOverTokensResumesWithItsTokenizer) {
+  const Folder folder;
+  const TrainOptions options = short_run();
+  const auto model_with = [](const std::string& file) {
+    ModelConfig config = hybrid("m A");
+    config.vocab_size = PairUnits().size();
+    Model model(config, Device::cpu({.threads = 1}));
+    model.init(3);
+    model.set_units(std::make_shared<PairUnits>(file));
+    return model;
+  };
+  Model first = model_with("one");
+  TrainRun run{.out = folder.path, .stop = [n = 0]() mutable { return ++n == 2; }};
+  train(first, data_for(options), options, run);
+  EXPECT_EQ(saved_run(folder.path)->tokenizer, "one");
+  Model other = model_with("two");
+  run.resume = true;
+  run.stop = nullptr;
+  EXPECT_NE(
+      error_of([&] { train(other, data_for(options), options, run); }, ErrorCode::config).find("another tokenizer"),
+      std::string::npos);
+  Model again = model_with("one");
+  EXPECT_TRUE(train(again, data_for(options), options, run).finished);
+  for (const char* file : {"/tokenizer.json", "/last/tokenizer.json"}) EXPECT_TRUE(fs::exists(folder.path + file));
+}
 
 TEST(TrainerFolder, AnEarlierModelStaysUntilThereIsAnother) {
   const Folder folder;

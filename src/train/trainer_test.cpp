@@ -318,7 +318,7 @@ TEST(Trainer, TooLittleMemoryIsSaidInTime) {
   const double batch = training_bytes(*model, data_for(options), options) - 4 * weights;
   ASSERT_GT(batch, 4 * 2.1 * weights);
   EXPECT_EQ(refused(0.9 * batch, options).rfind("a batch of 4 x 256 needs about ", 0), 0u);
-  EXPECT_EQ(refused(0.15 * batch, options).rfind("a training sequence of 256 bytes needs about ", 0), 0u);
+  EXPECT_EQ(refused(0.15 * batch, options).rfind("a training sequence of 256 positions needs about ", 0), 0u);
 }
 
 TEST(Trainer, AStepTakesNothingFromTheHeap) {

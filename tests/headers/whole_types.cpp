@@ -9,8 +9,8 @@ namespace statera {
 template <class... T>
 constexpr bool whole = (... && (sizeof(T) > 0 && std::is_default_constructible_v<T>));
 static_assert(whole<CpuOptions, ModelConfig, ModelOptions, ForwardOptions, CarriedState, AdamWOptions, SamplerOptions,
-                    GenerateOptions, SessionOptions, Tokens, ByteStreamOptions, ReadOptions, TrainOptions, TrainingData,
-                    TrainRun, View, Tensor, Shape, Var>);
+                    GenerateOptions, SessionOptions, Tokens, BatchStreamOptions, ReadOptions, TrainOptions,
+                    TrainingData, TrainRun, View, Tensor, Shape, Var>);
 
 // Truncated backpropagation: each batch begins where the last one ended.
 Var forward_carried(const Model& model, Tape& tape, const Tokens& tokens, CarriedState& state) {

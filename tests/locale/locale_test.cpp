@@ -98,7 +98,7 @@ void add_run(const std::string& out, Texts& all) {
   std::string notes;
   TrainRun run{.out = out};
   run.note = [&](const std::string& line) { notes += line.substr(0, line.find(" of memory")) + "\n"; };
-  train(model, ByteTraining(for_training, held_out, options).data(), options, run);
+  train(model, BatchTraining(for_training, held_out, options).data(), options, run);
   all["notes"] = notes.find(',') == std::string::npos ? "no comma" : notes;
   std::istringstream lines(read(out + "/metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {

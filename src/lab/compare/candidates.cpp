@@ -1,10 +1,12 @@
 #include "lab/compare/candidates.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "core/check.hpp"
 #include "io/json.hpp"
+#include "lab/units.hpp"
 #include "models/presets.hpp"
 #include "statera/data.hpp"
 
@@ -103,6 +105,25 @@ std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, co
   }
   require(!candidates.empty(), ErrorCode::config, "no candidates; known: ", joined(preset_kinds(size)));
   return candidates;
+}
+
+int64_t Candidate::ids() const {
+  return std::max<int64_t>(1, std::llround(static_cast<double>(length) / bytes_per_id()));
+}
+
+std::vector<Candidate> in_units(const std::vector<Candidate>& candidates, const std::vector<std::string>& units) {
+  std::vector<Candidate> all;
+  for (const Candidate& candidate : candidates)
+    for (const std::string& spec : units) {
+      const std::string name = units_name(spec);
+      Candidate one = candidate;
+      one.units = spec;
+      if (spec != byte_units()->name()) one.name += ":" + name;
+      for (const Candidate& other : all)
+        require(other.name != one.name, ErrorCode::config, "two of the units are called '", name, "'; name each once");
+      all.push_back(std::move(one));
+    }
+  return all;
 }
 
 std::vector<Candidate> at_lengths(const std::vector<Candidate>& candidates, const CompareSettings& settings) {

@@ -1,23 +1,39 @@
 // The candidates of a comparison: configs with names.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "lab/compare/settings.hpp"
+#include "statera/data.hpp"
 #include "statera/config.hpp"
 
 namespace statera {
+
+// The parts of the data as a candidate reads them.
+struct UnitParts {
+  IdSource train, validation, held_out;
+  double seconds = 0;  // that it took to train the tokenizer and to encode the text; 0 for bytes
+};
 
 struct Candidate {
   // Unique. "hybrid" for a preset of the comparison's size; otherwise the preset's name, or the file's without its
   // extension.
   std::string name;
   ModelConfig config;
-  int64_t length = 512;  // bytes per sequence in training, and of the context that it is judged with
-  int64_t batch = 4;     // sequences per batch
+  int64_t length = 512;         // bytes per sequence in training, and of the context that it is judged with
+  int64_t batch = 4;            // sequences per batch
+  std::string units = "bytes";  // what it reads, by name (lab/units.hpp)
+  std::shared_ptr<const UnitParts> parts = {};  // the data in those units; null as long as they are not made
 
-  int64_t positions() const { return batch * length; }
+  double bytes_per_id() const { return parts ? parts->train.bytes_per_id() : 1; }
+  int64_t ids() const;  // per sequence: as many as stand for `length` bytes, on average
+  int64_t positions() const { return batch * ids(); }
 };
+
+// Each candidate in each of the units. The name says which, but for bytes: "mamba2:bpe-1024". The config stays one over
+// bytes until the units are made.
+std::vector<Candidate> in_units(const std::vector<Candidate>& candidates, const std::vector<std::string>& units);
 
 // Each candidate at each length of the settings. With several lengths the name says which: "mamba2@2048". A batch has
 // the same number of bytes at every length, as far as whole sequences allow.

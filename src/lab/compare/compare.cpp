@@ -19,6 +19,7 @@
 #include "lab/report/report.hpp"
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
+#include "lab/units.hpp"
 #include "text/quantity.hpp"
 
 namespace statera {
@@ -169,7 +170,8 @@ Entry read_entry(const std::string& path, const std::string& name, const std::st
       name.find_first_of(std::string_view("/\0", 2)) != name.npos)
     damaged(path, "a candidate is called " + in_quotes(name) + ", which is no name of a folder");
   const Json json = parse_ordered_json(value, path);
-  Entry entry{{name, ModelConfig::parse(json.at("config").dump(), printable(name))}, {}};
+  Entry entry{{.name = name, .config = ModelConfig::parse(json.at("config").dump(), printable(name))}, {}};
+  entry.candidate.units = json.value("units", entry.candidate.units);
   entry.candidate.config.where = json.at("where");
   const auto whole = [&](const char* key, int64_t least, int64_t most) {
     const Json& number = json.at(key);
@@ -181,17 +183,58 @@ Entry read_entry(const std::string& path, const std::string& name, const std::st
   entry.candidate.length = whole("length", least_length, most_length);
   entry.candidate.batch = whole("batch", 1, most_batch);
   read_fields({json.at("costs").dump(), path}, entry.costs);
-  check_costs(path, entry.candidate, entry.costs);
   return entry;
 }
 }  // namespace
 
+// The data in these units. The first call trains or reads the tokenizer, and the store keeps it from then on.
+std::shared_ptr<const UnitParts> Comparison::parts_in(const std::string& spec) {
+  const auto fact_of = [](const std::string& name) { return "units " + name; };
+  const bool known = store_.fact(fact_of(spec)).has_value();
+  const std::string name = known ? spec : units_name(spec);
+  if (const auto made = in_units_.find(name); made != in_units_.end()) return made->second;
+  const auto often = [this] { go_on(); };
+  const UnitsOptions how{.threads = device_.threads(), .specials = false, .often = often};
+  const std::optional<std::string> kept = store_.fact(fact_of(name));
+  std::shared_ptr<const Units> units;
+  double seconds = 0;
+  if (kept) {
+    const Json stored = parse_ordered_json(*kept, store_path(run_.out), size_t{64} << 20);
+    units = units_from(stored.at("file"), name);
+    require(known || make_units(spec, parts_.train, how)->file() == units->file(), ErrorCode::config, run_.out,
+            " holds other units called '", name, "'; rename the file, or choose another folder with --out");
+    seconds = stored.at("seconds");
+  } else {
+    const double begin = clock_seconds();
+    if (spec != byte_units()->name()) note(name + ": the tokenizer");
+    units = make_units(spec, parts_.train, how);
+    seconds = clock_seconds() - begin;
+  }
+  auto parts = std::make_shared<UnitParts>(in_units(parts_, units, often));
+  parts->seconds = kept ? seconds : parts->seconds > 0 ? parts->seconds + seconds : 0;
+  if (!kept && !units->file().empty())
+    store_.keep_fact(fact_of(name), json_text(Json{{"file", units->file()}, {"seconds", parts->seconds}}));
+  return in_units_[name] = std::move(parts);
+}
+
+// A candidate with the data in its units, and with as many ids as those have.
+void Comparison::take_units(Candidate& candidate) {
+  candidate.parts = parts_in(candidate.units);
+  candidate.units = candidate.parts->train.units().name();
+  candidate.config.vocab_size = candidate.parts->train.units().size();
+}
+
 // Takes known candidates from the store, then calibrates the new ones of `wanted`.
 void Comparison::enter(const std::vector<Candidate>& wanted) {
-  for (const auto& [name, value] : store_.candidates())
-    entries_.push_back(read_entry(store_path(run_.out), name, value));
+  for (const auto& [name, value] : store_.candidates()) {
+    Entry entry = read_entry(store_path(run_.out), name, value);
+    take_units(entry.candidate);
+    check_costs(store_path(run_.out), entry.candidate, entry.costs);
+    entries_.push_back(std::move(entry));
+  }
   std::vector<Candidate> fresh;
-  for (const Candidate& candidate : wanted) {
+  for (Candidate candidate : wanted) {
+    take_units(candidate);
     const auto known = std::find_if(entries_.begin(), entries_.end(),
                                     [&](const Entry& e) { return e.candidate.name == candidate.name; });
     if (known == entries_.end())
@@ -236,11 +279,12 @@ void Comparison::add(std::vector<Candidate> fresh) {
   // One old candidate is calibrated too, so that a machine that is busier now than then gives nobody an advantage.
   std::vector<Candidate> timed = fresh;
   if (!first) timed.push_back(entries_.front().candidate);
+  const double before = clock_seconds() - begun_;  // for tokenizers
   const double seconds = std::clamp(0.03 * settings_.budget, 0.2, 30.0);
   std::vector<Calibration> costs = calibrate(timed, settings_, parts_, device_, seconds, run_.stop);
   go_on();
   if (first) {
-    amounts_ = share_out(settings_, fresh, costs, parts_, run_.spent);
+    amounts_ = share_out(settings_, fresh, costs, parts_, run_.spent + before);
     keep_terms(amounts_);
   } else {
     check_added(settings_, timed, costs, amounts_);
@@ -252,6 +296,7 @@ void Comparison::add(std::vector<Candidate> fresh) {
     const Json value = {{"config", parse_ordered_json(fresh[i].config.json(), fresh[i].config.where)},
                         {"where", fresh[i].config.where},
                         {"layers", fresh[i].config.layers},
+                        {"units", fresh[i].units},
                         {"length", fresh[i].length},
                         {"batch", fresh[i].batch},
                         {"costs", parse_ordered_json(write_fields(costs[i]), "the costs")}};

@@ -3,6 +3,8 @@
 // time.
 #pragma once
 #include <cstdio>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -43,6 +45,8 @@ class Comparison {
   void keep_terms(const Amounts& amounts);
   std::string fingerprint_text() const;
   void enter(const std::vector<Candidate>& wanted);
+  std::shared_ptr<const UnitParts> parts_in(const std::string& units);
+  void take_units(Candidate& candidate);
   void check_free(const std::vector<Candidate>& fresh) const;
   void add(std::vector<Candidate> fresh);
   void compare_baselines();
@@ -55,7 +59,7 @@ class Comparison {
   void train_and_judge(const Entry& entry, int64_t seed);
   void second_seeds();
   void noise(const Entry& entry);
-  TrainOptions options(const Entry& entry, double amount, float lr, int64_t seed) const;
+  TrainOptions options(const Entry& entry, int64_t steps, float lr, int64_t seed) const;
   Json run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model,
                 const TrainingData& data, Trial trial);
   std::vector<TriedRate> tried(const Entry& entry) const;
@@ -93,6 +97,7 @@ class Comparison {
   std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
+  std::map<std::string, std::shared_ptr<const UnitParts>> in_units_;  // by name, as far as they have been made
   std::optional<Counts> primed_;  // of the baselines; made again when an interrupted comparison goes on
   double begun_, shown_ = 0;      // clock_seconds()
 };

@@ -31,21 +31,22 @@ void Comparison::learn(const Entry& entry) {
   if (!trained(entry) || kept(entry, "learning", "seed 1")) return;
   note(entry.candidate.name + ": held-out text, learning while it reads");
   show(entry, "learning while it reads");
-  const int64_t length = entry.candidate.length;
+  const int64_t length = entry.candidate.ids();
   // The steps are those of the plan: one window each, and no earlier text again.
+  Model model = load_model(entry, 1, true);
   const OnlineOptions options{
       .lr = learning_share * rate(entry).lr, .segment = length, .window = length, .replay = 0, .warmup = 0};
-  const Counts* const counts = primed();
+  const Counts* const counts = model.reads_bytes() ? primed() : nullptr;
   if (counts)
     require_memory(static_cast<double>(counts->memory_bytes()), "mixing a model with counts", "close other programs");
   MixedCost mixed = counts ? MixedCost(*counts) : MixedCost(false);
-  OnlineModel model(load_model(entry, 1, true), options);
+  OnlineModel online(std::move(model), options);
   std::vector<float> nats;
   const CostSink sink = [&](std::span<const uint8_t>, const std::vector<float>& some) {
     nats.insert(nats.end(), some.begin(), some.end());
     return !(run_.stop && run_.stop());
   };
-  stream_costs(model, parts_.held_out, amounts_.judged_bytes, sink,
+  stream_costs(online, parts_.held_out, amounts_.judged_bytes, sink,
                [&](std::span<const uint8_t> bytes) { return mixed.reader(bytes); });
   go_on();
   Json value = {{key::bits_per_byte, bits(nats)}, {key::lr, options.lr}};
@@ -97,7 +98,9 @@ void Comparison::measure_speed() {
   for (const Model& model : models) pointers.push_back(&model);
   std::vector<int64_t> judged;  // contexts
   for (const Entry* entry : done) judged.push_back(entry->candidate.length);
-  const auto contexts = step_costs(pointers, judged, run_.stop);
+  std::vector<double> bytes_per_id;
+  for (const Entry* entry : done) bytes_per_id.push_back(entry->candidate.bytes_per_id());
+  const auto contexts = step_costs(pointers, judged, bytes_per_id, run_.stop);
   const auto speeds = stream_speeds(pointers, parts_.held_out, run_.stop);
   go_on();
   for (size_t i = 0; i < done.size(); ++i) {
@@ -122,7 +125,7 @@ double Comparison::seconds_left(const Entry& entry) const {
   if (amounts_.search > 0)
     left += steps(amounts_.search) * static_cast<double>(std::max<int64_t>(
                                          0, settings_.learning_rates - std::ssize(store_.trials(name, "search"))));
-  left += steps(amounts_.train) *
+  left += static_cast<double>(train_steps(settings_, entry.costs, amounts_)) * entry.costs.step_seconds *
           static_cast<double>(std::max<int64_t>(0, settings_.seeds - std::ssize(store_.trials(name, "train"))));
   if (amounts_.noise > 0)
     left += steps(amounts_.noise) * static_cast<double>(3 - std::ssize(store_.trials(name, "noise")));

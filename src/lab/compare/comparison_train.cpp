@@ -19,6 +19,7 @@
 #include "lab/report/keys.hpp"
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
+#include "statera/tokenizer.hpp"
 #include "text/quantity.hpp"
 #include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
@@ -59,10 +60,10 @@ void Comparison::keep(const Entry& entry, const std::string& kind, const std::st
   store_.keep_trial(entry.candidate.name, kind, variant, json_text(value));
 }
 
-TrainOptions Comparison::options(const Entry& entry, double amount, float lr, int64_t seed) const {
-  TrainOptions o{.steps = steps_for(settings_, entry.costs, amount),
+TrainOptions Comparison::options(const Entry& entry, int64_t steps, float lr, int64_t seed) const {
+  TrainOptions o{.steps = steps,
                  .batch = entry.candidate.batch,
-                 .length = entry.candidate.length,
+                 .length = entry.candidate.ids(),
                  .lr = lr,
                  .weight_decay = settings_.weight_decay,
                  .dropout = settings_.dropout,
@@ -97,6 +98,7 @@ Json Comparison::run_once(const Entry& entry, const std::string& kind, const std
 Model Comparison::new_model(const Entry& entry, int64_t seed) const {
   Model model(entry.candidate.config, device_);
   model.init(static_cast<uint64_t>(seed));
+  model.set_units(entry.candidate.parts->train.shared_units());
   return model;
 }
 
@@ -114,7 +116,7 @@ std::vector<TriedRate> Comparison::tried(const Entry& entry) const {
 }
 
 RatePrior Comparison::prior(const Entry& entry) const {
-  return rate_prior(entry.candidate.config, steps_for(settings_, entry.costs, amounts_.train),
+  return rate_prior(entry.candidate.config, train_steps(settings_, entry.costs, amounts_),
                     steps_for(settings_, entry.costs, amounts_.search), entry.candidate.positions());
 }
 
@@ -132,9 +134,9 @@ void Comparison::search(const Entry& entry) {
     const std::string variant = "lr " + number_text(lr), folder = trial_folder(entry, "lr-" + number_text(lr));
     if (kept(entry, "search", variant)) return;  // no rate is left between those that were tried
     const RemovedAtEnd removed{folder_, folder};
-    TrainOptions o = options(entry, amounts_.search, lr, 1);
+    TrainOptions o = options(entry, steps_for(settings_, entry.costs, amounts_.search), lr, 1);
     o.evaluate_every = o.steps;
-    ByteTraining data(parts_.train, parts_.validation, o);
+    BatchTraining data(entry.candidate.parts->train, entry.candidate.parts->validation, o);
     Model model = new_model(entry, 1);
     keep(entry, "search", variant,
          run_once(entry, "search", variant, model, data.data(), {.folder = folder, .options = o}));
@@ -154,7 +156,7 @@ std::string Comparison::trial_folder(const Entry& entry, const std::string& vari
 Model Comparison::load_model(const Entry& entry, int64_t seed, bool training) const {
   const std::string folder = model_folder(entry, seed);
   const std::optional<Json> value = kept(entry, "train", "seed " + std::to_string(seed));
-  Model model = Model::load(folder, device_, {.training = training});
+  Model model = Model::load(folder, device_, {.training = training, .weights = {}, .tokenizer = token_units});
   require(value && value->value("weights", "") == statera::fingerprint_text(model.fingerprint()), ErrorCode::io, folder,
           "/model.safetensors: is not the model that this comparison trained; put that one back, or remove this one "
           "and it is trained again");
@@ -169,8 +171,8 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   const bool lost = value && !value->contains(key::error) && !fs::exists(folder + "/model.safetensors");
   if (lost) remove_run(folder);  // its checkpoint may hold only the weights of its last step
   if (!value || lost) {
-    const TrainOptions o = options(entry, amounts_.train, lr, seed);
-    ByteTraining data(parts_.train, parts_.validation, o);
+    const TrainOptions o = options(entry, train_steps(settings_, entry.costs, amounts_), lr, seed);
+    BatchTraining data(entry.candidate.parts->train, entry.candidate.parts->validation, o);
     Model model = new_model(entry, seed);
     value = run_once(entry, "train", variant, model, data.data(), {.folder = folder, .options = o});
     const double weights = static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));
@@ -218,19 +220,20 @@ void Comparison::noise(const Entry& entry) {
     if (kept(entry, "noise", variant)) continue;
     Model model = load_model(entry, 1, true);
     // The same number of bytes per window, so more rows per window and fewer windows.
-    TrainOptions o = options(entry, amounts_.noise, static_cast<float>(rate(entry).lr) / 2, 1);
-    o.length = growth * entry.candidate.length;
+    TrainOptions o =
+        options(entry, steps_for(settings_, entry.costs, amounts_.noise), static_cast<float>(rate(entry).lr) / 2, 1);
+    o.length = growth * entry.candidate.ids();
     o.batch = std::max<int64_t>(1, entry.candidate.batch / growth);
     o.steps = std::max<int64_t>(1, o.steps * entry.candidate.positions() / (o.batch * o.length));
     o.evaluate_every = o.steps;
-    FillerTraining data(parts_.train, parts_.validation, o, growth);
+    FillerTraining data(entry.candidate.parts->train, entry.candidate.parts->validation, o, growth);
     const Json value = run_once(entry, "noise", variant, model, data.data(), {.folder = folder, .options = o});
     if (value.contains(key::error)) {
       keep(entry, "noise", variant, value);
       continue;
     }
-    const double nats =
-        noise_cost(model, parts_.held_out, growth, entry.candidate.length, amounts_.noise_bytes, run_.stop);
+    const double nats = noise_cost(model, entry.candidate.parts->held_out, growth, entry.candidate.ids(),
+                                   amounts_.noise_bytes, run_.stop);
     go_on();
     keep(entry, "noise", variant, {{key::growth, growth}, {key::bits_per_byte, nats / std::numbers::ln2}});
   }

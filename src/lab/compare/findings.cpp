@@ -58,8 +58,8 @@ RateChoice rate_of(const Store& store, const CompareSettings& settings, const Am
                                                                    : trial.at(key::bits_per_byte).get<double>()});
   const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
   return choose_rate(tried,
-                     rate_prior(config, steps_for(settings, known.costs, amounts.train),
-                                steps_for(settings, known.costs, amounts.search), known.batch * known.length),
+                     rate_prior(config, train_steps(settings, known.costs, amounts),
+                                steps_for(settings, known.costs, amounts.search), known.costs.positions),
                      counted(store, 1));
 }
 
@@ -110,8 +110,8 @@ Json curve(const Known& known) {
   for (const Json& point : known.trained.at(key::curve)) {
     const double step = point.at(key::step);
     rows.push_back({{key::step, point.at(key::step)},
-                    {key::train_bytes, step * static_cast<double>(known.batch * known.length)},
-                    {key::seconds, step * known.costs.step_seconds},
+                    {key::train_bytes, step * known.costs.bytes()},
+                    {key::seconds, known.costs.prepare_seconds + step * known.costs.step_seconds},
                     {key::flops, step * known.costs.step_flops},
                     {key::bits_per_byte, point.at(key::bits_per_byte)}});
   }
@@ -127,8 +127,7 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   if (Json rows = measured("bits by position"); !rows.is_null()) json[key::by_position] = std::move(rows);
   if (Json rows = measured("recall"); !rows.is_null()) json[key::recall] = std::move(rows);
   const Json speed = measured("speed");
-  json[key::speed] = {
-      {key::train_bytes_per_second, static_cast<double>(known.batch * known.length) / known.costs.step_seconds}};
+  json[key::speed] = {{key::train_bytes_per_second, known.costs.bytes() / known.costs.step_seconds}};
   if (!speed.is_null()) {
     for (const char* key : {key::prefill_bytes_per_second, key::step_bytes_per_second})
       json[key::speed][key] = speed.at(key);
@@ -142,7 +141,9 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
       json[key::mixed_bits_per_byte] = learning.at(key::mixed_bits_per_byte);
   }
   const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
-  const double step_flops = LanguageModel(config).cost(1, known.length).step_flops;
+  const double positions = static_cast<double>(known.costs.positions) / static_cast<double>(known.batch);
+  const double step_flops =
+      LanguageModel(config).cost(1, static_cast<int64_t>(positions)).step_flops / known.costs.bytes_per_id;
   for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
     const auto value = from.store.trial(known.name, "noise", growth);
     if (!value) continue;
@@ -157,7 +158,6 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
 }
 
 Json candidate_json(const FindingsFrom& from, const Known& known, const Known* best) {
-  const double positions = static_cast<double>(known.batch * known.length);
   Json json = {{key::name, known.name},
                {key::config, known.value.at("where")},
                {key::layers, known.value.at(key::layers)},
@@ -165,7 +165,11 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
                {key::batch, known.batch},
                {key::status, known.done() ? "done" : "stopped"},
                {key::parameters, known.costs.parameters},
-               {key::training_flops_per_byte, known.costs.step_flops / positions}};
+               {key::embedding_parameters, known.costs.embedding},
+               {key::units, known.value.value(key::units, "bytes")},
+               {key::bytes_per_id, known.costs.bytes_per_id},
+               {key::prepare_seconds, known.costs.prepare_seconds},
+               {key::training_flops_per_byte, known.costs.step_flops / known.costs.bytes()}};
   const std::vector<Json> rates = searched(from.store, known.name);
   bool diverged = !rates.empty() && static_cast<int64_t>(rates.size()) == from.settings.learning_rates;
   json[key::learning_rates] = Json::array();
@@ -186,8 +190,8 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   const double steps = trained.at(key::steps);
   json[key::lr] = trained.at(key::lr);
   json[key::steps] = trained.at(key::steps);
-  json[key::train_bytes] = steps * positions;
-  json[key::train_seconds] = steps * known.costs.step_seconds;
+  json[key::train_bytes] = steps * known.costs.bytes();
+  json[key::train_seconds] = known.costs.prepare_seconds + steps * known.costs.step_seconds;
   json[key::train_flops] = steps * known.costs.step_flops;
   json[key::seeds] = Json::array();
   for (size_t s = 0; s < known.judged.nats.size(); ++s)
@@ -221,6 +225,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     few = std::min(few, static_cast<double>(known.costs.parameters));
     many = std::max(many, static_cast<double>(known.costs.parameters));
   }
+  const bool tokens = std::ranges::any_of(all, [](const Known& k) { return k.costs.bytes_per_id != 1; });
   const std::string sizes =
       "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
   std::string equal, rest;
@@ -233,8 +238,9 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
             " per learning rate";
     rest = "steps, bytes read and time" + sizes;
   } else {
-    equal = "parameters (within 3 %) and steps: " + significant(a.train, 3) + " per training, " +
-            significant(a.search, 3) + " per learning rate";
+    equal = std::string("parameters ") + (tokens ? "without the embedding " : "") +
+            "(within 3 %) and steps: " + significant(a.train, 3) + " per training, " + significant(a.search, 3) +
+            " per learning rate";
     rest = "FLOPs and time";
   }
   std::string batches;
@@ -352,6 +358,20 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
                   " times: --dropout 0.1, in another --out, may help more than a larger --budget");
 }
 
+// Says what each kind of tokens is.
+void note_units(const Json& report, Json& lines) {
+  std::vector<std::string> said;
+  for (const Json& c : report.at(key::candidates)) {
+    const std::string units = c.at(key::units);
+    if (units == "bytes" || std::ranges::count(said, units) > 0) continue;
+    said.push_back(units);
+    lines.push_back(units + ": " + fixed(c.at(key::bytes_per_id), 2) +
+                    " bytes per token on average; its tokenizer and "
+                    "the encoding of the text took " +
+                    plain_seconds(c.at(key::prepare_seconds)) + ", which are a part of the training time");
+  }
+}
+
 // Notes lengths at which no training is finished; they have no row among the winners.
 void note_unfinished(const CompareSettings& settings, const Json& report, Json& lines) {
   if (!report.contains(key::by_length) || !report.at(key::complete).get<bool>()) return;
@@ -369,6 +389,7 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
     lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " +
                     std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
+  note_units(report, lines);
   note_passes(from.settings, report, lines);
   note_unfinished(from.settings, report, lines);
   for (const Json& c : report.at(key::candidates)) {

@@ -136,6 +136,15 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
   return {source.parts(train), source.parts(chosen_on), source.part(before, all)};
 }
 
+UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units, const std::function<void()>& often) {
+  const auto begin = Clock::now();
+  UnitParts all{.train = {parts.train, units, often},
+                .validation = {parts.validation, units, often},
+                .held_out = {parts.held_out, units, often}};
+  if (units != byte_units()) all.seconds = since(begin);
+  return all;
+}
+
 namespace {
 // One visit makes the model, warms it up, times it and frees it, so that memory holds one candidate at a time.
 struct Visit {
@@ -146,12 +155,14 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
                     double seconds, Visit& visit, Calibration& result) {
   Model model(candidate.config, device);
   model.init(1);
-  model.set_context(candidate.length);
+  const UnitParts read = candidate.parts ? *candidate.parts : in_units(parts, byte_units());
+  model.set_units(read.train.shared_units());
+  model.set_context(candidate.ids());
   AdamW optimizer(model.parameters(), {}, device);
   Tape tape(device.with(precision_named(s.precision)));
   const TrainOptions options{
-      .batch = candidate.batch, .length = candidate.length, .dropout = s.dropout, .precision = s.precision};
-  ByteTraining training(parts.train, parts.validation, options);
+      .batch = candidate.batch, .length = candidate.ids(), .dropout = s.dropout, .precision = s.precision};
+  BatchTraining training(read.train, read.validation, options);
   const TrainingData data = training.data();
   if (visit.steps.empty()) check_memory(model, data, options);
   const auto step = [&](int64_t i) {
@@ -172,15 +183,21 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   visit.evaluations.push_back(since(evaluation));
   Session session(model, {.rewind_bytes = 0});
   const std::span<const uint8_t> text = longest_document(parts.held_out);
-  const std::vector<int32_t> ids = ids_of(text.first(std::min<size_t>(prefill_bytes, text.size())));
+  const auto beginning = text.first(std::min<size_t>(prefill_bytes, text.size()));
+  const std::vector<int32_t> ids = ids_of(model, beginning).ids;
   session.prefill(ids);
   const auto at = Clock::now();
   session.prefill(ids);
-  visit.prefills.push_back(since(at) / static_cast<double>(ids.size()));
+  visit.prefills.push_back(since(at) / static_cast<double>(beginning.size()));
   result.parameters = model.parameter_count();
+  result.embedding = 0;
+  for (const Parameter* p : model.parameters())
+    if (p->name == "embedding.weight" || p->name == "output.weight") result.embedding += p->elements();
   result.positions = candidate.positions();
+  result.bytes_per_id = candidate.bytes_per_id();
+  result.prepare_seconds = read.seconds;
   result.longest_state_bytes = modules_of(model).cost(1, longest_context).state_bytes;
-  result.step_flops = modules_of(model).cost(candidate.length, candidate.length).training_flops *
+  result.step_flops = modules_of(model).cost(candidate.ids(), candidate.ids()).training_flops *
                       static_cast<double>(candidate.positions());
 }
 }  // namespace
@@ -218,6 +235,10 @@ int64_t steps_for(const CompareSettings& s, const Calibration& c, double amount)
   return std::max<int64_t>(1, static_cast<int64_t>(amount / unit(s, c) + 1e-6));
 }
 
+int64_t train_steps(const CompareSettings& s, const Calibration& c, const Amounts& a) {
+  return steps_for(s, c, s.match == "time" ? std::max(0.0, a.train - c.prepare_seconds) : a.train);
+}
+
 namespace {
 double trainings(const CompareSettings& s) {
   return static_cast<double>((searches(s) ? s.learning_rates : 0) + s.seeds) + noise_trainings;
@@ -225,8 +246,8 @@ double trainings(const CompareSettings& s) {
 
 // A held-out byte is read once by the frozen model, and once by the one that goes on learning, beside counts.
 double judged_seconds(const CompareSettings& s, const Calibration& c) {
-  return c.prefill_seconds * static_cast<double>(s.seeds + 1) +
-         learning_cost * c.step_seconds / static_cast<double>(c.positions) + counts_seconds_per_byte;
+  return c.prefill_seconds * static_cast<double>(s.seeds + 1) + learning_cost * c.step_seconds / c.bytes() +
+         counts_seconds_per_byte;
 }
 
 }  // namespace
@@ -260,10 +281,11 @@ void check_parameters(const CompareSettings& s, const std::vector<Candidate>& ca
                       const std::vector<Calibration>& all) {
   if (s.match != "params") return;
   for (size_t c = 1; c < all.size(); ++c) {
-    const auto [few, many] = std::minmax(all[0].parameters, all[c].parameters);
-    require(static_cast<double>(many) <= 1.03 * static_cast<double>(few), ErrorCode::config,
-            "--match params: ", candidates[0].name, " has ", all[0].parameters, " parameters and ", candidates[c].name,
-            " ", all[c].parameters, "; take presets of one size, or --match flops or time");
+    const auto without_embedding = [&](size_t i) { return all[i].parameters - all[i].embedding; };
+    const int64_t first = without_embedding(0), other = without_embedding(c);
+    require(static_cast<double>(std::max(first, other)) <= 1.03 * static_cast<double>(std::min(first, other)),
+            ErrorCode::config, "--match params: without the embedding ", candidates[0].name, " has ", first,
+            " parameters and ", candidates[c].name, " ", other, "; take presets of one size, or --match flops or time");
   }
 }
 
@@ -300,7 +322,7 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   a.second_seeds = may && buys(train, (n + 2) / n, least_seed_steps) ? 2 : 0;
   const double each = n * static_cast<double>(s.seeds) + static_cast<double>(a.second_seeds);  // trainings
   int64_t largest = 0;                                                                         // bytes of a batch
-  for (const Calibration& c : all) largest = std::max(largest, c.positions);
+  for (const Calibration& c : all) largest = std::max<int64_t>(largest, std::llround(c.bytes()));
   const double batches = evaluated * train / each / static_cast<double>(evaluations + 1) / evaluate;
   a.validation_bytes =
       std::clamp<int64_t>(static_cast<int64_t>(batches), 1, std::max<int64_t>(1, parts.validation.bytes() / largest)) *
@@ -312,8 +334,7 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
 }
 
 bool enough(const CompareSettings& s, const std::vector<Calibration>& all, const Amounts& a) {
-  return std::all_of(all.begin(), all.end(),
-                     [&](const Calibration& c) { return a.train / unit(s, c) >= static_cast<double>(least_steps); });
+  return std::all_of(all.begin(), all.end(), [&](const Calibration& c) { return train_steps(s, c, a) >= least_steps; });
 }
 }  // namespace
 
@@ -345,8 +366,8 @@ void check_added(const CompareSettings& s, const std::vector<Candidate>& candida
 double expected_seconds(const CompareSettings& s, const Calibration& c, const Amounts& a) {
   const auto steps = [&](double amount) { return static_cast<double>(steps_for(s, c, amount)) * c.step_seconds; };
   return static_cast<double>(a.search > 0 ? s.learning_rates : 0) * steps(a.search) +
-         static_cast<double>(s.seeds) * steps(a.train) + noise_trainings * steps(a.noise) + measure_seconds(s, c, a) +
-         trainings(s) * start_steps * c.step_seconds;
+         static_cast<double>(s.seeds * train_steps(s, c, a)) * c.step_seconds + noise_trainings * steps(a.noise) +
+         measure_seconds(s, c, a) + trainings(s) * start_steps * c.step_seconds;
 }
 
 }  // namespace statera

@@ -21,19 +21,29 @@ struct Parts {
 };
 // Throws ErrorCode::config if the data are too short for the settings, and says how many bytes would do.
 Parts cut(const ByteSource& source, const CompareSettings& settings);
+// The parts as candidates read them.
+UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units,
+                   const std::function<void()>& often = {});
 
 // What a candidate costs on this machine.
 struct Calibration {
   int64_t parameters = 0;
-  int64_t positions = 0;  // bytes per batch
+  int64_t embedding = 0;  // of these, what grows with the number of ids: the embedding and an output of its own
+  int64_t positions = 0;  // per batch
+  double bytes_per_id = 1;
   // per training step, optimizer included; FLOPs are those of the plain algorithm
   double step_seconds = 0, step_flops = 0;
   double evaluate_seconds = 0;     // per batch of validation windows
   double prefill_seconds = 0;      // per byte read by a Session
   double longest_state_bytes = 0;  // at the longest context that is measured
+  double prepare_seconds = 0;      // for the tokenizer and to encode the text
+  double bytes() const { return static_cast<double>(positions) * bytes_per_id; }  // per batch
   void visit(FieldVisitor& v) {
     v.field("parameters", parameters, "number of parameters");
-    v.field("positions", positions, "bytes per batch");
+    v.field("embedding", embedding, "of these, those of the embedding and of an output of its own");
+    v.field("positions", positions, "positions per batch");
+    v.field("bytes_per_id", bytes_per_id, "bytes that a position stands for, on average");
+    v.field("prepare_seconds", prepare_seconds, "time to train the tokenizer and to encode the text");
     v.field("step_seconds", step_seconds, "time of a training step");
     v.field("step_flops", step_flops, "minimal FLOPs of a training step");
     v.field("evaluate_seconds", evaluate_seconds, "time of a batch of validation windows");
@@ -80,6 +90,8 @@ bool searches(const CompareSettings&);  // whether there is more than one learni
 // How much of the unit that is matched one step of this candidate uses: seconds, FLOPs, or one step.
 double unit(const CompareSettings&, const Calibration&);
 int64_t steps_for(const CompareSettings&, const Calibration&, double amount);
+// Of a whole training. Where time is matched, that for the tokenizer is a part of it.
+int64_t train_steps(const CompareSettings&, const Calibration&, const Amounts&);
 
 // `spent`: seconds of the budget that are gone. Throws ErrorCode::config if the rest is too small, naming a budget that
 // would do; and, if parameters are matched, if they differ by more than 3 %.

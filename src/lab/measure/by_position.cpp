@@ -42,7 +42,8 @@ std::vector<PositionCost> by_position(const Model& model, const ByteSource& sour
                     document = source.document_at(begin);
       const auto rest = source.document(document).subspan(static_cast<size_t>(begin - source.document_begin(document)));
       session.reset();
-      add(session.score(ids_of(rest.first(std::min(rest.size(), static_cast<size_t>(length))))), buckets);
+      const UnitIds ids = ids_of(model, rest.first(std::min(rest.size(), static_cast<size_t>(length))));
+      add(per_byte(session.score(ids.ids), ids), buckets);
     }
   }
   return mean(buckets);

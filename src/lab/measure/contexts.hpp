@@ -14,21 +14,23 @@ namespace statera {
 constexpr int64_t shortest_context = 256, longest_context = 65536;
 
 struct ContextCost {
-  int64_t context;
-  double step_seconds;
+  int64_t context;      // bytes
+  double step_seconds;  // per byte: a step, divided by the bytes that an id stands for
   int64_t state_bytes;
 };
 
 // Measures contexts 256, 512, ... 65,536 and those of `more`, in ascending order. Attention sees the whole context. The
 // states are put at their positions without reading a text; their zeros take as long to process as real values.
-// Contexts whose state needs more than 4 GiB are left out. Returns [models][contexts]; empty if stopped.
+// Contexts whose state needs more than 4 GiB are left out. `bytes_per_id`, [models]: on average; empty: 1. Returns
+// [models][contexts]; empty if stopped.
 std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models,
                                                  std::span<const int64_t> more = {},
+                                                 std::span<const double> bytes_per_id = {},
                                                  const std::function<bool()>& stop = {});
 
 struct StreamSpeed {
   double prefill_bytes_per_second = 0;  // 2,048 bytes at once (fewer if the source is shorter), from an empty state
-  double step_bytes_per_second = 0;     // one byte at a time, after 256 bytes
+  double step_bytes_per_second = 0;     // one id at a time, after 256 bytes
 };
 std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source,
                                        const std::function<bool()>& stop = {});

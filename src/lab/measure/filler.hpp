@@ -1,7 +1,7 @@
-// Noise: a stream with reserved filler ids between the bytes, which makes it `growth` times as long. After each byte
-// come 0 to 2 (growth - 1) fillers, each number with equal probability. The filler is the input id begin_id, which is
-// never predicted, so a byte model needs no new id. Only the row before a byte has a target: loss and cost count bytes,
-// never fillers.
+// Noise: a stream with reserved filler ids between the bytes or tokens, which makes it `growth` times as long. After
+// each of them come 0 to 2 (growth - 1) fillers, each number with equal probability. The filler is the input id that
+// stands before documents, which is never predicted, so a model needs no new id. Only the row before a byte or token
+// has a target: loss and cost count those, never fillers.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -17,7 +17,7 @@ namespace statera {
 class FillerStream {
  public:
   // growth >= 1; 1: no fillers. Throws ErrorCode::config if the source is shorter than a window.
-  FillerStream(ByteSource source, int64_t batch, int64_t length, int64_t growth, uint64_t seed);
+  FillerStream(IdSource source, int64_t batch, int64_t length, int64_t growth, uint64_t seed);
 
   Batch random(int64_t i);  // with windows at random places
   // batch i of `count` batches that are spread evenly over the source
@@ -28,8 +28,8 @@ class FillerStream {
   Batch fill(int64_t i, Place place);
   void window(int64_t begin, uint64_t draw);
 
-  ByteSource source_;
-  int64_t batch_, length_, growth_;
+  IdSource source_;
+  int64_t batch_, length_, growth_, bytes_ = 0;
   uint64_t seed_;
   Tokens inputs_;
   std::vector<int32_t> targets_;
@@ -39,19 +39,20 @@ class FillerStream {
 // returns.
 class FillerTraining {
  public:
-  FillerTraining(const ByteSource& train, const ByteSource& held_out, const TrainOptions& options, int64_t growth);
+  FillerTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& options, int64_t growth);
   TrainingData data();
 
  private:
   FillerStream batches_, windows_;
   int64_t held_out_batches_;
   uint64_t fingerprint_;
+  double bytes_per_position_;
 };
 
-// Nats per byte. Reads windows of growth * length rows, which hold about `length` bytes each, spread evenly over the
+// Nats per byte. Reads windows of growth * length rows, which hold about `length` ids each, spread evenly over the
 // source, each in one call from an empty state; about `max_bytes` in all. Each growth gets nearly the same bytes. NaN
 // if stopped before the first window.
-double noise_cost(const Model& model, const ByteSource& source, int64_t growth, int64_t length, int64_t max_bytes,
+double noise_cost(const Model& model, const IdSource& source, int64_t growth, int64_t length, int64_t max_bytes,
                   const std::function<bool()>& stop = {});
 
 }  // namespace statera

@@ -15,6 +15,7 @@
 #include "statera/error.hpp"
 #include "statera/loss.hpp"
 #include "support/any_mixer.hpp"
+#include "support/pair_units.hpp"
 
 namespace statera {
 namespace {
@@ -64,8 +65,56 @@ TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
   const std::vector<float> nats = stream_cost(model, source({one, two}), 900);
   ASSERT_EQ(nats.size(), 900u);
   Session session(model, {.rewind_bytes = 0});
-  const std::vector<float> second = session.score(ids_of(std::span(reinterpret_cast<const uint8_t*>(two.data()), 200)));
+  const std::vector<float> second = session.score(byte_units()->encode(two.substr(0, 200)).ids);
   for (size_t i = 0; i < second.size(); ++i) EXPECT_EQ(nats[700 + i], second[i]) << i;
+}
+
+Model over_pairs() {
+  ModelConfig config = small().config();
+  config.vocab_size = test::PairUnits().size();
+  Model model(config, Device::cpu({.threads = 1}), {.training = false});
+  model.init(4);
+  model.set_units(std::make_shared<test::PairUnits>());
+  return model;
+}
+
+// With tokens, every byte still has a cost, and each byte of a token the same.
+TEST(StreamCost, OfATokenIsSpreadOverItsBytes) {
+  const Model model = over_pairs();
+  std::string all;
+  for (int i = 0; all.size() < 40000; ++i) all += "book keeper " + std::to_string(i * i) + " zz";
+  const std::vector<float> nats = stream_cost(model, source({all}), std::ssize(all));
+  ASSERT_EQ(nats.size(), all.size());
+  Session session(model, {.rewind_bytes = 0});
+  const UnitIds ids = model.units()->encode(all);
+  const std::vector<float> whole = per_byte(session.score(ids.ids), ids);  // not in pieces
+  for (size_t i = 0; i < whole.size(); ++i) ASSERT_NEAR(nats[i], whole[i], 1e-4) << i;
+  const size_t pair = all.find("oo");
+  EXPECT_EQ(nats[pair], nats[pair + 1]);
+}
+
+TEST(StreamCost, MeasurementsOfAModelOverTokensCountBytes) {
+  const Model model = over_pairs();
+  std::string all;
+  for (int i = 0; all.size() < 3000; ++i) all += "zz" + std::to_string(i) + "aabb";
+  int64_t bytes = 0;
+  for (const PositionCost& bucket : by_position(model, source({all}), 1000, 1)) bytes += bucket.bytes;
+  EXPECT_EQ(bytes, 1000);
+  EXPECT_FALSE(recall(model, source({all}), 2).empty());
+  const IdSource ids(source({all}), model.units());
+  FillerStream fillers(ids, 2, 100, 2, 3);
+  const Batch batch = fillers.random(1);
+  int64_t of_targets = 0;
+  for (const int32_t target : batch.targets)
+    if (target >= 0) of_targets += target >= test::PairUnits::first_pair ? 2 : 1;
+  EXPECT_EQ(batch.bytes, of_targets);
+  EXPECT_GT(noise_cost(model, ids, 2, 32, 256), 0);
+  const Model* models[] = {&model};
+  const double bytes_per_id[] = {2.0};
+  const auto costs = step_costs(models, {}, bytes_per_id);
+  for (const ContextCost& c : costs[0])  // a context of bytes is one of half as many tokens
+    EXPECT_NEAR(static_cast<double>(c.state_bytes), modules_of(model).cost(1, c.context / 2).state_bytes, 1)
+        << c.context;
 }
 
 TEST(StreamCost, OfAModelThatLearnsBeginsDocumentsAnewAndIsTheFrozenOneAtFirst) {
@@ -184,9 +233,8 @@ TEST(Filler, CrossesDocumentsAndReachesTheEnd) {
 TEST(Filler, WithoutFillersTheCostIsThatOfTheWindows) {
   const Model model = small();
   const std::string all = text(65);
-  Tokens tokens{
-      .ids = ids_of(std::span(reinterpret_cast<const uint8_t*>(all.data()), 64)), .offsets = {0, 64}, .start = {0}};
-  const std::vector<int32_t> targets = ids_of(std::span(reinterpret_cast<const uint8_t*>(all.data()) + 1, 64));
+  Tokens tokens{.ids = byte_units()->encode(all.substr(0, 64)).ids, .offsets = {0, 64}, .start = {0}};
+  const std::vector<int32_t> targets = byte_units()->encode(all.substr(1, 64)).ids;
   Tape tape(model.device());
   EXPECT_NEAR(noise_cost(model, source({all}), 1, 64, 1),
               tape.item(cross_entropy(tape, model.forward(tape, tokens), targets)), 1e-6);
@@ -203,7 +251,7 @@ TEST(Contexts, StateBytesAreTheLayouts) {
     EXPECT_GT(c.step_seconds, 0);
     EXPECT_NEAR(static_cast<double>(c.state_bytes), modules_of(model).cost(1, c.context).state_bytes, 1) << c.context;
   }
-  EXPECT_TRUE(step_costs(models, {}, [] { return true; }).empty());
+  EXPECT_TRUE(step_costs(models, {}, {}, [] { return true; }).empty());
 }
 
 TEST(Paired, ByHand) {

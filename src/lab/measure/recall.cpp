@@ -16,16 +16,16 @@ using Bytes = std::span<const uint8_t>;
 std::vector<double> costs_at(const Model& model, Bytes first, Bytes filler, Bytes passage,
                              const std::vector<int64_t>& distances) {
   Session stream(model, {.rewind_bytes = 0});
-  stream.prefill(ids_of(first));
+  stream.prefill(ids_of(model, first).ids);
   std::vector<double> costs;
   size_t read = 0;
   for (int64_t distance : distances) {
     const size_t until = static_cast<size_t>(distance - recall_passage);
-    stream.prefill(ids_of(filler.subspan(read, until - read)));
+    stream.prefill(ids_of(model, filler.subspan(read, until - read)).ids);
     read = until;
     Session copy = stream.fork();
-    const std::vector<float> nats = copy.score(ids_of(passage));
-    costs.push_back(std::accumulate(nats.begin(), nats.end(), 0.0) / static_cast<double>(nats.size()) /
+    const std::vector<float> nats = copy.score(ids_of(model, passage).ids);
+    costs.push_back(std::accumulate(nats.begin(), nats.end(), 0.0) / static_cast<double>(passage.size()) /
                     std::numbers::ln2);
   }
   return costs;

@@ -13,10 +13,11 @@
 
 namespace statera {
 
-// Receives the bytes and their costs in nats, piece by piece. False ends the reading.
+// Receives the bytes and their costs in nats, piece by piece; the cost of a token is spread over its bytes. False ends
+// the reading.
 using CostSink = std::function<bool(std::span<const uint8_t> bytes, const std::vector<float>& nats)>;
 
-// Who gets the predictions of these bytes (Session::Predicted) while they are read.
+// Who gets the predictions of these bytes (Session::Predicted) while they are read; for models over bytes only.
 using PredictionsOf = std::function<Session::Predicted(std::span<const uint8_t> bytes)>;
 
 // Reads the first `max_bytes` of the source. Each document begins from an empty state.
@@ -31,6 +32,7 @@ std::vector<float> stream_cost(const Model& model, const ByteSource& source, int
                                const std::function<bool()>& stop = {});
 
 std::span<const uint8_t> longest_document(const ByteSource& source);
-std::vector<int32_t> ids_of(std::span<const uint8_t> bytes);
+// What the model reads of these bytes.
+UnitIds ids_of(const Model& model, std::span<const uint8_t> bytes);
 
 }  // namespace statera

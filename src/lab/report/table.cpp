@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t columns = 100, widest_name = 26, widest_cell = 14;
-constexpr size_t cells = 10, remark = cells;
+constexpr size_t cells = 10, remark = cells, last = cells - 1;
 using Row = std::array<std::string, cells + 1>;  // the cells, then a remark after them
 
 std::string decimals(double value) { return std::abs(value) < 1000 ? fixed(value, 3) : scientific(value, 2); }
@@ -35,7 +35,20 @@ std::string step_text(double seconds) {
   return us < 1e7 ? fixed(us, us < 10 ? 2 : us < 100 ? 1 : 0) : scientific(us, 2);
 }
 
-Row candidate_row(const Json& candidate, const std::string& winner) {
+bool reads_tokens(const Json& candidate) { return candidate.value(key::units, "bytes") != "bytes"; }
+
+bool any_tokens(const Json& report) { return std::ranges::any_of(report.at(key::candidates), reads_tokens); }
+
+// The last column: the share of the embedding if the candidates differ in it, otherwise the memory of the training.
+std::string last_cell(const Json& candidate, bool tokens) {
+  if (const Json* memory = find(candidate, key::memory, key::train_bytes); memory && !tokens)
+    return bytes_text(*memory);
+  if (!tokens || !candidate.contains(key::embedding_parameters)) return "-";
+  const double all = candidate.at(key::parameters), embedding = candidate.at(key::embedding_parameters);
+  return all > 0 ? fixed(100 * embedding / all, 0) + " %" : "-";
+}
+
+Row candidate_row(const Json& candidate, const std::string& winner, bool tokens) {
   const std::string name = candidate.at(key::name);
   Row row = {(name == winner ? "* " : "  ") + printable(name)};
   std::fill(row.begin() + 1, row.begin() + cells, "-");
@@ -57,17 +70,19 @@ Row candidate_row(const Json& candidate, const std::string& winner) {
     row[7] = step_text(at->at(key::step_seconds));
     row[8] = bytes_text(at->at(key::state_bytes));
   }
-  if (const Json* memory = find(candidate, key::memory, key::train_bytes)) row[9] = bytes_text(*memory);
+  row[last] = last_cell(candidate, tokens);
   return row;
 }
 
 std::vector<Row> rows_of(const Json& report) {
   std::vector<Row> rows = {{"", "bits per", "behind the", "as it", "with", "", "train", "step,", "", "training"},
                            {"", "byte", "best, doubt", "learns", "counts", "params", "B/s", "us", "state", "memory"}};
+  const bool tokens = any_tokens(report);
+  if (tokens) rows[0][last] = "embed-", rows[1][last] = "ding";
   const std::string winner = report.at(key::recommendation).value(key::winner, "");
   double best = INFINITY;
   for (const Json& candidate : report.at(key::candidates)) {
-    rows.push_back(candidate_row(candidate, winner));
+    rows.push_back(candidate_row(candidate, winner, tokens));
     best = std::min(best, candidate.value(key::bits_per_byte, double{INFINITY}));
   }
   for (const Json& baseline : report.at(key::baselines)) {
@@ -167,7 +182,10 @@ std::string report_table(const Json& report) {
       "read, as compressors do, and then also mixed with counts of contexts. "
       "Doubt: half the width of the 95 % interval of the difference; ~: smaller than its doubt, so not told apart from "
       "the best. "
-      "Step and state: with as much context as the quality was judged with.");
+      "Step and state: with as much context as the quality was judged with." +
+          std::string(any_tokens(report) ? " A step of a token is shared by its bytes. Embedding: its share of the "
+                                           "parameters."
+                                         : ""));
   out += wrapped("equal:     ", report.at(key::terms).at(key::equal));
   out += wrapped("not equal: ", report.at(key::terms).at(key::not_equal));
   if (report.contains(key::notes))

@@ -35,6 +35,7 @@ function behind(c) {
 
 // The columns of the result: a head, and the cell of a candidate. Baselines have bits alone.
 const learners = candidates.some(c => c.learning_bits_per_byte !== undefined) || report.baselines.some(b => b.learns);
+const readsTokens = c => (c.units ?? "bytes") !== "bytes", tokens = candidates.some(readsTokens);
 const measure = (value, format) => value === undefined ? dash : format(value);
 const columns = [
   {head: "bits per byte", cell: c => c.bits_per_byte === undefined ? c.status : bits(c.bits_per_byte), baseline: b => b.learns ? "" : bits(b.bits_per_byte)},
@@ -43,6 +44,8 @@ const columns = [
   ...candidates.some(c => c.mixed_bits_per_byte !== undefined)
     ? [{head: "and with counts", cell: c => measure(c.mixed_bits_per_byte, bits)}] : [],
   {head: "parameters", cell: c => count(c.parameters)},
+  ...tokens ? [{head: "embedding", cell: c => measure(c.embedding_parameters, e => `${Math.round(100 * e / c.parameters)} %`)},
+    {head: "bytes per token", cell: c => readsTokens(c) ? measure(c.bytes_per_id, bits) : ""}] : [],
   {head: "training, B/s", cell: c => measure(c.speed?.train_bytes_per_second, count)},
   {head: "prefill, B/s", cell: c => measure(c.speed?.prefill_bytes_per_second, count)},
   {head: "time of a step", cell: c => measure(c.judged_at?.step_seconds, micros)},
@@ -61,6 +64,7 @@ function resultLegend() {
   if (candidates.some(c => c.unfinished)) said.push("Unfinished: the training ended on a plateau or in a steep fall, so it does not count as beaten");
   const contexts = [...new Set(candidates.filter(c => c.judged_at).map(c => c.judged_at.context))].sort((a, b) => a - b);
   if (contexts.length) said.push(`Step and state are those with the ${listed(contexts.map(whole), "or")} bytes of context that the quality was judged with`);
+  if (tokens) said.push("The embedding is its share of the parameters; the time of a step of a token is shared by its bytes");
   return sentences([...said, "A dash: not measured"]);
 }
 

@@ -35,8 +35,8 @@ void check_rows_of(const Batch& batch) {
       EXPECT_EQ(in.ids[i], batch.targets[i - 1]);
 }
 
-TEST(ByteStream, SweepReadsEveryByteOnceAndSplitsWindowsAtDocuments) {
-  ByteStream stream(alphabet({"abcde", "fg", "hijk"}), {.batch = 2, .length = 4, .order = Order::sweep});
+TEST(BatchStream, SweepReadsEveryByteOnceAndSplitsWindowsAtDocuments) {
+  BatchStream stream(alphabet({"abcde", "fg", "hijk"}), {.batch = 2, .length = 4, .order = Order::sweep});
   ASSERT_EQ(stream.steps(), 2);
   const Copied first = copied(stream.next());
   EXPECT_EQ(as_text(first.targets), "abcdefgh");
@@ -49,13 +49,13 @@ TEST(ByteStream, SweepReadsEveryByteOnceAndSplitsWindowsAtDocuments) {
   EXPECT_EQ(copied(stream.next()), first);  // the next pass
 }
 
-TEST(ByteStream, RandomWindowsAreAFunctionOfSeedAndStep) {
+TEST(BatchStream, RandomWindowsAreAFunctionOfSeedAndStep) {
   std::vector<std::string> documents(20);
   for (size_t i = 0; i < documents.size(); ++i)
     for (size_t j = 0; j < 5 + 7 * i % 60; ++j) documents[i] += static_cast<char>('!' + (i * 31 + j * 17) % 90);
   const ByteSource source = ByteSource::from_memory(documents);
-  const ByteStreamOptions options{.batch = 3, .length = 40, .seed = 5};
-  ByteStream stream(source, options), resumed(source, options), other(source, {.batch = 3, .length = 40, .seed = 6});
+  const BatchStreamOptions options{.batch = 3, .length = 40, .seed = 5};
+  BatchStream stream(source, options), resumed(source, options), other(source, {.batch = 3, .length = 40, .seed = 6});
   std::vector<Copied> batches;
   for (int step = 0; step < 50; ++step) {
     const Batch batch = stream.next();
@@ -68,11 +68,11 @@ TEST(ByteStream, RandomWindowsAreAFunctionOfSeedAndStep) {
   EXPECT_NE(copied(other.next(17)), batches[17]);
 }
 
-TEST(ByteStream, AWindowWithinADocumentBeginsWithTheByteBeforeOrRarelyWithBegin) {
+TEST(BatchStream, AWindowWithinADocumentBeginsWithTheByteBeforeOrRarelyWithBegin) {
   std::string text;
   for (int i = 0; i < 250; ++i) text += static_cast<char>(i);
   const auto begins = [&](int64_t every) {
-    ByteStream stream(alphabet({text}), {.batch = 4, .length = 10, .begin_every = every});
+    BatchStream stream(alphabet({text}), {.batch = 4, .length = 10, .begin_every = every});
     int begins = 0;
     for (int step = 0; step < 400; ++step) {
       const Batch batch = stream.next();
@@ -90,11 +90,11 @@ TEST(ByteStream, AWindowWithinADocumentBeginsWithTheByteBeforeOrRarelyWithBegin)
   EXPECT_NEAR(begins(16), 100, 40);
 }
 
-TEST(ByteStream, LanesGoOnFromBatchToBatch) {
+TEST(BatchStream, LanesGoOnFromBatchToBatch) {
   std::string text;
   for (int i = 0; i < 53; ++i) text += static_cast<char>('A' + i);
   const ByteSource source = alphabet({text.substr(0, 9), text.substr(9)});
-  ByteStream stream(source, {.batch = 2, .length = 4, .order = Order::lanes});
+  BatchStream stream(source, {.batch = 2, .length = 4, .order = Order::lanes});
   ASSERT_EQ(stream.steps(), 6);  // lanes of 26 bytes; two are left out in each pass
   std::vector<std::string> seen(2);
   int64_t lane_row = 0;
@@ -115,8 +115,8 @@ TEST(ByteStream, LanesGoOnFromBatchToBatch) {
   EXPECT_EQ(again.inputs.start.back(), 0);
 }
 
-TEST(ByteStream, ALaneBeginsAnewAtADocument) {
-  ByteStream stream(alphabet({"abcdef", "ghijkl"}), {.batch = 1, .length = 4, .order = Order::lanes});
+TEST(BatchStream, ALaneBeginsAnewAtADocument) {
+  BatchStream stream(alphabet({"abcdef", "ghijkl"}), {.batch = 1, .length = 4, .order = Order::lanes});
   stream.next();
   const Copied middle = copied(stream.next());
   EXPECT_EQ(middle.offsets, (std::vector<int32_t>{0, 2, 4}));
@@ -125,8 +125,8 @@ TEST(ByteStream, ALaneBeginsAnewAtADocument) {
   EXPECT_EQ(copied(stream.next()).start, (std::vector<int64_t>{2}));
 }
 
-TEST(ByteStream, NextKeepsItsMemory) {
-  ByteStream stream(alphabet({"a", "b", "c", "d", "e", "fghi"}), {.batch = 2, .length = 3});
+TEST(BatchStream, NextKeepsItsMemory) {
+  BatchStream stream(alphabet({"a", "b", "c", "d", "e", "fghi"}), {.batch = 2, .length = 3});
   const Batch first = stream.next();
   const auto *ids = first.inputs.ids.data(), *offsets = first.inputs.offsets.data();
   for (int i = 0; i < 50; ++i) {
@@ -136,10 +136,10 @@ TEST(ByteStream, NextKeepsItsMemory) {
   }
 }
 
-TEST(ByteStream, ImpossibleOptionsAreNamed) {
-  const auto message = [](const ByteStreamOptions& options) -> std::string {
+TEST(BatchStream, ImpossibleOptionsAreNamed) {
+  const auto message = [](const BatchStreamOptions& options) -> std::string {
     try {
-      ByteStream stream(alphabet({"0123456789"}), options);
+      BatchStream stream(alphabet({"0123456789"}), options);
     } catch (const Error& error) {
       return error.what();
     }

@@ -1,0 +1,129 @@
+// A tokenizer as the units of a model.
+#include <algorithm>
+#include <utility>
+
+#include "core/check.hpp"
+#include "statera/tokenizer.hpp"
+
+namespace statera {
+
+namespace {
+
+// What single ids add to a text, if that does not depend on the others. Most decoders treat the first id alone
+// otherwise: they leave out the space before it.
+class ByteTable {
+ public:
+  explicit ByteTable(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
+    try {
+      anchor_ = tokenizer.encode("a", {.specials = false, .plain = true}).ids;
+      before_ = tokenizer.decode_bytes(anchor_);
+    } catch (const Error&) {  // a tokenizer without this letter: TokenStream has to do
+    }
+    known_.resize(static_cast<size_t>(tokenizer.vocabulary_size()));
+  }
+
+  // The lengths of what the ids add; empty if they are not found in this way.
+  std::vector<int32_t> lengths(std::span<const int32_t> ids, std::string_view text) {
+    if (before_.empty()) return {};
+    std::vector<int32_t> all;
+    all.reserve(ids.size());
+    size_t at = 0;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const std::string bytes = i == 0 ? tokenizer_.decode_bytes(ids.first(1)) : added(ids[i]);
+      if (text.substr(at, bytes.size()) != bytes) return {};
+      all.push_back(static_cast<int32_t>(bytes.size()));
+      at += bytes.size();
+    }
+    return at == text.size() ? all : std::vector<int32_t>();
+  }
+
+ private:
+  const std::string& added(int32_t id) {
+    std::optional<std::string>& known = known_[static_cast<size_t>(id)];
+    if (!known) {
+      anchor_.push_back(id);
+      const std::string both = tokenizer_.decode_bytes(anchor_);
+      anchor_.pop_back();
+      known = both.starts_with(before_) ? both.substr(before_.size()) : "";
+    }
+    return *known;
+  }
+
+  const Tokenizer& tokenizer_;
+  std::vector<int32_t> anchor_;
+  std::string before_;
+  std::vector<std::optional<std::string>> known_;  // by id
+};
+
+class TokenReader : public UnitReader {
+ public:
+  explicit TokenReader(const Tokenizer& tokenizer) : stream_(tokenizer, false) {}
+  std::string push(int32_t id) override { return stream_.push_bytes(id); }
+
+ private:
+  TokenStream stream_;
+};
+
+class TokenUnits : public Units {
+ public:
+  TokenUnits(Tokenizer tokenizer, std::string file, bool specials)
+      : tokenizer_(std::move(tokenizer)), file_(std::move(file)), plain_(!specials) {}
+
+  std::string name() const override { return tokenizer_.name(); }
+  int64_t size() const override { return tokenizer_.vocabulary_size(); }
+  std::unique_ptr<UnitReader> reader() const override { return std::make_unique<TokenReader>(tokenizer_); }
+  bool ends_text(int32_t id) const override { return tokenizer_.is_special(id); }
+  const std::string& file() const override { return file_; }
+
+  UnitIds encode(std::string_view text) const override {
+    UnitIds all{.ids = tokenizer_.encode(text, {.specials = false, .plain = plain_}).ids, .bytes = {}};
+    ByteTable table(tokenizer_);
+    all.bytes = table.lengths(all.ids, text);
+    if (all.bytes.size() != all.ids.size()) all.bytes = one_by_one(all.ids, text);
+    return all;
+  }
+
+ private:
+  std::vector<int32_t> one_by_one(std::span<const int32_t> ids, std::string_view text) const {
+    TokenStream stream(tokenizer_, false);
+    std::vector<int32_t> lengths;
+    size_t at = 0;
+    const auto same = [&](bool holds) {
+      require(
+          holds, ErrorCode::config, tokenizer_.name(), ": its tokens do not give back the text at byte ", at,
+          ", so that costs per byte would be those of another text; take a tokenizer that keeps every byte, such as "
+          "one that statera tokenize train makes");
+    };
+    for (const int32_t id : ids) {
+      const std::string bytes = stream.push_bytes(id);
+      same(text.substr(std::min(at, text.size()), bytes.size()) == bytes);
+      lengths.push_back(static_cast<int32_t>(bytes.size()));
+      at += bytes.size();
+    }
+    same(at == text.size());
+    return lengths;
+  }
+
+  Tokenizer tokenizer_;
+  std::string file_;
+  bool plain_;
+};
+
+std::shared_ptr<const Units> units_of(std::string file, const std::string& where, bool specials) {
+  const size_t begin = file.find_first_not_of(" \t\r\n");
+  require(begin != file.npos && file[begin] == '{', ErrorCode::unsupported, where,
+          ": a model can carry a tokenizer.json only; expected one");
+  Tokenizer tokenizer = Tokenizer::parse(file, where);
+  return std::make_shared<TokenUnits>(std::move(tokenizer), std::move(file), specials);
+}
+}  // namespace
+
+std::shared_ptr<const Units> token_units(std::string file, const std::string& where) {
+  return units_of(std::move(file), where, false);
+}
+
+std::shared_ptr<const Units> token_units_with_specials(std::string file, const std::string& where) {
+  return units_of(std::move(file), where, true);
+}
+
+}  // namespace statera

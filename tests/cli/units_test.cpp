@@ -1,0 +1,132 @@
+// Models over tokens through the program: trained, resumed, read, compared, and always judged per byte.
+#include <algorithm>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+
+namespace statera {
+namespace {
+
+using nlohmann::json;
+
+class Units : public Program {
+ protected:
+  Units() {
+    std::string text;
+    uint32_t x = 1;
+    for (int i = 0; i < 1500; ++i)
+      text += "the line " + std::to_string((x = x * 1664525 + 1013904223) >> 24) + " of the <|endoftext|> text\n";
+    write("text.txt", text);
+    write("config.json", R"({"d_model": 32, "mixers": )" + test::two_mixers(32) + R"(, "layers": "m A"})");
+  }
+  std::string train(const std::string& more) const {
+    return "train text.txt --config config.json --length 16 --batch 4 --no-baselines " + more;
+  }
+  Ran good(const std::string& command) const {
+    Ran ran = run(command);
+    EXPECT_EQ(ran.code, 0) << command << "\n" << ran.err;
+    return ran;
+  }
+  int64_t bytes_of(const std::string& file) const { return std::ssize(read(file)); }
+};
+
+TEST_F(Units, AModelCarriesItsTokenizerAndReadsText) {
+  const json trained = json::parse(good(train("--units bpe-300 --steps 20 --json --out m")).out);
+  EXPECT_EQ(trained["held_out_bytes"], (bytes_of("text.txt") + 9) / 10);
+  EXPECT_LT(trained["held_out_positions"], trained["held_out_bytes"]) << "tokens are fewer than bytes";
+  EXPECT_EQ(json::parse(good("info m --json").out)["config"]["vocab_size"], 300);
+  EXPECT_NE(good("info m").out.find("reads tokens: the 300 of its tokenizer.json"), std::string::npos);
+  // the tokenizer in the folder is one that any program can use
+  EXPECT_NE(good("tokenize show m/tokenizer.json").out.find("300 ids"), std::string::npos);
+  EXPECT_LE(json::parse(good("generate m --prompt \"the \" --max-bytes 30 --json").out)["bytes"], 30);
+  // every byte has a cost, and they add up
+  const json scored = json::parse(good("score m text.txt --per-byte table.tsv --json").out);
+  EXPECT_EQ(scored["bytes"], bytes_of("text.txt"));
+  const std::string table = read("table.tsv");
+  EXPECT_EQ(std::ranges::count(table, '\n'), bytes_of("text.txt") + 1);
+  double sum = 0;
+  for (size_t at = table.find('\n') + 1; at < table.size(); at = table.find('\n', at) + 1)
+    sum += std::stod(table.substr(table.find('\t', table.find('\t', at) + 1) + 1, 12));
+  EXPECT_NEAR(sum / static_cast<double>(bytes_of("text.txt")), scored["bits_per_byte"].get<double>(), 1e-3);
+}
+
+TEST_F(Units, ASpecialTokenIsTextUnlessAFlagSaysOtherwise) {
+  good(train("--units bpe-300 --steps 5 --out m"));
+  const auto bits = [&](const std::string& more) {
+    return json::parse(good("score m text.txt --json" + more).out)["bits_per_byte"].get<double>();
+  };
+  EXPECT_NE(bits(""), bits(" --special-tokens"));
+}
+
+TEST_F(Units, KilledAndResumedIsTheUncutRun) {
+  const std::string usual = train("--units bpe-280 --steps 150 --checkpoint-every 0.05 ");
+  good(usual + "--out whole");
+  ASSERT_EQ(run_and_signal(usual + "--out cut", "cut/checkpoint/state.safetensors", SIGKILL, 50).code, 128 + SIGKILL);
+  good(usual + "--out cut --resume");
+  for (const char* file : {"/model.safetensors", "/tokenizer.json", "/last/model.safetensors"})
+    EXPECT_EQ(read(std::string("whole") + file), read(std::string("cut") + file)) << file;
+  const Ran other = run(train("--units bpe-290 --steps 150 --out cut --resume"));
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.err.find("with other units than bpe-290"), std::string::npos) << other.err;
+}
+
+TEST_F(Units, AModelTrainsFurtherWithItsTokenizer) {
+  good(train("--units bpe-300 --steps 5 --out m"));
+  good("train text.txt --init m --length 16 --batch 4 --no-baselines --steps 5 --out further");
+  EXPECT_EQ(read("m/tokenizer.json"), read("further/tokenizer.json"));
+  good(train("--units m/tokenizer.json --steps 5 --out from-file"));
+  EXPECT_EQ(read("m/tokenizer.json"), read("from-file/tokenizer.json"));
+}
+
+TEST_F(Units, OfAComparisonAreAnAxis) {
+  const Ran ran = good(
+      "compare text.txt --candidates config.json --units bytes,bpe-300 --length 32 --batch 2 --learning-rates 1 "
+      "--noise-share 0 --budget 6s --out c");
+  const json report = json::parse(read("c/report.json"));
+  ASSERT_EQ(report["candidates"].size(), 2u);
+  const json &bytes = report["candidates"][0], &tokens = report["candidates"][1];
+  EXPECT_EQ(bytes["name"], "config");
+  EXPECT_EQ(tokens["name"], "config:bpe-300");
+  EXPECT_EQ(tokens["units"], "bpe-300");
+  EXPECT_EQ(bytes["bytes_per_id"], 1);
+  EXPECT_GT(tokens["bytes_per_id"], 1.5);
+  EXPECT_EQ(bytes["embedding_parameters"], 257 * 32);
+  EXPECT_EQ(tokens["embedding_parameters"], 301 * 32);
+  EXPECT_GT(tokens["prepare_seconds"], 0);
+  EXPECT_EQ(tokens["seeds"].size(), bytes["seeds"].size());
+  EXPECT_TRUE(tokens.contains("learning_bits_per_byte"));
+  EXPECT_FALSE(tokens.contains("mixed_bits_per_byte")) << "counts are of bytes";
+  EXPECT_TRUE(bytes.contains("mixed_bits_per_byte"));
+  EXPECT_NE(ran.out.find("bpe-300: "), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("embed-"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(path("c/models/config:bpe-300/tokenizer.json")));
+  EXPECT_FALSE(std::filesystem::exists(path("c/models/config/tokenizer.json")));
+  // more units in a later call, with the tokenizer that is stored
+  good(
+      "compare text.txt --candidates config.json --units bpe-300,bpe-280 --length 32 --batch 2 --learning-rates 1 "
+      "--noise-share 0 --budget 6s --out c");
+  EXPECT_EQ(json::parse(read("c/report.json"))["candidates"].size(), 3u);
+}
+
+TEST_F(Units, BadOnesGetOneClearLine) {
+  good(train("--units bpe-300 --steps 5 --out m"));
+  const auto refused = [&](const std::string& command, const std::string& what) {
+    const Ran ran = run(command);
+    EXPECT_NE(ran.code, 0) << command;
+    EXPECT_NE(ran.err.find(what), std::string::npos) << command << "\n" << ran.err;
+  };
+  refused(train("--units words"), "unknown units 'words'; known: bytes, bpe-1024");
+  refused(train("--units bpe-100"), "100");
+  refused(train("--units text.txt --out x"), "a model can carry a tokenizer.json only");
+  refused("compare text.txt --units bpe-300,bpe-300 --out c", "two of the units are called 'bpe-300'");
+  refused("score m text.txt --counts", "reads tokens");
+  write("m/tokenizer.json", read("m/tokenizer.json") + " ");
+  refused("score m text.txt", "is not the tokenizer that the weights");
+  std::filesystem::remove(path("m/tokenizer.json"));
+  refused("generate m", "tokenizer.json");
+}
+
+}  // namespace
+}  // namespace statera
