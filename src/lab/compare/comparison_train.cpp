@@ -226,13 +226,13 @@ void Comparison::noise(const Entry& entry) {
     o.batch = std::max<int64_t>(1, entry.candidate.batch / growth);
     o.steps = std::max<int64_t>(1, o.steps * entry.candidate.positions() / (o.batch * o.length));
     o.evaluate_every = o.steps;
-    FillerTraining data(entry.candidate.parts->train, entry.candidate.parts->validation, o, growth);
+    FillerTraining data(entry.candidate.parts->train, entry.candidate.parts->validation, o, {.growth = growth});
     const Json value = run_once(entry, "noise", variant, model, data.data(), {.folder = folder, .options = o});
     if (value.contains(key::error)) {
       keep(entry, "noise", variant, value);
       continue;
     }
-    const double nats = noise_cost(model, entry.candidate.parts->held_out, growth, entry.candidate.ids(),
+    const double nats = noise_cost(model, entry.candidate.parts->held_out, {.growth = growth}, entry.candidate.ids(),
                                    amounts_.noise_bytes, run_.stop);
     go_on();
     keep(entry, "noise", variant, {{key::growth, growth}, {key::bits_per_byte, nats / std::numbers::ln2}});

@@ -12,16 +12,16 @@
 
 namespace statera {
 
-FillerStream::FillerStream(IdSource source, int64_t batch, int64_t length, int64_t growth, uint64_t seed)
-    : source_(std::move(source)), batch_(batch), length_(length), growth_(growth), seed_(seed) {
-  require(growth >= 1, ErrorCode::config, "[filler] growth is ", growth, "; it must be at least 1");
+FillerStream::FillerStream(IdSource source, int64_t batch, int64_t length, const Fillers& fillers, uint64_t seed)
+    : source_(std::move(source)), batch_(batch), length_(length), fillers_(fillers), seed_(seed) {
+  require(fillers.growth >= 1, ErrorCode::config, "[filler] growth is ", fillers.growth, "; it must be at least 1");
   require(source_.size() > length, ErrorCode::config, source_.source().name(), " has ", source_.size(),
           source_.units().file().empty() ? " bytes" : " tokens", ": fewer than a window of ", length);
 }
 
 // Appends rows from the id at `begin` on. The end of a document is ignored, so that the window gets its full length.
 void FillerStream::window(int64_t begin, uint64_t draw) {
-  const Random gaps(seed_, "filler gaps");
+  const Random gaps(seed_, "filler gaps"), kinds_of(seed_, "filler ids");
   int64_t at = begin, document = source_.document_at(begin);
   const auto next = [&] {
     while (at >= source_.document_begin(document) + source_.document_size(document)) ++document;
@@ -32,12 +32,17 @@ void FillerStream::window(int64_t begin, uint64_t draw) {
   int32_t id = next();
   for (int64_t row = 0, drawn = 0; row < length_; ++row) {
     if (gap == 0 || row == 0) {
-      const auto kinds = static_cast<uint64_t>(2 * (growth_ - 1) + 1);
+      const auto kinds = static_cast<uint64_t>(2 * (fillers_.growth - 1) + 1);
       // rows before the next id
-      gap = static_cast<int64_t>(gaps.bits((draw << 24) + static_cast<uint64_t>(drawn++)) % kinds) + 1;
+      gap = fillers_.even ? fillers_.growth
+                          : static_cast<int64_t>(gaps.bits((draw << 24) + static_cast<uint64_t>(drawn++)) % kinds) + 1;
     }
     inputs_.ids.push_back(id);
     id = source_.begin();
+    if (fillers_.ids > 0) {
+      const uint64_t draw_of_row = kinds_of.bits((draw << 24) + static_cast<uint64_t>(row));
+      id = fillers_.first + static_cast<int32_t>(draw_of_row % static_cast<uint64_t>(fillers_.ids));
+    }
     --gap;
     targets_.push_back(-1);
     if (gap > 0) continue;
@@ -71,11 +76,12 @@ Batch FillerStream::spread(int64_t i, int64_t count) {
   return fill(i, [&](int64_t b) { return (i * batch_ + b) * (source_.size() - length_ - 1) / windows; });
 }
 
-FillerTraining::FillerTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& o, int64_t growth)
-    : batches_(train, o.batch, o.length, growth, static_cast<uint64_t>(o.seed)),
-      windows_(held_out, o.batch, o.length, growth, 0),
+FillerTraining::FillerTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& o,
+                               const Fillers& fillers)
+    : batches_(train, o.batch, o.length, fillers, static_cast<uint64_t>(o.seed)),
+      windows_(held_out, o.batch, o.length, fillers, 0),
       held_out_batches_(std::max<int64_t>(1, held_out.size() / (o.batch * o.length))),
-      fingerprint_(fingerprint(train, held_out) + static_cast<uint64_t>(growth)),
+      fingerprint_(fingerprint(train, held_out) + static_cast<uint64_t>(fillers.growth)),
       bytes_per_position_(train.bytes_per_id()) {}
 
 TrainingData FillerTraining::data() {
@@ -86,9 +92,9 @@ TrainingData FillerTraining::data() {
           .bytes_per_position = bytes_per_position_};
 }
 
-double noise_cost(const Model& model, const IdSource& source, int64_t growth, int64_t length, int64_t max_bytes,
+double noise_cost(const Model& model, const IdSource& source, const Fillers& fillers, int64_t length, int64_t max_bytes,
                   const std::function<bool()>& stop) {
-  FillerStream stream(source, 1, std::min(growth * length, source.size() - 1), growth, 0);
+  FillerStream stream(source, 1, std::min(fillers.growth * length, source.size() - 1), fillers, 0);
   const double wanted = static_cast<double>(max_bytes) / (source.bytes_per_id() * static_cast<double>(length));
   const int64_t windows = std::max<int64_t>(1, static_cast<int64_t>(wanted));
   Tape tape(model.device());

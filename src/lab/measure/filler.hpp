@@ -12,12 +12,20 @@
 
 namespace statera {
 
+struct Fillers {
+  int64_t growth = 1;  // how many times as long the stream is; 1: no fillers
+  bool even = false;   // growth - 1 fillers after each byte or token, instead of a random number
+  // The fillers are ids from `first` on, each of `ids` with equal probability; 0 ids: the one that stands before
+  // documents.
+  int32_t first = 0, ids = 0;
+};
+
 // Makes batches of [batch * length] rows, fillers included. Batch i depends on (seed, i) alone. Owns the batch it
 // returned last, which is valid until the next call. One thread at a time.
 class FillerStream {
  public:
-  // growth >= 1; 1: no fillers. Throws ErrorCode::config if the source is shorter than a window.
-  FillerStream(IdSource source, int64_t batch, int64_t length, int64_t growth, uint64_t seed);
+  // growth >= 1. Throws ErrorCode::config if the source is shorter than a window.
+  FillerStream(IdSource source, int64_t batch, int64_t length, const Fillers& fillers, uint64_t seed);
 
   Batch random(int64_t i);  // with windows at random places
   // batch i of `count` batches that are spread evenly over the source
@@ -29,7 +37,8 @@ class FillerStream {
   void window(int64_t begin, uint64_t draw);
 
   IdSource source_;
-  int64_t batch_, length_, growth_, bytes_ = 0;
+  int64_t batch_, length_, bytes_ = 0;
+  Fillers fillers_;
   uint64_t seed_;
   Tokens inputs_;
   std::vector<int32_t> targets_;
@@ -39,7 +48,7 @@ class FillerStream {
 // returns.
 class FillerTraining {
  public:
-  FillerTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& options, int64_t growth);
+  FillerTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& options, const Fillers& fillers);
   TrainingData data();
 
  private:
@@ -52,7 +61,7 @@ class FillerTraining {
 // Nats per byte. Reads windows of growth * length rows, which hold about `length` ids each, spread evenly over the
 // source, each in one call from an empty state; about `max_bytes` in all. Each growth gets nearly the same bytes. NaN
 // if stopped before the first window.
-double noise_cost(const Model& model, const IdSource& source, int64_t growth, int64_t length, int64_t max_bytes,
+double noise_cost(const Model& model, const IdSource& source, const Fillers& fillers, int64_t length, int64_t max_bytes,
                   const std::function<bool()>& stop = {});
 
 }  // namespace statera

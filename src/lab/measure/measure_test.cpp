@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <set>
 
 #include "lab/measure/by_position.hpp"
 #include "lab/measure/contexts.hpp"
@@ -56,7 +57,7 @@ TEST(Measures, ACostThatIsNotFiniteIsAnError) {
   EXPECT_TRUE(numeric([&] { stream_cost(model, data, 3000); }));
   EXPECT_TRUE(numeric([&] { by_position(model, data, 1024, 4096); }));
   EXPECT_TRUE(numeric([&] { recall(model, data, 2); }));
-  EXPECT_TRUE(numeric([&] { noise_cost(model, data, 2, 32, 256); }));
+  EXPECT_TRUE(numeric([&] { noise_cost(model, data, {.growth = 2}, 32, 256); }));
 }
 
 TEST(StreamCost, IsTheSessionsScoreAndDocumentsBeginAnew) {
@@ -102,13 +103,13 @@ TEST(StreamCost, MeasurementsOfAModelOverTokensCountBytes) {
   EXPECT_EQ(bytes, 1000);
   EXPECT_FALSE(recall(model, source({all}), 2).empty());
   const IdSource ids(source({all}), model.units());
-  FillerStream fillers(ids, 2, 100, 2, 3);
+  FillerStream fillers(ids, 2, 100, {.growth = 2}, 3);
   const Batch batch = fillers.random(1);
   int64_t of_targets = 0;
   for (const int32_t target : batch.targets)
     if (target >= 0) of_targets += target >= test::PairUnits::first_pair ? 2 : 1;
   EXPECT_EQ(batch.bytes, of_targets);
-  EXPECT_GT(noise_cost(model, ids, 2, 32, 256), 0);
+  EXPECT_GT(noise_cost(model, ids, {.growth = 2}, 32, 256), 0);
   const Model* models[] = {&model};
   const double bytes_per_id[] = {2.0};
   const auto costs = step_costs(models, {}, bytes_per_id);
@@ -190,7 +191,7 @@ TEST(Recall, WhatIsSeenShows) {
 TEST(Filler, EveryByteIsATargetOnceInOrder) {
   const std::string all = text(5000);
   for (const int64_t growth : {1, 2, 4}) {
-    FillerStream stream(source({all}), 3, 400, growth, 7);
+    FillerStream stream(source({all}), 3, 400, {.growth = growth}, 7);
     const Batch batch = stream.random(5);
     int64_t targets = 0, fillers = 0;
     for (size_t w = 0; w < 3; ++w) {
@@ -213,9 +214,28 @@ TEST(Filler, EveryByteIsATargetOnceInOrder) {
   }
 }
 
+TEST(Filler, EvenlyThereIsTheSameNumberAfterEachByte) {
+  FillerStream stream(source({text(5000)}), 1, 40, {.growth = 4, .even = true}, 7);
+  const Batch batch = stream.random(0);
+  for (size_t row = 0; row < 40; ++row) {
+    EXPECT_EQ(batch.inputs.ids[row] == begin_id, row % 4 != 0) << row;
+    EXPECT_EQ(batch.targets[row] >= 0, row % 4 == 3) << row;
+  }
+}
+
+TEST(Filler, TheyMayBeOfSeveralIds) {
+  FillerStream stream(source({text(5000)}), 1, 2000, {.growth = 4, .first = 300, .ids = 8}, 7);
+  const Batch batch = stream.random(0);
+  std::set<int32_t> seen;
+  for (const int32_t id : batch.inputs.ids)
+    if (id > 255) seen.insert(id);
+  EXPECT_EQ(seen, (std::set<int32_t>{300, 301, 302, 303, 304, 305, 306, 307}));
+  for (const int32_t target : batch.targets) EXPECT_LT(target, 256);
+}
+
 TEST(Filler, ABatchIsAFunctionOfItsNumber) {
-  FillerStream a(source({text(5000)}), 2, 100, 2, 7), b(source({text(5000)}), 2, 100, 2, 7),
-      other(source({text(5000)}), 2, 100, 2, 8);
+  FillerStream a(source({text(5000)}), 2, 100, {.growth = 2}, 7), b(source({text(5000)}), 2, 100, {.growth = 2}, 7),
+      other(source({text(5000)}), 2, 100, {.growth = 2}, 8);
   a.random(3);
   const Batch first = a.random(4), again = b.random(4);
   EXPECT_EQ(first.inputs.ids, again.inputs.ids);
@@ -223,11 +243,11 @@ TEST(Filler, ABatchIsAFunctionOfItsNumber) {
 }
 
 TEST(Filler, CrossesDocumentsAndReachesTheEnd) {
-  FillerStream stream(source({"abc", text(40)}), 1, 42, 1, 0);
+  FillerStream stream(source({"abc", text(40)}), 1, 42, {}, 0);
   const Batch batch = stream.spread(0, 1);
   EXPECT_EQ(batch.inputs.ids[2], 'c');
   EXPECT_EQ(batch.targets[2], text(1)[0]);
-  EXPECT_THROW(FillerStream(source({text(40)}), 1, 40, 1, 0), Error);
+  EXPECT_THROW(FillerStream(source({text(40)}), 1, 40, {}, 0), Error);
 }
 
 TEST(Filler, WithoutFillersTheCostIsThatOfTheWindows) {
@@ -236,7 +256,7 @@ TEST(Filler, WithoutFillersTheCostIsThatOfTheWindows) {
   Tokens tokens{.ids = byte_units()->encode(all.substr(0, 64)).ids, .offsets = {0, 64}, .start = {0}};
   const std::vector<int32_t> targets = byte_units()->encode(all.substr(1, 64)).ids;
   Tape tape(model.device());
-  EXPECT_NEAR(noise_cost(model, source({all}), 1, 64, 1),
+  EXPECT_NEAR(noise_cost(model, source({all}), {}, 64, 1),
               tape.item(cross_entropy(tape, model.forward(tape, tokens), targets)), 1e-6);
 }
 

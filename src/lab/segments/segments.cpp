@@ -28,18 +28,13 @@ std::vector<int64_t> rows_of_model(std::span<const Cuts> cuts, size_t clock, int
 }
 }  // namespace
 
-std::vector<SegmentStage> segments_of(const Model& model, std::string_view text,
+std::vector<std::vector<Cut>> cuts_of(const Model& model, std::span<const int32_t> ids,
                                       const std::function<void(size_t)>& often) {
   const ModelConfig& config = model.config();
-  require(config.vocab_size == 256, ErrorCode::config, "the model reads ", config.vocab_size,
-          " ids, not bytes; segments are shown over bytes");
   const LanguageModel& modules = modules_of(model);
   State state = modules.new_state(model.dtype());
   require(state.layout().clocks > 1, ErrorCode::unsupported,
           "the model has no inner stack, so it does not cut text into segments; its layers are '", config.layers, "'");
-  std::vector<int32_t> ids;
-  if (config.begin) ids.push_back(static_cast<int32_t>(config.vocab_size));
-  for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
   std::vector<Cuts> cuts(state.layout().clocks);
   Arena scratch;
   // `begin` alone and then slices up to multiples, as a Session reads
@@ -52,18 +47,38 @@ std::vector<SegmentStage> segments_of(const Model& model, std::string_view text,
                      .max_keys = config.context,
                      .states = {&one, 1},
                      .cuts = cuts};
-    modules.advance(pass, std::span(ids).subspan(done, n), {offsets, start}, {});
-    if (often) often(done + n - std::min<size_t>(done + n, config.begin ? 1 : 0));
+    modules.advance(pass, ids.subspan(done, n), {offsets, start}, {});
+    if (often) often(done + n);
   }
-  std::vector<SegmentStage> stages;
+  std::vector<std::vector<Cut>> stages;
   for (size_t clock = 1; clock < cuts.size(); ++clock) {
     const std::vector<int64_t> rows = rows_of_model(cuts, clock, static_cast<int64_t>(ids.size()));
+    std::vector<Cut>& stage = stages.emplace_back();
+    for (size_t i = 0; i < rows.size(); ++i)
+      stage.push_back(
+          {rows[i], static_cast<double>(cuts[clock].probability[static_cast<size_t>(cuts[clock].rows[i])])});
+  }
+  return stages;
+}
+
+std::vector<SegmentStage> segments_of(const Model& model, std::string_view text,
+                                      const std::function<void(size_t)>& often) {
+  const ModelConfig& config = model.config();
+  require(model.reads_bytes(), ErrorCode::config, "the model reads ", config.vocab_size,
+          " ids, not bytes; segments are shown over bytes");
+  const size_t begin = config.begin ? 1 : 0;
+  std::vector<int32_t> ids;
+  if (config.begin) ids.push_back(static_cast<int32_t>(config.vocab_size));
+  for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+  std::vector<SegmentStage> stages;
+  for (const std::vector<Cut>& cuts : cuts_of(model, ids, [&](size_t rows) {
+         if (often) often(rows - std::min(rows, begin));
+       })) {
     SegmentStage stage;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const int64_t byte = std::max<int64_t>(0, rows[i] - (config.begin ? 1 : 0));
-      const double p = static_cast<double>(cuts[clock].probability[static_cast<size_t>(cuts[clock].rows[i])]);
+    for (size_t i = 0; i < cuts.size(); ++i) {
+      const int64_t byte = std::max<int64_t>(0, cuts[i].row - static_cast<int64_t>(begin));
       if (i == 1 && byte == 0) continue;  // a cut at the first byte, behind `begin`
-      stage.segments.push_back({byte, p});
+      stage.segments.push_back({byte, cuts[i].probability});
     }
     stage.bytes_per_segment =
         static_cast<double>(text.size()) / static_cast<double>(std::max<size_t>(1, stage.segments.size()));

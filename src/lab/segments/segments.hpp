@@ -26,6 +26,16 @@ struct SegmentStage {
 std::vector<SegmentStage> segments_of(const Model& model, std::string_view text,
                                       const std::function<void(size_t)>& often = {});
 
+// Where the inner stacks cut a sequence of any ids (`begin` included, where there is one), outer stacks first.
+struct Cut {
+  int64_t row = 0;         // of the sequence
+  double probability = 0;  // that the router gave it
+};
+// `often` is called now and then with the number of rows read. Throws ErrorCode::unsupported if the model has no inner
+// stack.
+std::vector<std::vector<Cut>> cuts_of(const Model& model, std::span<const int32_t> ids,
+                                      const std::function<void(size_t)>& often = {});
+
 // A page in one file, without anything from elsewhere: the text once per stage, with its segments, light or dark as the
 // reader prefers, and printable. A cut within a character is shown at the character. Bytes that are no UTF-8 and
 // control characters appear as \xNN.
