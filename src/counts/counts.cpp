@@ -57,6 +57,17 @@ int32_t distance_from_half(uint32_t p) { return (static_cast<int32_t>(p) - 32768
 
 }  // namespace
 
+// The mixture has to show that it is better than the counts; an outside distribution alone seldom is.
+std::array<uint64_t, most_opinions> first_shares(int outside) {
+  constexpr uint64_t one = Shares<most_opinions>::one;
+  std::array<uint64_t, most_opinions> shares;
+  shares.fill(1);  // of those that there are not
+  shares[0] = one / 2;
+  shares[1] = one / 2 - one / 16;
+  for (size_t i = 0; i < static_cast<size_t>(outside); ++i) shares[2 + i] = one / 16 / static_cast<uint64_t>(outside);
+  return shares;
+}
+
 // How the memory is shared out: an eighth for the text, a sixteenth for the places of matches, the rest for histories.
 struct Counts::Sizes {
   explicit Sizes(const CountsOptions& options) {
@@ -91,7 +102,8 @@ Counts::Counts(const CountsOptions& options, const Sizes& sizes)
       direct_cells_(65536 + 256),
       inner_(set_contexts, weight_one / 16),
       last_({256}, weight_one / static_cast<int32_t>(set_count)),
-      both_(both_contexts, 0) {
+      both_(both_contexts, 0),
+      shares_(first_shares(options.outside)) {
   history_cells_.reserve(context_count * 256);
   const Histories& known = histories();
   for (size_t c = 0; c < context_count; ++c)
@@ -237,11 +249,18 @@ void Counts::ask_both(uint32_t prefix, Step& step) const {
     const uint32_t p = outside_[i].p(prefix);
     step.both[set_count + 2 + 2 * i] = stretch(logistic(), p);
     step.both[set_count + 3 + 2 * i] = distance_from_half(p);
+    step.opinions[2 + i] = p;
   }
   step.both_sums = both_.mix(step.both, step.both_chosen);
   int32_t sum = 0;
   for (const int32_t x : step.both_sums) sum += x;
-  step.p = squash(logistic(), sum / static_cast<int32_t>(both_sets));
+  step.opinions[0] = squash(logistic(), sum / static_cast<int32_t>(both_sets));
+  step.opinions[1] = step.p_counts;
+  step.p = shares_.mix(opinions(step));
+}
+
+std::span<const uint32_t> Counts::opinions(const Step& step) const {
+  return std::span(step.opinions).first(2 + outside_.size());
 }
 
 void Counts::update(int bit) {

@@ -15,6 +15,7 @@
 #include "counts/match.hpp"
 #include "counts/mixer.hpp"
 #include "counts/outside.hpp"
+#include "counts/shares.hpp"
 #include "counts/table.hpp"
 #include "counts/text.hpp"
 
@@ -57,6 +58,8 @@ constexpr size_t both_inputs = round_to_lanes(set_count + 2 + 2 * outside_most),
 using InnerMixer = Mixer<set_count, inner_inputs>;
 using LastMixer = Mixer<1, last_inputs>;
 using BothMixer = Mixer<both_sets, both_inputs>;
+// of the mixture, the counts alone, and each outside distribution
+constexpr size_t most_opinions = 2 + outside_most;
 
 // The row of each context for some bits of a byte. Rows of contexts that were never seen are all 0.
 using Rows = std::array<Row, context_count>;
@@ -77,6 +80,7 @@ struct Step {
   std::array<uint32_t, match_count> match{};             // the same
   std::array<uint32_t, 2> direct{};
   std::array<Refinement::Place, 3> places{};
+  std::array<uint32_t, most_opinions> opinions{};
   uint32_t p_counts = 32768, p = 32768;
 };
 
@@ -128,6 +132,7 @@ class Counts {
   void ask_contexts(uint32_t prefix, const counts::Rows& first, const counts::Rows& rows, counts::Step& step) const;
   uint32_t ask_matches(uint32_t prefix, counts::Step& step) const;
   void ask_both(uint32_t prefix, counts::Step& step) const;
+  std::span<const uint32_t> opinions(const counts::Step& step) const;
   void refine(uint32_t prefix, uint32_t guess, counts::Step& step) const;
   void walk(uint32_t prefix, double p, const counts::Rows& rows, bool alone, std::array<double, 256>& out) const;
   void learn(uint8_t byte);
@@ -147,6 +152,7 @@ class Counts {
   counts::InnerMixer inner_;
   counts::LastMixer last_;
   counts::BothMixer both_;
+  counts::Shares<counts::most_opinions> shares_;
   std::vector<counts::Refinement> refinements_;
   uint32_t random_ = 1;
 

@@ -12,12 +12,14 @@ namespace {
 // How long a cell goes on averaging before it forgets.
 constexpr uint32_t history_limit = 1023, run_limit = 1023, match_limit = 255, direct_limit = 1023;
 constexpr int32_t last_rate = 30, both_rate = 45;
+constexpr int shared_out = 10;  // of the shares of opinions, 2^-10 of each after a byte
 // The inner weights learn fast at first.
 int32_t inner_rate(uint64_t read) { return 20 + static_cast<int32_t>(120000 / (1000 + read / 16)); }
 }  // namespace
 
 void Counts::learn(uint8_t byte) {
   for (uint32_t bit = 0; bit < 8; ++bit) learn_bit(steps_[bit], byte, 7 - bit);
+  if (!outside_.empty()) shares_.share(opinions(steps_[0]).size(), shared_out);
   learn_rows(byte);
   text_.add(byte);
   contexts_.advance(text_);
@@ -28,7 +30,10 @@ void Counts::learn_bit(const Step& step, uint8_t byte, uint32_t shift) {
   const uint32_t bit = byte >> shift & 1;
   inner_.learn(step.inner, step.inner_chosen, step.inner_sums, bit, inner_rate(text_.size()));
   last_.learn(step.last, step.last_chosen, step.last_sums, bit, last_rate);
-  if (!outside_.empty()) both_.learn(step.both, step.both_chosen, step.both_sums, bit, both_rate);
+  if (!outside_.empty()) {
+    both_.learn(step.both, step.both_chosen, step.both_sums, bit, both_rate);
+    shares_.learn(opinions(step), bit);
+  }
   for (const ContextName c : used_) {
     if (step.history[c] != Step::none) history_cells_[step.history[c]].learn(bit, history_limit);
     if (step.run[c] != Step::none) {

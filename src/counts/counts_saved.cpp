@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::string_view magic = "statera counts\n";
 // Changes with the format and with everything that makes a saved model go on differently.
-constexpr uint32_t version = 1;
+constexpr uint32_t version = 2;
 
 uint64_t checksum(std::span<const uint8_t> bytes) {
   Checksum sum;
@@ -124,7 +124,7 @@ class Reader {
   void within(Values& values, int64_t least, int64_t most) {
     (*this)(values);
     for (const auto value : values)
-      if (value < least || value > most) damaged("a weight is out of range");
+      if (std::cmp_less(value, least) || std::cmp_greater(value, most)) damaged("a weight is out of range");
   }
   void below(uint32_t& value, uint64_t limit) {
     (*this)(value);
@@ -178,6 +178,7 @@ void Counts::visit(Self& self, Visitor& visitor) {
   visitor(self.matches_);
   visitor(self.history_cells_), visitor(self.run_cells_), visitor(self.match_cells_), visitor(self.direct_cells_);
   InnerMixer::visit(self.inner_, visitor), LastMixer::visit(self.last_, visitor), BothMixer::visit(self.both_, visitor);
+  Shares<most_opinions>::visit(self.shares_, visitor);
   visitor(self.refinements_);
   visitor(self.random_), visitor(self.begun_);
   visitor.below(self.prefix_, 256);

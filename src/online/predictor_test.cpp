@@ -103,17 +103,17 @@ void expect_compressed(const std::string& name, const std::string& fingerprint) 
 
 TEST(SameEverywhere, OfAHybrid) {
   STATERA_NEEDS({"attention", "mamba2"});
-  expect_compressed("tiny_hybrid", "99cb83c2ac4c9acc");
+  expect_compressed("tiny_hybrid", "642b5b7e1025910e");
 }
 
 TEST(SameEverywhere, OfASelectiveScan) {
   STATERA_NEEDS({"mamba1"});
-  expect_compressed("tiny_mamba1", "cc3fe36e20ce083c");
+  expect_compressed("tiny_mamba1", "6168ccf1e961b4aa");
 }
 
 TEST(SameEverywhere, OfRowsThatAreTrainedByThemselves) {
   STATERA_NEEDS({"ngram"});
-  expect_compressed("ngram_sum", "b691b77cbb87699d");
+  expect_compressed("ngram_sum", "3e7b530f12c78a6a");
 }
 
 // The description leaves out what a table in predictor.cpp says, not the defaults of this program.
