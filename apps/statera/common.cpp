@@ -144,7 +144,9 @@ Device make_device(int threads) {
 
 Model load_model(const std::string& folder, const Device& device, ModelOptions options, bool specials) {
   options.tokenizer = specials ? token_units_with_specials : token_units;
-  return Model::load(folder, device, options);
+  Model model = Model::load(folder, device, options);
+  if (specials && model.reads_bytes()) throw UsageError("--special-tokens: " + folder + " reads bytes, not tokens");
+  return model;
 }
 
 void add_specials(CLI::App& verb, bool& specials) {

@@ -76,7 +76,7 @@ void print_json(const Flags& flags, const ModelConfig& config, const LanguageMod
       {"model", flags.model}, {"config", parse_ordered_json(config.json(), flags.model)}, {"parameters", count}};
   if (weights) out["weights"] = json_of(*weights);
   const ModelCost cost = model.cost(flags.length, flags.length);
-  out["flops_per_byte"] = {
+  out[weights && weights->tokenizer ? "flops_per_token" : "flops_per_byte"] = {
       {"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
   for (int64_t context : contexts)
     out["state_bytes"][std::to_string(context)] = model.cost(context, context).state_bytes;

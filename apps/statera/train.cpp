@@ -54,7 +54,8 @@ constexpr const char* examples =
     "per step.\n"
     "Ctrl-C saves and exits with status 130.";
 
-// Chooses, by the size of the model, what no flag says. A sequence of tokens stands for as many bytes as one of bytes.
+// Chooses, by the size of the model, what no flag says. A sequence of tokens stands for about as many bytes as
+// one of bytes, but has 64 tokens at least.
 void choose_for(int64_t parameters, const Flags& f, double bytes_per_id, TrainOptions& options) {
   constexpr int64_t least_tokens = 64;
   UsualOptions usual = usual_options(parameters);
@@ -178,6 +179,7 @@ Model make_model(const Flags& f, const TrainOptions& options, const std::optiona
     return model;
   }
   const std::shared_ptr<const Units> units = choose_units(f, saved, text);
+  if (f.specials && units == byte_units()) throw UsageError("--special-tokens goes with --units of tokens");
   const ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
                              : saved
                                  ? ModelConfig::parse(saved->config, "the checkpoint")

@@ -102,6 +102,9 @@ class IdSource {
   const std::shared_ptr<const Units>& shared_units() const { return units_; }
   int32_t begin() const { return static_cast<int32_t>(units_->size()); }  // the id that stands before a document
   int64_t size() const { return encoded_ ? encoded_->ends.back() : source_.bytes(); }  // ids
+  std::span<const int32_t> encoded() const {  // the ids of all documents; empty for bytes
+    return encoded_ ? std::span<const int32_t>(encoded_->ids) : std::span<const int32_t>();
+  }
   double bytes_per_id() const { return static_cast<double>(source_.bytes()) / static_cast<double>(size()); }
 
   int64_t documents() const { return source_.documents(); }

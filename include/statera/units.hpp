@@ -32,9 +32,13 @@ class UnitReader {
 class Units {
  public:
   virtual ~Units() = default;
-  virtual std::string name() const = 0;  // for messages and tables: "bytes"
-  virtual int64_t size() const = 0;      // how many ids there are: a model's vocab_size
-  // Throws ErrorCode::config for a text that cannot be read, or that the ids would not give back byte by byte.
+  virtual std::string name() const = 0;      // for messages and tables: "bytes"
+  virtual int64_t size() const = 0;          // how many ids there are: a model's vocab_size
+  virtual bool takes_any_bytes() const = 0;  // otherwise a text must be UTF-8
+  // What a model reads of a text, such as a prompt. Throws ErrorCode::config for a text that cannot be read.
+  virtual std::vector<int32_t> ids(std::string_view text) const = 0;
+  // The same with the bytes that each id stands for, so that costs are those of the text. Also throws ErrorCode::config
+  // if the ids would not give the text back byte by byte.
   virtual UnitIds encode(std::string_view text) const = 0;
   virtual std::unique_ptr<UnitReader> reader() const = 0;
   virtual bool ends_text(int32_t id) const = 0;  // whether a text ends before this id
@@ -45,6 +49,7 @@ class Units {
 // The 256 bytes; each is its own id.
 std::shared_ptr<const Units> byte_units();
 // Ids that stand for nothing known: all that text would need throws ErrorCode::config, which says what is missing.
-std::shared_ptr<const Units> unknown_units(int64_t size);
+// `file`: the tokenizer.json that would tell, if there is one and nobody read it.
+std::shared_ptr<const Units> unknown_units(int64_t size, std::string file = {});
 
 }  // namespace statera

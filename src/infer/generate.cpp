@@ -59,7 +59,7 @@ int64_t generate(const Model& model, std::string_view prompt, const GenerateOpti
                   .repetition_penalty = options.repetition_penalty,
                   .seed = options.seed});
   const Units& units = *model.units();
-  const std::vector<int32_t> before = units.encode(prompt).ids;
+  const std::vector<int32_t> before = units.ids(prompt);
   const std::unique_ptr<UnitReader> reader = units.reader();
   for (const int32_t id : before) {
     sample.observe(id);

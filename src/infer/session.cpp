@@ -210,9 +210,7 @@ Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
-std::span<const float> Session::prefill(std::string_view text) {
-  return prefill(impl_->model.units()->encode(text).ids);
-}
+std::span<const float> Session::prefill(std::string_view text) { return prefill(impl_->model.units()->ids(text)); }
 
 std::span<const float> Session::prefill(std::span<const int32_t> ids) {
   impl_->read(ids);

@@ -57,9 +57,10 @@ void check_apart(const ByteSource& source, const std::string& out, const OutputF
 }
 
 uint64_t fingerprint(const IdSource& train, const IdSource& held_out) {
-  const uint64_t hash = fingerprint(held_out.source(), fingerprint(train.source()));
-  const std::string& file = train.units().file();
-  return file.empty() ? hash : mix_fingerprint(hash, {reinterpret_cast<const uint8_t*>(file.data()), file.size()});
+  uint64_t hash = fingerprint(held_out.source(), fingerprint(train.source()));
+  for (const std::span<const int32_t> ids : {train.encoded(), held_out.encoded()})
+    if (!ids.empty()) hash = mix_fingerprint(hash, {reinterpret_cast<const uint8_t*>(ids.data()), ids.size_bytes()});
+  return hash;
 }
 
 BatchTraining::BatchTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& o)

@@ -31,15 +31,26 @@ std::string units_name(const std::string& spec) {
   const std::filesystem::path path(spec);
   std::error_code ignored;
   require(std::filesystem::exists(path, ignored), ErrorCode::config, "unknown units '", spec,
-          "'; known: bytes, bpe-1024 (or another number of tokens), or a tokenizer.json");
-  return path.stem().string();
+          "'; known: bytes, bpe-1024 (or another number of tokens), or the path of a tokenizer.json (there is no such "
+          "file)");
+  const std::string name = path.stem().string();
+  require(name != byte_units()->name() && !bpe_vocabulary(name), ErrorCode::config, "'", spec, "' would be called ",
+          name, ", which means something else; rename the file");
+  return name;
 }
 
 std::shared_ptr<const Units> make_units(const std::string& spec, const ByteSource& text, const UnitsOptions& options) {
   const std::string name = units_name(spec);
   if (spec == byte_units()->name()) return byte_units();
   const std::optional<int64_t> vocabulary = bpe_vocabulary(spec);
-  if (!vocabulary) return units_from(InputFile::open(spec).text(most_file_bytes), name, options.specials);
+  if (!vocabulary) {
+    std::shared_ptr<const Units> units =
+        units_from(InputFile::open(spec).text(most_file_bytes), name, options.specials);
+    require(units->takes_any_bytes(), ErrorCode::unsupported, spec,
+            ": this tokenizer takes whole characters only, and data are cut between bytes, to train and to judge; take "
+            "one that reads any bytes (byte-level BPE), such as those of statera tokenize train");
+    return units;
+  }
   TokenizerTrainer trainer({.vocabulary = *vocabulary, .threads = options.threads, .progress = [&](auto...) {
                               if (options.often) options.often();
                             }});

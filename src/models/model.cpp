@@ -158,6 +158,18 @@ std::string tokenizer_of(const SafetensorsFile& file, const std::string& folder)
   return text;
 }
 
+// Whether the weights in the folder are of a model over tokens, whose tokenizer.json goes with them.
+bool names_tokenizer(const std::string& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder + "model.safetensors", ignored)) return false;
+  try {
+    const SafetensorsFile file = SafetensorsFile::open(folder + "model.safetensors", SafetensorsFile::Check::header);
+    return file.metadata().contains(tokenizer_key);
+  } catch (const Error&) {  // damaged; it is about to be replaced
+    return false;
+  }
+}
+
 WeightFormat format_of(const SafetensorsFile& file) {
   const auto found = file.metadata().find("weights");
   return found == file.metadata().end() ? WeightFormat::f32 : weight_format(found->second, file.path());
@@ -218,8 +230,9 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   const std::vector<Parameter*>& parameters = model.impl_->parameters;
   const std::vector<SavedParameter> tensors = match_tensors(file, saved, parameters);
   check_config(file, text);
-  if (const std::string tokenizer = tokenizer_of(file, folder); !tokenizer.empty() && options.tokenizer)
-    model.set_units(options.tokenizer(tokenizer, folder + "/" + tokenizer_name));
+  if (std::string tokenizer = tokenizer_of(file, folder); !tokenizer.empty())
+    model.set_units(options.tokenizer ? options.tokenizer(std::move(tokenizer), folder + "/" + tokenizer_name)
+                                      : unknown_units(model.config().vocab_size, std::move(tokenizer)));
   for (size_t i = 0; i < parameters.size(); ++i) {
     Parameter& p = *parameters[i];
     const auto& [values, scales] = tensors[i];
@@ -301,6 +314,7 @@ void write_model(const Model& model, OutputFolder& folder, const std::string& be
   std::vector<Tensor> unpacked;
   const std::vector<NamedView> tensors = named_tensors(model, unpacked);
   const std::string config_text = model.config().json();
+  const bool had_tokenizer = names_tokenizer(folder.path() + "/" + below);
   std::map<std::string, std::string> metadata = {{"format", format},
                                                  {config_key, config_fingerprint({config_text, "config.json"})}};
   if (model.weights() != WeightFormat::f32) metadata["weights"] = name_of(model.weights());
@@ -318,8 +332,8 @@ void write_model(const Model& model, OutputFolder& folder, const std::string& be
   config.commit();
   if (units)
     units->commit();
-  else
-    folder.remove(below + tokenizer_name);  // an earlier model's
+  else if (had_tokenizer)
+    folder.remove(below + tokenizer_name);
 }
 
 uint64_t Model::fingerprint() const {

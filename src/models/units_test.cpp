@@ -58,7 +58,10 @@ TEST_F(ModelUnits, ATokenizerIsSavedWithItsModelAndLoaded) {
 TEST_F(ModelUnits, WithoutAReaderOfTokenizersTheModelReadsIdsOnly) {
   token_model().save(folder);
   const Model read = Model::load(folder);
-  EXPECT_NE(error_of([&] { read.units()->encode("a"); }).find("has no tokenizer"), std::string::npos);
+  EXPECT_NE(error_of([&] { read.units()->encode("a"); }).find("nobody said what they mean"), std::string::npos);
+  read.save(folder);  // the tokenizer stays, though nobody read it
+  EXPECT_EQ(Model::load(folder, Device::cpu(), {.training = false, .tokenizer = read_pairs}).units()->file(),
+            "{\"pairs\": 1}");
 }
 
 TEST_F(ModelUnits, AnotherTokenizerIsRefusedAndSoIsNone) {

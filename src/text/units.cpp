@@ -1,5 +1,7 @@
 #include "statera/units.hpp"
 
+#include <utility>
+
 #include "core/check.hpp"
 
 namespace statera {
@@ -32,12 +34,14 @@ struct ByteReader : UnitReader {
 struct Bytes : Units {
   std::string name() const override { return "bytes"; }
   int64_t size() const override { return 256; }
-  UnitIds encode(std::string_view text) const override {
-    UnitIds all;
-    all.ids.reserve(text.size());
-    for (const char c : text) all.ids.push_back(static_cast<unsigned char>(c));
+  bool takes_any_bytes() const override { return true; }
+  std::vector<int32_t> ids(std::string_view text) const override {
+    std::vector<int32_t> all;
+    all.reserve(text.size());
+    for (const char c : text) all.push_back(static_cast<unsigned char>(c));
     return all;
   }
+  UnitIds encode(std::string_view text) const override { return {ids(text), {}}; }
   std::unique_ptr<UnitReader> reader() const override { return std::make_unique<ByteReader>(); }
   bool ends_text(int32_t) const override { return false; }
   const std::string& file() const override {
@@ -48,19 +52,22 @@ struct Bytes : Units {
 
 class Unknown : public Bytes {
  public:
-  explicit Unknown(int64_t size) : size_(size) {}
+  Unknown(int64_t size, std::string file) : size_(size), file_(std::move(file)) {}
   std::string name() const override { return std::to_string(size_) + " ids"; }
   int64_t size() const override { return size_; }
+  std::vector<int32_t> ids(std::string_view) const override { missing(); }
   UnitIds encode(std::string_view) const override { missing(); }
   std::unique_ptr<UnitReader> reader() const override { missing(); }
+  const std::string& file() const override { return file_; }
 
  private:
   [[noreturn]] void missing() const {
     fail(ErrorCode::config, "[units] the model reads ", size_,
-         " ids, not bytes, and has no tokenizer: give it ids, or load it together with the tokenizer.json of its "
-         "folder (statera/tokenizer.hpp)");
+         " ids, and nobody said what they mean: give it ids, or load it together with the tokenizer.json of its folder "
+         "(statera/tokenizer.hpp)");
   }
   int64_t size_;
+  std::string file_;
 };
 }  // namespace
 
@@ -69,6 +76,8 @@ std::shared_ptr<const Units> byte_units() {
   return units;
 }
 
-std::shared_ptr<const Units> unknown_units(int64_t size) { return std::make_shared<Unknown>(size); }
+std::shared_ptr<const Units> unknown_units(int64_t size, std::string file) {
+  return std::make_shared<Unknown>(size, std::move(file));
+}
 
 }  // namespace statera

@@ -13,23 +13,35 @@ namespace {
 // otherwise: they leave out the space before it.
 class ByteTable {
  public:
-  explicit ByteTable(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
+  explicit ByteTable(const Tokenizer& tokenizer) {
+    std::vector<int32_t> pair;
+    std::string before;
     try {
-      anchor_ = tokenizer.encode("a", {.specials = false, .plain = true}).ids;
-      before_ = tokenizer.decode_bytes(anchor_);
+      pair = tokenizer.encode("a", {.specials = false, .plain = true}).ids;
+      before = tokenizer.decode_bytes(pair);
     } catch (const Error&) {  // a tokenizer without this letter: TokenStream has to do
     }
-    known_.resize(static_cast<size_t>(tokenizer.vocabulary_size()));
+    if (before.empty()) return;
+    added_.resize(static_cast<size_t>(tokenizer.vocabulary_size()));
+    pair.push_back(0);
+    for (size_t id = 0; id < added_.size(); ++id) try {
+        pair.back() = static_cast<int32_t>(id);
+        const std::string both = tokenizer.decode_bytes(pair);
+        if (both.starts_with(before)) added_[id] = both.substr(before.size());
+      } catch (const Error&) {  // an id that is no token
+      }
   }
 
   // The lengths of what the ids add; empty if they are not found in this way.
-  std::vector<int32_t> lengths(std::span<const int32_t> ids, std::string_view text) {
-    if (before_.empty()) return {};
+  std::vector<int32_t> lengths(const Tokenizer& tokenizer, std::span<const int32_t> ids, std::string_view text) const {
+    if (added_.empty()) return {};
     std::vector<int32_t> all;
     all.reserve(ids.size());
     size_t at = 0;
+    std::string first;
     for (size_t i = 0; i < ids.size(); ++i) {
-      const std::string bytes = i == 0 ? tokenizer_.decode_bytes(ids.first(1)) : added(ids[i]);
+      if (i == 0) first = tokenizer.decode_bytes(ids.first(1));
+      const std::string& bytes = i == 0 ? first : added_[static_cast<size_t>(ids[i])];
       if (text.substr(at, bytes.size()) != bytes) return {};
       all.push_back(static_cast<int32_t>(bytes.size()));
       at += bytes.size();
@@ -38,21 +50,7 @@ class ByteTable {
   }
 
  private:
-  const std::string& added(int32_t id) {
-    std::optional<std::string>& known = known_[static_cast<size_t>(id)];
-    if (!known) {
-      anchor_.push_back(id);
-      const std::string both = tokenizer_.decode_bytes(anchor_);
-      anchor_.pop_back();
-      known = both.starts_with(before_) ? both.substr(before_.size()) : "";
-    }
-    return *known;
-  }
-
-  const Tokenizer& tokenizer_;
-  std::vector<int32_t> anchor_;
-  std::string before_;
-  std::vector<std::optional<std::string>> known_;  // by id
+  std::vector<std::string> added_;  // by id
 };
 
 class TokenReader : public UnitReader {
@@ -67,7 +65,7 @@ class TokenReader : public UnitReader {
 class TokenUnits : public Units {
  public:
   TokenUnits(Tokenizer tokenizer, std::string file, bool specials)
-      : tokenizer_(std::move(tokenizer)), file_(std::move(file)), plain_(!specials) {}
+      : tokenizer_(std::move(tokenizer)), table_(tokenizer_), file_(std::move(file)), plain_(!specials) {}
 
   std::string name() const override { return tokenizer_.name(); }
   int64_t size() const override { return tokenizer_.vocabulary_size(); }
@@ -75,10 +73,13 @@ class TokenUnits : public Units {
   bool ends_text(int32_t id) const override { return tokenizer_.is_special(id); }
   const std::string& file() const override { return file_; }
 
+  bool takes_any_bytes() const override { return tokenizer_.takes_any_bytes(); }
+  std::vector<int32_t> ids(std::string_view text) const override {
+    return tokenizer_.encode(text, {.specials = false, .plain = plain_}).ids;
+  }
   UnitIds encode(std::string_view text) const override {
-    UnitIds all{.ids = tokenizer_.encode(text, {.specials = false, .plain = plain_}).ids, .bytes = {}};
-    ByteTable table(tokenizer_);
-    all.bytes = table.lengths(all.ids, text);
+    UnitIds all{.ids = ids(text), .bytes = {}};
+    all.bytes = table_.lengths(tokenizer_, all.ids, text);
     if (all.bytes.size() != all.ids.size()) all.bytes = one_by_one(all.ids, text);
     return all;
   }
@@ -105,6 +106,7 @@ class TokenUnits : public Units {
   }
 
   Tokenizer tokenizer_;
+  ByteTable table_;
   std::string file_;
   bool plain_;
 };

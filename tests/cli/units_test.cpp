@@ -110,6 +110,48 @@ TEST_F(Units, OfAComparisonAreAnAxis) {
   EXPECT_EQ(json::parse(read("c/report.json"))["candidates"].size(), 3u);
 }
 
+// Whatever a call that failed did, and whatever files are called, the tokens are those of these data and of this file.
+TEST_F(Units, OfAComparisonAreNeverThoseOfAnother) {
+  const std::string usual =
+      "--candidates config.json --length 32 --batch 2 --learning-rates 1 --noise-share 0 --out c ";
+  EXPECT_NE(run("compare text.txt --units bpe-300 --budget 0.01s " + usual).code, 0);
+  std::string upper = read("text.txt");
+  for (char& c : upper) c = static_cast<char>(std::toupper(c));
+  write("upper.txt", upper);
+  good("compare upper.txt --units bpe-300 --budget 6s " + usual);
+  EXPECT_NE(read("c/models/config:bpe-300/tokenizer.json").find("LINE"), std::string::npos);
+  // two files with one name
+  std::filesystem::create_directory(path("d"));
+  good("tokenize train text.txt --vocab 290 --out tok.json");
+  good("tokenize train upper.txt --vocab 280 --out d/tok.json");
+  good("compare upper.txt --units tok.json --budget 6s " + usual);
+  const Ran other = run("compare upper.txt --units d/tok.json --budget 6s " + usual);
+  EXPECT_NE(other.code, 0);
+  EXPECT_NE(other.err.find("holds other units called 'tok'"), std::string::npos) << other.err;
+  for (const char* name : {"bytes.json", "bpe-300.json"}) {
+    write(name, read("tok.json"));
+    EXPECT_NE(
+        run(std::string("compare upper.txt --units ") + name + " --budget 6s " + usual).err.find("rename the file"),
+        std::string::npos);
+  }
+}
+
+// With fillers the windows on validation text are longer than those of training.
+TEST_F(Units, NoiseIsMeasuredOnAShortTextToo) {
+  write("short.txt", read("text.txt").substr(0, 30000));
+  good(
+      "compare short.txt --candidates config.json --units bpe-400 --length 256 --batch 4 --learning-rates 1 "
+      "--noise-share 0.3 --budget 6s --out c");
+  EXPECT_TRUE(json::parse(read("c/report.json"))["complete"]);
+}
+
+TEST_F(Units, ATokenizerOfTheUsersIsLeftAlone) {
+  good(train("--steps 5 --out m"));
+  write("m/tokenizer.json", "{\"mine\": true}");
+  run(train("--steps 5 --overwrite --out m"));
+  EXPECT_EQ(read("m/tokenizer.json"), "{\"mine\": true}");
+}
+
 TEST_F(Units, BadOnesGetOneClearLine) {
   good(train("--units bpe-300 --steps 5 --out m"));
   const auto refused = [&](const std::string& command, const std::string& what) {
@@ -122,6 +164,15 @@ TEST_F(Units, BadOnesGetOneClearLine) {
   refused(train("--units text.txt --out x"), "a model can carry a tokenizer.json only");
   refused("compare text.txt --units bpe-300,bpe-300 --out c", "two of the units are called 'bpe-300'");
   refused("score m text.txt --counts", "reads tokens");
+  good(train("--steps 5 --out b"));
+  refused("score b text.txt --special-tokens", "b reads bytes");
+  refused(train("--special-tokens --out x"), "goes with --units of tokens");
+  good("tokenize train text.txt --vocab 290 --out tok.json");
+  json characters = json::parse(read("tok.json"));
+  characters["pre_tokenizer"] = {{"type", "Whitespace"}};
+  characters["decoder"] = nullptr;
+  write("characters.json", characters.dump());
+  refused(train("--units characters.json --out x"), "takes whole characters only");
   write("m/tokenizer.json", read("m/tokenizer.json") + " ");
   refused("score m text.txt", "is not the tokenizer that the weights");
   std::filesystem::remove(path("m/tokenizer.json"));

@@ -14,6 +14,8 @@ class PairUnits : public Units {
   explicit PairUnits(std::string file = "{\"pairs\": true}") : file_(std::move(file)) {}
   std::string name() const override { return "pairs"; }
   int64_t size() const override { return end + 1; }
+  bool takes_any_bytes() const override { return true; }
+  std::vector<int32_t> ids(std::string_view text) const override { return encode(text).ids; }
   UnitIds encode(std::string_view text) const override {
     UnitIds all;
     for (size_t i = 0; i < text.size(); ++i) {

@@ -135,6 +135,9 @@ std::vector<Candidate> at_lengths(const std::vector<Candidate>& candidates, cons
       if (lengths.size() > 1) one.name += "@" + std::to_string(length);
       one.length = length;
       one.batch = std::max<int64_t>(1, settings.batch * lengths.front() / length);
+      constexpr size_t longest_name = 255;  // of a folder
+      require(one.name.size() <= longest_name, ErrorCode::config, "the candidate '", one.name, "' has a name of ",
+              one.name.size(), " bytes, and its folder can have ", longest_name, "; rename the file");
       all.push_back(std::move(one));
     }
   return all;

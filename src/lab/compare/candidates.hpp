@@ -13,7 +13,7 @@ namespace statera {
 // The parts of the data as a candidate reads them.
 struct UnitParts {
   IdSource train, validation, held_out;
-  double seconds = 0;  // that it took to train the tokenizer and to encode the text; 0 for bytes
+  double seconds = 0;  // that it took to train the tokenizer and to encode the training text; 0 for bytes
 };
 
 struct Candidate {

@@ -19,7 +19,6 @@
 #include "lab/report/report.hpp"
 #include "lab/timing.hpp"
 #include "lab/training_data.hpp"
-#include "lab/units.hpp"
 #include "text/quantity.hpp"
 
 namespace statera {
@@ -160,6 +159,11 @@ void check_costs(const std::string& path, const Candidate& candidate, const Cali
   above_0("parameters", static_cast<double>(costs.parameters));
   if (!(costs.longest_state_bytes >= 0 && std::isfinite(costs.longest_state_bytes)))
     damaged(path, in_quotes(candidate.name) + " has longest_state_bytes below 0");
+  above_0("bytes_per_id", costs.bytes_per_id);
+  if (!(costs.prepare_seconds >= 0 && std::isfinite(costs.prepare_seconds)) || costs.embedding < 0)
+    damaged(path, in_quotes(candidate.name) + " has prepare_seconds or embedding below 0");
+  if (std::abs(costs.bytes_per_id - candidate.bytes_per_id()) > 1e-6 * costs.bytes_per_id)
+    damaged(path, in_quotes(candidate.name) + " has other bytes_per_id than its units make of the data");
   if (costs.positions != candidate.positions())
     damaged(path, in_quotes(candidate.name) + " has other positions than its length and batch make");
 }
@@ -187,54 +191,21 @@ Entry read_entry(const std::string& path, const std::string& name, const std::st
 }
 }  // namespace
 
-// The data in these units. The first call trains or reads the tokenizer, and the store keeps it from then on.
-std::shared_ptr<const UnitParts> Comparison::parts_in(const std::string& spec) {
-  const auto fact_of = [](const std::string& name) { return "units " + name; };
-  const bool known = store_.fact(fact_of(spec)).has_value();
-  const std::string name = known ? spec : units_name(spec);
-  if (const auto made = in_units_.find(name); made != in_units_.end()) return made->second;
-  const auto often = [this] { go_on(); };
-  const UnitsOptions how{.threads = device_.threads(), .specials = false, .often = often};
-  const std::optional<std::string> kept = store_.fact(fact_of(name));
-  std::shared_ptr<const Units> units;
-  double seconds = 0;
-  if (kept) {
-    const Json stored = parse_ordered_json(*kept, store_path(run_.out), size_t{64} << 20);
-    units = units_from(stored.at("file"), name);
-    require(known || make_units(spec, parts_.train, how)->file() == units->file(), ErrorCode::config, run_.out,
-            " holds other units called '", name, "'; rename the file, or choose another folder with --out");
-    seconds = stored.at("seconds");
-  } else {
-    const double begin = clock_seconds();
-    if (spec != byte_units()->name()) note(name + ": the tokenizer");
-    units = make_units(spec, parts_.train, how);
-    seconds = clock_seconds() - begin;
-  }
-  auto parts = std::make_shared<UnitParts>(in_units(parts_, units, often));
-  parts->seconds = kept ? seconds : parts->seconds > 0 ? parts->seconds + seconds : 0;
-  if (!kept && !units->file().empty())
-    store_.keep_fact(fact_of(name), json_text(Json{{"file", units->file()}, {"seconds", parts->seconds}}));
-  return in_units_[name] = std::move(parts);
-}
-
-// A candidate with the data in its units, and with as many ids as those have.
-void Comparison::take_units(Candidate& candidate) {
-  candidate.parts = parts_in(candidate.units);
-  candidate.units = candidate.parts->train.units().name();
-  candidate.config.vocab_size = candidate.parts->train.units().size();
-}
-
 // Takes known candidates from the store, then calibrates the new ones of `wanted`.
 void Comparison::enter(const std::vector<Candidate>& wanted) {
   for (const auto& [name, value] : store_.candidates()) {
     Entry entry = read_entry(store_path(run_.out), name, value);
-    take_units(entry.candidate);
+    std::shared_ptr<const UnitParts> units = stored_units(entry.candidate.units);
+    if (!units)
+      damaged(store_path(run_.out),
+              in_quotes(name) + " reads " + in_quotes(entry.candidate.units) + ", which it has not");
+    give_units(entry.candidate, std::move(units));
     check_costs(store_path(run_.out), entry.candidate, entry.costs);
     entries_.push_back(std::move(entry));
   }
   std::vector<Candidate> fresh;
   for (Candidate candidate : wanted) {
-    take_units(candidate);
+    give_units(candidate, wanted_units(candidate.units));
     const auto known = std::find_if(entries_.begin(), entries_.end(),
                                     [&](const Entry& e) { return e.candidate.name == candidate.name; });
     if (known == entries_.end())
@@ -284,7 +255,8 @@ void Comparison::add(std::vector<Candidate> fresh) {
   std::vector<Calibration> costs = calibrate(timed, settings_, parts_, device_, seconds, run_.stop);
   go_on();
   if (first) {
-    amounts_ = share_out(settings_, fresh, costs, parts_, run_.spent + before);
+    // where time is matched, tokenizers are a part of each training
+    amounts_ = share_out(settings_, fresh, costs, parts_, run_.spent + (settings_.match == "time" ? 0 : before));
     keep_terms(amounts_);
   } else {
     check_added(settings_, timed, costs, amounts_);
@@ -293,6 +265,7 @@ void Comparison::add(std::vector<Candidate> fresh) {
       for (double* seconds_of : {&c.step_seconds, &c.evaluate_seconds, &c.prefill_seconds}) *seconds_of *= then;
   }
   for (size_t i = 0; i < fresh.size(); ++i) {
+    keep_units(fresh[i].units);
     const Json value = {{"config", parse_ordered_json(fresh[i].config.json(), fresh[i].config.where)},
                         {"where", fresh[i].config.where},
                         {"layers", fresh[i].config.layers},

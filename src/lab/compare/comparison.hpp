@@ -45,14 +45,23 @@ class Comparison {
   void keep_terms(const Amounts& amounts);
   std::string fingerprint_text() const;
   void enter(const std::vector<Candidate>& wanted);
-  std::shared_ptr<const UnitParts> parts_in(const std::string& units);
-  void take_units(Candidate& candidate);
   void check_free(const std::vector<Candidate>& fresh) const;
   void add(std::vector<Candidate> fresh);
   void compare_baselines();
   ByteSource baseline_text() const;
   const Counts* primed();
   void point_at_winner(const std::string& name) const;
+
+  // comparison_units.cpp: what candidates read
+  struct MadeUnits {
+    std::shared_ptr<const UnitParts> parts;
+    bool stored = false;
+  };
+  MadeUnits encoded(std::shared_ptr<const Units> units, double seconds, bool stored);
+  std::shared_ptr<const UnitParts> stored_units(const std::string& name);
+  std::shared_ptr<const UnitParts> wanted_units(const std::string& spec);
+  static void give_units(Candidate& candidate, std::shared_ptr<const UnitParts> parts);
+  void keep_units(const std::string& name);
 
   // comparison_train.cpp: trainings
   void search(const Entry& entry);
@@ -97,9 +106,9 @@ class Comparison {
   std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
-  std::map<std::string, std::shared_ptr<const UnitParts>> in_units_;  // by name, as far as they have been made
-  std::optional<Counts> primed_;  // of the baselines; made again when an interrupted comparison goes on
-  double begun_, shown_ = 0;      // clock_seconds()
+  std::map<std::string, MadeUnits> in_units_;  // by name, as far as they have been made
+  std::optional<Counts> primed_;               // of the baselines; made again when an interrupted comparison goes on
+  double begun_, shown_ = 0;                   // clock_seconds()
 };
 
 }  // namespace statera

@@ -117,7 +117,7 @@ std::vector<TriedRate> Comparison::tried(const Entry& entry) const {
 
 RatePrior Comparison::prior(const Entry& entry) const {
   return rate_prior(entry.candidate.config, train_steps(settings_, entry.costs, amounts_),
-                    steps_for(settings_, entry.costs, amounts_.search), entry.candidate.positions());
+                    steps_for(settings_, entry.costs, amounts_.search), std::llround(entry.costs.bytes()));
 }
 
 RateChoice Comparison::rate(const Entry& entry) const {

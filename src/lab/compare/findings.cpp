@@ -59,7 +59,7 @@ RateChoice rate_of(const Store& store, const CompareSettings& settings, const Am
   const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
   return choose_rate(tried,
                      rate_prior(config, train_steps(settings, known.costs, amounts),
-                                steps_for(settings, known.costs, amounts.search), known.costs.positions),
+                                steps_for(settings, known.costs, amounts.search), std::llround(known.costs.bytes())),
                      counted(store, 1));
 }
 
@@ -165,11 +165,13 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
                {key::batch, known.batch},
                {key::status, known.done() ? "done" : "stopped"},
                {key::parameters, known.costs.parameters},
-               {key::embedding_parameters, known.costs.embedding},
                {key::units, known.value.value(key::units, "bytes")},
+               {key::vocabulary, known.value.at(key::config).value("vocab_size", 256)},
                {key::bytes_per_id, known.costs.bytes_per_id},
                {key::prepare_seconds, known.costs.prepare_seconds},
                {key::training_flops_per_byte, known.costs.step_flops / known.costs.bytes()}};
+  // a comparison of an earlier version did not count them
+  if (known.costs.embedding > 0) json[key::embedding_parameters] = known.costs.embedding;
   const std::vector<Json> rates = searched(from.store, known.name);
   bool diverged = !rates.empty() && static_cast<int64_t>(rates.size()) == from.settings.learning_rates;
   json[key::learning_rates] = Json::array();
@@ -225,7 +227,8 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     few = std::min(few, static_cast<double>(known.costs.parameters));
     many = std::max(many, static_cast<double>(known.costs.parameters));
   }
-  const bool tokens = std::ranges::any_of(all, [](const Known& k) { return k.costs.bytes_per_id != 1; });
+  const auto ids = [](const Known& k) { return k.value.at(key::config).value("vocab_size", 256); };
+  const bool several = std::ranges::any_of(all, [&](const Known& k) { return ids(k) != ids(all.front()); });
   const std::string sizes =
       "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
   std::string equal, rest;
@@ -238,7 +241,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
             " per learning rate";
     rest = "steps, bytes read and time" + sizes;
   } else {
-    equal = std::string("parameters ") + (tokens ? "without the embedding " : "") +
+    equal = std::string("parameters ") + (several ? "without the embedding " : "") +
             "(within 3 %) and steps: " + significant(a.train, 3) + " per training, " + significant(a.search, 3) +
             " per learning rate";
     rest = "FLOPs and time";
@@ -365,9 +368,10 @@ void note_units(const Json& report, Json& lines) {
     const std::string units = c.at(key::units);
     if (units == "bytes" || std::ranges::count(said, units) > 0) continue;
     said.push_back(units);
-    lines.push_back(units + ": " + fixed(c.at(key::bytes_per_id), 2) +
-                    " bytes per token on average; its tokenizer and "
-                    "the encoding of the text took " +
+    lines.push_back(units + ": " + std::to_string(c.at(key::vocabulary).get<int64_t>()) + " tokens, of " +
+                    fixed(c.at(key::bytes_per_id), 2) +
+                    " bytes on average; the tokenizer and the encoding of the text "
+                    "took " +
                     plain_seconds(c.at(key::prepare_seconds)) + ", which are a part of the training time");
   }
 }

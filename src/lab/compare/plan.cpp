@@ -136,13 +136,15 @@ Parts cut(const ByteSource& source, const CompareSettings& s) {
   return {source.parts(train), source.parts(chosen_on), source.part(before, all)};
 }
 
-UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units, const std::function<void()>& often) {
+UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units, double seconds,
+                   const std::function<void()>& often) {
   const auto begin = Clock::now();
-  UnitParts all{.train = {parts.train, units, often},
-                .validation = {parts.validation, units, often},
-                .held_out = {parts.held_out, units, often}};
-  if (units != byte_units()) all.seconds = since(begin);
-  return all;
+  IdSource train(parts.train, units, often);
+  const double encoding = units == byte_units() ? 0 : since(begin);
+  return {.train = std::move(train),
+          .validation = {parts.validation, units, often},
+          .held_out = {parts.held_out, units, often},
+          .seconds = seconds + encoding};
 }
 
 namespace {
@@ -196,7 +198,10 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   result.positions = candidate.positions();
   result.bytes_per_id = candidate.bytes_per_id();
   result.prepare_seconds = read.seconds;
-  result.longest_state_bytes = modules_of(model).cost(1, longest_context).state_bytes;
+  result.longest_state_bytes =
+      modules_of(model)
+          .cost(1, std::llround(static_cast<double>(longest_context) / candidate.bytes_per_id()))
+          .state_bytes;
   result.step_flops = modules_of(model).cost(candidate.ids(), candidate.ids()).training_flops *
                       static_cast<double>(candidate.positions());
 }
@@ -281,11 +286,14 @@ void check_parameters(const CompareSettings& s, const std::vector<Candidate>& ca
                       const std::vector<Calibration>& all) {
   if (s.match != "params") return;
   for (size_t c = 1; c < all.size(); ++c) {
-    const auto without_embedding = [&](size_t i) { return all[i].parameters - all[i].embedding; };
-    const int64_t first = without_embedding(0), other = without_embedding(c);
+    // a larger vocabulary makes the embedding larger, and is no other model for that
+    const bool same_ids = candidates[c].config.vocab_size == candidates[0].config.vocab_size;
+    const auto counted = [&](size_t i) { return all[i].parameters - (same_ids ? 0 : all[i].embedding); };
+    const int64_t first = counted(0), other = counted(c);
     require(static_cast<double>(std::max(first, other)) <= 1.03 * static_cast<double>(std::min(first, other)),
-            ErrorCode::config, "--match params: without the embedding ", candidates[0].name, " has ", first,
-            " parameters and ", candidates[c].name, " ", other, "; take presets of one size, or --match flops or time");
+            ErrorCode::config, "--match params: ", same_ids ? "" : "without the embedding ", candidates[0].name,
+            " has ", first, " parameters and ", candidates[c].name, " ", other,
+            "; take presets of one size, or --match flops or time");
   }
 }
 

@@ -21,8 +21,8 @@ struct Parts {
 };
 // Throws ErrorCode::config if the data are too short for the settings, and says how many bytes would do.
 Parts cut(const ByteSource& source, const CompareSettings& settings);
-// The parts as candidates read them.
-UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units,
+// The parts as candidates read them. `seconds`: what making the units took.
+UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units, double seconds = 0,
                    const std::function<void()>& often = {});
 
 // What a candidate costs on this machine.

@@ -64,7 +64,7 @@ SpeedOfOne stream_speed(const Model& model, std::span<const uint8_t> text) {
   constexpr size_t before = 256, steps = 64;
   Session session(model, {.rewind_bytes = 0});
   double begin = clock_seconds();
-  session.prefill(ids_of(model, text).ids);
+  session.prefill({reinterpret_cast<const char*>(text.data()), text.size()});
   const double prefill = static_cast<double>(text.size()) / (clock_seconds() - begin);
   const auto beginning = text.first(std::min(before, text.size()));
   const UnitIds ids = ids_of(model, beginning);

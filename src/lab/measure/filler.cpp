@@ -79,7 +79,7 @@ Batch FillerStream::spread(int64_t i, int64_t count) {
 FillerTraining::FillerTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& o,
                                const Fillers& fillers)
     : batches_(train, o.batch, o.length, fillers, static_cast<uint64_t>(o.seed)),
-      windows_(held_out, o.batch, o.length, fillers, 0),
+      windows_(held_out, o.batch, std::min(o.length, held_out.size() - 1), fillers, 0),
       held_out_batches_(std::max<int64_t>(1, held_out.size() / (o.batch * o.length))),
       fingerprint_(fingerprint(train, held_out) + static_cast<uint64_t>(fillers.growth)),
       bytes_per_position_(train.bytes_per_id()) {}

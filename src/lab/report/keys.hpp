@@ -96,6 +96,7 @@ STATERA_KEY(training_flops_per_byte);
 STATERA_KEY(unfinished);
 STATERA_KEY(units);
 STATERA_KEY(validation_bytes);
+STATERA_KEY(vocabulary);
 STATERA_KEY(weight_bytes);
 STATERA_KEY(winner);
 STATERA_KEY(within_doubt);
