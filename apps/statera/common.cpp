@@ -51,7 +51,7 @@ void refuse_existing(const std::string& path, bool force) {
   if (force || path == "-" || ::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return;
   struct stat out {};
   if (::fstat(1, &out) == 0 && same_file(info, out)) return;  // standard output under another name
-  throw Error(ErrorCode::io, printable(path) + ": exists already; replace it with --force, or name another with --out");
+  throw Error(ErrorCode::io, printable(path) + ": exists already; replace it with --force, or name another");
 }
 
 void check_named_folder(const std::string& flag, const std::string& path) {

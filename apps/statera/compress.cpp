@@ -57,6 +57,7 @@ class Output {
       throw UsageError("the result would go to a terminal; name a file with --out, or pipe it on");
     refuse_existing(path_, force_);
     file_ = std::make_unique<AtomicFile>(path == "-" ? "/dev/stdout" : path, stop_if_asked);
+    if (flags.file != "-") file_->no_more_open_than(flags.file);
   }
   void write(std::span<const uint8_t> bytes) {
     if (!bytes.empty()) file_->write(bytes.data(), bytes.size());

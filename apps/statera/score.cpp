@@ -13,6 +13,7 @@
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
+#include "io/written_by.hpp"
 #include "lab/measure/mixed_cost.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "live_lines.hpp"
@@ -30,7 +31,7 @@ struct Flags {
   std::string model, file, per_byte;
   std::optional<WeightFormat> weights;
   int threads = 0;
-  bool json = false, adapt = false, counts = false, specials = false;
+  bool json = false, adapt = false, counts = false, specials = false, force = false;
   OnlineOptions online;
   std::vector<std::string> before;  // read by the counts before the file
 
@@ -207,6 +208,7 @@ void run(const Flags& flags) {
   std::optional<Table> table;
   if (!flags.per_byte.empty()) {
     check_named_file("--per-byte", flags.per_byte);
+    if (!is_named_output(flags.per_byte)) refuse_existing(flags.per_byte, flags.force);
     table.emplace(flags.per_byte);
   }
   const Model model = load_model(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights},
@@ -250,6 +252,7 @@ void add_score(CLI::App& app) {
   verb->add_option("FILE", flags->file, "a file or folder; - reads standard input; gzip, xz and zstd are unpacked")
       ->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
+  verb->add_flag("--force", flags->force, "let --per-byte replace a file that is no such table");
   add_weights(*verb, flags->weights);
   add_specials(*verb, flags->specials);
   auto* adapt = verb->add_flag("--adapt", flags->adapt,

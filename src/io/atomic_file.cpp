@@ -119,6 +119,13 @@ void AtomicFile::open() {
   if (::faccessat(place_.folder, name.c_str(), W_OK, 0) != 0) fail_with("replace", errno);
   open_beside(name);
   keep_mode_and_owner(found);
+  replaces_ = true;
+}
+
+void AtomicFile::no_more_open_than(const std::string& source) {
+  struct stat from, now;
+  if (partial_.empty() || replaces_ || ::stat(source.c_str(), &from) != 0 || !S_ISREG(from.st_mode)) return;
+  if (::fstat(file_, &now) != 0 || ::fchmod(file_, now.st_mode & from.st_mode & 0777) != 0) fail_with("write", errno);
 }
 
 void AtomicFile::open_in_place(const std::string& name, bool pipe) {

@@ -61,6 +61,9 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   const std::string& path() const { return place_.path; }
+  // A file that replaces none gets at most the permissions of `source`, a regular file that it was made from, so that
+  // what was private stays so. Does nothing for others.
+  void no_more_open_than(const std::string& source);
   void write(const void* data, size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
   void sync();  // to the disk; commit() calls it if nobody did
@@ -84,7 +87,7 @@ class AtomicFile {
   // names in the folder `beside_`: what is replaced, and the partial file; both empty if the output is written directly
   std::string target_, partial_;
   int beside_ = -1, file_ = -1;
-  bool synced_ = false, begun_ = false;
+  bool synced_ = false, begun_ = false, replaces_ = false;
 };
 
 void write_file(const OutputPlace& place, std::string_view text);

@@ -200,5 +200,19 @@ TEST_F(Compress, AReaderThatHasGoneIsNoError) {
   EXPECT_EQ(read("err.txt"), "");
 }
 
+TEST_F(Compress, WhatWasPrivateStaysPrivate) {
+  write("secret", "nobody else may read this, this, this");
+  std::filesystem::permissions(path("secret"),
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  const auto open_to_others = [&](const std::string& name) {
+    using std::filesystem::perms;
+    return std::filesystem::status(path(name)).permissions() & (perms::group_all | perms::others_all);
+  };
+  ASSERT_EQ(run("compress secret").code, 0);
+  EXPECT_EQ(open_to_others("secret.statera"), std::filesystem::perms::none);
+  ASSERT_EQ(run("decompress secret.statera --out again").code, 0);
+  EXPECT_EQ(open_to_others("again"), std::filesystem::perms::none);
+}
+
 }  // namespace
 }  // namespace statera

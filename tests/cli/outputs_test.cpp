@@ -196,13 +196,13 @@ TEST_F(Outputs, AnOutputIsNoInput) {
   fs::create_directory(path("texts"));
   fs::create_hard_link(path("text.txt"), path("texts/text.txt"));
   for (const char* name : {"text.txt", "./m/../text.txt", "hard.txt", "soft.txt"}) {
-    fails("score m text.txt --per-byte " + std::string(name), 1, "is one of the files that were read");
-    fails("score m - --per-byte " + std::string(name) + " <text.txt", 1, "is one of the files that were read");
-    fails("score m texts --per-byte " + std::string(name), 1, "is one of the files that were read");
+    fails("score m text.txt --force --per-byte " + std::string(name), 1, "is one of the files that were read");
+    fails("score m - --force --per-byte " + std::string(name) + " <text.txt", 1, "is one of the files that were read");
+    fails("score m texts --force --per-byte " + std::string(name), 1, "is one of the files that were read");
     EXPECT_EQ(read("text.txt"), text);
   }
   for (const char* name : {"m/model.safetensors", "m/config.json", "m/last/model.safetensors", "m/metrics.jsonl"}) {
-    fails("score m text.txt --per-byte " + std::string(name), 1, "is a file of a model");
+    fails("score m text.txt --force --per-byte " + std::string(name), 1, "is a file of a model");
     fails("bench --start " + test::any_preset(test::Keeps::fixed) + " --out " + std::string(name), 1,
           "is a file of a model");
   }
@@ -217,7 +217,7 @@ TEST_F(Outputs, AnOutputIsNoInput) {
   written_by_hand.replace(written_by_hand.find("\"format_version\": "), 18, "\"format_version\":");
   write("theirs/config.json", written_by_hand);
   for (const char* name : {"theirs/model.safetensors", "theirs/config.json"})
-    fails("score theirs text.txt --per-byte " + std::string(name), 1, "is one of the files that were read");
+    fails("score theirs text.txt --force --per-byte " + std::string(name), 1, "is one of the files that were read");
   fails("bench --start theirs --out theirs/config.json", 1, "is one of the files that were read");
   EXPECT_TRUE(read("theirs/model.safetensors") == foreign && read("theirs/config.json") == written_by_hand);
   fails("train m/metrics.jsonl --config config.json --steps 3 --out m --overwrite", 1,
