@@ -13,6 +13,7 @@
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
+#include "io/safetensors.hpp"
 #include "io/written_by.hpp"
 #include "lab/measure/mixed_cost.hpp"
 #include "lab/measure/stream_cost.hpp"
@@ -28,7 +29,7 @@ namespace statera::cli {
 
 namespace {
 struct Flags {
-  std::string model, file, per_byte;
+  std::string model, file, per_byte, from, save;
   std::optional<WeightFormat> weights;
   int threads = 0;
   bool json = false, adapt = false, counts = false, specials = false, force = false;
@@ -156,7 +157,9 @@ class Learner {
                                    {.training = flags.adapt, .weights = flags.weights}, flags.specials);
     if (flags.counts && !model.reads_bytes())
       throw UsageError("--counts mixes predictions of bytes, and " + flags.model + " reads tokens; leave it out");
-    if (flags.adapt)
+    if (!flags.from.empty())
+      online_.emplace(OnlineModel::restore(flags.from, model));
+    else if (flags.adapt)
       online_.emplace(model, flags.online);
     else
       session_.emplace(model, SessionOptions{.rewind_bytes = 0});
@@ -183,6 +186,7 @@ class Learner {
       throw Interrupted();
     }
     costs.finish();
+    if (!flags_.save.empty()) online_->save(flags_.save);
     const double n = static_cast<double>(source.bytes());
     return {costs.per_byte(), mixed_.counts() / n, mixed_.both() / n, online_ ? online_->drift() : 0};
   }
@@ -210,6 +214,10 @@ void run(const Flags& flags) {
     check_named_file("--per-byte", flags.per_byte);
     if (!is_named_output(flags.per_byte)) refuse_existing(flags.per_byte, flags.force);
     table.emplace(flags.per_byte);
+  }
+  if (!flags.save.empty()) {
+    check_named_file("--adapt-save", flags.save);
+    if (!format_in(flags.save).starts_with("statera learner")) refuse_existing(flags.save, flags.force);
   }
   const Model model = load_model(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights},
                                  flags.specials);
@@ -252,7 +260,7 @@ void add_score(CLI::App& app) {
   verb->add_option("FILE", flags->file, "a file or folder; - reads standard input; gzip, xz and zstd are unpacked")
       ->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
-  verb->add_flag("--force", flags->force, "let --per-byte replace a file that is no such table");
+  verb->add_flag("--force", flags->force, "let --per-byte and --adapt-save replace files that are none of theirs");
   add_weights(*verb, flags->weights);
   add_specials(*verb, flags->specials);
   auto* adapt = verb->add_flag("--adapt", flags->adapt,
@@ -267,6 +275,10 @@ void add_score(CLI::App& app) {
   verb->add_option("--adapt-pull", flags->online.pull, "share of the way back to the trained weights per step")
       ->capture_default_str()
       ->needs(adapt);
+  verb->add_option("--adapt-save", flags->save, "write what was learned to this file, at the end")->needs(adapt);
+  auto* from = verb->add_option("--adapt-from", flags->from, "go on from such a file, with its options")->needs(adapt);
+  for (const char* option : {"--adapt-lr", "--adapt-segment", "--adapt-replay", "--adapt-pull"})
+    from->excludes(verb->get_option(option));
   auto* counts =
       verb->add_flag("--counts", flags->counts, "also mix the model with counts of contexts, which learn too");
   verb->add_option("--before", flags->before, "files that the counts read first, such as what the model was trained on")
@@ -278,7 +290,9 @@ void add_score(CLI::App& app) {
       "Examples:\n  statera score out/shakespeare hamlet.txt\n  statera score out/logs today.log.xz --per-byte "
       "costs.tsv\n"
       "  statera score out/shakespeare hamlet.txt --weights int8        what 8 bits cost\n"
-      "  statera score out/logs today.log --adapt --counts --before january.log");
+      "  statera score out/logs today.log --adapt --counts --before january.log\n"
+      "  statera score out/logs monday.log --adapt --adapt-save learned\n"
+      "  statera score out/logs tuesday.log --adapt --adapt-from learned --adapt-save learned");
   verb->callback([flags] { run(*flags); });
 }
 

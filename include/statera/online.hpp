@@ -5,8 +5,10 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "statera/fields.hpp"
 #include "statera/model.hpp"
 #include "statera/optimizer.hpp"
 #include "statera/session.hpp"
@@ -22,6 +24,7 @@ struct OnlineOptions {
   double pull = 0;        // share of the way back to the trained weights that each step takes
   int64_t keep_bytes = int64_t{64} << 20;  // most memory for earlier text
   int64_t seed = 0;                        // of the places of earlier windows
+  void visit(FieldVisitor& v);
 };
 
 // Reads a text and learns from it. The result is a function of the model, the options and the text: the same for any
@@ -49,6 +52,13 @@ class OnlineModel {
   // segment.
   void next_document();
 
+  // Writes one file with everything that was learned and read; how it goes on depends on nothing else but the model.
+  // Throws ErrorCode::io.
+  void save(const std::string& path) const;
+  // Goes on from such a file; `model` as for the constructor, with the weights as they were trained. The options are
+  // those of the file. Throws ErrorCode::config if the file is of another model, ErrorCode::io if it is damaged.
+  static OnlineModel restore(const std::string& path, Model model);
+
   int64_t steps() const { return optimizer_.steps(); }
   size_t kept() const { return text_.size(); }  // ids of earlier text
   double drift() const;  // the distance of the weights from the trained ones, relative to the norm of those
@@ -58,6 +68,7 @@ class OnlineModel {
   void learn();
   void trim();
   void add_window(size_t from, size_t to);
+  void take(class PartsReader& file);
 
   Model model_;
   OnlineOptions options_;
@@ -66,9 +77,10 @@ class OnlineModel {
   AdamW optimizer_;
   Session session_;
   std::unique_ptr<Tape> tape_;
-  std::vector<int32_t> text_;  // of all documents, each after `begin`
-  size_t document_ = 0;        // where the last one begins
-  int64_t unlearned_ = 0;      // ids since the last step
+  std::vector<int32_t> text_;         // of all documents, each after `begin`
+  size_t document_ = 0;               // where the last one begins
+  int64_t unlearned_ = 0;             // ids since the last step
+  uint64_t trained_fingerprint_ = 0;  // of the model as it was
   Tokens inputs_;
   std::vector<int32_t> targets_;
 };

@@ -40,6 +40,7 @@ class Snapshot {
 
  private:
   friend class Session;
+  friend struct SnapshotParts;  // infer/snapshot_parts.hpp
   struct Data;
   std::shared_ptr<const Data> data_;
 };

@@ -45,6 +45,17 @@ void for_each_pair(const View& a, const View& b, const F& f) {
 }
 }  // namespace
 
+void OnlineOptions::visit(FieldVisitor& v) {
+  v.field("lr", lr, "learning rate of the steps while reading");
+  v.field("segment", segment, "bytes between two steps");
+  v.field("window", window, "bytes that a step learns from");
+  v.field("replay", replay, "further windows per step");
+  v.field("warmup", warmup, "steps over which the learning rate rises");
+  v.field("pull", pull, "share of the way back to the trained weights per step");
+  v.field("keep_bytes", keep_bytes, "most memory for earlier text");
+  v.field("seed", seed, "seed of the places of earlier windows");
+}
+
 OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
     : model_(std::move(model)),
       options_(checked(options, model_)),
@@ -56,6 +67,7 @@ OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
       tape_(std::make_unique<Tape>(model_.device())) {
   const int32_t begin = static_cast<int32_t>(model_.config().vocab_size);
   text_.push_back(begin);
+  trained_fingerprint_ = model_.fingerprint();
   double bytes = 0;
   for (const Parameter* p : parameters_) bytes += static_cast<double>(p->value.view().bytes());
   require_memory(bytes, "The weights as they were trained", "take a smaller model");

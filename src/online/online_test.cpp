@@ -2,12 +2,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <map>
 #include <numeric>
 #include <string>
 
 #include "conformance/model_cases.hpp"
 #include "statera/error.hpp"
 #include "statera/online.hpp"
+#include "support/file_tensors.hpp"
 
 namespace statera {
 namespace {
@@ -43,6 +46,63 @@ TEST_P(Online, CutsAndThreadsChangeNoBit) {
   EXPECT_EQ(whole.steps(), 7);
   EXPECT_EQ(whole.drift(), in_parts.drift());
   EXPECT_GT(whole.drift(), 0);
+}
+
+// What was learned is kept, whenever it is saved: within a segment, in a second document, with replay and rows.
+TEST_P(Online, SavedAnywhereItGoesOnExactly) {
+  const std::vector<int32_t> ids = text(200);
+  const std::string path = testing::TempDir() + "statera_learner";
+  for (const size_t at : {0, 10, 100}) {
+    OnlineModel whole(model(GetParam().config), few);
+    whole.score(std::span(ids).first(60));
+    whole.next_document();
+    whole.score(std::span(ids).subspan(60, at));
+    whole.save(path);
+    OnlineModel again = OnlineModel::restore(path, model(GetParam().config, 2));
+    EXPECT_EQ(again.steps(), whole.steps());
+    EXPECT_EQ(again.drift(), whole.drift());
+    const auto rest = std::span(ids).subspan(60 + at);
+    EXPECT_EQ(again.score(rest), whole.score(rest)) << at;
+    EXPECT_EQ(again.drift(), whole.drift());
+  }
+  EXPECT_THROW(Snapshot::load(path, model(GetParam().config)), Error);
+}
+
+TEST(OnlineFile, OfAnotherModelOrDamagedIsRefused) {
+  const ModelConfig config = test::model_cases().front().config;
+  const std::string path = testing::TempDir() + "statera_learner";
+  OnlineModel learner(model(config), few);
+  learner.score(text(60));
+  learner.save(path);
+  Model other(config, Device::cpu({.threads = 1}));
+  other.init(4);
+  const auto error_of = [&](Model made) -> std::string {
+    try {
+      OnlineModel::restore(path, std::move(made));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_NE(error_of(other).find("is of another model"), std::string::npos);
+  EXPECT_EQ(error_of(model(config)), "");
+  using Metadata = std::map<std::string, std::string>;
+  const SafetensorsFile good = SafetensorsFile::open(path);
+  const Metadata metadata = good.metadata();
+  const test::FileTensors tensors(good);
+  const auto damaged = [&](const std::function<void(Metadata&)>& change) {
+    Metadata changed = metadata;
+    change(changed);
+    OutputPlace place(path);
+    place.may_replace = "statera learner";
+    write_with_checksum(place, tensors.views, changed);
+    return error_of(model(config));
+  };
+  EXPECT_NE(damaged([](Metadata& m) { m["document"] = "1000"; }).find("do not fit"), std::string::npos);
+  EXPECT_NE(damaged([](Metadata& m) { m["unlearned"] = "24"; }).find("do not fit"), std::string::npos);
+  EXPECT_NE(damaged([](Metadata& m) { m.erase("steps"); }).find("'steps' is missing"), std::string::npos);
+  EXPECT_NE(damaged([](Metadata& m) { m["format"] = "statera learner 9"; }).find("expected"), std::string::npos);
+  EXPECT_NE(damaged([](Metadata& m) { m["options"] = "{\"lr\": -1}"; }).find("lr is -1"), std::string::npos);
 }
 
 TEST_P(Online, ARateOfZeroIsTheFrozenModel) {

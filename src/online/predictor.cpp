@@ -30,14 +30,7 @@ struct Description {
   OnlineOptions options = left_out;
   void visit(FieldVisitor& v) {
     v.field("model", model, "the fingerprint of the model");
-    v.field("lr", options.lr, "learning rate of the steps while reading");
-    v.field("segment", options.segment, "bytes between two steps");
-    v.field("window", options.window, "bytes that a step learns from");
-    v.field("replay", options.replay, "further windows per step");
-    v.field("warmup", options.warmup, "steps over which the learning rate rises");
-    v.field("pull", options.pull, "share of the way back to the trained weights per step");
-    v.field("keep_bytes", options.keep_bytes, "most memory for earlier text");
-    v.field("seed", options.seed, "seed of the places of earlier windows");
+    options.visit(v);
   }
 };
 
@@ -58,7 +51,7 @@ OnlineOptions options_for(const Model& model, const std::string& description) {
 Model checked(Model model) {
   require(model.device().kernels() == KernelChoice::portable, ErrorCode::config,
           "[predictor] the model is not for portable kernels");
-  require(model.config().vocab_size == 256, ErrorCode::config,
+  require(model.reads_bytes(), ErrorCode::config,
           "[predictor] the model does not read bytes, so it cannot predict those of any file");
   return model;
 }

@@ -52,6 +52,27 @@ TEST_F(Units, AModelCarriesItsTokenizerAndReadsText) {
   EXPECT_NEAR(sum / static_cast<double>(bytes_of("text.txt")), scored["bits_per_byte"].get<double>(), 1e-3);
 }
 
+// Two files, one after the other: what was learned from the first is kept.
+TEST_F(Units, WhatWasLearnedIsKeptFromFileToFile) {
+  good(train("--units bpe-300 --steps 20 --out m"));
+  const std::string text = read("text.txt");
+  write("monday", text.substr(0, 6000));
+  write("tuesday", text.substr(6000, 6000));
+  std::filesystem::create_directory(path("days"));
+  write("days/1", read("monday"));
+  write("days/2", read("tuesday"));
+  const auto adaptive = [&](const std::string& what) {
+    return json::parse(good("score m " + what + " --adapt --json").out)["adaptive_bits_per_byte"].get<double>();
+  };
+  const double first = adaptive("monday --adapt-lr 0.002 --adapt-save learned"),
+               second = adaptive("tuesday --adapt-from learned --adapt-save learned"),
+               both = adaptive("days --adapt-lr 0.002");
+  EXPECT_NEAR((first + second) / 2, both, 1e-3);
+  EXPECT_LT(second, adaptive("tuesday --adapt-lr 0.002"));
+  EXPECT_NE(run("score m tuesday --adapt --adapt-save text.txt").code, 0);
+  EXPECT_EQ(read("text.txt"), text);
+}
+
 TEST_F(Units, ATableReplacesOnlyATable) {
   good(train("--steps 5 --out m"));
   write("notes.txt", "mine");

@@ -73,7 +73,8 @@ void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes,
 void stream_costs(OnlineModel& model, const ByteSource& source, int64_t max_bytes, const CostSink& sink,
                   const PredictionsOf& each) {
   read_documents(
-      model.model(), source, max_bytes, sink, [&](int64_t document) { document > 0 ? model.next_document() : void(); },
+      model.model(), source, max_bytes, sink,
+      [&](int64_t document) { document > 0 || model.kept() > 1 ? model.next_document() : void(); },
       [&](std::span<const int32_t> ids, std::span<const uint8_t> bytes) {
         return model.score(ids, each ? each(bytes) : nullptr);
       });

@@ -23,7 +23,7 @@ using PredictionsOf = std::function<Session::Predicted(std::span<const uint8_t> 
 // Reads the first `max_bytes` of the source. Each document begins from an empty state.
 void stream_costs(Session& session, const ByteSource& source, int64_t max_bytes, const CostSink& sink,
                   const PredictionsOf& each = {});
-// The same with a model that learns while it reads, and has read nothing yet.
+// The same with a model that learns while it reads. If it has read something before, the first document is another one.
 void stream_costs(OnlineModel& model, const ByteSource& source, int64_t max_bytes, const CostSink& sink,
                   const PredictionsOf& each = {});
 
