@@ -2,15 +2,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <string>
 
 #include "conformance/model_cases.hpp"
 #include "statera/error.hpp"
+#include "online/learner_fuzz.hpp"
 #include "statera/online.hpp"
+#include "support/any_mixer.hpp"
 #include "support/file_tensors.hpp"
+#include "support/paths.hpp"
 
 namespace statera {
 namespace {
@@ -103,6 +108,22 @@ TEST(OnlineFile, OfAnotherModelOrDamagedIsRefused) {
   EXPECT_NE(damaged([](Metadata& m) { m.erase("steps"); }).find("'steps' is missing"), std::string::npos);
   EXPECT_NE(damaged([](Metadata& m) { m["format"] = "statera learner 9"; }).find("expected"), std::string::npos);
   EXPECT_NE(damaged([](Metadata& m) { m["options"] = "{\"lr\": -1}"; }).find("lr is -1"), std::string::npos);
+}
+
+// The fuzzer's first input is a real file, without a checksum that a change would break.
+TEST(OnlineFile, TheFuzzersFirstInputGoesOn) {
+  STATERA_NEEDS(snapshot_fuzz_mixers);
+  std::ifstream file(test::source_path("tests/fuzz/learner/two-documents.learner"), std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}}, plain = testing::TempDir() + "statera_plain",
+                                                                     path = testing::TempDir() + "statera_learner";
+  ASSERT_NE(bytes.find(any_model), std::string::npos);
+  std::ofstream(plain, std::ios::binary) << with_fingerprint(bytes, learner_fuzz_model());
+  with_checksum(plain, path);
+  OnlineModel learner = OnlineModel::restore(path, learner_fuzz_model());
+  EXPECT_EQ(learner.kept(), 35u);
+  EXPECT_EQ(learner.steps(), 4);
+  learner.score(text(20));
+  EXPECT_EQ(learner.steps(), 6);
 }
 
 TEST_P(Online, ARateOfZeroIsTheFrozenModel) {
