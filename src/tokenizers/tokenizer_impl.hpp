@@ -44,7 +44,7 @@ namespace tokenizers {
 // Each reads one format; `where` is for messages.
 std::shared_ptr<Tokenizer::Impl> read_tokenizer_json(std::string_view text, const std::string& where);
 std::shared_ptr<Tokenizer::Impl> read_vocab_and_merges(std::string_view vocabulary, std::string_view merges,
-                                                       const std::string& where);
+                                                       const std::string& where, const std::string& merges_where);
 bool is_rwkv_vocabulary(std::string_view text);
 std::shared_ptr<Tokenizer::Impl> read_rwkv(std::string_view text, const std::string& where);
 std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, const std::string& where);
