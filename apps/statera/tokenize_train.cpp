@@ -97,6 +97,16 @@ void train(const TrainFlags& flags) {
                 static_cast<long long>(trainer.forgotten()));
 }
 
+// A part of a line, with a backslash before each bar and each backslash of the text: every other bar is a drawn one.
+std::string drawable(std::string_view text) {
+  std::string escaped;
+  for (const char byte : text) {
+    if (byte == '|' || byte == '\\') escaped += '\\';
+    escaped += byte;
+  }
+  return printable(escaped);
+}
+
 // The text with a bar after each token; line ends are shown and kept.
 void draw(const Tokenizer& tokenizer, std::span<const int32_t> ids) {
   TokenStream stream(tokenizer);
@@ -108,9 +118,9 @@ void draw(const Tokenizer& tokenizer, std::span<const int32_t> ids) {
         line += byte;
         continue;
       }
-      shown += printable(std::exchange(line, {})) + "\\n\n";
+      shown += drawable(std::exchange(line, {})) + "\\n\n";
     }
-    std::printf("%s%s|", shown.c_str(), printable(line).c_str());
+    std::printf("%s%s|", shown.c_str(), drawable(line).c_str());
   }
   std::printf("\n\n");
 }
@@ -185,7 +195,9 @@ void add_tokenize_show(CLI::App& tokenize) {
       ->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object, and draw nothing");
   verb->footer(
-      "Special tokens in the text are text.\nExample:\n  echo Hello world | statera tokenize show tokenizer.json -");
+      "A bar is drawn after each token. A bar of the text is shown as \\|, a backslash as \\\\, a line end as \\n "
+      "before it,\na control character, or a byte that is only a part of a character, as \\xNN. Special tokens in the "
+      "text are text.\nExample:\n  echo Hello world | statera tokenize show tokenizer.json -");
   verb->callback([flags] { show(*flags); });
 }
 

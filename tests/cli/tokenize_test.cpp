@@ -125,6 +125,17 @@ TEST_F(Tokenize, TrainsATokenizerAndShowsWhereItCuts) {
   EXPECT_EQ(counted["vocabulary"], 262);
 }
 
+// Whatever stands in the text, each bar that is drawn is told apart from one of the text.
+TEST_F(Tokenize, ShowEscapesWhatItDrawsWith) {
+  write("text.txt", "a\\a|a");
+  ASSERT_EQ(run("tokenize train text.txt --vocab 257 --out t257.json").code, 0) << read("err.txt");
+  write("bars.txt", "a|\\|b\\n\n\xC3\xA9");
+  const Ran shown = run("tokenize show t257.json bars.txt");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("\n\na|\\||\\\\|\\||b|\\\\|n|\\n\n|\\xc3|\\xa9|\n"), std::string::npos) << shown.out;
+  EXPECT_NE(run("tokenize show --help").out.find("A bar of the text is shown as \\|"), std::string::npos);
+}
+
 TEST_F(Tokenize, WrongUseIsExplained) {
   fails("tokenize", 2, "subcommand");
   fails("tokenize mix t.json", 2, "no verb 'mix'; the verbs: encode, decode, train, show");
