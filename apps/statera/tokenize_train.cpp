@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "common.hpp"
 #include "core/machine.hpp"
+#include "data/read_documents.hpp"
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
@@ -40,6 +42,13 @@ struct ShowFlags {
   bool json = false;
 };
 
+// What folders hold and was not read; of many folders a few.
+void print_left_out(const std::vector<std::string>& folders) {
+  constexpr size_t most = 5;
+  for (size_t i = 0; i < std::min(most, folders.size()); ++i) std::fprintf(stderr, "%s\n", folders[i].c_str());
+  if (folders.size() > most) std::fprintf(stderr, "the same in %zu more folders\n", folders.size() - most);
+}
+
 void train(const TrainFlags& flags) {
   const std::string out =
       flags.out.empty() ? stem(flags.file) + "-bpe-" + std::to_string(flags.vocabulary) + ".json" : flags.out;
@@ -65,16 +74,17 @@ void train(const TrainFlags& flags) {
                      std::to_string(wanted) + " merges");
   };
   TokenizerTrainer trainer(options);
-  const ByteSource source(flags.file, {.often = stop_if_asked});
-  for (int64_t i = 0; i < source.documents(); ++i) {
-    const auto document = source.document(i);
-    trainer.add({reinterpret_cast<const char*>(document.data()), document.size()});
-  }
+  const DocumentsRead source = read_documents(
+      flags.file, {.often = stop_if_asked},
+      [&](std::span<const uint8_t> piece) {
+        trainer.add_piece({reinterpret_cast<const char*>(piece.data()), piece.size()});
+      },
+      [&] { trainer.end_document(); });
   const std::string text = trainer.finish();
   file.write(text);
   file.commit();
   lines.clear();
-  for (const std::string& line : left_out_lines(source)) std::fprintf(stderr, "%s\n", line.c_str());
+  print_left_out(source.left_out);
   const int64_t ids = merges + 257;
   const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
   if (flags.json) {
