@@ -24,7 +24,11 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
             "the added token ", in_quotes(token.content), " is the same as another one once it is ",
             "normalized, and the library takes one of them by chance");
     strings.emplace_back(shown, static_cast<int32_t>(i));
-    if (token.special) specials_.insert(token.content);
+    by_id_.emplace(token.id, i);
+    by_content_.emplace(token.content, i);
+    if (!token.special) continue;
+    specials_.insert(token.content);
+    special_ids_.insert(token.id);
   }
   in_text_ = ByteTrie(std::move(in_text));
   in_normalized_ = ByteTrie(std::move(in_normalized));
@@ -33,6 +37,16 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
 const std::string* AddedTokens::shown(int32_t id) const {
   const auto found = shown_.find(id);
   return found == shown_.end() ? nullptr : &found->second;
+}
+
+const AddedToken* AddedTokens::with_id(int32_t id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &tokens_[found->second];
+}
+
+const AddedToken* AddedTokens::with_content(std::string_view content) const {
+  const auto found = by_content_.find(content);
+  return found == by_content_.end() ? nullptr : &tokens_[found->second];
 }
 
 // Leftmost, then longest. One that is discarded still hides what lies within it.
