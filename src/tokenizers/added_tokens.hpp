@@ -6,18 +6,26 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/function_ref.hpp"
 #include "tokenizers/byte_trie.hpp"
 #include "tokenizers/parts.hpp"
 
 namespace statera::tokenizers {
+
+// Which tokens are found where several overlap.
+enum class Overlap {
+  leftmost,  // the leftmost, of these the longest. A special token that is text hides what lies within it
+  longest,   // the longest, of these the one that comes first in the list, of its places the leftmost; as llama.cpp
+};
 
 // Immutable. Thread-safe.
 class AddedTokens {
  public:
   AddedTokens() = default;
   // Tokens that are `normalized` are looked for in the normalized text, in their normalized form. Throws
-  // ErrorCode::unsupported if nothing is left of one.
-  AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer);
+  // ErrorCode::unsupported if nothing is left of one. With Overlap::longest none may be normalized or a single word,
+  // and the blanks that tokens take with them are those of ASCII.
+  AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer, Overlap overlap = Overlap::leftmost);
   AddedTokens(AddedTokens&&) = default;
   AddedTokens& operator=(AddedTokens&&) = default;
 
@@ -38,7 +46,13 @@ class AddedTokens {
     int32_t id;  // -1: text between tokens
   };
   void find(std::string_view text, const ByteTrie& trie, bool plain, std::vector<Found>& found) const;
+  void find_longest(std::string_view text, bool plain, std::vector<Found>& found) const;
+  void take_longest(std::string_view text, size_t begin, size_t end, size_t size, bool plain,
+                    std::vector<size_t>& taken, std::vector<Found>& found) const;
+  void each_at(std::string_view text, bool plain, FunctionRef<void(size_t size, int32_t index)> use) const;
 
+  Overlap overlap_ = Overlap::leftmost;
+  bool take_blanks_ = false;  // whether some token takes blanks beside it
   std::vector<AddedToken> tokens_;
   std::unordered_map<int32_t, std::string> shown_;
   std::unordered_map<int32_t, size_t> by_id_;                // indices of tokens_

@@ -57,6 +57,12 @@ std::vector<std::string> Tokenizer::Impl::tokens_of(std::span<const int32_t> ids
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const int32_t id : ids) {
+    if (!decoded.empty()) {
+      require(id >= 0 && id < std::ssize(decoded), ErrorCode::config, name, ": the id ", id,
+              " is no token; expected 0 to ", highest_id);
+      if (!skip_specials || !added.is_special(id)) tokens.push_back(decoded[static_cast<size_t>(id)]);
+      continue;
+    }
     const std::string* in_file = added.shown(id);
     const auto in_model = in_file ? std::optional<std::string_view>(*in_file) : model->shown(id);
     require(in_model.has_value(), ErrorCode::config, name, ": the id ", id, " is no token; expected 0 to ", highest_id);

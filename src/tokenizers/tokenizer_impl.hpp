@@ -22,6 +22,7 @@ struct Tokenizer::Impl {
   std::unique_ptr<const tokenizers::PostProcessor> post_processor;  // null: none
   std::unique_ptr<const tokenizers::TokenDecoder> decoder;
   tokenizers::AddedTokens added;
+  std::vector<std::string> decoded;  // by id, what the decoder gets; empty: what added tokens and model show
   std::optional<tokenizers::Truncation> truncation;
   std::optional<tokenizers::Padding> padding;
   bool any_bytes = false;  // whether text may be anything
