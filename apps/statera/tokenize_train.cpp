@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -13,6 +14,7 @@
 
 #include "common.hpp"
 #include "core/machine.hpp"
+#include "data/read_documents.hpp"
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
@@ -40,6 +42,13 @@ struct ShowFlags {
   bool json = false;
 };
 
+// What folders hold and was not read; of many folders a few.
+void print_left_out(const std::vector<std::string>& folders) {
+  constexpr size_t most = 5;
+  for (size_t i = 0; i < std::min(most, folders.size()); ++i) std::fprintf(stderr, "%s\n", folders[i].c_str());
+  if (folders.size() > most) std::fprintf(stderr, "the same in %zu more folders\n", folders.size() - most);
+}
+
 void train(const TrainFlags& flags) {
   const std::string out =
       flags.out.empty() ? stem(flags.file) + "-bpe-" + std::to_string(flags.vocabulary) + ".json" : flags.out;
@@ -65,16 +74,17 @@ void train(const TrainFlags& flags) {
                      std::to_string(wanted) + " merges");
   };
   TokenizerTrainer trainer(options);
-  const ByteSource source(flags.file, {.often = stop_if_asked});
-  for (int64_t i = 0; i < source.documents(); ++i) {
-    const auto document = source.document(i);
-    trainer.add({reinterpret_cast<const char*>(document.data()), document.size()});
-  }
+  const DocumentsRead source = read_documents(
+      flags.file, {.often = stop_if_asked},
+      [&](std::span<const uint8_t> piece) {
+        trainer.add_piece({reinterpret_cast<const char*>(piece.data()), piece.size()});
+      },
+      [&] { trainer.end_document(); });
   const std::string text = trainer.finish();
   file.write(text);
   file.commit();
   lines.clear();
-  for (const std::string& line : left_out_lines(source)) std::fprintf(stderr, "%s\n", line.c_str());
+  print_left_out(source.left_out);
   const int64_t ids = merges + 257;
   const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
   if (flags.json) {
@@ -97,6 +107,16 @@ void train(const TrainFlags& flags) {
                 static_cast<long long>(trainer.forgotten()));
 }
 
+// A part of a line, with a backslash before each bar and each backslash of the text: every other bar is a drawn one.
+std::string drawable(std::string_view text) {
+  std::string escaped;
+  for (const char byte : text) {
+    if (byte == '|' || byte == '\\') escaped += '\\';
+    escaped += byte;
+  }
+  return printable(escaped);
+}
+
 // The text with a bar after each token; line ends are shown and kept.
 void draw(const Tokenizer& tokenizer, std::span<const int32_t> ids) {
   TokenStream stream(tokenizer);
@@ -108,9 +128,9 @@ void draw(const Tokenizer& tokenizer, std::span<const int32_t> ids) {
         line += byte;
         continue;
       }
-      shown += printable(std::exchange(line, {})) + "\\n\n";
+      shown += drawable(std::exchange(line, {})) + "\\n\n";
     }
-    std::printf("%s%s|", shown.c_str(), printable(line).c_str());
+    std::printf("%s%s|", shown.c_str(), drawable(line).c_str());
   }
   std::printf("\n\n");
 }
@@ -185,7 +205,9 @@ void add_tokenize_show(CLI::App& tokenize) {
       ->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object, and draw nothing");
   verb->footer(
-      "Special tokens in the text are text.\nExample:\n  echo Hello world | statera tokenize show tokenizer.json -");
+      "A bar is drawn after each token. A bar of the text is shown as \\|, a backslash as \\\\, a line end as \\n "
+      "before it,\na control character, or a byte that is only a part of a character, as \\xNN. Special tokens in the "
+      "text are text.\nExample:\n  echo Hello world | statera tokenize show tokenizer.json -");
   verb->callback([flags] { show(*flags); });
 }
 

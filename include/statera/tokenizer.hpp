@@ -124,6 +124,10 @@ class TokenizerTrainer {
   TokenizerTrainer& operator=(const TokenizerTrainer&) = delete;
 
   void add(std::string_view document);
+  // A document that need not be in memory as a whole: its pieces, cut anywhere and of any size, and then its end. It
+  // counts as the whole would; up to 32 MiB of it are kept here.
+  void add_piece(std::string_view piece);
+  void end_document();  // add() and finish() do it, too
   // The tokenizer, as a tokenizer.json. It has fewer ids than wanted if no pair of neighbours occurs twice any more.
   // The special token <|endoftext|> has the highest id. Throws ErrorCode::config if there was no text.
   std::string finish();

@@ -14,6 +14,7 @@
 #include <cctype>
 #include <exception>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "core/check.hpp"
@@ -100,8 +101,8 @@ class Pieces {
   size_t size() const { return size_; }  // size of a regular file from the start position on; 0: unknown
   bool cut() const { return !reading_.cut.empty(); }
   // Whether enough bytes have come; if so, notes that the data are cut here.
-  bool enough(const ByteBuffer& out) {
-    if (out.size() < reading_.most) return false;
+  bool enough(size_t bytes) {
+    if (bytes < reading_.most) return false;
     reading_.cut = printable(path_);
     return true;
   }
@@ -143,20 +144,56 @@ class Pieces {
   size_t peeked_ = 0;
 };
 
-void check_growth(const ByteBuffer& bytes, size_t limit, const std::string& path) {
-  require(bytes.size() <= limit, ErrorCode::io, "[data] ", printable(path), " holds more than ", limit >> 20,
-          " MB, and no more of the data is kept in memory: cut it, or give fewer files");
-}
+constexpr size_t piece_bytes = size_t{1} << 20, longest_growth = size_t{1} << 26;
 
-// Room for the next bytes; it grows with the data, up to 64 MiB and `most`.
-std::span<uint8_t> next_room(ByteBuffer& bytes, size_t most = size_t{1} << 26) {
-  most = std::min(most, size_t{1} << 26);
-  const std::span<uint8_t> room = bytes.room(std::min(most, std::max(bytes.size(), size_t{1} << 16)));
-  return room.first(std::min(room.size(), most));
-}
+// Where the bytes of an input go, unpacked: all of them into a buffer, or piece by piece to who uses them.
+class Output {
+ public:
+  // Throws ErrorCode::io, naming `path`, for more than `limit` bytes.
+  Output(ByteBuffer& kept, const std::string& path, size_t limit) : buffer_(kept), path_(path), limit_(limit) {}
+  // `piece` is memory to work with; of all bytes the first `most` are used.
+  Output(ByteBuffer& piece, const std::string& path, size_t most, UsePiece use)
+      : buffer_(piece), path_(path), most_(most), use_(use) {}
+
+  // Room for the next bytes. That of a buffer grows with the data, up to 64 MiB and `most`.
+  std::span<uint8_t> room(size_t most = longest_growth) {
+    most = std::min(most, use_ ? piece_bytes : longest_growth);
+    const std::span<uint8_t> room =
+        buffer_.room(use_ ? piece_bytes : std::min(most, std::max(buffer_.size(), size_t{1} << 16)));
+    return room.first(std::min(room.size(), most));
+  }
+  // Where the size is known before.
+  void reserve(size_t bytes) {
+    require(bytes <= limit_, ErrorCode::io, "[data] ", printable(path_), " has ", bytes >> 20, " MB, and no more than ",
+            limit_ >> 20, " MB of the data are kept in memory: cut it, or give fewer files");
+    if (!use_) buffer_.room(bytes);
+  }
+  // The first `count` bytes that were written to room().
+  void add(size_t count) {
+    buffer_.add(count);
+    size_ += count;
+    require(size_ <= limit_, ErrorCode::io, "[data] ", printable(path_), " holds more than ", limit_ >> 20,
+            " MB, and no more of the data is kept in memory: cut it, or give fewer files");
+    const std::span<const uint8_t> added = buffer_.bytes().last(count);
+    for (size_t i = 0; i < count && begin_.size() < longest_begin; ++i) begin_ += static_cast<char>(added[i]);
+    if (!use_) return;
+    const size_t used = std::min(count, most_ - std::min(most_, size_ - count));
+    if (used > 0) (*use_)(added.first(used));
+    buffer_.keep(0);
+  }
+  size_t size() const { return size_; }  // bytes that came
+  std::span<const uint8_t> begin() const { return {reinterpret_cast<const uint8_t*>(begin_.data()), begin_.size()}; }
+
+ private:
+  ByteBuffer& buffer_;
+  const std::string& path_;
+  size_t limit_ = SIZE_MAX, most_ = SIZE_MAX, size_ = 0;
+  std::string begin_;  // enough of the first bytes to tell how they are packed
+  std::optional<UsePiece> use_;
+};
 
 // Reads gzip. zlib checks the CRC-32 and the length of each member. Zeros may follow the last one, as on tapes.
-void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& out) {
+void unpack_gzip(Pieces& in, const std::string& path, Output& out) {
   struct Stream : z_stream {
     Stream() : z_stream{} {
       if (inflateInit2(this, 15 + 16) != Z_OK) throw std::bad_alloc();  // gzip only
@@ -178,7 +215,7 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
       inflateReset(&stream);
       inside = true;
     }
-    const std::span<uint8_t> room = next_room(out);
+    const std::span<uint8_t> room = out.room();
     stream.next_in = const_cast<uint8_t*>(piece.data());
     stream.avail_in = static_cast<uInt>(piece.size());
     stream.next_out = room.data();
@@ -188,8 +225,7 @@ void unpack_gzip(Pieces& in, const std::string& path, size_t limit, ByteBuffer& 
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) damaged(path, stream.msg);
     piece = piece.last(stream.avail_in);
     out.add(room.size() - stream.avail_out);
-    check_growth(out, limit, path);
-    if (in.enough(out)) return;
+    if (in.enough(out.size())) return;
     inside = result != Z_STREAM_END;
   }
   if (inside && !in.cut()) damaged(path, "unexpected end of file");
@@ -215,7 +251,7 @@ class Archive {
     if (!reader_) throw std::bad_alloc();
   }
 
-  void unpack(size_t limit, ByteBuffer& out) {
+  void unpack(Output& out) {
     archive* a = reader_.get();
     check(packer_.packing == Packing::xz ? archive_read_support_filter_xz(a) : archive_read_support_filter_zstd(a));
     check(archive_read_support_format_raw(a));
@@ -230,14 +266,13 @@ class Archive {
     require(archive_filter_count(a) == 2, ErrorCode::io, "[data] ", printable(path_),
             " is packed more than once: unpack it first");  // the reader of the file itself counts as one filter
     for (;;) {
-      const std::span<uint8_t> room = next_room(out);
+      const std::span<uint8_t> room = out.room();
       const la_ssize_t got = archive_read_data(a, room.data(), room.size());
       if (got < 0 && in_.cut() && !error_) return;
       check(got);
       if (got == 0) return;
       out.add(static_cast<size_t>(got));
-      check_growth(out, limit, path_);
-      if (in_.enough(out)) return;
+      if (in_.enough(out.size())) return;
     }
   }
 
@@ -277,17 +312,15 @@ class Archive {
   std::unique_ptr<archive, int (*)(archive*)> reader_;
 };
 
-void read_rest(Pieces& in, const std::string& path, size_t limit, ByteBuffer& out) {
-  require(in.size() <= limit, ErrorCode::io, "[data] ", printable(path), " has ", in.size() >> 20,
-          " MB, and no more than ", limit >> 20, " MB of the data are kept in memory: cut it, or give fewer files");
+void read_rest(Pieces& in, const std::string& path, Output& out) {
+  out.reserve(in.size());
   const auto begin = in.peek().empty() ? std::span<const uint8_t>() : in.next();
-  std::copy(begin.begin(), begin.end(), out.room(std::max(in.size(), begin.size())).begin());
+  std::copy(begin.begin(), begin.end(), out.room().begin());
   out.add(begin.size());
-  while (!in.enough(out) && (in.size() == 0 || out.size() < in.size())) {
-    const size_t got = in.read(in.size() == 0 ? next_room(out) : next_room(out, in.size() - out.size()));
+  while (!in.enough(out.size()) && (in.size() == 0 || out.size() < in.size())) {
+    const size_t got = in.read(in.size() == 0 ? out.room() : out.room(in.size() - out.size()));
     if (got == 0) break;
     out.add(got);
-    check_growth(out, limit, path);
   }
   require(out.size() >= in.size() || in.cut(), ErrorCode::io, "[data] ", printable(path),
           " became shorter while it was read (", out.size(), " of ", in.size(),
@@ -331,42 +364,55 @@ ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit) {
   return in_memory(path, [&](ByteBuffer& bytes) {
     Reading reading;
     Pieces in(descriptor, path, reading);
-    read_rest(in, path, limit, bytes);
+    Output out(bytes, path, limit);
+    read_rest(in, path, out);
   });
 }
 
 namespace {
-void read_unpacked(int descriptor, const std::string& path, size_t limit, Reading& reading, ByteBuffer& bytes) {
+void read_unpacked(int descriptor, const std::string& path, Reading& reading, Output& out) {
   Pieces in(descriptor, path, reading);
   const Packer& packer = packer_of(in.peek());
   switch (packer.packing) {
     case Packing::none:
       require(in.peek().empty() || packed_suffix(path).empty(), ErrorCode::io, "[data] ", printable(path),
               " is not packed as its name says: rename it, or pack it again");
-      read_rest(in, path, limit, bytes);
+      read_rest(in, path, out);
       break;
     case Packing::gzip:
-      unpack_gzip(in, path, limit, bytes);
+      unpack_gzip(in, path, out);
       break;
     case Packing::xz:
     case Packing::zstd:
-      Archive(in, packer, path).unpack(limit, bytes);
+      Archive(in, packer, path).unpack(out);
       break;
     case Packing::other:
       fail(ErrorCode::io, "[data] ", printable(path), " is packed by ", packer.name,
            ": unpack it, and give what comes out");
   }
   if (packer.packing != Packing::none)
-    if (const Packer& inner = packer_of(bytes.bytes()); inner.packing != Packing::none)
+    if (const Packer& inner = packer_of(out.begin()); inner.packing != Packing::none)
       fail(ErrorCode::io, "[data] ", printable(path), " is packed more than once (", inner.name, " inside ",
            packer.name, "): unpack it first");
-  bytes.keep(reading.most);
-  reading.most -= bytes.size();
 }
 }  // namespace
 
 ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit, Reading& reading) {
-  return in_memory(path, [&](ByteBuffer& bytes) { read_unpacked(descriptor, path, limit, reading, bytes); });
+  return in_memory(path, [&](ByteBuffer& bytes) {
+    Output out(bytes, path, limit);
+    read_unpacked(descriptor, path, reading, out);
+    bytes.keep(reading.most);
+    reading.most -= bytes.size();
+  });
+}
+
+size_t read_pieces(int descriptor, const std::string& path, Reading& reading, UsePiece use) {
+  ByteBuffer piece;
+  Output out(piece, path, reading.most, use);
+  read_unpacked(descriptor, path, reading, out);
+  const size_t used = std::min(out.size(), reading.most);
+  reading.most -= used;
+  return used;
 }
 
 std::string_view packed_suffix(std::string_view path) {

@@ -1,4 +1,4 @@
-// Reads all bytes of a file, pipe or device, and unpacks them if they are packed.
+// Reads all bytes of a file, pipe or device, and unpacks them if they are packed: into memory, or piece by piece.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -9,6 +9,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "core/function_ref.hpp"
 
 namespace statera {
 
@@ -50,6 +52,10 @@ struct Reading {
 // ErrorCode::io, naming `path`, if the data are truncated, corrupt, packed in another format, not packed though the
 // name says so, shorter than when the file was opened, or more than `limit` bytes.
 ByteBuffer read_bytes(int descriptor, const std::string& path, size_t limit, Reading& reading);
+// The same for data of any size: calls `use` with the bytes, one piece (of at most 1 MiB) after the other, and keeps
+// none. Returns how many bytes that were. An error may come after pieces that were used.
+using UsePiece = FunctionRef<void(std::span<const uint8_t> piece)>;
+size_t read_pieces(int descriptor, const std::string& path, Reading& reading, UsePiece use);
 // Returns the bytes as they are, however long it takes.
 ByteBuffer read_plain(int descriptor, const std::string& path, size_t limit);
 

@@ -1,6 +1,8 @@
 #include "tokenizers/added_tokens.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 #include <utility>
 
 #include "core/check.hpp"
@@ -9,7 +11,8 @@
 
 namespace statera::tokenizers {
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer) : tokens_(std::move(tokens)) {
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* normalizer, Overlap overlap)
+    : overlap_(overlap), tokens_(std::move(tokens)) {
   std::vector<std::pair<std::string_view, int32_t>> in_text, in_normalized;
   std::unordered_set<std::string_view> seen[2];
   for (size_t i = 0; i < tokens_.size(); ++i) {
@@ -24,7 +27,12 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
             "the added token ", in_quotes(token.content), " is the same as another one once it is ",
             "normalized, and the library takes one of them by chance");
     strings.emplace_back(shown, static_cast<int32_t>(i));
-    if (token.special) specials_.insert(token.content);
+    take_blanks_ = take_blanks_ || token.lstrip || token.rstrip;
+    by_id_.emplace(token.id, i);
+    by_content_.emplace(token.content, i);
+    if (!token.special) continue;
+    specials_.insert(token.content);
+    special_ids_.insert(token.id);
   }
   in_text_ = ByteTrie(std::move(in_text));
   in_normalized_ = ByteTrie(std::move(in_normalized));
@@ -33,6 +41,16 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer* norma
 const std::string* AddedTokens::shown(int32_t id) const {
   const auto found = shown_.find(id);
   return found == shown_.end() ? nullptr : &found->second;
+}
+
+const AddedToken* AddedTokens::with_id(int32_t id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &tokens_[found->second];
+}
+
+const AddedToken* AddedTokens::with_content(std::string_view content) const {
+  const auto found = by_content_.find(content);
+  return found == by_content_.end() ? nullptr : &tokens_[found->second];
 }
 
 // Leftmost, then longest. One that is discarded still hides what lies within it.
@@ -70,9 +88,88 @@ void AddedTokens::find(std::string_view text, const ByteTrie& trie, bool plain, 
   if (done != text.size()) found.push_back({done, text.size(), -1});
 }
 
+// The tokens that the text begins with.
+void AddedTokens::each_at(std::string_view text, bool plain, FunctionRef<void(size_t, int32_t)> use) const {
+  in_text_.each(text, [&](size_t size, int32_t index) {
+    if (!plain || !tokens_[static_cast<size_t>(index)].special) use(size, index);
+  });
+}
+
+namespace {
+bool is_ascii_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+}  // namespace
+
+// Of the group [begin, end) of text takes the tokens of this size where nothing was taken before. taken [end-begin]:
+// for each byte, where what covers it ends; 0: nothing does.
+void AddedTokens::take_longest(std::string_view text, size_t begin, size_t end, size_t size, bool plain,
+                               std::vector<size_t>& taken, std::vector<Found>& found) const {
+  std::vector<std::pair<int32_t, size_t>> places;  // which token, and where
+  for (size_t at = begin; at + size <= end;) {
+    if (taken[at - begin] != 0) {
+      at = taken[at - begin];
+      continue;
+    }
+    each_at(text.substr(at, size), plain, [&](size_t of, int32_t index) {
+      if (of == size) places.emplace_back(index, at);
+    });
+    ++at;
+  }
+  std::sort(places.begin(), places.end());
+  for (const auto& [index, at] : places) {
+    // What is taken is not shorter, so it covers one of the ends if it covers anything.
+    if (taken[at - begin] != 0 || taken[at + size - 1 - begin] != 0) continue;
+    const AddedToken& token = tokens_[static_cast<size_t>(index)];
+    size_t from = at, to = at + size;
+    if (token.lstrip)
+      while (from > begin && is_ascii_blank(text[from - 1]) && taken[from - 1 - begin] == 0) --from;
+    if (token.rstrip)
+      while (to < end && is_ascii_blank(text[to]) && taken[to - begin] == 0) ++to;
+    std::fill(taken.begin() + static_cast<ptrdiff_t>(from - begin), taken.begin() + static_cast<ptrdiff_t>(to - begin),
+              to);
+    found.push_back({from, to, token.id});
+  }
+}
+
+// Goes from one group of overlapping tokens to the next. Where tokens take blanks, which may be tokens themselves, the
+// whole text is one group.
+void AddedTokens::find_longest(std::string_view text, bool plain, std::vector<Found>& found) const {
+  std::vector<size_t> taken;
+  std::set<size_t, std::greater<>> sizes;
+  size_t done = 0;  // where the text that is not yet accounted for begins
+  for (size_t begin = 0; begin < text.size() && !in_text_.empty();) {
+    size_t end = take_blanks_ ? text.size() : begin;
+    sizes.clear();
+    for (size_t at = begin; at == begin || at < end; ++at) {
+      if (!in_text_.may_begin(text[at])) continue;
+      each_at(text.substr(at), plain, [&](size_t size, int32_t) {
+        sizes.insert(size);
+        end = std::max(end, at + size);
+      });
+    }
+    end = std::max(end, begin + 1);
+    const size_t first = found.size();
+    if (!sizes.empty()) taken.assign(end - begin, 0);
+    for (const size_t size : sizes) take_longest(text, begin, end, size, plain, taken, found);
+    std::sort(found.begin() + static_cast<ptrdiff_t>(first), found.end(),
+              [](const Found& a, const Found& b) { return a.begin < b.begin; });
+    begin = end;
+  }
+  std::vector<Found> tokens = std::move(found);
+  found.clear();
+  for (const Found& token : tokens) {
+    if (done < token.begin) found.push_back({done, token.begin, -1});
+    found.push_back(token);
+    done = token.end;
+  }
+  if (done != text.size()) found.push_back({done, text.size(), -1});
+}
+
 void AddedTokens::find(std::string_view text, const Normalizer* normalizer, bool plain, Pieces& pieces) const {
   std::vector<Found> outer, inner;
-  find(text, in_text_, plain, outer);
+  if (overlap_ == Overlap::longest)
+    find_longest(text, plain, outer);
+  else
+    find(text, in_text_, plain, outer);
   const size_t first_size = text.empty() ? 0 : character_at(text, 0).size;
   for (const Found& section : outer) {
     if (section.id >= 0) {

@@ -182,6 +182,7 @@ TEST(Gguf, Rwkv) {
   const std::string text("aab\n\xFF\0\\", 7);
   EXPECT_EQ(tokenizer.encode(text).ids, (Ids{1, 4, 2, 3, 5}));
   EXPECT_EQ(tokenizer.decode_bytes(Ids{1, 4, 2, 3, 5}), text);
+  EXPECT_EQ(tokenizer.decode_bytes(Ids{0, 3, 1}), std::string("<s>\xFF\0a", 6));
   EXPECT_THROW(tokenizer.encode("b"), Error);
 }
 

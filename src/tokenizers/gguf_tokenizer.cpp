@@ -22,6 +22,7 @@ namespace {
 
 using Type = SentencePiece::Type;
 constexpr std::string_view space_symbol = "\xE2\x96\x81";
+constexpr Type undefined{0};
 
 class GgufTokenizer {
  public:
@@ -31,6 +32,9 @@ class GgufTokenizer {
     types_.resize(std::max(types_.size(), tokens_.size()), static_cast<int32_t>(Type::normal));
     require(!tokens_.empty() && tokens_.size() < most_ids && types_.size() == tokens_.size(), ErrorCode::config, where,
             ": ", tokens_.size(), " tokens and ", types_.size(), " types of tokens; expected as many");
+    for (size_t id = 0; id < tokens_.size(); ++id)
+      require(types_[id] >= 0 && types_[id] <= static_cast<int32_t>(Type::byte), ErrorCode::unsupported, where,
+              ": the token ", in_quotes(tokens_[id]), " has the type ", types_[id], "; expected 0 to 6");
     impl_->name = where;
     impl_->any_bytes = true;
     impl_->pairs = false;
@@ -77,7 +81,26 @@ class GgufTokenizer {
                        .rstrip = rstrip,
                        .special = special});
     }
-    impl_->added = AddedTokens(std::move(added), nullptr);
+    impl_->added = AddedTokens(std::move(added), nullptr, Overlap::longest);
+  }
+
+  // What each id stands for in a text: a byte is a byte, added tokens are what they are, and `normal` says what the
+  // others are. What is unused or has no type stands for nothing.
+  void decode_by_type(std::string (*normal)(std::string_view token)) {
+    for (size_t id = 0; id < tokens_.size(); ++id) {
+      std::string shown;
+      if (type(id) == Type::normal) {
+        shown = normal(tokens_[id]);
+      } else if (type(id) == Type::byte) {
+        const int byte = byte_of_token(tokens_[id]);
+        require(byte >= 0, ErrorCode::config, where_, ": the byte token ", in_quotes(tokens_[id]),
+                " does not have the form <0x00>");
+        shown = static_cast<char>(byte);
+      } else if (type(id) != Type::unused && type(id) != undefined) {
+        shown = tokens_[id];
+      }
+      impl_->decoded.push_back(std::move(shown));
+    }
   }
 
   std::optional<int32_t> id(const char* name, std::optional<int32_t> otherwise) const {
@@ -103,8 +126,11 @@ class GgufTokenizer {
     const std::vector<float> scores = file_.reals(key("scores"));
     require(scores.size() == tokens_.size(), ErrorCode::config, where_, ": ", tokens_.size(), " tokens and ",
             scores.size(), " scores; expected as many");
-    for (size_t i = 0; i < tokens_.size(); ++i)
-      spec.pieces.push_back({std::string(tokens_[i]), scores[i], type(i) == Type::unused ? Type::normal : type(i)});
+    // Here every token is found that is no special one and no byte. (User-defined ones are found before, in the text.)
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+      const bool reserved = type(i) == Type::control || type(i) == Type::unknown || type(i) == Type::byte;
+      spec.pieces.push_back({std::string(tokens_[i]), scores[i], reserved ? type(i) : Type::normal});
+    }
     if (std::ranges::none_of(spec.pieces, [](const SentencePiece& piece) { return piece.type == Type::unknown; }))
       if (const auto unknown = id("unknown_token_id", 0))
         spec.pieces[static_cast<size_t>(*unknown)].type = Type::unknown;
@@ -120,6 +146,15 @@ class GgufTokenizer {
     if (prefix) steps.push_back(prepend(std::string(space_symbol)));
     steps.push_back(replace(Regex::literal(" "), std::string(space_symbol)));
     impl_->normalizer = normalizers(std::move(steps));
+    decode_by_type([](std::string_view token) {
+      std::string text(token);
+      replace_all(text, space_symbol, " ");
+      return text;
+    });
+    Parts<TokenDecoder> decoding;
+    decoding.push_back(fuse_decoder());
+    if (prefix) decoding.push_back(strip_decoder(" ", 1, 0));
+    impl_->decoder = decoders(std::move(decoding));
     add_tokens();
     add_ends(file_.flag(key("add_bos_token"), true), id("bos_token_id", 1), file_.flag(key("add_eos_token"), false),
              id("eos_token_id", 2));
@@ -149,7 +184,12 @@ class GgufTokenizer {
                                          BpeOptions{.ignore_merges = pre->ignore_merges, .bytes = true}, where_);
     for (const std::string_view pattern : pre->patterns)
       impl_->pre_tokenizers.push_back(split(Regex(pattern), Behavior::isolated, false));
-    impl_->decoder = byte_level_decoder();
+    decode_by_type([](std::string_view token) {
+      std::vector<std::string> one = {std::string(token)};
+      byte_level_decoder()->decode(one, true);
+      return one[0];
+    });
+    impl_->decoder = fuse_decoder();
     add_tokens();
     add_ends(file_.flag(key("add_bos_token"), pre->add_bos), id("bos_token_id", std::nullopt),
              file_.flag(key("add_eos_token"), false), id("eos_token_id", std::nullopt));
@@ -187,6 +227,7 @@ class GgufTokenizer {
       if (type(i) != Type::control) vocabulary.add(unescaped(tokens_[i]), static_cast<int64_t>(i), where_);
     impl_->kind = "longest match";
     impl_->model = longest_match(std::move(vocabulary), -1, where_);
+    for (const std::string_view token : tokens_) impl_->decoded.push_back(unescaped(token));
     impl_->decoder = fuse_decoder();
     add_tokens();
   }

@@ -88,7 +88,7 @@ std::shared_ptr<Tokenizer::Impl> load_vocabulary(const std::string& path, std::s
   if (merges.empty()) merges = sibling(path, "encoder.json", "vocab.bpe");
   require(!merges.empty(), ErrorCode::io, printable(path),
           ": this is a vocabulary without its merges; put them beside it as merges.txt (and name this one vocab.json)");
-  return read_vocab_and_merges(text, read(merges), printable(path));
+  return read_vocab_and_merges(text, read(merges), printable(path), printable(merges));
 }
 
 std::shared_ptr<Tokenizer::Impl> read_any(std::string_view bytes, const std::string& where) {

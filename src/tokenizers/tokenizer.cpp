@@ -57,11 +57,17 @@ std::vector<std::string> Tokenizer::Impl::tokens_of(std::span<const int32_t> ids
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const int32_t id : ids) {
+    if (!decoded.empty()) {
+      require(id >= 0 && id < std::ssize(decoded), ErrorCode::config, name, ": the id ", id,
+              " is no token; expected 0 to ", highest_id);
+      if (!skip_specials || !added.is_special(id)) tokens.push_back(decoded[static_cast<size_t>(id)]);
+      continue;
+    }
     const std::string* in_file = added.shown(id);
     const auto in_model = in_file ? std::optional<std::string_view>(*in_file) : model->shown(id);
     require(in_model.has_value(), ErrorCode::config, name, ": the id ", id, " is no token; expected 0 to ", highest_id);
     std::string token(*in_model);
-    if (!skip_specials || !added.is_special(token)) tokens.push_back(std::move(token));
+    if (!skip_specials || !added.is_special_text(token)) tokens.push_back(std::move(token));
   }
   return tokens;
 }
@@ -150,21 +156,17 @@ bool Tokenizer::takes_any_bytes() const { return impl_->any_bytes; }
 int64_t Tokenizer::self_tests() const { return impl_->self_tests; }
 
 std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
-  for (const AddedToken& added : impl_->added.all())
-    if (added.content == token) return added.id;
+  if (const AddedToken* added = impl_->added.with_content(token)) return added->id;
   return impl_->model->id_of(token);
 }
 
 std::optional<std::string> Tokenizer::token_of(int32_t id) const {
-  for (const AddedToken& added : impl_->added.all())
-    if (added.id == id) return added.content;
+  if (const AddedToken* added = impl_->added.with_id(id)) return added->content;
   const auto token = impl_->model->token_of(id);
   return token ? std::optional(std::string(*token)) : std::nullopt;
 }
 
-bool Tokenizer::is_special(int32_t id) const {
-  return std::ranges::any_of(impl_->added.all(), [&](const AddedToken& one) { return one.id == id && one.special; });
-}
+bool Tokenizer::is_special(int32_t id) const { return impl_->added.is_special(id); }
 
 // The last ids, since what a token adds may depend on those before it, and what they decode to.
 struct TokenStream::State {

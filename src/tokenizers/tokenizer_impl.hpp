@@ -22,6 +22,7 @@ struct Tokenizer::Impl {
   std::unique_ptr<const tokenizers::PostProcessor> post_processor;  // null: none
   std::unique_ptr<const tokenizers::TokenDecoder> decoder;
   tokenizers::AddedTokens added;
+  std::vector<std::string> decoded;  // by id, what the decoder gets; empty: what added tokens and model show
   std::optional<tokenizers::Truncation> truncation;
   std::optional<tokenizers::Padding> padding;
   bool any_bytes = false;  // whether text may be anything
@@ -44,7 +45,7 @@ namespace tokenizers {
 // Each reads one format; `where` is for messages.
 std::shared_ptr<Tokenizer::Impl> read_tokenizer_json(std::string_view text, const std::string& where);
 std::shared_ptr<Tokenizer::Impl> read_vocab_and_merges(std::string_view vocabulary, std::string_view merges,
-                                                       const std::string& where);
+                                                       const std::string& where, const std::string& merges_where);
 bool is_rwkv_vocabulary(std::string_view text);
 std::shared_ptr<Tokenizer::Impl> read_rwkv(std::string_view text, const std::string& where);
 std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, const std::string& where);

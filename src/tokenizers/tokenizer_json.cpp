@@ -1,5 +1,6 @@
 // tokenizer.json of Hugging Face's library.
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "tokenizers/bpe.hpp"
@@ -117,6 +118,7 @@ std::unique_ptr<const TokenModel> read_model(JsonPart part, std::string& type, b
 // The library counts ids by itself: a token that is in the vocabulary has its id there, others follow.
 std::vector<AddedToken> read_added_tokens(const json& list, const TokenModel& model, const std::string& where) {
   std::vector<AddedToken> tokens;
+  std::unordered_set<std::string> contents;
   require(list.is_array(), ErrorCode::config, where, ": expected a list, got ", list.type_name());
   int64_t next = model.size();
   for (const json& one : list) {
@@ -130,8 +132,7 @@ std::vector<AddedToken> read_added_tokens(const json& list, const TokenModel& mo
                      .special = part.flag("special")};
     part.done();
     if (token.content.empty()) continue;  // as the library does
-    const auto same = [&](const AddedToken& other) { return other.content == token.content; };
-    require(std::none_of(tokens.begin(), tokens.end(), same), ErrorCode::config, part.where(), ": the token ",
+    require(contents.insert(token.content).second, ErrorCode::config, part.where(), ": the token ",
             in_quotes(token.content), " occurs twice");
     const auto known = model.id_of(token.content);
     const int64_t id = known ? *known : next++;

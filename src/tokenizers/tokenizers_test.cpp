@@ -1,6 +1,7 @@
 // The parts by themselves, and files that are wrong.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -208,6 +209,32 @@ TEST(Tokenizer, ThreadsGiveTheSameIdsAndTheFirstError) {
   }
   texts[50] = "\xFF";
   EXPECT_THROW(tokenizer.encode_all(texts, {}, 3), Error);
+}
+
+// Of many added tokens each is found by its id and by its text. (A look at each of them for each would take far
+// longer.)
+TEST(Tokenizer, ManyAddedTokensAreFound) {
+  constexpr int count = 60'000;
+  json file = small();
+  for (int i = 0; i < count; ++i) {
+    file["added_tokens"].push_back(added(("<" + std::to_string(i) + ">").c_str(), 3 + i));
+    file["added_tokens"].back()["special"] = i % 3 == 0;
+  }
+  file["added_tokens"].push_back(added("b", 1));  // in the vocabulary as well
+  const Tokenizer tokenizer = Tokenizer::parse(file.dump(), "t.json");
+  const auto begun = std::chrono::steady_clock::now();
+  for (int i = 0; i < count; ++i) {
+    const std::string content = "<" + std::to_string(i) + ">";
+    ASSERT_EQ(tokenizer.id_of(content), 3 + i);
+    ASSERT_EQ(tokenizer.token_of(3 + i), content);
+    ASSERT_EQ(tokenizer.is_special(3 + i), i % 3 == 0);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+  for (const char* token : {"a", "b", "?"}) EXPECT_EQ(tokenizer.token_of(*tokenizer.id_of(token)), token);
+  EXPECT_FALSE(tokenizer.is_special(1));
+  EXPECT_EQ(tokenizer.id_of("<60000>"), std::nullopt);
+  EXPECT_EQ(tokenizer.token_of(3 + count), std::nullopt);
+  EXPECT_EQ(tokenizer.encode("b<17><59999>a").ids, (Ids{1, 20, 60'002, 0}));
 }
 
 // Neither a word without end nor blanks without end take a time that grows with their square.

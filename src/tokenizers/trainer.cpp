@@ -21,7 +21,7 @@ using namespace tokenizers;
 
 namespace {
 
-constexpr size_t chunk_bytes = size_t{1} << 20, longest_word = 4096;
+constexpr size_t chunk_bytes = size_t{1} << 20, longest_chunk = 16 * chunk_bytes, longest_word = 4096;
 constexpr int64_t chunks_at_once = 8;
 constexpr std::string_view end_of_text = "<|endoftext|>";
 constexpr int64_t least_count = 2;  // a pair that occurs once saves nothing elsewhere
@@ -29,10 +29,10 @@ constexpr int64_t least_count = 2;  // a pair that occurs once saves nothing els
 bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 // Where a chunk of the text ends that begins at its beginning: where a blank follows something else, which is where no
-// word goes on; if there is no such place for long, anywhere.
+// word goes on; if there is no such place for long, anywhere. What comes after longest_chunk makes no difference.
 size_t chunk_end(std::string_view text) {
   if (text.size() <= chunk_bytes) return text.size();
-  const size_t most = std::min(text.size(), 16 * chunk_bytes);
+  const size_t most = std::min(text.size(), longest_chunk);
   for (size_t end = chunk_bytes; end < most; ++end)
     if (is_blank(text[end]) && !is_blank(text[end - 1]) && static_cast<uint8_t>(text[end - 1]) < 0x80) return end;
   return most;
@@ -199,11 +199,14 @@ struct TokenizerTrainer::State {
   Regex pattern{gpt2_pattern};
   ThreadPool pool{options.threads};
   WordCounts counts = {};
+  std::string pending = {};  // of a document of which not all has come
   int64_t bytes = 0, forgotten = 0;
   int64_t merges_wanted() const { return options.vocabulary - 257; }
   void tell(int64_t merges) const {
     if (options.progress) options.progress(bytes, merges, merges_wanted());
   }
+  void count(const std::vector<std::string_view>& chunks);
+  size_t count_beginning(std::string_view text, size_t rest);
 };
 
 TokenizerTrainer::TokenizerTrainer(const TokenizerTrainingOptions& options) {
@@ -219,38 +222,68 @@ TokenizerTrainer::~TokenizerTrainer() = default;
 
 int64_t TokenizerTrainer::forgotten() const { return state_->forgotten; }
 
-void TokenizerTrainer::add(std::string_view document) {
-  State& s = *state_;
-  while (!document.empty()) {
+void TokenizerTrainer::State::count(const std::vector<std::string_view>& chunks) {
+  std::vector<WordCounts> of_chunk(chunks.size());
+  std::vector<std::exception_ptr> errors(chunks.size());
+  pool.run(static_cast<int64_t>(chunks.size()), [&](int64_t task, int) {
+    const auto i = static_cast<size_t>(task);
+    try {
+      count_words(pattern, chunks[i], of_chunk[i]);
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  });
+  for (size_t i = 0; i < chunks.size(); ++i) {  // in the order of the text, so that the same words are forgotten
+    if (errors[i]) std::rethrow_exception(errors[i]);
+    bytes += static_cast<int64_t>(chunks[i].size());
+    counts.add(of_chunk[i]);
+    forgotten += counts.words().size() > static_cast<size_t>(options.most_words)
+                     ? counts.keep(static_cast<size_t>(options.most_words) / 2)
+                     : 0;
+  }
+  tell(0);
+}
+
+// Counts the beginning of the text, chunk by chunk, until less than `rest` bytes are left; of an empty rest nothing is.
+// Returns how many bytes were counted.
+size_t TokenizerTrainer::State::count_beginning(std::string_view text, size_t rest) {
+  size_t done = 0;
+  while (done < text.size() && text.size() - done >= rest) {
     std::vector<std::string_view> chunks;
-    for (int64_t i = 0; i < chunks_at_once && !document.empty(); ++i) {
-      chunks.push_back(document.substr(0, chunk_end(document)));
-      document.remove_prefix(chunks.back().size());
-      s.bytes += static_cast<int64_t>(chunks.back().size());
+    while (std::ssize(chunks) < chunks_at_once && done < text.size() && text.size() - done >= rest) {
+      chunks.push_back(text.substr(done, chunk_end(text.substr(done))));
+      done += chunks.back().size();
     }
-    std::vector<WordCounts> counts(chunks.size());
-    std::vector<std::exception_ptr> errors(chunks.size());
-    s.pool.run(static_cast<int64_t>(chunks.size()), [&](int64_t task, int) {
-      const auto i = static_cast<size_t>(task);
-      try {
-        count_words(s.pattern, chunks[i], counts[i]);
-      } catch (...) {
-        errors[i] = std::current_exception();
-      }
-    });
-    for (size_t i = 0; i < chunks.size(); ++i) {  // in the order of the text, so that the same words are forgotten
-      if (errors[i]) std::rethrow_exception(errors[i]);
-      s.counts.add(counts[i]);
-      s.forgotten += s.counts.words().size() > static_cast<size_t>(s.options.most_words)
-                         ? s.counts.keep(static_cast<size_t>(s.options.most_words) / 2)
-                         : 0;
-    }
-    s.tell(0);
+    count(chunks);
+  }
+  return done;
+}
+
+void TokenizerTrainer::add(std::string_view document) {
+  end_document();
+  state_->count_beginning(document, 0);
+}
+
+// A chunk is counted when longest_chunk bytes of it have come, so that it ends where it ends in the whole.
+void TokenizerTrainer::add_piece(std::string_view piece) {
+  std::string& pending = state_->pending;
+  while (!piece.empty()) {
+    const size_t taken = std::min(piece.size(), 2 * longest_chunk - pending.size());
+    pending.append(piece.substr(0, taken));
+    piece.remove_prefix(taken);
+    if (pending.size() == 2 * longest_chunk) pending.erase(0, state_->count_beginning(pending, longest_chunk));
   }
 }
 
+void TokenizerTrainer::end_document() {
+  state_->count_beginning(state_->pending, 0);
+  state_->pending.clear();
+}
+
 std::string TokenizerTrainer::finish() {
+  end_document();
   State& s = *state_;
+  s.pending = {};
   require(s.bytes > 0, ErrorCode::config, "there is no text to train a tokenizer on");
   // As the library numbers them: by letter.
   std::vector<std::string> tokens(byte_letters().begin(), byte_letters().end());

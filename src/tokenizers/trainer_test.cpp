@@ -53,6 +53,43 @@ TEST(TokenizerTrainer, CountsOverChunksAsOverTheWhole) {
   EXPECT_TRUE(pieces.finish() == trained(text, {.vocabulary = 600}));
 }
 
+// However a document is cut into pieces, and although it is longer than what is kept of it: no word is cut, and the
+// same rare words are forgotten.
+TEST(TokenizerTrainer, PiecesOfADocumentCountAsTheWhole) {
+  std::string text;
+  uint32_t x = 1;
+  const auto random = [&x](int bits) { return (x = x * 1664525 + 1013904223) >> (32 - bits); };
+  const auto add_words = [&](size_t end) {
+    while (text.size() < end)
+      (text += (random(1) ? " \xC3\xA9" : "\n  w") + std::string(50, 'w')) += std::to_string(random(12));
+  };
+  add_words(size_t{22} << 20);
+  while (text.size() < (size_t{40} << 20)) text += "ACGT"[random(2)];  // longer than any chunk, without a blank
+  add_words(size_t{41} << 20);
+  const TokenizerTrainingOptions options{.vocabulary = 400, .threads = 2, .most_words = 2000};
+  TokenizerTrainer whole(options);
+  whole.add(text);
+  whole.add("the end");
+  const std::string file = whole.finish();
+  EXPECT_GT(whole.forgotten(), 0);
+  TokenizerTrainer pieces(options);
+  constexpr size_t size = 1'000'003;
+  for (size_t at = 0; at < text.size(); at += size) pieces.add_piece(std::string_view(text).substr(at, size));
+  pieces.add("the end");
+  EXPECT_TRUE(pieces.finish() == file);
+  EXPECT_EQ(pieces.forgotten(), whole.forgotten());
+  // finish() ends a document, too, and a word that ends one does not go on in the next.
+  TokenizerTrainer two({.vocabulary = 300}), one({.vocabulary = 300});
+  two.add_piece("ab");
+  two.add_piece("c abc");
+  two.end_document();
+  two.end_document();
+  two.add_piece("abc");
+  one.add("abc abc");
+  one.add("abc");
+  EXPECT_TRUE(two.finish() == one.finish());
+}
+
 TEST(TokenizerTrainer, StopsWhereNothingOccursTwice) {
   const json model = json::parse(trained("abab abab", {.vocabulary = 5000}))["model"];
   EXPECT_EQ(model["merges"], json::parse(R"([["a","b"],["ab","ab"]])"));  // "Ġabab" occurs once

@@ -1,4 +1,6 @@
 // statera tokenize: lines in, lines out, and what is wrong with them.
+#include <sys/resource.h>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
@@ -123,6 +125,46 @@ TEST_F(Tokenize, TrainsATokenizerAndShowsWhereItCuts) {
   const json counted = json::parse(run("tokenize show text-bpe-262.json text.txt --json").out);
   EXPECT_EQ(counted["bytes"], 37);
   EXPECT_EQ(counted["vocabulary"], 262);
+}
+
+// The merges that the library makes of the text, which is longer than a piece of it and packed.
+TEST_F(Tokenize, TrainReadsPieceByPiece) {
+  const std::string text = test::source_path("data/tinyshakespeare.txt.xz");
+  ASSERT_EQ(run("tokenize train " + text + " --vocab 768 --out packed.json").code, 0) << read("err.txt");
+  ASSERT_EQ(run("tokenize train - --vocab 768 --out piped.json", "xz -dc " + text + " |").code, 0) << read("err.txt");
+  std::ifstream golden(test::source_path("tests/golden/tokenizers/trained/tinyshakespeare.json"));
+  EXPECT_TRUE(json::parse(read("packed.json"))["model"]["merges"] == json::parse(golden));
+  EXPECT_TRUE(read("piped.json") == read("packed.json"));
+  std::filesystem::create_directories(path("notes/model"));
+  write("notes/a.txt", "hello hello");
+  write("notes/.hidden", "x");
+  const Ran folder = run("tokenize train notes --vocab 260 --out notes.json");
+  ASSERT_EQ(folder.code, 0) << folder.err;
+  EXPECT_NE(folder.err.find("notes: 1 hidden file or folder is left out"), std::string::npos) << folder.err;
+}
+
+// A file of half a GB takes little of it.
+TEST_F(Tokenize, TrainKeepsNoTextInMemory) {
+  write("zeros", "hello hello");
+  constexpr int64_t bytes = int64_t{1} << 29;
+  std::filesystem::resize_file(path("zeros"), bytes);
+  const Ran ran = run("tokenize train zeros --vocab 262 --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(json::parse(ran.out)["bytes"], bytes);
+  rusage used = {};
+  ASSERT_EQ(getrusage(RUSAGE_CHILDREN, &used), 0);
+  EXPECT_LT(used.ru_maxrss, 350 * 1024) << "KiB";  // of the largest child so far
+}
+
+// Whatever stands in the text, each bar that is drawn is told apart from one of the text.
+TEST_F(Tokenize, ShowEscapesWhatItDrawsWith) {
+  write("text.txt", "a\\a|a");
+  ASSERT_EQ(run("tokenize train text.txt --vocab 257 --out t257.json").code, 0) << read("err.txt");
+  write("bars.txt", "a|\\|b\\n\n\xC3\xA9");
+  const Ran shown = run("tokenize show t257.json bars.txt");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("\n\na|\\||\\\\|\\||b|\\\\|n|\\n\n|\\xc3|\\xa9|\n"), std::string::npos) << shown.out;
+  EXPECT_NE(run("tokenize show --help").out.find("A bar of the text is shown as \\|"), std::string::npos);
 }
 
 TEST_F(Tokenize, WrongUseIsExplained) {
