@@ -222,14 +222,12 @@ TEST(Tokenizer, ManyAddedTokensAreFound) {
   }
   file["added_tokens"].push_back(added("b", 1));  // in the vocabulary as well
   const Tokenizer tokenizer = Tokenizer::parse(file.dump(), "t.json");
-  const auto begun = std::chrono::steady_clock::now();
   for (int i = 0; i < count; ++i) {
     const std::string content = "<" + std::to_string(i) + ">";
     ASSERT_EQ(tokenizer.id_of(content), 3 + i);
     ASSERT_EQ(tokenizer.token_of(3 + i), content);
     ASSERT_EQ(tokenizer.is_special(3 + i), i % 3 == 0);
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
   for (const char* token : {"a", "b", "?"}) EXPECT_EQ(tokenizer.token_of(*tokenizer.id_of(token)), token);
   EXPECT_FALSE(tokenizer.is_special(1));
   EXPECT_EQ(tokenizer.id_of("<60000>"), std::nullopt);
