@@ -45,12 +45,12 @@ const columns = [
     ? [{head: "and with counts", cell: c => measure(c.mixed_bits_per_byte, bits)}] : [],
   {head: "parameters", cell: c => count(c.parameters)},
   ...tokens ? [{head: "embedding", cell: c => measure(c.embedding_parameters, e => `${Math.round(100 * e / c.parameters)} %`)},
-    {head: "bytes per token", cell: c => readsTokens(c) ? measure(c.bytes_per_id, bits) : ""}] : [],
+    {head: "bytes per token", cell: c => readsTokens(c) ? measure(c.bytes_per_id, b => b.toFixed(2)) : ""}] : [],
   {head: "training, B/s", cell: c => measure(c.speed?.train_bytes_per_second, count)},
   {head: "prefill, B/s", cell: c => measure(c.speed?.prefill_bytes_per_second, count)},
   {head: "time of a step", cell: c => measure(c.judged_at?.step_seconds, micros)},
   {head: "state", cell: c => measure(c.judged_at?.state_bytes, bytes)},
-  {head: "training memory", cell: c => measure(c.memory?.train_bytes, bytes)},
+  ...tokens ? [] : [{head: "training memory", cell: c => measure(c.memory?.train_bytes, bytes)}],
 ];
 
 function resultLegend() {
