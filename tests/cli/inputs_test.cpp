@@ -127,8 +127,8 @@ TEST_F(Inputs, AnInterruptedScoreLeavesNoPartOfItsTable) {
   write("large.txt", large);
   for (const char* file : {"fifo", "large.txt"}) {
     fs::remove(path("err.txt"));
-    const Ran ran =
-        run_and_signal(std::string("score m ") + file + " --threads 1 --per-byte t/costs.tsv", "err.txt", SIGINT, 700);
+    const Ran ran = run_and_signal(std::string("score m ") + file + " --threads 1 --force --per-byte t/costs.tsv",
+                                   "err.txt", SIGINT, 700);
     EXPECT_EQ(ran.code, 130) << file << ": " << ran.err;
     EXPECT_EQ(ran.out, "") << file;
     EXPECT_EQ(read("t/costs.tsv"), "of before");
