@@ -128,6 +128,9 @@ void need_memory(const std::string& what, int64_t bytes, const std::string& fix)
 
 // Reads a model for coding: with portable kernels, and able to learn.
 Model coding_model(const Flags& flags) {
+  if (const ModelConfig config = ModelConfig::load(flags.model); config.vocab_size != byte_units()->size())
+    throw Error(ErrorCode::unsupported, flags.model + ": reads " + std::to_string(config.vocab_size) +
+                                            " tokens, and files are compressed byte by byte; name a model over bytes");
   return Model::load(flags.model, Device::cpu({.threads = flags.threads, .kernels = KernelChoice::portable}),
                      {.training = true, .weights = WeightFormat::f32});
 }

@@ -129,7 +129,9 @@ void run(const Flags& flags) {
     std::printf("  %s = %s\n", printable(name).c_str(), printable(block).c_str());
   for (size_t depth = 0; depth < config.inner.size(); ++depth)
     std::printf("  %s = %s\n", std::string(depth + 1, '[').c_str(), printable(config.inner[depth]).c_str());
-  if (config.context) std::printf("trained on %lld positions at once\n", static_cast<long long>(config.context));
+  if (config.context)
+    std::printf("trained on %lld %s at once\n", static_cast<long long>(config.context),
+                weights && weights->tokenizer ? "tokens" : "positions");
   if (weights && weights->tokenizer)
     std::printf("reads tokens: the %lld of its tokenizer.json\n", static_cast<long long>(config.vocab_size));
   if (weights) print_weights(*weights);

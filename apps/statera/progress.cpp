@@ -24,7 +24,7 @@ std::string progress_line(const TrainProgress& p, double held_out, const char* m
     for (const InnerRows& rows : p.inner) {
       const char* comma = lengths.empty() ? "" : ", ";
       const double read = static_cast<double>(std::max<int64_t>(1, rows.read));
-      lengths += comma + fixed(static_cast<double>(p.positions) / read, 1);
+      lengths += comma + fixed(static_cast<double>(p.bytes) / read, 1);
       counts += comma + std::to_string(rows.read);
       ratios += comma + fixed(static_cast<double>(rows.of) / read, 1);
     }

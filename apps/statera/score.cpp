@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <numbers>
 #include <optional>
@@ -217,6 +218,8 @@ void run(const Flags& flags) {
   }
   if (!flags.save.empty()) {
     check_named_file("--adapt-save", flags.save);
+    if (std::filesystem::is_directory(flags.save))
+      throw UsageError("--adapt-save " + flags.save + " is a folder; name a file");
     if (!format_in(flags.save).starts_with("statera learner")) refuse_existing(flags.save, flags.force);
   }
   const Model model = load_model(flags.model, make_device(flags.threads), {.training = false, .weights = flags.weights},

@@ -65,6 +65,7 @@ struct TrainProgress {
   double auxiliary = 0;          // the sum of the auxiliary losses of the last step, which is added to the loss
   std::vector<InnerRows> inner;  // what each inner stack read in the last step
   int64_t positions = 0;         // positions of the last step
+  int64_t bytes = 0;             // that its targets stand for
 };
 
 // Options that do not change the weights.

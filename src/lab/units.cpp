@@ -24,33 +24,55 @@ std::optional<int64_t> bpe_vocabulary(const std::string& spec) {
   const auto read = std::from_chars(spec.data() + bpe.size(), end, ids);
   return read.ec == std::errc() && read.ptr == end ? std::optional(ids) : std::nullopt;
 }
+
+// A folder stands for the tokenizer.json in it, and is called by its own name.
+std::string file_of(const std::string& spec) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(spec, ignored) ? spec + "/tokenizer.json" : spec;
+}
+
 }  // namespace
 
 std::string units_name(const std::string& spec) {
   if (spec == byte_units()->name() || bpe_vocabulary(spec)) return spec;
-  const std::filesystem::path path(spec);
+  const std::filesystem::path path = std::filesystem::path(spec).lexically_normal();
   std::error_code ignored;
   require(std::filesystem::exists(path, ignored), ErrorCode::config, "unknown units '", spec,
-          "'; known: bytes, bpe-1024 (or another number of tokens), or the path of a tokenizer.json (there is no such "
-          "file)");
-  const std::string name = path.stem().string();
-  require(name != byte_units()->name() && !bpe_vocabulary(name), ErrorCode::config, "'", spec, "' would be called ",
-          name, ", which means something else; rename the file");
+          "'; known: bytes, bpe-1024 (or another number of tokens), or a tokenizer.json, which is not there");
+  const std::string name = std::filesystem::is_directory(path, ignored) && !path.has_filename()
+                               ? path.parent_path().filename().string()
+                               : path.stem().string();
+  require(!name.empty() && name != byte_units()->name() && !bpe_vocabulary(name), ErrorCode::config, "'", spec,
+          "' would be called '", name, "', which means something else; rename the file");
   return name;
+}
+
+namespace {
+std::shared_ptr<const Units> read_units(const std::string& spec, bool specials) {
+  const std::string file = file_of(spec);
+  std::string text = InputFile::open(file).text(most_file_bytes);
+  const bool any_bytes = token_units(text, file)->takes_any_bytes();  // its errors name the file
+  require(
+      any_bytes, ErrorCode::unsupported, file,
+      ": this tokenizer takes whole characters only (it is not byte-level, or it has a normalizer), and data are cut "
+      "between bytes, to train and to judge; take one that reads any bytes, such as those of statera tokenize train");
+  return units_from(std::move(text), units_name(spec), specials);
+}
+
+}  // namespace
+
+void check_units(const std::string& spec) {
+  if (const auto vocabulary = bpe_vocabulary(spec))
+    static_cast<void>(TokenizerTrainer({.vocabulary = *vocabulary}));
+  else if (units_name(spec) != byte_units()->name())
+    static_cast<void>(read_units(spec, false));
 }
 
 std::shared_ptr<const Units> make_units(const std::string& spec, const ByteSource& text, const UnitsOptions& options) {
   const std::string name = units_name(spec);
   if (spec == byte_units()->name()) return byte_units();
   const std::optional<int64_t> vocabulary = bpe_vocabulary(spec);
-  if (!vocabulary) {
-    std::shared_ptr<const Units> units =
-        units_from(InputFile::open(spec).text(most_file_bytes), name, options.specials);
-    require(units->takes_any_bytes(), ErrorCode::unsupported, spec,
-            ": this tokenizer takes whole characters only, and data are cut between bytes, to train and to judge; take "
-            "one that reads any bytes (byte-level BPE), such as those of statera tokenize train");
-    return units;
-  }
+  if (!vocabulary) return read_units(spec, options.specials);
   TokenizerTrainer trainer({.vocabulary = *vocabulary, .threads = options.threads, .progress = [&](auto...) {
                               if (options.often) options.often();
                             }});

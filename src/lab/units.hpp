@@ -1,5 +1,5 @@
 // Units by name, for the commands: "bytes", "bpe-1024" (a byte-level BPE trained on the training text), or the path of
-// a tokenizer.json.
+// a tokenizer.json, or of a folder with one.
 #pragma once
 #include <functional>
 #include <memory>
@@ -14,6 +14,9 @@ namespace statera {
 // What candidates are called by: "bpe-1024", or the name of the file without its ending. Throws ErrorCode::config for a
 // specification that is none.
 std::string units_name(const std::string& spec);
+
+// Throws what make_units() would throw, before there is a text.
+void check_units(const std::string& spec);
 
 struct UnitsOptions {
   int threads = 1;                   // of the training of a tokenizer; the result does not depend on it

@@ -152,6 +152,9 @@ std::string tokenizer_of(const SafetensorsFile& file, const std::string& folder)
   if (saved_with == file.metadata().end()) return {};
   constexpr size_t most = size_t{1} << 30;
   const std::string path = folder + "/" + tokenizer_name;
+  std::error_code ignored;
+  require(std::filesystem::exists(path, ignored), ErrorCode::io, path,
+          ": is missing, and the weights beside it are of a model that reads its tokens; put it back");
   std::string text = InputFile::open(path).text(most);
   require(saved_with->second == file_fingerprint(text), ErrorCode::io, path,
           ": is not the tokenizer that the weights beside it were saved with; put that one back");

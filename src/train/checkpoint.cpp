@@ -270,8 +270,9 @@ RunState load_checkpoint(const std::string& out, const Model& model, AdamW& opti
   require(saved.json() == model.config().json(), ErrorCode::config, "the checkpoint in ", out,
           " is of another model; leave --config out to resume it, or choose another folder for a new run");
   const auto state = read<RunState>(file, "run");
-  require(state.data == fingerprint_text(fingerprint), ErrorCode::config, "the checkpoint in ", out,
-          " was trained on other data; give the same files to resume it, or choose another folder for a new run");
+  require(
+      state.data == fingerprint_text(fingerprint), ErrorCode::config, "the checkpoint in ", out,
+      " was trained on other data; give the same files and flags to resume it, or choose another folder for a new run");
   const bool tokens = !model.units()->file().empty();
   require(
       model.units()->file() == saved_tokenizer(file), ErrorCode::config, "the checkpoint in ", out,

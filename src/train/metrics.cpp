@@ -65,7 +65,7 @@ void MetricsLog::add(const TrainProgress& p) {
     for (const InnerRows& rows : p.inner) {
       const double read = static_cast<double>(std::max<int64_t>(1, rows.read));
       stacks += (stacks.empty() ? "[{" : ", {") + ("\"positions\": " + std::to_string(rows.read)) +
-                ", \"bytes_per_segment\": " + significant(static_cast<double>(p.positions) / read, 5) +
+                ", \"bytes_per_segment\": " + significant(static_cast<double>(p.bytes) / read, 5) +
                 ", \"ratio\": " + significant(static_cast<double>(rows.of) / read, 5) + "}";
     }
     field("inner", stacks + "]");

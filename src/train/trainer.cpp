@@ -291,6 +291,7 @@ class Trainer {
     TrainProgress& p = progress_of_step_ = {};
     p.lr = factor() * static_cast<double>(options_.lr);
     p.loss = state_.loss = or_diverged([&] { return all_batches(); });
+    p.bytes = step_bytes_;
     p.bits_per_byte = p.loss / std::numbers::ln2 * static_cast<double>(step_targets_) /
                       static_cast<double>(std::max<int64_t>(1, step_bytes_));
     p.gradient_norm = optimizer_step();

@@ -186,6 +186,18 @@ TEST_F(Units, ATokenizerOfTheUsersIsLeftAlone) {
   EXPECT_EQ(read("m/tokenizer.json"), "{\"mine\": true}");
 }
 
+TEST_F(Units, AFolderStandsForItsTokenizerAndARefusedCallLeavesNothing) {
+  std::filesystem::create_directory(path("t"));
+  good("tokenize train text.txt --vocab 290 --out t/tokenizer.json");
+  good(train("--units t --steps 5 --out m"));
+  EXPECT_EQ(read("m/tokenizer.json"), read("t/tokenizer.json"));
+  for (const char* units : {"bpe-100", "text.txt", "nowhere"}) {
+    EXPECT_NE(run(std::string("compare text.txt --out c --units ") + units).code, 0);
+    EXPECT_FALSE(std::filesystem::exists(path("c"))) << units;
+  }
+  EXPECT_NE(run("compress text.txt --model m").err.find("m: reads 290 tokens"), std::string::npos);
+}
+
 TEST_F(Units, BadOnesGetOneClearLine) {
   good(train("--units bpe-300 --steps 5 --out m"));
   const auto refused = [&](const std::string& command, const std::string& what) {

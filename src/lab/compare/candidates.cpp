@@ -116,11 +116,13 @@ std::vector<Candidate> in_units(const std::vector<Candidate>& candidates, const 
   for (const Candidate& candidate : candidates)
     for (const std::string& spec : units) {
       const std::string name = units_name(spec);
+      check_units(spec);
       Candidate one = candidate;
       one.units = spec;
       if (spec != byte_units()->name()) one.name += ":" + name;
       for (const Candidate& other : all)
-        require(other.name != one.name, ErrorCode::config, "two of the units are called '", name, "'; name each once");
+        require(other.name != one.name, ErrorCode::config, "two of the units are called '", name,
+                "'; name each once, or rename a file");
       all.push_back(std::move(one));
     }
   return all;

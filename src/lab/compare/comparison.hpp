@@ -74,6 +74,7 @@ class Comparison {
   std::vector<TriedRate> tried(const Entry& entry) const;
   RatePrior prior(const Entry& entry) const;
   RateChoice rate(const Entry& entry) const;
+  IdSource validation(const Entry& entry) const;
   Model new_model(const Entry& entry, int64_t seed) const;
 
   // comparison_measure.cpp: measurements of trained models

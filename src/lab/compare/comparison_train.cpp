@@ -70,7 +70,10 @@ TrainOptions Comparison::options(const Entry& entry, int64_t steps, float lr, in
                  .seed = seed,
                  .precision = settings_.precision};
   o.evaluate_every = std::max<int64_t>(1, (o.steps + evaluations - 1) / evaluations);
-  o.evaluate_bytes = o.final_bytes = amounts_.validation_bytes;
+  // tokens are evaluated on all of validation()
+  const int64_t bytes =
+      entry.candidate.parts->train.units().file().empty() ? amounts_.validation_bytes : parts_.train.bytes();
+  o.evaluate_bytes = o.final_bytes = bytes;
   return o;
 }
 
@@ -93,6 +96,13 @@ Json Comparison::run_once(const Entry& entry, const std::string& kind, const std
             ? " failed: " + value->at(key::error).get<std::string>()
             : ": " + number_text(value->at(key::bits_per_byte)) + " bits per byte on validation text"));
   return *value;
+}
+
+// The text that is evaluated while a candidate trains: the same bytes whatever it reads.
+IdSource Comparison::validation(const Entry& entry) const {
+  const UnitParts& parts = *entry.candidate.parts;
+  if (parts.train.units().file().empty()) return parts.validation;
+  return {evaluated(parts_.validation, entry.candidate, amounts_.validation_bytes), parts.train.shared_units()};
 }
 
 Model Comparison::new_model(const Entry& entry, int64_t seed) const {
@@ -136,7 +146,7 @@ void Comparison::search(const Entry& entry) {
     const RemovedAtEnd removed{folder_, folder};
     TrainOptions o = options(entry, steps_for(settings_, entry.costs, amounts_.search), lr, 1);
     o.evaluate_every = o.steps;
-    BatchTraining data(entry.candidate.parts->train, entry.candidate.parts->validation, o);
+    BatchTraining data(entry.candidate.parts->train, validation(entry), o);
     Model model = new_model(entry, 1);
     keep(entry, "search", variant,
          run_once(entry, "search", variant, model, data.data(), {.folder = folder, .options = o}));
@@ -172,7 +182,7 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   if (lost) remove_run(folder);  // its checkpoint may hold only the weights of its last step
   if (!value || lost) {
     const TrainOptions o = options(entry, train_steps(settings_, entry.costs, amounts_), lr, seed);
-    BatchTraining data(entry.candidate.parts->train, entry.candidate.parts->validation, o);
+    BatchTraining data(entry.candidate.parts->train, validation(entry), o);
     Model model = new_model(entry, seed);
     value = run_once(entry, "train", variant, model, data.data(), {.folder = folder, .options = o});
     const double weights = static_cast<double>(model.parameter_count()) * static_cast<double>(size_of(model.dtype()));

@@ -362,18 +362,21 @@ void note_passes(const CompareSettings& settings, const Json& report, Json& line
 }
 
 // Says what each kind of tokens is.
-void note_units(const Json& report, Json& lines) {
+void note_units(const CompareSettings& settings, const Json& report, Json& lines) {
   std::vector<std::string> said;
   for (const Json& c : report.at(key::candidates)) {
     const std::string units = c.at(key::units);
     if (units == "bytes" || std::ranges::count(said, units) > 0) continue;
     said.push_back(units);
-    lines.push_back(units + ": " + std::to_string(c.at(key::vocabulary).get<int64_t>()) + " tokens, of " +
-                    fixed(c.at(key::bytes_per_id), 2) +
-                    " bytes on average; the tokenizer and the encoding of the text "
-                    "took " +
-                    plain_seconds(c.at(key::prepare_seconds)) + ", which are a part of the training time");
+    const std::string ids = std::to_string(c.at(key::vocabulary).get<int64_t>());
+    const bool fewer = units.starts_with("bpe-") && units != "bpe-" + ids;
+    lines.push_back(units + ": " + ids + " tokens" +
+                    (fewer ? " (no other pair of neighbours occurs twice in the training text)" : "") + ", of " +
+                    fixed(c.at(key::bytes_per_id), 2) + " bytes on average; making them and encoding the text took " +
+                    plain_seconds(c.at(key::prepare_seconds)) +
+                    (settings.match == "time" ? ", which are a part of the training time" : ""));
   }
+  if (!said.empty()) lines.push_back("counts predict bytes, so models over tokens are not mixed with them");
 }
 
 // Notes lengths at which no training is finished; they have no row among the winners.
@@ -393,7 +396,7 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
     lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " +
                     std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
-  note_units(report, lines);
+  note_units(from.settings, report, lines);
   note_passes(from.settings, report, lines);
   note_unfinished(from.settings, report, lines);
   for (const Json& c : report.at(key::candidates)) {

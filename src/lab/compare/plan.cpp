@@ -147,6 +147,17 @@ UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units
           .seconds = seconds + encoding};
 }
 
+ByteSource evaluated(const ByteSource& validation, const Candidate& candidate, int64_t bytes) {
+  const int64_t each = candidate.batch * candidate.length, all = validation.bytes(), batches = (all + each - 1) / each;
+  const int64_t count = std::min(batches, std::max<int64_t>(1, bytes / each));
+  std::vector<std::pair<int64_t, int64_t>> pieces;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t begin = (2 * i + 1) * batches / (2 * count) * each;
+    pieces.emplace_back(begin, std::min(begin + each, all));
+  }
+  return validation.parts(pieces);
+}
+
 namespace {
 // One visit makes the model, warms it up, times it and frees it, so that memory holds one candidate at a time.
 struct Visit {

@@ -25,6 +25,10 @@ Parts cut(const ByteSource& source, const CompareSettings& settings);
 UnitParts in_units(const Parts& parts, const std::shared_ptr<const Units>& units, double seconds = 0,
                    const std::function<void()>& often = {});
 
+// The pieces of the validation text that a candidate over bytes is evaluated on (train/held_out.hpp), each a document
+// of its own, so that one over tokens can be evaluated on the same bytes.
+ByteSource evaluated(const ByteSource& validation, const Candidate& candidate, int64_t bytes);
+
 // What a candidate costs on this machine.
 struct Calibration {
   int64_t parameters = 0;

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "statera/error.hpp"
+#include "train/held_out.hpp"
 
 namespace statera {
 namespace {
@@ -239,6 +240,28 @@ TEST(Candidates, TheUsualKindsArePresets) {
     for (const std::string& name : of_one_mixer)
       for (const auto& [letter, block] : ModelConfig::load(name).mixers)
         EXPECT_NE(block.find("\"type\":\"" + name.substr(size.size() + 1) + "\""), std::string::npos) << block;
+  }
+}
+
+// A model over tokens is evaluated on the bytes that one over bytes is: those whose batches are spread over the text.
+TEST(Plan, TokensAreEvaluatedOnTheBytesThatBytesAre) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += static_cast<char>('a' + i * i % 26);
+  const ByteSource validation = ByteSource::from_memory(std::vector{text});
+  const Candidate candidate{.name = "m", .config = {}, .length = 64, .batch = 2};
+  for (const int64_t bytes : {1, 500, 2000, 1000000}) {
+    const ByteSource pieces = evaluated(validation, candidate, bytes);
+    BatchStream windows(validation, {.batch = 2, .length = 64, .order = Order::sweep});
+    TrainingData data{.held_out = [&](int64_t i) { return windows.next(i); }, .held_out_batches = windows.steps()};
+    const TrainOptions options{.batch = 2, .length = 64};
+    const int64_t count = held_out_batches(data, options, bytes);
+    std::string expected, got;
+    for (int64_t i = 0; i < count; ++i) {
+      const Batch batch = windows.next((2 * i + 1) * windows.steps() / (2 * count));  // as measure_held_out() does
+      for (const int32_t target : batch.targets) expected += static_cast<char>(target);
+    }
+    for (int64_t d = 0; d < pieces.documents(); ++d) got.append(pieces.document(d).begin(), pieces.document(d).end());
+    EXPECT_EQ(got, expected) << bytes;
   }
 }
 

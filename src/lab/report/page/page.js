@@ -65,7 +65,7 @@ function resultLegend() {
   const contexts = [...new Set(candidates.filter(c => c.judged_at).map(c => c.judged_at.context))].sort((a, b) => a - b);
   if (contexts.length) said.push(`Step and state are those with the ${listed(contexts.map(whole), "or")} bytes of context that the quality was judged with`);
   if (tokens) said.push("The embedding is its share of the parameters; the time of a step of a token is shared by its bytes");
-  return sentences([...said, "A dash: not measured"]);
+  return sentences([...said, tokens ? "A dash: not measured; counts predict bytes, so models over tokens are not mixed with them" : "A dash: not measured"]);
 }
 
 function results() {
