@@ -2,6 +2,9 @@
 // text with as many fillers, and prints one line of JSON.
 //
 // usage: litmus TEXT CONFIG FOLDER growth=4 kind=random|even|many steps=2000 batch=2 length=256 lr=0.004 seed=1
+// [ratio=growing]
+//
+// ratio=growing: the target of an H-Net is multiplied by the growth.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -83,6 +86,12 @@ Json run(int argc, char** argv) {
     fillers.ids = reserved;
     config.vocab_size += reserved;
   }
+  const bool growing = given.contains("ratio") && given.at("ratio") == "growing";
+  if (growing) {  // as many segments per byte of text, however many fillers there are
+    Json stage = Json::parse(config.inner.at(0));
+    stage["ratio"] = stage.at("ratio").get<double>() * static_cast<double>(fillers.growth);
+    config.inner[0] = stage.dump();
+  }
   const int64_t length = whole("length");
   const TrainOptions options{.steps = whole("steps"),
                              .batch = whole("batch"),
@@ -98,8 +107,11 @@ Json run(int argc, char** argv) {
   FillerTraining data(text, held_out, options, fillers);
   const double begin = cpu_seconds();
   train(model, data.data(), options, {.out = argv[3], .resume = true, .forecast = false});
-  Json out = {
-      {"config", argv[2]}, {"growth", fillers.growth}, {"kind", kind}, {"seed", options.seed}, {"lr", given.at("lr")}};
+  Json out = {{"config", std::string(argv[2]) + (growing ? ", ratio growing" : "")},
+              {"growth", fillers.growth},
+              {"kind", kind},
+              {"seed", options.seed},
+              {"lr", given.at("lr")}};
   out["bytes_read"] = options.steps * options.batch * length;
   out["train_seconds"] = cpu_seconds() - begin;
   const double before = cpu_seconds();

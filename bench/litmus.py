@@ -8,8 +8,8 @@ import math
 import sys
 from pathlib import Path
 
-COLOURS = {"attention": "#1f6feb", "mamba2": "#1a7f37", "hybrid": "#8250df", "hnet": "#bc4c00"}
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 64, 110, 20, 52
+COLOURS = {"attention": "#1f6feb", "mamba2": "#1a7f37", "hybrid": "#8250df", "hnet": "#bc4c00", "hnet, ratio growing": "#9a6700"}
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 800, 400, 64, 150, 20, 52
 
 
 class Cell:
@@ -104,7 +104,7 @@ def main():
                                    ("µs per byte", "read_seconds_per_byte", 1, 1e6), ("bytes of state per byte", "state_bytes_per_byte", 0, 1)]))
     if "hnet" in all_cells:
         print()
-        print(table({"hnet": all_cells["hnet"]}, whats, [("fillers that begin a segment", "fillers_cut", 3, 1), ("bytes that do", "bytes_cut", 3, 1),
+        print(table({kind: of for kind, of in all_cells.items() if kind.startswith("hnet")}, whats, [("fillers that begin a segment", "fillers_cut", 3, 1), ("bytes that do", "bytes_cut", 3, 1),
                                                          ("inner steps per byte", "inner_steps_per_byte", 3, 1)]))
     Path(sys.argv[2]).write_text(chart(all_cells))
 

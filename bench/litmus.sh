@@ -11,14 +11,15 @@ cmake --preset release -DSTATERA_BENCH=ON >/dev/null
 cmake --build build/release --target litmus >&2
 out=out/litmus/$(basename "$text")-$steps
 mkdir -p "$out"
-declare -A rate=([attention]=0.0035 [mamba2]=0.007 [hybrid]=0.007 [hnet]=0.0035)   # those that suit the presets without fillers
+declare -A rate=([attention]=0.0035 [mamba2]=0.007 [hybrid]=0.007 [hnet]=0.0035 [hnet-growing]=0.0035)   # those that suit the presets without fillers
 for seed in $seeds; do
   for what in "1 random" "2 random" "4 random" "8 random" "4 even" "4 many"; do
     read -r growth fillers <<<"$what"
-    for kind in mamba2 attention hybrid hnet; do
+    for kind in mamba2 attention hybrid hnet hnet-growing; do   # hnet-growing: the target counts bytes of text, not positions
       run=$kind-$growth-$fillers-$seed
-      [ -s "$out/$run.json" ] && continue
-      build/release/bin/litmus "$text" "tiny-$kind" "$out/$run" growth=$growth kind=$fillers steps=$steps batch=2 length=256 lr=${rate[$kind]} seed=$seed >"$out/$run.part"
+      { [ -s "$out/$run.json" ] || [ $kind-$growth = hnet-growing-1 ]; } && continue
+      ratio=fixed; [ $kind = hnet-growing ] && ratio=growing
+      build/release/bin/litmus "$text" "tiny-${kind%-growing}" "$out/$run" growth=$growth kind=$fillers steps=$steps batch=2 length=256 lr=${rate[$kind]} seed=$seed ratio=$ratio >"$out/$run.part"
       mv "$out/$run.part" "$out/$run.json"
       rm -r "$out/$run"
       echo "$run: $(cat "$out/$run.json")" >&2
