@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-PROGRAMS = ["first", "train", "generate", "stream", "streams"]
+PROGRAMS = ["first", "train", "generate", "stream", "streams", "tokens"]
 SHORTER = {  # program -> what the document says, what the test does
     "first": [('"out/quickstart/winner"', '"out/"'), (".max_bytes = 400", ".max_bytes = 40")],
     "train": [("step < 1000", "step < 3"), ("cosine(step, 1000,", "cosine(step, 3,"), ("/*warmup=*/100", "/*warmup=*/1"),
@@ -18,6 +18,7 @@ SHORTER = {  # program -> what the document says, what the test does
     "generate": [(".max_bytes = 400", ".max_bytes = 40")],
     "stream": [("session.position() < 4096", "session.position() < 64")],
     "streams": [("i < 200", "i < 20")],
+    "tokens": [(".batch = 8, .length = 256", ".batch = 2, .length = 16")],
 }
 
 
