@@ -17,7 +17,7 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-constexpr size_t columns = 100, widest_name = 26, widest_cell = 14;
+constexpr size_t columns = 100, widest_name = 26, narrowest_name = 16, widest_cell = 14;
 constexpr size_t cells = 10, remark = cells, last = cells - 1;
 using Row = std::array<std::string, cells + 1>;  // the cells, then a remark after them
 
@@ -160,10 +160,15 @@ std::string winners_by_length(const Json& report) {
 }  // namespace
 
 std::string report_table(const Json& report) {
-  const std::vector<Row> rows = rows_of(report);
+  std::vector<Row> rows = rows_of(report);
   std::array<size_t, cells> widths{};
   for (const Row& row : rows)
     for (size_t i = 0; i < cells; ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
+  // names get what the figures leave, so that a long name hides none of them
+  size_t figures = 0;
+  for (size_t i = 1; i < cells; ++i) figures += 2 + widths[i];
+  widths[0] = std::min(widths[0], std::max(narrowest_name, columns - std::min(columns, figures)));
+  for (Row& row : rows) row[0] = cut_to_columns(row[0], widths[0]);
   std::string out;
   for (const Row& row : rows) {
     std::string line = row[0] + std::string(widths[0] - columns_of(row[0]), ' ');

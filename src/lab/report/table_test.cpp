@@ -58,6 +58,27 @@ TEST(Table, ABaselineSaysWhetherItLearnsAndFromWhat) {
       std::string::npos);
 }
 
+TEST(Table, ALongNameHidesNoFigure) {
+  Json report = fixture();
+  report["candidates"][1]["name"] = "attention:shakespeare-bpe-51200";
+  const std::string table = report_table(report);
+  fits(table);
+  EXPECT_NE(line_of(table, "  attention:").find("264 MB"), std::string::npos) << table;
+}
+
+// Candidates over tokens: the share of the embedding instead of the memory of the training.
+TEST(Table, TokensShowTheShareOfTheEmbedding) {
+  Json report = fixture();
+  Json& tokens = report["candidates"][1];
+  tokens["units"] = "bpe-4096";
+  tokens["embedding_parameters"] = tokens["parameters"].get<double>() / 4;
+  const std::string table = report_table(report);
+  fits(table);
+  EXPECT_NE(table.find("embed-"), std::string::npos);
+  EXPECT_NE(line_of(table, "  attention").find(" 25 %"), std::string::npos) << table;
+  EXPECT_NE(table.find("Embedding: its share"), std::string::npos) << table;
+}
+
 TEST(Table, SentencesAreWrapped) {
   Json report = fixture();
   report["recommendation"]["sentences"] = {std::string("\x1b[2J take ") + std::string(120, 'x') + " or not.",
