@@ -229,8 +229,8 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   }
   const auto ids = [](const Known& k) { return k.value.at(key::config).value("vocab_size", 256); };
   const bool several = std::ranges::any_of(all, [&](const Known& k) { return ids(k) != ids(all.front()); });
-  const std::string sizes =
-      "; size: " + significant(few / 1e6, 3) + " to " + significant(many / 1e6, 3) + " million parameters";
+  const std::string least = significant(few / 1e6, 3), most = significant(many / 1e6, 3);
+  const std::string sizes = "; size: " + least + (least == most ? "" : " to " + most) + " million parameters";
   std::string equal, rest;
   if (s.match == "time") {
     equal = "calibrated time: " + plain_seconds(a.train) + " per training" +

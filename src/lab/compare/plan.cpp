@@ -317,6 +317,10 @@ std::string rounded_up(double seconds) {
 Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& all, const Parts& parts) {
   Amounts a;
   choose_measured(s, all, parts, a);
+  // Baselines are measured on the same text, and the verdict compares them.
+  const int64_t learned = parts.train.bytes() + parts.validation.bytes();
+  a.judged_bytes =
+      std::min(a.judged_bytes, baseline_bytes(learned, a.judged_bytes, baseline_share * s.budget).held_out);
   const auto n = static_cast<double>(all.size());
   double fixed = baseline_seconds(parts.train.bytes() + parts.validation.bytes(), parts.held_out.bytes(),
                                   baseline_share * s.budget),

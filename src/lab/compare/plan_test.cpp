@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "statera/error.hpp"
+#include "lab/baselines.hpp"
 #include "train/held_out.hpp"
 
 namespace statera {
@@ -263,6 +264,20 @@ TEST(Plan, TokensAreEvaluatedOnTheBytesThatBytesAre) {
     for (int64_t d = 0; d < pieces.documents(); ++d) got.append(pieces.document(d).begin(), pieces.document(d).end());
     EXPECT_EQ(got, expected) << bytes;
   }
+}
+
+// The verdict compares models with baselines, so both are judged on the same text, however little time there is.
+TEST(Plan, ModelsAreJudgedOnNoMoreThanBaselinesAre) {
+  const Parts parts = cut(source(3'000'000), {});
+  bool fewer = false;
+  for (const double budget : {60.0, 200.0, 900.0, 7200.0}) {
+    const Amounts a = share_out({.budget = budget}, candidates(), costs(), parts);
+    const BaselineBytes read =
+        baseline_bytes(parts.train.bytes() + parts.validation.bytes(), a.judged_bytes, baseline_share * budget);
+    EXPECT_EQ(read.held_out, a.judged_bytes) << budget;
+    fewer |= a.judged_bytes < parts.held_out.bytes();
+  }
+  EXPECT_TRUE(fewer);
 }
 
 }  // namespace
