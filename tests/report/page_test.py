@@ -36,7 +36,7 @@ SEEN = [  # computed from the fixture
     "0.215 worse at bytes 2,049 to 4,096, beyond the 512 bytes of its training. hybrid is best at bytes 257 to 512 (2.029) and 0.038 worse at bytes "
     "2,049 to 4,096, beyond the 512 bytes of its training. The first bytes cost more and are left out of the chart.",
     "A second copy 256 bytes after the first gains, in bits per byte: attention 1.395, hybrid 1.223 and mamba2 0.346. hybrid still gains 0.083 at 16,384 "
-    "bytes. From 8,192 bytes on, the gain of attention cannot be distinguished from zero. From 2,048 bytes on, the gain of mamba2 cannot be distinguished from zero. "
+    "bytes. From 8,192 bytes on, the gain of attention is at most 0.01 or two standard errors, and counts as none. From 2,048 bytes on, the gain of mamba2 is at most 0.01 or two standard errors, and counts as none. "
     "Distances beyond 512 bytes are longer than the sequences of the training.",
     "Fillers that make the stream 4 times as long cost, in bits per real byte: mamba2 0.130, hybrid 0.130 and attention 0.273. The time for a real byte "
     "is then 4.0 times as much.",
@@ -341,7 +341,7 @@ class PageTest(unittest.TestCase):
         self.open("flattered", "light", 1280)
         self.assertIn("On held-out data hybrid costs 2.218, 0.221 more: validation data lie among the training data, which makes a model look better. The last "
                       "quarter of the time still brought it 0.021 bits per byte, so a larger budget may bring more.", self.text(".see")[0])
-        self.assertRegex(self.text(".see")[4], "From 8,192 bytes on, the gain of (attention and mamba2|mamba2 and attention) cannot be distinguished from zero. Distances")
+        self.assertRegex(self.text(".see")[4], "From 8,192 bytes on, the gain of (attention and mamba2|mamba2 and attention) is at most 0.01 or two standard errors, and counts as none. Distances")
         self.open("partial", "light", 1280)
         self.assertEqual(len(self.text(".banner")), 1)
         self.assertIn("Not measured: attention and hybrid.", self.text(".missing"))

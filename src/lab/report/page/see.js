@@ -135,7 +135,7 @@ function seeRecall(series, length) {
     }
   }
   for (const [from, names] of lost)
-    said.push(from ? `From ${whole(from)} bytes on, the gain of ${listed(names)} cannot be distinguished from zero` : `At no distance can the gain of ${listed(names)} be distinguished from zero`);
+    said.push((from ? `From ${whole(from)} bytes on` : "At all distances") + `, the gain of ${listed(names)} is at most 0.01 or two standard errors, and counts as none`);
   if (length && series.some(s => last(s.points).x > length)) said.push(`Distances beyond ${whole(length)} bytes are longer than the sequences of the training`);
   return said;
 }
