@@ -2,14 +2,13 @@
 #include "data/read_documents.hpp"
 
 #include <archive.h>
-#include <archive_entry.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "statera/error.hpp"
+#include "support/files_on_disk.hpp"
 
 namespace statera {
 namespace {
@@ -17,34 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr size_t most_piece = size_t{1} << 20;
 
-struct ReadDocuments : testing::Test {
-  const fs::path folder = fs::temp_directory_path() / ("statera_documents_" + std::to_string(getpid()));
-  void SetUp() override { fs::create_directories(folder); }
-  void TearDown() override { fs::remove_all(folder); }
-
-  std::string write(const std::string& name, const std::string& bytes) const {
-    fs::create_directories((folder / name).parent_path());
-    std::ofstream(folder / name, std::ios::binary) << bytes;
-    return (folder / name).string();
-  }
-  // The bytes packed by a filter of libarchive.
-  std::string packed(int (*add_filter)(archive*), const std::string& bytes) const {
-    const std::string out = (folder / ".packed").string();
-    archive* a = archive_write_new();
-    archive_entry* entry = archive_entry_new();
-    archive_entry_set_filetype(entry, AE_IFREG);
-    EXPECT_EQ(add_filter(a), ARCHIVE_OK);
-    EXPECT_EQ(archive_write_set_format_raw(a), ARCHIVE_OK);
-    EXPECT_EQ(archive_write_set_bytes_in_last_block(a, 1), ARCHIVE_OK);
-    EXPECT_EQ(archive_write_open_filename(a, out.c_str()), ARCHIVE_OK);
-    EXPECT_EQ(archive_write_header(a, entry), ARCHIVE_OK);
-    EXPECT_EQ(archive_write_data(a, bytes.data(), bytes.size()), static_cast<la_ssize_t>(bytes.size()));
-    archive_entry_free(entry);
-    EXPECT_EQ(archive_write_free(a), ARCHIVE_OK);
-    std::ifstream file(out, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-};
+using ReadDocuments = test::FilesOnDisk;
 
 std::string long_text() {
   std::string text;

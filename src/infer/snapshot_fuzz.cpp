@@ -1,22 +1,17 @@
 // Any bytes as a snapshot: an Error of one line, or a state from which a session goes on.
 #include "infer/snapshot_fuzz.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 
+#include "io/folder_fuzz.hpp"
 #include "statera/error.hpp"
 #include "statera/session.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace statera;
   static const Model model = snapshot_fuzz_model();
-  static const std::string path = [] {
-    char name[] = "/tmp/statera-fuzz-XXXXXX";
-    if (!::mkdtemp(name)) std::abort();
-    return std::string(name) + "/x.snapshot";
-  }();
+  static const std::string path = fuzz_folder() + "/x.snapshot";
   const std::string bytes = with_fingerprint(std::string(reinterpret_cast<const char*>(data), size), model);
   std::FILE* file = std::fopen(path.c_str(), "wb");
   if (!file || std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size() || std::fclose(file) != 0) std::abort();

@@ -1,23 +1,18 @@
 // Any bytes as a safetensors file: an Error, or a file whose every tensor lies inside it and that can be written and
 // read again.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "io/atomic_file.hpp"
+#include "io/folder_fuzz.hpp"
 #include "io/safetensors.hpp"
 #include "statera/error.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace statera;
-  static const std::string folder = [] {
-    char name[] = "/tmp/statera-fuzz-XXXXXX";
-    if (!::mkdtemp(name)) std::abort();
-    return std::string(name);
-  }();
+  static const std::string folder = fuzz_folder();
   const std::string path = folder + "/x.safetensors", copy = folder + "/y.safetensors";
   std::FILE* file = std::fopen(path.c_str(), "wb");
   if (!file || std::fwrite(data, 1, size, file) != size || std::fclose(file) != 0) std::abort();

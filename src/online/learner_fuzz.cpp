@@ -1,20 +1,15 @@
 // Any bytes as what a model learned: an Error of one line, or a model that goes on.
 #include "online/learner_fuzz.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 
+#include "io/folder_fuzz.hpp"
 #include "statera/error.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace statera;
-  static const std::string folder = [] {
-    char name[] = "/tmp/statera-fuzz-XXXXXX";
-    if (!::mkdtemp(name)) std::abort();
-    return std::string(name);
-  }();
+  static const std::string folder = fuzz_folder();
   static const std::string plain = folder + "/plain", path = folder + "/x.learner";
   const std::string bytes =
       with_fingerprint(std::string(reinterpret_cast<const char*>(data), size), learner_fuzz_model());

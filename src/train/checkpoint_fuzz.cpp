@@ -1,13 +1,12 @@
 // Any bytes as a checkpoint: an Error of one line, or a run that takes its next step and can be saved again.
 #include "train/checkpoint_fuzz.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 
+#include "io/folder_fuzz.hpp"
 #include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "train/checkpoint.hpp"
@@ -15,10 +14,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace statera;
   static const std::string out = [] {
-    char name[] = "/tmp/statera-fuzz-XXXXXX";
-    if (!::mkdtemp(name)) std::abort();
-    std::filesystem::create_directory(std::string(name) + "/checkpoint");
-    return std::string(name);
+    const std::string folder = fuzz_folder();
+    std::filesystem::create_directory(folder + "/checkpoint");
+    return folder;
   }();
   static OutputFolder folder(out, run_files());
   static const Model model = checkpoint_fuzz_model();
