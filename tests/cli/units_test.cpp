@@ -120,6 +120,17 @@ TEST_F(Units, KilledAndResumedIsTheUncutRun) {
   EXPECT_NE(other.err.find("with other units than bpe-290"), std::string::npos) << other.err;
 }
 
+// The text is the same, but not the tokens.
+TEST_F(Units, ARunGoesOnWithTheSpecialTokensItHadOnly) {
+  const std::string usual = train("--units bpe-280 --steps 150 --checkpoint-every 0.05 --out m ");
+  ASSERT_EQ(run_and_signal(usual + "--special-tokens", "m/checkpoint/state.safetensors", SIGKILL, 50).code,
+            128 + SIGKILL);
+  const Ran without = run(usual + "--resume");
+  EXPECT_EQ(without.code, 1);
+  EXPECT_NE(without.err.find("the same files and flags"), std::string::npos) << without.err;
+  good(usual + "--special-tokens --resume");
+}
+
 TEST_F(Units, AModelTrainsFurtherWithItsTokenizer) {
   good(train("--units bpe-300 --steps 5 --out m"));
   good("train text.txt --init m --length 16 --batch 4 --no-baselines --steps 5 --out further");
@@ -183,15 +194,6 @@ TEST_F(Units, OfAComparisonAreNeverThoseOfAnother) {
     EXPECT_NE(run(std::string("compare upper.txt --units ") + name + " " + usual).err.find("rename the file"),
               std::string::npos);
   }
-}
-
-// With fillers the windows on validation text are longer than those of training.
-TEST_F(Units, NoiseIsMeasuredOnAShortTextToo) {
-  write("short.txt", read("text.txt").substr(0, 30000));
-  compared(
-      "short.txt --candidates config.json --units bpe-400 --length 256 --batch 4 --learning-rates 1 "
-      "--noise-share 0.3 --out c");
-  EXPECT_TRUE(json::parse(read("c/report.json"))["complete"]);
 }
 
 TEST_F(Units, ATokenizerOfTheUsersIsLeftAlone) {

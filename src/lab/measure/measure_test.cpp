@@ -250,6 +250,14 @@ TEST(Filler, CrossesDocumentsAndReachesTheEnd) {
   EXPECT_THROW(FillerStream(source({text(40)}), 1, 40, {}, 0), Error);
 }
 
+// Tokens of validation text may be fewer than its bytes let expect.
+TEST(Filler, HeldOutTextMayBeShorterThanAWindow) {
+  FillerTraining training(source({text(5000)}), source({text(60)}), {.batch = 2, .length = 100}, {.growth = 4});
+  const TrainingData data = training.data();
+  EXPECT_EQ(data.batch(0).inputs.ids.size(), 200u);
+  EXPECT_EQ(data.held_out(0).inputs.ids.size(), 2u * 59);
+}
+
 TEST(Filler, WithoutFillersTheCostIsThatOfTheWindows) {
   const Model model = small();
   const std::string all = text(65);
