@@ -162,7 +162,7 @@ TEST(Compressed, ForeignDataAndOtherVersionsAreErrors) {
   Bytes other = compressed({});
   other[8] = 7;
   EXPECT_EQ(error_of(other),
-            "x: has version 7 of the format, this program reads 1 and 3: take the statera that wrote it");
+            "x: has version 7 of the format, this program reads 4 and 5: take the statera that wrote it");
   Bytes cut = compressed({});
   cut.resize(5);
   EXPECT_EQ(error_of(cut), "x: is damaged: it is cut off in its header; fetch it again, or compress the data again");

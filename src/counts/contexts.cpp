@@ -53,24 +53,31 @@ void Contexts::find_record(const Text& text) {
 
 // The distance from a sample to the one before in its channel: at the right one bytes differ least.
 uint64_t Contexts::find_stride(const Text& text) {
-  size_t best = 0;
   for (size_t i = 0; i < strides.size(); ++i) {
     const auto change = static_cast<int8_t>(text.back(1) - text.back(1 + strides[i]));
     changes_[i] += static_cast<uint32_t>(std::abs(change)) - changes_[i] / 1024;
-    if (changes_[i] + changes_[i] / 16 < changes_[best]) best = i;
   }
-  return strides[best];
+  // A larger one has to be clearly better: a new stride starts the linear prediction over.
+  if (text.size() % 256 == 0)
+    for (uint32_t i = 0; i < strides.size(); ++i) {
+      const uint32_t now = changes_[stride_];
+      if (i < stride_ ? changes_[i] <= now : changes_[i] + changes_[i] / 8 < now) stride_ = i;
+    }
+  return strides[stride_];
 }
 
 // With an even stride, samples have 16 bits, the lower byte first, and begin at even positions. Where the lower byte is
 // known, the upper one is what brings the sample nearest to the expected one.
 void Contexts::set_samples(const Text& text) {
   const uint64_t stride = find_stride(text), place = text.size() % stride;
+  samples_.advance(text, stride);
+  const auto expected = static_cast<uint32_t>(samples_.expected());
   if (stride % 2 != 0) {
     const uint8_t s1 = text.back(stride), s2 = text.back(2 * stride), s3 = text.back(3 * stride);
-    const auto line = static_cast<uint8_t>(2 * s1 - s2), curve = static_cast<uint8_t>(3 * s1 - 3 * s2 + s3);
-    set(sample_line, hash_of(line, place)), set(sample_curve, hash_of(curve, s1 / 4u, place));
-    set(sample_line_and_curve, hash_of(line / 16u, curve / 16u, s1 / 4u, place));
+    const auto line = static_cast<uint8_t>(2 * s1 - s2);
+    set(sample_line, hash_of(line, place));
+    set(sample_expected, hash_of(expected >> 3, samples_.error_size(), place));
+    set(sample_expected_line, hash_of(expected >> 2, s1, place));
     set(sample_pair, hash_of(s1 / 4u, s2 / 4u, s3 / 8u, place));
     return;
   }
@@ -79,15 +86,16 @@ void Contexts::set_samples(const Text& text) {
     const uint64_t high = stride * back - (upper ? 0 : 1);
     return int32_t{static_cast<int16_t>(text.back(high) << 8 | text.back(high + 1))};
   };
-  const int32_t s1 = sample(1), s2 = sample(2), line = 2 * s1 - s2, curve = 3 * (s1 - s2) + sample(3);
+  const int32_t s1 = sample(1), s2 = sample(2), line = 2 * s1 - s2;
   // What an expected sample says about the byte to come; dropped: bits of it that are left out where that is the lower
   // one.
   const auto says = [&](int32_t expected, int dropped) {
     const int32_t byte = upper ? (expected - text.back(1) + 128) >> 8 : expected >> dropped;
     return static_cast<uint64_t>(static_cast<uint32_t>(byte));
   };
-  set(sample_line, hash_of(says(line, 2), place)), set(sample_curve, hash_of(says(curve, 2), place));
-  set(sample_line_and_curve, hash_of(says(line, 4), says(curve, 6), place));
+  set(sample_line, hash_of(says(line, 2), place));
+  set(sample_expected, hash_of(expected >> 3, samples_.error_size(), upper, place));
+  set(sample_expected_line, hash_of(expected >> 4, says(line, 4), place));
   set(sample_pair, hash_of(says(s1, 4), says(s2, 8), place));
 }
 

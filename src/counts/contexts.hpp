@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "counts/samples.hpp"
 #include "counts/text.hpp"
 
 namespace statera::counts {
@@ -17,24 +18,24 @@ enum ContextName : size_t {
   order8,
   order11,
   order16,
-  word,                   // the letters of this word and the last byte
-  word_and_one,           // and the word before
-  word_and_two,           // and the two before
-  gap1_3,                 // the bytes 1 and 3 before this one
-  gap2_3,                 // 2 and 3
-  gap3_4,                 // 3 and 4
-  gap2,                   // 2
-  column_above,           // the column, the byte above it in the line before, and the last byte
-  above,                  // the byte above, and the last two
-  record,                 // the bytes one and two records before, and the place in the record
-  structure,              // what came since the last bracket, quote or tag was opened
-  follow_one,             // the last three bytes that came after the last byte earlier
-  follow_two,             // the last two bytes that came after the last two
-  kinds,                  // what kinds of bytes (letters, digits, ...) the last eight were, and the last byte
-  sample_line,            // the sample that continues the last two of its channel in a line
-  sample_line_and_curve,  // the same, coarse, and
-  sample_curve,           // the one that continues the last three in a parabola
-  sample_pair,            // the last two of the channel, coarse
+  word,                  // the letters of this word and the last byte
+  word_and_one,          // and the word before
+  word_and_two,          // and the two before
+  gap1_3,                // the bytes 1 and 3 before this one
+  gap2_3,                // 2 and 3
+  gap3_4,                // 3 and 4
+  gap2,                  // 2
+  column_above,          // the column, the byte above it in the line before, and the last byte
+  above,                 // the byte above, and the last two
+  record,                // the bytes one and two records before, and the place in the record
+  structure,             // what came since the last bracket, quote or tag was opened
+  follow_one,            // the last three bytes that came after the last byte earlier
+  follow_two,            // the last two bytes that came after the last two
+  kinds,                 // what kinds of bytes (letters, digits, ...) the last eight were, and the last byte
+  sample_line,           // the sample that continues the last two of its channel in a line
+  sample_expected_line,  // the sample that linear prediction expects, and the last one or the one in a line
+  sample_expected,       // the expected sample, and how far such expectations are off
+  sample_pair,           // the last two of the channel, coarse
   context_count
 };
 
@@ -46,13 +47,15 @@ class Contexts {
   uint32_t last_kinds() const { return last_kinds_; }
   static constexpr uint32_t columns = 256;
   uint32_t column() const { return column_; }  // bytes since the line began, below `columns`
+  const Samples& samples() const { return samples_; }
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor& visitor) {
     visitor(self.hashes_), visitor(self.words_), visitor(self.line_), visitor(self.line_before_);
     visitor(self.structure_), visitor.below(self.record_, self.gaps_.size()), visitor(self.gaps_), visitor(self.last_);
     visitor(self.after_one_), visitor(self.after_two_), visitor.below(self.last_kinds_, 256);
-    visitor(self.all_kinds_), visitor(self.changes_);
+    visitor(self.all_kinds_), visitor(self.changes_), visitor.below(self.stride_, strides.size()),
+        Samples::visit(self.samples_, visitor);
     visitor.below(self.column_, columns);
   }
 
@@ -71,11 +74,13 @@ class Contexts {
   static constexpr std::array<uint32_t, 6> strides{1, 2, 3, 4, 6, 8};
   // [stride] how much a byte differs from the one so far before it, lately
   std::array<uint32_t, strides.size()> changes_{};
+  uint32_t stride_ = 0;                      // which of them
   std::array<uint64_t, 256> last_{};         // [byte] the position after its last occurrence
   std::array<uint32_t, 256> after_one_{};    // [byte] the last three bytes that came after it
   std::array<uint32_t, 65536> after_two_{};  // [two bytes] the last two that came after them
   uint64_t all_kinds_ = 0;                   // of the last bytes, three bits each
   uint32_t last_kinds_ = 0, column_ = 0;
+  Samples samples_;
 };
 
 }  // namespace statera::counts

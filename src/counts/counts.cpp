@@ -68,6 +68,15 @@ std::array<uint64_t, most_opinions> first_shares(int outside) {
   return shares;
 }
 
+// Few data are sound.
+std::array<uint64_t, own_opinions> first_own_shares() {
+  constexpr uint64_t one = Shares<own_opinions>::one;
+  std::array<uint64_t, own_opinions> shares;
+  shares.fill(one / 16 / Samples::scales);
+  shares[0] = one - one / 16;
+  return shares;
+}
+
 // How the memory is shared out: an eighth for the text, a sixteenth for the places of matches, the rest for histories.
 struct Counts::Sizes {
   explicit Sizes(const CountsOptions& options) {
@@ -103,7 +112,8 @@ Counts::Counts(const CountsOptions& options, const Sizes& sizes)
       inner_(set_contexts, weight_one / 16),
       last_({256}, weight_one / static_cast<int32_t>(set_count)),
       both_(both_contexts, 0),
-      shares_(first_shares(options.outside)) {
+      shares_(first_shares(options.outside)),
+      own_shares_(first_own_shares()) {
   history_cells_.reserve(context_count * 256);
   const Histories& known = histories();
   for (size_t c = 0; c < context_count; ++c)
@@ -111,6 +121,7 @@ Counts::Counts(const CountsOptions& options, const Sizes& sizes)
       history_cells_.emplace_back((known.ones[s] * 2u + 1) * 65535u / ((known.zeros[s] + known.ones[s]) * 2u + 2));
   for (const size_t shortest : shortest_match) matches_.emplace_back(shortest, sizes.places);
   for (const size_t contexts : refinement_contexts) refinements_.emplace_back(contexts);
+  for (size_t s = 0; s < Samples::scales; ++s) last_.set(set_count + 1 + s, 0);
   both_.set(set_count, weight_one / 2);
   for (int i = 0; i < options.outside; ++i)
     both_.set(set_count + 2 + 2 * static_cast<size_t>(i), weight_of_outside / options.outside);
@@ -202,7 +213,12 @@ void Counts::predict(uint32_t prefix, const Rows& first, const Rows& rows, Step&
   step.direct = {c1 << 8 | prefix, 65536 + prefix};
   size_t i = context_count * per_context + match_count * per_match;
   for (const uint32_t cell : step.direct) step.inner[i++] = stretch(logistic(), direct_cells_[cell].p());
-  step.inner[i] = 256;  // 1: a constant
+  step.inner[i++] = 256;  // 1: a constant
+  if (options_.parts.samples)
+    for (size_t s = 0; s < Samples::scales; ++s) {
+      step.own[1 + s] = contexts_.samples().p(prefix, s);
+      step.inner[i + s] = stretch(logistic(), step.own[1 + s]);
+    }
   const auto bit = static_cast<uint32_t>(std::bit_width(prefix) - 1);
   step.inner_chosen = {prefix,
                        c1,
@@ -215,6 +231,8 @@ void Counts::predict(uint32_t prefix, const Rows& first, const Rows& rows, Step&
   step.inner_sums = inner_.mix(step.inner, step.inner_chosen);
   std::ranges::copy(step.inner_sums, step.last.begin());
   step.last[set_count] = 256;
+  if (options_.parts.samples)
+    for (size_t s = 0; s < Samples::scales; ++s) step.last[set_count + 1 + s] = step.inner[i + s];
   step.last_chosen = {prefix};
   step.last_sums = last_.mix(step.last, step.last_chosen);
   refine(prefix, guess, step);
@@ -237,6 +255,9 @@ void Counts::refine(uint32_t prefix, uint32_t guess, Step& step) const {
     sum += refinements_[i].p(step.places[i]) * (i == 1 ? 2 : 1);
   }
   step.p_counts = std::clamp(sum / 6, 1u, 65535u);
+  if (!options_.parts.samples) return;
+  step.own[0] = step.p_counts;
+  step.p_counts = own_shares_.mix(step.own);
 }
 
 void Counts::ask_both(uint32_t prefix, Step& step) const {

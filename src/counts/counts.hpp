@@ -1,5 +1,5 @@
 // A model of bytes that starts empty and learns while it reads: it counts what came in many contexts, and mixes what
-// they say (counts.md). Whole numbers alone, so the same bytes cost the same on every machine.
+// they say (counts.md). The same bytes cost the same on every machine.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -26,7 +26,7 @@ struct CountsParts {
   bool words = true;    // contexts of words
   bool sparse = true;   // contexts that leave bytes out, and those of what came after the same bytes earlier
   bool records = true;  // contexts of columns, lines, records and structure
-  bool samples = true;  // contexts that take the bytes as 16-bit or 8-bit samples
+  bool samples = true;  // linear prediction of the bytes as samples of 8 or 16 bits, and contexts of it
   bool runs = true;     // the byte that came last in a context, as a guess
   bool matches = true;  // earlier places that end like the text
   bool refined = true;  // the mixed probability is corrected once more (secondary estimation)
@@ -52,14 +52,17 @@ constexpr size_t per_context = 3, per_match = 2;  // inputs of the mixer
 constexpr size_t round_to_lanes(size_t inputs) {
   return (inputs + lanes_of_inputs - 1) / lanes_of_inputs * lanes_of_inputs;
 }
-constexpr size_t inner_inputs = round_to_lanes(context_count * per_context + match_count * per_match + 3);
-constexpr size_t last_inputs = round_to_lanes(set_count + 1);
+constexpr size_t inner_inputs =
+    round_to_lanes(context_count * per_context + match_count * per_match + 3 + Samples::scales);
+constexpr size_t last_inputs = round_to_lanes(set_count + 1 + Samples::scales);
 constexpr size_t both_inputs = round_to_lanes(set_count + 2 + 2 * outside_most), both_sets = 3;
 using InnerMixer = Mixer<set_count, inner_inputs>;
 using LastMixer = Mixer<1, last_inputs>;
 using BothMixer = Mixer<both_sets, both_inputs>;
 // of the mixture, the counts alone, and each outside distribution
 constexpr size_t most_opinions = 2 + outside_most;
+// what the mixers say, and what samples say
+constexpr size_t own_opinions = 1 + Samples::scales;
 
 // The row of each context for some bits of a byte. Rows of contexts that were never seen are all 0.
 using Rows = std::array<Row, context_count>;
@@ -81,6 +84,7 @@ struct Step {
   std::array<uint32_t, 2> direct{};
   std::array<Refinement::Place, 3> places{};
   std::array<uint32_t, most_opinions> opinions{};
+  std::array<uint32_t, own_opinions> own{};
   uint32_t p_counts = 32768, p = 32768;
 };
 
@@ -153,6 +157,7 @@ class Counts {
   counts::LastMixer last_;
   counts::BothMixer both_;
   counts::Shares<counts::most_opinions> shares_;
+  counts::Shares<counts::own_opinions> own_shares_;
   std::vector<counts::Refinement> refinements_;
   uint32_t random_ = 1;
 

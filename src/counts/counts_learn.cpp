@@ -12,7 +12,7 @@ namespace {
 // How long a cell goes on averaging before it forgets.
 constexpr uint32_t history_limit = 1023, run_limit = 1023, match_limit = 255, direct_limit = 1023;
 constexpr int32_t last_rate = 30, both_rate = 45;
-constexpr int shared_out = 10;  // of the shares of opinions, 2^-10 of each after a byte
+constexpr int own_shared_out = 12, shared_out = 10;  // of the shares of opinions, 2^-12 or 2^-10 of each after a byte
 // The inner weights learn fast at first.
 int32_t inner_rate(uint64_t read) { return 20 + static_cast<int32_t>(120000 / (1000 + read / 16)); }
 }  // namespace
@@ -20,6 +20,7 @@ int32_t inner_rate(uint64_t read) { return 20 + static_cast<int32_t>(120000 / (1
 void Counts::learn(uint8_t byte) {
   for (uint32_t bit = 0; bit < 8; ++bit) learn_bit(steps_[bit], byte, 7 - bit);
   if (!outside_.empty()) shares_.share(opinions(steps_[0]).size(), shared_out);
+  if (options_.parts.samples) own_shares_.share(own_opinions, own_shared_out);
   learn_rows(byte);
   text_.add(byte);
   contexts_.advance(text_);
@@ -34,6 +35,7 @@ void Counts::learn_bit(const Step& step, uint8_t byte, uint32_t shift) {
     both_.learn(step.both, step.both_chosen, step.both_sums, bit, both_rate);
     shares_.learn(opinions(step), bit);
   }
+  if (options_.parts.samples) own_shares_.learn(step.own, bit);
   for (const ContextName c : used_) {
     if (step.history[c] != Step::none) history_cells_[step.history[c]].learn(bit, history_limit);
     if (step.run[c] != Step::none) {

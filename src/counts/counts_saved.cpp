@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <concepts>
 #include <cstring>
 #include <string_view>
@@ -21,7 +22,7 @@ namespace {
 
 constexpr std::string_view magic = "statera counts\n";
 // Changes with the format and with everything that makes a saved model go on differently.
-constexpr uint32_t version = 2;
+constexpr uint32_t version = 3;
 
 uint64_t checksum(std::span<const uint8_t> bytes) {
   Checksum sum;
@@ -55,6 +56,7 @@ class Writer {
       bytes_ += static_cast<char>(bits & 255);
   }
   void operator()(const bool& value) { (*this)(static_cast<uint8_t>(value)); }
+  void operator()(const double& value) { (*this)(std::bit_cast<uint64_t>(value)); }
   template <class Values>
   requires requires(const Values& v) { v.begin() + v.size(); }
   void operator()(const Values& values) {
@@ -113,6 +115,12 @@ class Reader {
     (*this)(byte);
     if (byte > 1) damaged("a flag is neither on nor off");
     value = byte != 0;
+  }
+  void operator()(double& value) {
+    uint64_t bits;
+    (*this)(bits);
+    value = std::bit_cast<double>(bits);
+    if (!(std::abs(value) <= 1e30)) damaged("a number is out of range");
   }
   template <class Values>
   requires requires(const Values& v) { v.begin() + v.size(); }
@@ -178,7 +186,7 @@ void Counts::visit(Self& self, Visitor& visitor) {
   visitor(self.matches_);
   visitor(self.history_cells_), visitor(self.run_cells_), visitor(self.match_cells_), visitor(self.direct_cells_);
   InnerMixer::visit(self.inner_, visitor), LastMixer::visit(self.last_, visitor), BothMixer::visit(self.both_, visitor);
-  Shares<most_opinions>::visit(self.shares_, visitor);
+  Shares<most_opinions>::visit(self.shares_, visitor), Shares<own_opinions>::visit(self.own_shares_, visitor);
   visitor(self.refinements_);
   visitor(self.random_), visitor(self.begun_);
   visitor.below(self.prefix_, 256);

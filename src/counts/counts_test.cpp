@@ -34,13 +34,18 @@ Bytes random_bytes(size_t size, uint32_t x = 1) {
   return bytes;
 }
 
-// Text, random bytes and one byte again and again.
+// Text, random bytes, one byte again and again, and a tone in samples of 16 bits.
 Bytes motley() {
   Bytes bytes(licence().begin(), licence().begin() + 3000);
   const Bytes noise = random_bytes(1000);
   bytes.insert(bytes.end(), noise.begin(), noise.end());
   bytes.insert(bytes.end(), 500, 0);
   bytes.insert(bytes.end(), licence().begin() + 1000, licence().begin() + 2000);
+  for (int t = 0, y = 9000, speed = 0; t < 1000; ++t) {
+    speed -= y / 16, y += speed;
+    const auto sample = static_cast<uint16_t>(y + noise[static_cast<size_t>(t)]);
+    bytes.push_back(static_cast<uint8_t>(sample)), bytes.push_back(static_cast<uint8_t>(sample >> 8));
+  }
   return bytes;
 }
 
@@ -93,7 +98,7 @@ TEST(Counts, HasTheSameBitsEverywhere) {
       model.update(one);
     }
   }
-  EXPECT_EQ(sum, 2398704034u);
+  EXPECT_EQ(sum, 3108920194u);
 }
 
 TEST(Counts, CostsLessThanThreeBitsPerByteOfTheLicence) {

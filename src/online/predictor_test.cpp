@@ -103,17 +103,17 @@ void expect_compressed(const std::string& name, const std::string& fingerprint) 
 
 TEST(SameEverywhere, OfAHybrid) {
   STATERA_NEEDS({"attention", "mamba2"});
-  expect_compressed("tiny_hybrid", "642b5b7e1025910e");
+  expect_compressed("tiny_hybrid", "d603fa512c069206");
 }
 
 TEST(SameEverywhere, OfASelectiveScan) {
   STATERA_NEEDS({"mamba1"});
-  expect_compressed("tiny_mamba1", "6168ccf1e961b4aa");
+  expect_compressed("tiny_mamba1", "cef5832373f41ec7");
 }
 
 TEST(SameEverywhere, OfRowsThatAreTrainedByThemselves) {
   STATERA_NEEDS({"ngram"});
-  expect_compressed("ngram_sum", "3e7b530f12c78a6a");
+  expect_compressed("ngram_sum", "104fffa0da892cfa");
 }
 
 // The description leaves out what a table in predictor.cpp says, not the defaults of this program.
