@@ -5,6 +5,7 @@
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "ops/dechunk/dechunk.hpp"
+#include "ops/dot_gate/dot_gate.hpp"
 #include "ops/dropout/dropout.hpp"
 #include "ops/elementwise/elementwise.hpp"
 #include "ops/embedding/embedding.hpp"
@@ -35,6 +36,7 @@ std::vector<OpCase> all_op_cases() {
            causal_conv1d_cases,
            cross_entropy_cases,
            dechunk_cases,
+           dot_gate_cases,
            dropout_cases,
            elementwise_cases,
            embedding_cases,

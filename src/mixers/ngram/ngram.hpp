@@ -1,17 +1,20 @@
-// A memory of n-grams: rows of large tables, found by hashes of the last ids (ngram.md). What it returns does not
-// depend on the residual stream. Ownership and thread safety are those of every Mixer (mixers/mixer.hpp).
+// A memory of n-grams: rows of large tables, found by hashes of the last ids (ngram.md). Without a gate, what it
+// returns does not depend on the residual stream. Ownership and thread safety are those of every Mixer
+// (mixers/mixer.hpp).
 #pragma once
 #include <optional>
 
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
+#include "nn/norm.hpp"
 #include "statera/fields.hpp"
 
 namespace statera {
 
 struct NgramConfig {
-  int64_t order = 4, heads = 1, rows = 1 << 16, width = 0;
+  int64_t order = 4, heads = 1, rows = 1 << 16, width = 0, d_conv = 0;
   double lr_scale = 1;
+  bool gate = false;
 
   void visit(FieldVisitor& v) {
     v.field("order", order, "longest n-gram; there are tables for each length from 2 on");
@@ -20,6 +23,8 @@ struct NgramConfig {
     v.field("rows", rows, "rows per table, a power of 2");
     v.field("width", width,
             "columns of a table; what was found is concatenated and projected. 0: as wide as the output, and added");
+    v.field("gate", gate, "how well what was found agrees with the input decides how much of it passes; needs a width");
+    v.field("d_conv", d_conv, "width of a causal convolution over what passes, added to it; needs the gate. 0: none");
     v.field("lr_scale", lr_scale, "factor of the learning rate of the tables");
   }
 };
@@ -30,13 +35,16 @@ class Ngram : public Mixer {
   Ngram(const JsonText& config, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows& rows, const At& at, const View& y) const override;
-  void declare(SlotScope slots) const override { slots.fixed("ids", {config_.order - 1}); }
+  void declare(SlotScope slots) const override;
   void visit_parameters(ParameterVisitor& visitor) override;
   Cost cost(Pass pass, int64_t length, int64_t context) const override;
 
  private:
   int64_t tables() const { return (config_.order - 1) * config_.heads; }
   // The rows that each position reads, [N, tables()], in `memory`. initial and last: [S], or null.
+  // Eqs. 5 and 6, of the input and of what was found.
+  Var gated(ForwardPass& pass, Var x, Var found, const Rows& rows, const At& at) const;
+  void gated(AdvancePass& pass, const View& x, const View& found, const Rows& rows, const At& at, const View& y) const;
   std::span<const int32_t> find(Exec& exec, Arena& memory, DType dtype, std::span<const int32_t> ids, const Rows& rows,
                                 const void* const* initial, void* const* last) const;
 
@@ -44,6 +52,12 @@ class Ngram : public Mixer {
   int64_t d_out_;
   Parameter table_;            // [tables() rows, width]; zero at first where it is the output
   std::optional<Linear> out_;  // with a width of its own
+  // With a gate (eq. 5): what the stream is compared with, and both norms.
+  std::optional<Linear> key_;
+  std::optional<Norm> stream_norm_, key_norm_;
+  // With a convolution (eq. 6).
+  std::optional<Norm> conv_norm_;
+  std::optional<Parameter> conv_;  // [d_out, d_conv]; zero at first
 };
 
 }  // namespace statera
