@@ -15,7 +15,7 @@ namespace {
 // The first byte is no text in any encoding, and a transfer that rewrites line ends damages the rest.
 constexpr std::array<uint8_t, 8> magic{0xf5, 'S', 't', 'a', 't', 'r', '\r', '\n'};
 // Change with the format and with everything that makes the counts, or the kernels of a predictor, say something else.
-constexpr uint16_t version_of_counts = 4, version_of_predictors = 5;
+constexpr uint16_t version_of_counts = 6, version_of_predictors = 7;
 constexpr uint8_t alone = 0, with_predictor = 1;  // modes
 constexpr uint32_t longest_description = 4096;
 constexpr uint64_t unknown = UINT64_MAX;

@@ -1,7 +1,7 @@
 // Compressed data: what `statera compress` writes. Counts predict each byte, and an arithmetic coder writes what is
 // left.
 //
-// The format, version 4 in mode 0 and 5 in mode 1; numbers lie least significant byte first:
+// The format, version 6 in mode 0 and 7 in mode 1; numbers lie least significant byte first:
 //
 //   header  8 bytes magic, u16 version, u8 mode (0: counts alone, 1: counts and a predictor), u8 0, u64 memory of the
 //           counts, u64 length of the data (all ones: not known beforehand); in mode 1 u32 size of the predictor's

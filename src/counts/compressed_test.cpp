@@ -160,9 +160,9 @@ TEST(Compressed, ForeignDataAndOtherVersionsAreErrors) {
   EXPECT_EQ(error_of(licence(100)), "x: was not written by statera compress: it begins differently");
   EXPECT_EQ(error_of(licence(3)), "x: was not written by statera compress: it begins differently");
   Bytes other = compressed({});
-  other[8] = 7;
+  other[8] = 9;
   EXPECT_EQ(error_of(other),
-            "x: has version 7 of the format, this program reads 4 and 5: take the statera that wrote it");
+            "x: has version 9 of the format, this program reads 6 and 7: take the statera that wrote it");
   Bytes cut = compressed({});
   cut.resize(5);
   EXPECT_EQ(error_of(cut), "x: is damaged: it is cut off in its header; fetch it again, or compress the data again");

@@ -94,7 +94,7 @@ void Contexts::set_samples(const Text& text) {
     return static_cast<uint64_t>(static_cast<uint32_t>(byte));
   };
   set(sample_line, hash_of(says(line, 2), place));
-  set(sample_expected, hash_of(expected >> 3, samples_.error_size(), upper, place));
+  set(sample_expected, hash_of(expected >> 3, samples_.error_size(), place));
   set(sample_expected_line, hash_of(expected >> 4, says(line, 4), place));
   set(sample_pair, hash_of(says(s1, 4), says(s2, 8), place));
 }

@@ -236,6 +236,10 @@ void Counts::predict(uint32_t prefix, const Rows& first, const Rows& rows, Step&
   step.last_chosen = {prefix};
   step.last_sums = last_.mix(step.last, step.last_chosen);
   refine(prefix, guess, step);
+  if (options_.parts.samples) {
+    step.own[0] = step.p_counts;
+    step.p_counts = own_shares_.mix(step.own);
+  }
   step.both_chosen = {prefix, (guess & 255) * 8 + bit, found_ * 8 + bit};
   ask_both(prefix, step);
 }
@@ -255,9 +259,6 @@ void Counts::refine(uint32_t prefix, uint32_t guess, Step& step) const {
     sum += refinements_[i].p(step.places[i]) * (i == 1 ? 2 : 1);
   }
   step.p_counts = std::clamp(sum / 6, 1u, 65535u);
-  if (!options_.parts.samples) return;
-  step.own[0] = step.p_counts;
-  step.p_counts = own_shares_.mix(step.own);
 }
 
 void Counts::ask_both(uint32_t prefix, Step& step) const {

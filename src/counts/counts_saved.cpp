@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::string_view magic = "statera counts\n";
 // Changes with the format and with everything that makes a saved model go on differently.
-constexpr uint32_t version = 3;
+constexpr uint32_t version = 4;
 
 uint64_t checksum(std::span<const uint8_t> bytes) {
   Checksum sum;
@@ -65,6 +65,10 @@ class Writer {
   template <class Values>
   void within(const Values& values, int64_t, int64_t) {
     (*this)(values);
+  }
+  template <class Values>
+  void between(const Values& values, double, double) {
+    for (const double value : values) (*this)(value);
   }
   template <class Values>
   void below(const Values& values, uint64_t) {
@@ -133,6 +137,13 @@ class Reader {
     (*this)(values);
     for (const auto value : values)
       if (std::cmp_less(value, least) || std::cmp_greater(value, most)) damaged("a weight is out of range");
+  }
+  template <class Values>
+  void between(Values&& values, double least, double most) {
+    for (double& value : values) {
+      (*this)(value);
+      if (!(value >= least && value <= most)) damaged("a number is out of range");
+    }
   }
   void below(uint32_t& value, uint64_t limit) {
     (*this)(value);

@@ -1,8 +1,10 @@
 #include "counts/least_squares.hpp"
 
+#include "core/plain_math.hpp"  // what must hold of the compiler's floating point
+
 // Lanes are elements, and each is computed by the same operations in the same order whatever their number, so that all
-// instruction sets give the same bits. This is no file of fast kernels (_cpu.cpp): those may contract products and
-// sums.
+// instruction sets give the same bits. That needs -ffp-contract=off: files of fast kernels (_cpu.cpp) are compiled
+// without it, so this is none.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "counts/least_squares.cpp"
 #include "core/simd.hpp"
@@ -60,9 +62,11 @@ namespace {
 HWY_EXPORT(Gain);
 HWY_EXPORT(Update);
 
-constexpr double kept = 0.998;         // of the weight of a sample, when the next one comes: about 500 samples count
-constexpr double first_inverse = 1;    // samples are in units of one step of eight bits
-constexpr double most_inverse = 1000;  // what was not excited for long grows by 1 / kept each time
+constexpr double kept = 0.998;       // of the weight of a sample, when the next one comes: about 500 samples count
+constexpr double first_inverse = 1;  // samples are in units of one step of eight bits
+// What does not occur for long grows by 1 / kept each time. A constant or a pure tone gets here every few thousand
+// samples, and starting over costs little.
+constexpr double most_inverse = 1000;
 constexpr double least_energy = 1e-9;
 }  // namespace
 
@@ -80,7 +84,7 @@ double LeastSquares::predict(std::span<const double, taps> x) const {
 void LeastSquares::learn(std::span<const double, taps> x, double error) {
   std::array<double, taps> gain;
   HWY_DYNAMIC_DISPATCH(Gain)(inverse_.data(), x.data(), gain.data());
-  double energy = 0, most = 0;
+  double energy = 0, most = 0, least = 1;
   for (size_t i = 0; i < taps; ++i) energy += gain[i] * x[i];
   if (!(energy >= least_energy)) {  // silence says nothing; below zero, rounding has spoiled the inverse
     if (!(energy > -least_energy)) start_over();
@@ -89,8 +93,11 @@ void LeastSquares::learn(std::span<const double, taps> x, double error) {
   const double share = 1 / (kept + energy);
   for (size_t i = 0; i < taps; ++i) coefficients_[i] += gain[i] * share * error;
   HWY_DYNAMIC_DISPATCH(Update)(inverse_.data(), gain.data(), share, 1 / kept);
-  for (size_t i = 0; i < taps; ++i) most = inverse_[i * taps + i] > most ? inverse_[i * taps + i] : most;
-  if (!(most <= most_inverse)) start_over();
+  for (size_t i = 0; i < taps; ++i) {
+    const double own = inverse_[i * taps + i];
+    most = own > most ? own : most, least = own < least ? own : least;
+  }
+  if (!(most <= most_inverse && least > 0)) start_over();
 }
 
 }  // namespace statera::counts

@@ -11,8 +11,9 @@ namespace statera::counts {
 namespace {
 constexpr std::array<double, Samples::scales> rates{0.125, 0.03125, 1.0 / 256};
 constexpr double least_error = 1.0 / 512, most_error = 256;
-constexpr double most_predicted = 1e6;  // beyond, the coefficients are spoiled
-constexpr double everywhere = 1e-5;     // a share of each step of a byte, however far it is from what is expected
+constexpr double lowest = -128, highest = 127 + 255.0 / 256;  // samples, in units of the upper byte
+constexpr double most_predicted = 1e6;                        // beyond, the coefficients are spoiled
+constexpr double everywhere = 1e-5;  // a share of each step of a byte, however far it is from what is expected
 
 double within(double x, double low, double high) { return x > low ? (x < high ? x : high) : low; }
 
@@ -49,8 +50,11 @@ void Samples::advance(const Text& text, uint64_t stride) {
   upper_ = wide && text.size() % 2 != 0;
   if (upper_) return;
   const double came = wide ? static_cast<int16_t>(text.back(1) << 8 | text.back(2)) / 256.0 : text.back(1) - 128.0;
+  // A sample at the limit may have been cut off there: one that was expected beyond it teaches nothing.
+  const double limit = wide ? highest : 127;
+  const bool cut = (came == lowest && predicted_ < lowest) || (came == limit && predicted_ > limit);
+  channels_[next_].learn(last_, cut ? 0 : came - predicted_);
   const double error = came - expected_;
-  channels_[next_].learn(last_, error);
   for (size_t i = 0; i < scales; ++i) {
     double& mean = errors_[next_][i];
     mean = within(mean + (std::abs(error) - mean) * rates[i], least_error, most_error);
@@ -59,9 +63,9 @@ void Samples::advance(const Text& text, uint64_t stride) {
   last_[0] = came;
   const uint64_t channels = wide ? stride / 2 : stride;
   next_ = static_cast<uint32_t>((wide ? text.size() / 2 : text.size()) % channels);
-  const double predicted = channels_[next_].predict(last_);
-  if (!(std::abs(predicted) < most_predicted)) channels_[next_] = LeastSquares();
-  expected_ = within(predicted, -128, 127.99609375);
+  predicted_ = channels_[next_].predict(last_);
+  if (!(std::abs(predicted_) < most_predicted)) channels_[next_] = LeastSquares(), predicted_ = 0;
+  expected_ = within(predicted_, lowest, highest);
 }
 
 uint32_t Samples::p(uint32_t prefix, size_t i) const {
@@ -78,8 +82,8 @@ uint32_t Samples::p(uint32_t prefix, size_t i) const {
   };
   if (stride_ % 2 != 0) {
     add(first - 128.5, half);
-  } else if (!upper_) {  // the upper byte may be any
-    const double base = std::floor(expected_) + first / 256.0;
+  } else if (!upper_) {  // the upper byte may be any; a sample is in the middle of its step
+    const double base = std::floor(expected_) + (first - 0.5) / 256;
     for (int around = -1; around <= 1; ++around) add(base + around, half / 256.0);
   } else {  // the samples that the lower byte allows are in the middle of their steps
     const double offset = (static_cast<int>(lower_) - 128) / 256.0;
@@ -95,7 +99,7 @@ uint32_t Samples::p(uint32_t prefix, size_t i) const {
 
 int32_t Samples::expected() const {
   const double byte = stride_ % 2 != 0 ? expected_ + 128 : upper_ ? expected_ - lower_ / 256.0 : expected_;
-  return static_cast<int32_t>(std::floor(within(byte, -256, 512) * 16));
+  return static_cast<int32_t>(std::floor(byte * 16));
 }
 
 uint32_t Samples::error_size() const {

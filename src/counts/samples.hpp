@@ -23,16 +23,19 @@ class Samples {
   // 1.
   uint32_t p(uint32_t prefix, size_t scale) const;
 
-  // What is expected of the byte, in units of 1/16 of it, not bounded; and the size of errors in about half octaves,
-  // below `sizes`.
+  // What is expected of the byte, in units of 1/16; where the lower byte of two comes next, of the sample in units of
+  // the upper one. And the size of errors in octaves, below `sizes`.
   int32_t expected() const;
   uint32_t error_size() const;
   static constexpr uint32_t sizes = 16;
 
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor& visitor) {
-    visitor.below(self.stride_, most_stride + 1), visitor(self.channels_), visitor(self.last_), visitor(self.errors_);
-    visitor(self.expected_), visitor.below(self.lower_, 256), visitor(self.upper_);
+    visitor.below(self.stride_, most_stride + 1), visitor(self.channels_), visitor.between(self.last_, -128, 128);
+    for (auto& errors : self.errors_) visitor.between(errors, 0, 256);
+    visitor.between(std::span(&self.predicted_, 1), -1e6, 1e6),
+        visitor.between(std::span(&self.expected_, 1), -128, 128);
+    visitor.below(self.lower_, 256), visitor(self.upper_);
     visitor.below(self.next_, channels_most);
   }
 
@@ -43,10 +46,10 @@ class Samples {
   std::array<LeastSquares, channels_most> channels_;
   std::array<double, LeastSquares::taps> last_{};  // the last samples of all channels, the latest first
   std::array<std::array<double, scales>, channels_most> errors_{};  // [channel] the mean size of errors
-  double expected_ = 0;
-  uint32_t lower_ = 0;  // the lower byte of the sample, where it is known
-  bool upper_ = false;  // the byte to come is the upper one of two
-  uint32_t next_ = 0;   // the channel of the sample to come
+  double predicted_ = 0, expected_ = 0;  // the sample to come: by least squares, and the same within its range
+  uint32_t lower_ = 0;                   // the lower byte of the sample, where it is known
+  bool upper_ = false;                   // the byte to come is the upper one of two
+  uint32_t next_ = 0;                    // the channel of the sample to come
 };
 
 }  // namespace statera::counts

@@ -103,17 +103,17 @@ void expect_compressed(const std::string& name, const std::string& fingerprint) 
 
 TEST(SameEverywhere, OfAHybrid) {
   STATERA_NEEDS({"attention", "mamba2"});
-  expect_compressed("tiny_hybrid", "d603fa512c069206");
+  expect_compressed("tiny_hybrid", "b649da3c2ba95f51");
 }
 
 TEST(SameEverywhere, OfASelectiveScan) {
   STATERA_NEEDS({"mamba1"});
-  expect_compressed("tiny_mamba1", "cef5832373f41ec7");
+  expect_compressed("tiny_mamba1", "5707a87deb17b50c");
 }
 
 TEST(SameEverywhere, OfRowsThatAreTrainedByThemselves) {
   STATERA_NEEDS({"ngram"});
-  expect_compressed("ngram_sum", "104fffa0da892cfa");
+  expect_compressed("ngram_sum", "74f1b5d61d7f14ee");
 }
 
 // The description leaves out what a table in predictor.cpp says, not the defaults of this program.

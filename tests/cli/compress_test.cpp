@@ -150,7 +150,7 @@ TEST_F(Compress, DamagedCutAndForeignFilesAreErrorsAndLeaveNothing) {
   refused(whole + "more", "x.statera: is damaged: something follows after its end");
   bytes = whole;
   bytes[8] = 9;
-  refused(bytes, "x.statera: has version 9 of the format, this program reads 4 and 5: take the statera that wrote it");
+  refused(bytes, "x.statera: has version 9 of the format, this program reads 6 and 7: take the statera that wrote it");
   refused(licence(), "x.statera: was not written by statera compress: it begins differently");
   refused("", "x.statera: is empty");
 }
