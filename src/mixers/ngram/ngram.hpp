@@ -42,11 +42,11 @@ class Ngram : public Mixer {
  private:
   int64_t tables() const { return (config_.order - 1) * config_.heads; }
   // The rows that each position reads, [N, tables()], in `memory`. initial and last: [S], or null.
+  std::span<const int32_t> find(Exec& exec, Arena& memory, DType dtype, std::span<const int32_t> ids, const Rows& rows,
+                                const void* const* initial, void* const* last) const;
   // Eqs. 5 and 6, of the input and of what was found.
   Var gated(ForwardPass& pass, Var x, Var found, const Rows& rows, const At& at) const;
   void gated(AdvancePass& pass, const View& x, const View& found, const Rows& rows, const At& at, const View& y) const;
-  std::span<const int32_t> find(Exec& exec, Arena& memory, DType dtype, std::span<const int32_t> ids, const Rows& rows,
-                                const void* const* initial, void* const* last) const;
 
   NgramConfig config_;
   int64_t d_out_;
