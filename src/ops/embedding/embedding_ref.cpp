@@ -53,19 +53,14 @@ void add_row(const EmbeddingQuantised<T>& e, int64_t id, bool first, T* y) {
   const View& all_scales = e.table.scales;
   const float* scales = all_scales.as<float>() + id * all_scales.cols();
   for (int64_t c = 0; c < e.width; c += quantised_block, ++scales, y += quantised_block) {
+    const int64_t count = std::min(quantised_block, e.width - c);
     int8_t q[quantised_block];
+    read_block(e.table, id, c, count, q);
     const T scale = *scales;
-    const auto add = [&](int64_t count) {
-      read_block(e.table, id, c, count, q);
-      if (first)
-        for (int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(q[i]) * scale;
-      else
-        for (int64_t i = 0; i < count; ++i) y[i] += static_cast<T>(q[i]) * scale;
-    };
-    if (const int64_t left = e.width - c; left < quantised_block)
-      add(left);
+    if (first)
+      for (int64_t i = 0; i < count; ++i) y[i] = static_cast<T>(q[i]) * scale;
     else
-      add(quantised_block);  // a number that the compiler knows, for loops of vectors
+      for (int64_t i = 0; i < count; ++i) y[i] += static_cast<T>(q[i]) * scale;
   }
 }
 
@@ -90,10 +85,12 @@ void backward(const EmbeddingBackward<T>& e, Exec& exec) noexcept {
   exec.pool.run((e.width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {
     const int64_t begin = task * columns_per_task, count = std::min(columns_per_task, e.width - begin);
     for (int64_t r = 0; r < e.read_rows; ++r) std::fill_n(e.drows + r * e.width + begin, count, T{0});
+    const auto to_row = [&](int64_t n, int64_t k) { return e.drows + e.read[n * e.per_row + k] * e.width + begin; };
     for (int64_t n = 0; n < e.rows; ++n) {
+      for (int64_t k = 0; n + ahead < e.rows && k < e.per_row; ++k) fetch(to_row(n + ahead, k), count);
       const T* from = e.dy + n * e.dy_stride + begin;
       for (int64_t k = 0; k < e.per_row; ++k) {
-        T* to = e.drows + e.read[n * e.per_row + k] * e.width + begin;
+        T* to = to_row(n, k);
         for (int64_t c = 0; c < count; ++c) to[c] += from[c];
       }
     }
