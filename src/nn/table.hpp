@@ -19,7 +19,7 @@ struct TableOptions {
 // copy in f32. Thread safety: const members may be called from several threads.
 class Table {
  public:
-  // `name` is the full name of the parameter: "layers.0.ngram.table".
+  // `name` is the full name of the parameter: "layers.0.mixer.table".
   Table(const std::string& name, int64_t rows, int64_t width, Init init, const TableOptions& options = {});
 
   // ids [N, per_row], each in [0, rows) -> [N, width], the sum, or [N, per_row width]. Throws ErrorCode::shape.
