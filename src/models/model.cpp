@@ -17,7 +17,6 @@
 #include "models/language_model.hpp"
 #include "models/model_files.hpp"
 #include "nn/bound_parameter.hpp"
-#include "ops/matmul/weight.hpp"
 
 namespace statera {
 
@@ -39,13 +38,7 @@ struct Model::Impl {
   bool quantised(const Parameter& p) const { return format(p) != WeightFormat::f32; }
   double bytes() const {
     double total = 0;
-    for (const Parameter* p : parameters) {
-      double elements = 1;  // a double, since an impossible config may have more elements than an integer can count
-      for (int64_t dim : p->shape) elements *= static_cast<double>(dim);
-      total +=
-          elements * (quantised(*p) ? static_cast<double>(QuantisedPanels::column_bytes(format(*p))) / quantised_block
-                                    : static_cast<double>(size_of(dtype)));
-    }
+    for (const Parameter* p : parameters) total += stored_bytes(*p, weights, dtype);
     return total;
   }
 };
@@ -209,7 +202,7 @@ void Model::init(uint64_t seed) {
     if (impl_->quantised(*p)) p->value = Tensor(DType::f32, p->shape);
     p->initialise(seed);
     if (!impl_->quantised(*p)) continue;
-    weight_of(*p)->quantise(pool_of(impl_->device), p->value, impl_->format(*p));
+    store_of(*p)->quantise(pool_of(impl_->device), p->value, impl_->format(*p));
     p->value = Tensor();
   }
   if (weights() != WeightFormat::f32) modules_of(*this).output().quantise_tied(pool_of(impl_->device));
@@ -240,7 +233,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
     Parameter& p = *parameters[i];
     const auto& [values, scales] = tensors[i];
     if (scales) {
-      weight_of(p)->set(pool, {model.impl_->format(p), file.read(*values), file.read_finite(*scales)}, p.shape[1]);
+      store_of(p)->take(pool, {model.impl_->format(p), file.read(*values), file.read_finite(*scales)}, p.shape[1]);
       continue;
     }
     Tensor read = file.read_finite(*values);
@@ -254,7 +247,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
       copy(read, rounded);
       read = std::move(rounded);
     }
-    weight_of(p)->quantise(pool, read, model.impl_->format(p));
+    store_of(p)->quantise(pool, read, model.impl_->format(p));
   }
   if (wanted != WeightFormat::f32) modules_of(model).output().quantise_tied(pool);
   return model;
@@ -286,16 +279,11 @@ namespace {
 std::vector<NamedView> named_tensors(const Model& model, std::vector<Tensor>& unpacked) {
   std::vector<NamedView> tensors;
   for (const Parameter* p : model.parameters()) {
-    const WeightFormat format = format_for(*p, model.weights());
-    if (format == WeightFormat::f32) {
+    if (format_for(*p, model.weights()) == WeightFormat::f32) {
       tensors.push_back({p->name, p->value});
       continue;
     }
-    const QuantisedMatrix m{
-        format,
-        unpacked.emplace_back(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, p->shape)),
-        unpacked.emplace_back(DType::f32, QuantisedMatrix::scales_shape(p->shape))};
-    weight_of(*p)->quantised().unpack(m);
+    const QuantisedMatrix m = store_of(*p)->saved(unpacked);
     tensors.push_back({p->name, m.values});
     tensors.push_back({scales_name(*p), m.scales});
   }

@@ -211,7 +211,7 @@ TEST(QuantisedFiles, BadOnesAreNamed) {
   model.save(folder);
   const std::vector<Parameter*> all = model.parameters();
   const Parameter& p =
-      **std::find_if(all.begin(), all.end(), [](const Parameter* q) { return weight_of(*q) != nullptr; });
+      **std::find_if(all.begin(), all.end(), [](const Parameter* q) { return store_of(*q) != nullptr; });
   const std::string values = p.name, scales = p.name + ".scales";
   const std::string good_path = folder + "/good.safetensors";
   std::filesystem::rename(path, good_path);

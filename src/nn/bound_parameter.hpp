@@ -1,21 +1,20 @@
-// A parameter with an observer: `bind` is told when its memory is allocated, and `weight` may store it in another form.
+// A parameter with an observer: `bind` is told when its memory is allocated, and `store` may hold it in another form.
 #pragma once
 #include <algorithm>
 #include <functional>
 
+#include "kernels/quantised_matrix.hpp"
 #include "statera/parameter.hpp"
 
 namespace statera {
-
-class Weight;
 
 class BoundParameter : public Parameter {
  public:
   using Parameter::Parameter;
 
   std::function<void()> bind;  // called when value and grad have been allocated; connects a packed weight to them
-  // stores the matrix in int8 or int4 instead (`value` is then empty); null: it stays in f32. Borrowed.
-  Weight* weight = nullptr;
+  // holds the matrix in int8 or int4 instead (`value` is then empty); null: it stays in f32. Borrowed.
+  QuantisedStore* store = nullptr;
   WeightFormat fewest = WeightFormat::int4;  // the smallest format allowed: int8 where int4 would cost too much quality
 
  private:
@@ -24,15 +23,25 @@ class BoundParameter : public Parameter {
   }
 };
 
-// The Weight that may store `p` in int8 or int4; null: `p` stays in f32.
-inline Weight* weight_of(const Parameter& p) {
+// What may hold `p` in int8 or int4; null: `p` stays in f32.
+inline QuantisedStore* store_of(const Parameter& p) {
   const auto* bound = dynamic_cast<const BoundParameter*>(&p);
-  return bound ? bound->weight : nullptr;
+  return bound ? bound->store : nullptr;
 }
 
 // The format of `p` in a model whose weights are stored in `weights`.
 inline WeightFormat format_for(const Parameter& p, WeightFormat weights) {
-  return weight_of(p) ? std::min(weights, static_cast<const BoundParameter&>(p).fewest) : WeightFormat::f32;
+  return store_of(p) ? std::min(weights, static_cast<const BoundParameter&>(p).fewest) : WeightFormat::f32;
+}
+
+// Memory of `p` in a model whose weights are stored in `weights`, and whose other parameters in `dtype`. A double,
+// since an impossible config may have more elements than an integer can count.
+inline double stored_bytes(const Parameter& p, WeightFormat weights, DType dtype) {
+  if (const WeightFormat format = format_for(p, weights); format != WeightFormat::f32)
+    return quantised_bytes(format, p.shape);
+  double bytes = static_cast<double>(size_of(dtype));
+  for (int64_t dim : p.shape) bytes *= static_cast<double>(dim);
+  return bytes;
 }
 
 }  // namespace statera

@@ -9,7 +9,7 @@ Linear::Linear(const std::string& name, int64_t in, int64_t out, LinearOptions o
               options.init ? options.init : init_uniform(options.scale / std::sqrt(static_cast<double>(in))), true) {
   weight_.parts = std::move(options.parts);
   if (options.bias) bias_.emplace(name + ".bias", Shape{out}, options.bias_init ? options.bias_init : init_constant(0));
-  weight_.weight = &packed_;
+  weight_.store = &packed_;
   weight_.fewest = options.fewest;
   weight_.bind = [this] { packed_.bind(weight_.value, weight_.grad, &weight_.version); };
 }

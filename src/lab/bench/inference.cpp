@@ -8,6 +8,7 @@
 #include "lab/bench/roof.hpp"
 #include "lab/measure/sequences.hpp"
 #include "models/language_model.hpp"
+#include "nn/bound_parameter.hpp"
 #include "statera/session.hpp"
 #include "text/quantity.hpp"
 
@@ -48,9 +49,11 @@ class Subject {
         cases.push_back(c);
       }
     model_.init(1);
-    // a step reads one row of the embedding, which is negligible
+    // a step reads one row of the embedding and a few of a table, which is negligible
     weight_bytes_ = model_.weight_bytes() - static_cast<double>(model_.parameters().front()->value.view().bytes()) +
                     modules_of(model_).output().tied_bytes();
+    for (const Parameter* p : model_.parameters())
+      if (p->by_rows) weight_bytes_ -= stored_bytes(*p, weights, model_.dtype());
   }
 
   // Visits each context of a batch once, in ascending order, since the states of the batch grow.

@@ -9,7 +9,6 @@
 #include "mixers/ngram/ngram_rows.hpp"
 #include "ops/causal_conv1d/causal_conv1d.hpp"
 #include "ops/dot_gate/dot_gate.hpp"
-#include "ops/embedding/embedding.hpp"
 
 namespace statera {
 
@@ -54,10 +53,8 @@ std::span<const int32_t> ids_of(std::span<const int32_t> ids, const Rows& rows) 
 Ngram::Ngram(const JsonText& config, const Place& place)
     : config_(read(config)),
       d_out_(place.d_out),
-      table_(place.scope + ".table", {tables() * config_.rows, config_.width ? config_.width : d_out_},
-             config_.width ? init_normal(0.02) : init_constant(0)) {
-  table_.by_rows = true;
-  table_.lr_scale = config_.lr_scale;
+      table_(place.scope + ".table", tables() * config_.rows, config_.width ? config_.width : d_out_,
+             config_.width ? init_normal(0.02) : init_constant(0), {.lr_scale = config_.lr_scale}) {
   if (config_.width)
     out_.emplace(place.scope + ".out_proj", tables() * config_.width, d_out_,
                  LinearOptions{.scale = place.residual_scale});
@@ -96,7 +93,7 @@ std::span<const int32_t> Ngram::find(Exec& exec, Arena& memory, DType dtype, std
 Var Ngram::forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) const {
   Tape& tape = pass.tape;
   Exec exec = exec_of(tape);
-  const DType dtype = table_.value.dtype();
+  const DType dtype = table_.dtype();
   const int64_t sequences = rows.sequences();
   const Var before = pass.initial.empty() ? Var() : pass.initial[at.slot + ids_slot],
             after = pass.last.empty() ? Var() : tape.make(dtype, {sequences, config_.order - 1}, false);
@@ -109,9 +106,7 @@ Var Ngram::forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) con
   const std::span<const int32_t> found =
       find(exec, memory_of(tape), dtype, pass.ids, rows, pointers(before), pointers(after));
   if (after) pass.last[at.slot + ids_slot] = after;
-  const Var leaf =
-      table_.grad.empty() ? tape.constant(table_.value) : tape.leaf(table_.value, table_.grad, table_.touched);
-  const Var y = embedding(tape, found, leaf, tables(), out_ ? Joined::side_by_side : Joined::summed);
+  const Var y = table_(tape, found, tables(), out_ ? Joined::side_by_side : Joined::summed);
   if (config_.gate) return gated(pass, x, y, rows, at);
   return out_ ? (*out_)(tape, y) : y;
 }
@@ -158,15 +153,15 @@ void Ngram::advance(AdvancePass& pass, const View& x, const Rows& rows, const At
   auto** states = exec.scratch.allocate_array<void*>(rows.sequences());
   for (size_t s = 0; s < pass.states.size(); ++s) states[s] = pass.states[s]->fixed(at.slot + ids_slot).data;
   const std::span<const int32_t> found = find(exec, exec.scratch, y.dtype, pass.ids, rows, states, states);
-  if (!out_) return embedding(exec, found, table_.value, y);
+  if (!out_) return table_(exec, found, y);
   const View wide = exec.scratch.allocate(y.dtype, {y.rows(), tables() * config_.width});
-  embedding(exec, found, table_.value, wide);
+  table_(exec, found, wide);
   if (config_.gate) return gated(pass, x, wide, rows, at, y);
   (*out_)(exec, wide, y);
 }
 
 void Ngram::visit_parameters(ParameterVisitor& visitor) {
-  visitor.visit(table_);
+  table_.visit(visitor);
   if (out_) out_->visit(visitor);
   if (key_) key_->visit(visitor);
   for (std::optional<Norm>* norm : {&stream_norm_, &key_norm_, &conv_norm_})
@@ -175,7 +170,7 @@ void Ngram::visit_parameters(ParameterVisitor& visitor) {
 }
 
 Cost Ngram::cost(Pass pass, int64_t, int64_t) const {
-  const double width = static_cast<double>(tables() * table_.shape[1]), out = static_cast<double>(d_out_),
+  const double width = static_cast<double>(tables() * table_.width()), out = static_cast<double>(d_out_),
                product = (out_ ? 2 * width * out : 0) + (key_ ? 2 * width * out + 4 * out : 0) +
                          2 * static_cast<double>(config_.d_conv) * out,
                state =

@@ -7,6 +7,7 @@
 #include "mixers/mixer.hpp"
 #include "nn/linear.hpp"
 #include "nn/norm.hpp"
+#include "nn/table.hpp"
 #include "statera/fields.hpp"
 
 namespace statera {
@@ -50,7 +51,7 @@ class Ngram : public Mixer {
 
   NgramConfig config_;
   int64_t d_out_;
-  Parameter table_;            // [tables() rows, width]; zero at first where it is the output
+  Table table_;                // [tables() rows, width]; zero at first where it is the output
   std::optional<Linear> out_;  // with a width of its own
   // With a gate (eq. 5): what the stream is compared with, and both norms.
   std::optional<Linear> key_;

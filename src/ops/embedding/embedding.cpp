@@ -17,6 +17,30 @@ void check_ids(std::span<const int32_t> ids, int64_t rows) {
             " is not in 0 to ", rows - 1);
 }
 
+// What a call writes into y: `rows` rows, `stride` apart, each the sum of `per_row` rows of the table. Rows side by
+// side are the same memory as rows one below the other.
+struct Outputs {
+  int64_t rows, per_row, stride;
+
+  // Throws ErrorCode::shape.
+  Outputs(std::span<const int32_t> ids, const Shape& table, DType dtype, const View& y) {
+    check_ids(ids, table[0]);
+    const auto count = static_cast<int64_t>(ids.size());
+    const int64_t width = table[1];
+    rows = y.rows(), per_row = rows > 0 ? count / rows : 0, stride = y.stride;
+    require(y.shape.rank() == 2 && per_row * rows == count && y.dtype == dtype &&
+                (y.cols() == width || (y.cols() == per_row * width && y.dense())),
+            ErrorCode::shape, "[embedding] expected an output of ", width,
+            " columns, or a whole one of all rows side by side, got ", y.shape, " for ", count, " ids");
+    if (y.cols() != width) rows = count, per_row = 1, stride = width;
+  }
+};
+
+// The shape of y: [N, d] or [N, K d].
+Shape joined_shape(std::span<const int32_t> ids, int64_t d, int64_t per_row, Joined joined) {
+  return {static_cast<int64_t>(ids.size()) / per_row, joined == Joined::side_by_side ? per_row * d : d};
+}
+
 // The distinct rows of a table that are read, in the order of the positions that read them first.
 struct Read {
   const int32_t* rows;         // [count]
@@ -44,35 +68,43 @@ Read rows_read(Arena& memory, Arena& scratch, std::span<const int32_t> ids) {
 }  // namespace
 
 void embedding(Exec& exec, std::span<const int32_t> ids, const View& table, const View& y) {
-  check_ids(ids, table.rows());
-  const auto count = static_cast<int64_t>(ids.size());
-  const int64_t per_row = y.shape.rank() == 2 && y.rows() > 0 ? count / y.rows() : 0;
-  require(y.shape.rank() == 2 && per_row * y.rows() == count && y.dtype == table.dtype &&
-              (y.cols() == table.cols() || (y.cols() == per_row * table.cols() && y.dense())),
-          ErrorCode::shape, "[embedding] expected an output of ", table.cols(),
-          " columns, or a whole one of all rows side by side, got ", y.shape, " for ", count, " ids");
-  if (count == 0) return;
-  if (y.cols() != table.cols()) return embedding(exec, ids, table, View(y.data, y.dtype, {count, table.cols()}));
+  const Outputs out(ids, table.shape, table.dtype, y);
+  if (ids.empty()) return;
   embedding_kernels(exec, table.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     kernels.forward({.ids = ids.data(),
                      .table = table.as<T>(),
                      .y = y.as<T>(),
-                     .rows = y.rows(),
-                     .per_row = per_row,
-                     .width = y.cols(),
+                     .rows = out.rows,
+                     .per_row = out.per_row,
+                     .width = table.cols(),
                      .table_stride = table.stride,
-                     .y_stride = y.stride},
+                     .y_stride = out.stride},
                     exec);
   });
 }
 
+void embedding(Exec& exec, std::span<const int32_t> ids, const QuantisedMatrix& table, int64_t d, const View& y) {
+  const Shape shape{table.values.rows(), d};
+  require(table.fits(shape), ErrorCode::shape, "[embedding] a table ", name_of(table.format), " ", shape, " got ",
+          table.str());
+  const Outputs out(ids, shape, DType::f32, y);
+  if (ids.empty()) return;
+  embedding_kernels.of<float>(exec.kernels)
+      .quantised({.ids = ids.data(),
+                  .table = table,
+                  .y = y.as<float>(),
+                  .rows = out.rows,
+                  .per_row = out.per_row,
+                  .width = d,
+                  .y_stride = out.stride},
+                 exec);
+}
+
 Var embedding(Tape& tape, std::span<const int32_t> ids, Var table, int64_t per_row, Joined joined) {
   const View t = tape.value(table);
-  const bool wide = joined == Joined::side_by_side;
-  const int64_t width = t.cols(), summed = wide ? 1 : per_row;
-  const Var y = tape.make(t.dtype, {static_cast<int64_t>(ids.size()) / per_row, wide ? per_row * width : width},
-                          tape.needs_grad(table));
+  const int64_t width = t.cols(), summed = joined == Joined::side_by_side ? 1 : per_row;
+  const Var y = tape.make(t.dtype, joined_shape(ids, width, per_row, joined), tape.needs_grad(table));
   Exec exec = exec_of(tape);
   embedding(exec, ids, t, tape.value(y));
   const Read kept = tape.needs_grad(y) ? rows_read(memory_of(tape), exec.scratch, ids) : Read{};
@@ -93,6 +125,15 @@ Var embedding(Tape& tape, std::span<const int32_t> ids, Var table, int64_t per_r
                        ex);
     });
   });
+  return y;
+}
+
+Var embedding(Tape& tape, std::span<const int32_t> ids, const QuantisedMatrix& table, int64_t d, int64_t per_row,
+              Joined joined) {
+  const Var y = tape.make(DType::f32, joined_shape(ids, d, per_row, joined), false);
+  Exec exec = exec_of(tape);
+  embedding(exec, ids, table, d, tape.value(y));
+  tape.record("embedding", {y}, [](Tape&) {});
   return y;
 }
 

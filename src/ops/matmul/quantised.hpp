@@ -1,32 +1,14 @@
-// The product y = x W^T with W in 8 or 4 bits, for inference: how numbers are quantised, the panels that the product
-// reads, and its kernels. See quantised.md.
+// The product y = x W^T with W in 8 or 4 bits, for inference: the panels that the product reads, and its kernels. See
+// quantised.md.
 #pragma once
 #include <cstddef>
 
 #include "kernels/kernels.hpp"
+#include "kernels/quantised_matrix.hpp"
 #include "ops/matmul/panels.hpp"
 #include "statera/tensor.hpp"
 
 namespace statera {
-
-inline constexpr int64_t quantised_block = 32;  // a scale block: so many numbers along `in` share a scale
-
-// A matrix [out, in] as a file stores it, borrowed: number [o, i] is scales[o, i / 32] * value[o, i].
-struct QuantisedMatrix {
-  WeightFormat format = WeightFormat::int8;
-  View values;  // int8: i8 [out, in]; int4: u8 [out, (in + 1) / 2], value + 8 of an even i in the low half of a byte
-  View scales;  // f32 [out, scale blocks of in]
-
-  static Shape values_shape(WeightFormat, const Shape& matrix);
-  static Shape scales_shape(const Shape& matrix);
-  static DType values_dtype(WeightFormat format) { return format == WeightFormat::int8 ? DType::i8 : DType::u8; }
-};
-
-// Rounds n <= 32 numbers to integers up to 127 in magnitude and returns their scale: int8 weights, and activations
-// (quantised.md). If a number is not finite, all become 0 with the scale NaN; if all are tiny, 0 with the scale 0.
-float quantise_block(const float* x, int64_t n, int8_t* q) noexcept;
-// Fills values and scales from a finite matrix f32 [out, in].
-void quantise(ThreadPool&, const View& matrix, const QuantisedMatrix& to) noexcept;
 
 // The transpose W^T in panels of 48 columns, the last one rounded up to a multiple of 16. A panel is stored scale block
 // by scale block: one float scale per column, then the values, 4 rows of a column side by side. int8: value + 128.

@@ -21,29 +21,23 @@ void Weight::bind(const View& value, const View& grad, const std::atomic<uint64_
   packed_ = std::make_unique<Packed<Tensor>[]>(std::size(precisions));
 }
 
-void Weight::quantise(ThreadPool& pool, const View& matrix, WeightFormat format) {
-  require(matrix.shape.rank() == 2 && matrix.dtype == DType::f32, ErrorCode::shape,
-          "[weight] expected f32 [out, in], got ", name_of(matrix.dtype), matrix.shape);
-  require(format != WeightFormat::f32, ErrorCode::unsupported, "[weight] f32 needs no quantising");
-  const Tensor values(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, matrix.shape)),
-      scales(DType::f32, QuantisedMatrix::scales_shape(matrix.shape));
-  const QuantisedMatrix made{format, values, scales};
-  statera::quantise(pool, matrix, made);
-  set(pool, made, matrix.cols());
-}
-
 void Weight::set(ThreadPool& pool, const QuantisedMatrix& m, int64_t in) {
   const Shape matrix{m.values.rows(), in};
-  require(m.format != WeightFormat::f32 && m.values.dtype == QuantisedMatrix::values_dtype(m.format) &&
-              m.scales.dtype == DType::f32 && m.values.shape == QuantisedMatrix::values_shape(m.format, matrix) &&
-              m.scales.shape == QuantisedMatrix::scales_shape(matrix),
-          ErrorCode::shape, "[weight] ", name_of(m.format), " ", matrix, " got values ", name_of(m.values.dtype),
-          m.values.shape, " and scales ", name_of(m.scales.dtype), m.scales.shape);
+  require(m.fits(matrix), ErrorCode::shape, "[weight] ", name_of(m.format), " ", matrix, " got ", m.str());
   *this = Weight();  // forgets what was bound or stored before
   format_ = m.format;
   shape_ = matrix;
   quantised_ = Tensor(DType::u8, {QuantisedPanels::bytes(format_, out(), in)});
   QuantisedPanels::pack(pool, m, in, static_cast<std::byte*>(quantised_.view().data));
+}
+
+QuantisedMatrix Weight::saved(std::vector<Tensor>& made) const {
+  QuantisedTensors unpacked = QuantisedTensors::zero(format_, shape_);
+  const QuantisedMatrix m = unpacked.view();
+  quantised().unpack(m);
+  made.push_back(std::move(unpacked.values));
+  made.push_back(std::move(unpacked.scales));
+  return m;
 }
 
 QuantisedPanels Weight::quantised() const {

@@ -18,16 +18,16 @@ namespace statera {
 // memory. Instead, it can own the matrix in 8 or 4 bits, for inference only; then it borrows nothing.
 //
 // Thread safe as long as nobody changes the value during a product. It must not be moved after its first product.
-class Weight {
+class Weight : public QuantisedStore {
  public:
   Weight() = default;
   // value [out, in], f32 or f64; grad the same, or empty: not trained. Throws ErrorCode::shape or unsupported.
   void bind(const View& value, const View& grad, const std::atomic<uint64_t>* version);
 
-  // Stores a finite matrix f32 [out, in] in int8 or int4. Throws ErrorCode::shape or unsupported.
-  void quantise(ThreadPool&, const View& matrix, WeightFormat format);
-  // Stores a copy of a matrix [out, in] that is in int8 or int4 already. Throws ErrorCode::shape.
+  // Stores a copy, in panels, of a matrix [out, in] that is in int8 or int4 already. Throws ErrorCode::shape.
   void set(ThreadPool&, const QuantisedMatrix& matrix, int64_t in);
+  void take(ThreadPool& pool, QuantisedTensors matrix, int64_t in) override { set(pool, matrix.view(), in); }
+  QuantisedMatrix saved(std::vector<Tensor>& made) const override;
   WeightFormat format() const { return format_; }
   double bytes() const;               // what a product reads: the size of the matrix as it is stored
   QuantisedPanels quantised() const;  // of W^T [in, out]; int8 and int4 only
