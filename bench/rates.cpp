@@ -185,16 +185,18 @@ void run_case(const Case& c, const std::string& folder, Store& store) {
 struct Swept {
   Case c;
   std::vector<TriedRate> grid, tried;
-  // bottom: of a parabola through the best and its neighbours
-  double plateau = 0, best = std::numeric_limits<double>::infinity(), best_lr = 0, bottom = 0;
+  double plateau = 0, best = std::numeric_limits<double>::infinity(), best_lr = 0;
   std::vector<std::pair<double, std::vector<double>>> by_seed;  // rate, bits of its seeds
 
-  double at(double lr) const {  // between the rates of the grid: a parabola in octaves through the nearest three
+  // Between the rates of the grid: a parabola in octaves through the nearest three, but not below the least of them,
+  // which is where one that hardly bends and then rises steeply would lead.
+  double at(double lr) const {
     size_t i = 1;
     while (i + 2 < grid.size() && std::log2(lr / grid[i].lr) > 0.5) ++i;
     const double x = std::log2(lr / grid[i].lr), a = grid[i - 1].bits_per_byte, b = grid[i].bits_per_byte,
                  d = grid[i + 1].bits_per_byte;
-    return std::isfinite(a) && std::isfinite(d) ? b + (d - a) / 2 * x + (a + d - 2 * b) / 2 * x * x : b;
+    if (!std::isfinite(a) || !std::isfinite(d)) return b;
+    return std::max(b + (d - a) / 2 * x + (a + d - 2 * b) / 2 * x * x, std::min({a, b, d}));
   }
 };
 
@@ -231,11 +233,6 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
     if (!seeds.empty()) swept.by_seed.emplace_back(chosen, seeds);
     for (const TriedRate& t : grid)
       if (t.bits_per_byte < swept.best) swept.best = t.bits_per_byte, swept.best_lr = t.lr;
-    const auto at = std::ranges::find(grid, swept.best_lr, &TriedRate::lr) - grid.begin();
-    const auto i = static_cast<size_t>(std::clamp<std::ptrdiff_t>(at, 1, std::ssize(grid) - 2));
-    const double a = grid[i - 1].bits_per_byte, b = grid[i].bits_per_byte, d = grid[i + 1].bits_per_byte;
-    swept.bottom = std::log2(grid[i].lr) +
-                   (a + d > 2 * b && std::isfinite(a + d) ? std::clamp((a - d) / 2 / (a + d - 2 * b), -1.0, 1.0) : 0);
     return true;
   }
   return false;
@@ -248,17 +245,27 @@ double deviation(const std::vector<double>& values) {
   return values.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
-// The prior of a case as the sweeps on other data sets would have it: the mean of their best rates at the same stage
-// and kind.
+// How many octaves above the usual rate the mean regret over these sweeps is least. Where the rate does not matter it
+// has no say.
+double best_octaves(const std::vector<const Swept*>& all) {
+  double best = 0, least = std::numeric_limits<double>::infinity();
+  for (double octaves = -2; octaves <= 2; octaves += 1.0 / 16) {
+    double regret = 0;
+    for (const Swept* s : all) regret += std::max(0.0, s->at(prior_of(s->c).lr * std::exp2(octaves)) - s->best);
+    if (regret < least) least = regret, best = octaves;
+  }
+  return best;
+}
+
+// The prior of a case as the sweeps on other data sets, of all stages, would have it; the slopes of rates.json stay.
 RatePrior without_this(const Swept& one, const std::vector<Swept>& all) {
-  const RatePrior shipped = prior_of(one.c);
-  double mean = 0, n = 0;
+  RatePrior prior = prior_of(one.c);
+  std::vector<const Swept*> others;
   for (const Swept& other : all)
-    if (other.c.stage == one.c.stage && other.c.kind == one.c.kind && other.c.data != one.c.data)
-      mean += other.bottom, ++n;
-  if (n == 0) return shipped;
-  const double lr = std::exp2(mean / n);
-  return {.lr = lr, .search_lr = lr * shipped.search_lr / shipped.lr, .octaves = shipped.octaves};
+    if (other.c.kind == one.c.kind && other.c.data != one.c.data) others.push_back(&other);
+  const double moved = others.empty() ? 1 : std::exp2(best_octaves(others));
+  prior.lr *= moved, prior.search_lr *= moved;
+  return prior;
 }
 
 void report(const std::vector<Swept>& all) {
@@ -301,17 +308,16 @@ void report(const std::vector<Swept>& all) {
     std::printf("\nstandard deviation between seeds: %.4f (%zu cases)\n", std::sqrt(squares), deviations.size());
 }
 
-// The best rates, for the rows of src/mixers/*/rates.json.
+// For the rows of src/mixers/*/rates.json.
 void print_best(const std::vector<Swept>& all) {
-  std::map<std::string, std::pair<double, std::vector<double>>> by;
+  std::map<std::string, std::vector<const Swept*>> by;
   for (const Swept& s : all)
-    by[s.c.stage + " " + s.c.preset() + ", " + std::to_string(s.c.steps) + " steps"].second.push_back(s.bottom);
+    by[s.c.stage + " " + s.c.preset() + ", " + std::to_string(s.c.steps) + " steps"].push_back(&s);
   std::printf("\n");
-  for (const auto& [name, value] : by) {
-    double mean = 0;
-    for (double b : value.second) mean += b / static_cast<double>(value.second.size());
-    std::printf("%s: best rate %.3g, %.2f octaves from data set to data set\n", name.c_str(), std::exp2(mean),
-                deviation(value.second));
+  for (const auto& [name, sweeps] : by) {
+    const double usual = prior_of(sweeps.front()->c).lr;
+    std::printf("%s: least mean regret at %.2g, usual rate %.2g\n", name.c_str(),
+                usual * std::exp2(best_octaves(sweeps)), usual);
   }
 }
 

@@ -32,19 +32,19 @@ double noise_of(double bits, double plateau) {
   return usual_noise + near_plateau * std::max(0.0, bits - (plateau - well_below));
 }
 
-// The log-likelihood of the points if the best rate is at x and the curvature is k; c is the weighted mean of the
+// The log-likelihood of the points if the best rate is at y and the curvature is k; c is the weighted mean of the
 // residuals.
-double fit(std::span<const Point> points, double x, double k) {
+double fit(std::span<const Point> points, double y, double k) {
   double weights = 0, mean = 0;
   for (const Point& p : points) {
-    const double w = 1 / (p.noise * p.noise), left = p.bits - k * (p.octaves - x) * (p.octaves - x);
+    const double w = 1 / (p.noise * p.noise), left = p.bits - k * (p.octaves - y) * (p.octaves - y);
     weights += w;
     mean += w * left;
   }
   mean /= weights;
   double sum = 0;
   for (const Point& p : points) {
-    const double left = (p.bits - k * (p.octaves - x) * (p.octaves - x) - mean) / p.noise;
+    const double left = (p.bits - k * (p.octaves - y) * (p.octaves - y) - mean) / p.noise;
     sum -= 0.5 * left * left;
   }
   return sum;
@@ -54,17 +54,21 @@ struct Belief {
   double mean = 0, loss = 0;  // mean: of x, in octaves; loss: expected k (x - mean)^2, in bits per byte
 };
 
-Belief believe(std::span<const Point> points, double octaves, double below) {
+// `below`: the best rate of a trial is below it.
+Belief believe(std::span<const Point> points, const RatePrior& prior, double below) {
   struct Cell {
-    double x, k, log;
+    double y, k, log;
   };
+  const double of_whole = prior.octaves * prior.octaves, of_drift = prior.drift * prior.drift;
+  // x given y is normal with mean share * y and this variance.
+  const double share = of_whole / (of_whole + of_drift), left = share * of_drift;
   std::vector<Cell> cells;
   double most = -std::numeric_limits<double>::infinity();
-  for (double x = -reach; x <= reach; x += grain) {
-    if (x >= below) continue;  // a rate that diverged in a short training is above the best rate
+  for (double y = -reach; y <= reach; y += grain) {
+    if (y >= below) continue;
     for (const double k : curvatures) {
-      const double log = -0.5 * x * x / (octaves * octaves) + (points.empty() ? 0 : fit(points, x, k));
-      cells.push_back({x, k, log});
+      const double log = -0.5 * y * y / (of_whole + of_drift) + (points.empty() ? 0 : fit(points, y, k));
+      cells.push_back({y, k, log});
       most = std::max(most, log);
     }
   }
@@ -73,10 +77,11 @@ Belief believe(std::span<const Point> points, double octaves, double below) {
   for (const Cell& c : cells) {
     const double w = std::exp(c.log - most);
     weights += w;
-    b.mean += w * c.x;
+    b.mean += w * share * c.y;
   }
   b.mean /= weights;
-  for (const Cell& c : cells) b.loss += std::exp(c.log - most) / weights * c.k * (c.x - b.mean) * (c.x - b.mean);
+  for (const Cell& c : cells)
+    b.loss += std::exp(c.log - most) / weights * c.k * (left + (share * c.y - b.mean) * (share * c.y - b.mean));
   return b;
 }
 }  // namespace
@@ -109,7 +114,7 @@ RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior,
       !tried.empty() && std::ranges::none_of(tried, [](const TriedRate& t) { return std::isfinite(t.bits_per_byte); });
   if (all_diverged || below <= grain - reach)
     return {.lr = std::numeric_limits<double>::quiet_NaN(), .doubt = 0, .told_apart = false};
-  const Belief b = believe(points, prior.octaves, below);
+  const Belief b = believe(points, prior, below);
   RateChoice choice{.lr = two_digits(prior.lr * std::exp2(b.mean)), .doubt = b.loss, .told_apart = false};
   for (const Point& p : points)
     for (const Point& q : points)

@@ -4,10 +4,12 @@
 // bears a higher rate than a long one. So the choice starts from sweeps over whole trainings (rate_priors.hpp), and a
 // trial moves it by as much as it tells.
 //
-// The model: with the best rate at x (in octaves), a trial at rate r ends at c + k (log2 r - x)^2 bits per byte, plus
-// noise. c is free, k is one of several curvatures, among them 0 (a plateau), and x is normal around the prior. Summing
-// over a grid of x and k gives the posterior. The chosen rate is the mean of x. The doubt is the expected loss of a
-// training with it, compared to one with the best rate.
+// The model: with the best rate of a trial at y (in octaves), a trial at rate r ends at c + k (log2 r - y)^2 bits per
+// byte, plus noise. c is free, and k is one of several curvatures, among them 0 (a plateau). The best rate of the whole
+// training, x, is normal around the prior, and y is normal around x: short and long trainings differ in their best rate
+// by more than the prior knows (`drift`), so that even trials that tell rates apart move the choice only by a share.
+// Summing over a grid of y and k gives the posterior of y, and with it that of x. The chosen rate is the mean of x. The
+// doubt is the expected loss of a training with it, compared to one with the best rate.
 #pragma once
 #include <span>
 
@@ -21,6 +23,8 @@ struct RatePrior {
   double lr = 2e-3;         // the best rate of a whole training
   double search_lr = 2e-3;  // the best rate of a training as short as a trial
   double octaves = 1;       // standard deviation of the best rate, in factors of two
+  // standard deviation of log2(best rate of a trial / search_lr) - log2(best rate of a whole training / lr)
+  double drift = 0.6;
 };
 
 struct RateChoice {

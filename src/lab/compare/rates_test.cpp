@@ -17,7 +17,7 @@ namespace statera {
 namespace {
 
 constexpr double plateau = 3.5;
-constexpr RatePrior prior{.lr = 2e-3, .search_lr = 3e-3, .octaves = 1};
+constexpr RatePrior prior{.lr = 2e-3, .search_lr = 3e-3, .octaves = 1, .drift = 0};
 
 std::vector<TriedRate> tried(const std::function<double(double)>& bits, int trials, const RatePrior& from = prior) {
   std::vector<TriedRate> all;
@@ -74,6 +74,18 @@ TEST(Rates, TrialsWithinTheirNoiseLeaveThePrior) {
   EXPECT_FALSE(choice.told_apart);
 }
 
+TEST(Rates, TrialsMoveTheChoiceByTheShareThatTheirDriftLeaves) {
+  const auto at = [](double drift) {
+    const RatePrior drifting{.lr = 2e-3, .search_lr = 2e-3, .octaves = 0.5, .drift = drift};
+    return choose_rate(tried(bowl(4e-3, 0.08), 5, drifting), drifting, plateau);
+  };
+  EXPECT_NEAR(std::log2(at(0.5).lr / 2e-3), 0.5, 0.1);   // as uncertain as the prior: halfway
+  EXPECT_NEAR(std::log2(at(1.0).lr / 2e-3), 0.2, 0.1);   // 0.25 / (0.25 + 1)
+  EXPECT_NEAR(std::log2(at(1e-3).lr / 2e-3), 1.0, 0.1);  // a trial of the whole training itself
+  EXPECT_GT(at(0.5).doubt, 0.005);                       // a curvature of 0.08 times the variance that is left, 0.125
+  EXPECT_LT(at(1e-3).doubt, 0.003);
+}
+
 TEST(Rates, ARateThatDivergedIsAboveTheBest) {
   const RateChoice choice =
       chosen([](double lr) { return lr > 2e-3 ? std::numeric_limits<double>::infinity() : 2.2; }, 4);
@@ -100,6 +112,8 @@ TEST(RatePriors, FollowTheMixersTheWidthAndTheSteps) {
   EXPECT_LT(usual.lr, 2e-2);
   EXPECT_GE(usual.search_lr, usual.lr);
   EXPECT_LT(rate_prior(wide, 2000, 200, 1024).lr, usual.lr);
+  EXPECT_DOUBLE_EQ(rate_prior(narrow, 2000, 2000, 1024).drift, 0);  // the trial is the training
+  EXPECT_GT(rate_prior(narrow, 2000, 100, 1024).drift, rate_prior(narrow, 2000, 200, 1024).drift);
   const ModelConfig growing = ModelConfig::load(test::any_preset(test::Keeps::growing));
   ModelConfig mixed = narrow;
   mixed.mixers = {{"m", narrow.mixers.begin()->second}, {"A", growing.mixers.begin()->second}};
