@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "core/check.hpp"
+#include "core/fingerprint.hpp"
 #include "statera/fields.hpp"
 #include "io/json.hpp"
 #include "io/printable.hpp"
@@ -24,7 +26,7 @@ namespace {
 struct Flags {
   std::string model;
   int64_t length = 1024;
-  bool json = false, tensors = false, list = false, keys = false;
+  bool json = false, tensors = false, list = false, keys = false, fingerprint = false;
 };
 
 // Prints "  d_state   16   states of a channel", or the same as JSON.
@@ -71,10 +73,11 @@ void print_weights(const WeightsHeader& weights) {
 }
 
 void print_json(const Flags& flags, const ModelConfig& config, const LanguageModel& model, const Collect& parameters,
-                int64_t count, const std::optional<WeightsHeader>& weights) {
+                int64_t count, const std::optional<WeightsHeader>& weights, const std::string& fingerprint) {
   nlohmann::ordered_json out = {
       {"model", flags.model}, {"config", parse_ordered_json(config.json(), flags.model)}, {"parameters", count}};
   if (weights) out["weights"] = json_of(*weights);
+  if (!fingerprint.empty()) out["fingerprint"] = fingerprint;
   const ModelCost cost = model.cost(flags.length, flags.length);
   out[weights && weights->tokenizer ? "flops_per_token" : "flops_per_byte"] = {
       {"forward", cost.forward_flops}, {"training", cost.training_flops}, {"step", cost.step_flops}};
@@ -119,7 +122,13 @@ void run(const Flags& flags) {
   std::optional<WeightsHeader> weights;
   // Only a model folder has weights. For a preset or a file, config.where is what the user gave.
   if (config.where != flags.model) weights = read_weights_header(flags.model, model);
-  if (flags.json) return print_json(flags, config, model, parameters, count, weights);
+  std::string fingerprint;
+  if (flags.fingerprint) {
+    require(weights.has_value(), ErrorCode::config, printable(flags.model),
+            ": has no weights, so it has no fingerprint; name a model folder");
+    fingerprint = fingerprint_text(Model::load(flags.model).fingerprint());
+  }
+  if (flags.json) return print_json(flags, config, model, parameters, count, weights, fingerprint);
   std::printf("%s: %s parameters, d_model %lld, layers %s%s\n", printable(flags.model).c_str(),
               count_text(static_cast<double>(count)).c_str(), static_cast<long long>(config.d_model),
               printable(config.layers).c_str(), config.mlp.empty() ? "" : (", mlp " + printable(config.mlp)).c_str());
@@ -135,6 +144,7 @@ void run(const Flags& flags) {
   if (weights && weights->tokenizer)
     std::printf("reads tokens: the %lld of its tokenizer.json\n", static_cast<long long>(config.vocab_size));
   if (weights) print_weights(*weights);
+  if (!fingerprint.empty()) std::printf("fingerprint: %s\n", fingerprint.c_str());
   const ModelCost cost = model.cost(flags.length, flags.length);
   std::printf("FLOPs per %s at length %lld: %s forward, %s training, %s per step\n",
               weights && weights->tokenizer ? "token" : "byte", static_cast<long long>(flags.length),
@@ -161,6 +171,9 @@ void add_info(CLI::App& app) {
   verb->add_flag("--tensors", flags->tensors, "every parameter with its shape");
   verb->add_flag("--presets", flags->list, "the names of the presets");
   verb->add_flag("--keys", flags->keys, "every key that a config may have, its default and its meaning");
+  verb->add_flag("--fingerprint", flags->fingerprint,
+                 "reads all weights and prints the fingerprint by which compressed files and snapshots name their "
+                 "model");
   verb->add_option("--length", flags->length, "bytes of the sequence that the FLOPs are counted for")
       ->capture_default_str()
       ->check(CLI::Range(1, 1 << 24));

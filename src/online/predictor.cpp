@@ -43,8 +43,9 @@ Description read_description(const std::string& text) {
 OnlineOptions options_for(const Model& model, const std::string& description) {
   const Description d = read_description(description);
   const std::string mine = fingerprint_text(model.fingerprint());
-  require(d.model == mine, ErrorCode::config, "the data were compressed with the model ", d.model, ", this is ", mine,
-          ": name the folder of that model, with the weights as they were");
+  require(
+      d.model == mine, ErrorCode::config, "the data were compressed with the model ", d.model, ", this is ", mine,
+      ": name the folder of that model, with the weights as they were (statera info FOLDER --fingerprint prints it)");
   return d.options;
 }
 

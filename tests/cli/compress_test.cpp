@@ -87,6 +87,11 @@ TEST_F(Compress, AModelHelpsAndIsNeededToGetTheDataBack) {
   ran = run("decompress data.statera --model other --out again");
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("data.statera: the data were compressed with the model "), std::string::npos) << ran.err;
+  // The message names the model by what `info` prints of it.
+  for (const auto& [folder, place] : {std::pair("m", "with the model "), std::pair("other", ", this is ")}) {
+    const auto said = nlohmann::json::parse(run(std::string("info ") + folder + " --fingerprint --json").out);
+    EXPECT_NE(ran.err.find(place + said.at("fingerprint").get<std::string>()), std::string::npos) << ran.err;
+  }
   ran = run("decompress alone --model m --out again");
   EXPECT_EQ(ran.code, 2);
   EXPECT_NE(ran.err.find("was compressed without a model"), std::string::npos) << ran.err;

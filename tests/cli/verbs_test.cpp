@@ -236,6 +236,14 @@ TEST_F(Verbs, InfoShowsModelsAndPresets) {
   fails("info small-hybird", 1, name);
 }
 
+TEST_F(Verbs, InfoPrintsTheFingerprintOfWeights) {
+  const std::string fingerprint = good("info m --json --fingerprint")["fingerprint"];
+  EXPECT_EQ(fingerprint.size(), 16u) << fingerprint;
+  EXPECT_NE(run("info m --fingerprint").out.find("fingerprint: " + fingerprint + "\n"), std::string::npos);
+  EXPECT_FALSE(good("info m --json").contains("fingerprint"));
+  fails("info " + test::any_preset(test::Keeps::fixed) + " --fingerprint", 1, "has no weights");
+}
+
 // The header of the weights is read, their values are not.
 TEST_F(Verbs, InfoTellsOfTheWeights) {
   const json f32 = good("info m --json")["weights"];
