@@ -4,11 +4,13 @@
 # usage: bench/counts_and_states.sh KIND FILE MODEL STEPS RATE [FLAG...]     flags go to statera train
 #   KIND    genome, audio, logs or text, as in bench/raw_bytes.sh; enwik8: 3,800,000 bytes and the next 177,000
 #   MODEL   a preset, such as tiny-mamba2+ngram
-# The last tenth of the bytes is judged. Files may be packed as .xz. Prints one row of the table.
+#           or a config, such as one with longer n-grams
+# The last tenth of the bytes is judged. Files may be packed as .xz. Prints one row of the table: data, model, steps, minutes of training, bits per byte
+# of the frozen model, of the one that learns while it reads, of counts alone, and of both mixed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source bench/raw_bytes.sh
-[ $# -ge 5 ] || { sed -n '2,8s/^# //p' "$0"; exit 2; }
+[ $# -ge 5 ] || { sed -n '2,10s/^# //p' "$0"; exit 2; }
 kind=$1 file=$2 model=$3 steps=$4 rate=$5; shift 5
 [ -x build/release/bin/statera ] || { cmake --preset release >/dev/null; cmake --build build/release --target statera_app >&2; }
 statera=build/release/bin/statera
@@ -27,16 +29,22 @@ if [ ! -s "$data/held" ]; then
   fi
   rm "$data/all"
 fi
-out=$data/$model-$steps-$rate
-if [ ! -s "$out/row" ]; then
+out=$data/$(basename "${model%.json}")-$steps-$rate
+if [ ! -s "$out/score.json" ]; then
   $statera train "$data/train" --config "$model" --steps "$steps" --lr "$rate" --batch 2 --length 512 --dropout 0.1 --val-fraction 0.02 \
     --no-baselines --resume --out "$out" "$@" >&2
-  $statera score "$out" "$data/held" --adapt --counts --before "$data/train" --json >"$out/score.json"
-  python3 - "$name" "$model" "$steps" "$out/score.json" >"$out/row" <<'PYTHON'
-import json, sys
-name, model, steps, path = sys.argv[1:]
-s = json.load(open(path))
-print(f"| {name} | `{model}` | {steps} | {s['bits_per_byte']:.3f} | {s['adaptive_bits_per_byte']:.3f} | {s['counts_bits_per_byte']:.3f} | {s['mixed_bits_per_byte']:.3f} |")
-PYTHON
+  $statera score "$out" "$data/held" --adapt --counts --before "$data/train" --json >"$out/score.json.new"
+  mv "$out/score.json.new" "$out/score.json"
 fi
-cat "$out/row"
+python3 - "$name" "$(basename "${model%.json}")" "$steps" "$out" <<'PYTHON'
+import json, sys
+name, model, steps, out = sys.argv[1:]
+s = json.load(open(out + "/score.json"))
+seconds = before = 0  # the clock of metrics.jsonl begins anew when a training is resumed
+for line in open(out + "/metrics.jsonl"):
+    now = json.loads(line)["seconds"]
+    seconds += now - before if now >= before else now
+    before = now
+print(f"| {name} | `{model}` | {steps} | {seconds / 60:.1f} | {s['bits_per_byte']:.3f} | {s['adaptive_bits_per_byte']:.3f} | "
+      f"{s['counts_bits_per_byte']:.3f} | {s['mixed_bits_per_byte']:.3f} |")
+PYTHON

@@ -278,9 +278,13 @@ void add_score(CLI::App& app) {
   verb->add_option("--adapt-pull", flags->online.pull, "share of the way back to the trained weights per step")
       ->capture_default_str()
       ->needs(adapt);
+  verb->add_option("--adapt-parameters", flags->online.parameters,
+                   "which parameters learn: words of their names, such as norm,in_proj; info --tensors prints them "
+                   "(default: all)")
+      ->needs(adapt);
   verb->add_option("--adapt-save", flags->save, "write what was learned to this file, at the end")->needs(adapt);
   auto* from = verb->add_option("--adapt-from", flags->from, "go on from such a file, with its options")->needs(adapt);
-  for (const char* option : {"--adapt-lr", "--adapt-segment", "--adapt-replay", "--adapt-pull"})
+  for (const char* option : {"--adapt-lr", "--adapt-segment", "--adapt-replay", "--adapt-pull", "--adapt-parameters"})
     from->excludes(verb->get_option(option));
   auto* counts =
       verb->add_flag("--counts", flags->counts, "also mix the model with counts of contexts, which learn too");

@@ -24,6 +24,9 @@ struct OnlineOptions {
   double pull = 0;        // share of the way back to the trained weights that each step takes
   int64_t keep_bytes = int64_t{64} << 20;  // most memory for earlier text
   int64_t seed = 0;                        // of the places of earlier windows
+  // Which parameters learn: those whose name holds one of these words, separated by commas ("norm,in_proj"). Empty:
+  // all.
+  std::string parameters;
   void visit(FieldVisitor& v);
 };
 
@@ -36,7 +39,7 @@ struct OnlineOptions {
 class OnlineModel {
  public:
   // `model` must have been made for training (ModelOptions::training). Throws ErrorCode::config for an option out of
-  // range.
+  // range, or if no parameter is named by OnlineOptions::parameters.
   explicit OnlineModel(Model model, const OnlineOptions& options = {});
   const Model& model() const { return model_; }
 
@@ -61,7 +64,8 @@ class OnlineModel {
 
   int64_t steps() const { return optimizer_.steps(); }
   size_t kept() const { return text_.size(); }  // ids of earlier text
-  double drift() const;  // the distance of the weights from the trained ones, relative to the norm of those
+  // the distance of the weights that learn from the trained ones, relative to the norm of those
+  double drift() const;
   const OnlineOptions& options() const { return options_; }
 
  private:
@@ -72,8 +76,8 @@ class OnlineModel {
 
   Model model_;
   OnlineOptions options_;
-  std::vector<Parameter*> parameters_;
-  std::vector<Tensor> trained_;  // the weights as they were
+  std::vector<Parameter*> parameters_, fixed_;  // those that learn, and the others
+  std::vector<Tensor> trained_;                 // the weights of parameters_ as they were
   AdamW optimizer_;
   Session session_;
   std::unique_ptr<Tape> tape_;

@@ -15,6 +15,9 @@ struct AdamWOptions {
   float clip = 1.0f;  // largest norm of all gradients together; larger ones are scaled down; 0: no clipping
 };
 
+// Zeroes the gradient; of a parameter that is trained by rows only where it was touched.
+void zero_grad(Parameter& parameter);
+
 // Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), after clipping by the global norm. The
 // result has the same bits for any number of threads, and a step allocates nothing but room for the largest number of
 // rows so far.

@@ -34,6 +34,23 @@ OnlineOptions checked(OnlineOptions o, const Model& model) {
   return o;
 }
 
+// Whether the name holds one of the words, which commas separate. Without words every name does.
+bool is_named(const std::string& name, const std::string& words) {
+  for (size_t begin = 0, end; begin < words.size(); begin = end + 1) {
+    end = std::min(words.find(',', begin), words.size());
+    if (end > begin && name.find(words.substr(begin, end - begin)) != std::string::npos) return true;
+  }
+  return words.empty();
+}
+
+std::vector<Parameter*> parameters_of(const Model& model, const std::string& words, bool named) {
+  std::vector<Parameter*> all = model.parameters();
+  std::erase_if(all, [&](const Parameter* p) { return is_named(p->name, words) != named; });
+  require(!named || !all.empty(), ErrorCode::config, "[online] no parameter has a name with one of '", words,
+          "'; statera info MODEL --tensors prints the names");
+  return all;
+}
+
 template <class F>
 void for_each_pair(const View& a, const View& b, const F& f) {
   for (int64_t i = 0; i < a.elements(); ++i) {
@@ -54,12 +71,14 @@ void OnlineOptions::visit(FieldVisitor& v) {
   v.field("pull", pull, "share of the way back to the trained weights per step");
   v.field("keep_bytes", keep_bytes, "most memory for earlier text");
   v.field("seed", seed, "seed of the places of earlier windows");
+  v.field("parameters", parameters, "words of the names of the parameters that learn; empty: all learn");
 }
 
 OnlineModel::OnlineModel(Model model, const OnlineOptions& options)
     : model_(std::move(model)),
       options_(checked(options, model_)),
-      parameters_(model_.parameters()),
+      parameters_(parameters_of(model_, options_.parameters, true)),
+      fixed_(parameters_of(model_, options_.parameters, false)),
       optimizer_(parameters_,
                  {.lr = options_.lr > 0 ? static_cast<float>(options_.lr) : 1.0f, .weight_decay = 0, .clip = 1},
                  model_.device()),
@@ -164,6 +183,7 @@ void OnlineModel::learn() {
     add_window(from, std::min(from + window + 1, end));
   }
   training_pass(model_, *tape_, inputs_, targets_);
+  for (Parameter* p : fixed_) zero_grad(*p);
   optimizer_.step(
       std::min(1.0, static_cast<double>(optimizer_.steps() + 1) / static_cast<double>(options_.warmup + 1)));
   if (options_.pull > 0)

@@ -12,7 +12,7 @@
 namespace statera {
 
 namespace {
-constexpr const char* format = "statera learner 1";
+constexpr const char *format_1 = "statera learner 1", *format = "statera learner 2";  // 1: all parameters learn
 
 std::string weight_name(const Parameter& p) { return "weight." + p.name; }
 std::string mean_name(const Parameter& p) { return "mean." + p.name; }
@@ -67,8 +67,8 @@ void OnlineModel::save(const std::string& path) const {
 
 OnlineModel OnlineModel::restore(const std::string& path, Model model) {
   PartsReader file(path, "learner");
-  require(file.text("format") == format, ErrorCode::io, path, ": format '", file.text("format"), "', expected '",
-          format, "'");
+  const std::string found = file.text("format");
+  require(found == format || found == format_1, ErrorCode::io, path, ": format '", found, "', expected '", format, "'");
   file.require_checksum();
   require(file.text("model") == fingerprint_text(model.fingerprint()), ErrorCode::config, path,
           ": is of another model, or of other weights of this one; load the model that it was made with");

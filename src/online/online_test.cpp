@@ -142,6 +142,47 @@ TEST_P(Online, ARateOfZeroIsTheFrozenModel) {
   EXPECT_EQ(still.drift(), 0);
 }
 
+std::vector<std::vector<float>> weights(const Model& model) {
+  std::vector<std::vector<float>> all;
+  for (const Parameter* p : model.parameters()) {
+    const auto* x = p->value.as<float>();
+    all.emplace_back(x, x + p->elements());
+  }
+  return all;
+}
+
+// With words, only the parameters that they name learn, the others keep every bit, and nothing is left in gradients.
+TEST_P(Online, OnlyTheNamedParametersLearn) {
+  const std::vector<int32_t> ids = text(150);
+  OnlineOptions norms = few;
+  norms.parameters = "no such,norm";
+  OnlineModel learner(model(GetParam().config), norms);
+  const auto before = weights(learner.model());
+  learner.score(std::span(ids).first(100));
+  const auto after = weights(learner.model());
+  int64_t learned = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    const Parameter& p = *learner.model().parameters()[i];
+    const bool named = p.name.find("norm") != std::string::npos;
+    if (named)
+      learned += before[i] != after[i];  // some have no gradient at first, behind a matrix of zeros
+    else
+      EXPECT_EQ(before[i], after[i]) << p.name;
+    EXPECT_TRUE(std::ranges::all_of(std::span(p.grad.as<float>(), static_cast<size_t>(p.elements())), [](float g) {
+      return g == 0;
+    })) << p.name;
+  }
+  EXPECT_GT(learned, 0);
+  const std::string path = testing::TempDir() + "statera_learner";
+  learner.save(path);
+  OnlineModel again = OnlineModel::restore(path, model(GetParam().config));
+  EXPECT_EQ(again.options().parameters, norms.parameters);
+  EXPECT_EQ(again.drift(), learner.drift());
+  EXPECT_EQ(again.score(std::span(ids).subspan(100)), learner.score(std::span(ids).subspan(100)));
+  norms.parameters = "nothing";
+  EXPECT_THROW(OnlineModel(model(GetParam().config), norms), Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, Online, testing::ValuesIn(test::model_cases()),
                          [](const auto& info) { return info.param.name; });
 

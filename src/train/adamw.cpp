@@ -127,12 +127,14 @@ double AdamW::step(double factor) {
   return norm;
 }
 
+void zero_grad(Parameter& p) {
+  if (!p.by_rows) fill_zero(p.grad);
+  for (const int32_t row : p.touched.rows()) fill_zero(p.grad.view().row_range(row, 1));
+  p.touched.clear();
+}
+
 void AdamW::zero_grad() {
-  for (Parameter* p : parameters_) {
-    if (!p->by_rows) fill_zero(p->grad);
-    for (const int32_t row : p->touched.rows()) fill_zero(p->grad.view().row_range(row, 1));
-    p->touched.clear();
-  }
+  for (Parameter* p : parameters_) statera::zero_grad(*p);
 }
 
 namespace {
