@@ -31,6 +31,7 @@
 #include "lab/measure/stream_cost.hpp"
 #include "lab/ngram.hpp"
 #include "lab/training_data.hpp"
+#include "text/number.hpp"
 #include "text/quantity.hpp"
 
 namespace {
@@ -270,8 +271,9 @@ RatePrior without_this(const Swept& one, const std::vector<Swept>& all) {
 
 void report(const std::vector<Swept>& all) {
   std::printf(
-      "| stage | data | kind | best of the sweep | prior | chosen | its bits | regret | regret without this data | "
-      "doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "| stage | data | kind | best of the sweep, at rate | rate of the prior | rate chosen | its bits per byte | "
+      "regret "
+      "| regret of a prior without this data | doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
   std::map<std::string, std::vector<double>> shipped, unseen;
   std::vector<double> deviations;
   for (const Swept& s : all) {
@@ -281,12 +283,14 @@ void report(const std::vector<Swept>& all) {
     const bool exact = !s.by_seed.empty();
     const double chosen = exact ? s.by_seed.front().second.front() : s.at(choice.lr),
                  best = std::min(s.best, exact ? chosen : s.best);
-    const double regret = chosen - best, regret_unseen = std::max(0.0, s.at(blind.lr) - best);
+    const double regret = std::max(0.0, chosen - best), regret_unseen = std::max(0.0, s.at(blind.lr) - best);
+    const size_t seeds = exact ? s.by_seed.front().second.size() : 0;
     const double spread = exact ? deviation(s.by_seed.front().second) : 0;
-    if (exact && s.by_seed.front().second.size() > 1) deviations.push_back(spread);
-    std::printf("| %s | %s | %s | %.4f at %s | %.2g | %s | %.4f | %.4f | %.4f | %.4f | %.4f |\n", s.c.stage.c_str(),
+    if (seeds > 1) deviations.push_back(spread);
+    std::printf("| %s | %s | %s | %.3f, %s | %.2g | %s | %.3f%s | %.4f | %.4f | %.4f | %s |\n", s.c.stage.c_str(),
                 s.c.data.c_str(), s.c.kind.c_str(), s.best, number_text(s.best_lr).c_str(), prior.lr,
-                number_text(choice.lr).c_str(), chosen, regret, regret_unseen, choice.doubt, spread);
+                number_text(choice.lr).c_str(), chosen, exact ? "" : " (interpolated)", regret, regret_unseen,
+                choice.doubt, seeds > 1 ? fixed(spread, 4).c_str() : "");
     shipped[s.c.stage].push_back(regret);
     unseen[s.c.stage].push_back(regret_unseen);
   }

@@ -15,19 +15,23 @@ namespace statera {
 
 namespace {
 // What a description leaves out, to be short: a part of the format, whatever the defaults of a program are.
-constexpr OnlineOptions left_out{.lr = 3e-4,
-                                 .segment = 256,
-                                 .window = 512,
-                                 .replay = 0,
-                                 .warmup = 16,
-                                 .pull = 0,
-                                 .keep_bytes = int64_t{64} << 20,
-                                 .seed = 0};
+const OnlineOptions& left_out() {
+  static const OnlineOptions usual{.lr = 3e-4,
+                                   .segment = 256,
+                                   .window = 512,
+                                   .replay = 0,
+                                   .warmup = 16,
+                                   .pull = 0,
+                                   .keep_bytes = int64_t{64} << 20,
+                                   .seed = 0,
+                                   .parameters = {}};
+  return usual;
+}
 
 // What makes two predictors the same, beside the version of the format.
 struct Description {
   std::string model;  // the fingerprint of its weights and its config
-  OnlineOptions options = left_out;
+  OnlineOptions options = left_out();
   void visit(FieldVisitor& v) {
     v.field("model", model, "the fingerprint of the model");
     options.visit(v);
