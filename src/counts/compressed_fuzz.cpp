@@ -8,9 +8,12 @@
 #include "counts/compressed.hpp"
 #include "statera/error.hpp"
 
+namespace {
+struct Enough {};  // thrown where an input would take too long or too much memory
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace statera;
-  struct Enough {};
   const auto decompress = [](std::span<const uint8_t> bytes) {
     const auto source = [&](std::span<uint8_t> to) {
       const size_t n = std::min(to.size(), bytes.size());
