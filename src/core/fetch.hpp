@@ -10,6 +10,7 @@ template <class T>
 inline void fetch(const T* p, int64_t n) {
   constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
   for (int64_t i = 0; p && i < n; i += line) __builtin_prefetch(p + i);
+  if (p && n > 0) __builtin_prefetch(p + n - 1);  // where p does not begin a line, one more than the steps reach
   // without it GCC takes a function that only prefetches for one without effect and removes calls to it
   asm volatile("");
 }
