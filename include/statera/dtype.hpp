@@ -12,8 +12,8 @@ enum class DType : uint8_t { f64, f32, bf16, f16, i64, i32, i16, i8, u8, boolean
 size_t size_of(DType) noexcept;            // bytes of one element
 std::string_view name_of(DType) noexcept;  // "f32"
 
-// How the matrices of the layers are stored for inference. f32: as trained. int8, int4: whole numbers with one scale
-// per 32 of them, multiplied with activations in 8 bits (src/ops/matmul/quantised.md).
+// How the matrices and tables of the layers are stored for inference. f32: as trained. int8, int4: whole numbers with
+// one scale per 32 of them (src/ops/matmul/quantised.md); matrices are then multiplied with activations in 8 bits.
 enum class WeightFormat : uint8_t { f32, int8, int4 };
 
 inline constexpr WeightFormat weight_formats[] = {WeightFormat::f32, WeightFormat::int8, WeightFormat::int4};

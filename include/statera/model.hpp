@@ -30,9 +30,9 @@ class LanguageModel;
 struct ModelOptions {
   DType dtype = DType::f32;  // or f64, where the whole model runs on reference kernels
   bool training = true;      // whether to allocate gradients
-  // How the matrices of the layers are stored: f32, int8 or int4. The output matrix has at least 8 bits; the embedding
-  // and all parameters that are no matrices stay f32. int8 and int4 are for inference only. Unset: as in the folder,
-  // f32 in a new model.
+  // How the matrices of the layers and tables of n-grams are stored: f32, int8 or int4. The output matrix has at least
+  // 8 bits; the embedding and all other parameters stay f32. int8 and int4 are for inference only. Unset: as in the
+  // folder, f32 in a new model.
   std::optional<WeightFormat> weights = {};
   // Model::load reads the tokenizer.json of a model over tokens with this: token_units (statera/tokenizer.hpp). Null:
   // such a model reads ids only.
@@ -96,7 +96,7 @@ class Model {
   const Device& device() const;
   DType dtype() const;
   WeightFormat weights() const;
-  double weight_bytes() const;  // memory of all parameters as they are stored
+  double weight_bytes() const;  // bytes of all parameters as a file stores them
   std::vector<Parameter*> parameters() const;
   int64_t parameter_count() const;
   // A hash of config and weights. The first call after a change reads all weights.

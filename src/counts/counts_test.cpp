@@ -9,12 +9,13 @@
 
 #include "core/input_file.hpp"
 #include "counts/history.hpp"
-#include "statera/error.hpp"
+#include "support/error_of.hpp"
 #include "support/paths.hpp"
 
 namespace statera {
 namespace {
 
+using test::error_of;
 using Bytes = std::vector<uint8_t>;
 
 constexpr CountsOptions small{.memory_bytes = int64_t{16} << 20};
@@ -72,16 +73,6 @@ std::array<float, 256> sure_of(uint8_t byte, float p = 0.999f) {
   all.fill((1 - p) / 255);
   all[byte] = p;
   return all;
-}
-
-template <class Do>
-std::string error_of(Do&& what) {
-  try {
-    what();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 // The sum of the probabilities of all bits that came, in units of 2^-16. It changes with any change of the arithmetic;

@@ -20,8 +20,9 @@ struct QuantisedMatrix {
   static Shape values_shape(WeightFormat, const Shape& matrix);
   static Shape scales_shape(const Shape& matrix);
   static DType values_dtype(WeightFormat format) { return format == WeightFormat::int8 ? DType::i8 : DType::u8; }
-  bool fits(const Shape& matrix) const;  // whether it is in int8 or int4, with the shapes and dtypes of this matrix
-  std::string str() const;               // "values i8[2, 64] and scales f32[2, 2]"
+  // whether it is in int8 or int4, with the shapes and dtypes of this matrix and no gaps between rows
+  bool fits(const Shape& matrix) const;
+  std::string str() const;  // "values i8[2, 64] and scales f32[2, 2]"
 };
 
 struct QuantisedTensors {  // the same, owned

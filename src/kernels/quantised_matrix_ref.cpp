@@ -37,12 +37,15 @@ Shape QuantisedMatrix::scales_shape(const Shape& matrix) { return {matrix[0], bl
 
 bool QuantisedMatrix::fits(const Shape& matrix) const {
   return format != WeightFormat::f32 && values.dtype == values_dtype(format) && scales.dtype == DType::f32 &&
-         values.shape == values_shape(format, matrix) && scales.shape == scales_shape(matrix);
+         values.shape == values_shape(format, matrix) && scales.shape == scales_shape(matrix) && values.dense() &&
+         scales.dense();
 }
 
 std::string QuantisedMatrix::str() const {
-  return "values " + std::string(name_of(values.dtype)) + values.shape.str() + " and scales " +
-         std::string(name_of(scales.dtype)) + scales.shape.str();
+  const auto text = [](const View& v) {
+    return std::string(name_of(v.dtype)) + v.shape.str() + (v.dense() ? "" : " with gaps between rows");
+  };
+  return "values " + text(values) + " and scales " + text(scales);
 }
 
 QuantisedTensors QuantisedTensors::zero(WeightFormat format, const Shape& matrix) {

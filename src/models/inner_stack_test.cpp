@@ -8,21 +8,14 @@
 #include "models/language_model.hpp"
 #include "statera/loss.hpp"
 #include "support/any_mixer.hpp"
+#include "support/error_of.hpp"
 #include "support/op_run.hpp"
 
 namespace statera {
 namespace {
 
+using test::error_of;
 using test::lacking;
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // Layers of an MLP alone.
 std::string with(const std::string& layers, const std::string& inner, const std::string& more = "") {

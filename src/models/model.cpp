@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
@@ -41,6 +42,13 @@ struct Model::Impl {
     for (const Parameter* p : parameters) total += stored_bytes(*p, weights, dtype);
     return total;
   }
+  // Throws ErrorCode::device unless there is memory for all quantised parameters, none of which is there yet, and
+  // beside them for `bytes` of the floats that the parameter `p` is made from.
+  void require_floats(double bytes, const Parameter& p, const char* fix) const {
+    for (const Parameter* each : parameters)
+      if (quantised(*each)) bytes += stored_bytes(*each, weights, dtype);
+    require_memory(bytes, "the model, while " + p.name + " is made from floats,", fix);
+  }
 };
 
 namespace {
@@ -57,6 +65,14 @@ std::string scales_name(const Parameter& p) { return p.name + ".scales"; }
 struct SavedParameter {
   const FileTensor *values, *scales;  // scales: null unless the values are integers
 };
+
+// Throws ErrorCode::unsupported for a table in f32 among weights in int8 or int4: earlier versions saved it so.
+void refuse_table_in_floats(const SafetensorsFile& file, const Parameter& p, WeightFormat saved) {
+  const FileTensor* found = p.by_rows && !file.find(scales_name(p)) ? file.find(p.name) : nullptr;
+  require(!found || found->dtype != DType::f32 || found->shape != p.shape, ErrorCode::unsupported, file.path(), ": ",
+          p.name, ": is in f32, as earlier versions stored it beside weights in ", name_of(saved),
+          "; run `statera convert` again on the f32 folder that this one was made from");
+}
 
 // One entry per parameter, for weights stored in `saved`. Every tensor of the file must belong to one. Throws
 // ErrorCode::io and ErrorCode::unsupported.
@@ -80,6 +96,7 @@ std::vector<SavedParameter> match_tensors(const SafetensorsFile& file, WeightFor
   std::vector<SavedParameter> all;
   for (const Parameter* p : parameters) {
     if (const WeightFormat format = format_for(*p, saved); format != WeightFormat::f32) {
+      refuse_table_in_floats(file, *p, saved);
       const FileTensor* values =
           take_as(p->name, QuantisedMatrix::values_shape(format, p->shape), QuantisedMatrix::values_dtype(format));
       all.push_back({values, take_as(scales_name(*p), QuantisedMatrix::scales_shape(p->shape), DType::f32)});
@@ -94,6 +111,20 @@ std::vector<SavedParameter> match_tensors(const SafetensorsFile& file, WeightFor
     require(known.contains(tensor.name), ErrorCode::io, file.path(), ": ", tensor.name,
             ": unexpected; config.json has no such parameter");
   return all;
+}
+
+// The parameter that takes most memory while its floats are read, and how much; null if there are none to read.
+std::pair<const Parameter*, double> most_floats(std::span<const SavedParameter> saved,
+                                                std::span<Parameter* const> parameters, WeightFormat weights) {
+  std::pair<const Parameter*, double> most{nullptr, 0};
+  for (size_t i = 0; i < saved.size(); ++i) {
+    if (saved[i].scales) continue;  // it is kept as it is read
+    double bytes = static_cast<double>(saved[i].values->bytes());
+    // what is quantised is rounded to f32 first
+    if (saved[i].values->dtype == DType::f64 && format_for(*parameters[i], weights) != WeightFormat::f32) bytes *= 1.5;
+    if (bytes > most.second) most = {parameters[i], bytes};
+  }
+  return most;
 }
 
 constexpr const char *format_1 = "statera", *format = "statera 2";  // with a checksum
@@ -198,6 +229,11 @@ Model::Model(ModelConfig config, Device device, ModelOptions options)
 }
 
 void Model::init(uint64_t seed) {
+  const auto floats = [](const Parameter* p) { return stored_bytes(*p, WeightFormat::f32, DType::f32); };
+  const Parameter* largest = nullptr;
+  for (const Parameter* p : impl_->parameters)
+    if (impl_->quantised(*p) && (!largest || floats(p) > floats(largest))) largest = p;
+  if (largest) impl_->require_floats(floats(largest), *largest, "close other programs, or take a smaller model");
   for (Parameter* p : impl_->parameters) {
     if (impl_->quantised(*p)) p->value = Tensor(DType::f32, p->shape);
     p->initialise(seed);
@@ -229,6 +265,11 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   if (std::string tokenizer = tokenizer_of(file, folder); !tokenizer.empty())
     model.set_units(options.tokenizer ? options.tokenizer(std::move(tokenizer), folder + "/" + tokenizer_name)
                                       : unknown_units(model.config().vocab_size, std::move(tokenizer)));
+  if (const auto [p, bytes] = most_floats(tensors, parameters, wanted); p)
+    model.impl_->require_floats(bytes, *p,
+                                format_for(*p, wanted) == WeightFormat::f32
+                                    ? "close other programs"
+                                    : "run `statera convert` where more is free, and take the folder that it makes");
   for (size_t i = 0; i < parameters.size(); ++i) {
     Parameter& p = *parameters[i];
     const auto& [values, scales] = tensors[i];

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <set>
 #include <stdexcept>
 #include <vector>
@@ -11,12 +10,14 @@
 #include "statera/random.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
-#include "statera/error.hpp"
 #include "statera/model.hpp"
+#include "support/error_of.hpp"
 #include "support/op_run.hpp"
 
 namespace statera {
 namespace {
+
+using test::error_of;
 
 const Device reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
 
@@ -29,16 +30,6 @@ Tokens text(int sequences, int length) {
     t.offsets.push_back(static_cast<int32_t>(t.ids.size()));
   }
   return t;
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::config);
-    return error.what();
-  }
-  return "no error";
 }
 
 // A model in double precision whose norms and biases have left their round initial values.
@@ -164,9 +155,9 @@ TEST(ModelParts, BehindTheLastLearnedPositionIsAnError) {
   const Model model = in_double("{" + plain_one() + R"(, "learned_positions": 9})");
   EXPECT_EQ(logits_of(model).size(), 9 * 256u);
   Tape tape(model.device());
-  EXPECT_NE(
-      error_of([&] { model.forward(tape, text(1, 10)); }).find("10 positions are more than the 9 of learned_positions"),
-      std::string::npos);
+  EXPECT_NE(error_of([&] { model.forward(tape, text(1, 10)); }, ErrorCode::config)
+                .find("10 positions are more than the 9 of learned_positions"),
+            std::string::npos);
 }
 
 TEST(ModelParts, LayerNormIsItsFormula) {
@@ -231,7 +222,8 @@ TEST(ModelParts, ASharedMixerIsTwoEqualOnes) {
 
 TEST(ModelParts, BadOnesAreNamed) {
   const auto error = [](const std::string& more) {
-    return error_of([&] { LanguageModel model(ModelConfig::parse("{" + plain_one() + ", " + more + "}", "x.json")); });
+    return error_of([&] { LanguageModel model(ModelConfig::parse("{" + plain_one() + ", " + more + "}", "x.json")); },
+                    ErrorCode::config);
   };
   const auto has = [](const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;

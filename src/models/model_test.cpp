@@ -23,7 +23,7 @@
 #include "io/written_by.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
-#include "statera/error.hpp"
+#include "support/error_of.hpp"
 
 namespace {
 std::atomic<int64_t> heap_calls{0};
@@ -38,6 +38,8 @@ std::atomic<int64_t> heap_calls{0};
 
 namespace statera {
 namespace {
+
+using test::error_of;
 
 Tokens tokens(int batch, int length, int64_t start = 0) {
   Tokens t;
@@ -60,15 +62,6 @@ std::string temporary(const std::string& name) {
   const std::string path = testing::TempDir() + "statera_model_" + name;
   std::filesystem::remove_all(path);
   return path;
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST(Presets, AnAdditionIsALayerInFront) {

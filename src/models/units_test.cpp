@@ -3,16 +3,16 @@
 
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
-#include "statera/error.hpp"
 #include "statera/model.hpp"
 #include "support/any_mixer.hpp"
+#include "support/error_of.hpp"
 #include "support/pair_units.hpp"
 
 namespace statera {
 namespace {
 
+using test::error_of;
 using test::PairUnits;
 
 std::shared_ptr<const Units> read_pairs(std::string file, const std::string&) {
@@ -34,14 +34,6 @@ class ModelUnits : public testing::Test {
     Model model(test::hybrid("m"), Device::cpu({.threads = 1}));
     model.init(1);
     return model;
-  }
-  std::string error_of(const std::function<void()>& call) const {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
   }
   std::string folder = testing::TempDir() + "statera_model_units";
   std::string file = folder + "/tokenizer.json";

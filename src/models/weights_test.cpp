@@ -5,16 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <limits>
 
 #include "core/arena.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
 #include "nn/bound_parameter.hpp"
-#include "statera/error.hpp"
 #include "statera/model.hpp"
 #include "support/any_mixer.hpp"
+#include "support/error_of.hpp"
 #include "support/file_tensors.hpp"
 #include "support/preset.hpp"
 #include "support/tolerance.hpp"
@@ -26,15 +25,6 @@ std::string temporary(const std::string& name) {
   const std::string path = testing::TempDir() + "statera_weights_" + name;
   std::filesystem::remove_all(path);
   return path;
-}
-
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 Tokens tokens(int batch, int length) {

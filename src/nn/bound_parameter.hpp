@@ -34,8 +34,8 @@ inline WeightFormat format_for(const Parameter& p, WeightFormat weights) {
   return store_of(p) ? std::min(weights, static_cast<const BoundParameter&>(p).fewest) : WeightFormat::f32;
 }
 
-// Memory of `p` in a model whose weights are stored in `weights`, and whose other parameters in `dtype`. A double,
-// since an impossible config may have more elements than an integer can count.
+// Bytes of `p`, as a file stores them, in a model whose weights are stored in `weights`, and whose other parameters in
+// `dtype`. A double, since an impossible config may have more elements than an integer can count.
 inline double stored_bytes(const Parameter& p, WeightFormat weights, DType dtype) {
   if (const WeightFormat format = format_for(p, weights); format != WeightFormat::f32)
     return quantised_bytes(format, p.shape);

@@ -5,25 +5,23 @@
 namespace statera {
 
 void Table::Small::take(ThreadPool&, QuantisedTensors rows, int64_t width) {
-  const Shape matrix{rows.values.view().rows(), width};
-  require(rows.view().fits(matrix), ErrorCode::shape, "[table] ", name_of(rows.format), " ", matrix, " got ",
-          rows.view().str());
+  const Shape& shape = table_.shape;
+  require(width == shape[1] && rows.view().fits(shape), ErrorCode::shape, "[table] ", table_.name, ": ",
+          name_of(rows.format), " ", shape, " got ", rows.view().str(), " of ", width, " columns");
   rows_ = std::move(rows);
 }
 
-Table::Table(const std::string& name, int64_t rows, int64_t width, Init init, const TableOptions& options)
+Table::Table(const std::string& name, int64_t rows, int64_t width, Init init, double lr_scale)
     : table_(name, {rows, width}, std::move(init)) {
-  table_.by_rows = options.by_rows;
-  table_.lr_scale = options.lr_scale;
-  table_.fewest = options.fewest;
+  table_.by_rows = true;
+  table_.lr_scale = lr_scale;
   table_.store = &small_;
 }
 
 Var Table::operator()(Tape& tape, std::span<const int32_t> ids, int64_t per_row, Joined joined) const {
   if (!small_.empty()) return embedding(tape, ids, small_.view(), width(), per_row, joined);
-  const Var rows = table_.grad.empty() ? tape.constant(table_.value)
-                   : table_.by_rows    ? tape.leaf(table_.value, table_.grad, table_.touched)
-                                       : tape.leaf(table_.value, table_.grad);
+  const Var rows =
+      table_.grad.empty() ? tape.constant(table_.value) : tape.leaf(table_.value, table_.grad, table_.touched);
   return embedding(tape, ids, rows, per_row, joined);
 }
 

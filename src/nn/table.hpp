@@ -9,18 +9,13 @@
 
 namespace statera {
 
-struct TableOptions {
-  bool by_rows = true;                       // a step trains the rows that it reads (statera/parameter.hpp)
-  double lr_scale = 1;                       // factor of the learning rate
-  WeightFormat fewest = WeightFormat::int4;  // the smallest format that it may be stored in
-};
-
-// Owns the parameter. For inference the rows may be stored in int8 or int4 and are read from there; then there is no
-// copy in f32. Thread safety: const members may be called from several threads.
+// Owns the parameter, which is trained by rows (statera/parameter.hpp). For inference the rows may be stored in int8 or
+// int4 and are read from there; then there is no copy in f32. Thread safety: const members may be called from several
+// threads.
 class Table {
  public:
-  // `name` is the full name of the parameter: "layers.0.mixer.table".
-  Table(const std::string& name, int64_t rows, int64_t width, Init init, const TableOptions& options = {});
+  // `name` is the full name of the parameter: "layers.0.mixer.table". `lr_scale` is a factor of its learning rate.
+  Table(const std::string& name, int64_t rows, int64_t width, Init init, double lr_scale = 1);
 
   // ids [N, per_row], each in [0, rows) -> [N, width], the sum, or [N, per_row width]. Throws ErrorCode::shape.
   Var operator()(Tape& tape, std::span<const int32_t> ids, int64_t per_row = 1, Joined joined = Joined::summed) const;
@@ -33,17 +28,20 @@ class Table {
  private:
   class Small final : public QuantisedStore {  // the rows in 8 or 4 bits, one after the other, as in a file
    public:
+    explicit Small(const Parameter& table) : table_(table) {}
+    // Throws ErrorCode::shape, naming the parameter, unless the rows are those of its shape.
     void take(ThreadPool&, QuantisedTensors rows, int64_t width) override;
     QuantisedMatrix saved(std::vector<Tensor>&) const override { return view(); }
     QuantisedMatrix view() const { return rows_.view(); }
     bool empty() const { return rows_.values.empty(); }
 
    private:
+    const Parameter& table_;
     QuantisedTensors rows_;
   };
 
   BoundParameter table_;
-  Small small_;  // empty: the rows are in table_.value
+  Small small_{table_};  // empty: the rows are in table_.value
 };
 
 }  // namespace statera

@@ -5,21 +5,24 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <stdexcept>
 #include <string>
 
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
+#include "nn/bound_parameter.hpp"
 #include "support/any_mixer.hpp"
 #include "support/file_tensors.hpp"
+#include "support/memory_limit.hpp"
 #include "support/small_run.hpp"
 #include "statera/error.hpp"
 #include "statera/session.hpp"
 
 namespace statera {
 namespace {
+
+using test::error_of;
 
 ModelConfig config(const std::string& ngram, const std::string& layers = "n") {
   return ModelConfig::parse(R"({"format_version": 2, "d_model": 8, "layers": ")" + layers +
@@ -76,28 +79,51 @@ TEST(NgramMemory, RefusesImpossibleConfigs) {
     EXPECT_THROW(Model(config(bad)), Error) << bad;
 }
 
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
-double distance(const std::vector<float>& a, const std::vector<float>& b) {  // |a - b| / |b|
-  double off = 0, all = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    off += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
-    all += std::pow(static_cast<double>(b[i]), 2);
-  }
-  return std::sqrt(off / all);
-}
-
 constexpr const char* narrow_and_wide[] = {R"("order": 3, "rows": 4096)", R"("order": 3, "rows": 4096, "width": 33)",
                                            R"("order": 3, "rows": 4096, "width": 33, "gate": true)"};
 
-// Its table is stored and read in int8 or int4: loaded and saved give the same logits, near those in f32.
+// Number [row, c] of a matrix in int8 or int4, as quantised.md has it.
+float number(const QuantisedMatrix& m, int64_t row, int64_t c) {
+  const float scale = m.scales.as<float>()[row * m.scales.cols() + c / quantised_block];
+  if (m.format == WeightFormat::int8)
+    return scale * static_cast<float>(m.values.as<int8_t>()[row * m.values.cols() + c]);
+  const int byte = m.values.as<uint8_t>()[row * m.values.cols() + c / 2];
+  return scale * static_cast<float>((c % 2 ? byte >> 4 : byte & 15) - 8);
+}
+
+// With nothing but its table in int8 or int4, a model has the bits of one whose table holds value times scale in f32,
+// and no number is further from the trained one than rounding to its scale allows.
+TEST(NgramMemory, ReadsValueTimesScale) {
+  STATERA_NEEDS({"ngram"});
+  const std::string text = "to be, or not to be";
+  for (const char* ngram : narrow_and_wide)
+    for (const WeightFormat format : {WeightFormat::int8, WeightFormat::int4}) {
+      const Model small = trained(ngram), floats = trained(ngram);
+      const std::vector<float> exact = logits_after(floats, text);
+      Parameter& p = table(floats);
+      QuantisedStore& store = *store_of(table(small));
+      store.quantise(pool_of(small.device()), p.value, format);
+      std::vector<Tensor> made;
+      const QuantisedMatrix m = store.saved(made);
+      for (int64_t row = 0; row < p.shape[0]; ++row)
+        for (int64_t c = 0; c < p.shape[1]; ++c) {
+          const double scale = static_cast<double>(m.scales.as<float>()[row * m.scales.cols() + c / quantised_block]),
+                       // int4 reaches -8, but only +7; four roundings in float, of numbers up to 127 scales
+              allowed = (format == WeightFormat::int8 ? 0.5 : 1) +
+                        127 * 2 * static_cast<double>(std::numeric_limits<float>::epsilon());
+          float& x = p.value.as<float>()[row * p.shape[1] + c];
+          const float read = number(m, row, c);
+          ASSERT_LE(std::abs(static_cast<double>(read) - static_cast<double>(x)), allowed * std::abs(scale))
+              << ngram << " " << name_of(format) << " " << row << ", " << c;
+          x = read;
+        }
+      p.changed();
+      EXPECT_EQ(logits_after(small, text), logits_after(floats, text)) << ngram << " " << name_of(format);
+      EXPECT_NE(logits_after(small, text), exact);
+    }
+}
+
+// Its table is stored and read in int8 or int4: loaded and saved give the same logits.
 TEST(NgramMemory, IsReadInFewerBits) {
   STATERA_NEEDS({"ngram"});
   const std::string text = "to be, or not to be";
@@ -106,13 +132,11 @@ TEST(NgramMemory, IsReadInFewerBits) {
     const std::string plain = folder.path + "/plain", made = folder.path + "/made", again = folder.path + "/again";
     const Model model = trained(ngram);
     model.save(plain);
-    const std::vector<float> exact = logits_after(model, text);
     for (const WeightFormat format : {WeightFormat::int8, WeightFormat::int4}) {
       const Model small = Model::load(plain, Device::cpu({.threads = 2}), {.training = false, .weights = format});
       EXPECT_TRUE(table(small).value.empty());
       const std::vector<float> read = logits_after(small, text);
-      EXPECT_NE(read, exact);
-      EXPECT_LT(distance(read, exact), format == WeightFormat::int8 ? 0.02 : 0.2) << ngram;
+      EXPECT_NE(read, logits_after(model, text));
 
       small.save(made, true);
       const Model loaded = Model::load(made);
@@ -155,36 +179,86 @@ TEST(NgramMemory, ItsTableShrinksInMemoryAndOnDisk) {
 
 TEST(NgramMemory, DamagedTablesInFewerBitsAreNamed) {
   STATERA_NEEDS({"ngram"});
-  const test::Folder folder;
-  const std::string made = folder.path + "/made", good = folder.path + "/good.safetensors",
-                    path = made + "/model.safetensors";
-  trained(R"("order": 3, "rows": 64)").save(folder.path + "/plain");
-  Model::load(folder.path + "/plain", Device::best(), {.training = false, .weights = WeightFormat::int8}).save(made);
-  std::filesystem::rename(path, good);
-  const test::FileTensors tensors(SafetensorsFile::open(good));
-  const auto with = [&](const std::string& ending, const View* instead) {
-    std::vector<NamedView> views;
-    for (const NamedView& t : tensors.views)
-      if (!t.name.ends_with(ending))
-        views.push_back(t);
-      else if (instead)
-        views.push_back({t.name, *instead});
-    // else a named output is refused
-    for (const std::string& name : {path, made + "/statera.json"}) std::filesystem::remove(name);
-    write_safetensors(path, views, {{"format", "statera"}, {"weights", "int8"}});
-    const std::string error = error_of([&] { Model::load(made); });
-    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
-    return error;
-  };
   const Tensor infinite(DType::f32, {2 * 64, 1}), more(DType::f32, {2 * 64, 2}), floats(DType::f32, {2 * 64, 8});
   infinite.as<float>()[127] = std::numeric_limits<float>::infinity();
   const View views[] = {infinite, more, floats};
-  EXPECT_EQ(with(".none", nullptr), "");
-  EXPECT_NE(with(".table.scales", nullptr).find(".table.scales: missing"), std::string::npos);
-  EXPECT_NE(with(".table", nullptr).find(".table: missing"), std::string::npos);
-  EXPECT_NE(with(".table.scales", &views[0]).find("not finite"), std::string::npos);
-  EXPECT_NE(with(".table.scales", &views[1]).find(".table.scales: shape"), std::string::npos);
-  EXPECT_NE(with(".table", &views[2]).find(".table: dtype f32; expected i8"), std::string::npos);
+  for (const WeightFormat format : {WeightFormat::int8, WeightFormat::int4}) {
+    const test::Folder folder;
+    const std::string made = folder.path + "/made", good = folder.path + "/good.safetensors",
+                      path = made + "/model.safetensors", weights(name_of(format));
+    trained(R"("order": 3, "rows": 64)").save(folder.path + "/plain");
+    Model::load(folder.path + "/plain", Device::best(), {.training = false, .weights = format}).save(made);
+    std::filesystem::rename(path, good);
+    const test::FileTensors tensors(SafetensorsFile::open(good));
+    // what is said where the tensors with this ending are another one, or none, and those with `dropped` are left out
+    const auto with = [&](const std::string& ending, const View* instead, const std::string& dropped = ".none") {
+      std::vector<NamedView> views;
+      for (const NamedView& t : tensors.views)
+        if (!t.name.ends_with(ending) && !t.name.ends_with(dropped))
+          views.push_back(t);
+        else if (instead && !t.name.ends_with(dropped))
+          views.push_back({t.name, *instead});
+      // else a named output is refused
+      for (const std::string& name : {path, made + "/statera.json"}) std::filesystem::remove(name);
+      write_safetensors(path, views, {{"format", "statera"}, {"weights", weights}});
+      const std::string error = error_of([&] { Model::load(made); });
+      EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+      return error;
+    };
+    const auto says = [](const std::string& error, const std::string& what) {
+      EXPECT_NE(error.find(what), std::string::npos) << error;
+    };
+    EXPECT_EQ(with(".none", nullptr), "");
+    says(with(".table.scales", nullptr), ".table.scales: missing");
+    says(with(".table", nullptr), ".table: missing");
+    says(with(".table.scales", &views[0]), "not finite");
+    says(with(".table.scales", &views[1]), ".table.scales: shape");
+    says(with(".table", &views[2]), format == WeightFormat::int8 ? ".table: dtype f32; expected i8" : ".table: shape");
+    // a folder of an earlier version
+    says(with(".table", &views[2], ".table.scales"),
+         path + ": layers.0.ngram.table: is in f32, as earlier versions stored it beside weights in " + weights +
+             "; run `statera convert` again on the f32 folder that this one was made from");
+  }
+}
+
+// A table is quantised from all of its floats, which may be far more than what is kept. Where there is no memory for
+// both, one line says so before anything of it is read.
+TEST(NgramMemory, TheFloatsOfItsTableNeedMemoryToo) {
+  STATERA_NEEDS({"ngram"});
+  const test::Folder folder;
+  const std::string plain = folder.path + "/plain", doubles = folder.path + "/doubles", made = folder.path + "/made";
+  const ModelOptions options{.training = false, .weights = WeightFormat::int4};
+  const Model model = trained(R"("order": 3, "rows": 16384)");
+  model.save(plain);
+  Model wide(model.config(), Device::cpu({.threads = 1}), {.dtype = DType::f64, .training = false});
+  wide.init(1);
+  wide.save(doubles);
+  const double floats = static_cast<double>(table(model).value.view().bytes());
+  double kept = 0, quantised = 0;  // as int4: all parameters, and those that are made from floats
+  for (const Parameter* p : model.parameters()) {
+    const double bytes = stored_bytes(*p, WeightFormat::int4, DType::f32);
+    kept += bytes;
+    if (store_of(*p)) quantised += bytes;
+  }
+  const auto with = [](double bytes, const auto& f) {
+    const test::MemoryLimit limit(bytes);
+    return error_of(f);
+  };
+  const auto load = [&](const std::string& from) { return [&] { Model::load(from, Device::best(), options); }; };
+  const auto init = [&] { Model(model.config(), Device::best(), options).init(1); };
+  const auto refused = [](const std::string& error) {
+    EXPECT_EQ(error.rfind("the model, while layers.0.ngram.table is made from floats, needs about ", 0), 0u) << error;
+    EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+  };
+  ASSERT_LT(kept, floats);
+  refused(with(quantised + 0.99 * floats, init));
+  refused(with(quantised + 0.99 * floats, load(plain)));
+  refused(with(quantised + 2.99 * floats, load(doubles)));  // in f64, and then in f32
+  EXPECT_EQ(with(quantised + floats, init), "");
+  EXPECT_EQ(with(quantised + floats, load(plain)), "");
+  EXPECT_EQ(with(quantised + 3 * floats, load(doubles)), "");
+  Model::load(plain, Device::best(), options).save(made);
+  EXPECT_EQ(with(kept, load(made)), "");  // what is quantised already is kept as it is read
 }
 
 // With a budget, the forecast makes a step and undoes it, in the rows that it touched too: a checkpoint from before the

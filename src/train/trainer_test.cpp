@@ -15,7 +15,6 @@
 #include <optional>
 #include <set>
 
-#include "core/machine.hpp"
 #include "core/memory.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
@@ -23,6 +22,7 @@
 #include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "support/file_tensors.hpp"
+#include "support/memory_limit.hpp"
 #include "support/small_run.hpp"
 #include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
@@ -292,10 +292,6 @@ TEST(Trainer, CheckpointedActivationsChangeNoBit) {
 
 // A process whose container has no more is killed: what is needed is seen before it is taken.
 TEST(Trainer, TooLittleMemoryIsSaidInTime) {
-  struct Limit {
-    explicit Limit(double bytes) { limit_free_memory(16e6 + bytes); }  // 16 MB are left over
-    ~Limit() { limit_free_memory(INFINITY); }
-  };
   const Folder folder;
   const std::string out = folder.path + "/out";
   TrainOptions options = short_run();
@@ -304,13 +300,13 @@ TEST(Trainer, TooLittleMemoryIsSaidInTime) {
   std::optional<Model> model = small_model();
   const double weights = model->weight_bytes();
   const auto refused = [&](double free, const TrainOptions& o) {
-    const Limit limit(free);
+    const MemoryLimit limit(free);
     const std::string what = error_of([&] { train(*model, data_for(o), o, {.out = out}); }, ErrorCode::device);
     EXPECT_FALSE(fs::exists(out));
     return what;
   };
   {
-    const Limit limit(1.9 * weights);
+    const MemoryLimit limit(1.9 * weights);
     EXPECT_EQ(error_of([] { small_model(); }, ErrorCode::device).rfind("the model with its gradients needs about ", 0),
               0u);
   }

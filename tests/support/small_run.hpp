@@ -4,15 +4,14 @@
 
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "statera/error.hpp"
 #include "statera/train.hpp"
 #include "support/any_mixer.hpp"
+#include "support/error_of.hpp"
 
 namespace statera::test {
 
@@ -84,17 +83,6 @@ inline std::string weights_after(const TrainOptions& options, const std::string&
   Model model = small_model("m A", threads);
   train(model, data_for(options), options, {.out = out, .overwrite = true});
   return bytes_of(out + "/last/model.safetensors") + bytes_of(out + "/model.safetensors");
-}
-
-inline std::string error_of(const std::function<void()>& f, ErrorCode code) {
-  try {
-    f();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
 }
 
 }  // namespace statera::test

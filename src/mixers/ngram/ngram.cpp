@@ -54,7 +54,7 @@ Ngram::Ngram(const JsonText& config, const Place& place)
     : config_(read(config)),
       d_out_(place.d_out),
       table_(place.scope + ".table", tables() * config_.rows, config_.width ? config_.width : d_out_,
-             config_.width ? init_normal(0.02) : init_constant(0), {.lr_scale = config_.lr_scale}) {
+             config_.width ? init_normal(0.02) : init_constant(0), config_.lr_scale) {
   if (config_.width)
     out_.emplace(place.scope + ".out_proj", tables() * config_.width, d_out_,
                  LinearOptions{.scale = place.residual_scale});

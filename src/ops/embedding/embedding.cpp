@@ -137,36 +137,100 @@ Var embedding(Tape& tape, std::span<const int32_t> ids, const QuantisedMatrix& t
   return y;
 }
 
-std::vector<OpCase> embedding_cases() {
-  const auto make = [](const char* name, const std::vector<int32_t>& ids, int64_t rows, int64_t width,
-                       int64_t per_row = 1, Joined joined = Joined::summed) {
-    OpCase c{.op = "embedding", .name = name, .inputs = {{"table", {rows, width}}}};
-    const std::set<int32_t> read(ids.begin(), ids.end());
-    c.inputs[0].used = static_cast<double>(read.size()) / static_cast<double>(rows);
-    c.run = [ids, per_row, joined](Tape& tape, const NamedVars& in) {
-      return NamedVars{{"y", embedding(tape, ids, in.at("table"), per_row, joined)}};
-    };
-    c.advance = [ids](Exec&, const NamedViews& in, const View& y) {
-      return [ids, table = in.at("table"), y](Exec& exec) { embedding(exec, ids, table, y); };
-    };
-    return c;
+namespace {
+OpCase case_of(const char* name, const std::vector<int32_t>& ids, int64_t rows, int64_t width, int64_t per_row = 1,
+               Joined joined = Joined::summed) {
+  OpCase c{.op = "embedding", .name = name, .inputs = {{"table", {rows, width}}}};
+  const std::set<int32_t> read(ids.begin(), ids.end());
+  c.inputs[0].used = static_cast<double>(read.size()) / static_cast<double>(rows);
+  c.run = [ids, per_row, joined](Tape& tape, const NamedVars& in) {
+    return NamedVars{{"y", embedding(tape, ids, in.at("table"), per_row, joined)}};
   };
+  c.advance = [ids](Exec&, const NamedViews& in, const View& y) {
+    return [ids, table = in.at("table"), y](Exec& exec) { embedding(exec, ids, table, y); };
+  };
+  return c;
+}
+
+// The training of a memory of n-grams: four rows of a large table for each position, trained by rows.
+OpCase training_by_rows() {
+  std::vector<int32_t> ids(4 * 8192);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * i * 7919 % 65521);
+  OpCase c = case_of("ngrams", ids, 65536, 96, 4);
+  c.inputs[0].gradient = false;  // it goes into the rows below
+  struct Gradient {
+    Tensor rows;
+    RowSet touched;
+  };
+  c.run = [ids, to = std::make_shared<Gradient>()](Tape& tape, const NamedVars& in) {
+    const View table = tape.value(in.at("table"));
+    if (to->rows.empty() || to->rows.dtype() != table.dtype) to->rows = Tensor(table.dtype, table.shape);
+    to->touched.clear();
+    return NamedVars{{"y", embedding(tape, ids, tape.leaf(table, to->rows, to->touched), 4)}};
+  };
+  c.benchmark = true;
+  return c;
+}
+
+// The prefill of a memory of n-grams: three rows for each position, of a table with as many as in presets. Each call
+// reads other rows, so that they are in no cache if the table is larger than all of them. The table holds a small one
+// many times, so that the laws need not make it.
+OpCase prefill_in(const char* name, WeightFormat format) {
+  constexpr int64_t width = 96, per_row = 3, few = 6144, all = per_row << 16, positions = 1024;
+  std::vector<int32_t> ids(all);  // every row once
+  for (int64_t i = 0; i < all; ++i)
+    ids[static_cast<size_t>(i)] = static_cast<int32_t>((i % per_row << 16) + (i / per_row * 40503 & 0xFFFF));
+  std::vector<int32_t> first(ids.begin(), ids.begin() + positions * per_row);
+  for (int32_t& id : first) id %= few;
+  OpCase c = case_of(name, first, few, width, per_row);
+  const double bytes = format == WeightFormat::f32 ? width * sizeof(float) : quantised_bytes(format, {1, width});
+  c.inputs[0].used = static_cast<double>(first.size()) * bytes / static_cast<double>(few * width * sizeof(float));
+  c.advance = [ids, format](Exec& exec, const NamedViews& in, const View& y) -> std::function<void(Exec&)> {
+    const auto call = [&](auto table, const auto& read) {
+      return [=, next = size_t{0}](Exec& ex) mutable {
+        read(ex, std::span(ids).subspan(next, positions * per_row), *table, y);
+        next = (next + positions * per_row) % ids.size();
+      };
+    };
+    const auto fill = [&](const auto& copy_to) {
+      for (int64_t row = 0; row < all; row += few) copy_to(row);
+    };
+    if (format == WeightFormat::f32) {
+      const auto table = std::make_shared<Tensor>(DType::f32, Shape{all, width});
+      fill([&](int64_t row) { copy(in.at("table"), table->view().row_range(row, few)); });
+      return call(table, [](Exec& ex, std::span<const int32_t> read, const Tensor& t, const View& to) {
+        embedding(ex, read, t, to);
+      });
+    }
+    const auto table = std::make_shared<QuantisedTensors>(QuantisedTensors::zero(format, {all, width}));
+    fill([&](int64_t row) {
+      quantise(exec.pool, in.at("table"),
+               {format, table->values.view().row_range(row, few), table->scales.view().row_range(row, few)});
+    });
+    return call(table, [](Exec& ex, std::span<const int32_t> read, const QuantisedTensors& t, const View& to) {
+      embedding(ex, read, t.view(), width, to);
+    });
+  };
+  c.benchmark = c.step = true;
+  return c;
+}
+}  // namespace
+
+std::vector<OpCase> embedding_cases() {
   std::vector<int32_t> many(2048);
   for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int32_t>(i * 7 % 257);
-  OpCase base = make("base", many, 257, 384), step = make("base_step", {101}, 257, 384);
+  OpCase base = case_of("base", many, 257, 384), step = case_of("base_step", {101}, 257, 384);
   base.benchmark = step.benchmark = step.step = true;
-  // n-grams: three rows of a large table per position
-  std::vector<int32_t> sums(3 * 1024);
-  for (size_t i = 0; i < sums.size(); ++i) sums[i] = static_cast<int32_t>(i * i * 7919 % 65521);
-  OpCase ngrams = make("ngrams", sums, 65536, 96, 3);
-  ngrams.benchmark = true;
-  return {make("repeated", {3, 0, 6, 3, 3, 1, 0}, 7, 37),
-          make("sums", {3, 0, 6, 3, 3, 1, 0, 0, 2}, 7, 37, 3),
-          make("sums_of_a_large_table", {3, 512, 3, 511, 0, 7, 63, 511}, 513, 5, 2),
-          make("joined", {3, 0, 6, 3, 3, 1, 0, 0, 2}, 7, 5, 3, Joined::side_by_side),
+  return {case_of("repeated", {3, 0, 6, 3, 3, 1, 0}, 7, 37),
+          case_of("sums", {3, 0, 6, 3, 3, 1, 0, 0, 2}, 7, 37, 3),
+          case_of("sums_of_a_large_table", {3, 512, 3, 511, 0, 7, 63, 511}, 513, 5, 2),
+          case_of("joined", {3, 0, 6, 3, 3, 1, 0, 0, 2}, 7, 5, 3, Joined::side_by_side),
           base,
           step,
-          ngrams};
+          training_by_rows(),
+          prefill_in("ngrams_f32", WeightFormat::f32),
+          prefill_in("ngrams_int8", WeightFormat::int8),
+          prefill_in("ngrams_int4", WeightFormat::int4)};
 }
 
 }  // namespace statera

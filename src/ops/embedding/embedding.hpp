@@ -20,11 +20,10 @@ struct EmbeddingForward {
   int64_t rows, per_row, width, table_stride, y_stride;
 };
 
-template <class T>
 struct EmbeddingQuantised {
   const int32_t* ids;     // [N, per_row]
   QuantisedMatrix table;  // [V, d]
-  T* y;                   // [N, d], rows y_stride apart
+  float* y;               // [N, d], rows y_stride apart
   int64_t rows, per_row, width, y_stride;
 };
 
@@ -40,7 +39,7 @@ template <class T>
 struct EmbeddingKernels {
   const char* name;
   void (*forward)(const EmbeddingForward<T>&, Exec&) noexcept;
-  void (*quantised)(const EmbeddingQuantised<T>&, Exec&) noexcept;
+  void (*quantised)(const EmbeddingQuantised&, Exec&) noexcept;  // null for double: a quantised table is read in f32
   void (*backward)(const EmbeddingBackward<T>&, Exec&) noexcept;
 };
 extern const EmbeddingKernels<double> embedding_ref_f64;

@@ -65,21 +65,20 @@ TEST(QuantisedTable, ReadsValueTimesScaleAndAddsInTheOrderOfTheIds) {
         for (int64_t rows : {1, 5, 67, 200}) {
           const std::vector<int32_t> ids = some_ids(rows * per_row, 300);
           const Expected e = expected(table, ids, per_row, width);
-          for (KernelChoice kernels : {KernelChoice::fast, KernelChoice::portable, KernelChoice::reference})
-            for (int threads : {1, 3}) {
-              Engine engine(threads, kernels);
-              const Tensor y(DType::f32, {rows, width}), wide(DType::f32, {rows, per_row * width});
-              embedding(engine.exec, ids, table.view(), width, y);
-              embedding(engine.exec, ids, table.view(), width, wide);
-              EXPECT_EQ(to_doubles(y), e.summed) << name_of(format) << " " << width;
-              EXPECT_EQ(to_doubles(wide), e.joined) << name_of(format) << " " << width;
-              Tape tape(engine.device);
-              const Var sum = embedding(tape, ids, table.view(), width, per_row),
-                        all = embedding(tape, ids, table.view(), width, per_row, Joined::side_by_side);
-              EXPECT_EQ(to_doubles(tape.value(sum)), e.summed) << name_of(format) << " " << width;
-              EXPECT_EQ(to_doubles(tape.value(all)), e.joined) << name_of(format) << " " << width;
-              EXPECT_FALSE(tape.needs_grad(sum));
-            }
+          for (int threads : {1, 3}) {
+            Engine engine(threads);
+            const Tensor y(DType::f32, {rows, width}), wide(DType::f32, {rows, per_row * width});
+            embedding(engine.exec, ids, table.view(), width, y);
+            embedding(engine.exec, ids, table.view(), width, wide);
+            EXPECT_EQ(to_doubles(y), e.summed) << name_of(format) << " " << width;
+            EXPECT_EQ(to_doubles(wide), e.joined) << name_of(format) << " " << width;
+            Tape tape(engine.device);
+            const Var sum = embedding(tape, ids, table.view(), width, per_row),
+                      all = embedding(tape, ids, table.view(), width, per_row, Joined::side_by_side);
+            EXPECT_EQ(to_doubles(tape.value(sum)), e.summed) << name_of(format) << " " << width;
+            EXPECT_EQ(to_doubles(tape.value(all)), e.joined) << name_of(format) << " " << width;
+            EXPECT_FALSE(tape.needs_grad(sum));
+          }
         }
     }
   Arena::set_poison(false);
@@ -165,6 +164,13 @@ TEST(QuantisedTable, FitsItsShapes) {
     EXPECT_NE(refused(ids, table.view(), 33, doubles), "");
     EXPECT_NE(refused(ids, table.view(), 31, y.view().columns(0, 31)).find("[9, 31] got values"), std::string::npos);
     EXPECT_NE(refused(ids, {format, table.scales, table.scales}, 33, y), "");
+    // the right shapes, as columns of something wider
+    const QuantisedMatrix good = table.view();
+    const Tensor values(good.values.dtype, {9, 40}), scales(DType::f32, {9, 3});
+    const View gaps = values.view().columns(0, good.values.cols()), few = scales.view().columns(0, 2);
+    EXPECT_NE(refused(ids, {format, gaps, good.scales}, 33, y).find("with gaps between rows and scales"),
+              std::string::npos);
+    EXPECT_NE(refused(ids, {format, good.values, few}, 33, y).find("f32[9, 2] with gaps"), std::string::npos);
     embedding(engine.exec, {}, table.view(), 33, y.view().row_range(0, 0));
   }
 }

@@ -19,15 +19,6 @@ namespace {
 
 constexpr WeightFormat formats[] = {WeightFormat::int8, WeightFormat::int4};
 
-struct Files {  // a matrix as a file keeps it
-  Files(WeightFormat format, const Shape& matrix)
-      : values(QuantisedMatrix::values_dtype(format), QuantisedMatrix::values_shape(format, matrix)),
-        scales(DType::f32, QuantisedMatrix::scales_shape(matrix)),
-        view{format, values, scales} {}
-  Tensor values, scales;
-  QuantisedMatrix view;
-};
-
 Weight quantised(const View& w, WeightFormat format) {
   Weight weight;
   Engine engine(2);
@@ -89,12 +80,16 @@ TEST(Quantised, PanelsKeepWhatAFileHolds) {
     for (int64_t out : {1, 16, 47, 49, 130})
       for (int64_t in : {1, 6, 32, 45}) {
         const Shape shape{out, in};
-        Files made(format, shape), again(format, shape);
-        quantise(pool_of(engine.device), random_tensor("w", shape), made.view);
+        const auto quantised = [&] {
+          QuantisedTensors made = QuantisedTensors::zero(format, shape);
+          quantise(pool_of(engine.device), random_tensor("w", shape), made.view());
+          return made;
+        };
+        const QuantisedTensors made = quantised(), again = QuantisedTensors::zero(format, shape);
         Weight weight;
-        weight.set(pool_of(engine.device), made.view, in);
+        weight.take(pool_of(engine.device), quantised(), in);
         EXPECT_EQ(weight.shape(), shape);
-        weight.quantised().unpack(again.view);
+        weight.quantised().unpack(again.view());
         EXPECT_EQ(std::memcmp(made.values.view().data, again.values.view().data, made.values.view().bytes()), 0)
             << name_of(format) << shape;
         EXPECT_TRUE(same_bits(made.scales, again.scales)) << name_of(format) << shape;
@@ -238,11 +233,14 @@ TEST(Quantised, IsForInferenceAloneAndFitsItsShapes) {
   matmul(engine.exec, x.view().row_range(2, 0), weight, y.view().row_range(2, 0));
   EXPECT_THROW(weight.quantise(pool_of(engine.device), w, WeightFormat::f32), Error);
   for (WeightFormat format : formats) {
-    const Files good(format, {8, 64}), narrow(format, {8, 62}), few_scales(format, {8, 32});
-    EXPECT_THROW(weight.set(pool_of(engine.device), good.view, 62), Error);
-    EXPECT_THROW(weight.set(pool_of(engine.device), {format, good.values, few_scales.scales}, 64), Error);
-    EXPECT_THROW(weight.set(pool_of(engine.device), {format, good.scales, good.scales}, 64), Error);
-    weight.set(pool_of(engine.device), narrow.view, 62);
+    const auto zero = [&](int64_t in) { return QuantisedTensors::zero(format, {8, in}); };
+    const auto take = [&](QuantisedTensors made, int64_t in) {
+      weight.take(pool_of(engine.device), std::move(made), in);
+    };
+    EXPECT_THROW(take(zero(64), 62), Error);
+    EXPECT_THROW(take({format, zero(64).values, zero(32).scales}, 64), Error);
+    EXPECT_THROW(take({format, zero(64).scales, zero(64).scales}, 64), Error);
+    take(zero(62), 62);
   }
 }
 

@@ -21,7 +21,8 @@ void Weight::bind(const View& value, const View& grad, const std::atomic<uint64_
   packed_ = std::make_unique<Packed<Tensor>[]>(std::size(precisions));
 }
 
-void Weight::set(ThreadPool& pool, const QuantisedMatrix& m, int64_t in) {
+void Weight::take(ThreadPool& pool, QuantisedTensors taken, int64_t in) {
+  const QuantisedMatrix m = taken.view();
   const Shape matrix{m.values.rows(), in};
   require(m.fits(matrix), ErrorCode::shape, "[weight] ", name_of(m.format), " ", matrix, " got ", m.str());
   *this = Weight();  // forgets what was bound or stored before

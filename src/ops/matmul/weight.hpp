@@ -24,9 +24,7 @@ class Weight : public QuantisedStore {
   // value [out, in], f32 or f64; grad the same, or empty: not trained. Throws ErrorCode::shape or unsupported.
   void bind(const View& value, const View& grad, const std::atomic<uint64_t>* version);
 
-  // Stores a copy, in panels, of a matrix [out, in] that is in int8 or int4 already. Throws ErrorCode::shape.
-  void set(ThreadPool&, const QuantisedMatrix& matrix, int64_t in);
-  void take(ThreadPool& pool, QuantisedTensors matrix, int64_t in) override { set(pool, matrix.view(), in); }
+  void take(ThreadPool&, QuantisedTensors matrix, int64_t in) override;  // keeps a copy in panels
   QuantisedMatrix saved(std::vector<Tensor>& made) const override;
   WeightFormat format() const { return format_; }
   double bytes() const;               // what a product reads: the size of the matrix as it is stored
