@@ -5,7 +5,7 @@
 #   KIND    genome, audio, logs or text, as in bench/raw_bytes.sh; enwik8: 3,800,000 bytes and the next 177,000
 #   MODEL   a preset, such as tiny-mamba2+ngram
 #           or a config, such as one with longer n-grams
-# The last tenth of the bytes is judged. Files may be packed as .xz. Prints one row of the table: data, model, steps, minutes of training, bits per byte
+# The last tenth of the bytes is judged. Files may be packed as .xz. Prints one row: data, model, steps, minutes of training, bits per byte
 # of the frozen model, of the one that learns while it reads, of counts alone, and of both mixed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,11 +40,7 @@ python3 - "$name" "$(basename "${model%.json}")" "$steps" "$out" <<'PYTHON'
 import json, sys
 name, model, steps, out = sys.argv[1:]
 s = json.load(open(out + "/score.json"))
-seconds = before = 0  # the clock of metrics.jsonl begins anew when a training is resumed
-for line in open(out + "/metrics.jsonl"):
-    now = json.loads(line)["seconds"]
-    seconds += now - before if now >= before else now
-    before = now
+seconds = json.loads(open(out + "/metrics.jsonl").readlines()[-1])["seconds"]
 print(f"| {name} | `{model}` | {steps} | {seconds / 60:.1f} | {s['bits_per_byte']:.3f} | {s['adaptive_bits_per_byte']:.3f} | "
       f"{s['counts_bits_per_byte']:.3f} | {s['mixed_bits_per_byte']:.3f} |")
 PYTHON

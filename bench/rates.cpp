@@ -1,8 +1,10 @@
 // How much the rate that `compare` chooses loses to the best of a full sweep: the regret, case by case. See
 // bench/rates.sh.
 //
-//   rates PLAN.json FOLDER STORE [--stage NAME] [--part K/N]    runs what is missing in every N-th case, from the K-th
-//   on, and keeps it in STORE rates PLAN.json --report STORE...                           the tables, from what is kept
+//   rates PLAN.json FOLDER STORE [--stage NAME] [--part K/N]
+//     runs what is missing in every N-th case, from the K-th on, and keeps it in STORE
+//   rates PLAN.json --report STORE...
+//     the tables, from what is kept
 //
 // A case is a stage (steps of a training and of a trial for each kind), a data set (FOLDER/NAME) and a kind of preset.
 // Everything but the rate is as in `compare`: parts of the data, batches, schedule, weights of the best step, held-out
@@ -265,7 +267,7 @@ RatePrior without_this(const Swept& one, const std::vector<Swept>& all) {
   for (const Swept& other : all)
     if (other.c.kind == one.c.kind && other.c.data != one.c.data) others.push_back(&other);
   const double moved = others.empty() ? 1 : std::exp2(best_octaves(others));
-  prior.lr *= moved, prior.search_lr *= moved;
+  prior.lr *= moved;
   return prior;
 }
 
@@ -283,7 +285,7 @@ void report(const std::vector<Swept>& all) {
     const bool exact = !s.by_seed.empty();
     const double chosen = exact ? s.by_seed.front().second.front() : s.at(choice.lr),
                  best = std::min(s.best, exact ? chosen : s.best);
-    const double regret = std::max(0.0, chosen - best), regret_unseen = std::max(0.0, s.at(blind.lr) - best);
+    const double regret = std::max(0.0, chosen - best), regret_unseen = std::max(0.0, s.at(blind.lr) - s.best);
     const size_t seeds = exact ? s.by_seed.front().second.size() : 0;
     const double spread = exact ? deviation(s.by_seed.front().second) : 0;
     if (seeds > 1) deviations.push_back(spread);

@@ -33,6 +33,8 @@ def main():
     parser.add_argument("--size", default="tiny")
     parser.add_argument("--steps", type=int, default=1250, help="of 2 x 512 bytes (default: 1250)")
     o = parser.parse_args()
+    if o.steps < 10 or o.steps % 2:
+        parser.error("--steps must be even, and at least 10")
     jobs = [(text, kind, name, {"data": text, "config": f"{o.size}-{kind}", "lr": lr, "seed": 1, "steps": o.steps, "batch": 2, "length": 512, **change})
             for text in o.texts for name, change in settings(o.steps).items() for kind, rates in KINDS.items() for lr in rates]
     results = sweep.run([job for *_, job in jobs], sweep.Store(o.store), o.statera, o.jobs)
@@ -47,7 +49,7 @@ def main():
         for text in o.texts:
             for kind in KINDS:
                 bits, usual = best[text, kind, name], best[text, kind, USUAL]
-                cells.append(f"{bits:.3f}" if name == USUAL else f"{bits - usual:+.3f}")
+                cells.append("diverged" if bits == float("inf") else f"{bits:.3f}" if name == USUAL or usual == float("inf") else f"{bits - usual:+.3f}")
         print(f"| {name} | " + " | ".join(cells) + " |")
     sys.stdout.flush()
 

@@ -39,7 +39,7 @@ struct OnlineOptions {
 class OnlineModel {
  public:
   // `model` must have been made for training (ModelOptions::training). Throws ErrorCode::config for an option out of
-  // range, or if no parameter is named by OnlineOptions::parameters.
+  // range, or for a word of OnlineOptions::parameters that is in no parameter's name.
   explicit OnlineModel(Model model, const OnlineOptions& options = {});
   const Model& model() const { return model_; }
 

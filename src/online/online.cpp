@@ -6,6 +6,7 @@
 #include "core/check.hpp"
 #include "core/exec.hpp"
 #include "core/machine.hpp"
+#include "io/printable.hpp"
 #include "statera/random.hpp"
 #include "statera/tape.hpp"
 #include "statera/train.hpp"
@@ -34,20 +35,32 @@ OnlineOptions checked(OnlineOptions o, const Model& model) {
   return o;
 }
 
-// Whether the name holds one of the words, which commas separate. Without words every name does.
-bool is_named(const std::string& name, const std::string& words) {
-  for (size_t begin = 0, end; begin < words.size(); begin = end + 1) {
-    end = std::min(words.find(',', begin), words.size());
-    if (end > begin && name.find(words.substr(begin, end - begin)) != std::string::npos) return true;
+// The words between commas, without spaces around them.
+std::vector<std::string> words_of(const std::string& list) {
+  std::vector<std::string> words;
+  for (size_t begin = 0; begin <= list.size() && !list.empty();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    const std::string word = list.substr(begin, end - begin);
+    const size_t first = word.find_first_not_of(' '), last = word.find_last_not_of(' ');
+    words.push_back(first == std::string::npos ? "" : word.substr(first, last - first + 1));
+    begin = end + 1;
   }
-  return words.empty();
+  return words;
 }
 
-std::vector<Parameter*> parameters_of(const Model& model, const std::string& words, bool named) {
+bool holds(const Parameter* p, const std::string& word) { return p->name.find(word) != std::string::npos; }
+
+// Those whose name holds one of the words, or the others. Without words every name does.
+std::vector<Parameter*> parameters_of(const Model& model, const std::string& list, bool named) {
   std::vector<Parameter*> all = model.parameters();
-  std::erase_if(all, [&](const Parameter* p) { return is_named(p->name, words) != named; });
-  require(!named || !all.empty(), ErrorCode::config, "[online] no parameter has a name with one of '", words,
-          "'; statera info MODEL --tensors prints the names");
+  const std::vector<std::string> words = words_of(list);
+  for (const std::string& word : words)
+    require(!word.empty() && std::ranges::any_of(all, [&](const Parameter* p) { return holds(p, word); }),
+            ErrorCode::config, "[online] parameters: no parameter's name holds ", in_quotes(word),
+            "; statera info MODEL --tensors prints the names");
+  std::erase_if(all, [&](const Parameter* p) {
+    return (words.empty() || std::ranges::any_of(words, [&](const std::string& w) { return holds(p, w); })) != named;
+  });
   return all;
 }
 

@@ -68,7 +68,8 @@ void OnlineModel::save(const std::string& path) const {
 OnlineModel OnlineModel::restore(const std::string& path, Model model) {
   PartsReader file(path, "learner");
   const std::string found = file.text("format");
-  require(found == format || found == format_1, ErrorCode::io, path, ": format '", found, "', expected '", format, "'");
+  require(found == format || found == format_1, ErrorCode::io, path, ": format '", found, "', expected '", format,
+          "' or '", format_1, "'");
   file.require_checksum();
   require(file.text("model") == fingerprint_text(model.fingerprint()), ErrorCode::config, path,
           ": is of another model, or of other weights of this one; load the model that it was made with");

@@ -155,7 +155,7 @@ std::vector<std::vector<float>> weights(const Model& model) {
 TEST_P(Online, OnlyTheNamedParametersLearn) {
   const std::vector<int32_t> ids = text(150);
   OnlineOptions norms = few;
-  norms.parameters = "no such,norm";
+  norms.parameters = " norm ,norm.weight";
   OnlineModel learner(model(GetParam().config), norms);
   const auto before = weights(learner.model());
   learner.score(std::span(ids).first(100));
@@ -179,8 +179,10 @@ TEST_P(Online, OnlyTheNamedParametersLearn) {
   EXPECT_EQ(again.options().parameters, norms.parameters);
   EXPECT_EQ(again.drift(), learner.drift());
   EXPECT_EQ(again.score(std::span(ids).subspan(100)), learner.score(std::span(ids).subspan(100)));
-  norms.parameters = "nothing";
-  EXPECT_THROW(OnlineModel(model(GetParam().config), norms), Error);
+  for (const char* wrong : {"nothing", "norm,nothing", "norm,", ","}) {
+    norms.parameters = wrong;
+    EXPECT_THROW(OnlineModel(model(GetParam().config), norms), Error) << wrong;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Online, testing::ValuesIn(test::model_cases()),

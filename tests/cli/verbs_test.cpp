@@ -151,6 +151,12 @@ TEST_F(Verbs, ScoreTellsWhatLearningWhileReadingIsWorth) {
   const json still = good("score m text.txt --json --adapt --adapt-lr 0");
   EXPECT_NEAR(still["adaptive_bits_per_byte"], still["bits_per_byte"], 1e-6);
   EXPECT_FALSE(still.contains("counts_bits_per_byte"));
+  const json all = good("score m text.txt --json --adapt"),
+             norms = good("score m text.txt --json --adapt --adapt-parameters norm");
+  EXPECT_GT(norms["drift"], 0);
+  EXPECT_NE(norms["adaptive_bits_per_byte"], all["adaptive_bits_per_byte"]);
+  fails("score m text.txt --adapt --adapt-parameters norm,nothing", 1, "no parameter's name holds 'nothing'");
+  fails("score m text.txt --adapt-parameters norm", 2, "--adapt-parameters requires --adapt");
   EXPECT_NE(run("score m text.txt --counts").out.find("\n  mixed     "), std::string::npos);
   fails("score m text.txt --adapt-lr 0.1", 2, "--adapt");
 }

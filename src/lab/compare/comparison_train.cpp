@@ -175,7 +175,9 @@ Model Comparison::load_model(const Entry& entry, int64_t seed, bool training) co
 
 void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   const std::string variant = "seed " + std::to_string(seed), folder = model_folder(entry, seed);
-  const auto lr = static_cast<float>(rate(entry).lr);
+  // Later seeds take the rate of the first one, which a version with other priors may have trained.
+  const std::optional<Json> first = seed > 1 ? kept(entry, "train", "seed 1") : std::nullopt;
+  const auto lr = static_cast<float>(first ? first->at(key::lr).get<double>() : rate(entry).lr);
   if (std::isnan(lr)) return;
   std::optional<Json> value = kept(entry, "train", variant);
   const bool lost = value && !value->contains(key::error) && !fs::exists(folder + "/model.safetensors");

@@ -28,9 +28,8 @@ struct Row {
     v.field("by_steps", by_steps, "octaves of the rate per octave of the steps");
     v.field("by_positions", by_positions, "octaves of the rate per octave of a batch");
     v.field("octaves", octaves, "standard deviation of the best rate over data sets, in octaves");
-    v.field(
-        "drift", drift,
-        "standard deviation of the best rate of a training around where by_steps puts it from one of half the steps");
+    v.field("drift", drift,
+            "standard deviation of the octaves between the best rates of a training and of one with half the steps");
   }
 };
 
@@ -45,9 +44,8 @@ std::vector<std::pair<std::string_view, Row>> rows() {
     Row row;
     const std::string where = std::string(embedded.mixer) + "/rates.json";
     read_fields({std::string(embedded.json), where}, row);
-    require(row.lr > 0 && row.d_model > 0 && row.steps > 0 && row.positions > 0 && row.octaves > 0 && row.drift >= 0,
-            ErrorCode::config, where,
-            ": lr, d_model, steps, positions and octaves must be above 0, and drift must not be negative");
+    require(row.lr > 0 && row.d_model > 0 && row.steps > 0 && row.positions > 0 && row.octaves > 0 && row.drift > 0,
+            ErrorCode::config, where, ": lr, d_model, steps, positions, octaves and drift must be above 0");
     all.emplace_back(embedded.mixer, row);
   }
   require(!all.empty(), ErrorCode::config, "no mixer has a rates.json");
@@ -73,32 +71,28 @@ std::vector<std::string> types_of(const ModelConfig& config,
 RatePrior rate_prior(const ModelConfig& config, int64_t steps, int64_t search_steps, int64_t positions) {
   const auto known = rows();
   double octaves = 0, drift = 0;
-  const auto rate_of = [&](const std::string& type, double of_steps) {
-    const auto batch = static_cast<double>(positions);
+  const auto long_steps = static_cast<double>(std::max<int64_t>(1, steps)),
+             short_steps = static_cast<double>(std::max<int64_t>(1, search_steps)),
+             batch = static_cast<double>(positions);
+  const auto rate_of = [&](const std::string& type) {
     for (const auto& [mixer, row] : known)
       if (mixer == type) {
         octaves = std::max(octaves, row.octaves);
         drift = std::max(drift, row.drift);
-        return log_rate(row, config, of_steps, batch);
+        return log_rate(row, config, long_steps, batch);
       }
     octaves = std::max(octaves, unknown_octaves);
     for (const auto& [mixer, row] : known) drift = std::max(drift, row.drift);
     double mean = 0;
     for (const auto& [mixer, row] : known)
-      mean += log_rate(row, config, of_steps, batch) / static_cast<double>(known.size());
+      mean += log_rate(row, config, long_steps, batch) / static_cast<double>(known.size());
     return mean;
   };
   const std::vector<std::string> layers = types_of(config, known);
-  double whole = 0, search = 0;
-  const auto long_steps = static_cast<double>(std::max<int64_t>(1, steps)),
-             short_steps = static_cast<double>(std::max<int64_t>(1, search_steps));
-  for (const std::string& type : layers) {
-    whole += rate_of(type, long_steps) / static_cast<double>(layers.size());
-    search += rate_of(type, short_steps) / static_cast<double>(layers.size());
-  }
+  double whole = 0;
+  for (const std::string& type : layers) whole += rate_of(type) / static_cast<double>(layers.size());
   // A random walk over the octaves of steps: a trial as long as the training has the same best rate.
   return {.lr = std::exp2(whole),
-          .search_lr = std::exp2(search),
           .octaves = octaves,
           .drift = drift * std::sqrt(std::abs(std::log2(long_steps / short_steps)))};
 }

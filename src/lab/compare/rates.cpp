@@ -16,7 +16,8 @@ constexpr double usual_noise = 0.01;  // bits per byte between two trials of one
 constexpr double near_plateau = 0.25;
 constexpr double well_below = 0.3;  // bits per byte
 // in bits per byte and squared octave; all are equally likely before a trial
-constexpr std::array<double, 6> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08};
+constexpr std::array<double, 9> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64};
+constexpr double usual_curvature = 0.02;       // of whole trainings: 0.002 to 0.023 in bench/rates/*.sqlite
 constexpr double reach = 5, grain = 1.0 / 16;  // of the grid, in octaves
 
 // Rounds to two digits: 0.0035, not 0.003497.
@@ -24,7 +25,7 @@ double two_digits(double lr) { return rounded(lr, 2); }
 
 // One trial as it enters the likelihood.
 struct Point {
-  double octaves;  // its rate above the prior's for such a short training, in octaves
+  double octaves;  // its rate above the prior's, in octaves
   double bits, noise;
 };
 
@@ -51,7 +52,7 @@ double fit(std::span<const Point> points, double y, double k) {
 }
 
 struct Belief {
-  double mean = 0, loss = 0;  // mean: of x, in octaves; loss: expected k (x - mean)^2, in bits per byte
+  double mean = 0, variance = 0;  // of x, in octaves
 };
 
 // `below`: the best rate of a trial is below it.
@@ -81,7 +82,7 @@ Belief believe(std::span<const Point> points, const RatePrior& prior, double bel
   }
   b.mean /= weights;
   for (const Cell& c : cells)
-    b.loss += std::exp(c.log - most) / weights * c.k * (left + (share * c.y - b.mean) * (share * c.y - b.mean));
+    b.variance += std::exp(c.log - most) / weights * (left + (share * c.y - b.mean) * (share * c.y - b.mean));
   return b;
 }
 }  // namespace
@@ -91,7 +92,7 @@ double next_rate(std::span<const TriedRate> tried, const RatePrior& prior) {
   const auto untried = [&](double lr) {
     return std::ranges::none_of(tried, [&](const TriedRate& t) { return t.lr == lr; });
   };
-  for (const double lr : {prior.search_lr, prior.search_lr * step, prior.search_lr / step})
+  for (const double lr : {prior.lr, prior.lr * step, prior.lr / step})
     if (untried(two_digits(lr))) return two_digits(lr);
   const auto best = std::ranges::min_element(tried, {}, &TriedRate::bits_per_byte);
   if (best + 1 == tried.end() && std::isfinite(best->bits_per_byte)) return two_digits(best->lr * step);
@@ -104,7 +105,7 @@ RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior,
   std::vector<Point> points;
   double below = std::numeric_limits<double>::infinity();
   for (const TriedRate& t : tried) {
-    const double octaves = std::log2(t.lr / prior.search_lr);
+    const double octaves = std::log2(t.lr / prior.lr);
     if (!std::isfinite(t.bits_per_byte))
       below = std::min(below, octaves);
     else if (t.bits_per_byte < plateau)
@@ -115,7 +116,8 @@ RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior,
   if (all_diverged || below <= grain - reach)
     return {.lr = std::numeric_limits<double>::quiet_NaN(), .doubt = 0, .told_apart = false};
   const Belief b = believe(points, prior, below);
-  RateChoice choice{.lr = two_digits(prior.lr * std::exp2(b.mean)), .doubt = b.loss, .told_apart = false};
+  RateChoice choice{
+      .lr = two_digits(prior.lr * std::exp2(b.mean)), .doubt = usual_curvature * b.variance, .told_apart = false};
   for (const Point& p : points)
     for (const Point& q : points)
       if (p.bits - q.bits > 2 * std::hypot(p.noise, q.noise)) choice.told_apart = true;

@@ -1,15 +1,15 @@
 // Which learning rates to try, and which one to train with.
 //
 // Short trials mislead: at their end a model may still be on a plateau where all rates look alike, and a short schedule
-// bears a higher rate than a long one. So the choice starts from sweeps over whole trainings (rate_priors.hpp), and a
+// has another best rate than a long one. So the choice starts from sweeps over whole trainings (rate_priors.hpp), and a
 // trial moves it by as much as it tells.
 //
 // The model: with the best rate of a trial at y (in octaves), a trial at rate r ends at c + k (log2 r - y)^2 bits per
 // byte, plus noise. c is free, and k is one of several curvatures, among them 0 (a plateau). The best rate of the whole
-// training, x, is normal around the prior, and y is normal around x: short and long trainings differ in their best rate
-// by more than the prior knows (`drift`), so that even trials that tell rates apart move the choice only by a share.
-// Summing over a grid of y and k gives the posterior of y, and with it that of x. The chosen rate is the mean of x. The
-// doubt is the expected loss of a training with it, compared to one with the best rate.
+// training, x, is normal around the prior, and y is normal around x (`drift`), so that even trials that tell rates
+// apart move the choice only by a share. Summing over a grid of y and k gives the posterior of y, and with it that of
+// x. The chosen rate is the mean of x. The doubt is the expected loss of a training with it, compared to one with the
+// best rate: the variance of x times the usual curvature of whole trainings, which bend less than trials.
 #pragma once
 #include <span>
 
@@ -20,11 +20,9 @@ struct TriedRate {
 };
 
 struct RatePrior {
-  double lr = 2e-3;         // the best rate of a whole training
-  double search_lr = 2e-3;  // the best rate of a training as short as a trial
-  double octaves = 1;       // standard deviation of the best rate, in factors of two
-  // standard deviation of log2(best rate of a trial / search_lr) - log2(best rate of a whole training / lr)
-  double drift = 0.6;
+  double lr = 2e-3;    // the best rate of a whole training
+  double octaves = 1;  // standard deviation of the best rate, in factors of two
+  double drift = 0.5;  // standard deviation of log2(best rate of a trial / best rate of the whole training)
 };
 
 struct RateChoice {
