@@ -46,12 +46,13 @@ void CompareProgress::show(const CompareStatus& status) {
   for (const CompareStatus::Line& line : status.candidates) {
     if (line.stage.empty() || stages_[line.name] == line.stage) continue;
     stages_[line.name] = line.stage;
-    lines_.print(candidate_line({.name = line.name,
-                                 .stage = line.stage,
-                                 .bits_per_byte = line.judged ? line.bits_per_byte : 0,
-                                 .judged = line.judged},
-                                widest) +
-                 ";" + summary_line(status).substr(1));
+    std::string text = candidate_line({.name = line.name,
+                                       .stage = line.stage,
+                                       .bits_per_byte = line.judged ? line.bits_per_byte : 0,
+                                       .judged = line.judged},
+                                      widest);
+    text.erase(text.find_last_not_of(' ') + 1);
+    lines_.print(text + ";" + summary_line(status).substr(1));
   }
 }
 

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "core/check.hpp"
+#include "io/printable.hpp"
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/json.hpp"
@@ -142,22 +144,35 @@ void print_learned(const Flags& flags, const Learning& l) {
   const auto row = [](const char* name, double bits, const char* what) {
     std::printf("  %-9s %s   %s\n", name, fixed(bits, 4).c_str(), what);
   };
-  std::printf("while it learns from what it has read, in bits per byte:\n");
+  std::printf("%s, in bits per byte:\n", flags.adapt ? "while it learns from what it has read"
+                                                     : "beside counts, which learn from what has been read");
   if (flags.adapt) row("adaptive", l.model, "the model, after a training step on each segment");
   if (flags.counts) row("counts", l.counts, "counts of contexts, without the model");
   if (flags.counts)
     row("mixed", l.both, flags.adapt ? "the adaptive model and the counts" : "the model and the counts");
 }
 
+void require_trainable(const Flags& flags) {
+  if (flags.weights && *flags.weights != WeightFormat::f32)
+    throw UsageError("--adapt trains the model, for which its weights must be in f32; leave --weights out");
+  const WeightFormat saved = Model::saved_weights(flags.model);
+  require(saved == WeightFormat::f32, ErrorCode::unsupported, printable(flags.model), ": its weights are in ",
+          name_of(saved), ", and --adapt trains the model; take the folder in f32 that it was made from");
+}
+
 // What learns while it reads. Made before the frozen model reads the file, so that what cannot work fails at once.
 class Learner {
  public:
   explicit Learner(const Flags& flags) : flags_(flags), mixed_(flags.counts) {
+    if (flags.adapt) require_trainable(flags);
     if (!flags.before.empty()) before_.emplace(flags.before, reading_within(0));
     const Model model = load_model(flags.model, make_device(flags.threads),
                                    {.training = flags.adapt, .weights = flags.weights}, flags.specials);
     if (flags.counts && !model.reads_bytes())
       throw UsageError("--counts mixes predictions of bytes, and " + flags.model + " reads tokens; leave it out");
+    if (!flags.from.empty() && std::filesystem::is_regular_file(flags.from))
+      require(format_in(flags.from).starts_with("statera learner"), ErrorCode::io, printable(flags.from),
+              ": was not written by --adapt-save");
     if (!flags.from.empty())
       online_.emplace(OnlineModel::restore(flags.from, model));
     else if (flags.adapt)
@@ -187,7 +202,11 @@ class Learner {
       throw Interrupted();
     }
     costs.finish();
-    if (!flags_.save.empty()) online_->save(flags_.save);
+    if (!flags_.save.empty()) {
+      online_->save(flags_.save);
+      std::fprintf(stderr, "statera score: what was learned is in %s, %s\n", printable(flags_.save).c_str(),
+                   bytes_text(static_cast<double>(std::filesystem::file_size(flags_.save))).c_str());
+    }
     const double n = static_cast<double>(source.bytes());
     return {costs.per_byte(), mixed_.counts() / n, mixed_.both() / n, online_ ? online_->drift() : 0};
   }
@@ -288,7 +307,9 @@ void add_score(CLI::App& app) {
     from->excludes(verb->get_option(option));
   auto* counts =
       verb->add_flag("--counts", flags->counts, "also mix the model with counts of contexts, which learn too");
-  verb->add_option("--before", flags->before, "files that the counts read first, such as what the model was trained on")
+  verb->add_option(
+          "--before", flags->before,
+          "a file that the counts read first, such as what the model was trained on; again for each further file")
       ->needs(counts);
   verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object");

@@ -157,6 +157,8 @@ TEST_F(Verbs, ScoreTellsWhatLearningWhileReadingIsWorth) {
   EXPECT_NE(norms["adaptive_bits_per_byte"], all["adaptive_bits_per_byte"]);
   fails("score m text.txt --adapt --adapt-parameters norm,nothing", 1, "no parameter's name holds 'nothing'");
   fails("score m text.txt --adapt-parameters norm", 2, "--adapt-parameters requires --adapt");
+  fails("score m text.txt --adapt --weights int8", 2, "leave --weights out");
+  fails("score m text.txt --adapt --adapt-from text.txt", 1, "text.txt: was not written by --adapt-save");
   EXPECT_NE(run("score m text.txt --counts").out.find("\n  mixed     "), std::string::npos);
   fails("score m text.txt --adapt-lr 0.1", 2, "--adapt");
 }
