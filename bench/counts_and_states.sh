@@ -29,9 +29,11 @@ if [ ! -s "$data/held" ]; then
   fi
   rm "$data/all"
 fi
+held_out=(--val-fraction 0.02)   # of what is trained on: its end
+case " $* " in *" --val-fraction "*) held_out=() ;; esac
 out=$data/$(basename "${model%.json}")-$steps-$rate
 if [ ! -s "$out/score.json" ]; then
-  $statera train "$data/train" --config "$model" --steps "$steps" --lr "$rate" --batch 2 --length 512 --dropout 0.1 --val-fraction 0.02 \
+  $statera train "$data/train" --config "$model" --steps "$steps" --lr "$rate" --batch 2 --length 512 --dropout 0.1 "${held_out[@]}" \
     --no-baselines --resume --out "$out" "$@" >&2
   $statera score "$out" "$data/held" --adapt --counts --before "$data/train" --json >"$out/score.json.new"
   mv "$out/score.json.new" "$out/score.json"
