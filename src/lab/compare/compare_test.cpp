@@ -114,5 +114,46 @@ TEST_F(ComparedRows, NumbersAreWhatACalibrationGives) {
   EXPECT_NE(said("m", row(), {.judged_bytes = -1}).find("amounts: judged_bytes is -1"), std::string::npos);
 }
 
+// The priors of another version may choose another rate from the same trials. Seeds of one candidate must not differ in
+// their rate.
+TEST_F(ComparedRows, LaterSeedsTakeTheRateOfTheFirst) {
+  const std::string out = folder + "/c", name = "m";
+  fs::create_directory(out);
+  {
+    Store store(out + "/compare.sqlite");
+    store.keep_candidate(name, json_text(row()));
+    store.keep_fact("amounts", write_fields(Amounts{.train = 0.05, .validation_bytes = 64, .judged_bytes = 4096}));
+  }
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
+  CompareSettings settings;
+  settings.lengths = "32";
+  settings.batch = 2;
+  settings.seeds = 2;
+  CompareRun run;
+  run.out = out;
+  const auto run_it = [&] {
+    compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}), run);
+  };
+  const auto rate = [&](const char* seed) {
+    return Json::parse(*Store(out + "/compare.sqlite").trial(name, "train", seed)).at("lr").get<double>();
+  };
+  run_it();
+  const double first = rate("seed 1");
+  EXPECT_EQ(rate("seed 2"), first);
+  {
+    Store store(out + "/compare.sqlite");  // trials that speak for a higher rate
+    for (const auto& [lr, bits] : {std::pair(first, 1.0), {2 * first, 0.5}, {4 * first, 0.9}})
+      store.keep_trial(name, "search", "lr " + std::to_string(lr),
+                       json_text(Json{{"lr", lr}, {"bits_per_byte", bits}}));
+  }
+  fs::remove(out + "/models/" + name + "/seed-2/model.safetensors");  // so that it is trained again
+  run_it();
+  EXPECT_EQ(rate("seed 2"), first);
+  fs::remove(out + "/models/" + name + "/model.safetensors");
+  run_it();
+  EXPECT_GT(rate("seed 1"), 1.1 * first);
+}
+
 }  // namespace
 }  // namespace statera

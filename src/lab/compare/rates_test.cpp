@@ -86,6 +86,13 @@ TEST(Rates, TrialsMoveTheChoiceByTheShareThatTheirDriftLeaves) {
   EXPECT_LT(at(1e-3).doubt, 0.001);
 }
 
+TEST(Rates, SteepTrialsPushNoFurtherThanTheirLowestPoint) {
+  for (const double curvature : {0.08, 0.25, 0.5}) {
+    const RateChoice choice = chosen(bowl(3e-3 * std::exp2(-0.4), curvature), 3);
+    EXPECT_NEAR(std::log2(choice.lr / 3e-3), -0.4, 0.15) << curvature;
+  }
+}
+
 TEST(Rates, ARateThatDivergedIsAboveTheBest) {
   const RateChoice choice =
       chosen([](double lr) { return lr > 2e-3 ? std::numeric_limits<double>::infinity() : 2.2; }, 4);
