@@ -160,6 +160,12 @@ void require_trainable(const Flags& flags) {
           name_of(saved), ", and --adapt trains the model; take the folder in f32 that it was made from");
 }
 
+OnlineModel restored(const std::string& path, const Model& model) {
+  require(!std::filesystem::is_regular_file(path) || format_in(path).starts_with("statera learner"), ErrorCode::io,
+          printable(path), ": was not written by --adapt-save");
+  return OnlineModel::restore(path, model);
+}
+
 // What learns while it reads. Made before the frozen model reads the file, so that what cannot work fails at once.
 class Learner {
  public:
@@ -170,11 +176,8 @@ class Learner {
                                    {.training = flags.adapt, .weights = flags.weights}, flags.specials);
     if (flags.counts && !model.reads_bytes())
       throw UsageError("--counts mixes predictions of bytes, and " + flags.model + " reads tokens; leave it out");
-    if (!flags.from.empty() && std::filesystem::is_regular_file(flags.from))
-      require(format_in(flags.from).starts_with("statera learner"), ErrorCode::io, printable(flags.from),
-              ": was not written by --adapt-save");
     if (!flags.from.empty())
-      online_.emplace(OnlineModel::restore(flags.from, model));
+      online_.emplace(restored(flags.from, model));
     else if (flags.adapt)
       online_.emplace(model, flags.online);
     else
