@@ -189,7 +189,8 @@ struct Swept {
   Case c;
   std::vector<TriedRate> grid, tried;
   double plateau = 0, best = std::numeric_limits<double>::infinity(), best_lr = 0;
-  std::vector<std::pair<double, std::vector<double>>> by_seed;  // rate, bits of its seeds
+  std::optional<double> chosen;                 // bits of the training with the chosen rate and the first seed
+  std::map<double, std::vector<double>> seeds;  // of each rate: bits of its trainings, which differ in their seed
 
   // Between the rates of the grid: a parabola in octaves through the nearest three, but not below the least of them,
   // which is where one that hardly bends and then rises steeply would lead.
@@ -230,10 +231,10 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
       std::ranges::sort(tried, {}, &TriedRate::lr);
     }
     const double chosen = choose_rate(swept.tried, prior, swept.plateau).lr;
-    std::vector<double> seeds;
-    for (int64_t seed = 1; seed <= c.seeds; ++seed)
-      if (const auto value = get(chosen, c.steps, seed)) seeds.push_back(held_out(Json::parse(*value)));
-    if (!seeds.empty()) swept.by_seed.emplace_back(chosen, seeds);
+    for (const std::string& value : store->trials(c.preset(), c.place()))
+      if (const Json json = Json::parse(value); !json.contains("error") && json.at("steps") == c.steps)
+        swept.seeds[json.at("lr")].push_back(held_out(json));
+    if (const auto value = get(chosen, c.steps, 1)) swept.chosen = held_out(Json::parse(*value));
     for (const TriedRate& t : grid)
       if (t.bits_per_byte < swept.best) swept.best = t.bits_per_byte, swept.best_lr = t.lr;
     return true;
@@ -241,11 +242,32 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
   return false;
 }
 
-double deviation(const std::vector<double>& values) {
-  double mean = 0, squares = 0;
-  for (double v : values) mean += v / static_cast<double>(values.size());
-  for (double v : values) squares += (v - mean) * (v - mean);
-  return values.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(values.size() - 1));
+// Squares of distances from the mean and degrees of freedom, of all rates with more than one seed.
+std::pair<double, int64_t> seed_squares(const Swept& one) {
+  double squares = 0;
+  int64_t freedom = 0;
+  for (const auto& [lr, values] : one.seeds) {
+    double mean = 0;
+    for (double v : values) mean += v / static_cast<double>(values.size());
+    for (double v : values) squares += (v - mean) * (v - mean);
+    freedom += std::ssize(values) - 1;
+  }
+  return {squares, freedom};
+}
+
+// For `seed_deviation` in src/mixers/*/rates.json.
+void print_seeds(const std::vector<Swept>& all) {
+  std::map<std::string, std::pair<double, int64_t>> by;
+  for (const Swept& s : all) {
+    auto& [squares, freedom] = by[s.c.stage + " " + s.c.preset() + ", " + std::to_string(s.c.steps) + " steps"];
+    const auto [more, degrees] = seed_squares(s);
+    squares += more, freedom += degrees;
+  }
+  std::printf("\n");
+  for (const auto& [name, sum] : by)
+    if (sum.second > 0)
+      std::printf("%s: standard deviation between seeds %.4f, %lld degrees of freedom\n", name.c_str(),
+                  std::sqrt(sum.first / static_cast<double>(sum.second)), static_cast<long long>(sum.second));
 }
 
 // How many octaves above the usual rate the mean regret over these sweeps is least. Where the rate does not matter it
@@ -277,22 +299,17 @@ void report(const std::vector<Swept>& all) {
       "regret "
       "| regret of a prior without this data | doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
   std::map<std::string, std::vector<double>> shipped, unseen;
-  std::vector<double> deviations;
   for (const Swept& s : all) {
     const RatePrior prior = prior_of(s.c);
     const RateChoice choice = choose_rate(s.tried, prior, s.plateau),
                      blind = choose_rate(s.tried, without_this(s, all), s.plateau);
-    const bool exact = !s.by_seed.empty();
-    const double chosen = exact ? s.by_seed.front().second.front() : s.at(choice.lr),
-                 best = std::min(s.best, exact ? chosen : s.best);
+    const double chosen = s.chosen.value_or(s.at(choice.lr)), best = std::min(s.best, s.chosen.value_or(s.best));
     const double regret = std::max(0.0, chosen - best), regret_unseen = std::max(0.0, s.at(blind.lr) - s.best);
-    const size_t seeds = exact ? s.by_seed.front().second.size() : 0;
-    const double spread = exact ? deviation(s.by_seed.front().second) : 0;
-    if (seeds > 1) deviations.push_back(spread);
+    const auto [squares, freedom] = seed_squares(s);
     std::printf("| %s | %s | %s | %.3f, %s | %.2g | %s | %.3f%s | %.4f | %.4f | %.4f | %s |\n", s.c.stage.c_str(),
                 s.c.data.c_str(), s.c.kind.c_str(), s.best, number_text(s.best_lr).c_str(), prior.lr,
-                number_text(choice.lr).c_str(), chosen, exact ? "" : " (interpolated)", regret, regret_unseen,
-                choice.doubt, seeds > 1 ? fixed(spread, 4).c_str() : "");
+                number_text(choice.lr).c_str(), chosen, s.chosen ? "" : " (interpolated)", regret, regret_unseen,
+                choice.doubt, freedom > 0 ? fixed(std::sqrt(squares / static_cast<double>(freedom)), 4).c_str() : "");
     shipped[s.c.stage].push_back(regret);
     unseen[s.c.stage].push_back(regret_unseen);
   }
@@ -308,10 +325,6 @@ void report(const std::vector<Swept>& all) {
         stage.c_str(), regrets.size(), mean(regrets), *std::ranges::max_element(regrets), mean(unseen[stage]),
         *std::ranges::max_element(unseen[stage]));
   }
-  double squares = 0;
-  for (double d : deviations) squares += d * d / static_cast<double>(deviations.size());
-  if (!deviations.empty())
-    std::printf("\nstandard deviation between seeds: %.4f (%zu cases)\n", std::sqrt(squares), deviations.size());
 }
 
 // For the rows of src/mixers/*/rates.json.
@@ -351,6 +364,7 @@ int main(int argc, char** argv) try {
     if (all.empty()) return std::fprintf(stderr, "rates: no case is done yet\n"), 1;
     report(all);
     print_best(all);
+    print_seeds(all);
     return 0;
   }
   std::string stage;

@@ -8,7 +8,7 @@
 //   3. train: once per seed, with the chosen rate. The weights of the best step on validation text are judged on
 //   held-out
 //      text, frozen.
-//   4. second seeds: if the first two candidates are closer than the doubt (judge.hpp), both are trained once more.
+//   4. second seeds: the first two candidates are trained once more.
 //   5. learn: the trained model reads the held-out text once more and goes on learning from it, as a compressor does.
 //   6. noise: the trained model trains on for a while, on a stream with fillers.
 //   7. measure: bits by position, recall, and time and memory by context.

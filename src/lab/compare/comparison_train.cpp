@@ -204,14 +204,13 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   store_.keep_costs(entry.candidate.name, seed, nats);
 }
 
-// If the best two candidates cannot be told apart, another training of both tells more than anything else.
+// Of the best two candidates, another training of both tells more than anything else: one lucky seed looks like a lead.
 void Comparison::second_seeds() {
   if (amounts_.second_seeds == 0) return;
-  for (const std::string& name : too_close(store_, settings_, amounts_)) {
+  for (const std::string& name : first_two(store_, settings_, amounts_)) {
     const auto entry =
         std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.candidate.name == name; });
-    if (store_.costs(name, 2).empty())
-      note(name + ": among the first two, which lie closer than the doubt; once more with another seed");
+    if (store_.costs(name, 2).empty()) note(name + ": among the first two; once more with another seed");
     train_and_judge(*entry, 2);
   }
 }

@@ -51,14 +51,15 @@ Judged judged_of(const Store& store, const std::string& name) {
   }
 }
 
+ModelConfig config_of(const Known& known) { return ModelConfig::parse(known.value.at(key::config).dump(), known.name); }
+
 RateChoice rate_of(const Store& store, const CompareSettings& settings, const Amounts& amounts, const Known& known) {
   std::vector<TriedRate> tried;
   for (const Json& trial : searched(store, known.name))
     tried.push_back({trial.at(key::lr), trial.contains(key::error) ? std::numeric_limits<double>::infinity()
                                                                    : trial.at(key::bits_per_byte).get<double>()});
-  const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
   return choose_rate(tried,
-                     rate_prior(config, train_steps(settings, known.costs, amounts),
+                     rate_prior(config_of(known), train_steps(settings, known.costs, amounts),
                                 steps_for(settings, known.costs, amounts.search), std::llround(known.costs.bytes())),
                      counted(store, 1));
 }
@@ -80,15 +81,20 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
               "; the file is damaged, choose another folder with --out");
     known.rate = rate_of(store, settings, amounts, known);
     known.judged.rate_doubt = known.rate.doubt;
+    known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
     all.push_back(std::move(known));
   }
   return all;
 }
 
+// The least mean, among those with the most seeds: only the first two after one seed get another.
 const Known* best_of(const std::vector<Known>& all) {
+  const auto place = [](const Known& known) {
+    return std::pair(-std::ssize(known.judged.nats), mean_bits(known.judged));
+  };
   const Known* best = nullptr;
   for (const Known& known : all)
-    if (known.done() && (!best || mean_bits(known.judged) < mean_bits(best->judged))) best = &known;
+    if (known.done() && (!best || place(known) < place(*best))) best = &known;
   return best;
 }
 
@@ -300,15 +306,17 @@ std::string terms_name(const FindingsFrom& from) {
 
 Recommendation recommended(const FindingsFrom& from, const Json& report, bool complete) {
   std::vector<Contender> contenders;
-  int64_t most_seeds = 1;
+  int64_t most_seeds = 1, least_seeds = std::numeric_limits<int64_t>::max();
   for (const Json& c : report.at(key::candidates)) {
     if (c.at(key::status) != "done") continue;
     contenders.push_back(contender(c));
     most_seeds = std::max<int64_t>(most_seeds, std::ssize(c.at(key::seeds)));
+    least_seeds = std::min<int64_t>(least_seeds, std::ssize(c.at(key::seeds)));
   }
   return recommend(contenders, {.data = report.at(key::data).at(key::name),
                                 .terms = terms_name(from),
                                 .seeds = most_seeds,
+                                .least_seeds = least_seeds,
                                 .searched = from.amounts.search > 0,
                                 .complete = complete,
                                 .frozen = best_baseline(report, false),
@@ -434,7 +442,7 @@ double counted(const Store& store, int order) {
   return std::numeric_limits<double>::infinity();
 }
 
-std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
+std::vector<std::string> first_two(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all = all_known(store, settings, amounts);
   // The amounts as they were after the first seed, so that a run that was cut makes the same decision.
   for (Known& known : all) known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));
@@ -442,8 +450,6 @@ std::vector<std::string> too_close(const Store& store, const CompareSettings& se
   std::stable_sort(all.begin(), all.end(),
                    [](const Known& a, const Known& b) { return mean_bits(a.judged) < mean_bits(b.judged); });
   if (all.size() < 2) return {};
-  const Lead d = lead(all[1].judged, all[0].judged);
-  if (d.behind > d.doubt) return {};
   return {all[0].name, all[1].name};
 }
 

@@ -28,8 +28,8 @@ nlohmann::ordered_json findings(const FindingsFrom& from, bool complete);
 // than counts of two or three bytes is still on the plateau at the beginning of training.
 double counted(const Store& store, int order);
 
-// The names of the best two candidates, if they cannot be told apart after one seed; otherwise empty.
-std::vector<std::string> too_close(const Store& store, const CompareSettings& settings, const Amounts& amounts);
+// The names of the best two candidates after one seed; empty if there are not two.
+std::vector<std::string> first_two(const Store& store, const CompareSettings& settings, const Amounts& amounts);
 
 // The trials of learning rates of a candidate, from the lowest rate to the highest.
 std::vector<nlohmann::ordered_json> searched(const Store& store, const std::string& candidate);

@@ -51,6 +51,11 @@ class Findings : public ::testing::Test {
         name, 1,
         std::vector<float>(static_cast<size_t>(amounts_.judged_bytes), static_cast<float>(bits * std::numbers::ln2)));
   }
+  void second_seed(const std::string& name, double bits) {
+    store_->keep_costs(
+        name, 2,
+        std::vector<float>(static_cast<size_t>(amounts_.judged_bytes), static_cast<float>(bits * std::numbers::ln2)));
+  }
   Json found() {
     const std::string text(200'000, 'x');
     const ByteSource source = ByteSource::from_memory(std::span(&text, 1));
@@ -81,6 +86,32 @@ TEST_F(Findings, TheBestAtALengthHasFinished) {
   EXPECT_NE(report["notes"].dump().find("at 128 bytes every training is unfinished"), std::string::npos)
       << report["notes"];
   EXPECT_EQ(report["notes"].dump().find("at 64 bytes"), std::string::npos) << report["notes"];
+}
+
+// One lucky seed is no lead: both get another, however far apart they are.
+TEST_F(Findings, TheFirstTwoGetASecondSeed) {
+  candidate("a", 64, 2.4, 2.3, 2.40);
+  EXPECT_TRUE(first_two(*store_, settings_, amounts_).empty());
+  candidate("b", 64, 2.4, 2.3, 2.10);
+  candidate("c", 64, 2.4, 2.3, 2.60);
+  EXPECT_EQ(first_two(*store_, settings_, amounts_), (std::vector<std::string>{"b@64", "a@64"}));
+  second_seed("b@64", 9);  // the same decision after a run that was cut
+  EXPECT_EQ(first_two(*store_, settings_, amounts_), (std::vector<std::string>{"b@64", "a@64"}));
+}
+
+TEST_F(Findings, WhoHasOneSeedIsComparedWithTheFirstOfTheBest) {
+  candidate("a", 64, 2.4, 2.3, 2.10);
+  candidate("b", 64, 2.4, 2.3, 2.11);
+  candidate("c", 64, 2.4, 2.3, 2.12);
+  second_seed("a@64", 2.16);
+  second_seed("b@64", 2.20);
+  const Json report = found();
+  EXPECT_NEAR(report["candidates"][0]["bits_per_byte"], 2.13, 1e-4);
+  EXPECT_FALSE(report["candidates"][0].contains("difference")) << report["candidates"][0];
+  EXPECT_NEAR(report["candidates"][1]["difference"]["bits_per_byte"], 0.025, 1e-4);
+  EXPECT_NEAR(report["candidates"][2]["difference"]["bits_per_byte"], 0.02, 1e-4);  // not -0.01
+  EXPECT_NE(report["recommendation"].dump().find("the first two with a second seed too"), std::string::npos)
+      << report["recommendation"];
 }
 
 }  // namespace

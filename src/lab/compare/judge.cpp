@@ -32,12 +32,12 @@ std::vector<float> over_seeds(const Judged& judged, size_t seeds) {
 
 // The variance of a difference between two trainings with the same seed. The usual variance counts as much as
 // usual_seed_weight measured differences.
-double pooled_variance(const std::vector<double>& differences) {
+double pooled_variance(const std::vector<double>& differences, double usual_variance) {
   const auto n = static_cast<double>(differences.size()), weight = static_cast<double>(usual_seed_weight);
   double mean = 0, squares = 0;
   for (double d : differences) mean += d / n;
   for (double d : differences) squares += (d - mean) * (d - mean);
-  return (weight * 2 * usual_seed_deviation * usual_seed_deviation + squares) / (weight + n - 1);
+  return (weight * usual_variance + squares) / (weight + n - 1);
 }
 }  // namespace
 
@@ -46,9 +46,10 @@ Lead lead(const Judged& one, const Judged& best) {
   const PairedDifference d = paired_difference(over_seeds(one, seeds), over_seeds(best, seeds), block_bytes);
   std::vector<double> differences;
   for (size_t s = 0; s < seeds; ++s) differences.push_back(bits(one.nats[s]) - bits(best.nats[s]));
+  const double usual = one.seed_deviation * one.seed_deviation + best.seed_deviation * best.seed_deviation;
   Lead lead{.behind = d.mean,
             .text_error = d.standard_error,
-            .seed_error = std::sqrt(pooled_variance(differences) / static_cast<double>(seeds)),
+            .seed_error = std::sqrt(pooled_variance(differences, usual) / static_cast<double>(seeds)),
             .doubt = 0};
   const double luck = errors_for_95_percent(usual_seed_weight + static_cast<int64_t>(seeds)) * lead.seed_error;
   lead.doubt = std::hypot(2 * lead.text_error, luck, std::hypot(one.rate_doubt, best.rate_doubt));

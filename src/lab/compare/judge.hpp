@@ -7,10 +7,7 @@
 
 namespace statera {
 
-// The standard deviation, in bits per byte, between trainings that differ only in their seed, and the degrees of
-// freedom that this prior knowledge counts for. From ten trainings in four groups; docs/log.md, 2026-11-29, has the
-// command.
-constexpr double usual_seed_deviation = 0.009;
+// Degrees of freedom that prior knowledge of the deviation between seeds counts for.
 constexpr int64_t usual_seed_weight = 6;
 
 constexpr int64_t block_bytes = 1024;  // block size of held-out text for standard errors
@@ -18,7 +15,8 @@ constexpr int64_t block_bytes = 1024;  // block size of held-out text for standa
 struct Judged {
   std::string name;
   std::vector<std::vector<float>> nats;  // [seeds][held-out bytes], for the seeds that have been judged, from 1 on
-  double rate_doubt = 0;                 // bits per byte that the search for its learning rate leaves uncertain
+  double seed_deviation = 0;  // usual standard deviation between its seeds, in bits per byte (`usual_seed_deviation`)
+  double rate_doubt = 0;      // bits per byte that the search for its learning rate leaves uncertain
 };
 
 double bits(const std::vector<float>& nats);

@@ -18,40 +18,46 @@ std::vector<float> costs(double bits, double scatter = 0, size_t blocks = 64) {
   return nats;
 }
 
-TEST(Lead, OneSeedHasTheUsualLuck) {
-  const Lead l = lead({.name = "a", .nats = {costs(2.1)}}, {.name = "b", .nats = {costs(2.0)}});
+constexpr double deviation = 0.01;
+Judged judged(std::vector<std::vector<float>> nats, double seed_deviation = deviation) {
+  return {.name = "a", .nats = std::move(nats), .seed_deviation = seed_deviation};
+}
+
+TEST(Lead, OneSeedHasTheUsualLuckOfBoth) {
+  const Lead l = lead(judged({costs(2.1)}, 0.03), judged({costs(2.0)}, 0.04));
   EXPECT_NEAR(l.behind, 0.1, 1e-4);
   EXPECT_NEAR(l.text_error, 0, 1e-6);
-  EXPECT_NEAR(l.seed_error, usual_seed_deviation * std::sqrt(2), 1e-6);
+  EXPECT_NEAR(l.seed_error, 0.05, 1e-6);
   EXPECT_NEAR(l.doubt, 2.447 * l.seed_error, 1e-4);  // Student's t for 6 degrees of freedom
 }
 
 TEST(Lead, MoreSeedsThatAgreeLeaveLessDoubt) {
-  const Judged one{.name = "a", .nats = {costs(2.1), costs(2.11), costs(2.09)}},
-      best{.name = "b", .nats = {costs(2.0), costs(2.01), costs(1.99)}};
-  const Lead three = lead(one, best), single = lead({.name = "a", .nats = {one.nats[0]}}, best);
+  const Judged one = judged({costs(2.1), costs(2.11), costs(2.09)}),
+               best = judged({costs(2.0), costs(2.01), costs(1.99)});
+  const Lead three = lead(one, best), single = lead(judged({one.nats[0]}), best);
   EXPECT_LT(three.doubt, 0.6 * single.doubt);
   EXPECT_NEAR(three.behind, 0.1, 1e-4);
   EXPECT_NEAR(mean_bits(one), 2.1, 1e-4);
 }
 
 TEST(Lead, SeedsThatDisagreeLeaveMore) {
-  const Judged best{.name = "b", .nats = {costs(2.0), costs(2.0)}};
-  const Lead calm = lead({.name = "a", .nats = {costs(2.1), costs(2.1)}}, best),
-             wild = lead({.name = "a", .nats = {costs(2.0), costs(2.2)}}, best);
+  const Judged best = judged({costs(2.0), costs(2.0)});
+  const Lead calm = lead(judged({costs(2.1), costs(2.1)}), best), wild = lead(judged({costs(2.0), costs(2.2)}), best);
   EXPECT_GT(wild.doubt, 4 * calm.doubt);
 }
 
 TEST(Lead, TextAndRatesCount) {
-  const Judged best{.name = "b", .nats = {costs(2.0)}};
-  const Lead plain = lead({.name = "a", .nats = {costs(2.1)}}, best);
-  EXPECT_GT(lead({.name = "a", .nats = {costs(2.1, 0.5)}}, best).text_error, 0.05);
-  EXPECT_GT(lead({.name = "a", .nats = {costs(2.1)}, .rate_doubt = 0.05}, best).doubt, 0.05);
+  const Judged best = judged({costs(2.0)});
+  const Lead plain = lead(judged({costs(2.1)}), best);
+  EXPECT_GT(lead(judged({costs(2.1, 0.5)}), best).text_error, 0.05);
+  Judged uncertain = judged({costs(2.1)});
+  uncertain.rate_doubt = 0.05;
+  EXPECT_GT(lead(uncertain, best).doubt, 0.05);
   EXPECT_LT(plain.doubt, 0.05);
 }
 
 TEST(Lead, SeedsThatOnlyOneHasDoNotCount) {
-  const Lead l = lead({.name = "a", .nats = {costs(2.1)}}, {.name = "b", .nats = {costs(2.0), costs(1.0)}});
+  const Lead l = lead(judged({costs(2.1)}), judged({costs(2.0), costs(1.0)}));
   EXPECT_NEAR(l.behind, 0.1, 1e-4);
 }
 

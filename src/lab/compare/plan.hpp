@@ -75,8 +75,7 @@ struct Amounts {
     v.field("search", search, "amount per trial of a learning rate, in the unit that is matched");
     v.field("train", train, "amount per training, in the unit that is matched");
     v.field("noise", noise, "amount per training with fillers, in the unit that is matched");
-    v.field("second_seeds", second_seeds,
-            "trainings set aside for the best two candidates, in case they are too close to tell apart");
+    v.field("second_seeds", second_seeds, "trainings with another seed, for the first two candidates");
     v.field("validation_bytes", validation_bytes, "validation bytes per evaluation during training");
     v.field("judged_bytes", judged_bytes, "held-out bytes to judge on, read as one stream");
     v.field("position_bytes", position_bytes, "bytes read for bits by position");

@@ -18,6 +18,7 @@ struct Row {
   double lr = 0, d_model = 0, steps = 0, positions = 0;
   double by_width = 0, by_steps = 0, by_positions = 0;
   double octaves = 0, drift = 0;
+  double seed_deviation = 0;
   void visit(FieldVisitor& v) {
     v.field("command", command, "that fitted this row");
     v.field("lr", lr, "best learning rate where the row was measured");
@@ -30,6 +31,7 @@ struct Row {
     v.field("octaves", octaves, "standard deviation of the best rate over data sets, in octaves");
     v.field("drift", drift,
             "standard deviation of the octaves between the best rates of a training and of one with half the steps");
+    v.field("seed_deviation", seed_deviation, "standard deviation between seeds, in bits per byte");
   }
 };
 
@@ -44,8 +46,10 @@ std::vector<std::pair<std::string_view, Row>> rows() {
     Row row;
     const std::string where = std::string(embedded.mixer) + "/rates.json";
     read_fields({std::string(embedded.json), where}, row);
-    require(row.lr > 0 && row.d_model > 0 && row.steps > 0 && row.positions > 0 && row.octaves > 0 && row.drift > 0,
-            ErrorCode::config, where, ": lr, d_model, steps, positions, octaves and drift must be above 0");
+    require(row.lr > 0 && row.d_model > 0 && row.steps > 0 && row.positions > 0 && row.octaves > 0 && row.drift > 0 &&
+                row.seed_deviation > 0,
+            ErrorCode::config, where,
+            ": lr, d_model, steps, positions, octaves, drift and seed_deviation must be above 0");
     all.emplace_back(embedded.mixer, row);
   }
   require(!all.empty(), ErrorCode::config, "no mixer has a rates.json");
@@ -95,6 +99,20 @@ RatePrior rate_prior(const ModelConfig& config, int64_t steps, int64_t search_st
   return {.lr = std::exp2(whole),
           .octaves = octaves,
           .drift = drift * std::sqrt(std::abs(std::log2(long_steps / short_steps)))};
+}
+
+double usual_seed_deviation(const ModelConfig& config, int64_t steps) {
+  const auto known = rows();
+  const auto at = [&](const Row& row) {
+    return row.seed_deviation * std::sqrt(row.steps / static_cast<double>(std::max<int64_t>(1, steps)));
+  };
+  double most = 0, of_all = 0;
+  for (const auto& [mixer, row] : known) of_all = std::max(of_all, at(row));
+  for (const std::string& type : types_of(config, known)) {
+    const auto row = std::ranges::find_if(known, [&](const auto& r) { return r.first == type; });
+    most = std::max(most, row == known.end() ? of_all : at(row->second));
+  }
+  return most;
 }
 
 }  // namespace statera

@@ -146,6 +146,10 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
     sentences.push_back(
         "Each candidate was trained once; the doubt includes the usual difference between seeds (--seeds 3 would "
         "measure it).");
+  else if (c.least_seeds < c.seeds)
+    sentences.push_back(
+        "Each candidate was trained once, the first two with a second seed too: their figures are means. "
+        "The others are compared with what the best had from the first seed.");
 }
 }  // namespace
 
@@ -155,8 +159,9 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
             .decided_by = "nothing",
             .sentences = {"No candidate is trained and judged yet; run the same command again to continue."}};
   std::vector<Contender> ranked = contenders;
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const Contender& a, const Contender& b) { return a.bits_per_byte < b.bits_per_byte; });
+  std::stable_sort(ranked.begin(), ranked.end(), [](const Contender& a, const Contender& b) {
+    return std::pair(a.behind, a.bits_per_byte) < std::pair(b.behind, b.bits_per_byte);
+  });
   const Contender& best = ranked.front();
   // level: too close to the best to tell apart, itself included; rivals: all other finished candidates
   std::vector<const Contender*> level = {&best}, rivals;

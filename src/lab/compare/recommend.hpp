@@ -33,6 +33,7 @@ struct BestBaseline {
 struct Circumstances {
   std::string data, terms;  // such as "tinyshakespeare.txt" and "equal time (5m)"
   int64_t seeds = 1;        // trainings of the best two
+  int64_t least_seeds = 1;  // trainings of the others
   bool searched = true;     // whether there was a search for learning rates at all
   bool complete = true;     // whether all candidates are judged
   BestBaseline frozen, learning;

@@ -49,7 +49,7 @@ TEST(Recommend, AheadOfAllByMoreThanTheNoise) {
 
 TEST(Recommend, TheSeedsAreNamedOnlyWhereThereIsOne) {
   Circumstances three = text;
-  three.seeds = 3;
+  three.seeds = three.least_seeds = 3;
   const Recommendation r = recommend({contender("a", 2.1, 0.1, 0.01, 1, 1), contender("b", 2.0, 0, 0, 1, 1)}, three);
   EXPECT_FALSE(says(r, "seed"));
   EXPECT_TRUE(says(r, "their steps and states cost the same with the 512 bytes"));

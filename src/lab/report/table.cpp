@@ -83,7 +83,9 @@ std::vector<Row> rows_of(const Json& report) {
   double best = INFINITY;
   for (const Json& candidate : report.at(key::candidates)) {
     rows.push_back(candidate_row(candidate, winner, tokens));
-    best = std::min(best, candidate.value(key::bits_per_byte, double{INFINITY}));
+    // With more seeds than others, the best may have a larger mean than one of them.
+    if (!candidate.contains(key::difference))
+      best = std::min(best, candidate.value(key::bits_per_byte, double{INFINITY}));
   }
   for (const Json& baseline : report.at(key::baselines)) {
     const double bits = baseline.at(key::bits_per_byte);

@@ -30,7 +30,9 @@ function withinDoubt(c) {
 const candidates = report.candidates.map(c =>
   Object.assign(Object.create(c), {length: lengthOf(c), kind: kindOf(c), look: look(kinds.indexOf(kindOf(c))), level: withinDoubt(c)}));
 const judged = candidates.filter(c => c.bits_per_byte !== undefined);
-const best = judged.length ? least(judged, c => c.bits_per_byte) : null;
+// With more seeds than others, the best may have a larger mean than one of them; it has no distance to another.
+const ahead = judged.filter(c => !c.difference);
+const best = judged.length ? least(ahead.length ? ahead : judged, c => c.bits_per_byte) : null;
 const ofKinds = kinds.map(kind => candidates.filter(c => c.kind === kind));  // each by length
 
 // The candidates that one chart shows.
