@@ -19,6 +19,7 @@
 #include "lab/compare/candidates.hpp"
 #include "lab/training_data.hpp"
 #include "lab/units.hpp"
+#include "models/with_begin.hpp"
 #include "progress.hpp"
 #include "statera/data.hpp"
 #include "statera/train.hpp"
@@ -170,11 +171,16 @@ ModelConfig in_units(ModelConfig config, const Units& units) {
   return config;
 }
 
+// `notes` gets what a user should know about the model.
 Model make_model(const Flags& f, const TrainOptions& options, const std::optional<SavedRun>& saved,
-                 const ByteSource& text, int64_t bytes) {
+                 const ByteSource& text, int64_t bytes, std::vector<std::string>& notes) {
   const Device device = make_device(f.threads);
   if (!f.init.empty() && !saved) {
     Model model = load_model(f.init, device, {.training = true}, f.specials);
+    if (!model.config().begin) {
+      model = with_begin(model, static_cast<uint64_t>(options.seed));
+      notes.push_back(f.init + " has no id for the beginning of a document; the new model has one, which it learns");
+    }
     static_cast<void>(in_units(model.config(), *model.units()));
     return model;
   }
@@ -227,7 +233,8 @@ void run(const Flags& f) {
                           reading_within(timed ? options.budget : 0, saved ? saved->cut_bytes : 0));
   check_apart(source, out, run_files());
   const auto [for_training, held_out] = source.split(f.val_fraction);
-  Model model = make_model(f, options, saved, for_training, source.bytes());
+  std::vector<std::string> notes;
+  Model model = make_model(f, options, saved, for_training, source.bytes(), notes);
   const IdSource ids(for_training, model.units(), stop_if_asked);
   if (!saved) choose_for(model.parameter_count(), f, ids.bytes_per_id(), options);
   BatchTraining streams(ids, IdSource(held_out, model.units(), stop_if_asked), options);
@@ -239,6 +246,7 @@ void run(const Flags& f) {
   if (!model.reads_bytes())
     progress.note("tokens: " + std::to_string(ids.units().size()) + " different ones, of " +
                   fixed(ids.bytes_per_id(), 2) + " bytes on average");
+  for (const std::string& line : notes) progress.note(line);
   for (const std::string& line : left_out_lines(source, options.budget, saved && saved->cut_bytes > 0))
     progress.note(line);
   const double promised = baselines_seconds(f, options, for_training, held_out);

@@ -67,6 +67,13 @@ TEST_F(Nested, APublishedModelBecomesOneOfOurs) {
   EXPECT_EQ(run("generate h --prompt abc --max-bytes 16 --temperature 0").code, 0);
   EXPECT_EQ(run("convert h --weights int8 --out h8").code, 0);
   EXPECT_EQ(run("generate h8 --prompt abc --max-bytes 16").code, 0);
+  // It has no id for the beginning of a document, and learns one.
+  const Ran trained = run("train text.txt --init h --steps 4 --length 32 --batch 2 --no-baselines --out further");
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_NE(trained.err.find("h has no id for the beginning of a document"), std::string::npos) << trained.err;
+  EXPECT_EQ(run("train text.txt --out further --resume --no-baselines").code, 0) << read("err.txt");
+  const Ran again = run("train text.txt --init further --steps 2 --length 32 --batch 2 --no-baselines --out last");
+  EXPECT_EQ(again.err.find("has no id"), std::string::npos) << again.err;
   // not as it is published
   std::filesystem::create_directory(path("bad"));
   const auto fails_with = [&](const std::string& config, const char* part) {
