@@ -117,6 +117,9 @@ def law(name, build, tests):
     listed = subprocess.run(["ctest", "--test-dir", str(into), "-N", "-R", tests], check=True, capture_output=True, text=True).stdout
     if "Total Tests: 0" in listed or "Total Tests:" not in listed:
         raise SystemExit(f"error: no test of {into} matches '{tests}'")
+    for name in tests.removeprefix("^(").removesuffix(")$").split("|") if tests.startswith("^(") else []:
+        if not re.search(rf": {re.escape(name)}$", listed, re.MULTILINE):
+            raise SystemExit(f"error: {into} has no test '{name}', which --tests names")
     begin = time.monotonic()
     run(["ctest", "--test-dir", str(into), "--output-on-failure", "-R", tests, "-j", str(os.cpu_count())], copy)
     print(f"passed in {time.monotonic() - begin:.0f} s", flush=True)

@@ -191,6 +191,13 @@ def main():
     with ThreadPoolExecutor(options.jobs) as pool:
         for done in [pool.submit(one, number) for number in numbers]:
             done.result()
+    for number in list(results) if options.pick else []:  # one that does not compile proves nothing: its neighbour instead
+        for _ in range(20):
+            if results[number] != "uncompiled":
+                break
+            number = (number + 1) % len(every)
+            if number not in results:
+                one(number)
     survivors = [n for n in sorted(results) if results[n] == "SURVIVED"]
     for number in survivors:
         print(f"\nmutant {number} survived: no test notices\n{every[number].diff()}")

@@ -35,6 +35,9 @@ expect(good, 0, "1 passed")
 for name in header:
     if name.startswith(("out.", "grad.")):
         expect(one_number_off(name), 1, "FAILED")
+end = len(good) - 8 - length
+more = {"dtype": "F64", "shape": [1], "data_offsets": [end, end + 8]}
+expect(packed(header | {"out.extra": more}) + bytes(8), 1, "the adapter reads no out.extra")
 meta = header["__metadata__"]
 expect(packed(header | {"__metadata__": meta | {"op": "warp_drive"}}), 3, "unsupported: warp_drive")
 expect(packed(header | {"__metadata__": meta | {"config": "{"}}), 1, "error")

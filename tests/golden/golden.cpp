@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/arena.hpp"
+#include "core/check.hpp"
 #include "golden/golden_case.hpp"
 #include "statera/error.hpp"
 
@@ -41,6 +42,11 @@ bool run_file(const GoldenFile& file) {
   const GoldenAdapter make = find_golden(file.kind());
   if (!make) throw Error(ErrorCode::unsupported, file.kind());
   const GoldenCase c = make(file);
+  require(!c.expected.outputs.empty(), ErrorCode::io, file.path(), ": the adapter compares no output");
+  const std::vector<std::string> unread = file.unread();
+  std::string names;
+  for (const std::string& name : unread) names += (names.empty() ? "" : ", ") + name;
+  require(unread.empty(), ErrorCode::io, file.path(), ": the adapter reads no ", names);
   const Device reference = Device::cpu({.threads = 1, .kernels = KernelChoice::reference});
   const OpResult exact = c.run(DType::f64, reference), plain = c.run(DType::f32, reference),
                  quick = c.run(DType::f32, Device::cpu());

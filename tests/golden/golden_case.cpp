@@ -35,14 +35,23 @@ GoldenFile::GoldenFile(const std::string& path) : file_(SafetensorsFile::open(pa
 
 GoldenTensor GoldenFile::tensor(const std::string& name) const {
   const Tensor t = file_.read(file_.at(name));
+  read_.insert(name);
   require(t.dtype() == DType::f64, ErrorCode::io, file_.path(), ": ", name, " is not F64");
   return {{t.shape().begin(), t.shape().end()}, to_doubles(t)};
 }
 
 std::vector<int64_t> GoldenFile::integers(const std::string& name) const {
   const Tensor t = file_.read(file_.at(name));
+  read_.insert(name);
   const int64_t* p = t.as<int64_t>();
   return {p, p + t.shape().elements()};
+}
+
+std::vector<std::string> GoldenFile::unread() const {
+  std::vector<std::string> names;
+  for (const FileTensor& tensor : file_.tensors())
+    if (!read_.contains(tensor.name)) names.push_back(tensor.name);
+  return names;
 }
 
 std::vector<double> rows_from_channels(const std::vector<double>& v, int64_t batch, int64_t channels, int64_t length) {
@@ -81,6 +90,7 @@ GoldenCase OpCaseBuilder::finish(int64_t reduction, std::string kernel) {
 
 GoldenRows::GoldenRows(const GoldenFile& file, int64_t batch, int64_t length, int64_t first) {
   if (file.has("in.cu_seqlens")) {
+    file.said_elsewhere("in.seq_idx");
     for (int64_t offset : file.integers("in.cu_seqlens")) offsets.push_back(static_cast<int32_t>(offset));
   } else {
     for (int64_t b = 0; b <= batch; ++b) offsets.push_back(static_cast<int32_t>(b * length));

@@ -3,6 +3,7 @@
 // must come out, in the engine's layout.
 #pragma once
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +31,13 @@ class GoldenFile {
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
   GoldenTensor tensor(const std::string& name) const;            // F64
   std::vector<int64_t> integers(const std::string& name) const;  // I64
+  // Tensors that nobody has asked for: an adapter that misspells a name would compare nothing.
+  std::vector<std::string> unread() const;
+  // For a tensor that says nothing that another one does not say. It need not be there.
+  void said_elsewhere(const std::string& name) const { read_.insert(name); }
 
  private:
+  mutable std::set<std::string> read_;
   SafetensorsFile file_;
   std::string kind_;
   nlohmann::json config_;

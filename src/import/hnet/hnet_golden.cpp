@@ -101,6 +101,7 @@ GoldenCase model_case(const GoldenFile& file) {
   const std::vector<int32_t> ids = narrow(file.integers("in.ids")), targets = narrow(file.integers("in.targets"));
   const GoldenTensor logits = file.tensor("out.logits");
   const GoldenRows rows(file, logits.dim(0), logits.dim(1));
+  for (const char* name : {"out.ce", "out.ratio_loss.0", "out.ratio_loss.1"}) file.said_elsewhere(name);  // out.loss
   const Tokens tokens{ids, rows.offsets, rows.start};
   const auto prefill = json::parse(file.metadata("prefill")).get<size_t>();
   GoldenCase c;
@@ -169,6 +170,7 @@ GoldenCase checkpoint_case(const GoldenFile& file) {
   const std::vector<int32_t> ids = narrow(file.integers("ids"));
   const GoldenTensor logits = file.tensor("logits");
   const std::vector<int64_t> greedy = file.integers("greedy");
+  file.said_elsewhere("greedy_margin");  // how far the best logit is ahead of the second
   const auto batch = static_cast<size_t>(logits.dim(0)), length = static_cast<size_t>(logits.dim(1)),
              vocab = static_cast<size_t>(logits.dim(2)), whole = greedy.size() / batch;
   GoldenCase c;

@@ -20,6 +20,7 @@ GoldenCase routing_case(const GoldenFile& file) {
   const GoldenTensor x = file.tensor("in.x");
   const int64_t batch = x.dim(0), length = x.dim(1), width = x.dim(2), n = batch * length;
   GoldenRows rows(file, batch, length);
+  file.said_elsewhere("out.selected_probs");  // the larger half of boundary_prob; its gradient is read below
   const bool step = file.has("in.last_hidden_state");
   std::vector<int32_t> before;
   for (size_t s = 0; s + 1 < rows.offsets.size(); ++s) {
@@ -93,6 +94,8 @@ GoldenCase chunk_case(const GoldenFile& file) {
   const GoldenTensor x = file.tensor("in.x");
   const int64_t n = x.dim(0) * x.dim(1), width = x.dim(2);
   const GoldenRows rows(file, x.dim(0), x.dim(1));
+  for (const char* name : {"out.next_mask", "out.next_cu_seqlens"})
+    file.said_elsewhere(name);  // how many cuts there are
   const std::vector<int64_t> mask = file.integers("in.boundary_mask");
   Arena memory;
   const Boundaries cuts = cuts_of(memory, mask, rows.rows());
@@ -111,6 +114,7 @@ GoldenCase dechunk_case(const GoldenFile& file) {
   const int64_t batch = p.dim(0), length = p.dim(1), width = z.dim(2), n = batch * length;
   const bool carried = file.has("in.last_value"), combined = file.has("in.residual");
   const GoldenRows rows(file, batch, length, carried ? later : 0);
+  file.said_elsewhere("in.next_cu_seqlens");  // how many cuts there are
   const std::vector<int64_t> mask = file.integers("in.boundary_mask");
   Arena memory;
   const Boundaries cuts = cuts_of(memory, mask, rows.rows());
