@@ -14,7 +14,7 @@ RANK = {room: rank for rank, rooms in enumerate([
 
 # The room of each public header (include/statera/X.hpp). The umbrella stands on top of the library.
 PUBLIC = {"error": "core", "dtype": "core", "tensor": "core", "device": "core", "fields": "core", "random": "core", "tokens": "core", "units": "text", "tokenizer": "tokenizers", "tape": "autograd", "data": "data",
-          "loss": "ops", "parameter": "nn", "config": "models", "model": "models", "optimizer": "train", "train": "train", "sampler": "infer",
+          "loss": "ops", "parameter": "nn", "config": "models", "model": "models", "optimizer": "train", "carry": "train", "train": "train", "sampler": "infer",
           "session": "infer", "generate": "infer", "online": "online", "statera": "apps"}
 
 FOLDERS = {"ops", "mixers"}  # rooms made of folders that do not know each other

@@ -145,10 +145,10 @@ void add_flags(CLI::App& verb, Flags& f) {
            "what to compare: kinds of presets (" + usual_kinds().front() + "), presets (small-" +
                usual_kinds().front() + ") or JSON configs")
       ->default_str(joined(usual_kinds(), ","));
-  add_list(
-      verb, "--units", f.units,
-      "what the candidates read, each of them in all: bytes, bpe-1024 (a tokenizer of so many tokens, trained on the "
-      "training text), or a tokenizer.json")
+  add_list(verb, "--units", f.units,
+           "what the candidates read; each candidate is trained on each: bytes, bpe-1024 (a tokenizer of so many "
+           "tokens, trained on the "
+           "training text), or a tokenizer.json")
       ->default_str("bytes");
   verb.add_option("--size", f.size,
                   "size of the presets: tiny, small or base (default: by the size of the data and the budget)");

@@ -285,19 +285,24 @@ void add_score(CLI::App& app) {
   verb->add_option("FILE", flags->file, "a file or folder; - reads standard input; gzip, xz and zstd are unpacked")
       ->required();
   verb->add_option("--per-byte", flags->per_byte, "write each byte's cost in bits to this file, tab separated");
-  verb->add_flag("--force", flags->force, "let --per-byte and --adapt-save replace files that are none of theirs");
+  verb->add_flag("--force", flags->force,
+                 "let --per-byte and --adapt-save replace any file, also one that Statera did not write");
   add_weights(*verb, flags->weights);
   add_specials(*verb, flags->specials);
   auto* adapt = verb->add_flag("--adapt", flags->adapt,
                                "also let the model learn from what it has read, a training step per segment");
-  verb->add_option("--adapt-lr", flags->online.lr, "learning rate of those steps")->capture_default_str()->needs(adapt);
-  verb->add_option("--adapt-segment", flags->online.segment, "bytes between two steps")
+  verb->add_option("--adapt-lr", flags->online.lr, "learning rate of the training steps of --adapt")
+      ->capture_default_str()
+      ->needs(adapt);
+  verb->add_option("--adapt-segment", flags->online.segment, "bytes of text after which --adapt makes a training step")
       ->capture_default_str()
       ->needs(adapt);
   verb->add_option("--adapt-replay", flags->online.replay, "earlier places of the text that each step learns from too")
       ->capture_default_str()
       ->needs(adapt);
-  verb->add_option("--adapt-pull", flags->online.pull, "share of the way back to the trained weights per step")
+  verb->add_option(
+          "--adapt-pull", flags->online.pull,
+          "how far each step of --adapt moves the weights back to the trained ones: 0 not at all, 1 all the way")
       ->capture_default_str()
       ->needs(adapt);
   verb->add_option("--adapt-parameters", flags->online.parameters,
@@ -305,7 +310,9 @@ void add_score(CLI::App& app) {
                    "(default: all)")
       ->needs(adapt);
   verb->add_option("--adapt-save", flags->save, "write what was learned to this file, at the end")->needs(adapt);
-  auto* from = verb->add_option("--adapt-from", flags->from, "go on from such a file, with its options")->needs(adapt);
+  auto* from =
+      verb->add_option("--adapt-from", flags->from, "continue from a file that --adapt-save wrote, with its options")
+          ->needs(adapt);
   for (const char* option : {"--adapt-lr", "--adapt-segment", "--adapt-replay", "--adapt-pull", "--adapt-parameters"})
     from->excludes(verb->get_option(option));
   auto* counts =

@@ -1,5 +1,6 @@
 // All of Statera's public headers.
 #pragma once
+#include "statera/carry.hpp"
 #include "statera/config.hpp"
 #include "statera/device.hpp"
 #include "statera/dtype.hpp"

@@ -46,6 +46,19 @@ std::span<T> array(Arena& memory, size_t count, T value) {
   return {values, count};
 }
 
+// One state for each sequence: that of another batch would be another text's memory.
+void check_carried(const CarriedState& carried, const StateLayout& layout, size_t sequences) {
+  require(carried.slots.size() == layout.slots.size(), ErrorCode::shape, "[model] the carried state has ",
+          carried.slots.size(), " tensors, the model ", layout.slots.size());
+  for (const Tensor& tensor : carried.slots)
+    require(tensor.shape()[0] == static_cast<int64_t>(sequences), ErrorCode::shape, "[model] the carried state is of ",
+            tensor.shape()[0], " sequences, the batch has ", sequences,
+            "; lanes with several sequences need sequences_from_lanes (statera/carry.hpp)");
+  require(carried.positions.size() == static_cast<size_t>(layout.clocks) * sequences, ErrorCode::shape,
+          "[model] the carried state has ", carried.positions.size(), " positions, expected ",
+          static_cast<size_t>(layout.clocks) * sequences);
+}
+
 void keep_state(Tape& tape, const ForwardPass& pass, CarriedState& carried) {
   carried.slots.resize(pass.last.size());
   for (size_t i = 0; i < pass.last.size(); ++i) {
@@ -69,6 +82,7 @@ Var LanguageModel::forward(Tape& tape, std::span<const int32_t> ids, const Rows&
   ForwardPass pass{.tape = tape, .ids = kept, .dropout = {options.dropout, options.dropout_seed}};
   Var x = input_.forward(tape, ids, rows, pass.dropout);
   if (options.initial && !options.initial->empty()) {
+    check_carried(*options.initial, *layout_, S);
     pass.initial = initial_vars(tape, *options.initial);
     const std::span<int64_t> started = array(memory_of(tape), options.initial->positions.size(), int64_t{0});
     std::ranges::copy(options.initial->positions, started.begin());

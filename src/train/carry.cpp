@@ -1,9 +1,23 @@
-#include "train/carry.hpp"
+#include "statera/carry.hpp"
+
+#include "core/check.hpp"
 
 namespace statera {
 
 namespace {
 int64_t lane_of(const Tokens& tokens, size_t sequence, int64_t length) { return tokens.offsets[sequence] / length; }
+
+size_t lanes_of(const Tokens& tokens, int64_t length) {
+  return static_cast<size_t>((static_cast<int64_t>(tokens.ids.size()) + length - 1) / length);
+}
+
+void require_count(const CarriedState& state, size_t count, const char* what) {
+  for (const Tensor& tensor : state.slots)
+    require(tensor.shape()[0] == static_cast<int64_t>(count), ErrorCode::shape, "[carry] the states are of ",
+            tensor.shape()[0], " ", what, ", the batch has ", count);
+  require(state.slots.empty() || (count > 0 && state.positions.size() % count == 0), ErrorCode::shape, "[carry] ",
+          state.positions.size(), " positions are not those of ", count, " ", what);
+}
 
 bool one_a_lane(const Tokens& tokens, int64_t length) {
   for (size_t s = 0; s < tokens.start.size(); ++s)
@@ -30,6 +44,7 @@ void take(CarriedState& state, const std::vector<int64_t>& from) {
 }  // namespace
 
 void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& state) {
+  require_count(state, tokens.start.size(), "sequences");
   if (one_a_lane(tokens, length)) return;
   std::vector<int64_t> from;
   for (size_t s = 0; s < tokens.start.size(); ++s)
@@ -39,6 +54,7 @@ void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& st
 }
 
 void sequences_from_lanes(const Tokens& tokens, int64_t length, CarriedState& state) {
+  require_count(state, lanes_of(tokens, length), "lanes");
   if (state.empty() || one_a_lane(tokens, length)) return;
   std::vector<int64_t> from;
   for (size_t s = 0; s < tokens.start.size(); ++s) from.push_back(lane_of(tokens, s, length));

@@ -48,7 +48,7 @@ void RunState::visit(FieldVisitor& v) {
   v.field("best_weights", best_weights, "fingerprint of the weights of that step");
   v.field("metrics_bytes", metrics_bytes, "length of metrics.jsonl");
   v.field("data", data, "fingerprint of the data");
-  v.field("cut_bytes", cut_bytes, "bytes of data that were cut; 0: not cut");
+  v.field("cut_bytes", cut_bytes, "bytes of data at which reading was stopped; 0: all was read");
 }
 
 namespace {

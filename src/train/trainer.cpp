@@ -7,12 +7,12 @@
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
+#include "statera/carry.hpp"
 #include "statera/random.hpp"
 #include "io/output_folder.hpp"
 #include "models/model_files.hpp"
 #include "text/number.hpp"
 #include "statera/loss.hpp"
-#include "train/carry.hpp"
 #include "train/checkpoint.hpp"
 #include "train/forecast.hpp"
 #include "train/held_out.hpp"

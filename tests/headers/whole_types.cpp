@@ -13,8 +13,11 @@ static_assert(whole<CpuOptions, ModelConfig, ModelOptions, ForwardOptions, Carri
                     TrainingData, TrainRun, View, Tensor, Shape, Var>);
 
 // Truncated backpropagation: each batch begins where the last one ended.
-Var forward_carried(const Model& model, Tape& tape, const Tokens& tokens, CarriedState& state) {
-  return model.forward(tape, tokens, {.initial = &state, .last = &state});
+Var forward_carried(const Model& model, Tape& tape, const Tokens& tokens, int64_t length, CarriedState& state) {
+  sequences_from_lanes(tokens, length, state);
+  const Var logits = model.forward(tape, tokens, {.initial = &state, .last = &state});
+  lanes_from_sequences(tokens, length, state);
+  return logits;
 }
 
 // A parameter has what its owner reads and sets, and no more: all of these, and memory that it owns.

@@ -20,7 +20,7 @@ struct HnetConfig {
   void visit(FieldVisitor& v) {
     v.field("router", router,
             "what cuts the sequence: learned (by how much neighbours differ), stride (every `ratio` positions) or "
-            "spaces (at the first byte of `cut_at` behind any other)");
+            "spaces (at a byte of `cut_at` that follows one that is not)");
     v.field("cut_at", cut_at, "the bytes at which the router spaces cuts");
     v.field("ratio", ratio, "positions per segment: the target of the learned router, the distance of stride");
     v.field("ratio_from", ratio_from,

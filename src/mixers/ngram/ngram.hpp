@@ -23,9 +23,11 @@ struct NgramConfig {
             "tables per length, each with a hash of its own, so that two n-grams seldom share all rows");
     v.field("rows", rows, "rows per table, a power of 2");
     v.field("width", width,
-            "columns of a table; what was found is concatenated and projected. 0: as wide as the output, and added");
-    v.field("gate", gate, "how well what was found agrees with the input decides how much of it passes; needs a width");
-    v.field("d_conv", d_conv, "width of a causal convolution over what passes, added to it; needs the gate. 0: none");
+            "columns of a table; the rows found are concatenated and projected. 0: as wide as the output, and added");
+    v.field("gate", gate,
+            "multiply the projected rows by a gate in [0, 1], larger if they agree with the input; needs a width");
+    v.field("d_conv", d_conv,
+            "width of a causal convolution over the gated rows, added to them; needs the gate. 0: none");
     v.field("lr_scale", lr_scale, "factor of the learning rate of the tables");
   }
 };
