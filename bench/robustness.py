@@ -56,7 +56,7 @@ def main():
             cells = []
             for kind, share in kinds:
                 Path(path).write_text(spoiled(text, kind, share))
-                cells.append(f"+{100 * (bits(statera, model, path) / clean - 1):.1f} %")
+                cells.append(f"{100 * (bits(statera, model, path) / clean - 1):+.1f} %")
             print(f"| {Path(model).name} | {clean:.3f} | " + " | ".join(cells) + " |", flush=True)
 
 

@@ -1,6 +1,8 @@
 // statera tokenize: encode and decode, text to tokens and back as lines of JSON.
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -57,7 +59,7 @@ class Lines {
 
  private:
   RawInput input_;
-  std::vector<uint8_t> piece_ = std::vector<uint8_t>(1 << 16);
+  std::vector<uint8_t> piece_ = std::vector<uint8_t>(1 << 20);
   std::string line_;
   bool ended_ = false;
 };
@@ -120,7 +122,26 @@ std::string decode_line(const Tokenizer& tokenizer, const json& row, bool skip_s
                         {"hex", to_hex(tokenizer.decode_bytes(ids, skip_specials))}});
 }
 
-// Answers each line of standard input by one. What was answered before a line with an error has been printed.
+// Calls each(i) for all i below `count`, on all cores.
+template <class Each>
+void on_all_cores(size_t count, Each each) {
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) each(i);
+  };
+  std::vector<std::jthread> others;
+  const size_t threads = std::min(count, static_cast<size_t>(usable_cores()));
+  for (size_t t = 1; t < threads; ++t) others.emplace_back(work);
+  work();
+}
+
+struct Answered {
+  std::string line;
+  std::exception_ptr error;
+};
+
+// Answers each line of standard input by one, in order; the lines that have come are answered on all cores. What was
+// answered before a line with an error has been printed.
 template <class Answer>
 void answer_lines(const Flags& flags, Answer answer) {
   if (!flags.jsonl) throw UsageError("give --jsonl: lines of JSON on standard input are answered by lines of JSON");
@@ -129,22 +150,31 @@ void answer_lines(const Flags& flags, Answer answer) {
   Lines lines;
   int64_t number = 0;
   for (auto some = lines.next(); !some.empty(); some = lines.next()) {
-    for (const std::string& line : some) {
-      const std::string where = "the standard input: line " + std::to_string(++number);
-      stop_if_asked();
-      std::string result;
+    std::vector<Answered> answers(some.size());
+    on_all_cores(some.size(), [&](size_t i) {
+      const std::string where = "the standard input: line " + std::to_string(number + static_cast<int64_t>(i) + 1);
       try {
-        const json row = parse_json(line, where, most_line_bytes);
+        stop_if_asked();
+        const json row = parse_json(some[i], where, most_line_bytes);
         if (!row.is_object()) throw Error(ErrorCode::config, where + ": expected an object");
-        result = answer(tokenizer, row, where);
+        answers[i].line = answer(tokenizer, row, where);
       } catch (const Error& error) {
-        std::fflush(stdout);
         const std::string what = error.what();
-        throw Error(error.code(), what.starts_with(where) ? what : where + ": " + what);
+        answers[i].error =
+            std::make_exception_ptr(Error(error.code(), what.starts_with(where) ? what : where + ": " + what));
+      } catch (...) {
+        answers[i].error = std::current_exception();
       }
-      std::printf("%s\n", result.c_str());
+    });
+    for (const Answered& answered : answers) {
+      if (answered.error) {
+        std::fflush(stdout);
+        std::rethrow_exception(answered.error);
+      }
+      std::printf("%s\n", answered.line.c_str());
     }
     std::fflush(stdout);
+    number += static_cast<int64_t>(some.size());
   }
 }
 

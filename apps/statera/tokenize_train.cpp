@@ -10,6 +10,7 @@
 #include <thread>
 
 #include <CLI/Option.hpp>
+#include <CLI/Validators.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
@@ -153,7 +154,9 @@ void show(const ShowFlags& flags) {
                 static_cast<long long>(tokenizer.vocabulary_size()),
                 tokenizer.takes_any_bytes() ? "reads any bytes" : "reads UTF-8");
     std::printf("self-test: %s\n", tokenizer.self_tests() > 0
-                                       ? (std::to_string(tokenizer.self_tests()) + " examples, passed").c_str()
+                                       ? ("passed, on " + std::to_string(tokenizer.self_tests()) +
+                                          (tokenizer.self_tests() == 1 ? " example" : " examples"))
+                                             .c_str()
                                        : "the file has no examples, so its ids are not checked");
     std::printf("special tokens: %s\n", specials.empty() ? "none" : specials.c_str());
   }
@@ -166,7 +169,7 @@ void show(const ShowFlags& flags) {
     result["bytes"] = text.size();
     result["tokens"] = ids.size();
     if (!flags.json) {
-      text = text.substr(0, static_cast<size_t>(std::max<int64_t>(flags.bytes, 0)));
+      text = text.substr(0, static_cast<size_t>(flags.bytes));
       while (!text.empty() && (text.size() < bytes.size()) && (bytes[text.size()] & 0xC0) == 0x80)
         text.remove_suffix(1);
       std::printf("\n");
@@ -202,6 +205,7 @@ void add_tokenize_show(CLI::App& tokenize) {
       ->required();
   verb->add_option("FILE", flags->file, "a text; - reads standard input");
   verb->add_option("--bytes", flags->bytes, "how much of the text to draw; all of it is counted")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object, and draw nothing");
   verb->footer(

@@ -7,14 +7,14 @@
 #include <utility>
 
 #include "core/check.hpp"
-#include "core/input_file.hpp"
+#include "statera/data.hpp"
 #include "statera/tokenizer.hpp"
 
 namespace statera {
 
 namespace {
 constexpr std::string_view bpe = "bpe-";
-constexpr size_t most_file_bytes = size_t{1} << 30;
+constexpr int64_t most_file_bytes = int64_t{1} << 30;
 
 // The vocabulary of "bpe-1024"; empty for anything else.
 std::optional<int64_t> bpe_vocabulary(const std::string& spec) {
@@ -39,9 +39,10 @@ std::string units_name(const std::string& spec) {
   std::error_code ignored;
   require(std::filesystem::exists(path, ignored), ErrorCode::config, "unknown units '", spec,
           "'; known: bytes, bpe-1024 (or another number of tokens), or a tokenizer.json, which is not there");
-  const std::string name = std::filesystem::is_directory(path, ignored) && !path.has_filename()
-                               ? path.parent_path().filename().string()
-                               : path.stem().string();
+  const std::string name =
+      std::filesystem::is_directory(path, ignored) && !path.has_filename()
+          ? path.parent_path().filename().string()
+          : (path.extension() == ".json" ? path : path.parent_path() / path.stem()).stem().string();
   require(!name.empty() && name != byte_units()->name() && !bpe_vocabulary(name), ErrorCode::config, "'", spec,
           "' would be called '", name, "', which means something else; rename the file");
   return name;
@@ -50,7 +51,9 @@ std::string units_name(const std::string& spec) {
 namespace {
 std::shared_ptr<const Units> read_units(const std::string& spec, bool specials) {
   const std::string file = file_of(spec);
-  std::string text = InputFile::open(file).text(most_file_bytes);
+  const ByteSource source(file, {.bytes = most_file_bytes});  // unpacks
+  const std::span<const uint8_t> bytes = source.document(0);
+  std::string text(bytes.begin(), bytes.end());
   const bool any_bytes = token_units(text, file)->takes_any_bytes();  // its errors name the file
   require(
       any_bytes, ErrorCode::unsupported, file,

@@ -86,6 +86,7 @@ struct Place {
   SideValues* side = nullptr;      // the side values of its stack
   LossNames* losses = nullptr;     // the auxiliary losses of the model
   SharedMixers* shared = nullptr;  // the shared mixers of its stack, for the sublayers of that
+  int64_t ids = 256;               // how many different ids the model reads; 256 are bytes
 };
 
 // What a mixer gets in training beside x and its rows. Per-sequence entries are in the order of the batch.

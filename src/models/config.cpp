@@ -171,7 +171,7 @@ ModelConfig ModelConfig::load(const std::string& name) {
     if (preset.name == name) return parse(std::string(preset.json), name);
   std::error_code ignored;
   if (std::filesystem::is_directory(name, ignored)) {
-    const JsonText text = read_config(name);
+    const JsonText text = read_own_config(name);
     return parse(text.text, text.where);
   }
   require(std::filesystem::exists(name, ignored) || (!name.ends_with(".json") && name.find('/') == std::string::npos),
@@ -187,6 +187,14 @@ JsonText read_config(const std::string& folder) {
   require(std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", folder,
           "' holds no config.json: is it a model's?");
   return read_json_file(path);
+}
+
+JsonText read_own_config(const std::string& folder) {
+  JsonText text = read_config(folder);
+  const nlohmann::json config = parse_json(text.text, text.where);
+  require(!config.is_object() || config.contains("layers"), ErrorCode::config, text.where,
+          " has no \"layers\", so Statera did not write it; statera convert reads models of other projects");
+  return text;
 }
 
 std::vector<std::string> ModelConfig::presets() {

@@ -19,7 +19,8 @@ LanguageModel::LanguageModel(const ModelConfig& config)
                     .make = make_any_mixer,
                     .make_stack = make_inner_stack,
                     .side = nullptr,
-                    .losses = &losses_};
+                    .losses = &losses_,
+                    .ids = vocab_};
   stack_ = std::make_unique<Stack>(layers, config.norm_eps, place, config.where);
   StateLayout layout;
   stack_->declare(SlotScope(layout));

@@ -248,7 +248,7 @@ Model Model::load(const std::string& folder, Device device, ModelOptions options
   std::error_code ignored;
   require(std::filesystem::is_directory(folder, ignored), ErrorCode::io, "'", folder,
           "' is not a model folder (one with config.json and model.safetensors, as `statera train --out` writes it)");
-  const JsonText text = read_config(folder);
+  const JsonText text = read_own_config(folder);
   ModelConfig config = ModelConfig::parse(text.text, text.where);
   const SafetensorsFile file = open_weights(folder);
   const WeightFormat saved = format_of(file), wanted = options.weights.value_or(saved);

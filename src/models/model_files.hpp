@@ -13,6 +13,8 @@ OutputFiles model_files();
 
 // Reads config.json. Throws ErrorCode::io, also if there is none.
 JsonText read_config(const std::string& folder);
+// The same of a folder that must be one of ours: ErrorCode::config for the config of another project.
+JsonText read_own_config(const std::string& folder);
 
 // What the header of model.safetensors says.
 struct WeightsHeader {

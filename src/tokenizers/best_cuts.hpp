@@ -24,8 +24,9 @@ struct BestEnd {
   int32_t value;
 };
 
-// score(value, size) is that of a string of `trie`; nan leaves it out. The first of equal cuts wins. Sums are kept as
-// `Sum`: what is lost in a float decides which cut is best. In a time proportional to the length of the text.
+// score(value, size) is that of a string of `trie`; nan leaves it out. The first of equal cuts wins. Sums are kept and
+// compared as `Sum`: what is lost in a float decides which cut is best. In a time proportional to the length of the
+// text.
 template <class Sum, class Score>
 std::vector<Cut> best_cuts(std::string_view text, const ByteTrie& trie, Sum unknown_score, Score score) {
   constexpr size_t nowhere = std::numeric_limits<size_t>::max();
@@ -34,12 +35,12 @@ std::vector<Cut> best_cuts(std::string_view text, const ByteTrie& trie, Sum unkn
     const Sum here = ends[at].sum;
     const size_t one = character_at(text, at).size;
     bool has_one = false;
-    const auto offer = [&](size_t size, int32_t value, double sum) {
+    const auto offer = [&](size_t size, int32_t value, Sum sum) {
       BestEnd<Sum>& end = ends[at + size];
-      if (end.from == nowhere || sum > end.sum) end = {static_cast<Sum>(sum), at, value};
+      if (end.from == nowhere || sum > end.sum) end = {sum, at, value};
     };
     trie.each(text.substr(at), [&](size_t size, int32_t value) {
-      const double gain = score(value, size);
+      const Sum gain = score(value, size);
       if (gain != gain) return;
       offer(size, value, gain + here);
       has_one = has_one || size == one;

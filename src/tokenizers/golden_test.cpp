@@ -109,6 +109,13 @@ TEST_P(SmallTokenizer, StreamsTheSameText) {
 INSTANTIATE_TEST_SUITE_P(Golden, SmallTokenizer, ::testing::ValuesIn(names_of(small_tokenizers())),
                          [](const auto& name) { return name.param; });
 
+// Four pieces of equal scores: sums in floats decide, as in SentencePiece 0.2.3, which gave these ids.
+TEST(GoldenText, CutsThatDifferInTheLastDigitOfAFloat) {
+  const Tokenizer tokenizer = Tokenizer::load(small_tokenizers().at("sp_unigram_nmt_nfkc"), unpacked);
+  const Ids expected = {4, 72, 12, 3, 4, 0, 12, 0, 10, 394, 4, 0, 16, 8, 5, 15, 5, 95, 4, 124, 139, 139, 139};
+  EXPECT_EQ(tokenizer.encode("ka, \u00d0a\u00f0.x 1/2/03oes's t\t-------").ids, expected);
+}
+
 TEST(GoldenText, TwentyThousandCharactersOfShakespeare) {
   const auto all = rows_of("bpe_1024_tinyshakespeare_text.jsonl.xz");
   const std::string text = unpacked(test::source_path("data/tinyshakespeare.txt.xz"));

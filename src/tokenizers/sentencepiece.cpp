@@ -187,11 +187,12 @@ class SpModel : public TokenModel {
   }
 
   void encode_unigram(std::string_view text, std::vector<int32_t>& ids) const {
-    // Scores are floats, and what comes of one and a float is a double: the last digit decides between equal cuts.
-    const auto score = [&](int32_t id, size_t size) -> double {
+    // Sums of floats in floats, as in the library since 0.2.3: the last digit decides between cuts that are almost
+    // equal.
+    const auto score = [&](int32_t id, size_t size) -> float {
       const SentencePiece& piece = spec_.pieces[static_cast<size_t>(id)];
-      if (piece.type == Type::unused) return std::numeric_limits<double>::quiet_NaN();
-      if (piece.type == Type::user_defined) return static_cast<float>(size) * most_ - 0.1;
+      if (piece.type == Type::unused) return std::numeric_limits<float>::quiet_NaN();
+      if (piece.type == Type::user_defined) return static_cast<float>(static_cast<float>(size) * most_ - 0.1);
       return piece.score;
     };
     bool after_unknown = false;

@@ -63,6 +63,9 @@ TEST_F(Nested, APublishedModelBecomesOneOfOurs) {
   const std::string published = test::source_path("tests/golden/checkpoints/hnet");
   const Ran made = run("convert " + published + " --out h");
   ASSERT_EQ(made.code, 0) << made.err;
+  const Ran unread = run("generate " + published + " --prompt a");
+  EXPECT_EQ(unread.code, 1);
+  EXPECT_NE(unread.err.find("statera convert reads models of other projects"), std::string::npos) << unread.err;
   EXPECT_EQ(run("info h").code, 0);
   EXPECT_EQ(run("generate h --prompt abc --max-bytes 16 --temperature 0").code, 0);
   EXPECT_EQ(run("convert h --weights int8 --out h8").code, 0);

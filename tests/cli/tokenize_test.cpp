@@ -61,6 +61,20 @@ TEST_F(Tokenize, EncodesLinesOfTextOrHex) {
   EXPECT_EQ(lines("encode t.json", "").out, "");
 }
 
+// Lines are answered on all cores: the answers are in order, and those before a wrong line are printed.
+TEST_F(Tokenize, AnswersManyLinesInOrder) {
+  std::string input, expected;
+  for (int i = 0; i < 3000; ++i) {
+    input += i % 2 ? "{\"text\": \"hi\"}\n" : "{\"hex\": \"68C3A9ff\"}\n";
+    expected += i % 2 ? "{\"ids\":[2],\"type_ids\":[0]}\n" : "{\"ids\":[0,4,5,12],\"type_ids\":[0,0,0,0]}\n";
+  }
+  EXPECT_TRUE(lines("encode t.json --no-specials", input).out == expected);
+  const Ran cut = lines("encode t.json --no-specials", input + "{}\n" + input);
+  EXPECT_EQ(cut.code, 1);
+  EXPECT_TRUE(cut.out == expected);
+  EXPECT_NE(cut.err.find("line 3001"), std::string::npos) << cut.err;
+}
+
 TEST_F(Tokenize, DecodesToTextAndHex) {
   const Ran ran = lines("decode t.json", "{\"ids\": [2, 4, 3]}\n{\"ids\": []}\n");
   ASSERT_EQ(ran.code, 0) << ran.err;

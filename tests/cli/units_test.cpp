@@ -137,6 +137,27 @@ TEST_F(Units, AModelTrainsFurtherWithItsTokenizer) {
   EXPECT_EQ(read("m/tokenizer.json"), read("further/tokenizer.json"));
   good(train("--units m/tokenizer.json --steps 5 --out from-file"));
   EXPECT_EQ(read("m/tokenizer.json"), read("from-file/tokenizer.json"));
+  ASSERT_EQ(std::system(("xz -k " + path("m/tokenizer.json")).c_str()), 0);
+  good(train("--units m/tokenizer.json.xz --steps 5 --out from-packed"));
+  EXPECT_EQ(read("m/tokenizer.json"), read("from-packed/tokenizer.json"));
+}
+
+// Its ids are not the bytes that it would compare with.
+TEST_F(Units, TokensAreNotCutAtSpaces) {
+  STATERA_NEEDS({"hnet"});
+  json config = json::parse(read("config.json"));
+  config["layers"] = "m h m";
+  config["mixers"]["h"] = {{"type", "hnet"},
+                           {"router", "spaces"},
+                           {"stack", {{"d_model", config["d_model"]}, {"layers", "m"}, {"mixers", config["mixers"]}}}};
+  config["mixers"]["h"]["stack"]["mixers"].erase("h");
+  write("spaces.json", config.dump());
+  const Ran refused =
+      run("train text.txt --config spaces.json --units bpe-300 --steps 2 --length 16 --batch 2 --out m");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("the router spaces cuts at bytes, and this model reads 300 tokens"), std::string::npos)
+      << refused.err;
+  good("train text.txt --config spaces.json --no-baselines --steps 2 --length 16 --batch 2 --out m");
 }
 
 TEST_F(Units, OfAComparisonAreAnAxis) {

@@ -19,14 +19,16 @@ constexpr const char* style = R"(: segments</title>
 body { color: var(--text); background: var(--page); font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
   max-width: 60rem; padding: 0 1rem; }
 p { color: var(--quiet); }
-.text { font: 15px/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
-.text span { padding: 0.15em 0; border-left: 2px solid rgba(var(--edge), var(--p)); }
+.text { font: 15px/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; }
+.text span { padding: 0.15em 0; }
+.text span::before { content: ""; border-left: 2px solid rgba(var(--edge), var(--p)); }
 .text span:nth-child(odd) { background: var(--one); }
 .text span:nth-child(even) { background: var(--two); }
 .text i { color: var(--quiet); font-style: normal; }
 .text u { text-decoration: underline dotted; }
 @media print { body { margin: 0; max-width: none; color: #000; background: #fff; }
-  .text span { background: none !important; border-left: 1.5px solid rgba(0, 0, 0, var(--p)); } p { color: #333; } }
+  .text span { background: none !important; } .text span::before { border-left: 1.5px solid rgba(0, 0, 0, var(--p)); }
+  p { color: #333; } }
 </style></head>
 <body>
 )";

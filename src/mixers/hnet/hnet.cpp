@@ -103,6 +103,9 @@ Hnet::Hnet(const JsonText& config, const Place& place)
       !by_ids() || place.scope.find("layers.") == place.scope.rfind("layers."), ErrorCode::config,
       "[hnet] the router spaces reads bytes, which only the outermost stack has; take stride or learned within it (",
       config.where, ")");
+  require(!by_ids() || place.ids == 256, ErrorCode::config,
+          "[hnet] the router spaces cuts at bytes, and this model reads ", place.ids,
+          " tokens; take stride or learned, or --units bytes (", config.where, ")");
   for (const char c : config_.cut_at) cut_at_[static_cast<unsigned char>(c)] = true;
   if (learned()) {
     // A decision follows from these products, so they stay exact where other weights are rounded.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* stack = R"("stack": {"d_model": 6, "layers": "f", "mixers": {"f": {"type": "ffn", "d_ff": 8}}})";
 
-std::unique_ptr<Mixer> made(const std::string& fields, LossNames& losses, int64_t d_out = 4) {
+std::unique_ptr<Mixer> made(const std::string& fields, LossNames& losses, int64_t d_out = 4, int64_t ids = 256) {
   return make_any_mixer({R"({"type": "hnet", )" + fields + "}", "test"}, {.d_in = 4,
                                                                           .d_out = d_out,
                                                                           .layer = 0,
@@ -20,7 +20,8 @@ std::unique_ptr<Mixer> made(const std::string& fields, LossNames& losses, int64_
                                                                           .scope = "m",
                                                                           .make = make_any_mixer,
                                                                           .make_stack = make_inner_stack,
-                                                                          .losses = &losses});
+                                                                          .losses = &losses,
+                                                                          .ids = ids});
 }
 
 TEST(Hnet, StartsByComparingNeighboursAsTheyAre) {
@@ -78,10 +79,10 @@ TEST(Hnet, FixedRoutersLearnNothingAboutCuts) {
 }
 
 TEST(Hnet, BadConfigsAreNamed) {
-  const auto message = [](const std::string& fields, int64_t d_out = 4) -> std::string {
+  const auto message = [](const std::string& fields, int64_t d_out = 4, int64_t ids = 256) -> std::string {
     try {
       LossNames losses;
-      made(fields, losses, d_out);
+      made(fields, losses, d_out, ids);
       return "";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::config);
@@ -109,6 +110,9 @@ TEST(Hnet, BadConfigsAreNamed) {
   EXPECT_NE(message(R"("ratio": 2)").find("needs a \"stack\""), std::string::npos);
   EXPECT_NE(message(R"("stack": {"d_model": 3, "layers": "f", "mixers": {"f": {"type": "ffn", "d_ff": 8}}})")
                 .find("d_model 3"),
+            std::string::npos);
+  EXPECT_EQ(message(with_stack + R"("router": "stride")", 4, 1024), "");
+  EXPECT_NE(message(with_stack + R"("router": "spaces")", 4, 1024).find("cuts at bytes, and this model reads 1024"),
             std::string::npos);
   EXPECT_NE(message(stack, 5).find("between widths 4 and 5"), std::string::npos);
 }
