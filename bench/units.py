@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def at_flops(curve, flops):
-    """Bits per byte on validation text where the curve reaches `flops`, on straight lines over the logarithm; None before its first point."""
+    """Bits per byte on validation text where the curve reaches `flops`, on straight lines over the logarithm; None outside its points."""
     before = None
     for point in curve:
         if point["flops"] >= flops:
@@ -20,7 +20,7 @@ def at_flops(curve, flops):
             share = (math.log(flops) - math.log(before["flops"])) / (math.log(point["flops"]) - math.log(before["flops"]))
             return before["bits_per_byte"] + share * (point["bits_per_byte"] - before["bits_per_byte"])
         before = point
-    return before["bits_per_byte"]
+    return before["bits_per_byte"] if before and flops <= 1.001 * before["flops"] else None
 
 
 def bytes_per_segment(statera, model, text):

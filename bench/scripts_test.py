@@ -1,0 +1,80 @@
+"""The arithmetic behind the tables of bench/, on figures made up for the purpose."""
+import array
+import math
+import sqlite3
+import tempfile
+import unittest
+from pathlib import Path
+
+import interaction
+import lengths
+import robustness
+import units
+
+
+class Interaction(unittest.TestCase):
+    def costs(self, bits_by_candidate):
+        """A store in which a candidate costs so many bits per byte with each seed, on two blocks of text that differ by a tenth of a bit."""
+        with tempfile.TemporaryDirectory() as folder:
+            database = sqlite3.connect(Path(folder) / "compare.sqlite")
+            database.execute("CREATE TABLE costs (candidate TEXT, seed INTEGER, nats BLOB)")
+            for candidate, seeds in bits_by_candidate.items():
+                for seed, bits in enumerate(seeds, 1):
+                    nats = [(bits + shift) * math.log(2) for shift in (-0.05, 0.05) for _ in range(interaction.BLOCK)]
+                    database.execute("INSERT INTO costs VALUES (?, ?, ?)", (candidate, seed, array.array("f", nats).tobytes()))
+            database.commit()
+            return interaction.costs_of(folder)
+
+    def test_the_term_is_how_much_more_mamba_gains_without_a_tokenizer(self):
+        costs, sizes = self.costs({"mamba2": [2.0], "attention": [2.5], "mamba2:bpe": [1.9], "attention:bpe": [2.1]})
+        value, text, seed, count = interaction.combined(costs, sizes, {"attention": 1, "mamba2": -1, "attention:bpe": -1, "mamba2:bpe": 1})
+        self.assertAlmostEqual(value, 0.5 - 0.2, 5)
+        self.assertAlmostEqual(text, 0, 5)  # the blocks are as hard for each
+        self.assertEqual((seed, count), (0, 1))
+
+    def test_seeds_are_paired(self):
+        costs, sizes = self.costs({"mamba2": [2.0, 3.0], "attention": [2.1, 3.3]})
+        value, _, seed, count = interaction.combined(costs, sizes, {"attention": 1, "mamba2": -1})
+        self.assertAlmostEqual(value, 0.2, 5)
+        self.assertAlmostEqual(seed, 0.1, 5)  # of differences of 0.1 and 0.3
+        self.assertEqual(count, 2)
+
+
+class Robustness(unittest.TestCase):
+    TEXT = "The quick brown fox jumps over the lazy dog. " * 200
+
+    def test_the_share_of_characters_is_what_was_asked_for(self):
+        for share in (0.05, 0.1):
+            dropped, repeated = (robustness.spoiled(self.TEXT, kind, share) for kind in ("drop", "repeat"))
+            self.assertAlmostEqual(1 - len(dropped) / len(self.TEXT), share, delta=0.01)
+            self.assertAlmostEqual(len(repeated) / len(self.TEXT) - 1, share, delta=0.01)
+            swapped = robustness.spoiled(self.TEXT, "swap", share)
+            self.assertEqual(sorted(swapped), sorted(self.TEXT))
+            self.assertNotEqual(swapped, self.TEXT)
+            cased = robustness.spoiled(self.TEXT, "case", share)
+            self.assertEqual(cased.lower(), self.TEXT.lower())
+            self.assertNotEqual(cased, self.TEXT)
+
+    def test_the_same_text_is_spoiled_in_the_same_way(self):
+        self.assertEqual(robustness.spoiled(self.TEXT, "drop", 0.1), robustness.spoiled(self.TEXT, "drop", 0.1))
+        self.assertNotEqual(robustness.spoiled(self.TEXT, "drop", 0.1), robustness.spoiled(self.TEXT, "drop", 0.1, seed=2))
+
+
+class Units(unittest.TestCase):
+    CURVE = [{"flops": 100.0, "bits_per_byte": 3.0}, {"flops": 200.0, "bits_per_byte": 2.0}]
+
+    def test_a_curve_is_read_between_its_points_and_nowhere_else(self):
+        self.assertAlmostEqual(units.at_flops(self.CURVE, 200), 2.0)
+        self.assertTrue(2 < units.at_flops(self.CURVE, 150) < 3)
+        self.assertIsNone(units.at_flops(self.CURVE, 300))
+
+
+class Lengths(unittest.TestCase):
+    def test_lines_cross_where_their_logarithms_do(self):
+        lines = {"attention": {1000: 200.0, 4000: 50.0}, "mamba2": {1000: 100.0, 4000: 100.0}}
+        self.assertEqual(lengths.crossings(lines), ["mamba2 trains faster than attention from about 2,000 bytes on"])
+        self.assertEqual(lengths.crossings({"attention": {1000: 200.0, 4000: 150.0}, "mamba2": lines["mamba2"]}), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
