@@ -19,7 +19,7 @@ namespace statera {
 
 // All kernels of an operation. A table is a struct of function pointers per element type:
 //
-//   template <class T> struct RopeKernels { const char* name; void (*rotate)(const RopeRotate<T>&, Exec&) noexcept; };
+//   template <class T> struct RopeKernels { void (*rotate)(const RopeRotate<T>&, Exec&) noexcept; };
 //   inline constexpr Kernels<RopeKernels> rope_kernels{
 //       .op = "rope", .f64 = &rope_ref_f64, .f32 = &rope_ref_f32, .f32_cpu = &rope_cpu};
 //

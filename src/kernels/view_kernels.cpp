@@ -64,10 +64,18 @@ void write_each(const View& v, FunctionRef<float(int64_t)> value) {
 }
 
 template <class T>
-constexpr ViewKernels<T> loops{add_row<T>,     sum_rows<T>,     find_non_finite<T>,
-                               read_number<T>, write_number<T>, write_each<T>};
-constexpr ViewKernels<float> fast{add_row_cpu,        sum_rows<float>,     find_non_finite<float>,
-                                  read_number<float>, write_number<float>, write_each<float>};
+constexpr ViewKernels<T> loops{.add_row = add_row<T>,
+                               .sum_of = sum_rows<T>,
+                               .first_non_finite = find_non_finite<T>,
+                               .number_in = read_number<T>,
+                               .set_number = write_number<T>,
+                               .set_each = write_each<T>};
+constexpr ViewKernels<float> fast{.add_row = add_row_cpu,
+                                  .sum_of = sum_rows<float>,
+                                  .first_non_finite = find_non_finite<float>,
+                                  .number_in = read_number<float>,
+                                  .set_number = write_number<float>,
+                                  .set_each = write_each<float>};
 constexpr Kernels<ViewKernels> view_kernels{
     .op = "view", .f64 = &loops<double>, .f32 = &loops<float>, .f32_cpu = &fast};
 

@@ -77,7 +77,7 @@ Var Sublayer::join(ForwardPass& pass, Var x, Var y) const {
   Tape& tape = pass.tape;
   const Var kept = config_.residual == "none" ? y : dropout(tape, y, pass.dropout, scope_);
   const Var sum = config_.residual == "none" ? scaled(tape, kept, config_.scale)
-                                             : add(tape, x, kept, {config_.residual_scale, config_.scale});
+                                             : add(tape, x, kept, {.a = config_.residual_scale, .b = config_.scale});
   const bool read_later = std::ranges::any_of(pass.side, [&](Var side) { return side && side.id == y.id; });
   if (kept.id != y.id && kept.id != sum.id) tape.forget(kept);
   // some mixers end in an operation that cannot be recomputed
@@ -132,7 +132,7 @@ void Sublayer::advance(AdvancePass& pass, const View& x, const View& block_input
   if (config_.residual == "none")
     scaled(exec, result, config_.scale, x);
   else
-    add(exec, config_.residual == "normed" ? normed : x, result, x, {config_.residual_scale, config_.scale});
+    add(exec, config_.residual == "normed" ? normed : x, result, x, {.a = config_.residual_scale, .b = config_.scale});
 }
 
 void Sublayer::visit_parameters(ParameterVisitor& visitor) {

@@ -20,7 +20,6 @@ struct AdamWUpdate {
 
 template <class T>
 struct AdamWKernels {
-  const char* name;
   double (*sum_of_squares)(const T* grad, int64_t count) noexcept;  // summed in double, in a fixed order
   void (*update)(const AdamWUpdate<T>&) noexcept;
 };

@@ -25,7 +25,7 @@ void update(const AdamWUpdate<T>& a) noexcept {
 }
 }  // namespace
 
-const AdamWKernels<double> adamw_ref_f64{"adamw_ref", sum_of_squares<double>, update<double>};
-const AdamWKernels<float> adamw_ref_f32{"adamw_ref", sum_of_squares<float>, update<float>};
+const AdamWKernels<double> adamw_ref_f64{.sum_of_squares = sum_of_squares<double>, .update = update<double>};
+const AdamWKernels<float> adamw_ref_f32{.sum_of_squares = sum_of_squares<float>, .update = update<float>};
 
 }  // namespace statera

@@ -26,7 +26,6 @@ struct FixedCuts {
 
 template <class T>
 struct CutsKernels {
-  const char* name;
   void (*fixed)(const FixedCuts<T>&, Exec&) noexcept;
 };
 extern const CutsKernels<double> cuts_ref_f64;

@@ -25,7 +25,7 @@ void fixed(const FixedCuts<T>& a, Exec&) noexcept {
 }
 }  // namespace
 
-const CutsKernels<double> cuts_ref_f64{"cuts_ref", fixed<double>};
-const CutsKernels<float> cuts_ref_f32{"cuts_ref", fixed<float>};
+const CutsKernels<double> cuts_ref_f64{.fixed = fixed<double>};
+const CutsKernels<float> cuts_ref_f32{.fixed = fixed<float>};
 
 }  // namespace statera

@@ -21,7 +21,6 @@ struct NgramRows {
 
 template <class T>
 struct NgramKernels {
-  const char* name;
   void (*rows)(const NgramRows<T>&, Exec&) noexcept;
 };
 extern const NgramKernels<double> ngram_ref_f64;

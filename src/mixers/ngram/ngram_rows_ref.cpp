@@ -52,7 +52,7 @@ void rows(const NgramRows<T>& a, Exec&) noexcept {
 }
 }  // namespace
 
-const NgramKernels<double> ngram_ref_f64{"ngram_ref", rows<double>};
-const NgramKernels<float> ngram_ref_f32{"ngram_ref", rows<float>};
+const NgramKernels<double> ngram_ref_f64{.rows = rows<double>};
+const NgramKernels<float> ngram_ref_f32{.rows = rows<float>};
 
 }  // namespace statera

@@ -37,7 +37,6 @@ struct ActivationBackward {
 
 template <class T>
 struct ActivationKernels {
-  const char* name;
   void (*forward)(const ActivationForward<T>&, Exec&) noexcept;
   void (*backward)(const ActivationBackward<T>&, Exec&) noexcept;
 };

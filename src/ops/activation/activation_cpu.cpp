@@ -165,7 +165,7 @@ void backward(const ActivationBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const ActivationKernels<float> activation_cpu{"activation_cpu", forward, backward};
+const ActivationKernels<float> activation_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

@@ -98,7 +98,7 @@ void backward(const ActivationBackward<T>& b, Exec&) noexcept {
 }
 }  // namespace
 
-const ActivationKernels<double> activation_ref_f64{"activation_ref", forward<double>, backward<double>};
-const ActivationKernels<float> activation_ref_f32{"activation_ref", forward<float>, backward<float>};
+const ActivationKernels<double> activation_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const ActivationKernels<float> activation_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

@@ -39,7 +39,7 @@ KvBlocks* scratch_blocks(Arena& scratch, DType dtype, const Rows& rows, const At
       k[b] = scratch.allocate(dtype, {o.n_kv_heads, o.headdim, attention_block}).data;
       if (values) v[b] = scratch.allocate(dtype, {o.n_kv_heads, attention_block, o.value_dim}).data;
     }
-    blocks[s] = {k, v, first, start};
+    blocks[s] = {.k = k, .v = v, .first_block = first, .first_key = start};
   }
   return blocks;
 }

@@ -79,7 +79,6 @@ struct AttentionBackward {
 
 template <class T>
 struct AttentionKernels {
-  const char* name;
   void (*append)(const AttentionAppend<T>&, Exec&) noexcept;
   void (*forward)(const AttentionForward<T>&, Exec&) noexcept;
   void (*backward)(const AttentionBackward<T>&, Exec&) noexcept;

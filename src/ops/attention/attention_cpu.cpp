@@ -512,7 +512,7 @@ void backward(const AttentionBackward<float>& a, Exec& exec) noexcept {
 }
 }  // namespace
 
-const AttentionKernels<float> attention_cpu{"attention_cpu", attention_append_f32, forward, backward};
+const AttentionKernels<float> attention_cpu{.append = attention_append_f32, .forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

@@ -167,7 +167,9 @@ void backward(const AttentionBackward<T>& a, Exec& exec) noexcept {
 
 void attention_append_f32(const AttentionAppend<float>& a, Exec& exec) noexcept { append(a, exec); }
 
-const AttentionKernels<double> attention_ref_f64{"attention_ref", append<double>, forward<double>, backward<double>};
-const AttentionKernels<float> attention_ref_f32{"attention_ref", append<float>, forward<float>, backward<float>};
+const AttentionKernels<double> attention_ref_f64{
+    .append = append<double>, .forward = forward<double>, .backward = backward<double>};
+const AttentionKernels<float> attention_ref_f32{
+    .append = append<float>, .forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

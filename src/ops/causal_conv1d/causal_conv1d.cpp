@@ -107,9 +107,9 @@ CausalConv1dOut causal_conv1d(Tape& tape, const CausalConv1dInputs<Var>& in, Var
           "[causal_conv1d] expected an initial state ", state_shape, ", got ",
           initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.x, in.weight, in.bias, initial);
-  const CausalConv1dOut out{tape.make(views.x.dtype, views.x.shape, needs_grad),
-                            tape.make(views.x.dtype, state_shape, needs_grad)};
-  const Recorded recorded{in, initial, out.y, out.last, keep(tape, rows)};
+  const CausalConv1dOut out{.y = tape.make(views.x.dtype, views.x.shape, needs_grad),
+                            .last = tape.make(views.x.dtype, state_shape, needs_grad)};
+  const Recorded recorded{.in = in, .initial = initial, .y = out.y, .last = out.last, .rows = keep(tape, rows)};
   forward(tape, recorded);
   tape.record(
       "causal_conv1d", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); },
@@ -149,13 +149,14 @@ std::vector<OpCase> causal_conv1d_cases() {
     c.run = [r](Tape& tape, const NamedVars& in) {
       const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
       const Var x = r.strided ? tape.columns(in.at("x"), r.channels / 2, r.channels) : in.at("x");
-      const CausalConv1dOut out = causal_conv1d(tape, {x, in.at("weight"), optional("bias"), r.silu},
-                                                optional("initial"), {r.offsets, r.start});
+      const CausalConv1dOut out =
+          causal_conv1d(tape, {.x = x, .weight = in.at("weight"), .bias = optional("bias"), .silu = r.silu},
+                        optional("initial"), {r.offsets, r.start});
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
     c.advance = [r](Exec&, const NamedViews& in, const View& y) {
       const View x = r.strided ? in.at("x").columns(r.channels / 2, r.channels) : in.at("x");
-      const Views views{x, in.at("weight"), view_or_empty(in, "bias"), r.silu};
+      const Views views{.x = x, .weight = in.at("weight"), .bias = view_or_empty(in, "bias"), .silu = r.silu};
       const CaseStates states(view_or_empty(in, "initial"), x.dtype,
                               {static_cast<int64_t>(r.start.size()), r.width - 1, r.channels});
       return [r, views, states, y](Exec& exec) {

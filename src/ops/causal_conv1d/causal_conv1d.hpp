@@ -31,7 +31,6 @@ struct CausalConv1dBackward {
 
 template <class T>
 struct CausalConv1dKernels {
-  const char* name;
   void (*forward)(const CausalConv1dForward<T>&, Exec&) noexcept;
   void (*backward)(const CausalConv1dBackward<T>&, Exec&) noexcept;
 };

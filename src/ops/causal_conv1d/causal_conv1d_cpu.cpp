@@ -194,8 +194,18 @@ void forward(const CausalConv1dForward<float>& a, Exec& exec) noexcept {
       count = std::min(end - n, a.rows.length(s) - t);
       if (n + count < end) fetch(initial_state(a.state_in, a.rows, s + 1), (a.width - 1) * a.channels);
       gather(a, scratch.zeros, s, t, count, 0, rows);
-      sum_rows({rows, scratch.weight, a.bias, nullptr, a.y + n * a.channels, a.channels, 0, a.channels, count,
-                a.channels, a.width, a.silu});
+      sum_rows({.rows = rows,
+                .weight = scratch.weight,
+                .add = a.bias,
+                .dy = nullptr,
+                .y = a.y + n * a.channels,
+                .weight_stride = a.channels,
+                .dy_stride = 0,
+                .y_stride = a.channels,
+                .count = count,
+                .channels = a.channels,
+                .width = a.width,
+                .silu = a.silu});
       // No other task reads the old state, and it is in cache.
       if (in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);
     }
@@ -242,12 +252,31 @@ struct Descent {
     if (a.silu) {
       const float* bias = a.bias ? a.bias + c0 : nullptr;
       HWY_DYNAMIC_DISPATCH(SumRows)
-      ({rows, scratch.weight + c0, bias, dy, here, a.channels, a.channels, channels_per_task, taken, count, a.width,
-        true});
+      ({.rows = rows,
+        .weight = scratch.weight + c0,
+        .add = bias,
+        .dy = dy,
+        .y = here,
+        .weight_stride = a.channels,
+        .dy_stride = a.channels,
+        .y_stride = channels_per_task,
+        .count = taken,
+        .channels = count,
+        .width = a.width,
+        .silu = true});
     } else {
       for (int64_t i = 0; i < taken; ++i) std::copy_n(dy + i * a.channels, count, here + i * channels_per_task);
     }
-    if (sums) HWY_DYNAMIC_DISPATCH(AddTaps)({here, rows, sums, channels_per_task, a.channels, taken, count, a.width});
+    if (sums)
+      HWY_DYNAMIC_DISPATCH(AddTaps)
+      ({.g = here,
+        .rows = rows,
+        .sums = sums,
+        .g_stride = channels_per_task,
+        .sums_stride = a.channels,
+        .count = taken,
+        .channels = count,
+        .width = a.width});
   }
 
   // Writes dxs[t .. t + taken - 1], where row 0 of g is row t of the sequence.
@@ -269,8 +298,18 @@ struct Descent {
     const int64_t last = i + n - 1 + b.in.width - 1;
     for (int64_t j = 0; j < n + b.in.width - 1; ++j) rows[j] = g + (last - j) * channels_per_task;
     HWY_DYNAMIC_DISPATCH(SumRows)
-    ({rows, scratch.weight + c0, dstate, nullptr, to + (n - 1) * stride, b.in.channels, 0, -stride, n, count,
-      b.in.width, false});
+    ({.rows = rows,
+      .weight = scratch.weight + c0,
+      .add = dstate,
+      .dy = nullptr,
+      .y = to + (n - 1) * stride,
+      .weight_stride = b.in.channels,
+      .dy_stride = 0,
+      .y_stride = -stride,
+      .count = n,
+      .channels = count,
+      .width = b.in.width,
+      .silu = false});
   }
 
   // Where dxs[t] is stored: in dx, or for t < 0 in the gradient of the initial state. Null: nobody needs it.
@@ -321,14 +360,14 @@ void backward(const CausalConv1dBackward<float>& b, Exec& exec) noexcept {
   };
   exec.pool.run(sequences * groups, [&](int64_t task, int worker) {
     const int64_t s = task / groups, group = task % groups, c0 = group * channels_per_task;
-    Descent{b,
-            scratch,
-            s,
-            c0,
-            channels_of(group),
-            g + worker * block,
-            weights ? sums + s * per_sequence + c0 : nullptr,
-            scratch.of(worker)}
+    Descent{.b = b,
+            .scratch = scratch,
+            .s = s,
+            .c0 = c0,
+            .count = channels_of(group),
+            .g = g + worker * block,
+            .sums = weights ? sums + s * per_sequence + c0 : nullptr,
+            .rows = scratch.of(worker)}
         .run();
   });
   const auto add = [&](int64_t group, int) { add_sequences(b, sums, group * channels_per_task, channels_of(group)); };
@@ -336,7 +375,7 @@ void backward(const CausalConv1dBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const CausalConv1dKernels<float> causal_conv1d_cpu{"causal_conv1d_cpu", forward, backward};
+const CausalConv1dKernels<float> causal_conv1d_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

@@ -82,7 +82,7 @@ void backward(const CausalConv1dBackward<T>& b, Exec&) noexcept {
 }
 }  // namespace
 
-const CausalConv1dKernels<double> causal_conv1d_ref_f64{"causal_conv1d_ref", forward<double>, backward<double>};
-const CausalConv1dKernels<float> causal_conv1d_ref_f32{"causal_conv1d_ref", forward<float>, backward<float>};
+const CausalConv1dKernels<double> causal_conv1d_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const CausalConv1dKernels<float> causal_conv1d_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

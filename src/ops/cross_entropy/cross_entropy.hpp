@@ -28,7 +28,6 @@ struct CrossEntropyBackward {
 
 template <class T>
 struct CrossEntropyKernels {
-  const char* name;
   void (*forward)(const CrossEntropyForward<T>&, Exec&) noexcept;
   void (*backward)(const CrossEntropyBackward<T>&, Exec&) noexcept;
 };

@@ -77,7 +77,7 @@ void backward(const CrossEntropyBackward<float>& a, Exec& exec) noexcept {
 }
 }  // namespace
 
-const CrossEntropyKernels<float> cross_entropy_cpu{"cross_entropy_cpu", forward, backward};
+const CrossEntropyKernels<float> cross_entropy_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

@@ -30,7 +30,7 @@ void backward(const CrossEntropyBackward<T>& a, Exec&) noexcept {
 }
 }  // namespace
 
-const CrossEntropyKernels<double> cross_entropy_ref_f64{"cross_entropy_ref", forward<double>, backward<double>};
-const CrossEntropyKernels<float> cross_entropy_ref_f32{"cross_entropy_ref", forward<float>, backward<float>};
+const CrossEntropyKernels<double> cross_entropy_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const CrossEntropyKernels<float> cross_entropy_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

@@ -101,8 +101,8 @@ DechunkOut dechunk(Tape& tape, const DechunkInputs<Var>& in, Var initial, const 
           states, ", got ", initial ? tape.value(initial).shape : Shape());
   const Rows outer = keep(tape, given);
   const bool needs_grad = tape.any_needs_grad(in.z, in.p, in.residual, initial);
-  const DechunkOut out{tape.make(views.z.dtype, {views.p.rows(), views.z.cols()}, needs_grad),
-                       tape.make(views.z.dtype, states, needs_grad)};
+  const DechunkOut out{.y = tape.make(views.z.dtype, {views.p.rows(), views.z.cols()}, needs_grad),
+                       .last = tape.make(views.z.dtype, states, needs_grad)};
   Exec exec = exec_of(tape);
   const ArenaScope scope(exec.scratch);
   dechunk_kernels(exec, views.z.dtype, [&](auto zero, const auto& kernels) {
@@ -113,7 +113,13 @@ DechunkOut dechunk(Tape& tape, const DechunkInputs<Var>& in, Var initial, const 
     a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
     kernels.forward(a, exec);
   });
-  const Recorded recorded{in, initial, out.y, out.last, outer, cuts, confidence};
+  const Recorded recorded{.in = in,
+                          .initial = initial,
+                          .y = out.y,
+                          .last = out.last,
+                          .outer = outer,
+                          .cuts = cuts,
+                          .confidence = confidence};
   tape.record("dechunk", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
   return out;
 }
@@ -159,12 +165,12 @@ std::vector<OpCase> dechunk_cases() {
     c.run = [r](Tape& tape, const NamedVars& in) {
       const auto optional = [&](const char* name) { return in.contains(name) ? in.at(name) : Var{}; };
       const Rows outer = keep(tape, {r.offsets, r.start});
-      const DechunkOut out = dechunk(tape, {in.at("z"), in.at("p"), optional("residual")}, optional("initial"), outer,
-                                     case_cuts(memory_of(tape), outer), r.confidence);
+      const DechunkOut out = dechunk(tape, {.z = in.at("z"), .p = in.at("p"), .residual = optional("residual")},
+                                     optional("initial"), outer, case_cuts(memory_of(tape), outer), r.confidence);
       return NamedVars{{"y", out.y}, {"last", out.last}};
     };
     c.advance = [r](Exec&, const NamedViews& in, const View& y) {
-      const Views views{in.at("z"), in.at("p"), view_or_empty(in, "residual")};
+      const Views views{.z = in.at("z"), .p = in.at("p"), .residual = view_or_empty(in, "residual")};
       const CaseStates states(view_or_empty(in, "initial"), y.dtype, {static_cast<int64_t>(r.start.size()), r.width});
       return [r, views, states, y](Exec& exec) {
         const ArenaScope scope(exec.scratch);

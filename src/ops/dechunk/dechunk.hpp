@@ -34,7 +34,6 @@ struct DechunkBackward {
 
 template <class T>
 struct DechunkKernels {
-  const char* name;
   void (*forward)(const DechunkForward<T>&, Exec&) noexcept;
   void (*backward)(const DechunkBackward<T>&, Exec&) noexcept;
 };

@@ -163,7 +163,7 @@ void backward(const DechunkBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const DechunkKernels<float> dechunk_cpu{"dechunk_cpu", forward, backward};
+const DechunkKernels<float> dechunk_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

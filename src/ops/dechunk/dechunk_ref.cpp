@@ -83,7 +83,7 @@ void backward(const DechunkBackward<T>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const DechunkKernels<double> dechunk_ref_f64{"dechunk_ref", forward<double>, backward<double>};
-const DechunkKernels<float> dechunk_ref_f32{"dechunk_ref", forward<float>, backward<float>};
+const DechunkKernels<double> dechunk_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const DechunkKernels<float> dechunk_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

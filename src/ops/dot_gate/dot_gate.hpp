@@ -23,7 +23,6 @@ struct DotGateBackward {
 
 template <class T>
 struct DotGateKernels {
-  const char* name;
   void (*forward)(const DotGateForward<T>&, Exec&) noexcept;
   void (*backward)(const DotGateBackward<T>&, Exec&) noexcept;
 };

@@ -75,7 +75,7 @@ void backward(const DotGateBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const DotGateKernels<float> dot_gate_cpu{"dot_gate_cpu", forward, backward};
+const DotGateKernels<float> dot_gate_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

@@ -40,7 +40,7 @@ void backward(const DotGateBackward<T>& b, Exec&) noexcept {
 }
 }  // namespace
 
-const DotGateKernels<double> dot_gate_ref_f64{"dot_gate_ref", forward<double>, backward<double>};
-const DotGateKernels<float> dot_gate_ref_f32{"dot_gate_ref", forward<float>, backward<float>};
+const DotGateKernels<double> dot_gate_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const DotGateKernels<float> dot_gate_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

@@ -32,7 +32,6 @@ struct DropoutDraw {
 // The fast apply may read up to a vector of bytes after keep[count - 1]; memory from an Arena has them.
 template <class T>
 struct DropoutKernels {
-  const char* name;
   void (*draw)(const DropoutDraw&, int64_t first, int64_t end) noexcept;
   void (*apply)(const T* x, const uint8_t* keep, T* y, int64_t count, T scale) noexcept;
 };

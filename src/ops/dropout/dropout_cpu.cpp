@@ -76,7 +76,7 @@ void apply(const float* x, const uint8_t* keep, float* y, int64_t count, float s
 }
 }  // namespace
 
-const DropoutKernels<float> dropout_cpu{"dropout_cpu", draw, apply};
+const DropoutKernels<float> dropout_cpu{.draw = draw, .apply = apply};
 
 }  // namespace statera
 #endif

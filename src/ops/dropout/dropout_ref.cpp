@@ -22,7 +22,7 @@ void apply(const T* x, const uint8_t* keep, T* y, int64_t count, T scale) noexce
 }
 }  // namespace
 
-const DropoutKernels<double> dropout_ref_f64{"dropout_ref", dropout_draw_ref, apply<double>};
-const DropoutKernels<float> dropout_ref_f32{"dropout_ref", dropout_draw_ref, apply<float>};
+const DropoutKernels<double> dropout_ref_f64{.draw = dropout_draw_ref, .apply = apply<double>};
+const DropoutKernels<float> dropout_ref_f32{.draw = dropout_draw_ref, .apply = apply<float>};
 
 }  // namespace statera

@@ -38,7 +38,6 @@ struct ElementwiseArguments {
 
 template <class T>
 struct ElementwiseKernels {
-  const char* name;
   void (*add)(const ElementwiseArguments<T>&, Exec&) noexcept;       // factor_a a + factor_b b
   void (*scaled)(const ElementwiseArguments<T>&, Exec&) noexcept;    // factor_a a
   void (*centered)(const ElementwiseArguments<T>&, Exec&) noexcept;  // a minus the mean of its row

@@ -78,11 +78,20 @@ void neg_exp(const ElementwiseArguments<T>& e, Exec& exec) noexcept {
 }
 }  // namespace
 
-const ElementwiseKernels<double> elementwise_ref_f64{"elementwise_ref", add<double>,     scaled<double>,
-                                                     centered<double>,  neg_exp<double>, product<double>};
-const ElementwiseKernels<float> elementwise_ref_f32{"elementwise_ref", add<float>,     scaled<float>,
-                                                    centered<float>,   neg_exp<float>, product<float>};
-const ElementwiseKernels<float> elementwise_cpu{"elementwise_cpu", add<float>,  scaled<float>,
-                                                centered<float>,   neg_exp_cpu, product<float>};
+const ElementwiseKernels<double> elementwise_ref_f64{.add = add<double>,
+                                                     .scaled = scaled<double>,
+                                                     .centered = centered<double>,
+                                                     .neg_exp = neg_exp<double>,
+                                                     .product = product<double>};
+const ElementwiseKernels<float> elementwise_ref_f32{.add = add<float>,
+                                                    .scaled = scaled<float>,
+                                                    .centered = centered<float>,
+                                                    .neg_exp = neg_exp<float>,
+                                                    .product = product<float>};
+const ElementwiseKernels<float> elementwise_cpu{.add = add<float>,
+                                                .scaled = scaled<float>,
+                                                .centered = centered<float>,
+                                                .neg_exp = neg_exp_cpu,
+                                                .product = product<float>};
 
 }  // namespace statera

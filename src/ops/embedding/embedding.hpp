@@ -37,7 +37,6 @@ struct EmbeddingBackward {
 
 template <class T>
 struct EmbeddingKernels {
-  const char* name;
   void (*forward)(const EmbeddingForward<T>&, Exec&) noexcept;
   void (*quantised)(const EmbeddingQuantised&, Exec&) noexcept;  // null for double: a quantised table is read in f32
   void (*backward)(const EmbeddingBackward<T>&, Exec&) noexcept;

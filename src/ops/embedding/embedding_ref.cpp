@@ -97,7 +97,9 @@ void backward(const EmbeddingBackward<T>& e, Exec& exec) noexcept {
 }
 }  // namespace
 
-const EmbeddingKernels<double> embedding_ref_f64{"embedding_ref", forward<double>, nullptr, backward<double>};
-const EmbeddingKernels<float> embedding_ref_f32{"embedding_ref", forward<float>, quantised, backward<float>};
+const EmbeddingKernels<double> embedding_ref_f64{
+    .forward = forward<double>, .quantised = nullptr, .backward = backward<double>};
+const EmbeddingKernels<float> embedding_ref_f32{
+    .forward = forward<float>, .quantised = quantised, .backward = backward<float>};
 
 }  // namespace statera

@@ -34,7 +34,6 @@ struct GatedRmsnormBackward {
 
 template <class T>
 struct GatedRmsnormKernels {
-  const char* name;
   void (*forward)(const GatedRmsnormForward<T>&, Exec&) noexcept;
   void (*backward)(const GatedRmsnormBackward<T>&, Exec&) noexcept;
 };

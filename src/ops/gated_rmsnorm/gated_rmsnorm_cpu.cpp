@@ -111,9 +111,10 @@ void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight
   const GatedRmsnormForward<float>& a = b.in;
   for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {
     const float *x = a.x + n * a.x_stride + begin, *z = a.z ? a.z + n * a.z_stride + begin : nullptr;
-    const GroupGrads grads{b.dx ? b.dx + n * b.dx_stride + begin : nullptr,
-                           b.dz ? b.dz + n * b.dz_stride + begin : nullptr, dweight ? dweight + begin : nullptr,
-                           dbias ? dbias + begin : nullptr};
+    const GroupGrads grads{.dx = b.dx ? b.dx + n * b.dx_stride + begin : nullptr,
+                           .dz = b.dz ? b.dz + n * b.dz_stride + begin : nullptr,
+                           .dweight = dweight ? dweight + begin : nullptr,
+                           .dbias = dbias ? dbias + begin : nullptr};
     const auto group = !z                   ? BackwardGroup<Gate::none>
                        : a.norm_before_gate ? BackwardGroup<Gate::last>
                                             : BackwardGroup<Gate::first>;
@@ -169,7 +170,7 @@ void backward(const GatedRmsnormBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const GatedRmsnormKernels<float> gated_rmsnorm_cpu{"gated_rmsnorm_cpu", forward, backward};
+const GatedRmsnormKernels<float> gated_rmsnorm_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

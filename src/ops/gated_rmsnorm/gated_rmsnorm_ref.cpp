@@ -70,7 +70,7 @@ void backward(const GatedRmsnormBackward<T>& b, Exec&) noexcept {
 }
 }  // namespace
 
-const GatedRmsnormKernels<double> gated_rmsnorm_ref_f64{"gated_rmsnorm_ref", forward<double>, backward<double>};
-const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32{"gated_rmsnorm_ref", forward<float>, backward<float>};
+const GatedRmsnormKernels<double> gated_rmsnorm_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

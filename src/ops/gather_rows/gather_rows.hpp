@@ -23,7 +23,6 @@ struct GatherRows {
 
 template <class T>
 struct GatherRowsKernels {
-  const char* name;
   void (*forward)(const GatherRows<T>&, Exec&) noexcept;
   void (*backward)(const GatherRows<T>&, Exec&) noexcept;
 };

@@ -43,7 +43,7 @@ void backward(const GatherRows<T>& g, Exec& exec) noexcept {
 }
 }  // namespace
 
-const GatherRowsKernels<double> gather_rows_ref_f64{"gather_rows_ref", forward<double>, backward<double>};
-const GatherRowsKernels<float> gather_rows_ref_f32{"gather_rows_ref", forward<float>, backward<float>};
+const GatherRowsKernels<double> gather_rows_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const GatherRowsKernels<float> gather_rows_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

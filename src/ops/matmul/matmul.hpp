@@ -54,7 +54,6 @@ struct MatmulSetRows {
 
 template <class T>
 struct MatmulKernels {
-  const char* name;
   void (*set_rows)(const MatmulSetRows<T>&, Exec&) noexcept;
   void (*product)(const MatmulProduct<T>&, Exec&) noexcept;
   void (*weight_grad)(const MatmulWeightGrad<T>&, Exec&) noexcept;

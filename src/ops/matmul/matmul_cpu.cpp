@@ -266,12 +266,15 @@ void bias_grad(const MatmulBiasGrad<float>& p, Exec& exec) noexcept {
 }
 }  // namespace
 
-const MatmulKernels<float> matmul_cpu{"matmul_cpu", matmul_set_rows, product, weight_grad, bias_grad};
+const MatmulKernels<float> matmul_cpu{
+    .set_rows = matmul_set_rows, .product = product, .weight_grad = weight_grad, .bias_grad = bias_grad};
 // A sum of products with 1 has the same bits with and without fused operations.
-const MatmulKernels<float> matmul_portable{"matmul_portable", matmul_set_rows, product_unfused, weight_grad_unfused,
-                                           bias_grad};
-const MatmulKernels<float> matmul_bf16_cpu{"matmul_bf16_cpu", matmul_set_rows, product_bf16, weight_grad_bf16,
-                                           bias_grad};
+const MatmulKernels<float> matmul_portable{.set_rows = matmul_set_rows,
+                                           .product = product_unfused,
+                                           .weight_grad = weight_grad_unfused,
+                                           .bias_grad = bias_grad};
+const MatmulKernels<float> matmul_bf16_cpu{
+    .set_rows = matmul_set_rows, .product = product_bf16, .weight_grad = weight_grad_bf16, .bias_grad = bias_grad};
 
 }  // namespace statera
 #endif

@@ -56,11 +56,17 @@ void bias_grad(const MatmulBiasGrad<T>& p, Exec&) noexcept {
 
 void matmul_set_rows(const MatmulSetRows<float>& p, Exec& exec) noexcept { set_rows(p, exec); }
 
-const MatmulKernels<double> matmul_ref_f64{"matmul_ref", set_rows<double>, product<double>, weight_grad<double>,
-                                           bias_grad<double>};
-const MatmulKernels<float> matmul_ref_f32{"matmul_ref", set_rows<float>, product<float>, weight_grad<float>,
-                                          bias_grad<float>};
-const MatmulKernels<float> matmul_bf16_ref{"matmul_bf16_ref", set_rows<float>, product<float, Bf16>,
-                                           weight_grad<float, Bf16>, bias_grad<float>};
+const MatmulKernels<double> matmul_ref_f64{.set_rows = set_rows<double>,
+                                           .product = product<double>,
+                                           .weight_grad = weight_grad<double>,
+                                           .bias_grad = bias_grad<double>};
+const MatmulKernels<float> matmul_ref_f32{.set_rows = set_rows<float>,
+                                          .product = product<float>,
+                                          .weight_grad = weight_grad<float>,
+                                          .bias_grad = bias_grad<float>};
+const MatmulKernels<float> matmul_bf16_ref{.set_rows = set_rows<float>,
+                                           .product = product<float, Bf16>,
+                                           .weight_grad = weight_grad<float, Bf16>,
+                                           .bias_grad = bias_grad<float>};
 
 }  // namespace statera

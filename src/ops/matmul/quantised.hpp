@@ -25,9 +25,9 @@ struct QuantisedPanels {
   }
   int32_t zero() const { return 1 << (bits(format) - 1); }  // how a value of 0 is stored
   int64_t blocks() const { return (k + quantised_block - 1) / quantised_block; }
-  int64_t count() const { return Panels{nullptr, n, k}.count(); }
-  int64_t columns(int64_t p) const { return Panels{nullptr, n, k}.columns(p); }
-  int64_t stride(int64_t p) const { return Panels{nullptr, n, k}.stride(p); }  // columns with padding
+  int64_t count() const { return Panels{.n = n, .k = k}.count(); }
+  int64_t columns(int64_t p) const { return Panels{.n = n, .k = k}.columns(p); }
+  int64_t stride(int64_t p) const { return Panels{.n = n, .k = k}.stride(p); }  // columns with padding
   int64_t block_bytes(int64_t p) const { return stride(p) * column_bytes(format); }
   const std::byte* panel(int64_t p) const { return data + p * Panels::width * blocks() * column_bytes(format); }
 
@@ -58,7 +58,6 @@ struct QuantisedProduct {
 
 template <class T>
 struct QuantisedKernels {
-  const char* name;
   void (*product)(const QuantisedProduct<T>&, Exec&) noexcept;
 };
 // For tests: quantised in float, like the others, but the sums of scale blocks are added in double.

@@ -130,7 +130,7 @@ void product(const QuantisedProduct<float>& p, Exec& exec) noexcept {
 }
 }  // namespace
 
-const QuantisedKernels<float> quantised_cpu{"quantised_cpu", product};
+const QuantisedKernels<float> quantised_cpu{.product = product};
 
 }  // namespace statera
 #endif

@@ -7,7 +7,8 @@
 namespace statera {
 
 int64_t QuantisedPanels::bytes(WeightFormat format, int64_t n, int64_t k) {
-  return Panels::elements(n, QuantisedPanels{nullptr, format, n, k}.blocks()) * column_bytes(format);
+  return Panels::elements(n, QuantisedPanels{.data = nullptr, .format = format, .n = n, .k = k}.blocks()) *
+         column_bytes(format);
 }
 
 int64_t QuantisedPanels::place(int64_t row, int64_t column) const {

@@ -24,7 +24,7 @@ void product(const QuantisedProduct<T>& p, Exec&) noexcept {
 }
 }  // namespace
 
-const QuantisedKernels<double> quantised_ref_f64{"quantised_ref", product<double>};
-const QuantisedKernels<float> quantised_ref_f32{"quantised_ref", product<float>};
+const QuantisedKernels<double> quantised_ref_f64{.product = product<double>};
+const QuantisedKernels<float> quantised_ref_f32{.product = product<float>};
 
 }  // namespace statera

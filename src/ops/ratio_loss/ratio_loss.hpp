@@ -22,7 +22,6 @@ struct RatioLoss {
 
 template <class T>
 struct RatioLossKernels {
-  const char* name;
   void (*forward)(const RatioLoss<T>&, Exec&) noexcept;
   void (*backward)(const RatioLoss<T>&, Exec&) noexcept;
 };

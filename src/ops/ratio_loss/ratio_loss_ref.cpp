@@ -31,7 +31,7 @@ void backward(const RatioLoss<T>& a, Exec&) noexcept {
 }
 }  // namespace
 
-const RatioLossKernels<double> ratio_loss_ref_f64{"ratio_loss_ref", forward<double>, backward<double>};
-const RatioLossKernels<float> ratio_loss_ref_f32{"ratio_loss_ref", forward<float>, backward<float>};
+const RatioLossKernels<double> ratio_loss_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const RatioLossKernels<float> ratio_loss_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

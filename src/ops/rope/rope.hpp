@@ -26,7 +26,6 @@ struct RopeRotate {
 
 template <class T>
 struct RopeKernels {
-  const char* name;
   void (*rotate)(const RopeRotate<T>&, Exec&) noexcept;
 };
 extern const RopeKernels<double> rope_ref_f64;

@@ -127,7 +127,7 @@ void rotate(const RopeRotate<float>& r, Exec& exec) noexcept {
 }
 }  // namespace
 
-const RopeKernels<float> rope_cpu{"rope_cpu", rotate};
+const RopeKernels<float> rope_cpu{.rotate = rotate};
 
 }  // namespace statera
 #endif

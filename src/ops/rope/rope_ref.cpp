@@ -31,7 +31,7 @@ void rotate(const RopeRotate<T>& r, Exec&) noexcept {
 }
 }  // namespace
 
-const RopeKernels<double> rope_ref_f64{"rope_ref", rotate<double>};
-const RopeKernels<float> rope_ref_f32{"rope_ref", rotate<float>};
+const RopeKernels<double> rope_ref_f64{.rotate = rotate<double>};
+const RopeKernels<float> rope_ref_f32{.rotate = rotate<float>};
 
 }  // namespace statera

@@ -26,7 +26,6 @@ struct RoutingBackward {
 
 template <class T>
 struct RoutingKernels {
-  const char* name;
   void (*forward)(const RoutingForward<T>&, Exec&) noexcept;
   void (*backward)(const RoutingBackward<T>&, Exec&) noexcept;
 };

@@ -93,7 +93,7 @@ void backward(const RoutingBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const RoutingKernels<float> routing_cpu{"routing_cpu", forward, backward};
+const RoutingKernels<float> routing_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

@@ -47,7 +47,7 @@ void backward(const RoutingBackward<T>& b, Exec&) noexcept {
 }
 }  // namespace
 
-const RoutingKernels<double> routing_ref_f64{"routing_ref", forward<double>, backward<double>};
-const RoutingKernels<float> routing_ref_f32{"routing_ref", forward<float>, backward<float>};
+const RoutingKernels<double> routing_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const RoutingKernels<float> routing_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera

@@ -130,8 +130,8 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
           "[selective_scan] expected an initial state ", state_shape, ", got ",
           initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.u, in.delta, in.A, in.B, in.C, in.D, in.z, in.delta_bias, initial);
-  const SelectiveScanOut out{tape.make(views.u.dtype, views.u.shape, needs_grad),
-                             tape.make(views.u.dtype, state_shape, needs_grad)};
+  const SelectiveScanOut out{.y = tape.make(views.u.dtype, views.u.shape, needs_grad),
+                             .last = tape.make(views.u.dtype, state_shape, needs_grad)};
   // What the fast kernel keeps for backward (selective_scan.md): a value on the tape without a gradient.
   Var kept;
   Exec exec = exec_of(tape);
@@ -148,7 +148,8 @@ SelectiveScanOut selective_scan(Tape& tape, const SelectiveScanInputs<Var>& in, 
     }
     kernels.forward(a, exec);
   });
-  const Recorded recorded{in, initial, out.y, out.last, kept, keep(tape, rows)};
+  const Recorded recorded{
+      .in = in, .initial = initial, .y = out.y, .last = out.last, .kept = kept, .rows = keep(tape, rows)};
   tape.record("selective_scan", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
   return out;
 }

@@ -37,7 +37,6 @@ struct SelectiveScanBackward {
 
 template <class T>
 struct SelectiveScanKernels {
-  const char* name;
   int64_t (*kept)(const SelectiveScanForward<T>&) noexcept;  // how many numbers forward must keep for backward
   // How many floats pack() writes. 0: these kernels read A as it is. Both use only A, channels, d_state and n_groups.
   int64_t (*packed)(const SelectiveScanForward<T>&) noexcept;

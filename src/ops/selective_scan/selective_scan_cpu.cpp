@@ -370,7 +370,14 @@ struct Cut {
   ScanBlock block_of_channels(int64_t block) const {  // s, A and kept are not set
     const int64_t group = block / per_group, first = block % per_group * width;
     const int64_t count = std::clamp<int64_t>(group_channels - first, 0, width);
-    return {&a, nullptr, 0, group, group * group_channels + first, count, width, nullptr};
+    return {.a = &a,
+            .A = nullptr,
+            .s = 0,
+            .group = group,
+            .channel = group * group_channels + first,
+            .count = count,
+            .stride = width,
+            .kept = nullptr};
   }
 };
 
@@ -476,7 +483,13 @@ void backward(const SelectiveScanBackward<float>& b, Exec& exec) noexcept {
     const int64_t block = task % plan.blocks(), part = block % plan.per_group * rows * bc_width;
     float* own = channel_sums + task * sums;
     std::fill_n(own, sums, 0.0f);
-    run({plan.block(task / plan.blocks(), block), &b, own, own + state, own + state + plan.width, dB + part, dC + part},
+    run({.in = plan.block(task / plan.blocks(), block),
+         .b = &b,
+         .dA = own,
+         .dD = own + state,
+         .ddelta_bias = own + state + plan.width,
+         .dB = dB + part,
+         .dC = dC + part},
         ScanGradScratch(scratch + worker * scratch_floats, a.d_state, plan.width));
   });
   add_parts(dB, plan.per_group, rows, bc_width, b.dB, b.dB_stride, exec);
@@ -497,7 +510,8 @@ void backward(const SelectiveScanBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SelectiveScanKernels<float> selective_scan_cpu{"selective_scan_cpu", kept, packed, pack, forward, backward};
+const SelectiveScanKernels<float> selective_scan_cpu{
+    .kept = kept, .packed = packed, .pack = pack, .forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

@@ -126,9 +126,15 @@ void backward(const SelectiveScanBackward<T>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SelectiveScanKernels<double> selective_scan_ref_f64{
-    "selective_scan_ref", nothing<double>, nothing<double>, nullptr, forward<double>, backward<double>};
-const SelectiveScanKernels<float> selective_scan_ref_f32{"selective_scan_ref", nothing<float>, nothing<float>, nullptr,
-                                                         forward<float>,       backward<float>};
+const SelectiveScanKernels<double> selective_scan_ref_f64{.kept = nothing<double>,
+                                                          .packed = nothing<double>,
+                                                          .pack = nullptr,
+                                                          .forward = forward<double>,
+                                                          .backward = backward<double>};
+const SelectiveScanKernels<float> selective_scan_ref_f32{.kept = nothing<float>,
+                                                         .packed = nothing<float>,
+                                                         .pack = nullptr,
+                                                         .forward = forward<float>,
+                                                         .backward = backward<float>};
 
 }  // namespace statera

@@ -136,8 +136,8 @@ SsdOut ssd(Tape& tape, const SsdInputs<Var>& in, Var initial, const Rows& rows, 
   require(!initial || tape.value(initial).shape == state_shape, ErrorCode::shape, "[ssd] expected an initial state ",
           state_shape, ", got ", initial ? tape.value(initial).shape : Shape());
   const bool needs_grad = tape.any_needs_grad(in.x, in.dt, in.A, in.B, in.C, in.D, in.dt_bias, initial);
-  const SsdOut out{tape.make(views.x.dtype, views.x.shape, needs_grad),
-                   tape.make(views.x.dtype, state_shape, needs_grad)};
+  const SsdOut out{.y = tape.make(views.x.dtype, views.x.shape, needs_grad),
+                   .last = tape.make(views.x.dtype, state_shape, needs_grad)};
   Exec exec = exec_of(tape);
   const ArenaScope scope(exec.scratch);
   ssd_kernels(exec, views.x.dtype, [&](auto zero, const auto& kernels) {
@@ -148,7 +148,8 @@ SsdOut ssd(Tape& tape, const SsdInputs<Var>& in, Var initial, const Rows& rows, 
     a.state_out = state_pointers<T>(exec.scratch, tape.value(out.last));
     kernels.forward(a, exec);
   });
-  const Recorded recorded{in, initial, out.y, out.last, keep(tape, rows), options};
+  const Recorded recorded{
+      .in = in, .initial = initial, .y = out.y, .last = out.last, .rows = keep(tape, rows), .options = options};
   // Without a second closure: the scan is too expensive to run again, so y is kept.
   tape.record("ssd", {out.y, out.last}, [recorded](Tape& t) { backward(t, recorded); });
   return out;

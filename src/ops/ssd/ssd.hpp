@@ -44,7 +44,6 @@ struct SsdBackward {
 
 template <class T>
 struct SsdKernels {
-  const char* name;
   void (*forward)(const SsdForward<T>&, Exec&) noexcept;
   void (*backward)(const SsdBackward<T>&, Exec&) noexcept;
 };

@@ -58,7 +58,13 @@ void ForwardChunk(const SsdForward<float>& f, const Piece& piece, int64_t h, con
     Tile<true>(w.mix + t * w.plan.ld, w.plan.ld, 1, x, f.x_stride, y + t * y_stride, y_stride,
                std::min(row_block, q - t), P, BlockEnd(t, q));
   WeighRows(w.decay.weight, x, f.x_stride, q, P, w.weighted);
-  MoveState({B, f.B_stride, w.weighted, w.decay.from_start[q - 1], fresh ? nullptr : state, state}, q, N, P);
+  MoveState({.keys = B,
+             .stride = f.B_stride,
+             .weighted = w.weighted,
+             .total = w.decay.from_start[q - 1],
+             .from = fresh ? nullptr : state,
+             .to = state},
+            q, N, P);
 }
 
 // One row for `channels` channels of a head, side by side: updates state [channels, N] and writes y [channels].
@@ -315,7 +321,13 @@ void BackwardChunk(const BackwardHead& c, const HeadSums& sums) {
   DtGradient(c.b, c.piece, c.h, w, through, sums);
   if (sums.dD) SkipGradient(x, f.x_stride, dy, dy_stride, c.piece, P, f.D_per_channel, sums.dD);
   WeighRows(w.decay.from_start, dy, dy_stride, q, P, w.weighted);
-  MoveState({C, f.C_stride, w.weighted, total, c.last ? nullptr : c.dstate, c.dstate}, q, N, P);
+  MoveState({.keys = C,
+             .stride = f.C_stride,
+             .weighted = w.weighted,
+             .total = total,
+             .from = c.last ? nullptr : c.dstate,
+             .to = c.dstate},
+            q, N, P);
 }
 
 // Writes the rows of dB and dC of one piece: the sum of what came through the states and what came through C B^T.
@@ -347,8 +359,12 @@ void StatesAgain(const SsdForward<float>& f, const SsdBackwardScratch& w, int64_
     FindDecay(f, piece, h, w.decay);
     WeighRows(w.decay.weight, f.x + piece.row * f.x_stride + h * P, f.x_stride, piece.length, P, w.weighted);
     const float* from = !initial && i == 0 ? nullptr : states + i * size;
-    MoveState({f.B + piece.row * f.B_stride + g * N, f.B_stride, w.weighted, w.decay.from_start[piece.length - 1], from,
-               states + (i + 1) * size},
+    MoveState({.keys = f.B + piece.row * f.B_stride + g * N,
+               .stride = f.B_stride,
+               .weighted = w.weighted,
+               .total = w.decay.from_start[piece.length - 1],
+               .from = from,
+               .to = states + (i + 1) * size},
               piece.length, N, P);
   }
 }
@@ -378,8 +394,9 @@ void BackwardTask(const SsdBackward<float>& b, const SsdPlan& plan, const SsdTas
     for (int64_t j = 0; j < task.heads; ++j) {
       const int64_t h = task.head + j, dD_size = f.D_per_channel ? P : 1;
       const float* state = zero && i == 0 ? nullptr : w.states + (j * plan.pieces + i) * size;
-      BackwardChunk({b, w, piece, h, state, w.dstates + j * size, last},
-                    {out.dA + h, out.ddt_bias + h, f.D ? out.dD + h * dD_size : nullptr});
+      BackwardChunk(
+          {.b = b, .w = w, .piece = piece, .h = h, .state = state, .dstate = w.dstates + j * size, .last = last},
+          {.dA = out.dA + h, .ddt_bias = out.ddt_bias + h, .dD = f.D ? out.dD + h * dD_size : nullptr});
     }
     WriteGroup(b, w, piece, g, out.group);
   }
@@ -457,11 +474,17 @@ void backward(const SsdBackward<float>& b, Exec& exec) noexcept {
   const auto run = HWY_DYNAMIC_DISPATCH(BackwardTask);
   exec.pool.run(plan.tasks(f.rows), [&](int64_t i, int worker) {
     const SsdTask task = plan.task(i, H);
-    const SsdGroupGrads group = plan.blocks > 1
-                                    ? SsdGroupGrads{dB + task.block * part, dC + task.block * part, width, width}
-                                    : SsdGroupGrads{b.dB, b.dC, b.dB_stride, b.dC_stride};
+    const SsdGroupGrads group =
+        plan.blocks > 1 ? SsdGroupGrads{.dB = dB + task.block * part,
+                                        .dC = dC + task.block * part,
+                                        .dB_stride = width,
+                                        .dC_stride = width}
+                        : SsdGroupGrads{.dB = b.dB, .dC = b.dC, .dB_stride = b.dB_stride, .dC_stride = b.dC_stride};
     run(b, plan, task, scratch + worker * floats,
-        {group, dA + task.sequence * H, ddt_bias + task.sequence * H, dD + task.sequence * dD_size});
+        {.group = group,
+         .dA = dA + task.sequence * H,
+         .ddt_bias = ddt_bias + task.sequence * H,
+         .dD = dD + task.sequence * dD_size});
   });
   sum_parts(dA, sequences, H, b.dA);
   sum_parts(ddt_bias, sequences, H, b.ddt_bias);
@@ -472,7 +495,7 @@ void backward(const SsdBackward<float>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SsdKernels<float> ssd_cpu{"ssd_cpu", forward, backward};
+const SsdKernels<float> ssd_cpu{.forward = forward, .backward = backward};
 
 }  // namespace statera
 #endif

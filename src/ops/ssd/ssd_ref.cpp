@@ -131,7 +131,7 @@ void backward(const SsdBackward<T>& b, Exec& exec) noexcept {
 }
 }  // namespace
 
-const SsdKernels<double> ssd_ref_f64{"ssd_ref", forward<double>, backward<double>};
-const SsdKernels<float> ssd_ref_f32{"ssd_ref", forward<float>, backward<float>};
+const SsdKernels<double> ssd_ref_f64{.forward = forward<double>, .backward = backward<double>};
+const SsdKernels<float> ssd_ref_f32{.forward = forward<float>, .backward = backward<float>};
 
 }  // namespace statera
