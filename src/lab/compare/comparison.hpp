@@ -35,6 +35,7 @@ class Comparison {
   Comparison(const Comparison&) = delete;
   Comparison& operator=(const Comparison&) = delete;
   nlohmann::ordered_json go(const std::vector<Candidate>& wanted);
+  bool planned() const { return planned_; }  // whether this call has fixed what later ones must agree with
 
  private:
   using Json = nlohmann::ordered_json;
@@ -107,6 +108,7 @@ class Comparison {
   std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
+  bool planned_ = false;
   std::map<std::string, MadeUnits> in_units_;  // by name, as far as they have been made
   std::optional<Counts> primed_;               // of the baselines; made again when an interrupted comparison goes on
   double begun_, shown_ = 0;                   // clock_seconds()
