@@ -259,6 +259,11 @@ TEST_F(Train, BadConfigsGetOneClearLine) {
     fails("train text.txt --steps 3 --config bad.json", 1, part);
   };
   fails("train text.txt --steps 3 --config nowhere", 1, "presets: ");
+  const std::string preset = test::any_preset(test::Keeps::fixed), addition = ModelConfig::additions().front();
+  fails("train text.txt --steps 3 --config " + preset + "+typo", 1,
+        "'" + preset + "+typo': there is no addition '+typo'; known: +");
+  fails("train text.txt --steps 3 --config " + preset + "+" + addition + "+", 1, "there is no addition '+'; known: +");
+  fails("train text.txt --steps 3 --config nowhere+" + addition, 1, "no preset and no file is called 'nowhere'");
   bad(R"({"d_model": 8, "d_modle": 8, "mixers": {"A": {"type": "swiglu"}}, "layers": "A"})", "d_modle");
   bad(R"({"d_model": 8, "mixers": {"A": {"type": "swiglu", "heads": 2}}, "layers": "A"})", "heads");
   bad(R"({"d_model": 8, "mixers": {"A": {"type": "swigllu"}}, "layers": "A"})", "swigllu");
