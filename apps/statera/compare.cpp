@@ -133,6 +133,7 @@ void run(const Flags& f) {
                    .note = {},
                    .status = {}};
     how.kept_flags = [&](double budget) { return kept_flags(f, settings, source.bytes(), budget); };
+    how.warn = [&](const std::string& line) { progress.note(line); };
     how.status = [&](const CompareStatus& status) { progress.show(status); };
     report = compare(source, candidates, settings, make_device(f.threads), how);
     progress.finish();

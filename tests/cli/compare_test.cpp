@@ -243,6 +243,20 @@ TEST_F(Compare, ARefusedBudgetLeavesNothingAndNamesOneThatIsAccepted) {
   EXPECT_FALSE(report("a")["candidates"].empty());
 }
 
+// The numbers of steps are fixed, so it takes longer.
+TEST_F(Compare, AMachineThatIsSlowerThanItWasIsNamed) {
+  const pid_t child = start(usual("a"), "a/trials");
+  kill(child, SIGSTOP);
+  sleep(5);
+  kill(child, SIGCONT);
+  EXPECT_EQ(end(child, 0), 0);
+  const std::string err = read("err.txt"), line = "\nthis machine is slower than when it was measured: about ";
+  const size_t at = err.find(line);
+  ASSERT_NE(at, std::string::npos) << err;
+  EXPECT_EQ(err.find(line, at + 1), std::string::npos) << err;
+  EXPECT_NE(read("a/compare.log").find(line.substr(1)), std::string::npos);
+}
+
 TEST_F(Compare, ANameNeedNotBeUtf8) {
   write("caf\xe9.txt", read("text.txt"));
   write("x\nINJECTED\xc2\x9b.json", read("ssm.json"));

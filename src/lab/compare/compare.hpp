@@ -53,6 +53,8 @@ struct CompareRun {
   std::function<std::string(double budget)> kept_flags = {};
   // receives lines about progress; OUT/compare.log gets each of them with its time
   std::function<void(const std::string&)> note;
+  // receives, besides, those of them that a user has to see
+  std::function<void(const std::string&)> warn = {};
   std::function<void(const CompareStatus&)> status;  // called several times per second while something trains
 };
 
