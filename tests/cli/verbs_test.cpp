@@ -361,7 +361,8 @@ TEST_F(Verbs, WeightsTooLargeToComputeWithAreAnError) {
     std::memcpy(huge.data() + at, &large, sizeof(large));
   write("m/model.safetensors", huge);
   for (const char* how : {"", "--json", "--per-byte costs.tsv", "--weights int8"})
-    fails("score m text.txt " + std::string(how), 1, "[session] what the id at position 0 costs is not finite");
+    fails("score m text.txt " + std::string(how), 1,
+          "statera score: error: what the id at position 0 costs is not finite");
   EXPECT_FALSE(std::filesystem::exists(path("costs.tsv")));
 }
 
@@ -380,6 +381,18 @@ TEST_F(Verbs, AdviceAboutADamagedFileHolds) {
   fails("train text.txt --config config.json --steps 50 --length 32 --batch 4 --no-baselines --out m --resume", 1,
         "it is damaged; take an earlier copy, or make it again");
   EXPECT_EQ(read("err.txt").find("metadata"), std::string::npos) << read("err.txt");
+}
+
+// Which room of the code threw is nothing that a user can act on.
+TEST_F(Verbs, AnErrorBeginsWithWhatIsWrong) {
+  fails("score m nowhere.txt", 1, "statera score: error: cannot read nowhere.txt: ");
+  fails("score m text.txt --adapt --adapt-segment 0", 1, "statera score: error: segment is 0; expected 1 to ");
+  fails("train text.txt --steps 2 --batch 0 --out b", 1, "statera train: error: batch 0 x length ");
+  fails("compare text.txt --seeds 0", 1, "statera compare: error: seeds is 0; ");
+  fails("frob", 2, "statera: error: no verb 'frob'");
+  // but a name of the user's that looks like one stays
+  write("[data] x.txt", "");
+  fails("score m '[data] x.txt'", 1, "[data] x.txt is empty");
 }
 
 TEST_F(Verbs, WrongUseIsSaidPlainly) {
