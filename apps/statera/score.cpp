@@ -115,7 +115,7 @@ class Costs {
 double score(const Model& model, const ByteSource& source, const Flags& flags, bool first, Table* table) {
   Costs costs(flags, table, source.bytes());
   const auto warn = [&](const std::string& line) {
-    if (first) costs.warn(line);
+    if (first && looks_back(model)) costs.warn(line);
   };
   Session session(model, {.rewind_bytes = 0, .warn = warn});
   stream_costs(session, source, source.bytes(), [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
