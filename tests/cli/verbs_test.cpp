@@ -405,6 +405,32 @@ TEST_F(Verbs, AnErrorBeginsWithWhatIsWrong) {
   fails("score m '[data] x.txt'", 1, "[data] x.txt is empty");
 }
 
+TEST_F(Verbs, AnInterruptedScoreSavesWhatItLearned) {
+  const std::string text = read("text.txt");
+  std::string much;
+  while (much.size() < 2'000'000) much += text;
+  write("much.txt", much);
+  const std::string command = "score m much.txt --adapt --adapt-segment 32 --adapt-save ";
+  Ran ran = run_and_signal(command + "early", "out.txt", SIGINT, 100);  // while the frozen model reads
+  EXPECT_EQ(ran.code, 130) << ran.err;
+  EXPECT_NE(ran.err.find("nothing was learned yet, so early was not written\n"), std::string::npos) << ran.err;
+  EXPECT_FALSE(std::filesystem::exists(path("early")));
+  const pid_t child = start(command + "learned", "out.txt");
+  for (int waits = 0; waits < 12000 && read("out.txt").empty(); ++waits) usleep(10'000);
+  usleep(300'000);
+  EXPECT_EQ(end(child, SIGINT), 130) << read("err.txt");
+  const std::string err = read("err.txt"), said = "statera score: what was learned from ";
+  const size_t at = err.find(said);
+  ASSERT_NE(at, std::string::npos) << err;
+  const int bytes = std::stoi(err.substr(at + said.size()));
+  EXPECT_GT(bytes, 0);
+  EXPECT_LT(bytes, std::ssize(much));
+  // what the same bytes teach without an interruption
+  write("part.txt", much.substr(0, static_cast<size_t>(bytes)));
+  ASSERT_EQ(run("score m part.txt --adapt --adapt-segment 32 --adapt-save whole").code, 0);
+  EXPECT_TRUE(read("learned") == read("whole"));
+}
+
 TEST_F(Verbs, WrongUseIsSaidPlainly) {
   write("-dash", read("text.txt"));
   fails("score m -dash", 2, "-dash is no option; for a file of that name write ./-dash");
