@@ -9,6 +9,7 @@ namespace statera {
 class Pace {
  public:
   void add(double planned, double taken) { planned_ += planned, taken_ += taken; }  // seconds of one training
+  double times() const;  // how much longer than planned they have taken, at least 1
 
   // A line for the user, once: as soon as the trainings so far have taken more than a quarter longer than planned.
   // `left`: planned seconds of the work that is left; `since`: seconds since the comparison began; `promised`: seconds

@@ -7,9 +7,11 @@ namespace {
 
 TEST(Pace, SaysOnceThatTheMachineIsSlower) {
   Pace pace;
+  EXPECT_EQ(pace.times(), 1);
   pace.add(10, 12);
   EXPECT_FALSE(pace.slower(40, 15, 60)) << "a fifth longer is usual";
   pace.add(10, 28);  // 40 s instead of 20
+  EXPECT_EQ(pace.times(), 2);
   EXPECT_EQ(pace.slower(30, 45, 60),
             "this machine is slower than when it was measured: about 1 m 45 s instead of 1 m 00 s, since the numbers "
             "of steps stay as they are");
