@@ -14,6 +14,7 @@
 #include "interrupt.hpp"
 #include "io/atomic_file.hpp"
 #include "io/printable.hpp"
+#include "models/language_model.hpp"
 #include "statera/error.hpp"
 #include "statera/tokenizer.hpp"
 #include "text/number.hpp"
@@ -147,6 +148,12 @@ Model load_model(const std::string& folder, const Device& device, ModelOptions o
   Model model = Model::load(folder, device, options);
   if (specials && model.reads_bytes()) throw UsageError("--special-tokens: " + folder + " reads bytes, not tokens");
   return model;
+}
+
+bool looks_back(const Model& model) {
+  const int64_t context = std::max<int64_t>(1, model.config().context);
+  const LanguageModel& modules = modules_of(model);
+  return modules.cost(1, 2 * context).state_bytes > modules.cost(1, context).state_bytes;
 }
 
 void add_specials(CLI::App& verb, bool& specials) {

@@ -42,6 +42,9 @@ const std::string& command_text();
 Device make_device(int threads);
 // With the tokenizer of a model over tokens. `specials`: special tokens that stand in a text are tokens.
 Model load_model(const std::string& folder, const Device& device, ModelOptions options, bool specials = false);
+// Whether the model looks back over the text, and so no farther than the context that it was trained with. Others may
+// read on for ever, and nobody need be told that they do.
+bool looks_back(const Model& model);
 // The flag --special-tokens.
 void add_specials(CLI::App& verb, bool& specials);
 

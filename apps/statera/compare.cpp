@@ -94,6 +94,16 @@ CompareSettings settings_from(const Flags& f, const std::optional<SavedCompariso
   return s;
 }
 
+// The flags that give a call with another budget the same settings, where they would change with it.
+std::string kept_flags(Flags f, const CompareSettings& settings, int64_t bytes, double budget) {
+  f.budget = std::to_string(budget) + "s";
+  std::string flags;
+  if (settings_from(f, {}, bytes).size != settings.size) flags += " --size " + *(f.size = settings.size);
+  if (settings_from(f, {}, bytes).lengths != settings.lengths) flags += " --length " + *(f.lengths = settings.lengths);
+  if (settings_from(f, {}, bytes).batch != settings.batch) flags += " --batch " + std::to_string(settings.batch);
+  return flags;
+}
+
 void run(const Flags& f) {
   check_named_folder("--out", f.out);
   const std::string out = f.out.empty() ? "out/" + stem(f.files.front()) + "-compare" : f.out;
@@ -122,6 +132,8 @@ void run(const Flags& f) {
                    .stop = Interrupt::asked,
                    .note = {},
                    .status = {}};
+    how.kept_flags = [&](double budget) { return kept_flags(f, settings, source.bytes(), budget); };
+    how.warn = [&](const std::string& line) { progress.note(line); };
     how.status = [&](const CompareStatus& status) { progress.show(status); };
     report = compare(source, candidates, settings, make_device(f.threads), how);
     progress.finish();

@@ -66,7 +66,7 @@ void run(Flags& flags) {
                                  flags.specials);
   const Interrupt interrupt;  // a second Ctrl-C ends at once
   Ending ending;
-  flags.sampling.warn = [&](const std::string& line) { ending.warnings.push_back(line); };
+  if (looks_back(model)) flags.sampling.warn = [&](const std::string& line) { ending.warnings.push_back(line); };
   std::string text;
   generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
     if (flags.json) {

@@ -32,7 +32,7 @@ int run(int argc, char** argv) {
   cli::read_values_as_typed(app);
   const auto verb = [&] { return cli::chosen_words(app); };
   const auto say = [&](const std::string& what) {
-    std::fprintf(stderr, "%s: %s\n", verb().c_str(), statera::printable(what).c_str());
+    std::fprintf(stderr, "%s: error: %s\n", verb().c_str(), statera::printable(what).c_str());
   };
   const auto with_hint = [&](const std::string& message) {
     return message + cli::several_values_hint(cli::chosen_verb(app), argc, argv, message);
@@ -55,7 +55,7 @@ int run(int argc, char** argv) {
         " --help)");
     return 2;
   } catch (const statera::cli::UsageError& error) {
-    say(error.what());
+    say(cli::without_rooms(error.what(), argc, argv));
     return 2;
   } catch (const statera::cli::Interrupted&) {
     return 130;
@@ -65,7 +65,9 @@ int run(int argc, char** argv) {
   } catch (const statera::Error& error) {
     if (dynamic_cast<const statera::ReaderHasGone*>(&error) != nullptr && statera::cli::reader_has_gone())
       return 128 + SIGPIPE;  // `--per-byte /dev/stdout | head`
-    const std::string message = cli::without_foreign_advice(cli::chosen_verb(app), error.what());
+    std::string message = cli::without_foreign_advice(cli::chosen_verb(app), error.what());
+    // Shapes that do not fit are a fault of the program, and whoever looks for it needs to know the room.
+    if (error.code() != statera::ErrorCode::shape) message = cli::without_rooms(std::move(message), argc, argv);
     say(error.code() == statera::ErrorCode::io ? with_hint(message) : message);
     return 1;
   } catch (const std::exception& error) {

@@ -33,7 +33,10 @@ std::string progress_line(const TrainProgress& p, double held_out, const char* m
     parts.push_back({"  ratio " + ratios, -1});
   }
   parts.push_back({"  " + bytes_text(p.bytes_per_second) + "/s", 1});
-  parts.push_back({"  " + seconds_text(p.seconds_left) + " left", 4});
+  if (p.step < p.steps)
+    parts.push_back({"  " + seconds_text(p.seconds_left) + " left", 4});
+  else  // what is left is no training
+    parts.push_back({"  last measurement, " + seconds_text(p.seconds_left) + " left", 4});
   while (true) {
     std::string line;
     for (const Part& part : parts) line += part.text;

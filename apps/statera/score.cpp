@@ -102,6 +102,7 @@ class Costs {
     if (table_) table_->finish();
   }
   double per_byte() const { return bits_ / static_cast<double>(n_); }
+  int64_t read() const { return n_; }  // bytes
 
  private:
   Table* table_;  // null: no table
@@ -111,11 +112,18 @@ class Costs {
   double bits_ = 0;
 };
 
+// The frozen model reads the file first, so an interruption may come before anything was learned.
+void nothing_to_save(const Flags& flags) {
+  if (!flags.save.empty())
+    std::fprintf(stderr, "statera score: nothing was learned yet, so %s was not written\n",
+                 printable(flags.save).c_str());
+}
+
 // Bits per byte. `first`: whether this is the model that the user named; false for the one that it is compared with.
 double score(const Model& model, const ByteSource& source, const Flags& flags, bool first, Table* table) {
   Costs costs(flags, table, source.bytes());
   const auto warn = [&](const std::string& line) {
-    if (first) costs.warn(line);
+    if (first && looks_back(model)) costs.warn(line);
   };
   Session session(model, {.rewind_bytes = 0, .warn = warn});
   stream_costs(session, source, source.bytes(), [&](std::span<const uint8_t> bytes, const std::vector<float>& nats) {
@@ -124,6 +132,7 @@ double score(const Model& model, const ByteSource& source, const Flags& flags, b
   });
   if (Interrupt::asked()) {
     costs.stopped();
+    nothing_to_save(flags);
     throw Interrupted();
   }
   costs.finish();
@@ -202,19 +211,27 @@ class Learner {
     if (session_ && !Interrupt::asked()) stream_costs(*session_, source, source.bytes(), sink, each);
     if (Interrupt::asked()) {
       costs.stopped();
+      save(costs.read());
       throw Interrupted();
     }
     costs.finish();
-    if (!flags_.save.empty()) {
-      online_->save(flags_.save);
-      std::fprintf(stderr, "statera score: what was learned is in %s, %s\n", printable(flags_.save).c_str(),
-                   bytes_text(static_cast<double>(std::filesystem::file_size(flags_.save))).c_str());
-    }
+    save(costs.read());
     const double n = static_cast<double>(source.bytes());
     return {costs.per_byte(), mixed_.counts() / n, mixed_.both() / n, online_ ? online_->drift() : 0};
   }
 
  private:
+  // After an interruption too: what the first `bytes` of the file have taught is not lost.
+  void save(int64_t bytes) const {
+    if (flags_.save.empty()) return;
+    const std::string path = printable(flags_.save);
+    if (bytes == 0) return nothing_to_save(flags_);
+    online_->save(flags_.save);
+    std::fprintf(stderr, "statera score: what was learned from %lld bytes is in %s, %s\n",
+                 static_cast<long long>(bytes), path.c_str(),
+                 bytes_text(static_cast<double>(std::filesystem::file_size(flags_.save))).c_str());
+  }
+
   const Flags& flags_;
   MixedCost mixed_;
   std::optional<ByteSource> before_;

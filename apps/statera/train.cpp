@@ -107,15 +107,26 @@ void print_row(const Baseline& row) {
   std::printf("\n");
 }
 
+// What the figure of the model is about: which weights, on how much of the held-out data, and why the figures of the
+// progress were others.
+std::string model_remark(const TrainResult& r, int64_t held_out_bytes) {
+  std::string remark;
+  const auto add = [&](const std::string& what) { remark += (remark.empty() ? "  " : "; ") + what; };
+  if (r.best_step > 0 && r.best_step < r.step)
+    add("step " + std::to_string(r.best_step) + " of " + std::to_string(r.step) + ", its best");
+  add(r.held_out_bytes < held_out_bytes
+          ? "on " + bytes_text(static_cast<double>(r.held_out_bytes)) + " spread over them"
+          : "on all of them");
+  if (r.options.evaluate_bytes > 0 && r.options.evaluate_bytes < r.held_out_bytes)
+    add("while it trained, on about " + bytes_text(static_cast<double>(r.options.evaluate_bytes)));
+  return remark;
+}
+
 void print_table(const std::string& out, const TrainResult& result, int64_t held_out_bytes, const Baselines* b) {
-  std::printf("held-out bits per byte");
-  if (result.held_out_bytes < held_out_bytes)
-    std::printf(" (the model: %lld bytes spread over the %lld)", static_cast<long long>(result.held_out_bytes),
-                static_cast<long long>(held_out_bytes));
-  std::printf("\n  %-24s  %6s\n", "this model", fixed(result.held_out, 3).c_str());
-  if (result.best_step > 0 && result.best_step < result.step)
-    std::printf("  (its best step on these data, %lld of %lld)\n", static_cast<long long>(result.best_step),
-                static_cast<long long>(result.step));
+  std::printf("held-out bits per byte, on %s that were not trained on\n",
+              bytes_text(static_cast<double>(held_out_bytes)).c_str());
+  std::printf("  %-24s  %6s%s\n", "this model", fixed(result.held_out, 3).c_str(),
+              model_remark(result, held_out_bytes).c_str());
   if (b) {
     for (const Baseline& row : b->rows) print_row(row);
     if (!b->note.empty()) std::printf("  %s\n", b->note.c_str());
@@ -264,7 +275,8 @@ void run(const Flags& f) {
   progress.finish();
   std::optional<Baselines> beside;
   if (result.finished && !f.no_baselines) {
-    progress.note("n-gram models, PPMd, xz and context mixing on the same data");
+    progress.note("trained and saved; now n-gram models, PPMd, xz and context mixing on the same data" +
+                  (promised >= 1 ? ", about " + seconds_text(promised) : "") + " (Ctrl-C leaves them out)");
     beside = baselines(for_training, held_out, baseline_options(options, how, promised));
   }
   if (f.json)

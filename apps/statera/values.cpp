@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 
@@ -196,6 +197,20 @@ std::string without_foreign_advice(const CLI::App& verb, std::string message) {
     return at == message.npos ? 0 : at;
   };
   if (const size_t advice = std::max(begin("; "), begin(", or ")); advice > 0) message.resize(advice);
+  return message;
+}
+
+std::string without_rooms(std::string message, int argc, char** argv) {
+  const auto is_typed = [&](const std::string& text) {
+    return std::any_of(argv, argv + argc, [&](const char* word) { return std::strstr(word, text.c_str()) != nullptr; });
+  };
+  for (size_t at = message.find('['); at != message.npos; at = message.find('[', at + 1)) {
+    const std::string_view before = std::string_view(message).substr(0, at);
+    if (!before.empty() && !before.ends_with(": ") && !before.ends_with('(')) continue;
+    const size_t end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", at + 1);
+    if (end == message.npos || end == at + 1 || message.compare(end, 2, "] ") != 0) continue;
+    if (const std::string room = message.substr(at, end + 2 - at); !is_typed(room)) message.erase(at, room.size());
+  }
   return message;
 }
 

@@ -43,4 +43,8 @@ std::string plain_message(const CLI::App& app, int argc, char** argv, std::strin
 // it works.
 std::string without_foreign_advice(const CLI::App& verb, std::string message);
 
+// The message without the rooms of the code that threw it ("[data] x.txt: ..."), which tell a user nothing. What is
+// on the command line too stays: it may be a name of the user's.
+std::string without_rooms(std::string message, int argc, char** argv);
+
 }  // namespace statera::cli

@@ -168,10 +168,11 @@ struct Session::Impl {
     if (warned || context == 0 || state.position() <= context) return;
     warned = true;
     if (!options.warn) return;
-    std::string line =
-        "the stream has passed the " + std::to_string(context) + " positions that the model was trained with";
-    if (state.grows()) line += "; layers that keep keys and values now see the last " + std::to_string(context);
-    options.warn(line);
+    const std::string most = std::to_string(context);
+    options.warn("the text is longer than the " + most + " positions that the model was trained with" +
+                 (state.grows() ? ": layers that keep keys and values see the last " + most +
+                                      " only; train with a larger --length if they should see more"
+                                : "; its state keeps its size and reads on"));
   }
 
   void keep_snapshot() {

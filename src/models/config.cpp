@@ -144,8 +144,9 @@ ModelConfig ModelConfig::parse(const std::string& text, const std::string& where
 }
 
 namespace {
-// The config with one more layer in front: the block of src/mixers/ADDITION/addition.json.
-ModelConfig with_addition(ModelConfig config, const std::string& addition) {
+// The config with one more layer in front: the block of src/mixers/ADDITION/addition.json. `whole` is what the user
+// wrote.
+ModelConfig with_addition(const std::string& whole, ModelConfig config, const std::string& addition) {
   for (const Preset& known : embedded_additions()) {
     if (known.name != addition) continue;
     require(!config.mixers.contains(addition) && !config.blocks.contains(addition), ErrorCode::config, config.where,
@@ -156,8 +157,8 @@ ModelConfig with_addition(ModelConfig config, const std::string& addition) {
     return ModelConfig::parse(config.json(), config.where + "+" + addition);
   }
   std::string names;
-  for (const std::string& name : ModelConfig::additions()) names += (names.empty() ? "" : ", ") + name;
-  throw Error(ErrorCode::config, "nothing is called '+" + addition + "'; known: " + names);
+  for (const std::string& name : ModelConfig::additions()) names += (names.empty() ? "+" : ", +") + name;
+  fail(ErrorCode::config, "'", whole, "': there is no addition '+", addition, "'; known: ", names);
 }
 }  // namespace
 
@@ -166,7 +167,7 @@ ModelConfig ModelConfig::load(const std::string& name) {
   if (const size_t plus = name.rfind('+'); plus != std::string::npos &&
                                            name.find_first_of("/.", plus) == std::string::npos &&
                                            !std::filesystem::exists(name, unused))
-    return with_addition(load(name.substr(0, plus)), name.substr(plus + 1));
+    return with_addition(name, load(name.substr(0, plus)), name.substr(plus + 1));
   for (const Preset& preset : embedded_presets())
     if (preset.name == name) return parse(std::string(preset.json), name);
   std::error_code ignored;

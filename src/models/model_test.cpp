@@ -73,8 +73,11 @@ TEST(Presets, AnAdditionIsALayerInFront) {
     EXPECT_EQ(config.layer_mixers().size(), ModelConfig::load(base).layer_mixers().size() + 1);
     EXPECT_NE(error_of([&] { ModelConfig::load(name + "+" + addition); }).find("has a layer"), std::string::npos);
   }
-  EXPECT_NE(error_of([] { ModelConfig::load(ModelConfig::presets().front() + "+nothing"); }).find("'+nothing'"),
-            std::string::npos);
+  const std::string wrong = ModelConfig::presets().front() + "+nothing",
+                    said = error_of([&] { ModelConfig::load(wrong); });
+  EXPECT_NE(said.find("'" + wrong + "': there is no addition '+nothing'; known: "), std::string::npos) << said;
+  for (const std::string& addition : ModelConfig::additions())
+    EXPECT_NE(said.find("+" + addition, wrong.size()), std::string::npos) << said;
 }
 
 TEST(Presets, EqualSizesHaveEqualParameters) {

@@ -221,6 +221,42 @@ TEST_F(Compare, CutAnywhereItEndsTheSame) {
     }
 }
 
+TEST_F(Compare, ARefusedBudgetLeavesNothingAndNamesOneThatIsAccepted) {
+  const std::string flags = "compare text.txt --candidates " + test::any_preset(test::Keeps::fixed) +
+                            ",keys.json --length 64 --batch 2 --budget ",
+                    refused = "the budget is too small for 2 candidates";
+  fails(flags + "0.1s --out new/below", 1, refused);
+  EXPECT_FALSE(std::filesystem::exists(path("new")));
+  std::filesystem::create_directory(path("mine"));
+  write("mine/notes.txt", "mine");
+  fails(flags + "0.1s --out mine", 1, refused);
+  std::vector<std::string> left;
+  for (const auto& file : std::filesystem::directory_iterator(path("mine")))
+    left.push_back(file.path().filename().string());
+  EXPECT_EQ(left, std::vector<std::string>{"notes.txt"});
+  const std::string message = read("err.txt"), give = "give --budget ";
+  const size_t at = message.find(give);
+  ASSERT_NE(at, std::string::npos) << message;
+  const std::string budget = message.substr(at + give.size(), message.find(',', at) - at - give.size());
+  const Ran accepted = run_and_signal(flags + budget + " --out a", "a/models", SIGINT, 0);
+  EXPECT_EQ(accepted.code, 130) << budget << "\n" << accepted.err;
+  EXPECT_FALSE(report("a")["candidates"].empty());
+}
+
+// The numbers of steps are fixed, so it takes longer.
+TEST_F(Compare, AMachineThatIsSlowerThanItWasIsNamed) {
+  const pid_t child = start(usual("a"), "a/trials");
+  kill(child, SIGSTOP);
+  sleep(5);
+  kill(child, SIGCONT);
+  EXPECT_EQ(end(child, 0), 0);
+  const std::string err = read("err.txt"), line = "\nthis machine is slower than when it was measured: about ";
+  const size_t at = err.find(line);
+  ASSERT_NE(at, std::string::npos) << err;
+  EXPECT_EQ(err.find(line, at + 1), std::string::npos) << err;
+  EXPECT_NE(read("a/compare.log").find(line.substr(1)), std::string::npos);
+}
+
 TEST_F(Compare, ANameNeedNotBeUtf8) {
   write("caf\xe9.txt", read("text.txt"));
   write("x\nINJECTED\xc2\x9b.json", read("ssm.json"));

@@ -99,6 +99,7 @@ TEST_F(Compress, AModelHelpsAndIsNeededToGetTheDataBack) {
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("data: the model no longer predicts after byte "), std::string::npos) << ran.err;
   EXPECT_NE(ran.err.find("--adapt-lr"), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.err.find('['), std::string::npos) << ran.err;  // nor the room that threw it
   EXPECT_FALSE(fs::exists(path("again")));
 }
 

@@ -129,9 +129,9 @@ TEST_F(Outputs, AFolderThatIsSwappedMeanwhileIsNotTouched) {
   fs::rename(path("sw"), path("sw.old"));
   fs::copy(path("m"), path("sw"), fs::copy_options::recursive);
   EXPECT_EQ(end(first, 0), 1);  // by itself
-  EXPECT_NE(
-      read("first_err.txt").find("\nstatera train: sw: this folder was moved while it was written into, and is now "),
-      std::string::npos)
+  EXPECT_NE(read("first_err.txt")
+                .find("\nstatera train: error: sw: this folder was moved while it was written into, and is now "),
+            std::string::npos)
       << read("first_err.txt");
   for (const char* name :
        {"model.safetensors", "last/model.safetensors", "checkpoint/state.safetensors", "metrics.jsonl"})

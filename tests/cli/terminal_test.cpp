@@ -92,7 +92,7 @@ TEST_F(Terminal, WarningsComeBehindTheText) {
       0);
   const Ran alone = run("generate a --max-bytes 200 --seed 1");
   EXPECT_EQ(alone.code, 0);
-  EXPECT_NE(alone.err.find("now see the last 32"), std::string::npos) << alone.err;
+  EXPECT_NE(alone.err.find("keep keys and values see the last 32"), std::string::npos) << alone.err;
   const Ran ran = run_on_terminal("generate a --max-bytes 200 --seed 1", 80);
   ASSERT_EQ(ran.code, 0) << ran.out;
   std::string text = ran.out;

@@ -78,6 +78,22 @@ TEST_F(Train, EveryPathCountsEachByteOnce) {
       << data;
 }
 
+// After the last step nothing trains any more, and each figure says what it is about.
+TEST_F(Train, TheEndSaysWhatRunsAndWhatTheFiguresAre) {
+  const Ran ran = run("train text.txt --config config.json --length 32 --batch 4 --steps 30 --lr 0.01 --out m");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const size_t last = ran.err.find("step 30/30  "), then = ran.err.find('\n', last);
+  ASSERT_NE(last, std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.substr(last, then - last).find("  last measurement, "), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.err.rfind("last measurement", last), std::string::npos) << ran.err;
+  EXPECT_EQ(ran.err.find("trained and saved; now n-gram models, PPMd, xz and context mixing on the same data", then),
+            then + 1)
+      << ran.err;
+  EXPECT_EQ(ran.out.rfind("held-out bits per byte, on 1.", 0), 0u) << ran.out;
+  EXPECT_NE(ran.out.find("KB that were not trained on\n  this model "), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.substr(0, ran.out.find("\n  n-gram")).find("on all of them"), std::string::npos) << ran.out;
+}
+
 TEST_F(Train, PrecisionIsChosenKeptAndSaid) {
   const Ran chosen = run(usual("auto") + "--steps 3 --precision auto --json");
   ASSERT_EQ(chosen.code, 0) << chosen.err;
@@ -259,6 +275,11 @@ TEST_F(Train, BadConfigsGetOneClearLine) {
     fails("train text.txt --steps 3 --config bad.json", 1, part);
   };
   fails("train text.txt --steps 3 --config nowhere", 1, "presets: ");
+  const std::string preset = test::any_preset(test::Keeps::fixed), addition = ModelConfig::additions().front();
+  fails("train text.txt --steps 3 --config " + preset + "+typo", 1,
+        "'" + preset + "+typo': there is no addition '+typo'; known: +");
+  fails("train text.txt --steps 3 --config " + preset + "+" + addition + "+", 1, "there is no addition '+'; known: +");
+  fails("train text.txt --steps 3 --config nowhere+" + addition, 1, "no preset and no file is called 'nowhere'");
   bad(R"({"d_model": 8, "d_modle": 8, "mixers": {"A": {"type": "swiglu"}}, "layers": "A"})", "d_modle");
   bad(R"({"d_model": 8, "mixers": {"A": {"type": "swiglu", "heads": 2}}, "layers": "A"})", "heads");
   bad(R"({"d_model": 8, "mixers": {"A": {"type": "swigllu"}}, "layers": "A"})", "swigllu");

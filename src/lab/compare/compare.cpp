@@ -13,6 +13,7 @@
 #include "io/printable.hpp"
 #include "lab/baselines.hpp"
 #include "lab/compare/comparison.hpp"
+#include "lab/compare/enough.hpp"
 #include "lab/compare/findings.hpp"
 #include "lab/compare/folder.hpp"
 #include "lab/report/keys.hpp"
@@ -27,7 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char *store_name = "compare.sqlite", *journal_name = "compare.sqlite-journal";
+constexpr const char *store_name = "compare.sqlite", *journal_name = "compare.sqlite-journal",
+                     *log_name = "compare.log";
 
 std::string store_path(const std::string& out) { return out + "/" + store_name; }
 
@@ -58,7 +60,7 @@ Comparison::Comparison(OutputFolder& folder, const ByteSource& source, const Com
       run_(run),
       parts_(cut(source, settings)),
       store_(own_store(folder), [this] { folder_.check_place(); }),
-      log_(folder.append("compare.log")),
+      log_(folder.append(log_name)),
       begun_(clock_seconds()) {}
 
 Comparison::~Comparison() { std::fclose(log_); }
@@ -128,6 +130,7 @@ void Comparison::agree() {
 // Stores what later calls must agree with. This happens once there is a plan, so that a call that failed before has no
 // effect.
 void Comparison::keep_terms(const Amounts& amounts) {
+  planned_ = true;
   store_.keep_fact("data", fingerprint_text());
   store_.keep_fact("data_name", short_name(source_.name()));
   if (!source_.cut().empty()) store_.keep_fact("cut_bytes", std::to_string(source_.bytes()));
@@ -256,7 +259,9 @@ void Comparison::add(std::vector<Candidate> fresh) {
   go_on();
   if (first) {
     // where time is matched, tokenizers are a part of each training
-    amounts_ = share_out(settings_, fresh, costs, parts_, run_.spent + (settings_.match == "time" ? 0 : before));
+    amounts_ = share_out_or_say(
+        settings_, fresh, costs, parts_,
+        {run_.spent + (settings_.match == "time" ? 0 : before), !source_.cut().empty(), run_.kept_flags});
     keep_terms(amounts_);
   } else {
     check_added(settings_, timed, costs, amounts_);
@@ -319,17 +324,44 @@ std::optional<SavedComparison> saved_comparison(const std::string& out) {
   return saved;
 }
 
+namespace {
+// The files that a comparison begins with, as far as they are not there yet.
+std::vector<std::string> files_to_begin(const std::string& out) {
+  std::vector<std::string> names = {store_name, journal_name, log_name};
+  std::erase_if(names, [&](const std::string& name) { return fs::exists(fs::symlink_status(out + "/" + name)); });
+  return names;
+}
+
+// Why the comparison failed is what the user has to hear, so an error here is ignored.
+void remove_files(OutputFolder& folder, const std::vector<std::string>& names) {
+  for (const std::string& name : names) try {
+      folder.remove(name);
+    } catch (const Error&) {
+    }
+}
+}  // namespace
+
 Json compare(const ByteSource& source, const std::vector<Candidate>& candidates, const CompareSettings& settings,
              const Device& device, const CompareRun& run) {
   settings.check();
   OutputFolder folder(run.out, comparison_files());
   check_apart(source, run.out, comparison_files());
+  const std::vector<std::string> fresh = files_to_begin(run.out);
+  std::optional<Comparison> comparison;
   try {
-    Json report = Comparison(folder, source, settings, device, run).go(candidates);
+    comparison.emplace(folder, source, settings, device, run);
+    Json report = comparison->go(candidates);
+    comparison.reset();
     folder.remove(journal_name);  // everything has been written, so the journal is empty
     return report;
   } catch (const nlohmann::json::exception& damaged) {
     fail(ErrorCode::io, store_path(run.out), " is damaged (", damaged.what(), "); choose another folder with --out");
+  } catch (...) {
+    // without a plan the files hold nothing, and the next call may be about something else
+    const bool planned = comparison && comparison->planned();
+    comparison.reset();
+    if (!planned) remove_files(folder, fresh);
+    throw;
   }
 }
 

@@ -15,7 +15,6 @@
 //
 // Everything is stored in OUT (compare.sqlite, models/). The same call resumes a run that was cut, and a call with more
 // candidates adds them; what each candidate gets stays as the first call fixed it.
-// more candidates adds to it; what each candidate gets stays what the first call bought.
 #pragma once
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
@@ -49,8 +48,13 @@ struct CompareRun {
   std::string version, commit, command;  // of the program, for the report
   double spent = 0;  // seconds of the budget that were spent before the call: starting the program, reading the data
   std::function<bool()> stop;  // called often; true: end the comparison with what there is
+  // The flags that a call with another budget needs to get the same settings (" --size tiny"), for the error that names
+  // a budget; may be null.
+  std::function<std::string(double budget)> kept_flags = {};
   // receives lines about progress; OUT/compare.log gets each of them with its time
   std::function<void(const std::string&)> note;
+  // receives, besides, those of them that a user has to see
+  std::function<void(const std::string&)> warn = {};
   std::function<void(const CompareStatus&)> status;  // called several times per second while something trains
 };
 
@@ -67,7 +71,8 @@ std::optional<SavedComparison> saved_comparison(const std::string& out);
 
 // Returns the report (src/lab/report/report.md) and writes it to OUT/report.json. Its "complete" is false if the
 // comparison was stopped. Candidates that are already in OUT are in it too. Throws ErrorCode::config if OUT holds a
-// comparison of other data or settings or the budget is too small; ErrorCode::io.
+// comparison of other data or settings or the budget is too small, and leaves nothing that was not there before;
+// ErrorCode::io.
 nlohmann::ordered_json compare(const ByteSource& source, const std::vector<Candidate>& candidates,
                                const CompareSettings& settings, const Device& device, const CompareRun& run);
 

@@ -13,6 +13,7 @@
 #include "counts/counts.hpp"
 #include "io/output_folder.hpp"
 #include "lab/compare/compare.hpp"
+#include "lab/compare/pace.hpp"
 #include "lab/compare/plan.hpp"
 #include "lab/compare/rates.hpp"
 #include "lab/compare/store.hpp"
@@ -35,6 +36,7 @@ class Comparison {
   Comparison(const Comparison&) = delete;
   Comparison& operator=(const Comparison&) = delete;
   nlohmann::ordered_json go(const std::vector<Candidate>& wanted);
+  bool planned() const { return planned_; }  // whether this call has fixed what later ones must agree with
 
  private:
   using Json = nlohmann::ordered_json;
@@ -69,6 +71,8 @@ class Comparison {
   void second_seeds();
   void noise(const Entry& entry);
   TrainOptions options(const Entry& entry, int64_t steps, float lr, int64_t seed) const;
+  double planned_seconds(const Entry& entry, const TrainOptions& options) const;
+  void say_if_slower(double planned, double taken);
   Json run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model,
                 const TrainingData& data, Trial trial);
   std::vector<TriedRate> tried(const Entry& entry) const;
@@ -107,6 +111,8 @@ class Comparison {
   std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
+  bool planned_ = false;
+  Pace pace_;
   std::map<std::string, MadeUnits> in_units_;  // by name, as far as they have been made
   std::optional<Counts> primed_;               // of the baselines; made again when an interrupted comparison goes on
   double begun_, shown_ = 0;                   // clock_seconds()

@@ -156,6 +156,7 @@ void Comparison::show(const Entry& entry, const std::string& stage, double done,
     status.seconds_left += seconds_left(each);
     status.candidates.push_back(line);
   }
+  status.seconds_left *= pace_.times();
   status.seconds = shown_ - begun_;
   run_.status(status);
 }

@@ -77,6 +77,26 @@ TrainOptions Comparison::options(const Entry& entry, int64_t steps, float lr, in
   return o;
 }
 
+// Calibrated seconds of a training; another one of as many bytes takes about as long.
+double Comparison::planned_seconds(const Entry& entry, const TrainOptions& o) const {
+  const Calibration& c = entry.costs;
+  const double batches = static_cast<double>(o.batch * o.length) / static_cast<double>(c.positions),
+               evaluated = std::max(1.0, static_cast<double>(amounts_.validation_bytes) / c.bytes()),
+               times = static_cast<double>(std::min(o.steps, evaluations) + 1);
+  return static_cast<double>(o.steps) * batches * c.step_seconds + times * evaluated * c.evaluate_seconds;
+}
+
+void Comparison::say_if_slower(double planned, double taken) {
+  pace_.add(planned, taken);
+  double left = -planned;  // the result of this training is not in the store yet
+  for (const Entry& entry : entries_) left += seconds_left(entry);
+  const auto line = pace_.slower(std::max(0.0, left), run_.spent + clock_seconds() - begun_,
+                                 planned_ ? std::optional(settings_.budget) : std::nullopt);
+  if (!line) return;
+  note(*line);
+  if (run_.warn) run_.warn(*line);
+}
+
 // Runs the trial and returns its result.
 Json Comparison::run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model,
                           const TrainingData& data, Trial trial) {
@@ -89,8 +109,10 @@ Json Comparison::run_once(const Entry& entry, const std::string& kind, const std
     show(entry, kind + ", " + variant, static_cast<double>(p.step) / static_cast<double>(p.steps),
          kind == "train" ? validation : 0);
   };
+  const double begin = clock_seconds();
   const std::optional<Json> value = run_trial(model, data, trial);
   if (!value) throw Stopped();
+  say_if_slower(planned_seconds(entry, trial.options), clock_seconds() - begin);
   note(entry.candidate.name + ": " + kind + " " + variant +
        (value->contains(key::error)
             ? " failed: " + value->at(key::error).get<std::string>()

@@ -90,11 +90,9 @@ std::vector<Row> rows_of(const Json& report) {
   for (const Json& baseline : report.at(key::baselines)) {
     const double bits = baseline.at(key::bits_per_byte);
     std::string name = "  " + printable(baseline.at(key::name).get<std::string>());
-    if (baseline.value(key::learns, false)) {
-      constexpr std::string_view said = ", learning";  // the column says so too
-      if (name.ends_with(said)) name.resize(name.size() - said.size());
+    if (baseline.value(key::learns, false))
       rows.push_back({name, "", "", decimals(bits)});
-    } else
+    else
       rows.push_back({name, decimals(bits), std::isfinite(best) ? decimals(bits - best) : "-"});
     if (baseline.contains(key::learned))
       rows.back()[remark] = "learned from the " + printable(baseline.at(key::learned).get<std::string>());
@@ -165,17 +163,23 @@ std::string report_table(const Json& report) {
   std::vector<Row> rows = rows_of(report);
   std::array<size_t, cells> widths{};
   for (const Row& row : rows)
-    for (size_t i = 0; i < cells; ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
+    for (size_t i = 1; i < cells; ++i) widths[i] = std::max(widths[i], columns_of(row[i]));
+  // A baseline that learns has no figures in the first two columns, and its name may reach into them.
+  const auto more = [&](const Row& row) { return row[1].empty() && row[2].empty() ? 4 + widths[1] + widths[2] : 0; };
+  for (const Row& row : rows)
+    widths[0] = std::max(widths[0], columns_of(row[0]) - std::min(columns_of(row[0]), more(row)));
   // names get what the figures leave, so that a long name hides none of them
   size_t figures = 0;
   for (size_t i = 1; i < cells; ++i) figures += 2 + widths[i];
   widths[0] = std::min(widths[0], std::max(narrowest_name, columns - std::min(columns, figures)));
-  for (Row& row : rows) row[0] = cut_to_columns(row[0], widths[0]);
   std::string out;
   for (const Row& row : rows) {
-    std::string line = row[0] + std::string(widths[0] - columns_of(row[0]), ' ');
-    for (size_t i = 1; i < cells; ++i) line += std::string(2 + widths[i] - columns_of(row[i]), ' ') + row[i];
-    line.erase(line.find_last_not_of(' ') + 1);
+    std::string line = cut_to_columns(row[0], widths[0] + more(row));
+    size_t end = widths[0];
+    for (size_t i = 1; i < cells; ++i) {
+      end += 2 + widths[i];
+      if (!row[i].empty()) line += std::string(end - columns_of(row[i]) - columns_of(line), ' ') + row[i];
+    }
     if (!row[remark].empty()) line += "  " + row[remark];
     out += cut_to_columns(line, columns) + "\n";
   }

@@ -53,9 +53,9 @@ TEST(Table, ABaselineSaysWhetherItLearnsAndFromWhat) {
   fits(table);
   EXPECT_EQ(line_of(table, "  n-gram order 5 "),
             "  n-gram order 5     2.410         0.392  learned from the last 8.00 MB");
-  EXPECT_NE(
-      report_table(report).find("  n-gram order 5                           2.210  learned from the last 8.00 MB"),
-      std::string::npos);
+  // with the name that it has on the page, though the column of names is narrower
+  EXPECT_EQ(line_of(table, "  n-gram order 5,"),
+            "  n-gram order 5, learning                 2.210  learned from the last 8.00 MB");
 }
 
 TEST(Table, ALongNameHidesNoFigure) {
