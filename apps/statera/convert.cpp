@@ -63,6 +63,7 @@ void run(const Flags& flags) {
     std::printf("%s\n", json_text(nlohmann::json({{"model", flags.model},
                                                   {"out", flags.out},
                                                   {"weights", weights},
+                                                  {"self_test", checked},
                                                   {"weight_bytes", static_cast<int64_t>(model.weight_bytes())}}))
                             .c_str());
   else

@@ -135,6 +135,19 @@ void on_all_cores(size_t count, Each each) {
   work();
 }
 
+// answer(row) of a line, whose errors begin with `where`.
+template <class Answer>
+std::string answer_to(const std::string& line, const std::string& where, Answer answer) {
+  try {
+    const json row = parse_json(line, where, most_line_bytes);
+    if (!row.is_object()) throw Error(ErrorCode::config, where + ": expected an object");
+    return answer(row);
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    throw Error(error.code(), what.starts_with(where) ? what : where + ": " + what);
+  }
+}
+
 struct Answered {
   std::string line;
   std::exception_ptr error;
@@ -152,16 +165,10 @@ void answer_lines(const Flags& flags, Answer answer) {
   for (auto some = lines.next(); !some.empty(); some = lines.next()) {
     std::vector<Answered> answers(some.size());
     on_all_cores(some.size(), [&](size_t i) {
-      const std::string where = "the standard input: line " + std::to_string(number + static_cast<int64_t>(i) + 1);
       try {
         stop_if_asked();
-        const json row = parse_json(some[i], where, most_line_bytes);
-        if (!row.is_object()) throw Error(ErrorCode::config, where + ": expected an object");
-        answers[i].line = answer(tokenizer, row, where);
-      } catch (const Error& error) {
-        const std::string what = error.what();
-        answers[i].error =
-            std::make_exception_ptr(Error(error.code(), what.starts_with(where) ? what : where + ": " + what));
+        const std::string where = "the standard input: line " + std::to_string(number + static_cast<int64_t>(i) + 1);
+        answers[i].line = answer_to(some[i], where, [&](const json& row) { return answer(tokenizer, row, where); });
       } catch (...) {
         answers[i].error = std::current_exception();
       }

@@ -204,12 +204,16 @@ std::string without_rooms(std::string message, int argc, char** argv) {
   const auto is_typed = [&](const std::string& text) {
     return std::any_of(argv, argv + argc, [&](const char* word) { return std::strstr(word, text.c_str()) != nullptr; });
   };
-  for (size_t at = message.find('['); at != message.npos; at = message.find('[', at + 1)) {
+  for (size_t at = message.find('['), from = 0; at != message.npos; at = message.find('[', from)) {
+    from = at + 1;
     const std::string_view before = std::string_view(message).substr(0, at);
     if (!before.empty() && !before.ends_with(": ") && !before.ends_with('(')) continue;
     const size_t end = message.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", at + 1);
     if (end == message.npos || end == at + 1 || message.compare(end, 2, "] ") != 0) continue;
-    if (const std::string room = message.substr(at, end + 2 - at); !is_typed(room)) message.erase(at, room.size());
+    if (const std::string room = message.substr(at, end + 2 - at); !is_typed(room)) {
+      message.erase(at, room.size());
+      from = at;
+    }
   }
   return message;
 }

@@ -17,7 +17,8 @@ std::string file_of(const std::string& folder) { return folder + "/expected.safe
 
 double largest(const View& values) {
   double most = 0;
-  for (int64_t i = 0; i < values.elements(); ++i) most = std::max(most, std::abs(values.as<double>()[i]));
+  for (int64_t i = 0; i < values.elements(); ++i)
+    if (const double value = std::abs(values.as<double>()[i]); !(value <= most)) most = value;  // NaN too
   return most;
 }
 }  // namespace
@@ -27,7 +28,8 @@ std::optional<double> distance_from_examples(const std::string& folder, const Mo
   if (!std::filesystem::exists(file_of(folder), ignored)) return {};
   const SafetensorsFile file = SafetensorsFile::open(file_of(folder));
   const FileTensor *ids = file.find("ids"), *logits = file.find("logits");
-  if (!ids || !logits) return {};
+  require(ids && logits, ErrorCode::io, file.path(), " has no ", ids ? "logits" : "ids",
+          ", by which an import is checked; remove the file to import without a check");
   require(ids->shape.rank() == 2 && ids->dtype == DType::i64 && logits->shape.rank() == 3 &&
               logits->shape[0] == ids->shape[0] && logits->shape[1] == ids->shape[1] &&
               logits->shape[2] == model.config().vocab_size,
@@ -36,8 +38,12 @@ std::optional<double> distance_from_examples(const std::string& folder, const Mo
   const Tensor given = file.read(*ids), stored = file.read(*logits);
   Tokens tokens{.ids = {}, .offsets = {0}, .start = {}};
   for (int64_t s = 0; s < ids->shape[0]; ++s) {
-    for (int64_t i = 0; i < ids->shape[1]; ++i)
-      tokens.ids.push_back(static_cast<int32_t>(given.as<int64_t>()[s * ids->shape[1] + i]));
+    for (int64_t i = 0; i < ids->shape[1]; ++i) {
+      const int64_t id = given.as<int64_t>()[s * ids->shape[1] + i];
+      require(id >= 0 && id < model.config().vocab_size, ErrorCode::io, file.path(), ": ids has ", id,
+              ", expected 0 to ", model.config().vocab_size - 1);
+      tokens.ids.push_back(static_cast<int32_t>(id));
+    }
     tokens.offsets.push_back(static_cast<int32_t>(tokens.ids.size()));
     tokens.start.push_back(0);
   }
@@ -47,6 +53,7 @@ std::optional<double> distance_from_examples(const std::string& folder, const Mo
   copy(found, ours);
   copy(stored.view().reshaped(found.shape), theirs);
   const double scale = largest(theirs);
+  require(std::isfinite(scale), ErrorCode::io, file.path(), ": the logits are not finite");
   for (int64_t i = 0; i < found.elements(); ++i) ours.as<double>()[i] -= theirs.as<double>()[i];
   return scale > 0 ? largest(ours) / scale : largest(ours);
 }

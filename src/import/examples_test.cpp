@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/check.hpp"
 #include "import/import.hpp"
 #include "support/any_mixer.hpp"
@@ -22,6 +24,7 @@ TEST(Examples, TellThePublishedModelFromAnother) {
   const double other = distance_from_examples(folder, model).value();
   EXPECT_GT(other, 1e-2);
   EXPECT_THROW(require_examples(folder, other), Error);
+  EXPECT_THROW(require_examples(folder, std::nan("")), Error);
   EXPECT_FALSE(distance_from_examples(test::source_path("configs"), model));
 }
 

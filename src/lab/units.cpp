@@ -33,16 +33,19 @@ std::string file_of(const std::string& spec) {
 
 }  // namespace
 
+namespace {
+bool is_packed(const std::string& ending) { return ending == ".gz" || ending == ".xz" || ending == ".zst"; }
+}  // namespace
+
 std::string units_name(const std::string& spec) {
   if (spec == byte_units()->name() || bpe_vocabulary(spec)) return spec;
   const std::filesystem::path path = std::filesystem::path(spec).lexically_normal();
   std::error_code ignored;
   require(std::filesystem::exists(path, ignored), ErrorCode::config, "unknown units '", spec,
           "'; known: bytes, bpe-1024 (or another number of tokens), or a tokenizer.json, which is not there");
-  const std::string name =
-      std::filesystem::is_directory(path, ignored) && !path.has_filename()
-          ? path.parent_path().filename().string()
-          : (path.extension() == ".json" ? path : path.parent_path() / path.stem()).stem().string();
+  const std::string name = std::filesystem::is_directory(path, ignored) && !path.has_filename()
+                               ? path.parent_path().filename().string()
+                               : (is_packed(path.extension().string()) ? path.stem() : path).stem().string();
   require(!name.empty() && name != byte_units()->name() && !bpe_vocabulary(name), ErrorCode::config, "'", spec,
           "' would be called '", name, "', which means something else; rename the file");
   return name;

@@ -11,11 +11,12 @@ size_t lanes_of(const Tokens& tokens, int64_t length) {
   return static_cast<size_t>((static_cast<int64_t>(tokens.ids.size()) + length - 1) / length);
 }
 
-void require_count(const CarriedState& state, size_t count, const char* what) {
+void require_count(const CarriedState& state, size_t count, int64_t length, const char* what) {
+  require(length > 0, ErrorCode::shape, "[carry] lanes of ", length, " rows");
   for (const Tensor& tensor : state.slots)
     require(tensor.shape()[0] == static_cast<int64_t>(count), ErrorCode::shape, "[carry] the states are of ",
             tensor.shape()[0], " ", what, ", the batch has ", count);
-  require(state.slots.empty() || (count > 0 && state.positions.size() % count == 0), ErrorCode::shape, "[carry] ",
+  require(count > 0 ? state.positions.size() % count == 0 : state.positions.empty(), ErrorCode::shape, "[carry] ",
           state.positions.size(), " positions are not those of ", count, " ", what);
 }
 
@@ -44,7 +45,7 @@ void take(CarriedState& state, const std::vector<int64_t>& from) {
 }  // namespace
 
 void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& state) {
-  require_count(state, tokens.start.size(), "sequences");
+  require_count(state, tokens.start.size(), length, "sequences");
   if (one_a_lane(tokens, length)) return;
   std::vector<int64_t> from;
   for (size_t s = 0; s < tokens.start.size(); ++s)
@@ -54,7 +55,7 @@ void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& st
 }
 
 void sequences_from_lanes(const Tokens& tokens, int64_t length, CarriedState& state) {
-  require_count(state, lanes_of(tokens, length), "lanes");
+  require_count(state, length > 0 ? lanes_of(tokens, length) : 0, length, "lanes");
   if (state.empty() || one_a_lane(tokens, length)) return;
   std::vector<int64_t> from;
   for (size_t s = 0; s < tokens.start.size(); ++s) from.push_back(lane_of(tokens, s, length));

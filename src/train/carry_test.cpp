@@ -73,6 +73,7 @@ TEST_P(Carry, AStateOfOtherSequencesIsAnError) {
     const Tokens one{{1, 2, 3}, {0, 3}, {0}};
     EXPECT_THROW(logits_of(model, one, {.initial = &state}), Error);
     EXPECT_THROW(lanes_from_sequences(one, length, state), Error);
+    EXPECT_THROW(sequences_from_lanes(tokens, 0, state), Error);
     state.positions.push_back(0);
     EXPECT_THROW(logits_of(model, tokens, {.initial = &state}), Error);
     return;

@@ -328,6 +328,8 @@ namespace {
 // The files that a comparison begins with, as far as they are not there yet.
 std::vector<std::string> files_to_begin(const std::string& out) {
   std::vector<std::string> names = {store_name, journal_name, log_name};
+  // With a store, its journal may be all that can repair it.
+  if (fs::exists(fs::symlink_status(out + "/" + store_name))) return {};
   std::erase_if(names, [&](const std::string& name) { return fs::exists(fs::symlink_status(out + "/" + name)); });
   return names;
 }

@@ -92,6 +92,7 @@ class Comparison {
   void note(const std::string& line) const;
   void show(const Entry& entry, const std::string& stage, double done = 0, double validation = 0);
   double seconds_left(const Entry& entry) const;
+  double seconds_left() const;  // of all of them, second seeds included
   std::optional<Json> kept(const Entry& entry, const std::string& kind, const std::string& variant) const;
   void keep(const Entry& entry, const std::string& kind, const std::string& variant, const Json& value);
   bool trained(const Entry& entry) const;

@@ -133,6 +133,18 @@ double Comparison::seconds_left(const Entry& entry) const {
   return left;
 }
 
+double Comparison::seconds_left() const {
+  double left = 0, training = 0;  // training: the mean over the candidates
+  int64_t again = amounts_.second_seeds;
+  for (const Entry& entry : entries_) {
+    left += seconds_left(entry);
+    training += static_cast<double>(train_steps(settings_, entry.costs, amounts_)) * entry.costs.step_seconds /
+                static_cast<double>(entries_.size());
+    if (settings_.seeds == 1 && store_.trial(entry.candidate.name, "train", "seed 2")) --again;
+  }
+  return left + training * static_cast<double>(std::max<int64_t>(0, again));
+}
+
 void Comparison::show(const Entry& entry, const std::string& stage, double done, double validation) {
   if (!run_.status || (done < 1 && clock_seconds() - shown_ < 0.2)) return;
   shown_ = clock_seconds();
@@ -153,10 +165,9 @@ void Comparison::show(const Entry& entry, const std::string& stage, double done,
       line.done = done;
       if (!line.judged) line.bits_per_byte = validation;
     }
-    status.seconds_left += seconds_left(each);
     status.candidates.push_back(line);
   }
-  status.seconds_left *= pace_.times();
+  status.seconds_left = seconds_left() * pace_.times();
   status.seconds = shown_ - begun_;
   run_.status(status);
 }

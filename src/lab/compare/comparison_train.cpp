@@ -88,8 +88,7 @@ double Comparison::planned_seconds(const Entry& entry, const TrainOptions& o) co
 
 void Comparison::say_if_slower(double planned, double taken) {
   pace_.add(planned, taken);
-  double left = -planned;  // the result of this training is not in the store yet
-  for (const Entry& entry : entries_) left += seconds_left(entry);
+  const double left = seconds_left() - planned;  // the result of this training is not in the store yet
   const auto line = pace_.slower(std::max(0.0, left), run_.spent + clock_seconds() - begun_,
                                  planned_ ? std::optional(settings_.budget) : std::nullopt);
   if (!line) return;

@@ -71,7 +71,7 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
     read_fields({known.value.at("costs").dump(), "compare.sqlite"}, known.costs);
     known.length = known.value.at(key::length);
     known.batch = known.value.at(key::batch);
-    for (int64_t seed = std::max<int64_t>(settings.seeds, 2); seed >= 1; --seed)
+    for (int64_t seed = settings.seeds; seed >= 1; --seed)
       if (const auto trial = store.trial(name, "train", "seed " + std::to_string(seed)))
         if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains(key::error))
           known.trained = std::move(trained);
@@ -87,7 +87,7 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
   return all;
 }
 
-// The least mean, among those with the most seeds: only the first two after one seed get another.
+// The least mean among those with the most seeds, since only the first two after one seed get another.
 const Known* best_of(const std::vector<Known>& all) {
   const auto place = [](const Known& known) {
     return std::pair(-std::ssize(known.judged.nats), mean_bits(known.judged));
@@ -95,7 +95,14 @@ const Known* best_of(const std::vector<Known>& all) {
   const Known* best = nullptr;
   for (const Known& known : all)
     if (known.done() && (!best || place(known) < place(*best))) best = &known;
-  return best;
+  // A candidate with one seed may be ahead of what the best had from that seed: it was added later, or the run was cut.
+  const Known* ahead = best;
+  double least = 0;
+  for (const Known& known : all) {
+    if (!known.done() || &known == best) continue;
+    if (const double behind = lead(known.judged, best->judged).behind; behind < least) ahead = &known, least = behind;
+  }
+  return ahead;
 }
 
 // Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end. One
@@ -410,6 +417,10 @@ Json notes(const FindingsFrom& from, const Json& report, const std::string& base
   for (const Json& c : report.at(key::candidates)) {
     const std::string name = c.at(key::name);
     if (c.contains(key::error)) lines.push_back(name + " failed: " + c.at(key::error).get<std::string>());
+    if (const auto second = from.store.trial(name, "train", "seed 2"); second && from.settings.seeds == 1)
+      if (const Json trial = parsed(*second); trial.contains(key::error))
+        lines.push_back(name + " failed with a second seed (" + trial.at(key::error).get<std::string>() +
+                        "); its figures are of the first one");
     if (!c.contains(key::lr)) continue;
     const Json trained = parsed(*from.store.trial(name, "train", "seed 1"));
     if (trained.at("best_step").get<double>() < 0.8 * trained.at(key::steps).get<double>())

@@ -110,8 +110,35 @@ TEST_F(Findings, WhoHasOneSeedIsComparedWithTheFirstOfTheBest) {
   EXPECT_FALSE(report["candidates"][0].contains("difference")) << report["candidates"][0];
   EXPECT_NEAR(report["candidates"][1]["difference"]["bits_per_byte"], 0.025, 1e-4);
   EXPECT_NEAR(report["candidates"][2]["difference"]["bits_per_byte"], 0.02, 1e-4);  // not -0.01
-  EXPECT_NE(report["recommendation"].dump().find("the first two with a second seed too"), std::string::npos)
+  EXPECT_NE(report["recommendation"].dump().find("two candidates are compared on the seeds that both have"),
+            std::string::npos)
       << report["recommendation"];
+}
+
+// Added to a comparison whose first two have had their second seeds, or not yet given its own.
+TEST_F(Findings, WhoIsAheadWithTheSameSeedIsTheBest) {
+  candidate("a", 64, 2.4, 2.3, 2.30);
+  candidate("b", 64, 2.4, 2.3, 2.31);
+  candidate("c", 64, 2.4, 2.3, 2.20);
+  second_seed("a@64", 2.10);
+  second_seed("b@64", 2.32);
+  const Json report = found();
+  EXPECT_FALSE(report["candidates"][2].contains("difference")) << report["candidates"][2];
+  EXPECT_NEAR(report["candidates"][0]["difference"]["bits_per_byte"], 0.1, 1e-4);
+  EXPECT_EQ(report["by_length"][0]["best"], "c@64");
+  EXPECT_NE(report["recommendation"].dump().find("c@64"), std::string::npos);
+}
+
+TEST_F(Findings, ASecondSeedThatFailsLeavesTheFirst) {
+  candidate("a", 64, 2.4, 2.3, 2.30);
+  candidate("b", 64, 2.4, 2.3, 2.40);
+  second_seed("b@64", 2.41);
+  store_->keep_trial("a@64", "train", "seed 2", Json({{"lr", 0.002}, {"steps", 200}, {"error", "not finite"}}).dump());
+  const Json report = found();
+  EXPECT_EQ(report["candidates"][0]["status"], "done");
+  EXPECT_EQ(report["by_length"][0]["best"], "a@64");
+  EXPECT_NE(report["notes"].dump().find("a@64 failed with a second seed (not finite)"), std::string::npos)
+      << report["notes"];
 }
 
 }  // namespace

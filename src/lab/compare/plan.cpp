@@ -341,7 +341,7 @@ Amounts amounts_for(const CompareSettings& s, const std::vector<Calibration>& al
   const double train = std::max(0.0, margin * s.budget - fixed - search - noise);
   constexpr double evaluated = 0.06;  // share of the training time for evaluations
   const bool may = s.seeds == 1 && all.size() > 1;
-  a.second_seeds = may && buys(train, (n + 2) / n, least_seed_steps) ? 2 : 0;
+  a.second_seeds = may && buys((1 - evaluated) * train, (n + 2) / n, least_seed_steps) ? 2 : 0;
   const double each = n * static_cast<double>(s.seeds) + static_cast<double>(a.second_seeds);  // trainings
   int64_t largest = 0;                                                                         // bytes of a batch
   for (const Calibration& c : all) largest = std::max<int64_t>(largest, std::llround(c.bytes()));

@@ -65,7 +65,7 @@ std::vector<Calibration> calibrate(const std::vector<Candidate>&, const CompareS
 struct Amounts {
   // Per trial, in calibrated seconds, FLOPs or steps. search or noise is 0 if its share of the budget buys too little.
   double search = 0, train = 0, noise = 0;
-  // trainings set aside for the best two candidates, in case they are too close to tell apart
+  // trainings with another seed, for the first two candidates
   int64_t second_seeds = 0;
   int64_t validation_bytes = 0;  // per evaluation during training
   int64_t judged_bytes = 0;      // of the held-out text, read as one stream

@@ -148,8 +148,9 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
         "measure it).");
   else if (c.least_seeds < c.seeds)
     sentences.push_back(
-        "Each candidate was trained once, the first two with a second seed too: their figures are means. "
-        "The others are compared with what the best had from the first seed.");
+        "Where a candidate was trained with several seeds, its figure is their mean; two candidates are compared on "
+        "the "
+        "seeds that both have.");
 }
 }  // namespace
 

@@ -19,7 +19,8 @@ constexpr const char* style = R"(: segments</title>
 body { color: var(--text); background: var(--page); font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
   max-width: 60rem; padding: 0 1rem; }
 p { color: var(--quiet); }
-.text { font: 15px/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; }
+.text { font: 15px/1.9 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere;
+  unicode-bidi: plaintext; }
 .text span { padding: 0.15em 0; }
 .text span::before { content: ""; border-left: 2px solid rgba(var(--edge), var(--p)); }
 .text span:nth-child(odd) { background: var(--one); }
