@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
+#include "import/examples.hpp"
 #include "import/import.hpp"
 #include "interrupt.hpp"
 #include "io/json.hpp"
@@ -16,6 +17,7 @@
 #include "models/model_files.hpp"
 #include "statera/error.hpp"
 #include "statera/model.hpp"
+#include "text/number.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -32,6 +34,15 @@ bool is_published(const std::string& folder) {
   return std::filesystem::exists(folder + "/config.json", ignored) && importer_for(folder);
 }
 
+std::string checked_examples(const std::string& folder, const Model& model) {
+  if (const auto distance = distance_from_examples(folder, model)) {
+    require_examples(folder, *distance);
+    return "passed, the logits differ from those of expected.safetensors by " + scientific(*distance, 1) +
+           " of the largest";
+  }
+  return "the folder brings no expected.safetensors, so its logits are not checked";
+}
+
 void run(const Flags& flags) {
   check_named_folder("--out", flags.out);
   const bool published = is_published(flags.model);
@@ -42,10 +53,12 @@ void run(const Flags& flags) {
   const ModelOptions options{.training = false, .weights = flags.weights};
   const Model model =
       published ? import_model(flags.model, make_device(0), options) : load_model(flags.model, make_device(0), options);
+  const std::string checked = published ? checked_examples(flags.model, model) : "";
   if (!Interrupt::asked()) write_model(model, out);
   if (Interrupt::asked()) throw Interrupted();
   out.check_place();
   const std::string weights(name_of(model.weights()));
+  if (published && !flags.json) std::printf("self-test: %s\n", checked.c_str());
   if (flags.json)
     std::printf("%s\n", json_text(nlohmann::json({{"model", flags.model},
                                                   {"out", flags.out},

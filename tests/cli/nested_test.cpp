@@ -63,6 +63,13 @@ TEST_F(Nested, APublishedModelBecomesOneOfOurs) {
   const std::string published = test::source_path("tests/golden/checkpoints/hnet");
   const Ran made = run("convert " + published + " --out h");
   ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_NE(made.out.find("self-test: passed, the logits differ from those of expected.safetensors by "),
+            std::string::npos)
+      << made.out;
+  std::filesystem::copy(published, path("unchecked"));
+  std::filesystem::permissions(path("unchecked"), std::filesystem::perms::owner_all);
+  std::filesystem::remove(path("unchecked/expected.safetensors"));
+  EXPECT_NE(run("convert unchecked --out u").out.find("so its logits are not checked"), std::string::npos);
   const Ran unread = run("generate " + published + " --prompt a");
   EXPECT_EQ(unread.code, 1);
   EXPECT_NE(unread.err.find("statera convert reads models of other projects"), std::string::npos) << unread.err;

@@ -34,11 +34,10 @@ constexpr int64_t prefill_bytes = 1024;
 constexpr int64_t most_pieces = 8, least_piece = 8;  // of validation; the least in windows
 constexpr int64_t least_held_out = 4096;             // enough blocks for paired differences
 constexpr int64_t longest_growth = 4;                // the largest growth by fillers
-constexpr int64_t least_steps = 30;  // with fewer, a result says more about the start than about the model
-constexpr int64_t least_seed_steps =
-    2000;                          // of a training: below these more steps say more than a second seed of the first two
-constexpr double margin = 0.95;    // share of the budget that is planned; the rest is for what no forecast sees
-constexpr double start_steps = 2;  // cost of making a model and its first checkpoint, in steps
+constexpr int64_t least_steps = 30;        // with fewer, a result says more about the start than about the model
+constexpr int64_t least_seed_steps = 800;  // of a training: below these more steps say more than a second seed
+constexpr double margin = 0.95;            // share of the budget that is planned; the rest is for what no forecast sees
+constexpr double start_steps = 2;          // cost of making a model and its first checkpoint, in steps
 constexpr int64_t least_noise_steps = 100;  // with fewer, a model has not got used to fillers
 constexpr double noise_trainings = 3;       // streams that are 1, 2 and 4 times as long
 constexpr double learning_cost = 1.1;       // cost of learning from a byte, in bytes of a training step

@@ -267,16 +267,15 @@ struct Descent {
     } else {
       for (int64_t i = 0; i < taken; ++i) std::copy_n(dy + i * a.channels, count, here + i * channels_per_task);
     }
-    if (sums)
-      HWY_DYNAMIC_DISPATCH(AddTaps)
-      ({.g = here,
-        .rows = rows,
-        .sums = sums,
-        .g_stride = channels_per_task,
-        .sums_stride = a.channels,
-        .count = taken,
-        .channels = count,
-        .width = a.width});
+    if (sums) HWY_DYNAMIC_DISPATCH(AddTaps)
+    ({.g = here,
+      .rows = rows,
+      .sums = sums,
+      .g_stride = channels_per_task,
+      .sums_stride = a.channels,
+      .count = taken,
+      .channels = count,
+      .width = a.width});
   }
 
   // Writes dxs[t .. t + taken - 1], where row 0 of g is row t of the sequence.
