@@ -39,7 +39,8 @@ KERNEL_FILE = re.compile(r"(_cpu|_ref|_test|_fuzz)\.cpp$|-inl\.hpp$")
 VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers", "models", "train", "infer", "online", "import"}
 # Copies between a file or the caller and host memory, and checks of what a file holds: where a View lies in the memory of
 # another device, it is copied first.
-HOST_COPIES = {"src/train/checkpoint.cpp", "src/infer/session.cpp", "src/infer/snapshot_file.cpp", "src/online/online_file.cpp", "src/import/import.cpp"}
+HOST_COPIES = {"src/train/checkpoint.cpp", "src/infer/session.cpp", "src/infer/snapshot_file.cpp", "src/online/online_file.cpp", "src/import/import.cpp",
+               "src/import/examples.cpp"}
 POINTER = r"(?:\b(?:template )?as<\w+>\(\)|static_cast<(?:const )?\w+\*>\([^()]*(?:\([^()]*\))?[^()]*\.data\))"
 ALGORITHM = r"(?:mem(?:cpy|cmp|set|move)|copy(?:_n|_if)?|fill(?:_n)?|(?:all|any|none)_of|find(?:_if)?|accumulate|transform|for_each|(?:min|max)_element|equal|sort|iota|assign)"
 ELEMENT = re.compile(r"\bas<\w+>\(\)\[|\*[\w.]+(?:->|\.)as<\w+>\(\)"
