@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Holds the include graph to the design: which room may see which, who may see SIMD or a mixer's name, who may touch
-the elements of a View, and who may write to standard output and error.
+the elements of a View, who may write to standard output and error, and that arguments of kernels are filled by name.
+A rule that finds nothing to search is an error, and so is an exception that no file needs.
 
 usage: include_graph.py [ROOT]      one line a violation; exit 1 if there is any
 """
@@ -9,17 +10,18 @@ import sys
 from pathlib import Path
 
 RANK = {room: rank for rank, rooms in enumerate([
-    ["core"], ["io", "text", "kernels"], ["counts", "autograd", "tokenizers"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["online", "import"], ["lab", "serve"],
+    ["core"], ["io", "text", "kernels"], ["counts", "autograd", "tokenizers"], ["ops", "data"], ["nn"], ["mixers"], ["models"], ["train", "infer"], ["online", "import"], ["lab"],
     ["apps", "bench"]]) for room in rooms}
 
 # The room of each public header (include/statera/X.hpp). The umbrella stands on top of the library.
 PUBLIC = {"error": "core", "dtype": "core", "tensor": "core", "device": "core", "fields": "core", "random": "core", "tokens": "core", "units": "text", "tokenizer": "tokenizers", "tape": "autograd", "data": "data",
           "loss": "ops", "parameter": "nn", "config": "models", "model": "models", "optimizer": "train", "carry": "train", "train": "train", "sampler": "infer",
-          "session": "infer", "generate": "infer", "online": "online", "statera": "apps"}
+          "session": "infer", "online": "online", "statera": "apps"}
 
 FOLDERS = {"ops", "mixers"}  # rooms made of folders that do not know each other
 
-SIMD_HOME = re.compile(r"(_cpu\.cpp|-inl\.hpp|_test\.cpp)$|^src/core/(simd\.hpp|isa\.cpp|thread_pool\.cpp)$")  # thread_pool: flush-to-zero
+SIMD_HOME = re.compile(r"(_cpu\.cpp|-inl\.hpp|_test\.cpp)$")
+SIMD_FILES = {"src/core/simd.hpp", "src/core/isa.cpp", "src/core/thread_pool.cpp"}  # beside those; thread_pool: flush-to-zero
 SIMD_HEADER = re.compile(r"^(hwy/|arm_neon|\w*mmintrin|immintrin)")
 NAMELESS = {"core", "kernels", "autograd", "nn", "models", "train", "infer"}  # rooms that must not name a mixer
 TEST_ENDS = ("_test.cpp", "_fuzz.cpp", "_fuzz.hpp", "_golden.cpp")
@@ -33,12 +35,30 @@ STANDARD_STREAM = re.compile(r"(?<!/)\b(?:std(?:out|err)|cout|cerr|clog)\b"
                              r"|\bwrite\s*\(\s*(?:[12]|STD(?:OUT|ERR)_FILENO)\s*,")
 
 # Only kernels touch the elements of a View (src/kernels/kernels.hpp): elsewhere in these rooms pointers are handed on.
-KERNEL_FILE = re.compile(r"(_cpu|_ref|_test)\.cpp$|-inl\.hpp$|^src/kernels/view_kernels\.cpp$|^src/mixers/state\.cpp$")
-VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers"}
-ELEMENT = re.compile(r"\bas<\w+>\(\)\[|\*[\w.]+(?:->|\.)as<\w+>\(\)|\b(?:memcpy|memset|copy_n|fill_n)\([^;]*(?:\bas<|\.data\b[^(])")
+KERNEL_FILE = re.compile(r"(_cpu|_ref|_test|_fuzz)\.cpp$|-inl\.hpp$")
+VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers", "models", "train", "infer", "online", "import"}
+# Copies between a file or the caller and host memory, and checks of what a file holds: where a View lies in the memory of
+# another device, it is copied first.
+HOST_COPIES = {"src/train/checkpoint.cpp", "src/infer/session.cpp", "src/infer/snapshot_file.cpp", "src/online/online_file.cpp", "src/import/import.cpp",
+               "src/import/examples.cpp"}
+POINTER = r"(?:\b(?:template )?as<\w+>\(\)|static_cast<(?:const )?\w+\*>\([^()]*(?:\([^()]*\))?[^()]*\.data\))"
+ALGORITHM = r"(?:mem(?:cpy|cmp|set|move)|copy(?:_n|_if)?|fill(?:_n)?|(?:all|any|none)_of|find(?:_if)?|accumulate|transform|for_each|(?:min|max)_element|equal|sort|iota|assign)"
+ELEMENT = re.compile(r"\bas<\w+>\(\)\[|\*[\w.]+(?:->|\.)as<\w+>\(\)"
+                     rf"|\b(?:std::(?:ranges::)?|[\w.]+\.)?{ALGORITHM}\([^;]*?(?:\bas<\w+>|\.data\b(?!\())"
+                     r"|\{[\w.>-]*\bas<\w+>\(\), static_cast<size_t>")  # a span over them
+POINTER_NAMED = re.compile(rf"\*\s*(?:const )?(\w+) = [^;=]*{POINTER}")  # T* p = v.as<T>()
+POINTER_INFERRED = re.compile(rf"\bauto (\w+) = [\w.>-]*{POINTER}")
+
+# Kernel tables and the structs of arguments are filled by name: two fields of one type are easily swapped.
+NAMED_ROOMS = {"kernels", "ops", "mixers", "train"}
+TABLE = re.compile(r"\b\w*Kernels<[^;{}]*>\s+\w+\s*\{")
+DISPATCH = re.compile(r"\bHWY_DYNAMIC_DISPATCH\([^)]*\)\((?=[^;]*?\{)|\bkernels\.\w+\((?=[^;]*?\{)")
+BY_PLACE = re.compile(r"\b\w*Kernels<[^;{}]*>\s+\w+\s*\{(?!\s*\.)"
+                      r"|\b(?:HWY_DYNAMIC_DISPATCH\([^)]*\)|kernels\.\w+)\((?:[^;{}]*,)?\s*\{(?!\s*\.)")
 
 # What these rooms compute has the same bits on all machines with KernelChoice::portable; std::sqrt is exact. Mixers are
 # not among them, since they take logarithms for initial weights.
+COMMENT = re.compile(r"//[^\n]*")
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 PORTABLE_ROOMS = {"kernels", "autograd", "ops", "nn", "models", "train", "online"}
 LIBRARY_FUNCTION = re.compile(r"\b(?:std::|(?<![\w:.>]))(?:exp2?f?|expm1f?|log(?:2|10|1p)?f?|powf?|a?sinf?|a?cosf?|a?tan2?f?|sinhf?|coshf?|tanhf?|erfc?f?|[lt]gammaf?|cbrtf?|hypotf?|fmaf?|(?:transform_)?reduce)\(")
@@ -53,6 +73,7 @@ REGISTRY_NAME = re.compile(r'\bentry<\w+, *\w+>\("(\w+)"\)')
 class Graph:
     def __init__(self, root):
         self.root, self.found = root, []
+        self.searched, self.needed = set(), set()  # rules that had something to look at; files that need their exception
         self.files = {p.relative_to(root).as_posix(): p.read_text(errors="replace")
                       for top in ("include", "src", "apps", "bench", "tests", "tools") for p in sorted((root / top).rglob("*"))
                       if p.suffix in (".cpp", ".hpp", ".h", ".py", ".sh") and p.is_file()}
@@ -119,15 +140,35 @@ class Graph:
                     self.check_edge(path, resolved)
             elif path.startswith("include/") and (bracket == '"' or "/" in target or target.endswith(".h")):
                 self.report(path, f"third-party or unknown header {target} in a public header")
-            if SIMD_HEADER.match(target) and not SIMD_HOME.search(path):
-                self.report(path, f"SIMD header {target} outside *_cpu.cpp and *-inl.hpp")
+            if SIMD_HEADER.match(target):
+                self.searched.add("simd")
+                if path in SIMD_FILES:
+                    self.needed.add(path)
+                elif not SIMD_HOME.search(path):
+                    self.report(path, f"SIMD header {target} outside *_cpu.cpp and *-inl.hpp")
+        if folder := self.folder(path):
+            self.searched.add("sibling " + folder.split("/")[0])
 
         if path.startswith(("include/", "src/", "apps/")) and not path.endswith(TEST_ENDS):
+            self.searched.add("locale " + path.split("/")[0])
             for number, line in enumerate(text.split("\n"), 1):
                 if LOCALE_NUMBER.search(line):
                     self.report(f"{path}:{number}", "a number that depends on the locale; see src/text/number.hpp")
-        if path.endswith("_cpu.cpp") and re.search(r"namespace statera::HWY_NAMESPACE \{\n(?!namespace \{)", text):
-            self.report(path, "kernels outside an unnamed namespace: two files with a function of one name and signature would share one of them")
+        if path.endswith("_cpu.cpp") and "namespace statera::HWY_NAMESPACE {" in text:
+            self.searched.add("unnamed")
+            if re.search(r"namespace statera::HWY_NAMESPACE \{\n(?!namespace \{)", text):
+                self.report(path, "kernels outside an unnamed namespace: two files with a function of one name and signature would share one of them")
+
+    def check_searched(self):
+        """Each rule of check_file has had something to look at."""
+        rules = {"simd": ("src/", "no SIMD header is included, so none can be in a wrong place; see SIMD_HEADER"),
+                 "unnamed": ("src/", "no *_cpu.cpp with a namespace statera::HWY_NAMESPACE, so none can lack an unnamed one inside")}
+        rules |= {"sibling " + room: ("src/" + room, "no folder found in it, so none can include another") for room in FOLDERS}
+        rules |= {"locale " + top: (top + "/", "no file found in it, so none can be searched for numbers that depend on the locale")
+                  for top in ("include", "src", "apps")}
+        for rule, (place, what) in rules.items():
+            if rule not in self.searched:
+                self.report(place, what)
 
     def check_quiet(self):
         library = {path: text for path, text in self.files.items()
@@ -140,15 +181,44 @@ class Graph:
                 if match := STANDARD_STREAM.search(line.split("//")[0]):
                     self.report(f"{path}:{number}", f"the library writes to standard output or error ('{match.group()}'); give the program a callback, or throw")
 
+    def sources(self, rooms):
+        """{path: text without comments, in as many lines} of these rooms."""
+        return {path: COMMENT.sub("", text) for path, text in self.files.items()
+                if path.startswith("src/") and path.split("/")[1] in rooms and path.endswith((".cpp", ".hpp"))}
+
+    @staticmethod
+    def touched(text):
+        """The lines that touch elements of a View."""
+        line_of = lambda at: text.count("\n", 0, at) + 1  # noqa: E731
+        lines = {line_of(match.start()) for match in ELEMENT.finditer(text)}
+        for declared in list(POINTER_NAMED.finditer(text)) + list(POINTER_INFERRED.finditer(text)):
+            name = declared.group(1)
+            end = text.find("\n}", declared.end())  # of the function
+            body = text[declared.end():end if end >= 0 else len(text)]
+            use = re.compile(rf"\b{name}\[|(?<![\w\s)\]])\s?\*{name}\b|\b{ALGORITHM}\((?:[^;()]*, )?{name}\b")
+            lines |= {line_of(declared.end() + match.start()) for match in use.finditer(body)}
+        return sorted(lines)
+
     def check_elements(self):
-        searched = {path: text for path, text in self.files.items()
-                    if path.startswith("src/") and path.split("/")[1] in VIEW_ROOMS and path.endswith((".cpp", ".hpp")) and not KERNEL_FILE.search(path)}
-        if not searched:
-            return self.report("src/", "no file of " + ", ".join(sorted(VIEW_ROOMS)) + " found, so none can be searched for elements of Views")
+        searched = {path: text for path, text in self.sources(VIEW_ROOMS).items() if not KERNEL_FILE.search(path) and not path.endswith(TEST_ENDS)}
+        for room in sorted(VIEW_ROOMS):
+            if not any(path.startswith(f"src/{room}/") for path in searched):
+                self.report("src/" + room, "no file found in it, so none can be searched for elements of Views")
         for path, text in searched.items():
-            for number, line in enumerate(text.split("\n"), 1):
-                if ELEMENT.search(line.split("//")[0]):
+            for number in self.touched(text):
+                if path in HOST_COPIES:
+                    self.needed.add(path)
+                else:
                     self.report(f"{path}:{number}", "touches the elements of a View; only kernels do, in *_ref.cpp and *_cpu.cpp")
+
+    def check_named(self):
+        searched = {path: text for path, text in self.sources(NAMED_ROOMS).items() if not path.endswith(TEST_ENDS)}
+        for what, rule in (("table of kernels", TABLE), ("call of a kernel with a struct", DISPATCH)):
+            if not any(rule.search(text) for text in searched.values()):
+                self.report("src/", f"no {what} found, so none can be filled by place")
+        for path, text in searched.items():
+            for match in BY_PLACE.finditer(text):
+                self.report(f"{path}:{text.count(chr(10), 0, match.start()) + 1}", "arguments or kernels by place; name them: {.x = x, ...}")
 
     def check_references(self):
         references = {path: text for path, text in self.files.items()
@@ -206,15 +276,28 @@ class Graph:
         self.check_names()
         self.check_cases()
         self.check_quiet()
+        self.check_searched()
         self.check_elements()
+        self.check_named()
         self.check_references()
         return sorted(set(self.found))
+
+    def idle(self):
+        """Entries of the tables above that no file needs; after check()."""
+        tables = {"RANK": {room: any(path.startswith((f"src/{room}/", f"{room}/")) for path in self.files) for room in RANK},
+                  "PUBLIC": {name: f"include/statera/{name}.hpp" in self.files for name in PUBLIC},
+                  "TEST_ENDS": {end: any(path.endswith(end) for path in self.files) for end in TEST_ENDS},
+                  "SIMD_FILES": {path: path in self.needed for path in SIMD_FILES},
+                  "HOST_COPIES": {path: path in self.needed for path in HOST_COPIES}}
+        for name, rooms in (("NAMELESS", NAMELESS), ("PORTABLE_ROOMS", PORTABLE_ROOMS), ("NAMED_ROOMS", NAMED_ROOMS), ("FOLDERS", FOLDERS), ("VIEW_ROOMS", VIEW_ROOMS)):
+            tables[name] = {room: room in RANK for room in rooms}
+        return sorted(f"tools/include_graph.py: {name}: no file needs {entry!r}" for name, entries in tables.items() for entry, needed in entries.items() if not needed)
 
 
 def main():
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent
     graph = Graph(root)
-    found = graph.check()
+    found = graph.check() + graph.idle()
     print("\n".join(found) if found else f"{len(graph.edges)} files, {sum(map(len, graph.edges.values()))} includes: the graph is as designed")
     return 1 if found else 0
 

@@ -44,6 +44,9 @@ struct PrintKeys : KeyVisitor {
   void field(const char* name, float& value, const char* help) override { add(name, value, help); }
   void field(const char* name, bool& value, const char* help) override { add(name, value, help); }
   void field(const char* name, std::string& value, const char* help) override { add(name, value, help); }
+  void nested(const char* name, const char* empty, const char* help) override {
+    add(name, nlohmann::json::parse(empty), help);
+  }
 };
 
 struct Collect : ParameterVisitor {

@@ -66,7 +66,7 @@ struct ModelConfig {
   std::string json() const;  // parse(json()) gives an equal config
   // The JSON objects of the mixers of each layer. Throws ErrorCode::config.
   std::vector<std::vector<std::string>> layer_mixers() const;
-  void visit(FieldVisitor&);  // visits the plain fields, without mixers, mlp, blocks, shared and inner
+  void visit(FieldVisitor&);  // visits the plain fields; names mixers, mlp, blocks, shared and inner
   // visits the fields that format 1 lacks; json() leaves them out where they have their defaults
   void visit_added(FieldVisitor&);
   static void visit_keys(

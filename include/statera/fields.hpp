@@ -24,6 +24,10 @@ class FieldVisitor {
   virtual void field(const char* name, float& value, const char* help) = 0;
   virtual void field(const char* name, bool& value, const char* help) = 0;
   virtual void field(const char* name, std::string& value, const char* help) = 0;
+  // A key whose value is an object or a list, which its owner reads by itself. `empty`: its default, as JSON. Only
+  // those who list keys need it.
+  virtual void nested([[maybe_unused]] const char* name, [[maybe_unused]] const char* empty,
+                      [[maybe_unused]] const char* help) {}
 };
 
 // Visits several configs, one after the other. object() says whose fields follow.

@@ -20,6 +20,9 @@ struct ViewKernels {
   double (*number_in)(const View&) noexcept;
   void (*set_number)(const View&, double) noexcept;
   void (*set_each)(const View&, FunctionRef<float(int64_t)>);  // not noexcept: the function may throw
+  void (*move_towards)(const View& v, const View& target, double share) noexcept;
+  double (*squared_norm)(const View&) noexcept;
+  double (*squared_distance)(const View& a, const View& b) noexcept;
 };
 
 template <class T>
@@ -64,18 +67,55 @@ void write_each(const View& v, FunctionRef<float(int64_t)> value) {
 }
 
 template <class T>
+void move_rows(const View& v, const View& target, double share) noexcept {
+  for (int64_t row = 0; row < v.rows(); ++row) {
+    T* now = row_of<T>(v, row);
+    const T* to = row_of<T>(target, row);
+    for (int64_t col = 0; col < v.cols(); ++col) now[col] += static_cast<T>(share) * (to[col] - now[col]);
+  }
+}
+
+template <class T>
+double square_rows(const View& v) noexcept {
+  double sum = 0;
+  for (int64_t row = 0; row < v.rows(); ++row)
+    for (int64_t col = 0; col < v.cols(); ++col) {
+      const auto x = static_cast<double>(row_of<T>(v, row)[col]);
+      sum += x * x;
+    }
+  return sum;
+}
+
+template <class T>
+double compare_rows(const View& a, const View& b) noexcept {
+  double sum = 0;
+  for (int64_t row = 0; row < a.rows(); ++row)
+    for (int64_t col = 0; col < a.cols(); ++col) {
+      const double d = static_cast<double>(row_of<T>(a, row)[col]) - static_cast<double>(row_of<T>(b, row)[col]);
+      sum += d * d;
+    }
+  return sum;
+}
+
+template <class T>
 constexpr ViewKernels<T> loops{.add_row = add_row<T>,
                                .sum_of = sum_rows<T>,
                                .first_non_finite = find_non_finite<T>,
                                .number_in = read_number<T>,
                                .set_number = write_number<T>,
-                               .set_each = write_each<T>};
+                               .set_each = write_each<T>,
+                               .move_towards = move_rows<T>,
+                               .squared_norm = square_rows<T>,
+                               .squared_distance = compare_rows<T>};
 constexpr ViewKernels<float> fast{.add_row = add_row_cpu,
                                   .sum_of = sum_rows<float>,
                                   .first_non_finite = find_non_finite<float>,
                                   .number_in = read_number<float>,
                                   .set_number = write_number<float>,
-                                  .set_each = write_each<float>};
+                                  .set_each = write_each<float>,
+                                  .move_towards = move_rows<float>,
+                                  .squared_norm = square_rows<float>,
+                                  .squared_distance = compare_rows<float>};
 constexpr Kernels<ViewKernels> view_kernels{
     .op = "view", .f64 = &loops<double>, .f32 = &loops<float>, .f32_cpu = &fast};
 
@@ -93,11 +133,15 @@ template <class F>
 decltype(auto) with_loops(const View& v, F&& f) {
   return view_kernels(KernelChoice::fast, v.dtype, [&](auto, const auto& kernels) { return f(kernels); });
 }
+
+void require_alike(const char* kernel, const View& from, const View& to) {
+  require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::shape, "[", kernel, "] ", from.shape, " ",
+          name_of(from.dtype), " to ", to.shape, " ", name_of(to.dtype));
+}
 }  // namespace
 
 void add_to(Exec& exec, const View& from, const View& to) {
-  require(from.shape == to.shape && from.dtype == to.dtype, ErrorCode::shape, "[add_to] ", from.shape, " to ",
-          to.shape);
+  require_alike("add_to", from, to);
   view_kernels(exec, to.dtype, [&](auto zero, const auto& kernels) {
     using T = decltype(zero);
     if (from.dense() && to.dense()) {  // all elements are one long row, which is cut into parts
@@ -147,6 +191,20 @@ void set_number(const View& v, double number) {
 void set_each(const View& v, FunctionRef<float(int64_t)> value) {
   require(v.dense(), ErrorCode::shape, "[view] set_each needs a dense View, got ", v.shape);
   with_loops(v, [&](const auto& kernels) { kernels.set_each(v, value); });
+}
+
+void move_towards(const View& v, const View& target, double share) {
+  require_alike("move_towards", v, target);
+  with_loops(v, [&](const auto& kernels) { kernels.move_towards(v, target, share); });
+}
+
+double squared_norm(const View& v) {
+  return with_loops(v, [&](const auto& kernels) { return kernels.squared_norm(v); });
+}
+
+double squared_distance(const View& a, const View& b) {
+  require_alike("squared_distance", a, b);
+  return with_loops(a, [&](const auto& kernels) { return kernels.squared_distance(a, b); });
 }
 
 }  // namespace statera

@@ -79,6 +79,16 @@ void ModelConfig::visit(FieldVisitor& v) {
   v.field("layers", layers,
           "order of the layers: names of mixers with counts, as in \"m3 A m3 A\"; an inner stack in brackets, as in "
           "\"m4 [ T4 ] m4\"");
+  v.nested("mixers", "{}", "the mixers that layers may name: an object of names and mixers, each with its \"type\"");
+  v.nested("mlp", "null", "the MLP after each mixer of mixers; null: none");
+  v.nested("blocks", "{}",
+           "layers in the explicit form: an object of names and lists of sublayers; a name here stands in layers like "
+           "one of mixers");
+  v.nested("shared", "{}", "mixers whose weights several sublayers share: an object of names and mixers");
+  v.nested(
+      "inner", "[]",
+      "what cuts the sequence for each depth of brackets in layers, from the outermost on: a list of mixers with a "
+      "stack; a stack need only say what differs from the config around it");
   visit_added(v);
 }
 

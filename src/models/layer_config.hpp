@@ -46,6 +46,8 @@ struct SublayerConfig {
     v.field("low_rank", low_rank, "rank of a low-rank adapter (LoRA) in parallel to the mixer; 0: none");
     v.field("lr_scale", lr_scale,
             "the learning rate of the sublayer's parameters is multiplied by this; 0 freezes them");
+    v.nested("mixer", "null",
+             "the mixer, which every sublayer needs: an object with its \"type\", or a name from shared");
   }
 };
 

@@ -7,6 +7,7 @@
 #include "core/exec.hpp"
 #include "core/machine.hpp"
 #include "io/printable.hpp"
+#include "kernels/view_kernels.hpp"
 #include "statera/random.hpp"
 #include "statera/tape.hpp"
 #include "statera/train.hpp"
@@ -62,16 +63,6 @@ std::vector<Parameter*> parameters_of(const Model& model, const std::string& lis
     return (words.empty() || std::ranges::any_of(words, [&](const std::string& w) { return holds(p, w); })) != named;
   });
   return all;
-}
-
-template <class F>
-void for_each_pair(const View& a, const View& b, const F& f) {
-  for (int64_t i = 0; i < a.elements(); ++i) {
-    if (a.dtype == DType::f64)
-      f(a.as<double>()[i], b.as<double>()[i]);
-    else
-      f(a.as<float>()[i], b.as<float>()[i]);
-  }
 }
 }  // namespace
 
@@ -201,20 +192,17 @@ void OnlineModel::learn() {
       std::min(1.0, static_cast<double>(optimizer_.steps() + 1) / static_cast<double>(options_.warmup + 1)));
   if (options_.pull > 0)
     for (size_t p = 0; p < parameters_.size(); ++p) {
-      for_each_pair(parameters_[p]->value, trained_[p], [&](auto& now, const auto& before) {
-        now += static_cast<std::remove_reference_t<decltype(now)>>(options_.pull) * (before - now);
-      });
+      move_towards(parameters_[p]->value, trained_[p], options_.pull);
       parameters_[p]->changed();
     }
 }
 
 double OnlineModel::drift() const {
   double moved = 0, all = 0;
-  for (size_t p = 0; p < parameters_.size(); ++p)
-    for_each_pair(parameters_[p]->value, trained_[p], [&](const auto& now, const auto& before) {
-      const double d = static_cast<double>(now) - static_cast<double>(before);
-      moved += d * d, all += static_cast<double>(before) * static_cast<double>(before);
-    });
+  for (size_t p = 0; p < parameters_.size(); ++p) {
+    moved += squared_distance(parameters_[p]->value, trained_[p]);
+    all += squared_norm(trained_[p]);
+  }
   return all > 0 ? std::sqrt(moved / all) : 0;
 }
 

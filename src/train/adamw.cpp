@@ -104,8 +104,7 @@ double AdamW::step(double factor) {
       using T = decltype(zero);
       auto* touched_at = p.by_rows ? touched_at_[block.parameter].as<int32_t>() : nullptr;
       for_runs(block, [&](int64_t begin, int64_t count, int32_t row) {
-        const auto passed = static_cast<uint64_t>(
-            touched_at ? steps_ - std::exchange(touched_at[row], static_cast<int32_t>(steps_)) : 1);
+        const auto passed = static_cast<uint64_t>(touched_at ? kernels.touch(touched_at + row, steps_) : 1);
         kernels.update({.weight = p.value.as<T>() + begin,
                         .grad = p.grad.as<T>() + begin,
                         .mean = mean_[block.parameter].as<T>() + begin,

@@ -22,7 +22,9 @@ template <class T>
 struct AdamWKernels {
   double (*sum_of_squares)(const T* grad, int64_t count) noexcept;  // summed in double, in a fixed order
   void (*update)(const AdamWUpdate<T>&) noexcept;
+  int64_t (*touch)(int32_t* touched_at, int64_t step) noexcept;  // sets it to `step`; how many steps have passed
 };
+int64_t touch_row(int32_t* touched_at, int64_t step) noexcept;  // the same for all of them
 extern const AdamWKernels<double> adamw_ref_f64;
 extern const AdamWKernels<float> adamw_ref_f32, adamw_cpu;
 inline constexpr Kernels<AdamWKernels> adamw_kernels{

@@ -75,7 +75,7 @@ double sum_of_squares(const float* grad, int64_t count) noexcept {
 void update(const AdamWUpdate<float>& a) noexcept { HWY_DYNAMIC_DISPATCH(Update)(a); }
 }  // namespace
 
-const AdamWKernels<float> adamw_cpu{.sum_of_squares = sum_of_squares, .update = update};
+const AdamWKernels<float> adamw_cpu{.sum_of_squares = sum_of_squares, .update = update, .touch = touch_row};
 
 }  // namespace statera
 #endif

@@ -1,5 +1,6 @@
 // Algorithm 2 of Loshchilov and Hutter (2019), step by step, in float or double.
 #include <cmath>
+#include <utility>
 
 #include "train/adamw.hpp"
 
@@ -25,7 +26,13 @@ void update(const AdamWUpdate<T>& a) noexcept {
 }
 }  // namespace
 
-const AdamWKernels<double> adamw_ref_f64{.sum_of_squares = sum_of_squares<double>, .update = update<double>};
-const AdamWKernels<float> adamw_ref_f32{.sum_of_squares = sum_of_squares<float>, .update = update<float>};
+int64_t touch_row(int32_t* touched_at, int64_t step) noexcept {
+  return step - std::exchange(*touched_at, static_cast<int32_t>(step));
+}
+
+const AdamWKernels<double> adamw_ref_f64{
+    .sum_of_squares = sum_of_squares<double>, .update = update<double>, .touch = touch_row};
+const AdamWKernels<float> adamw_ref_f32{
+    .sum_of_squares = sum_of_squares<float>, .update = update<float>, .touch = touch_row};
 
 }  // namespace statera

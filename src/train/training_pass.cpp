@@ -4,6 +4,7 @@
 #include "autograd/operations.hpp"
 #include "core/arena.hpp"
 #include "core/check.hpp"
+#include "kernels/view_kernels.hpp"
 #include "models/language_model.hpp"
 #include "statera/loss.hpp"
 #include "statera/train.hpp"
@@ -14,10 +15,7 @@ namespace {
 // A scalar [1] that lives as long as the tape.
 View scalar(Tape& tape, DType dtype, double value) {
   const View view = memory_of(tape).allocate(dtype, {1});
-  if (dtype == DType::f64)
-    *view.as<double>() = value;
-  else
-    *view.as<float>() = static_cast<float>(value);
+  set_number(view, value);
   return view;
 }
 }  // namespace

@@ -293,8 +293,19 @@ TEST_F(Verbs, InfoTellsOfTheWeights) {
 TEST_F(Verbs, InfoListsEveryKeyOfAConfig) {
   const json keys = good("info --keys --json");
   const json config = good("info m --json")["config"];
-  for (const auto& [name, value] : config.items())
-    EXPECT_TRUE(name == "mixers" || name == "mlp" || keys["config"].contains(name)) << name;
+  for (const auto& [name, value] : config.items()) EXPECT_TRUE(keys["config"].contains(name)) << name;
+  const std::string sublayer = "config.blocks.NAME, one sublayer", layered = "config.mixers.NAME, type hnet";
+  for (const char* name : {"mixers", "mlp", "blocks", "shared", "inner"})
+    EXPECT_TRUE(keys["config"].contains(name)) << name;
+  EXPECT_EQ(keys["config"]["mixers"]["default"], json::object());
+  EXPECT_EQ(keys["config"]["inner"]["default"], json::array());
+  EXPECT_TRUE(keys[sublayer].contains("mixer"));
+  if (keys.contains(layered)) {
+    EXPECT_TRUE(keys[layered].contains("stack"));
+  }
+  for (const auto& [where, fields] : keys.items())
+    for (const auto& [name, key] : fields.items())
+      EXPECT_FALSE(key["help"].get<std::string>().empty()) << where << "." << name;
   for (const std::string& type : test::sequence_mixer_types())
     EXPECT_FALSE(keys["config.mixers.NAME, type " + type].empty()) << type;
   EXPECT_TRUE(keys["config.mlp, type swiglu"].contains("d_ff"));

@@ -30,6 +30,10 @@ struct HnetConfig {
             "what the router's confidence does to the results: straight_through (only its gradient counts), plain "
             "(they are multiplied by it) or none");
     v.field("lr_scale", lr_scale, "factor of the learning rate of the inner stack");
+    v.nested(
+        "stack", "{}",
+        "the inner stack, an object with keys of a config: layers, mixers, mlp, blocks, shared, inner, d_model, norm, "
+        "norm_eps and residual_init");
   }
 };
 
