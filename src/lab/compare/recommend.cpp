@@ -148,9 +148,8 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
         "measure it).");
   else if (c.least_seeds < c.seeds)
     sentences.push_back(
-        "Where a candidate was trained with several seeds, its figure is their mean; two candidates are compared on "
-        "the "
-        "seeds that both have.");
+        "Where a candidate was trained with several seeds, its bits per byte are their mean, and all other figures are "
+        "of the first seed; two candidates are compared on the seeds that both have.");
 }
 }  // namespace
 
