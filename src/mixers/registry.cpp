@@ -14,15 +14,15 @@ namespace statera {
 namespace {
 struct Entry {
   std::string_view type;
-  std::unique_ptr<Mixer> (*make)(const JsonText& block, const Place& place);
+  std::unique_ptr<Mixer> (*make)(const JsonText& config, const Place& place);
   void (*visit)(FieldVisitor&);  // visits the fields of its config, at their defaults
 };
 
 template <class Type, class Config>
 Entry entry(std::string_view type) {
   return {type,
-          [](const JsonText& block, const Place& place) -> std::unique_ptr<Mixer> {
-            return std::make_unique<Type>(block, place);
+          [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> {
+            return std::make_unique<Type>(config, place);
           },
           [](FieldVisitor& v) { Config().visit(v); }};
 }
@@ -54,17 +54,17 @@ void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visit
   for (const Entry& e : entries()) e.visit(visitor(e.type));
 }
 
-std::unique_ptr<Mixer> make_mixer(const JsonText& block, const Place& place) {
-  const auto json = parse_json(block.text, block.where);
+std::unique_ptr<Mixer> make_mixer(const JsonText& config, const Place& place) {
+  const auto json = parse_json(config.text, config.where);
   require(json.is_object() && json.contains("type") && json["type"].is_string(), ErrorCode::config,
-          "a mixer needs a \"type\" (", block.where, ")");
+          "a mixer needs a \"type\" (", config.where, ")");
   const std::string type = json["type"];
   std::string known;
   for (const Entry& entry : entries()) {
-    if (entry.type == type) return entry.make(block, place);
+    if (entry.type == type) return entry.make(config, place);
     known += (known.empty() ? "" : ", ") + std::string(entry.type);
   }
-  fail(ErrorCode::config, "unknown mixer type '", type, "' (", block.where, "); known: ", known);
+  fail(ErrorCode::config, "unknown mixer type '", type, "' (", config.where, "); known: ", known);
 }
 
 }  // namespace statera

@@ -1,6 +1,6 @@
 // Runs one mixer, alone, on a tape or with states. The configs that the laws run over stand in the mixer's own folder:
 // src/mixers/*/cases.json, and tests/bodies/*/cases.json of mixers that only tests have; an array of {"name",
-// "d_model", "block"} (support/any_mixer.hpp).
+// "d_model", "mixer"} (support/any_mixer.hpp).
 #pragma once
 #include <algorithm>
 

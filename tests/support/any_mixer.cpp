@@ -76,8 +76,8 @@ std::vector<MixerCase> cases_in(const std::string& room) {
   for (const std::string& path : paths)
     for (auto c : parse_json(text_of(path), path)) {
       const int64_t d_model = c["d_model"];
-      fill_in(c["block"], d_model);
-      cases.push_back({c["block"]["type"], c["name"], c["block"].dump(), d_model, c.value("surrogate", false)});
+      fill_in(c["mixer"], d_model);
+      cases.push_back({c["mixer"]["type"], c["name"], c["mixer"].dump(), d_model, c.value("surrogate", false)});
     }
   require(!cases.empty(), ErrorCode::config, "no cases.json with a case in ", room);
   return cases;

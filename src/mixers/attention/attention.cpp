@@ -11,33 +11,34 @@
 
 namespace statera {
 
-AttentionConfig AttentionConfig::read(const JsonText& block, int64_t d_model) {
+AttentionConfig AttentionConfig::read(const JsonText& config, int64_t d_model) {
   AttentionConfig c;
-  read_fields(block, c, {"type"});
+  read_fields(config, c, {"type"});
   constexpr int64_t most = int64_t{1} << 20;
   require(c.n_heads >= 1 && c.n_heads <= most, ErrorCode::config, "[attention] n_heads ", c.n_heads, " is not in 1 to ",
-          most, " (", block.where, ")");
+          most, " (", config.where, ")");
   if (c.n_kv_heads == 0) c.n_kv_heads = c.n_heads;
   require(c.n_kv_heads > 0 && c.n_heads % c.n_kv_heads == 0, ErrorCode::config, "[attention] n_heads ", c.n_heads,
-          " is not a multiple of n_kv_heads ", c.n_kv_heads, " (", block.where, ")");
+          " is not a multiple of n_kv_heads ", c.n_kv_heads, " (", config.where, ")");
   if (c.headdim == 0) {
     require(d_model % c.n_heads == 0, ErrorCode::config, "[attention] d_model ", d_model,
-            " is not a multiple of n_heads ", c.n_heads, ": give a headdim (", block.where, ")");
+            " is not a multiple of n_heads ", c.n_heads, ": give a headdim (", config.where, ")");
     c.headdim = d_model / c.n_heads;
   }
   require(c.headdim >= 1 && c.headdim <= most / c.n_heads * 16, ErrorCode::config, "[attention] headdim ", c.headdim,
-          " is not possible (", block.where, ")");
+          " is not possible (", config.where, ")");
   if (c.rotary_dim == 0) c.rotary_dim = c.headdim;
   require(!c.rope || (c.rotary_dim > 0 && c.rotary_dim % 2 == 0 && c.rotary_dim <= c.headdim), ErrorCode::config,
-          "[attention] rotary_dim ", c.rotary_dim, " must be even and at most headdim ", c.headdim, " (", block.where,
+          "[attention] rotary_dim ", c.rotary_dim, " must be even and at most headdim ", c.headdim, " (", config.where,
           ")");
   require(c.rope_theta > 0 && std::isfinite(c.rope_theta), ErrorCode::config,
-          "[attention] rope_theta must be above 0 (", block.where, ")");
-  require(c.window >= 0, ErrorCode::config, "[attention] window ", c.window, " must be at least 0 (", block.where, ")");
+          "[attention] rope_theta must be above 0 (", config.where, ")");
+  require(c.window >= 0, ErrorCode::config, "[attention] window ", c.window, " must be at least 0 (", config.where,
+          ")");
   require(c.norm_eps > 0 && std::isfinite(c.norm_eps), ErrorCode::config, "[attention] norm_eps ", c.norm_eps,
-          " is not above 0 (", block.where, ")");
+          " is not above 0 (", config.where, ")");
   require(c.d_conv == 0 || (c.d_conv >= 2 && c.d_conv <= 1 << 10), ErrorCode::config, "[attention] d_conv ", c.d_conv,
-          " is not 0 or in 2 to ", 1 << 10, " (", block.where, ")");
+          " is not 0 or in 2 to ", 1 << 10, " (", config.where, ")");
   return c;
 }
 
@@ -53,8 +54,8 @@ Init near_identity(int64_t taps) {
 Var leaf(Tape& tape, const Parameter& p) { return tape.leaf(p.value, p.grad); }
 }  // namespace
 
-AttentionMixer::AttentionMixer(const JsonText& block, const Place& place)
-    : config_(AttentionConfig::read(block, place.d_in)),
+AttentionMixer::AttentionMixer(const JsonText& config, const Place& place)
+    : config_(AttentionConfig::read(config, place.d_in)),
       q_width_(config_.n_heads * config_.headdim),
       kv_width_(config_.n_kv_heads * config_.headdim),
       options_{.n_heads = config_.n_heads,

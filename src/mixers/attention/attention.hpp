@@ -36,13 +36,13 @@ struct AttentionConfig {
   }
   // Reads and checks a config and fills in n_kv_heads, headdim and rotary_dim where they are 0. Throws
   // ErrorCode::config for an unknown key, a wrong type or a value out of range.
-  static AttentionConfig read(const JsonText& block, int64_t d_model);
+  static AttentionConfig read(const JsonText& config, int64_t d_model);
 };
 
 class AttentionMixer : public Mixer {
  public:
   // Throws what AttentionConfig::read throws.
-  AttentionMixer(const JsonText& block, const Place& place);
+  AttentionMixer(const JsonText& config, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
   void declare(SlotScope slots) const override;

@@ -88,7 +88,7 @@ void read_keys_and_values(const State& state, int64_t length, OpResult& result, 
   }
 }
 
-json attention_block(const json& c) {
+json attention_mixer(const json& c) {
   const json rope = c.value("rope_parameters", json::object());
   const std::string type = rope.value("rope_type", "default");
   if (type != "default") fail(ErrorCode::unsupported, "rope_type ", type);
@@ -104,15 +104,15 @@ json attention_block(const json& c) {
 }
 
 GoldenCase llama_attention_case(const GoldenFile& file) {
-  return layer_case(file, {attention_block(file.config()), read_keys_and_values, {}}, "attention");
+  return layer_case(file, {attention_mixer(file.config()), read_keys_and_values, {}}, "attention");
 }
 
 GoldenCase qwen3_attention_case(const GoldenFile& file) {
-  json block = attention_block(file.config());
+  json mixer = attention_mixer(file.config());
   if (file.config().value("use_sliding_window", false)) fail(ErrorCode::unsupported, "use_sliding_window");
-  block["qk_norm"] = true;
-  block["norm_eps"] = file.config().at("rms_norm_eps");
-  return layer_case(file, {block, read_keys_and_values, {}}, "attention");
+  mixer["qk_norm"] = true;
+  mixer["norm_eps"] = file.config().at("rms_norm_eps");
+  return layer_case(file, {mixer, read_keys_and_values, {}}, "attention");
 }
 
 // query_key_value has the rows of q, k and v of head 0, then those of head 1: ours are all of q, all of k, all of v.
@@ -129,7 +129,7 @@ std::vector<double> gpt_neox_values(const GoldenFile& file, const Parameter& p, 
 }
 
 GoldenCase gpt_neox_attention_case(const GoldenFile& file) {
-  return layer_case(file, {attention_block(file.config()), read_keys_and_values, gpt_neox_values}, "attention");
+  return layer_case(file, {attention_mixer(file.config()), read_keys_and_values, gpt_neox_values}, "attention");
 }
 
 const bool added = add_golden("attention", attention_case) && add_golden("LlamaAttention", llama_attention_case) &&

@@ -12,12 +12,12 @@
 
 namespace statera {
 
-Mamba1Config Mamba1Config::read(const JsonText& block, int64_t d_model) {
+Mamba1Config Mamba1Config::read(const JsonText& config, int64_t d_model) {
   Mamba1Config c;
-  read_fields(block, c, {"type"});
+  read_fields(config, c, {"type"});
   const auto within = [&](const char* name, int64_t value, int64_t least, int64_t most) {
     require(value >= least && value <= most, ErrorCode::config, "[mamba1] ", name, " ", value, " is not in ", least,
-            " to ", most, " (", block.where, ")");
+            " to ", most, " (", config.where, ")");
   };
   within("d_state", c.d_state, 1, 1 << 16);
   within("d_conv", c.d_conv, 2, 1 << 10);
@@ -25,9 +25,9 @@ Mamba1Config Mamba1Config::read(const JsonText& block, int64_t d_model) {
   within("dt_rank", c.dt_rank, 0, 1 << 16);
   if (c.dt_rank == 0) c.dt_rank = (d_model + 15) / 16;
   require(c.dt_min > 0 && c.dt_max >= c.dt_min && std::isfinite(c.dt_max), ErrorCode::config, "[mamba1] dt_min ",
-          c.dt_min, " and dt_max ", c.dt_max, " are no range above 0 (", block.where, ")");
+          c.dt_min, " and dt_max ", c.dt_max, " are no range above 0 (", config.where, ")");
   require(c.dt_init_floor > 0 && std::isfinite(c.dt_init_floor), ErrorCode::config, "[mamba1] dt_init_floor ",
-          c.dt_init_floor, " is not above 0 (", block.where, ")");
+          c.dt_init_floor, " is not above 0 (", config.where, ")");
   return c;
 }
 
@@ -52,8 +52,8 @@ Init log_of_counting(int64_t d_state) {
 Var leaf(Tape& tape, const Parameter& p) { return tape.leaf(p.value, p.grad); }
 }  // namespace
 
-Mamba1::Mamba1(const JsonText& block, const Place& place)
-    : config_(Mamba1Config::read(block, place.d_in)),
+Mamba1::Mamba1(const JsonText& config, const Place& place)
+    : config_(Mamba1Config::read(config, place.d_in)),
       d_inner_(config_.expand * place.d_in),
       in_proj_(place.scope + ".in_proj", place.d_in, 2 * d_inner_,
                {.bias = config_.bias, .parts = {{"x", d_inner_}, {"z", d_inner_}}}),

@@ -26,13 +26,13 @@ struct Mamba1Config {
   }
   // Reads and checks a config and computes dt_rank where it is 0. Throws ErrorCode::config for an unknown key, a wrong
   // type or a value out of range.
-  static Mamba1Config read(const JsonText& block, int64_t d_model);
+  static Mamba1Config read(const JsonText& config, int64_t d_model);
 };
 
 class Mamba1 : public Mixer {
  public:
   // Throws what Mamba1Config::read throws.
-  Mamba1(const JsonText& block, const Place& place);
+  Mamba1(const JsonText& config, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
   void declare(SlotScope slots) const override;

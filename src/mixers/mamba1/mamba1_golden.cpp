@@ -51,14 +51,14 @@ GoldenCase mamba1_mixer_case(const GoldenFile& file) {
 GoldenCase mamba_case(const GoldenFile& file) {
   const json& c = file.config();
   require_silu(c);
-  const json block = {{"type", "mamba1"},
+  const json mixer = {{"type", "mamba1"},
                       {"d_state", c.at("state_size")},
                       {"d_conv", c.at("conv_kernel")},
                       {"expand", c.at("expand")},
                       {"dt_rank", c.at("time_step_rank")},
                       {"conv_bias", c.value("use_conv_bias", true)},
                       {"bias", c.value("use_bias", false)}};
-  return layer_case(file, {block, read_ssm_states, {}}, "mamba1");
+  return layer_case(file, {mixer, read_ssm_states, {}}, "mamba1");
 }
 
 const bool added = add_golden("mamba1_mixer", mamba1_mixer_case) && add_golden("MambaMixer", mamba_case);

@@ -11,12 +11,12 @@
 
 namespace statera {
 
-Mamba2Config Mamba2Config::read(const JsonText& block, int64_t d_model) {
+Mamba2Config Mamba2Config::read(const JsonText& config, int64_t d_model) {
   Mamba2Config c;
-  read_fields(block, c, {"type"});
+  read_fields(config, c, {"type"});
   const auto within = [&](const char* name, int64_t value, int64_t least, int64_t most) {
     require(value >= least && value <= most, ErrorCode::config, "[mamba2] ", name, " ", value, " is not in ", least,
-            " to ", most, " (", block.where, ")");
+            " to ", most, " (", config.where, ")");
   };
   within("d_state", c.d_state, 1, 1 << 16);
   within("d_conv", c.d_conv, 2, 1 << 10);
@@ -29,22 +29,22 @@ Mamba2Config Mamba2Config::read(const JsonText& block, int64_t d_model) {
   const int64_t d_inner = c.expand * d_model;
   const auto divides = [&](const char* name, int64_t part, const char* of, int64_t whole) {
     require(whole % part == 0, ErrorCode::config, "[mamba2] ", name, " ", part, " does not divide ", of, " ", whole,
-            " (", block.where, ")");
+            " (", config.where, ")");
   };
   divides("headdim", c.headdim, "d_inner", d_inner);
   divides("n_groups", c.n_groups, "the number of heads", d_inner / c.headdim);
   divides("norm_groups", c.norm_groups, "d_inner", d_inner);
   const auto ordered = [&](const char* name, double low, double high, double least) {
     require(low >= least && high >= low && std::isfinite(low), ErrorCode::config, "[mamba2] ", name, "_min ", low,
-            " and ", name, "_max ", high, " are no range above ", least, " (", block.where, ")");
+            " and ", name, "_max ", high, " are no range above ", least, " (", config.where, ")");
   };
   ordered("dt", c.dt_min, c.dt_max, 1e-12);
   ordered("dt_limit", c.dt_limit_min, c.dt_limit_max, 0);
   ordered("A_init", c.A_init_min, c.A_init_max, 1e-12);
   require(std::isfinite(c.dt_max) && std::isfinite(c.A_init_max), ErrorCode::config,
-          "[mamba2] dt_max and A_init_max are finite (", block.where, ")");
+          "[mamba2] dt_max and A_init_max are finite (", config.where, ")");
   require(c.dt_init_floor > 0 && c.norm_eps > 0 && std::isfinite(c.dt_init_floor) && std::isfinite(c.norm_eps),
-          ErrorCode::config, "[mamba2] dt_init_floor and norm_eps are above 0 (", block.where, ")");
+          ErrorCode::config, "[mamba2] dt_init_floor and norm_eps are above 0 (", config.where, ")");
   return c;
 }
 
@@ -66,8 +66,8 @@ Init inverse_softplus(const Mamba2Config& c) {
 Var leaf(Tape& tape, const Parameter& p) { return tape.leaf(p.value, p.grad); }
 }  // namespace
 
-Mamba2::Mamba2(const JsonText& block, const Place& place)
-    : config_(Mamba2Config::read(block, place.d_in)),
+Mamba2::Mamba2(const JsonText& config, const Place& place)
+    : config_(Mamba2Config::read(config, place.d_in)),
       d_inner_(config_.expand * place.d_in),
       n_heads_(d_inner_ / config_.headdim),
       conv_dim_(d_inner_ + 2 * config_.n_groups * config_.d_state),

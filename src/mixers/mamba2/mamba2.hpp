@@ -43,13 +43,13 @@ struct Mamba2Config {
   }
   // Reads and checks a config and fills in norm_groups where it is 0. Throws ErrorCode::config for an unknown key, a
   // wrong type or a value out of range.
-  static Mamba2Config read(const JsonText& block, int64_t d_model);
+  static Mamba2Config read(const JsonText& config, int64_t d_model);
 };
 
 class Mamba2 : public Mixer {
  public:
   // Throws what Mamba2Config::read throws.
-  Mamba2(const JsonText& block, const Place& place);
+  Mamba2(const JsonText& config, const Place& place);
   Var forward(ForwardPass& pass, Var x, const Rows&, const At& at) const override;
   void advance(AdvancePass& pass, const View& x, const Rows&, const At& at, const View& y) const override;
   void declare(SlotScope slots) const override;

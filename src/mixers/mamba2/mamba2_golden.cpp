@@ -59,12 +59,12 @@ GoldenCase mamba2_mixer_case(const GoldenFile& file) {
   return b.finish(n * headdim * d_state, "mamba2_mixer");
 }
 
-json block_limit(const json& value) { return value.is_number() ? value : json("inf"); }
+json mixer_limit(const json& value) { return value.is_number() ? value : json("inf"); }
 
 GoldenCase mamba2_case(const GoldenFile& file) {
   const json& c = file.config();
   require_silu(c);
-  const json block = {{"type", "mamba2"},
+  const json mixer = {{"type", "mamba2"},
                       {"d_state", c.at("state_size")},
                       {"d_conv", c.at("conv_kernel")},
                       {"expand", c.at("expand")},
@@ -74,9 +74,9 @@ GoldenCase mamba2_case(const GoldenFile& file) {
                       {"norm_eps", c.at("layer_norm_epsilon")},
                       {"conv_bias", c.value("use_conv_bias", true)},
                       {"bias", c.value("use_bias", false)},
-                      {"dt_limit_min", block_limit(c.at("time_step_limit")[0])},
-                      {"dt_limit_max", block_limit(c.at("time_step_limit")[1])}};
-  return layer_case(file, {block, read_ssm_states, {}}, "mamba2");
+                      {"dt_limit_min", mixer_limit(c.at("time_step_limit")[0])},
+                      {"dt_limit_max", mixer_limit(c.at("time_step_limit")[1])}};
+  return layer_case(file, {mixer, read_ssm_states, {}}, "mamba2");
 }
 
 const bool added = add_golden("mamba2_mixer", mamba2_mixer_case) && add_golden("Mamba2Mixer", mamba2_case);
