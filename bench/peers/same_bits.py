@@ -104,12 +104,19 @@ def main():
     data = Path(o.file).read_bytes()
     cut = len(data) - (len(data) + 9) // 10
     print(f"| {o.size}, {o.steps} steps of {o.batch} x {o.length} bytes at a rate of {o.lr} | PyTorch, seeds 1 to {o.seeds} | Statera | difference | its standard error |")
-    print("|---|---|---|---|---|")
+    print("|---|---|---|---|---|", flush=True)
     for kind in o.kinds.split(","):
         path = str(shapes.ROOT / "configs" / f"{o.size}-{kind}.json")
         config = json.loads(Path(path).read_text())
-        theirs = [torch_bits(config, data[:cut], data[cut:], o, seed) for seed in range(1, o.seeds + 1)]
-        ours = [statera_bits(o.statera, path, config, o.file, data[cut:], o, seed) for seed in range(1, o.seeds + 1)]
+        def over_seeds(who, bits_of):
+            all_bits = []
+            for seed in range(1, o.seeds + 1):
+                all_bits.append(bits_of(seed))
+                print(f"{kind}, {who}, seed {seed}: {all_bits[-1]:.4f} bits per byte", file=sys.stderr, flush=True)
+            return all_bits
+
+        ours = over_seeds("Statera", lambda seed: statera_bits(o.statera, path, config, o.file, data[cut:], o, seed))
+        theirs = over_seeds("PyTorch", lambda seed: torch_bits(config, data[:cut], data[cut:], o, seed))
         error = math.sqrt(sum(statistics.variance(x) / len(x) for x in (theirs, ours))) if o.seeds > 1 else math.nan
         shown = [", ".join(f"{b:.4f}" for b in x) for x in (theirs, ours)]
         print(f"| {kind} | {shown[0]} | {shown[1]} | {statistics.mean(ours) - statistics.mean(theirs):+.4f} | {error:.4f} |", flush=True)
