@@ -84,6 +84,7 @@ void add_convert(CLI::App& app) {
   add_weights(*verb, flags->weights);
   verb->add_flag("--json", flags->json, "print one JSON object");
   verb->footer(
+      "A model of Statera needs --weights; one of another project takes none.\n"
       "int8 and int4 are for inference only. They are made from f32 and cannot be converted further.\n"
       "A model of another project becomes one in f32. Known: H-Net (goombalab/hnet).\n"
       "Examples:\n  statera convert out/book --weights int8 --out out/book-int8\n"

@@ -10,7 +10,6 @@
 #include <thread>
 
 #include <CLI/Option.hpp>
-#include <CLI/Validators.hpp>
 #include <nlohmann/json.hpp>
 
 #include "common.hpp"
@@ -137,6 +136,7 @@ void draw(const Tokenizer& tokenizer, std::span<const int32_t> ids) {
 }
 
 void show(const ShowFlags& flags) {
+  if (flags.bytes < 0) throw UsageError("--bytes is " + std::to_string(flags.bytes) + "; expected 0 or more");
   const Interrupt interrupt;
   const Tokenizer tokenizer = Tokenizer::load(flags.tokenizer, read_tokenizer_file);
   nlohmann::json result = {{"tokenizer", flags.tokenizer},
@@ -205,7 +205,6 @@ void add_tokenize_show(CLI::App& tokenize) {
       ->required();
   verb->add_option("FILE", flags->file, "a text; - reads standard input");
   verb->add_option("--bytes", flags->bytes, "how much of the text to draw; all of it is counted")
-      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   verb->add_flag("--json", flags->json, "print one JSON object, and draw nothing");
   verb->footer(

@@ -29,7 +29,7 @@ int64_t usual_length(int64_t bytes, double seconds) {
 
 int64_t usual_batch(const std::string& size, int64_t length) {
   const int64_t bytes = 512 * (size == "tiny" ? 2 : size == "small" ? 4 : 8);
-  return std::max<int64_t>(1, bytes / length);
+  return std::max<int64_t>(1, bytes / std::max<int64_t>(1, length));  // a length that is none is refused later
 }
 
 uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {

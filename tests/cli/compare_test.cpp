@@ -273,6 +273,7 @@ TEST_F(Compare, ANameNeedNotBeUtf8) {
 
 TEST_F(Compare, BadInputIsOneLine) {
   const std::string preset = test::any_preset(test::Keeps::fixed);
+  fails("compare text.txt --candidates ssm.json --length 0 --out no", 1, "length is 0; it must be at least 2");
   fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
   fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
   fails("compare text.txt --candidates " + preset + ",keys.json --budget 0.1s --length 64 --batch 2 --out small", 1,
