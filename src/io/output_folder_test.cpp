@@ -17,6 +17,7 @@
 #include "io/atomic_file.hpp"
 #include "io/safetensors.hpp"
 #include "statera/error.hpp"
+#include "support/as_nobody.hpp"
 
 namespace {
 // What was flushed to the disk, by its path.
@@ -324,14 +325,9 @@ TEST_F(OutputFolders, WhatCannotBeWrittenIsSeenAtOnce) {
   fs::permissions(path("statera.json"), fs::perms::all);
   fs::permissions(path("last"),
                   fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
-  const pid_t child = fork();
-  if (child == 0) {
-    if (geteuid() == 0 && setuid(65534) != 0) _exit(2);  // root may write everything
-    _exit(error(path()).find("last/model.safetensors: cannot create the file: Permission denied") == std::string::npos);
-  }
-  int status = 1;
-  waitpid(child, &status, 0);
-  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(test::as_nobody([&] {
+    return error(path()).find("last/model.safetensors: cannot create the file: Permission denied") != std::string::npos;
+  }));
   fs::permissions(path("last"), fs::perms::owner_all);
 }
 
@@ -430,19 +426,14 @@ TEST_F(OutputFolders, AListThatCannotBeReadIsAnError) {
   { write_file(OutputFolder(path(), files).at("config.json"), "{}"); }
   fs::permissions(path(), fs::perms::all);
   fs::permissions(path("statera.json"), fs::perms::none);
-  const pid_t child = fork();
-  if (child == 0) {
-    if (geteuid() == 0 && setuid(65534) != 0) _exit(2);  // root may read everything
+  EXPECT_TRUE(test::as_nobody([&] {
     try {
       own_files(path());
+      return false;
     } catch (const Error& error) {
-      _exit(std::string(error.what()).find("statera.json: cannot read: Permission denied") == std::string::npos);
+      return std::string(error.what()).find("statera.json: cannot read: Permission denied") != std::string::npos;
     }
-    _exit(3);
-  }
-  int status = 1;
-  waitpid(child, &status, 0);
-  EXPECT_EQ(status, 0);
+  }));
   fs::remove(path("statera.json"));
   ASSERT_EQ(mkfifo(path("statera.json").c_str(), 0600), 0);
   EXPECT_TRUE(own_files(path()).empty());
