@@ -1,6 +1,7 @@
 // statera generate MODEL: streams text.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -39,6 +40,18 @@ std::string unescaped(const std::string& text) {
   return plain;
 }
 
+// Without control characters, which would move the cursor or change the terminal's settings.
+std::string for_terminal(std::string_view text) {
+  std::string shown;
+  for (size_t end = 0, begin = 0; begin < text.size(); begin = end + 1) {
+    end = std::min(text.find_first_of("\n\t", begin), text.size());
+    const bool pair = end < text.size() && text[end] == '\n' && end > begin && text[end - 1] == '\r';  // a line end
+    shown += printable(text.substr(begin, end - begin - pair));
+    if (end < text.size()) shown += text[end];
+  }
+  return shown;
+}
+
 bool same_file(int one, int other) {
   struct stat a {
   }, b{};
@@ -67,14 +80,20 @@ void run(Flags& flags) {
   const Interrupt interrupt;  // a second Ctrl-C ends at once
   Ending ending;
   if (looks_back(model)) flags.sampling.warn = [&](const std::string& line) { ending.warnings.push_back(line); };
-  std::string text;
+  std::string text, held;
   generate(model, flags.prompt, flags.sampling, [&](std::string_view piece) {
     if (flags.json) {
       text += piece;
       return !Interrupt::asked();
     }
     ending.open = true;
-    const bool written = std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() && std::fflush(stdout) == 0;
+    std::string shown(piece);
+    if (is_terminal(1) && !flags.sampling.raw) {
+      shown = held + shown;  // the \n that belongs to an \r may come in the next piece
+      held = shown.ends_with('\r') ? "\r" : "";
+      shown = for_terminal(std::string_view(shown).substr(0, shown.size() - held.size()));
+    }
+    const bool written = std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0;
     return written && !Interrupt::asked();
   });
   if (flags.json)
@@ -108,7 +127,8 @@ void add_generate(CLI::App& app) {
                    "end before this text, where \\n, \\t and \\\\ are a line end, a tab and a backslash; may be given "
                    "several times");
   verb->add_option("--seed", s.seed, "random seed; the same seed gives the same text")->capture_default_str();
-  verb->add_flag("--raw", s.raw, "print bytes as they come, not only whole UTF-8 characters");
+  verb->add_flag("--raw", s.raw,
+                 "print bytes as they come, not only whole UTF-8 characters, and on a terminal control characters too");
   add_weights(*verb, flags->weights);
   add_specials(*verb, flags->specials);
   verb->add_option("--threads", flags->threads, "number of threads; 0: all cores")->capture_default_str();

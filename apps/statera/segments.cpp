@@ -14,6 +14,7 @@
 #include "lab/segments/segments.hpp"
 #include "statera/data.hpp"
 #include "text/number.hpp"
+#include "text/quantity.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -51,6 +52,10 @@ void run(Flags flags) {
     text.append(document.begin(), document.end());
   }
   text.resize(std::min(text.size(), static_cast<size_t>(flags.max_bytes)));
+  if (static_cast<int64_t>(text.size()) < source.bytes())
+    std::fprintf(stderr, "statera segments: shows the first %s of %s; --max-bytes shows more\n",
+                 bytes_text(static_cast<double>(text.size())).c_str(),
+                 bytes_text(static_cast<double>(source.bytes())).c_str());
   const std::vector<SegmentStage> stages = segments_of(model, text, [](size_t) { stop_if_asked(); });
   page.write(segments_page(printable(flags.file), text, stages));
   page.commit();

@@ -160,6 +160,8 @@ void answer_lines(const Flags& flags, Answer answer) {
   if (!flags.jsonl) throw UsageError("give --jsonl: lines of JSON on standard input are answered by lines of JSON");
   const Interrupt interrupt;
   const Tokenizer tokenizer = Tokenizer::load(flags.tokenizer, read_tokenizer_file);
+  if (tokenizer.self_tests() == 0 && is_terminal(2))
+    std::fprintf(stderr, "statera tokenize: the file has no examples, so its ids are not checked\n");
   Lines lines;
   int64_t number = 0;
   for (auto some = lines.next(); !some.empty(); some = lines.next()) {

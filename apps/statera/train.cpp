@@ -101,7 +101,7 @@ void print_row(const Baseline& row) {
   if (row.bits_per_byte)
     std::printf("%6s", fixed(*row.bits_per_byte, 3).c_str());
   else
-    std::printf("not finished: the time was up");
+    std::printf(Interrupt::asked() ? "not finished: interrupted" : "not finished: the time was up");
   if (row.bits_per_byte && row.learns) std::printf("  learns as it reads");
   if (!row.learned.empty()) std::printf("%s%s", row.learns ? ", " : "  ", row.learned.c_str());
   std::printf("\n");

@@ -436,7 +436,9 @@ Rows keep(Tape& tape, const Rows& rows) {
   auto* start = memory_of(tape).allocate_array<int64_t>(static_cast<int64_t>(n));
   std::copy_n(rows.offsets.begin(), n + 1, offsets);
   std::copy_n(rows.start.begin(), n, start);
-  return {{offsets, n + 1}, {start, n}};
+  auto* breaks = memory_of(tape).allocate_array<int32_t>(static_cast<int64_t>(rows.breaks.size()));
+  std::ranges::copy(rows.breaks, breaks);
+  return {{offsets, n + 1}, {start, n}, {breaks, rows.breaks.size()}};
 }
 
 Tape::Scope::Scope(Tape& tape, std::string_view name) : tape_(tape), outer_(tape.state_->scope) {

@@ -355,9 +355,13 @@ TEST(Tape, KeptRowsOutliveTheirSource) {
   Tape tape(one_thread());
   std::vector<int32_t> offsets{0, 2, 2, 7};
   std::vector<int64_t> start{0, 4, 0};
-  const Rows kept = keep(tape, Rows{offsets, start});
+  std::vector<int32_t> breaks{1, 5};
+  const Rows kept = keep(tape, Rows{offsets, start, breaks});
   offsets.assign(4, -1);
   start.assign(3, -1);
+  breaks.assign(2, -1);
+  ASSERT_EQ(kept.breaks.size(), 2u);
+  EXPECT_EQ(kept.breaks[1], 5);
   EXPECT_EQ(kept.sequences(), 3);
   EXPECT_EQ(kept.total(), 7);
   EXPECT_EQ(kept.length(2), 5);

@@ -42,14 +42,12 @@ struct Session::Impl {
 
   // Positions to the end of the slice. Slices end where the chunks of all layers end, so that the cut changes no bit.
   size_t rest_of_slice() const {
-    const int64_t slice = on_grid(most_of_a_slice);
+    const int64_t slice = state.layout().on_grid(most_of_a_slice);
     return static_cast<size_t>(slice - state.position() % slice);
   }
-  // The largest multiple of the grid that is at most `positions`, and at least one grid length.
-  int64_t on_grid(int64_t positions) const {
-    return state.layout().grid * std::max<int64_t>(1, positions / state.layout().grid);
+  int64_t rewind_every() const {
+    return options.rewind_every > 0 ? options.rewind_every : state.layout().on_grid(usual_rewind);
   }
-  int64_t rewind_every() const { return options.rewind_every > 0 ? options.rewind_every : on_grid(usual_rewind); }
 
   Exec exec(Arena& memory) const { return {pool_of(model.device()), memory, model.device().kernels()}; }
 

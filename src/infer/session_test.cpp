@@ -447,12 +447,10 @@ TEST(Sampler, BadOptionsAndLogits) {
   EXPECT_THROW(Sampler()(std::vector<float>{1, std::nanf(""), 2}), Error);
 }
 
-// A long text is read in slices; the bits are those of one pass over it, where the grid of all chunks is known.
-TEST_P(Sessions, SlicesChangeNoBit) {
-  if (!modules_of(model).layout().has_grid)
-    GTEST_SKIP() << "an inner stack whose pace is not known computes in chunks: no cut is known to change no bit";
+// A long text is read in slices; the bits are those of one pass over it.
+void expect_that_slices_change_no_bit(const Model& model, int length) {
   std::vector<int32_t> long_text;
-  for (int i = 0; i < 1300; ++i) long_text.push_back((i * i / 7 + i % 5) % 256);
+  for (int i = 0; i < length; ++i) long_text.push_back(i % 7 == 3 ? ' ' : (i * i / 7 + i % 5) % 256);
   Session session(model, {.warn = [](const std::string&) {}});
   const std::vector<float> in_slices = copy_of(session.prefill(long_text));
   Session unkept(model, {.rewind_bytes = 0, .warn = [](const std::string&) {}});
@@ -472,6 +470,42 @@ TEST_P(Sessions, SlicesChangeNoBit) {
   read({&begin, 1});  // which stands before each text, alone
   read(long_text);
   EXPECT_EQ(copy_of({logits.as<float>(), in_slices.size()}), in_slices);
+}
+
+TEST_P(Sessions, SlicesChangeNoBit) { expect_that_slices_change_no_bit(model, 1300); }
+
+// Inner stacks whose layers compute in chunks. The data decide when a learned one advances, and one that cuts at
+// spaces, so their chunks also end where the stack around them may be cut.
+TEST(Session, SlicesChangeNoBitOfChunksInInnerStacks) {
+  STATERA_NEEDS({"hnet", "mamba2"});
+  const auto model_of = [](const std::string& layers, const std::string& inner) {
+    Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": {"m": {"type": "mamba2", "d_state": 8, "headdim": 8,
+        "chunk_size": 16}}, "layers": ")" +
+                                       layers + R"(", "inner": [)" + inner + "]}",
+                                   "x.json"),
+                Device::cpu({.threads = 2}), {.training = false});
+    model.init(9);
+    return model;
+  };
+  const std::string learned = R"({"type": "hnet"})", spaces = R"({"type": "hnet", "router": "spaces"})",
+                    third = R"({"type": "hnet", "router": "stride", "ratio": 3})";
+  const std::string two = "m [ m [ m ] m ] m";
+  struct Case {
+    std::string layers, inner;
+    int64_t grid;
+    int length;
+  };
+  for (const Case& c : {Case{"m [ m ] m", learned, 512, 1300},
+                        {"m [ m ] m", spaces, 512, 1300},
+                        {two, learned + ", " + learned, 512, 1300},
+                        {two, learned + ", " + third, 512, 1300},
+                        {two, spaces + ", " + learned, 512, 1300},
+                        {two, third + ", " + learned, 1536, 3300}}) {
+    SCOPED_TRACE(c.layers + " " + c.inner);
+    const Model model = model_of(c.layers, c.inner);
+    EXPECT_EQ(modules_of(model).layout().grid, c.grid);
+    expect_that_slices_change_no_bit(model, c.length);
+  }
 }
 
 // A folder that was written before there were blocks, format_version 1: it reads a text as it did then (the cost is

@@ -42,11 +42,11 @@ void check_model(const PartsReader& file, const Model& model) {
 // row's.
 void load_slot(PartsReader& file, const std::string& name, size_t slot, int64_t max_keys, State& state) {
   const StateSlot& declared = state.layout().slots[slot];
-  if (!declared.grows) return copy(file.tensor(name, state.dtype(), declared.shape), state.fixed(slot));
+  if (!declared.grows) return copy(file.tensor(name, state.dtype(slot), declared.shape), state.fixed(slot));
   const int64_t rows = state.position(declared.clock),
                 first = first_looked_at(declared.window, rows, max_keys) / State::block_positions;
   const int64_t end = (rows + State::block_positions - 1) / State::block_positions;
-  state.load_blocks(slot, first, file.tensor(name, state.dtype(), {end - first, declared.shape.elements()}));
+  state.load_blocks(slot, first, file.tensor(name, state.dtype(slot), {end - first, declared.shape.elements()}));
 }
 }  // namespace
 

@@ -27,13 +27,35 @@ Boundaries find(Arena& memory, const T* p, const Rows& outer, std::span<const in
 }
 }  // namespace
 
-Boundaries find_boundaries(Arena& memory, const View& p, const Rows& outer, std::span<const int64_t> inner_start) {
+std::span<const int32_t> breaks_within(Arena& memory, const Rows& outer, const Rows& inner,
+                                       std::span<const int32_t> outer_row, int64_t break_every) {
+  int32_t* breaks = memory.allocate_array<int32_t>(inner.total());
+  size_t count = 0, next = 0;  // next: the first break of the outer stack that no row has reached yet
+  for (int64_t s = 0; s < outer.sequences(); ++s) {
+    const int64_t begin = outer.begin(s), start = outer.start[static_cast<size_t>(s)];
+    const auto stretch = [&](int64_t row) { return break_every > 0 ? (start + row - begin) / break_every : 0; };
+    int64_t before = stretch(begin);
+    for (int64_t i = inner.begin(s); i < inner.begin(s) + inner.length(s); ++i) {
+      const int64_t row = outer_row[static_cast<size_t>(i)];
+      bool cut = stretch(row) != before;
+      before = stretch(row);
+      for (; next < outer.breaks.size() && outer.breaks[next] <= row; ++next) cut = true;
+      if (cut) breaks[count++] = static_cast<int32_t>(i);
+    }
+  }
+  return {breaks, count};
+}
+
+Boundaries find_boundaries(Arena& memory, const View& p, const Rows& outer, std::span<const int64_t> inner_start,
+                           int64_t break_every) {
   check_rows("boundaries", outer, p.rows());
   require(p.shape.rank() == 1 && static_cast<int64_t>(inner_start.size()) == outer.sequences(), ErrorCode::shape,
           "[boundaries] expected p [N] and a start for each of ", outer.sequences(), " sequences, got ", p.shape,
           " and ", inner_start.size());
-  return p.dtype == DType::f64 ? find(memory, p.as<double>(), outer, inner_start)
-                               : find(memory, p.as<float>(), outer, inner_start);
+  Boundaries found = p.dtype == DType::f64 ? find(memory, p.as<double>(), outer, inner_start)
+                                           : find(memory, p.as<float>(), outer, inner_start);
+  found.inner.breaks = breaks_within(memory, outer, found.inner, found.outer_row, break_every);
+  return found;
 }
 
 }  // namespace statera

@@ -9,7 +9,9 @@
 // comes from exec.scratch, before tasks start. Only kernels touch the elements of a View, so that a View may one day
 // lie in the memory of another device.
 #pragma once
+#include <cstddef>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "core/exec.hpp"
@@ -17,9 +19,27 @@
 
 namespace statera {
 
-// All kernels of an operation. A table is a struct of function pointers per element type:
+// One kernel in a table: a function that must be there. A table that leaves it out, or names no function, does not
+// compile. (Where a table may have none, its field is a plain pointer, and says so.)
+template <class Signature>
+class Kernel;
+template <class R, class... Arguments>
+class Kernel<R(Arguments...) noexcept> {
+ public:
+  using Function = R (*)(Arguments...) noexcept;
+  template <class F>
+  requires std::is_convertible_v<F, Function>
+  constexpr Kernel(F f) noexcept : function_(f) {}  // NOLINT(google-explicit-constructor): stands for the function
+  Kernel(std::nullptr_t) = delete;
+  R operator()(Arguments... arguments) const noexcept { return function_(std::forward<Arguments>(arguments)...); }
+
+ private:
+  Function function_;
+};
+
+// All kernels of an operation. A table is a struct of them per element type:
 //
-//   template <class T> struct RopeKernels { void (*rotate)(const RopeRotate<T>&, Exec&) noexcept; };
+//   template <class T> struct RopeKernels { Kernel<void(const RopeRotate<T>&, Exec&) noexcept> rotate; };
 //   inline constexpr Kernels<RopeKernels> rope_kernels{
 //       .op = "rope", .f64 = &rope_ref_f64, .f32 = &rope_ref_f32, .f32_cpu = &rope_cpu};
 //

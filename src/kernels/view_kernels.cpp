@@ -14,15 +14,15 @@ constexpr int64_t elements_per_task = 16384;
 // Except for add_row, one plain loop is both the reference and the fast path.
 template <class T>
 struct ViewKernels {
-  void (*add_row)(const T* from, T* to, int64_t count) noexcept;
-  double (*sum_of)(const View&) noexcept;
-  double (*first_non_finite)(const View&) noexcept;
-  double (*number_in)(const View&) noexcept;
-  void (*set_number)(const View&, double) noexcept;
+  Kernel<void(const T* from, T* to, int64_t count) noexcept> add_row;
+  Kernel<double(const View&) noexcept> sum_of;
+  Kernel<double(const View&) noexcept> first_non_finite;
+  Kernel<double(const View&) noexcept> number_in;
+  Kernel<void(const View&, double) noexcept> set_number;
   void (*set_each)(const View&, FunctionRef<float(int64_t)>);  // not noexcept: the function may throw
-  void (*move_towards)(const View& v, const View& target, double share) noexcept;
-  double (*squared_norm)(const View&) noexcept;
-  double (*squared_distance)(const View& a, const View& b) noexcept;
+  Kernel<void(const View& v, const View& target, double share) noexcept> move_towards;
+  Kernel<double(const View&) noexcept> squared_norm;
+  Kernel<double(const View& a, const View& b) noexcept> squared_distance;
 };
 
 template <class T>

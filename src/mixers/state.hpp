@@ -10,8 +10,10 @@
 // announces by reserve(). Thread safety: one State is for one thread at a time; distinct States may be used from
 // distinct threads, even where they share tensors.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +29,8 @@ struct StateSlot {
   // For a growing tensor: how many of the last positions are read, the newest included; 0: all. Older blocks may be
   // freed.
   int64_t window = 0;
-  size_t clock = 0;  // the clock that counts its positions
+  size_t clock = 0;            // the clock that counts its positions
+  std::optional<DType> dtype;  // nothing: that of the model
 };
 
 // What a model remembers: the slots, in the order of the mixers. A mixer knows the index of its first slot.
@@ -37,27 +40,38 @@ struct StateLayout {
   // The model's chunk grid: after every multiple of so many positions all its mixers are at the end of a chunk, so that
   // a cut there changes no bit.
   int64_t grid = 1;
-  // False: an inner stack whose pace is not known in advance computes in chunks. Then a cut may change bits wherever it
-  // is.
-  bool has_grid = true;
+  // An inner stack whose pace follows from the data has chunks that end wherever the stack around it has passed a
+  // multiple of so many positions. About as many are read at once of a long prompt.
+  static constexpr int64_t unknown_pace_grid = 512;
+
+  // The largest multiple of the grid that is at most `positions`, and at least one grid length.
+  int64_t on_grid(int64_t positions) const { return grid * std::max<int64_t>(1, positions / grid); }
 };
 
 // Where a mixer declares its slots: the layout, a prefix for their names and their clock. Borrows the layout.
 class SlotScope {
  public:
-  explicit SlotScope(StateLayout& layout, std::string prefix = "", size_t clock = 0, int64_t every = 1)
-      : layout_(layout), prefix_(std::move(prefix)), clock_(clock), every_(every) {}
-  void fixed(const std::string& name, const Shape& shape) {
-    layout_.slots.push_back({prefix_ + name, shape, false, 0, clock_});
+  explicit SlotScope(StateLayout& layout, std::string prefix = "", size_t clock = 0, int64_t every = 1,
+                     int64_t breaks = 0)
+      : layout_(layout), prefix_(std::move(prefix)), clock_(clock), every_(every), breaks_(breaks) {}
+  void fixed(const std::string& name, const Shape& shape, std::optional<DType> dtype = {}) {
+    layout_.slots.push_back({.name = prefix_ + name, .shape = shape, .clock = clock_, .dtype = dtype});
   }
-  void growing(const std::string& name, const Shape& block, int64_t window) {
-    layout_.slots.push_back({prefix_ + name, block, true, window, clock_});
+  void growing(const std::string& name, const Shape& block, int64_t window, std::optional<DType> dtype = {}) {
+    layout_.slots.push_back(
+        {.name = prefix_ + name, .shape = block, .grows = true, .window = window, .clock = clock_, .dtype = dtype});
   }
   // the scope of a part of the mixer
-  SlotScope inner(const std::string& name) const { return SlotScope(layout_, prefix_ + name + ".", clock_, every_); }
-  // The scope of a part that advances by a clock of its own: by one position per `every` positions around it; 0: not
-  // known in advance.
-  SlotScope with_clock(int64_t every) const { return SlotScope(layout_, prefix_, layout_.clocks++, every_ * every); }
+  SlotScope inner(const std::string& name) const {
+    return SlotScope(layout_, prefix_ + name + ".", clock_, every_, breaks_);
+  }
+  // The scope of a part that advances by a clock of its own: by one position per `every` positions around it. 0: not
+  // known in advance; then its Rows must have a break at each multiple of StateLayout::unknown_pace_grid positions
+  // around it, and where the Rows around it have one.
+  SlotScope with_clock(int64_t every) const {
+    return SlotScope(layout_, prefix_, layout_.clocks++, every_ * every,
+                     every_ > 0 && every == 0 ? every_ * StateLayout::unknown_pace_grid : breaks_);
+  }
   // Declares that the mixer computes in chunks of so many positions, counted from the start of the sequence, and that a
   // cut within a chunk changes bits. Throws ErrorCode::config if the chunks of a model end together only every
   // State::most_grid positions or less often.
@@ -68,7 +82,8 @@ class SlotScope {
   StateLayout& layout_;
   std::string prefix_;
   size_t clock_;
-  int64_t every_;
+  int64_t every_;   // positions of the model per position here; 0: not known in advance
+  int64_t breaks_;  // where every_ is 0: positions of the model from break to break
 };
 
 class State {
@@ -83,7 +98,8 @@ class State {
   State& operator=(State&&) noexcept = default;
 
   const StateLayout& layout() const { return *layout_; }
-  DType dtype() const { return dtype_; }
+  DType dtype() const { return dtype_; }  // of the slots that have none of their own
+  DType dtype(size_t slot) const { return layout_->slots[slot].dtype.value_or(dtype_); }
   int64_t position(size_t clock = 0) const { return positions_[clock]; }  // positions read so far, `begin` included
   void set_position(int64_t position, size_t clock = 0) { positions_[clock] = position; }
 

@@ -195,8 +195,13 @@ ModelConfig ModelConfig::load(const std::string& name) {
 JsonText read_config(const std::string& folder) {
   const std::string path = folder + "/config.json";
   std::error_code ignored;
-  require(std::filesystem::exists(path, ignored), ErrorCode::io, "the folder '", folder,
-          "' holds no config.json: is it a model's?");
+  const bool found = std::filesystem::exists(path, ignored);
+  const bool comparison = std::filesystem::exists(folder + "/compare.log", ignored);
+  for (const char* one : {"winner", "models"})
+    require(found || !comparison || !std::filesystem::is_directory(folder + "/" + one, ignored), ErrorCode::io,
+            "the folder '", folder, "' holds no model itself but a comparison of several; name one of them: ", folder,
+            "/", one, one == std::string("models") ? "/..." : "");
+  require(found, ErrorCode::io, "the folder '", folder, "' holds no config.json: is it a model's?");
   return read_json_file(path);
 }
 

@@ -4,17 +4,14 @@
 #include <cmath>
 #include <map>
 
-#include "io/json.hpp"
 #include "models/language_model.hpp"
 #include "statera/loss.hpp"
 #include "support/any_mixer.hpp"
-#include "support/error_of.hpp"
 #include "support/op_run.hpp"
 
 namespace statera {
 namespace {
 
-using test::error_of;
 using test::lacking;
 
 // Layers of an MLP alone.
@@ -37,12 +34,6 @@ Tokens tokens(std::initializer_list<int32_t> lengths) {
     t.start.push_back(0);
   }
   return t;
-}
-
-TEST(InnerStacks, BracketsAreOneLayer) {
-  EXPECT_EQ(layer_names("m2 [ A [ B ] A ]m"), (std::vector<std::string>{"m", "m", "[ A [ B ] A ]", "m"}));
-  for (const char* bad : {"m [ A", "m ] A", "m [ A ] ]", "m [ A ]2"})
-    EXPECT_NE(error_of([&] { layer_names(bad); }).find("layers '"), std::string::npos) << bad;
 }
 
 TEST(InnerStacks, TheEntryOfADepthOverridesWhatIsAround) {
@@ -69,58 +60,6 @@ TEST(InnerStacks, TheEntryOfADepthOverridesWhatIsAround) {
                                                {two + "pad", 0.25},
                                                {two + "layers.0.mixer.up.weight", 0.25}};
   for (const auto& [name, rate] : rates) EXPECT_EQ(all.at(name)->lr_scale, rate) << name;
-}
-
-TEST(InnerStacks, ConfigsReadWhatTheyWrite) {
-  STATERA_NEEDS({"hnet"});
-  const ModelConfig config = ModelConfig::parse(with("f [ f ] f", R"([{"type": "hnet", "ratio": 3}])"), "x.json");
-  EXPECT_EQ(parse_json(config.json(), "again")["format_version"], 3);
-  EXPECT_EQ(ModelConfig::parse(config.json(), "again").json(), config.json());
-  EXPECT_EQ(config.layer_mixers().size(), 3u);
-}
-
-TEST(InnerStacks, BadConfigsAreNamed) {
-  STATERA_NEEDS({"hnet"});
-  const auto message = [](const std::string& layers, const std::string& inner, const std::string& more = "") {
-    return error_of([&] { model_of(with(layers, inner, more)); });
-  };
-  EXPECT_NE(message("f [ f ] f", "[]").find("deeper than \"inner\""), std::string::npos);
-  EXPECT_NE(message("f [ f [ f ] ] f", R"([{"type": "hnet"}])").find("deeper than \"inner\""), std::string::npos);
-  EXPECT_NE(message("f", R"([{"type": "hnet"}])").find("more entries"), std::string::npos);
-  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet"}, {"type": "hnet"}])").find("more entries"), std::string::npos);
-  EXPECT_NE(message("f [ f ] f", R"({"type": "hnet"})").find("not a list"), std::string::npos);
-  for (const char* stack : {R"("norm": {})", R"("mixers": 5)", R"("blocks": 5)", R"("shared": [])", R"("layers": 5)",
-                            R"("mlp": 5)", R"("d_model": "x")", R"("norm_eps": {})"}) {
-    const std::string said = message("f [ f ] f", std::string(R"([{"type": "hnet", "stack": {)") + stack + "}}]");
-    EXPECT_NE(said, "") << stack;
-    EXPECT_EQ(said.find("json.exception"), std::string::npos) << said;
-  }
-  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": 5}])").find("stack is not an object"),
-            std::string::npos);
-  EXPECT_NE(message("f [ f [ f ] ] f", R"([{"type": "hnet"}, {"type": "hnet", "router": "spaces"}])")
-                .find("only the outermost stack"),
-            std::string::npos);
-  // the layers of all stacks count together, also where one mixer with a stack stands in many layers
-  EXPECT_NE(message("[ f4096 ] [ f4096 ]", R"([{"type": "hnet"}])").find("more than 4096 layers in all"),
-            std::string::npos);
-  EXPECT_NE(error_of([] {
-              model_of(R"({"d_model": 8, "layers": "s64", "mixers": {"f": {"type": "ffn", "d_ff": 4}, "s":
-                {"type": "hnet", "stack": {"layers": "f64", "mixers": {"f": {"type": "ffn", "d_ff": 4}}}}}})");
-            }).find("more than 4096 layers in all"),
-            std::string::npos);
-  std::string deep = R"([{"type": "hnet"})";
-  for (int i = 0; i < 8; ++i) deep += R"(, {"type": "hnet"})";
-  EXPECT_NE(message("f", deep + "]").find("at most 8 entries"), std::string::npos);
-  std::string wide;
-  for (int i = 0; i < 4097; ++i) wide += "[ f ]";
-  EXPECT_NE(message(wide, R"([{"type": "hnet"}])").find("more than 4096"), std::string::npos);
-  EXPECT_NE(message("f [ f ] f", R"([{"ratio": 2}])").find("\"type\""), std::string::npos);
-  EXPECT_NE(message("f [ g ] f", R"([{"type": "hnet"}])").find("'g'"), std::string::npos);
-  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": {"layers": "f"}}])").find("brackets"),
-            std::string::npos);
-  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": {"tied": false}}])").find("'tied'"), std::string::npos);
-  EXPECT_NE(message("f [ f ] f", R"([{"type": "hnet", "stack": {"d_model": 7}}])").find("d_model 7"),
-            std::string::npos);
 }
 
 // What the model says beside its logits, with and without running blocks again.

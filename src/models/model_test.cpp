@@ -1,4 +1,4 @@
-// Whole models: presets, save and load, errors of configs, batches, carried state, checkpointing, no heap after the
+// Whole models: presets, save and load, batches, carried state, checkpointing, no heap after the
 // first step.
 #include "statera/model.hpp"
 
@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <new>
 #include <numeric>
@@ -19,8 +18,6 @@
 #include "core/memory.hpp"
 #include "io/json.hpp"
 #include "statera/random.hpp"
-#include "io/safetensors.hpp"
-#include "io/written_by.hpp"
 #include "models/language_model.hpp"
 #include "ops/cross_entropy/cross_entropy.hpp"
 #include "support/error_of.hpp"
@@ -100,66 +97,6 @@ TEST(Presets, EqualSizesHaveEqualParameters) {
   }
 }
 
-TEST(Config, ReadsWhatItWrites) {
-  for (const std::string& name : ModelConfig::presets()) {
-    const ModelConfig config = ModelConfig::load(name);
-    EXPECT_EQ(ModelConfig::parse(config.json(), "again").json(), config.json()) << name;
-  }
-}
-
-TEST(Config, ASublayerMayHaveAScaleOfTheLearningRate) {
-  const Model model(ModelConfig::parse(R"({"d_model": 8, "layers": "b", "blocks": {"b": [
-    {"name": "slow", "lr_scale": 0.25, "mixer": {"type": "swiglu", "d_ff": 8}}, {"name": "usual",
-        "mixer": {"type": "swiglu", "d_ff": 8}}]}})",
-                                       "test"));
-  int64_t slow = 0;
-  for (const Parameter* p : model.parameters()) {
-    const bool of_slow = p->name.find(".slow") != std::string::npos;
-    EXPECT_EQ(p->lr_scale, of_slow ? 0.25 : 1) << p->name;
-    slow += of_slow;
-  }
-  EXPECT_EQ(slow, 3);  // its norm, gate_up and down
-}
-
-// A folder that lost its list is known by such files (io/written_by.hpp), whichever form its layers have.
-TEST(Config, WhatIsWrittenSaysItIsOurs) {
-  const std::string folder = testing::TempDir() + "statera_config_of_ours", path = folder + "/config.json";
-  std::filesystem::create_directories(folder);
-  const auto ours = [&](const std::string& text) {
-    std::ofstream(path) << text;
-    return says_it_is_ours(path);
-  };
-  for (const std::string& name : ModelConfig::presets()) EXPECT_TRUE(ours(ModelConfig::load(name).json())) << name;
-  for (const test::ModelCase& c : test::model_cases()) EXPECT_TRUE(ours(c.config.json())) << c.name;
-  EXPECT_FALSE(ours("{\"d_model\": 8}"));
-  std::filesystem::remove_all(folder);
-}
-
-TEST(Config, BadOnesAreNamed) {
-  const auto message = [](const std::string& json) {
-    return error_of([&] { LanguageModel model(ModelConfig::parse(json, "x.json")); });
-  };
-  const std::string mixers = R"("mixers": {"A": {"type": "swiglu", "d_ff": 8}})";
-  EXPECT_NE(message("{\"d_modle\": 8, " + mixers + ", \"layers\": \"A\"}").find("d_modle"), std::string::npos);
-  EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"B2\"}").find("'B'"), std::string::npos);
-  EXPECT_NE(message("{\"d_model\": -8, " + mixers + ", \"layers\": \"A\"}").find("d_model"), std::string::npos);
-  EXPECT_NE(message("{\"d_model\": 8, " + mixers + ", \"layers\": \"A999999999999\"}").find("layers"),
-            std::string::npos);
-  EXPECT_NE(message(R"({"d_model": 8, "mixers": {"A": {"type": "magic"}}, "layers": "A"})").find("magic"),
-            std::string::npos);
-  EXPECT_NE(message("{\"d_model\": 8, \"residual_init\": \"small\", " + mixers + ", \"layers\": \"A\"}")
-                .find("residual_init is 'small'"),
-            std::string::npos);
-  EXPECT_NE(message("{").size(), 0u);
-  EXPECT_NE(message(std::string(100000, '[')).size(), 0u);
-  EXPECT_NE(error_of([&] {
-              Model model(ModelConfig::parse(
-                  R"({"d_model": 1048576, "mixers": {"A": {"type": "swiglu", "d_ff": 1048576}}, "layers": "A64"})",
-                  "x.json"));
-            }).find("GB"),
-            std::string::npos);
-}
-
 // Over the matrices that write into the residual stream: the largest initial weight of each times sqrt(in), and how
 // many there are.
 struct ResidualStart : ParameterVisitor {
@@ -227,29 +164,6 @@ TEST(Config, AModelWhoseOutputsStartAtZeroLearns) {
     }
     tape.reset();
   }
-}
-
-TEST(SavedModels, FilesOfOthersStay) {
-  const std::string folder = temporary("foreign");
-  Model model(ModelConfig::load(test::any_preset(test::Keeps::fixed)));
-  model.init(1);
-  const auto save = [&] { return error_of([&] { model.save(folder); }); };
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder + "/config.json") << "{}";
-  write_safetensors(folder + "/model.safetensors", {}, {{"format", "pt"}});
-  EXPECT_NE(save().find("config.json: was not written by statera"), std::string::npos) << save();
-  EXPECT_EQ(std::filesystem::file_size(folder + "/config.json"), 2u);
-  std::filesystem::remove(folder + "/config.json");
-  EXPECT_NE(save().find("model.safetensors: was not written by statera"), std::string::npos) << save();
-  std::filesystem::remove(folder + "/model.safetensors");
-  std::ofstream(folder + "/notes.txt") << "mine";
-  EXPECT_EQ(save(), "");
-  EXPECT_EQ(save(), "");
-  EXPECT_NE(error_of([&] { model.save(folder, false); }).find(folder + " holds a model already (model.safetensors)"),
-            std::string::npos);
-  std::filesystem::remove(folder + "/statera.json");  // from before there was one
-  EXPECT_EQ(save(), "");
-  EXPECT_EQ(std::filesystem::file_size(folder + "/notes.txt"), 4u);
 }
 
 class EveryKind : public testing::TestWithParam<test::ModelCase> {};
@@ -388,66 +302,8 @@ TEST_P(EveryKind, TheBatchChangesNoLogit) {
   }
 }
 
-// Two that differ in a number alone have the same shapes, and each a config that is good.
-TEST(ModelFiles, WeightsBelongToTheirConfig) {
-  const auto saved = [](const std::string& name, double eps) {
-    const std::string folder = temporary(name);
-    ModelConfig config = ModelConfig::load(test::any_preset(test::Keeps::growing));
-    config.norm_eps = eps;
-    Model model(std::move(config));
-    model.init(1);
-    model.save(folder);
-    return folder;
-  };
-  const std::string one = saved("one", 1e-5), other = saved("other", 1e-4);
-  const auto text = [](const std::string& path) {
-    std::ifstream file(path);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
-  std::string config = text(one + "/config.json");
-  std::erase(config, '\n');
-  std::ofstream(one + "/config.json") << config;
-  EXPECT_EQ(error_of([&] { Model::load(one); }), "");
-  std::filesystem::copy_file(other + "/config.json", one + "/config.json",
-                             std::filesystem::copy_options::overwrite_existing);
-  EXPECT_NE(error_of([&] {
-              Model::load(one);
-            }).find(one + "/config.json: is not the config that the weights beside it were saved with"),
-            std::string::npos);
-}
-
 INSTANTIATE_TEST_SUITE_P(Tiny, EveryKind, testing::ValuesIn(test::model_cases()),
                          [](const auto& info) { return info.param.name; });
-
-TEST(ModelFiles, BadOnesAreNamed) {
-  const std::string folder = temporary("bad");
-  const std::string preset = test::any_preset(test::Keeps::growing);
-  Model model(ModelConfig::load(preset));
-  model.init(1);
-  model.save(folder);
-  const auto load_error = [&] { return error_of([&] { Model::load(folder); }); };
-  model.parameters()[3]->value.as<float>()[7] = std::nanf("");
-  model.save(folder);
-  EXPECT_NE(load_error().find(model.parameters()[3]->name), std::string::npos);
-  EXPECT_NE(load_error().find("finite"), std::string::npos);
-  model.init(1);
-  model.save(folder);
-  const auto change = [&](const auto& edit) {
-    ModelConfig config = ModelConfig::load(preset);
-    edit(config);
-    std::ofstream(folder + "/config.json") << config.json();
-  };
-  const auto layers = static_cast<int>(modules_of(model).stack().blocks().size());
-  change([&](ModelConfig& c) { c.layers = c.mixers.begin()->first + std::to_string(layers + 1); });
-  EXPECT_NE(load_error().find("missing"), std::string::npos);
-  change([&](ModelConfig& c) { c.layers = c.mixers.begin()->first + std::to_string(layers - 1); });
-  EXPECT_NE(load_error().find("unexpected"), std::string::npos);
-  change([](ModelConfig& c) { c.d_model *= 2; });
-  EXPECT_NE(load_error().find("shape"), std::string::npos) << load_error();
-  std::filesystem::remove(folder + "/model.safetensors");
-  EXPECT_NE(load_error().find("model.safetensors"), std::string::npos);
-  EXPECT_NE(error_of([] { Model::load("/nowhere"); }).find("/nowhere"), std::string::npos);
-}
 
 }  // namespace
 }  // namespace statera

@@ -20,9 +20,9 @@ struct AdamWUpdate {
 
 template <class T>
 struct AdamWKernels {
-  double (*sum_of_squares)(const T* grad, int64_t count) noexcept;  // summed in double, in a fixed order
-  void (*update)(const AdamWUpdate<T>&) noexcept;
-  int64_t (*touch)(int32_t* touched_at, int64_t step) noexcept;  // sets it to `step`; how many steps have passed
+  Kernel<double(const T* grad, int64_t count) noexcept> sum_of_squares;  // summed in double, in a fixed order
+  Kernel<void(const AdamWUpdate<T>&) noexcept> update;
+  Kernel<int64_t(int32_t* touched_at, int64_t step) noexcept> touch;  // sets it to `step`; how many steps have passed
 };
 int64_t touch_row(int32_t* touched_at, int64_t step) noexcept;  // the same for all of them
 extern const AdamWKernels<double> adamw_ref_f64;

@@ -163,7 +163,8 @@ CarriedState load_carried(const SafetensorsFile& file, const StateLayout& layout
   std::vector<int64_t> grown(layout.clocks, -1);
   for (size_t i = 0; i < layout.slots.size(); ++i) {
     const std::string name = "carried." + (old ? old_name(layout.slots, i) : layout.slots[i].name);
-    carried.slots.push_back(carried_by(file, name, layout.slots[i], dtype, batch, grown));
+    carried.slots.push_back(
+        carried_by(file, name, layout.slots[i], layout.slots[i].dtype.value_or(dtype), batch, grown));
   }
   carried.positions.assign(layout.clocks * static_cast<size_t>(batch), 0);
   if (old) return carried;

@@ -42,6 +42,7 @@ TEST_F(Nested, TrainsWritesScoresAndShowsItsSegments) {
   ASSERT_EQ(shown.code, 0) << shown.err;
   const json result = json::parse(shown.out);
   EXPECT_EQ(result["bytes"], 50);
+  EXPECT_NE(shown.err.find("shows the first 50 B of "), std::string::npos) << shown.err;
   ASSERT_EQ(result["stages"].size(), 1u);
   EXPECT_EQ(result["stages"][0]["segments"][0]["begin"], 0);
   const std::string page = read("text-segments.html");

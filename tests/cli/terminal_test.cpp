@@ -88,18 +88,33 @@ TEST_F(Terminal, ScoreTakesItsProgressAway) {
 TEST_F(Terminal, WarningsComeBehindTheText) {
   STATERA_NEEDS(test::Keeps::growing);
   ASSERT_EQ(
-      run("train text.txt --config keys.json --length 32 --batch 4 --threads 1 --no-baselines --steps 5 --out a").code,
+      run("train text.txt --config keys.json --length 32 --batch 4 --threads 1 --no-baselines --steps 60 --out a").code,
       0);
-  const Ran alone = run("generate a --max-bytes 200 --seed 1");
+  const Ran alone = run("generate a --max-bytes 200 --temperature 0");
   EXPECT_EQ(alone.code, 0);
   EXPECT_NE(alone.err.find("keep keys and values see the last 32"), std::string::npos) << alone.err;
-  const Ran ran = run_on_terminal("generate a --max-bytes 200 --seed 1", 80);
+  const Ran ran = run_on_terminal("generate a --max-bytes 200 --temperature 0", 80);
   ASSERT_EQ(ran.code, 0) << ran.out;
   std::string text = ran.out;
   std::erase(text, '\r');
   EXPECT_EQ(text, alone.out + "\n" + alone.err);
-  EXPECT_EQ(run("generate a --max-bytes 200 --seed 1", "exec 3>all.txt; both() { \"$@\" >&3 2>&3; }; both").code, 0);
+  EXPECT_EQ(run("generate a --max-bytes 200 --temperature 0", "exec 3>all.txt; both() { \"$@\" >&3 2>&3; }; both").code,
+            0);
   EXPECT_EQ(read("all.txt"), alone.out + "\n" + alone.err);
+}
+
+// A hardly trained model writes any bytes, also those that move the cursor.
+TEST_F(Terminal, ControlCharactersAreShownInsteadOfSent) {
+  ASSERT_EQ(run(train("m") + " --steps 1").code, 0);
+  const auto controls = [](const std::string& text) {
+    return std::ranges::count_if(text, [](char c) { return c >= 0 && c < ' ' && c != '\n' && c != '\t' && c != '\r'; });
+  };
+  const std::string command = "generate m --max-bytes 400 --temperature 2 --seed 1";
+  EXPECT_GT(controls(run(command).out), 5);
+  const Ran shown = run_on_terminal(command, 80);
+  EXPECT_EQ(controls(shown.out), 0) << shown.out;
+  EXPECT_NE(shown.out.find("\\x0"), std::string::npos) << shown.out;
+  EXPECT_GT(controls(run_on_terminal(command + " --raw", 80).out), 5);
 }
 
 }  // namespace

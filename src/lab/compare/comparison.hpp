@@ -72,7 +72,8 @@ class Comparison {
   void noise(const Entry& entry);
   TrainOptions options(const Entry& entry, int64_t steps, float lr, int64_t seed) const;
   double planned_seconds(const Entry& entry, const TrainOptions& options) const;
-  void say_if_slower(double planned, double taken);
+  // share: of the planned seconds of a trial, the part that took `taken`
+  void say_if_slower(double planned, double share, double taken);
   Json run_once(const Entry& entry, const std::string& kind, const std::string& variant, Model& model,
                 const TrainingData& data, Trial trial);
   std::vector<TriedRate> tried(const Entry& entry) const;

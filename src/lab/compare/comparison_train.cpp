@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 #include "core/check.hpp"
 #include "core/fingerprint.hpp"
@@ -86,8 +87,8 @@ double Comparison::planned_seconds(const Entry& entry, const TrainOptions& o) co
   return static_cast<double>(o.steps) * batches * c.step_seconds + times * evaluated * c.evaluate_seconds;
 }
 
-void Comparison::say_if_slower(double planned, double taken) {
-  pace_.add(planned, taken);
+void Comparison::say_if_slower(double planned, double share, double taken) {
+  pace_.add(share * planned, taken);
   const double left = seconds_left() - planned;  // the result of this training is not in the store yet
   const auto line = pace_.slower(std::max(0.0, left), run_.spent + clock_seconds() - begun_,
                                  planned_ ? std::optional(settings_.budget) : std::nullopt);
@@ -102,8 +103,10 @@ Json Comparison::run_once(const Entry& entry, const std::string& kind, const std
   note(entry.candidate.name + ": " + kind + " " + variant + ", " + std::to_string(trial.options.steps) + " steps");
   check_apart(source_, trial.folder, run_files());
   trial.stop = run_.stop;
-  double validation = 0;
+  double validation = 0, share = 1;  // the part that is done now: a resumed trial has less to do
+  bool begun = false;
   trial.progress = [&](const TrainProgress& p) {
+    if (!std::exchange(begun, true)) share = 1 - static_cast<double>(p.step - 1) / static_cast<double>(p.steps);
     if (!std::isnan(p.held_out)) validation = p.held_out;
     show(entry, kind + ", " + variant, static_cast<double>(p.step) / static_cast<double>(p.steps),
          kind == "train" ? validation : 0);
@@ -111,7 +114,7 @@ Json Comparison::run_once(const Entry& entry, const std::string& kind, const std
   const double begin = clock_seconds();
   const std::optional<Json> value = run_trial(model, data, trial);
   if (!value) throw Stopped();
-  say_if_slower(planned_seconds(entry, trial.options), clock_seconds() - begin);
+  say_if_slower(planned_seconds(entry, trial.options), share, clock_seconds() - begin);
   note(entry.candidate.name + ": " + kind + " " + variant +
        (value->contains(key::error)
             ? " failed: " + value->at(key::error).get<std::string>()

@@ -198,6 +198,21 @@ TEST(Plan, SecondSeedsAreInTheBudget) {
   EXPECT_EQ(amounts.second_seeds, 2);
   EXPECT_EQ(share_out({.budget = 200}, candidates(), costs(), parts).second_seeds, 0);  // more steps say more
   EXPECT_EQ(share_out(three, candidates(), costs(), parts).second_seeds, 0);
+  // They come as soon as all trainings, theirs too, have 800 steps.
+  int64_t without = 0, with = 1'000'000;  // the steps of the shortest training, at most and at least
+  for (int budget = 100; budget <= 1200; budget += 10) {
+    const Amounts at = share_out({.budget = static_cast<double>(budget)}, candidates(), costs(), parts);
+    int64_t fewest = 1'000'000;
+    for (const Calibration& c : costs()) fewest = std::min(fewest, steps_for(settings, c, at.train));
+    if (at.second_seeds == 0)
+      without = std::max(without, fewest);
+    else
+      with = std::min(with, fewest);
+  }
+  EXPECT_GE(with, 800);
+  EXPECT_LT(with, 850);
+  EXPECT_LT(without, 800 * 5 / 3 + 10);  // a second seed of two of three candidates makes five trainings of three
+  EXPECT_GT(without, 800 * 5 / 3 - 90);
   double total = 2 * amounts.train;
   for (const Calibration& c : costs()) total += expected_seconds(settings, c, amounts);
   EXPECT_LT(total, 1200);

@@ -9,7 +9,7 @@
 namespace statera {
 
 namespace {
-constexpr size_t slice = 512;
+constexpr int64_t most_of_a_slice = 512;
 
 // For the rows that the stack of this clock reads, the rows of the model. The stack around it is the innermost earlier
 // one with as many rows as its router saw.
@@ -37,7 +37,8 @@ std::vector<std::vector<Cut>> cuts_of(const Model& model, std::span<const int32_
           "the model has no inner stack, so it does not cut text into segments; its layers are '", config.layers, "'");
   std::vector<Cuts> cuts(state.layout().clocks);
   Arena scratch;
-  // `begin` alone and then slices up to multiples, as a Session reads
+  // `begin` alone and then slices that end on the chunk grid, as a Session reads
+  const auto slice = static_cast<size_t>(state.layout().on_grid(most_of_a_slice));
   for (size_t done = 0, n = 0; done < ids.size(); done += n) {
     n = done == 0 && config.begin ? 1 : std::min(slice - done % slice, ids.size() - done);
     const int32_t offsets[] = {0, static_cast<int32_t>(n)};

@@ -26,7 +26,7 @@ struct FixedCuts {
 
 template <class T>
 struct CutsKernels {
-  void (*fixed)(const FixedCuts<T>&, Exec&) noexcept;
+  Kernel<void(const FixedCuts<T>&, Exec&) noexcept> fixed;
 };
 extern const CutsKernels<double> cuts_ref_f64;
 extern const CutsKernels<float> cuts_ref_f32;  // one comparison per row: the fast path too

@@ -221,7 +221,7 @@ Var Hnet::forward(ForwardPass& pass, Var x, const Rows& rows, const At& at) cons
   const Var p = route(pass, x, rows, at);
   int64_t* start = memory.allocate_array<int64_t>(rows.sequences());
   for (size_t s = 0; s < S; ++s) start[s] = pass.started.empty() ? 0 : pass.started[at.clock * S + s];
-  const Boundaries cuts = find_boundaries(memory, tape.value(p), rows, {start, S});
+  const Boundaries cuts = find_boundaries(memory, tape.value(p), rows, {start, S}, break_every());
   const int64_t M = cuts.inner.total();
   Var read = gather_rows(tape, x, {}, cuts.outer_row, {M, d_outer_});
   if (pad_) {
@@ -283,7 +283,7 @@ void Hnet::advance(AdvancePass& pass, const View& x, const Rows& rows, const At&
   route(pass, x, rows, at, p);
   int64_t* start = exec.scratch.allocate_array<int64_t>(S);
   for (int64_t s = 0; s < S; ++s) start[s] = pass.states[static_cast<size_t>(s)]->position(at.clock);
-  const Boundaries cuts = find_boundaries(exec.scratch, p, rows, {start, static_cast<size_t>(S)});
+  const Boundaries cuts = find_boundaries(exec.scratch, p, rows, {start, static_cast<size_t>(S)}, break_every());
   if (!pass.cuts.empty()) pass.cuts[at.clock].add(p, cuts.outer_row);
   const int64_t M = cuts.inner.total();
   const View read = exec.scratch.allocate(x.dtype, {M, d_inner_}), made = exec.scratch.allocate(x.dtype, {M, d_inner_});

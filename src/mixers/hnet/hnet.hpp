@@ -56,6 +56,7 @@ class Hnet : public Mixer {
   bool learned() const { return config_.router == "learned"; }
   bool by_ids() const { return config_.router == "spaces"; }
   int64_t every() const { return config_.router == "stride" ? static_cast<int64_t>(config_.ratio) : 0; }
+  int64_t break_every() const { return every() > 0 ? 0 : StateLayout::unknown_pace_grid; }
   size_t router_slots() const { return learned() || by_ids() ? 1 : 0; }
   int64_t router_state() const { return learned() ? d_outer_ : 1; }  // its width
   Var route(ForwardPass& pass, Var x, const Rows& rows, const At& at) const;

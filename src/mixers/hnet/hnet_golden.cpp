@@ -62,7 +62,7 @@ GoldenCase routing_case(const GoldenFile& file) {
         routing(tape, matmul(tape, x_before, in.at("Wq")), matmul(tape, in.at("x"), in.at("Wk")), rows.rows());
     const View found = tape.value(probability);
     const std::vector<int64_t> start(rows.start.size(), 0);
-    const Boundaries cuts = find_boundaries(memory_of(tape), found, rows.rows(), start);
+    const Boundaries cuts = find_boundaries(memory_of(tape), found, rows.rows(), start, 0);
     const Var as_numbers = tape.make(found.dtype, found.shape, false);
     set_each(tape.value(as_numbers), [&](int64_t t) { return cuts.cut(t) ? 1.0f : 0.0f; });
     return NamedVars{{"p", probability}, {"cuts", as_numbers}};
@@ -75,7 +75,7 @@ Boundaries cuts_of(Arena& memory, const std::vector<int64_t>& mask, const Rows& 
   const Tensor p(DType::f64, {static_cast<int64_t>(mask.size())});
   set_each(p, [&](int64_t t) { return static_cast<float>(mask[static_cast<size_t>(t)]); });
   const std::vector<int64_t> start(rows.start.size(), later);
-  return find_boundaries(memory, p, rows, start);
+  return find_boundaries(memory, p, rows, start, 0);
 }
 
 // [B, most, D] with padded rows <-> [M, D]

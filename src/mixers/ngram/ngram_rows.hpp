@@ -21,7 +21,7 @@ struct NgramRows {
 
 template <class T>
 struct NgramKernels {
-  void (*rows)(const NgramRows<T>&, Exec&) noexcept;
+  Kernel<void(const NgramRows<T>&, Exec&) noexcept> rows;
 };
 extern const NgramKernels<double> ngram_ref_f64;
 extern const NgramKernels<float> ngram_ref_f32;  // whole numbers: the fast path too

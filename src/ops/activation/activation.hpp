@@ -37,8 +37,8 @@ struct ActivationBackward {
 
 template <class T>
 struct ActivationKernels {
-  void (*forward)(const ActivationForward<T>&, Exec&) noexcept;
-  void (*backward)(const ActivationBackward<T>&, Exec&) noexcept;
+  Kernel<void(const ActivationForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const ActivationBackward<T>&, Exec&) noexcept> backward;
 };
 extern const ActivationKernels<double> activation_ref_f64;
 extern const ActivationKernels<float> activation_ref_f32, activation_cpu;

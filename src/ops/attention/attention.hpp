@@ -79,9 +79,9 @@ struct AttentionBackward {
 
 template <class T>
 struct AttentionKernels {
-  void (*append)(const AttentionAppend<T>&, Exec&) noexcept;
-  void (*forward)(const AttentionForward<T>&, Exec&) noexcept;
-  void (*backward)(const AttentionBackward<T>&, Exec&) noexcept;
+  Kernel<void(const AttentionAppend<T>&, Exec&) noexcept> append;
+  Kernel<void(const AttentionForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const AttentionBackward<T>&, Exec&) noexcept> backward;
 };
 void attention_append_f32(const AttentionAppend<float>&, Exec&) noexcept;  // it moves memory: also the fast path
 extern const AttentionKernels<double> attention_ref_f64;

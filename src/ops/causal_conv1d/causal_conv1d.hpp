@@ -31,8 +31,8 @@ struct CausalConv1dBackward {
 
 template <class T>
 struct CausalConv1dKernels {
-  void (*forward)(const CausalConv1dForward<T>&, Exec&) noexcept;
-  void (*backward)(const CausalConv1dBackward<T>&, Exec&) noexcept;
+  Kernel<void(const CausalConv1dForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const CausalConv1dBackward<T>&, Exec&) noexcept> backward;
 };
 extern const CausalConv1dKernels<double> causal_conv1d_ref_f64;
 extern const CausalConv1dKernels<float> causal_conv1d_ref_f32, causal_conv1d_cpu;

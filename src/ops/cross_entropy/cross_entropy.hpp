@@ -28,8 +28,8 @@ struct CrossEntropyBackward {
 
 template <class T>
 struct CrossEntropyKernels {
-  void (*forward)(const CrossEntropyForward<T>&, Exec&) noexcept;
-  void (*backward)(const CrossEntropyBackward<T>&, Exec&) noexcept;
+  Kernel<void(const CrossEntropyForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const CrossEntropyBackward<T>&, Exec&) noexcept> backward;
 };
 extern const CrossEntropyKernels<double> cross_entropy_ref_f64;
 extern const CrossEntropyKernels<float> cross_entropy_ref_f32, cross_entropy_cpu;

@@ -130,7 +130,7 @@ Boundaries case_cuts(Arena& memory, const Rows& outer) {
   Tensor marks(DType::f64, {outer.total()});
   set_each(marks, [](int64_t t) { return t % 7 % 3 < 2 ? 1.0f : 0.0f; });
   const std::vector<int64_t> start(static_cast<size_t>(outer.sequences()), 3);
-  return find_boundaries(memory, marks, outer, start);
+  return find_boundaries(memory, marks, outer, start, 0);
 }
 }  // namespace
 

@@ -34,8 +34,8 @@ struct DechunkBackward {
 
 template <class T>
 struct DechunkKernels {
-  void (*forward)(const DechunkForward<T>&, Exec&) noexcept;
-  void (*backward)(const DechunkBackward<T>&, Exec&) noexcept;
+  Kernel<void(const DechunkForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const DechunkBackward<T>&, Exec&) noexcept> backward;
 };
 extern const DechunkKernels<double> dechunk_ref_f64;
 extern const DechunkKernels<float> dechunk_ref_f32, dechunk_cpu;

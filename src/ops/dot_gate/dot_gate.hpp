@@ -23,8 +23,8 @@ struct DotGateBackward {
 
 template <class T>
 struct DotGateKernels {
-  void (*forward)(const DotGateForward<T>&, Exec&) noexcept;
-  void (*backward)(const DotGateBackward<T>&, Exec&) noexcept;
+  Kernel<void(const DotGateForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const DotGateBackward<T>&, Exec&) noexcept> backward;
 };
 extern const DotGateKernels<double> dot_gate_ref_f64;
 extern const DotGateKernels<float> dot_gate_ref_f32, dot_gate_cpu;

@@ -32,8 +32,8 @@ struct DropoutDraw {
 // The fast apply may read up to a vector of bytes after keep[count - 1]; memory from an Arena has them.
 template <class T>
 struct DropoutKernels {
-  void (*draw)(const DropoutDraw&, int64_t first, int64_t end) noexcept;
-  void (*apply)(const T* x, const uint8_t* keep, T* y, int64_t count, T scale) noexcept;
+  Kernel<void(const DropoutDraw&, int64_t first, int64_t end) noexcept> draw;
+  Kernel<void(const T* x, const uint8_t* keep, T* y, int64_t count, T scale) noexcept> apply;
 };
 void dropout_draw_ref(const DropoutDraw&, int64_t first, int64_t end) noexcept;
 extern const DropoutKernels<double> dropout_ref_f64;

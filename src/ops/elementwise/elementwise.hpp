@@ -38,11 +38,11 @@ struct ElementwiseArguments {
 
 template <class T>
 struct ElementwiseKernels {
-  void (*add)(const ElementwiseArguments<T>&, Exec&) noexcept;       // factor_a a + factor_b b
-  void (*scaled)(const ElementwiseArguments<T>&, Exec&) noexcept;    // factor_a a
-  void (*centered)(const ElementwiseArguments<T>&, Exec&) noexcept;  // a minus the mean of its row
-  void (*neg_exp)(const ElementwiseArguments<T>&, Exec&) noexcept;   // -exp(a)
-  void (*product)(const ElementwiseArguments<T>&, Exec&) noexcept;   // a b; the gradient of neg_exp is dy y
+  Kernel<void(const ElementwiseArguments<T>&, Exec&) noexcept> add;       // factor_a a + factor_b b
+  Kernel<void(const ElementwiseArguments<T>&, Exec&) noexcept> scaled;    // factor_a a
+  Kernel<void(const ElementwiseArguments<T>&, Exec&) noexcept> centered;  // a minus the mean of its row
+  Kernel<void(const ElementwiseArguments<T>&, Exec&) noexcept> neg_exp;   // -exp(a)
+  Kernel<void(const ElementwiseArguments<T>&, Exec&) noexcept> product;   // a b; the gradient of neg_exp is dy y
 };
 extern const ElementwiseKernels<double> elementwise_ref_f64;
 extern const ElementwiseKernels<float> elementwise_ref_f32, elementwise_cpu;

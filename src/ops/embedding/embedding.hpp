@@ -37,9 +37,9 @@ struct EmbeddingBackward {
 
 template <class T>
 struct EmbeddingKernels {
-  void (*forward)(const EmbeddingForward<T>&, Exec&) noexcept;
+  Kernel<void(const EmbeddingForward<T>&, Exec&) noexcept> forward;
   void (*quantised)(const EmbeddingQuantised&, Exec&) noexcept;  // null for double: a quantised table is read in f32
-  void (*backward)(const EmbeddingBackward<T>&, Exec&) noexcept;
+  Kernel<void(const EmbeddingBackward<T>&, Exec&) noexcept> backward;
 };
 extern const EmbeddingKernels<double> embedding_ref_f64;
 extern const EmbeddingKernels<float> embedding_ref_f32;  // it waits for memory: also the fast path

@@ -34,8 +34,8 @@ struct GatedRmsnormBackward {
 
 template <class T>
 struct GatedRmsnormKernels {
-  void (*forward)(const GatedRmsnormForward<T>&, Exec&) noexcept;
-  void (*backward)(const GatedRmsnormBackward<T>&, Exec&) noexcept;
+  Kernel<void(const GatedRmsnormForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const GatedRmsnormBackward<T>&, Exec&) noexcept> backward;
 };
 extern const GatedRmsnormKernels<double> gated_rmsnorm_ref_f64;
 extern const GatedRmsnormKernels<float> gated_rmsnorm_ref_f32, gated_rmsnorm_cpu;

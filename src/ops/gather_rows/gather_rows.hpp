@@ -23,8 +23,8 @@ struct GatherRows {
 
 template <class T>
 struct GatherRowsKernels {
-  void (*forward)(const GatherRows<T>&, Exec&) noexcept;
-  void (*backward)(const GatherRows<T>&, Exec&) noexcept;
+  Kernel<void(const GatherRows<T>&, Exec&) noexcept> forward;
+  Kernel<void(const GatherRows<T>&, Exec&) noexcept> backward;
 };
 extern const GatherRowsKernels<double> gather_rows_ref_f64;
 extern const GatherRowsKernels<float> gather_rows_ref_f32;  // it moves memory: also the fast path

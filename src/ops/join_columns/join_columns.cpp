@@ -5,12 +5,28 @@
 
 namespace statera {
 
-void join_columns(Exec&, const View& a, const View& b, const View& y) {
+namespace {
+template <class T>
+JoinColumns<T> arguments(const View& a, const View& b, const View& y, int64_t a_columns) {
+  return {.a = a.as<T>(),
+          .b = b.as<T>(),
+          .y = y.as<T>(),
+          .rows = y.rows(),
+          .a_columns = a_columns,
+          .b_columns = y.cols() - a_columns,
+          .a_stride = a.stride,
+          .b_stride = b.stride,
+          .y_stride = y.stride};
+}
+}  // namespace
+
+void join_columns(Exec& exec, const View& a, const View& b, const View& y) {
   require(a.shape.rank() == 2 && b.shape.rank() == 2 && a.rows() == b.rows() && a.dtype == b.dtype &&
               y.dtype == a.dtype && y.shape == Shape({a.rows(), a.cols() + b.cols()}),
           ErrorCode::shape, "[join_columns] ", a.shape, " and ", b.shape, " into ", y.shape);
-  copy(a, y.columns(0, a.cols()));
-  copy(b, y.columns(a.cols(), b.cols()));
+  join_columns_kernels(exec, y.dtype, [&](auto zero, const auto& kernels) {
+    kernels.forward(arguments<decltype(zero)>(a, b, y, a.cols()), exec);
+  });
 }
 
 Var join_columns(Tape& tape, Var a, Var b) {
@@ -21,12 +37,11 @@ Var join_columns(Tape& tape, Var a, Var b) {
   tape.record(
       "join_columns", {y},
       [a, b, y](Tape& t) {
-        int64_t begin = 0;
-        for (const Var from : {a, b}) {
-          const int64_t width = t.value(from).cols();
-          if (const GradSink sink(t, from); !sink.view().empty()) copy(t.grad(y).columns(begin, width), sink.view());
-          begin += width;
-        }
+        const GradSink da(t, a), db(t, b);
+        Exec e = exec_of(t);
+        join_columns_kernels(e, t.grad(y).dtype, [&](auto zero, const auto& kernels) {
+          kernels.backward(arguments<decltype(zero)>(da.view(), db.view(), t.grad(y), t.value(a).cols()), e);
+        });
       },
       [a, b, y](Tape& t) {
         Exec e = exec_of(t);

@@ -54,10 +54,10 @@ struct MatmulSetRows {
 
 template <class T>
 struct MatmulKernels {
-  void (*set_rows)(const MatmulSetRows<T>&, Exec&) noexcept;
-  void (*product)(const MatmulProduct<T>&, Exec&) noexcept;
-  void (*weight_grad)(const MatmulWeightGrad<T>&, Exec&) noexcept;
-  void (*bias_grad)(const MatmulBiasGrad<T>&, Exec&) noexcept;
+  Kernel<void(const MatmulSetRows<T>&, Exec&) noexcept> set_rows;
+  Kernel<void(const MatmulProduct<T>&, Exec&) noexcept> product;
+  Kernel<void(const MatmulWeightGrad<T>&, Exec&) noexcept> weight_grad;
+  Kernel<void(const MatmulBiasGrad<T>&, Exec&) noexcept> bias_grad;
 };
 void matmul_set_rows(const MatmulSetRows<float>&, Exec&) noexcept;
 extern const MatmulKernels<double> matmul_ref_f64;

@@ -58,7 +58,7 @@ struct QuantisedProduct {
 
 template <class T>
 struct QuantisedKernels {
-  void (*product)(const QuantisedProduct<T>&, Exec&) noexcept;
+  Kernel<void(const QuantisedProduct<T>&, Exec&) noexcept> product;
 };
 // For tests: quantised in float, like the others, but the sums of scale blocks are added in double.
 extern const QuantisedKernels<double> quantised_ref_f64;

@@ -22,8 +22,8 @@ struct RatioLoss {
 
 template <class T>
 struct RatioLossKernels {
-  void (*forward)(const RatioLoss<T>&, Exec&) noexcept;
-  void (*backward)(const RatioLoss<T>&, Exec&) noexcept;
+  Kernel<void(const RatioLoss<T>&, Exec&) noexcept> forward;
+  Kernel<void(const RatioLoss<T>&, Exec&) noexcept> backward;
 };
 extern const RatioLossKernels<double> ratio_loss_ref_f64;
 extern const RatioLossKernels<float> ratio_loss_ref_f32;

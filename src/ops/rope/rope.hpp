@@ -26,7 +26,7 @@ struct RopeRotate {
 
 template <class T>
 struct RopeKernels {
-  void (*rotate)(const RopeRotate<T>&, Exec&) noexcept;
+  Kernel<void(const RopeRotate<T>&, Exec&) noexcept> rotate;
 };
 extern const RopeKernels<double> rope_ref_f64;
 extern const RopeKernels<float> rope_ref_f32, rope_cpu;

@@ -26,8 +26,8 @@ struct RoutingBackward {
 
 template <class T>
 struct RoutingKernels {
-  void (*forward)(const RoutingForward<T>&, Exec&) noexcept;
-  void (*backward)(const RoutingBackward<T>&, Exec&) noexcept;
+  Kernel<void(const RoutingForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const RoutingBackward<T>&, Exec&) noexcept> backward;
 };
 extern const RoutingKernels<double> routing_ref_f64;
 extern const RoutingKernels<float> routing_ref_f32, routing_cpu;

@@ -37,12 +37,12 @@ struct SelectiveScanBackward {
 
 template <class T>
 struct SelectiveScanKernels {
-  int64_t (*kept)(const SelectiveScanForward<T>&) noexcept;  // how many numbers forward must keep for backward
+  Kernel<int64_t(const SelectiveScanForward<T>&) noexcept> kept;  // how many numbers forward must keep for backward
   // How many floats pack() writes. 0: these kernels read A as it is. Both use only A, channels, d_state and n_groups.
-  int64_t (*packed)(const SelectiveScanForward<T>&) noexcept;
-  void (*pack)(const SelectiveScanForward<T>&, float* to, Exec&) noexcept;
-  void (*forward)(const SelectiveScanForward<T>&, Exec&) noexcept;
-  void (*backward)(const SelectiveScanBackward<T>&, Exec&) noexcept;
+  Kernel<int64_t(const SelectiveScanForward<T>&) noexcept> packed;
+  void (*pack)(const SelectiveScanForward<T>&, float* to, Exec&) noexcept;  // null where packed() is 0
+  Kernel<void(const SelectiveScanForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const SelectiveScanBackward<T>&, Exec&) noexcept> backward;
 };
 extern const SelectiveScanKernels<double> selective_scan_ref_f64;
 extern const SelectiveScanKernels<float> selective_scan_ref_f32, selective_scan_cpu;

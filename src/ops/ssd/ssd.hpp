@@ -44,8 +44,8 @@ struct SsdBackward {
 
 template <class T>
 struct SsdKernels {
-  void (*forward)(const SsdForward<T>&, Exec&) noexcept;
-  void (*backward)(const SsdBackward<T>&, Exec&) noexcept;
+  Kernel<void(const SsdForward<T>&, Exec&) noexcept> forward;
+  Kernel<void(const SsdBackward<T>&, Exec&) noexcept> backward;
 };
 extern const SsdKernels<double> ssd_ref_f64;
 extern const SsdKernels<float> ssd_ref_f32, ssd_cpu;

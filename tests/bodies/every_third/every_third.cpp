@@ -5,6 +5,7 @@
 #include "core/arena.hpp"
 #include "core/check.hpp"
 #include "io/json.hpp"
+#include "kernels/boundaries.hpp"
 #include "models/language_model.hpp"
 #include "ops/gather_rows/gather_rows.hpp"
 
@@ -42,6 +43,7 @@ struct Thirds {
     offsets[sequences] = count;
     rows = {{offsets, static_cast<size_t>(sequences) + 1}, {start, static_cast<size_t>(sequences)}};
     inner_to_outer = {to_outer, static_cast<size_t>(count)};
+    rows.breaks = breaks_within(memory, outer, rows, inner_to_outer, 0);
     outer_to_inner = {to_inner, static_cast<size_t>(total)};
   }
 };
