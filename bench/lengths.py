@@ -80,7 +80,7 @@ def chart(lines):
         after[0] = max(after[0], before[0] + 15)
     out += [f'<text x="{at:.1f}" y="{down:.1f}" fill="{colour}">{name}</text>' for down, at, name, colour in ends]
     out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 14}" text-anchor="middle" fill="#24292f">bytes of a sequence</text>'
-               f'<text x="{LEFT}" y="14" fill="#24292f">bytes trained on a second</text></svg>')
+               f'<text x="{LEFT}" y="14" fill="#24292f">bytes trained on per second</text></svg>')
     return "\n".join(out) + "\n"
 
 
