@@ -14,8 +14,12 @@ kind=$1; shift
 files=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do files+=("$1"); shift; done
 [ $# -gt 0 ] && shift
-cmake --preset release >/dev/null
-cmake --build build/release --target statera_app >&2
+mkdir -p build
+(  # calls beside each other build one after the other
+  flock 9
+  cmake --preset release >/dev/null
+  cmake --build build/release --target statera_app >&2
+) 9>build/.release.lock
 data=out/raw-data/$kind
 rm -rf "$data"; mkdir -p "$data"
 for file in "${files[@]}"; do raw_bytes "$kind" "$file" >"$data/$(basename "${file%.xz}")"; done

@@ -158,8 +158,8 @@ bool looks_back(const Model& model) {
 
 void add_specials(CLI::App& verb, bool& specials) {
   verb.add_flag("--special-tokens", specials,
-                "of a model over tokens: special tokens that stand in the text, such as <|endoftext|>, are tokens; "
-                "otherwise they are text");
+                "read special tokens in the text, such as <|endoftext|>, as tokens; without this flag they are plain "
+                "text (for models over tokens only)");
 }
 
 std::vector<std::string> precision_names() {

@@ -1,4 +1,5 @@
 // statera compare: trains candidates on equal terms, measures them and recommends one.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -139,13 +140,18 @@ void run(const Flags& f) {
     progress.finish();
   }
   write_page(json_text(report), out);
+  const bool complete = report.at(key::complete).get<bool>();
+  const bool judged = std::ranges::any_of(report.at(key::candidates), [](const auto& candidate) {
+    const auto bits = candidate.find(key::bits_per_byte);
+    return bits != candidate.end() && bits->is_number();
+  });
   if (f.json)
     std::printf("%s\n", json_text(report).c_str());
-  else {
+  else if (complete || judged) {
     print_report(report);
     std::printf("the page: %s/report.html   the models: %s/models/\n", printable(out).c_str(), printable(out).c_str());
   }
-  if (report.at(key::complete).get<bool>()) return;
+  if (complete) return;
   std::fprintf(stderr, "stopped; run the same command again to continue\n");
   throw Interrupted();
 }

@@ -258,7 +258,7 @@ void add_compress(CLI::App& app) {
   verb->add_option("--adapt-lr", flags->online.lr, "learning rate of the model while it reads; 0: it stays as it is")
       ->capture_default_str()
       ->needs(model);
-  verb->add_option("--adapt-segment", flags->online.segment, "bytes between two steps of learning")
+  verb->add_option("--adapt-segment", flags->online.segment, "bytes between two training steps of the model")
       ->capture_default_str()
       ->needs(model);
   verb->add_flag("--force", flags->force, "replace the compressed file if it exists");

@@ -14,12 +14,12 @@
 
 namespace statera {
 
-// Lane b has the rows [b * length, (b + 1) * length) of a batch. It may hold several sequences, the last of which
-// continues in the next batch. lanes_from_sequences() keeps, of the states of all sequences of `tokens`, those of each
-// lane's last one. Throws ErrorCode::shape if `state` is not that of the sequences of `tokens`.
+// Lane b has the rows [b * length, (b + 1) * length) of a batch. It may hold several sequences; only the last one
+// continues in the next batch. lanes_from_sequences() takes the states of all sequences of `tokens` and keeps that of
+// the last sequence in each lane. Throws ErrorCode::shape if `state` has another number of sequences than `tokens`.
 void lanes_from_sequences(const Tokens& tokens, int64_t length, CarriedState& state);
-// Turns the states of lanes into states of the sequences of `tokens`. A new sequence gets some state too, which nobody
-// reads. Throws ErrorCode::shape if `state` is not that of so many lanes.
+// The reverse: gives each sequence of `tokens` the state of its lane. A sequence that starts at 0 gets one too, which
+// nobody reads. Throws ErrorCode::shape if `state` has another number of lanes than `tokens`.
 void sequences_from_lanes(const Tokens& tokens, int64_t length, CarriedState& state);
 
 }  // namespace statera

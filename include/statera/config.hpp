@@ -59,8 +59,9 @@ struct ModelConfig {
   // adds a layer before the others (additions()). Throws ErrorCode::config for an invalid config (an unknown key is
   // invalid), ErrorCode::io for a file that cannot be read.
   static ModelConfig load(const std::string& preset_or_path);
+  // The same from JSON text; `where` names its source in messages. Throws ErrorCode::config.
   static ModelConfig parse(const std::string& json, const std::string& where);
-  static std::vector<std::string> presets();
+  static std::vector<std::string> presets();    // the names that load() knows
   static std::vector<std::string> additions();  // what may follow a "+" (src/mixers/NAME/addition.json)
 
   std::string json() const;  // parse(json()) gives an equal config

@@ -22,7 +22,7 @@ inline constexpr int32_t begin_id = 256;
 struct ReadOptions {
   // Stop reading after so many seconds. At least the first 64 KiB that are available are read in any case.
   double seconds = std::numeric_limits<double>::infinity();
-  // Stop reading after so many bytes. A run that goes on reads in this way what was cut before.
+  // Stop reading after this many bytes. A resumed run uses it to read the same part of the data again.
   int64_t bytes = std::numeric_limits<int64_t>::max();
   // called at least ten times per second while reading; what it throws leaves the constructor
   std::function<void()> often = {};
@@ -111,7 +111,7 @@ class IdSource {
   int64_t document_size(int64_t i) const { return document_end(i) - document_begin(i); }  // ids
   int64_t document_begin(int64_t i) const { return i == 0 ? 0 : document_end(i - 1); }
   int64_t document_at(int64_t position) const;  // the document of the id at `position`, 0 <= position < size()
-  // Of id number j of document i.
+  // Id number j of document i, 0 <= j < document_size(i).
   int32_t id(int64_t i, int64_t j) const {
     return encoded_ ? encoded_->ids[static_cast<size_t>(document_begin(i) + j)]
                     : int32_t{source_.document(i)[static_cast<size_t>(j)]};

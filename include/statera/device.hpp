@@ -32,7 +32,7 @@ struct CpuOptions {
 
 class Device {
  public:
-  static Device cpu(CpuOptions options = {});
+  static Device cpu(CpuOptions options = {});  // throws ErrorCode::device for a number of threads not in 0 to 1024
   static Device best() { return cpu(); }
   KernelChoice kernels() const { return kernels_; }
   Precision precision() const { return precision_; }

@@ -88,7 +88,8 @@ class Model {
   // without `overwrite`, a model.
   void save(const std::string& folder, bool overwrite = true) const;
 
-  // N ids in all -> logits [N, vocab_size].
+  // N ids of all sequences together -> logits [N, vocab_size]. Throws ErrorCode::shape if the offsets do not fit the
+  // ids, an id is out of range, or ForwardOptions::initial is not a state of these sequences.
   Var forward(Tape&, const Tokens&, const ForwardOptions& = {}) const;
 
   const ModelConfig& config() const;

@@ -18,8 +18,8 @@ namespace statera {
 struct OnlineOptions {
   double lr = 3e-4;       // learning rate of the steps while reading
   int64_t segment = 256;  // ids that are read between two steps
-  int64_t window = 0;     // ids that a step learns from, the last read; 0: as many as the model was trained with
-  int64_t replay = 0;     // further windows per step, from random earlier places of the text
+  int64_t window = 0;     // a step learns from the last `window` ids; 0: the model's trained context, or 512
+  int64_t replay = 0;     // further windows that each step learns from, at random places of the earlier text
   int64_t warmup = 16;    // steps over which the learning rate rises
   double pull = 0;        // share of the way back to the trained weights that each step takes
   int64_t keep_bytes = int64_t{64} << 20;  // most memory for earlier text
@@ -46,9 +46,9 @@ class OnlineModel {
   // Reads ids and returns the cost of each in nats, as Session::score does, predicted before it was learned from.
   // each(i, logits) as there; may be null.
   std::vector<float> score(std::span<const int32_t> ids, const Session::Predicted& each = {});
-  // The same, byte by byte, for those who learn an id only after its prediction, such as decoders: the logits
-  // [vocab_size] of the next id, valid until the next call, and then the id that came. Throw as Session::step does. A
-  // session in single steps may differ from score() in its last bits.
+  // The same, id by id, for callers that know an id only after its prediction, such as decoders. next() returns the
+  // logits [vocab_size] of the next id, valid until the next call; read() then takes the id that came. Both throw as
+  // Session::step does. Their logits may differ from those of score() in the last bits.
   std::span<const float> next();
   void read(int32_t id);
   // Begins another document: from an empty state, with what was learned; the rest of the last document counts as a

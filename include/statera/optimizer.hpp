@@ -15,7 +15,8 @@ struct AdamWOptions {
   float clip = 1.0f;  // largest norm of all gradients together; larger ones are scaled down; 0: no clipping
 };
 
-// Zeroes the gradient; of a parameter that is trained by rows only where it was touched.
+// Sets the gradient to zero. For a parameter that is trained by rows it writes only the touched rows and forgets them;
+// the others are zero already.
 void zero_grad(Parameter& parameter);
 
 // Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), after clipping by the global norm. The

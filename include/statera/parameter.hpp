@@ -31,9 +31,9 @@ struct Parameter {
   // whether weight decay applies: true for matrices of projections, false for norms, biases, A_log, D and dt_bias
   bool decay = false;
   double lr_scale = 1;  // factor of the learning rate; 0: the parameter is not trained
-  // A table of which a step reads few rows (statera/optimizer.hpp): `touched` has those whose gradient is not zero. Its
-  // Vars come from Tape::leaf(value, grad, touched), and whoever zeroes the gradient clears it. As the elements of
-  // `grad`, backward writes it through a const Parameter.
+  // Whether the parameter is a table of which a step reads few rows (statera/optimizer.hpp). Its Vars then come from
+  // Tape::leaf(value, grad, touched). `touched` has the rows into which backward has written a gradient; whoever zeroes
+  // the gradient clears it. It is mutable because backward holds a const Parameter.
   bool by_rows = false;
   mutable RowSet touched;
   std::vector<ParameterPart> parts;  // in order, covering axis 0; empty: the parameter is one part
@@ -50,8 +50,8 @@ struct Parameter {
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
 
-  void allocate(DType dtype, bool with_grad);
-  void initialise(uint64_t seed);
+  void allocate(DType dtype, bool with_grad);  // makes `value` and, if wanted, `grad`, both zero
+  void initialise(uint64_t seed);              // fills `value` with `init`, rounded to float whatever the dtype
   void changed() { version.fetch_add(1); }
   int64_t elements() const { return shape.elements(); }
 

@@ -20,8 +20,9 @@ namespace statera {
 struct SessionOptions {
   // memory for the snapshots that rewind() starts from; 0: rewind() works only to the start
   size_t rewind_bytes = size_t{16} << 20;
-  // Positions between those snapshots, `begin` counted. 0: about 256, at a border that the chunks of all layers share,
-  // if they do, where taking one changes no bit of the logits. (Scans in a stack with a learned pace share none.)
+  // Positions between those snapshots, `begin` counted. 0: the largest multiple of the model's chunk grid up to 256, or
+  // the grid itself if that is longer. The chunks of all layers end on this grid, so a snapshot there changes no bit of
+  // the logits.
   int64_t rewind_every = 0;
   // Called once, with a line of text, when the stream passes the context that the model was trained with. May be null.
   std::function<void(const std::string&)> warn;
@@ -84,8 +85,8 @@ class Session {
   // Throws ErrorCode::config if the snapshot is of another model, or of this one with other weights.
   void restore(const Snapshot& snapshot);
   // Goes back to an earlier position: restores the nearest kept snapshot before it and reads again what followed.
-  // Throws ErrorCode::unsupported, naming the oldest position that can be reached, if the snapshots of that time are
-  // gone.
+  // Throws ErrorCode::config for a position below 0 or after the current one, and ErrorCode::unsupported, naming the
+  // oldest position that can be reached, if the snapshots of that time are gone.
   void rewind(int64_t position);
   void reset();  // back to the start
 

@@ -1,4 +1,4 @@
-// All of Statera's public headers.
+// All public headers except online.hpp, data.hpp and tokenizer.hpp.
 #pragma once
 #include "statera/carry.hpp"
 #include "statera/config.hpp"

@@ -23,7 +23,7 @@ namespace statera {
 class Tape;
 
 // A value on a tape, by number; valid until the tape's reset(). A library that is built without NDEBUG (not the release
-// preset) throws unsupported for one that is used later, or on another tape.
+// preset) throws ErrorCode::unsupported for one that is used later, or on another tape.
 struct Var {
   int32_t id = -1;
   // of its tape since the last reset(), for that check alone; 0 under NDEBUG, so that both builds have one layout
@@ -77,23 +77,25 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // Values. Views given to leaf and constant are borrowed, and stay as they are, until reset().
-  // gradients are added to `grad` (a parameter); an empty one makes a constant
+  // Values. The Views are borrowed until reset(); nobody may change the elements of `value` until then.
+  //
+  // A leaf, such as a parameter: its gradients are added to `grad`. With an empty `grad` it is a constant.
   Var leaf(const View& value, const View& grad);
   // A table of which a step reads few rows: `touched` gets the rows of `grad` that were written. Only operations that
-  // read rows may use it; the gradient of the whole table throws unsupported.
+  // read rows may use it; an operation that asks for the gradient of the whole table throws ErrorCode::unsupported.
   Var leaf(const View& value, const View& grad, RowSet& touched);
   Var constant(const View& value);
   Var input(const View& value);  // its gradient is kept until reset(): see grad()
   // The columns begin .. begin + count - 1 of a matrix, without a copy: a part of a projection (z | x | B | C | dt).
   Var columns(Var matrix, int64_t begin, int64_t count);
-  // Holds until forget() or reset(). Makes a forgotten one again; that holds until backward has passed the operation
-  // that made it.
+  // The value, valid until forget() or reset(). A forgotten value is computed again, and is then valid until backward
+  // has passed the operation that made it.
   View value(Var) const;
   double item(Var) const;  // the only element of a scalar
 
-  // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws shape,
-  // and unsupported when it ran before without reset(): the pass gives memory back that a second one would need.
+  // One backward pass from a scalar, with gradient 1; or from several values with the given gradients. Throws
+  // ErrorCode::shape if a shape does not fit, and ErrorCode::unsupported for a second pass before reset(), since the
+  // first one frees memory that the second would need.
   void backward(Var loss);
   void backward(std::span<const Var> outputs, std::span<const View> grads);
   View grad(Var) const;  // empty when none flowed
@@ -104,9 +106,9 @@ class Tape {
   size_t bytes() const;  // memory in use or waiting for its next use; peak_bytes(): the most since construction
   size_t peak_bytes() const;
 
-  // Gives a value's memory back: no operation reads it from here on, but for backward, which makes it again. In a chain
-  // of forgotten values the last makes all of them again. Under NoGrad it is gone. Throws unsupported if its operation
-  // left no way to make it again (record()); see can_forget().
+  // Frees the memory of a value that no later operation reads in forward. Backward computes it again when it asks for
+  // it, together with the forgotten values that it depends on. What was made under NoGrad cannot be computed again.
+  // Throws ErrorCode::unsupported if the operation was recorded without a `forward` (record()); see can_forget().
   void forget(Var);
   bool can_forget(Var) const;
 
@@ -156,7 +158,8 @@ class Tape {
   };
   // Where the first value that is not finite was made: "[ssd] layers.3.mixer: inf"; empty if all are finite.
   std::string first_non_finite() const;
-  // Slow: backward checks each gradient and throws Error(numeric) with that same form. To name what a failed step was.
+  // For finding out why a step failed; slow. Backward then checks each gradient and throws ErrorCode::numeric at the
+  // first that is not finite, naming the place as first_non_finite() does.
   void check_gradients(bool on);
 
   // While one lives, operations keep nothing for backward.

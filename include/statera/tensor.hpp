@@ -77,9 +77,13 @@ struct View {
     return static_cast<T*>(data);
   }
 
-  View columns(int64_t begin, int64_t count) const;    // for matrices
-  View row_range(int64_t begin, int64_t count) const;  // along axis 0
-  View reshaped(const Shape& shape) const;             // for dense views
+  // The columns begin .. begin + count - 1 of a matrix [N, C]: [N, count]. Throws ErrorCode::shape if the View is not a
+  // matrix or lacks one of them.
+  View columns(int64_t begin, int64_t count) const;
+  // The same along axis 0: [count, ...]. Throws ErrorCode::shape.
+  View row_range(int64_t begin, int64_t count) const;
+  // The same elements in another shape. Throws ErrorCode::shape if the View is not dense or their number differs.
+  View reshaped(const Shape& shape) const;
 
  private:
   [[noreturn]] void fail_dtype(DType wanted) const;
@@ -89,6 +93,7 @@ struct View {
 class Tensor {
  public:
   Tensor() = default;
+  // Throws ErrorCode::shape for a negative dimension or a size that overflows, std::bad_alloc if memory is short.
   Tensor(DType dtype, const Shape& shape);
   Tensor(Tensor&& other) noexcept : memory_(std::move(other.memory_)), view_(std::exchange(other.view_, {})) {}
   Tensor& operator=(Tensor&& other) noexcept {
@@ -115,7 +120,8 @@ class Tensor {
   View view_;
 };
 
-// Shapes must be equal, else throws ErrorCode::shape; converts between f32 and f64.
+// Copies all elements, also between f32 and f64. Throws ErrorCode::shape if the shapes differ, ErrorCode::unsupported
+// for any other two types.
 void copy(const View& from, const View& to);
 void fill_zero(const View&);
 

@@ -85,9 +85,9 @@ class TokenStream {
 
   // The characters that this id completes. Throws as Tokenizer::decode() does.
   std::string push(int32_t id);
-  // The bytes that this id adds, whether they are characters or not. Of push() and push_bytes() use one.
+  // The bytes that this id adds, whether or not they are whole characters. Use either this or push(), not both.
   std::string push_bytes(int32_t id);
-  std::string finish();  // U+FFFD for a character that was begun
+  std::string finish();  // U+FFFD if the last character is incomplete, otherwise empty
 
  private:
   struct State;
@@ -95,11 +95,12 @@ class TokenStream {
 };
 
 // What a model over tokens reads. `file` is the content of a tokenizer.json, which the model's folder carries; `where`
-// is for messages. A text may end before any special token. Model::load takes this function (ModelOptions::tokenizer).
+// is for messages. ends_text() is true for every special token. Model::load
+// takes this function (ModelOptions::tokenizer).
 //
-// Special tokens that stand in a text are text; the second function makes tokens of them. encode() throws
-// ErrorCode::config, naming the place, where the tokens do not give the text back byte by byte, since a cost per byte
-// would then be one of other bytes. Throws as Tokenizer::parse does, and ErrorCode::unsupported for another format.
+// The first function reads special tokens that stand in a text as text, the second as tokens. encode() throws
+// ErrorCode::config, naming the place, if the tokens do not give the text back byte by byte: the cost per byte would
+// then be that of other bytes. Throws as Tokenizer::parse does, and ErrorCode::unsupported for another format.
 std::shared_ptr<const Units> token_units(std::string file, const std::string& where);
 std::shared_ptr<const Units> token_units_with_specials(std::string file, const std::string& where);
 

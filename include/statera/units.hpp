@@ -48,8 +48,8 @@ class Units {
 
 // The 256 bytes; each is its own id.
 std::shared_ptr<const Units> byte_units();
-// Ids that stand for nothing known: all that text would need throws ErrorCode::config, which says what is missing.
-// `file`: the tokenizer.json that would tell, if there is one and nobody read it.
+// `size` ids of unknown meaning: ids(), encode() and reader() throw ErrorCode::config, with a message that says what is
+// missing. `file`: the content of a tokenizer.json that belongs to the model but was not read.
 std::shared_ptr<const Units> unknown_units(int64_t size, std::string file = {});
 
 }  // namespace statera

@@ -68,9 +68,9 @@ std::vector<Parameter*> parameters_of(const Model& model, const std::string& lis
 
 void OnlineOptions::visit(FieldVisitor& v) {
   v.field("lr", lr, "learning rate of the steps while reading");
-  v.field("segment", segment, "bytes between two steps");
-  v.field("window", window, "bytes that a step learns from");
-  v.field("replay", replay, "further windows per step");
+  v.field("segment", segment, "ids that are read between two training steps");
+  v.field("window", window, "ids, the last ones read, that a training step learns from");
+  v.field("replay", replay, "further windows of earlier text that each training step learns from");
   v.field("warmup", warmup, "steps over which the learning rate rises");
   v.field("pull", pull, "share of the way back to the trained weights per step");
   v.field("keep_bytes", keep_bytes, "most memory for earlier text");

@@ -240,6 +240,7 @@ TEST_F(Compare, ARefusedBudgetLeavesNothingAndNamesOneThatIsAccepted) {
   const std::string budget = message.substr(at + give.size(), message.find(',', at) - at - give.size());
   const Ran accepted = run_and_signal(flags + budget + " --out a", "a/models", SIGINT, 0);
   EXPECT_EQ(accepted.code, 130) << budget << "\n" << accepted.err;
+  EXPECT_EQ(accepted.out, "") << "a table of nothing";
   EXPECT_FALSE(report("a")["candidates"].empty());
 }
 

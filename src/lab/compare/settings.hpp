@@ -18,7 +18,8 @@ struct CompareSettings {
   std::string match = "time";
   double budget = 300;  // seconds for everything, the search for learning rates included
   int64_t seeds = 1;    // trainings per candidate
-  // Sequences per batch at the shortest length. At larger lengths there are fewer, so that a batch has as many bytes.
+  // Sequences per batch at the shortest length. At larger lengths there are fewer, with as many bytes in all, but at
+  // least one.
   int64_t batch = 4;
   std::string lengths = "512";  // bytes per sequence; with several ("512,2048") every candidate is trained at each
   // of matrix products in training, "fp32" or "bf16"; held-out data are always read in fp32
