@@ -36,7 +36,7 @@ def shaped(preset, width, layers, heads):
     for mixer in config["mixers"].values():
         if mixer["type"] == "attention":
             mixer["n_heads"] = heads
-        elif "headdim" in mixer:  # the widest head of at most 64 that divides the inner width
+        elif 2 * width % mixer.get("headdim", 1):  # then the widest head of at most 64 that divides the inner width
             mixer["headdim"] = max(n for n in range(8, 65, 4) if 2 * width % n == 0)
     return config
 

@@ -73,8 +73,8 @@ class SlotScope {
                      every_ > 0 && every == 0 ? every_ * StateLayout::unknown_pace_grid : breaks_);
   }
   // Declares that the mixer computes in chunks of so many positions, counted from the start of the sequence, and that a
-  // cut within a chunk changes bits. Throws ErrorCode::config if the chunks of a model end together only every
-  // State::most_grid positions or less often.
+  // cut within a chunk changes bits. Throws ErrorCode::config if the chunks of a model end together less often
+  // than every State::most_grid positions.
   void chunked(int64_t positions) const;
   size_t clock() const { return clock_; }
 
