@@ -9,6 +9,7 @@ from pathlib import Path
 import interaction
 import lengths
 import robustness
+import shapes
 import units
 
 
@@ -74,6 +75,23 @@ class Lengths(unittest.TestCase):
         lines = {"attention": {1000: 200.0, 4000: 50.0}, "mamba2": {1000: 100.0, 4000: 100.0}}
         self.assertEqual(lengths.crossings(lines), ["mamba2 trains faster than attention from about 2,000 bytes on"])
         self.assertEqual(lengths.crossings({"attention": {1000: 200.0, 4000: 150.0}, "mamba2": lines["mamba2"]}), [])
+
+
+class Shapes(unittest.TestCase):
+    def test_heads_stay_as_wide_where_they_fit(self):
+        preset = {"d_model": 72, "layers": "m2 A m", "mlp": {"d_ff": 8},
+                  "mixers": {"m": {"type": "mamba2", "headdim": 36}, "A": {"type": "attention", "n_heads": 4, "headdim": 32}}}
+        same, other = shapes.shaped(preset, 72, "m2 A m", 2), shapes.shaped(preset, 96, "m A m", 3)
+        self.assertEqual((same["mixers"]["m"]["headdim"], same["mixers"]["A"]["n_heads"]), (36, 2))
+        self.assertEqual((other["mixers"]["m"]["headdim"], other["mixers"]["A"]["headdim"]), (64, 32))
+        self.assertEqual((other["d_model"], other["layers"], preset["d_model"]), (96, "m A m", 72))
+
+    def test_every_kind_has_shapes_at_both_sizes(self):
+        kinds = {kind for kind, _ in shapes.SHAPES}
+        self.assertEqual(kinds, {"attention", "mamba1", "mamba2", "hybrid"})
+        for kind in kinds:
+            for size in ("tiny", "small"):
+                self.assertGreaterEqual(len(shapes.SHAPES[kind, size]), 2)
 
 
 if __name__ == "__main__":
