@@ -88,6 +88,7 @@ endfunction()
 function(statera_readers_tests)
   add_custom_target(readers)
   add_library(readers_rooms OBJECT EXCLUDE_FROM_ALL)
+  target_link_libraries(readers_rooms PRIVATE GTest::gtest)  # its macros, so that the tests can use these precompiled headers
   statera_slow_headers(readers_rooms HEADERS <gtest/gtest.h>)
   set(programs "")
   foreach(arg ${ARGN})
