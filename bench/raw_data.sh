@@ -8,18 +8,14 @@
 # Files may be packed as .xz. The report is in out/raw-KIND. The same call resumes after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source bench/release.sh
 source bench/raw_bytes.sh
 [ $# -ge 2 ] || { sed -n '2,8s/^# //p' "$0"; exit 2; }
 kind=$1; shift
 files=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do files+=("$1"); shift; done
 [ $# -gt 0 ] && shift
-mkdir -p build
-(  # calls beside each other build one after the other
-  flock 9
-  cmake --preset release >/dev/null
-  cmake --build build/release --target statera_app >&2
-) 9>build/.release.lock
+build_release
 data=out/raw-data/$kind
 rm -rf "$data"; mkdir -p "$data"
 for file in "${files[@]}"; do raw_bytes "$kind" "$file" >"$data/$(basename "${file%.xz}")"; done

@@ -4,15 +4,11 @@
 # Resumable. Prints the table in Markdown; the report is in out/shapes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source bench/release.sh
 [ $# -ge 2 ] && [ -r "$2" ] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
 kind=$1 text=$2 size=${3:-tiny} budget=${4:-6m}
 shift $(($# < 4 ? $# : 4))
-mkdir -p build
-(  # calls beside each other build one after the other
-  flock 9
-  cmake --preset release >/dev/null
-  cmake --build build/release --target statera_app >&2
-) 9>build/.release.lock
+build_release
 out=out/shapes/$kind-$size-$(basename "$text")
 mkdir -p "$out/configs"
 configs=$(python3 bench/shapes.py write "$kind" "$size" "$out/configs" build/release/bin/statera)

@@ -10,6 +10,7 @@
 #include "models/language_model.hpp"
 #include "support/any_mixer.hpp"
 #include "support/error_of.hpp"
+#include "support/inner_model.hpp"
 
 namespace statera {
 namespace {
@@ -17,17 +18,8 @@ namespace {
 using test::error_of;
 using test::lacking;
 
-// Layers of an MLP alone.
-std::string with(const std::string& layers, const std::string& inner, const std::string& more = "") {
-  return R"({"d_model": 8, "mixers": {"f": {"type": "ffn", "d_ff": 12}}, "layers": ")" + layers + R"(", "inner": )" +
-         inner + more + "}";
-}
-
-Model model_of(const std::string& config, DType dtype = DType::f64) {
-  Model model(ModelConfig::parse(config, "x.json"), Device::cpu({.threads = 1}), {.dtype = dtype});
-  model.init(1);
-  return model;
-}
+using test::model_of;
+using test::with;
 
 TEST(Config, ReadsWhatItWrites) {
   for (const std::string& name : ModelConfig::presets()) {

@@ -7,6 +7,7 @@
 #include "models/language_model.hpp"
 #include "statera/loss.hpp"
 #include "support/any_mixer.hpp"
+#include "support/inner_model.hpp"
 #include "support/op_run.hpp"
 
 namespace statera {
@@ -14,17 +15,8 @@ namespace {
 
 using test::lacking;
 
-// Layers of an MLP alone.
-std::string with(const std::string& layers, const std::string& inner, const std::string& more = "") {
-  return R"({"d_model": 8, "mixers": {"f": {"type": "ffn", "d_ff": 12}}, "layers": ")" + layers + R"(", "inner": )" +
-         inner + more + "}";
-}
-
-Model model_of(const std::string& config, DType dtype = DType::f64) {
-  Model model(ModelConfig::parse(config, "x.json"), Device::cpu({.threads = 1}), {.dtype = dtype});
-  model.init(1);
-  return model;
-}
+using test::model_of;
+using test::with;
 
 Tokens tokens(std::initializer_list<int32_t> lengths) {
   Tokens t{.ids = {}, .offsets = {0}, .start = {}};

@@ -73,7 +73,8 @@ function qualityAgainstLength() {
 // Where the quality was judged, so that figures of one model stand together.
 function qualityAgainstCost() {
   const by = (key, factor) => acrossLengths(c =>
-    ({x: c.judged_at?.[key] * factor, y: c.bits_per_byte, error: errorOf(c), name: c.name, doubt: c.difference?.doubt}));
+    ({x: c.judged_at?.[key] * factor, y: c.bits_per_byte, error: errorOf(c), name: c.name, doubt: c.difference?.doubt,
+      behind: c.difference && {from: c.difference.from, by: c.difference.bits_per_byte}}));
   const series = by("step_seconds", 1e6), states = by("state_bytes", 1);
   if (!series.length) return {series};
   const contexts = [...new Set(judged.filter(c => c.judged_at).map(c => c.judged_at.context))];

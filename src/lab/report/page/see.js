@@ -44,12 +44,13 @@ function seeTime(series, references) {
   return said;
 }
 
-// Points are {name, x, y, doubt?, level?}: a difference inside the doubt puts none behind.
+// Points are {name, x, y, doubt?, behind?}: a difference inside the doubt puts none behind. It is the one of the seeds that both have, where y are means.
 function seeCost(points) {
   if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${three(points[0].x)} µs per step`];
   const best = least(points, p => p.y), fast = least(points, p => p.x);
   if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`];
-  const more = `${bits(fast.y - best.y)} bits per byte`, price = fast.y - best.y <= (fast.doubt ?? 0) ? `and the ${more} between them are inside the doubt` : `for ${more} more`;
+  const gap = fast.behind?.from === best.name ? fast.behind.by : fast.y - best.y;
+  const more = `${bits(gap)} bits per byte`, price = gap <= (fast.doubt ?? 0) ? `and the ${more} between them are inside the doubt` : `for ${more} more`;
   const said = [`${best.name} has the fewest bits per byte; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ${price}`];
   const better = p => points.filter(q => q.x < p.x && p.y - q.y > Math.max(p.doubt ?? 0, q.doubt ?? 0)), behind = points.filter(p => better(p).length);
   if (behind.length === 1) said.push(`${behind[0].name} is behind ${listed(better(behind[0]).map(q => q.name))} in both`);
