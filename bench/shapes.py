@@ -1,89 +1,174 @@
 #!/usr/bin/env python3
-"""Which depth and width is best at equal time? Configs of one kind with as many parameters as its preset: the preset, and other numbers of layers and widths.
+"""Which depth and width of a kind is best at equal time? Its preset beside other shapes with as many parameters.
 
-usage: bench/shapes.py write KIND SIZE FOLDER STATERA     writes the configs, prints their paths with commas between
-       bench/shapes.py table COMPARISON STATERA           prints a comparison of them in Markdown
+usage: bench/shapes.py TEXT [TEXT ...] [--kind attention] [--size tiny] [--seconds 28]     and the options of bench/sweep.py
+
+First every shape trains for some steps on the first TEXT, in turn, three times; its fastest counts. (This needs a quiet machine; the speeds are
+kept in out/shapes.) Then every shape trains for as many steps as it makes in --seconds, at two rates: those of its mixers' rates.json for this
+width and number of steps, times 0.7 and 1.4. These trainings may share the machine: their steps are fixed. Prints Markdown: bits per byte at the
+better rate, for each text and seed. The same call resumes after an interruption.
 """
 import copy
 import json
+import math
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-# (width, layers, heads of attention). The width of the MLPs follows from the number of parameters.
+import sweep
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {"tiny": {"batch": 2, "speed_steps": 150}, "small": {"batch": 4, "speed_steps": 25}}
+LENGTH = 512
+FACTORS = (0.7, 1.4)
+# (width, layers, heads of attention, channels of a Mamba head). The width of the MLPs follows from the number of parameters.
 SHAPES = {
-    ("attention", "tiny"): [(72, "A4", 2), (72, "A4", 3), (96, "A3", 3), (64, "A6", 2)],
-    ("mamba1", "tiny"): [(96, "m3", 0), (64, "m6", 0), (112, "m2", 0)],
-    ("mamba2", "tiny"): [(96, "m3", 0), (64, "m6", 0), (112, "m2", 0)],
-    ("hybrid", "tiny"): [(72, "m2 A m", 2), (96, "m A m", 3), (64, "m3 A m2", 2)],
-    ("attention", "small"): [(144, "A8", 4), (192, "A5", 6), (224, "A4", 7)],
-    ("mamba1", "small"): [(192, "m5", 0), (224, "m4", 0)],
-    ("mamba2", "small"): [(192, "m5", 0), (224, "m4", 0)],
-    ("hybrid", "small"): [(144, "m2 A m3 A m", 4), (192, "m2 A m2", 6), (224, "m2 A m", 7)],
+    ("attention", "tiny"): [(72, "A4", 2, 0), (80, "A4", 2, 0), (96, "A3", 3, 0), (96, "A3", 2, 0)],
+    ("mamba1", "tiny"): [(80, "m4", 0, 0), (96, "m3", 0, 0)],
+    ("mamba2", "tiny"): [(72, "m4", 0, 72), (80, "m4", 0, 40), (80, "m4", 0, 80), (96, "m3", 0, 48), (96, "m3", 0, 96)],
+    ("hybrid", "tiny"): [(72, "m2 A m", 2, 36), (80, "m2 A m", 2, 40), (80, "m2 A m", 2, 80), (96, "m A m", 3, 48)],
+    ("attention", "small"): [(144, "A8", 4, 0), (160, "A8", 4, 0), (192, "A6", 5, 0), (224, "A4", 6, 0)],
+    ("mamba1", "small"): [(160, "m8", 0, 0), (192, "m6", 0, 0), (224, "m4", 0, 0)],
+    ("mamba2", "small"): [(160, "m8", 0, 64), (192, "m6", 0, 64), (224, "m4", 0, 64)],
+    ("hybrid", "small"): [(160, "m2 A m3 A m", 4, 64), (192, "m2 A m3", 5, 64), (224, "m2 A m", 6, 64)],
 }
 
 
-def info(statera, path):
-    ran = subprocess.run([statera, "info", str(path), "--length", "512", "--json"], capture_output=True, text=True)
-    if ran.returncode:
-        raise SystemExit(f"error: {ran.stderr.strip()}")
-    return json.loads(ran.stdout)
-
-
-def shaped(preset, width, layers, heads):
+def shaped(preset, width, layers, heads, headdim):
     config = copy.deepcopy(preset)
     config["d_model"], config["layers"] = width, layers
     for mixer in config["mixers"].values():
         if mixer["type"] == "attention":
             mixer["n_heads"] = heads
-        elif 2 * width % mixer.get("headdim", 1):  # then the widest head of at most 64 that divides the inner width
-            mixer["headdim"] = max(n for n in range(8, 65, 4) if 2 * width % n == 0)
+        elif headdim:
+            mixer["headdim"] = headdim
     return config
 
 
-def write(kind, size, folder, statera):
-    preset_path = Path("configs") / f"{size}-{kind}.json"
-    preset, wanted = json.loads(preset_path.read_text()), info(statera, preset_path)["parameters"]
-    paths = [f"{size}-{kind}"]
-    for width, layers, heads in SHAPES[kind, size]:
-        config = shaped(preset, width, layers, heads)
-        path = folder / f"{layers.replace(' ', '')}-{width}{f'-{heads}' if heads else ''}.json"
+def fill(config, wanted, parameters):
+    """Sets the width of the MLPs so that the model has about `wanted` parameters; `parameters(config)` counts them."""
+    def count(d_ff):
+        config["mlp"]["d_ff"] = d_ff
+        return parameters(config)
 
-        def parameters(d_ff):
-            config["mlp"]["d_ff"] = d_ff
+    few, many = count(4), count(8)  # linear in d_ff
+    d_ff = 4 * round((4 + (wanted - few) / ((many - few) / 4)) / 4)
+    if d_ff < 4:
+        raise SystemExit(f"error: {config['layers']} of width {config['d_model']} has more than {wanted} parameters without MLPs")
+    config["mlp"]["d_ff"] = d_ff
+    return config
+
+
+def info(statera, path):
+    ran = subprocess.run([statera, "info", str(path), "--length", str(LENGTH), "--json"], capture_output=True, text=True)
+    if ran.returncode:
+        raise SystemExit(f"error: {ran.stderr.strip()}")
+    return json.loads(ran.stdout)
+
+
+def write_shapes(kind, size, folder, statera):
+    """{name: path of its config}, the preset first."""
+    preset_path = ROOT / "configs" / f"{size}-{kind}.json"
+    preset, wanted = json.loads(preset_path.read_text()), info(statera, preset_path)["parameters"]
+    paths = {"preset": preset_path}
+    for width, layers, heads, headdim in SHAPES[kind, size]:
+        path = folder / ("-".join([layers.replace(" ", ""), str(width)] + [f"{heads}h"] * bool(heads) + [str(headdim)] * bool(headdim)) + ".json")
+
+        def parameters(config):
             path.write_text(json.dumps(config, indent=1) + "\n")
             return info(statera, path)["parameters"]
 
-        few, many = parameters(4), parameters(8)  # linear in d_ff
-        d_ff = 4 * round((4 + (wanted - few) / ((many - few) / 4)) / 4)
-        if d_ff < 4:
-            raise SystemExit(f"error: {path}: has more than {wanted} parameters without MLPs")
-        parameters(d_ff)
-        paths.append(str(path))
-    print(",".join(paths))
+        parameters(fill(shaped(preset, width, layers, heads, headdim), wanted, parameters))  # writes the last one too
+        paths[path.stem] = path
+    return paths
 
 
-def table(comparison, statera):
-    report = json.loads((Path(comparison) / "report.json").read_text())
-    rows = ["| shape | layers | width | MLPs | FLOPs per byte in training | bytes/s | steps | bits per byte | doubt |", "|---|---|---|---|---|---|---|---|---|"]
-    for c in report["candidates"]:
-        path = Path(comparison) / "models" / c["name"] / "config.json"
-        config, about = json.loads(path.read_text()), info(statera, path)
+def usual_rate(config, steps, positions):
+    """The middle, in octaves, of what the mixers' rates.json say."""
+    logs = []
+    for mixer in config["mixers"].values():
+        rates = json.loads((ROOT / "src/mixers" / mixer["type"] / "rates.json").read_text())
+        logs.append(math.log2(rates["lr"]) + rates["by_width"] * math.log2(config["d_model"] / rates["d_model"])
+                    + rates["by_steps"] * math.log2(steps / rates["steps"]) + rates["by_positions"] * math.log2(positions / rates["positions"]))
+    return 2 ** (sum(logs) / len(logs))
+
+
+def measure(paths, text, size, statera):
+    """Steps per second of each shape, of three rounds the fastest."""
+    speeds = dict.fromkeys(paths, 0.0)
+    for _ in range(3):
+        for name, path in paths.items():
+            with tempfile.TemporaryDirectory() as folder:
+                command = [statera, "train", text, "--config", str(path), "--steps", str(SIZES[size]["speed_steps"]), "--batch", str(SIZES[size]["batch"]),
+                           "--length", str(LENGTH), "--no-baselines", "--out", os.path.join(folder, "model")]
+                subprocess.run(command, check=True, capture_output=True)
+                with open(os.path.join(folder, "model", "metrics.jsonl")) as file:
+                    last = json.loads(file.readlines()[-1])
+                speeds[name] = max(speeds[name], last["step"] / last["seconds"])
+    return speeds
+
+
+def kept_speeds(paths, text, size, statera, path):
+    """From `path`, where they are kept; a shape that changed is measured again, with all others."""
+    configs = {name: json.loads(Path(p).read_text()) for name, p in paths.items()}
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if all(name in kept and kept[name]["config"] == config for name, config in configs.items()):
+            return {name: kept[name]["steps_per_second"] for name in paths}
+    speeds = measure(paths, text, size, statera)
+    path.write_text(json.dumps({name: {"steps_per_second": speed, "config": configs[name]} for name, speed in speeds.items()}, indent=1) + "\n")
+    return speeds
+
+
+def table(paths, speeds, texts, seeds, size, results, statera):
+    """`results`: {(name, text, seed): bits}"""
+    columns = [f"{os.path.basename(text)}{f', seed {seed}' if len(seeds) > 1 else ''}" for text in texts for seed in seeds]
+    lines = ["| shape | MLPs | training FLOPs per byte | bytes/s | " + " | ".join(columns) + " | behind the best, mean |", "|---" * (5 + len(columns)) + "|"]
+    best = {(text, seed): min(results[name, text, seed] for name in paths) for text in texts for seed in seeds}
+    for name, path in paths.items():
+        config, about = json.loads(Path(path).read_text()), info(statera, path)
         layers = sum(int(word[1:] or 1) for word in config["layers"].split())
         share = 3 * config["d_model"] * config["mlp"]["d_ff"] * layers / about["parameters"]
-        doubt = c.get("difference", {}).get("doubt")
-        rows.append(f"| {c['name']} | {config['layers']} | {config['d_model']} | {share:.0%} | {about['flops_per_byte']['training'] / 1e6:.1f} M "
-                    f"| {c['train_bytes'] / c['train_seconds'] / 1000:.1f} K | {c['steps']:,} | {c['bits_per_byte']:.3f} | {'-' if doubt is None else f'{doubt:.3f}'} |")
-    print("\n".join(rows))
+        behind = [results[name, text, seed] - best[text, seed] for text in texts for seed in seeds]
+        lines.append(f"| {name} | {share:.0%} | {about['flops_per_byte']['training'] / 1e6:.1f} M | {speeds[name] * SIZES[size]['batch'] * LENGTH / 1000:.1f} K | "
+                     + " | ".join(f"{results[name, text, seed]:.3f}" for text in texts for seed in seeds) + f" | {sum(behind) / len(behind):.3f} |")
+    return "\n".join(lines)
 
 
 def main():
-    if len(sys.argv) == 6 and sys.argv[1] == "write" and tuple(sys.argv[2:4]) in SHAPES:
-        write(sys.argv[2], sys.argv[3], Path(sys.argv[4]), sys.argv[5])
-    elif len(sys.argv) == 4 and sys.argv[1] == "table":
-        table(sys.argv[2], sys.argv[3])
-    else:
-        raise SystemExit(__doc__)
+    parser = sweep.arguments(__doc__)
+    parser.add_argument("texts", metavar="TEXT", nargs="+")
+    parser.add_argument("--kind", default="attention", choices=sorted({kind for kind, _ in SHAPES}))
+    parser.add_argument("--size", default="tiny", choices=SIZES)
+    parser.add_argument("--seconds", type=float, default=28, help="of training for each shape, on all cores (default: 28, about what `compare --budget 3m` gives)")
+    parser.add_argument("--seeds", type=int, default=1, help="how many (default: 1)")
+    parser.add_argument("--speeds", action="store_true", help="only measure the speeds")
+    o = parser.parse_args()
+    if o.seconds <= 0 or o.seeds < 1:
+        parser.error("--seconds must be positive, --seeds at least 1")
+    folder = Path("out/shapes") / f"{o.kind}-{o.size}"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = write_shapes(o.kind, o.size, folder, o.statera)
+    speeds = kept_speeds(paths, o.texts[0], o.size, o.statera, folder / "speeds")
+    if o.speeds:
+        return
+    seeds, batch, jobs = range(1, o.seeds + 1), SIZES[o.size]["batch"], {}
+    for text in o.texts:
+        for seed in seeds:
+            for name, path in paths.items():
+                steps = round(speeds[name] * o.seconds)
+                rate = usual_rate(json.loads(Path(path).read_text()), steps, batch * LENGTH)
+                for factor in FACTORS:
+                    jobs[name, text, seed, factor] = {"data": text, "config": str(path), "lr": float(f"{rate * factor:.3g}"), "seed": seed, "steps": steps,
+                                                      "batch": batch, "length": LENGTH}
+    values = dict(zip(jobs, sweep.run(list(jobs.values()), sweep.Store(o.store), o.statera, o.jobs)))
+    results = {}
+    for (name, text, seed, _), value in values.items():
+        results[name, text, seed] = min(results.get((name, text, seed), math.inf), value.get("bits", math.inf))  # none: a training that diverged
+    print(table(paths, speeds, o.texts, list(seeds), o.size, results, o.statera))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

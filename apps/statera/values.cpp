@@ -10,6 +10,7 @@
 #include <CLI/Option.hpp>
 #include <CLI/Validators.hpp>
 
+#include "io/printable.hpp"
 #include "verbs.hpp"
 
 namespace statera::cli {
@@ -164,15 +165,31 @@ std::string several_values_hint(const CLI::App& verb, int argc, char** argv, con
   return {};
 }
 
+namespace {
+
+std::string joined(const Words& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+std::string did_you_mean(const std::string& name, const Words& names) {
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view meant = nearest(name, views);
+  return meant.empty() ? "" : "; did you mean " + std::string(meant) + "?";
+}
+
+}  // namespace
+
 std::string plain_message(const CLI::App& app, int argc, char** argv, std::string message) {
   const CLI::App& chosen = chosen_verb(app);
   const auto inner = chosen.get_subcommands({});
   int next = 1;  // the word after those of the chosen verb
   for (const CLI::App* verb = &chosen; verb != &app; verb = verb->get_parent()) ++next;
   if (!inner.empty() && argc > next && argv[next][0] != '-') {
-    std::string verbs;
-    for (const CLI::App* verb : inner) verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
-    return "no verb '" + std::string(argv[next]) + "'; the verbs: " + verbs;
+    Words verbs;
+    for (const CLI::App* verb : inner) verbs.push_back(verb->get_name());
+    return "no verb '" + std::string(argv[next]) + "'" + did_you_mean(argv[next], verbs) + "; the verbs: " + joined(verbs);
   }
   std::error_code ignored;
   for (int i = next; &chosen != &app && i < argc && std::string_view(argv[i]) != "--"; ++i) {
@@ -180,6 +197,12 @@ std::string plain_message(const CLI::App& app, int argc, char** argv, std::strin
     if (word.size() > 1 && word.starts_with('-') && !chosen.get_option_no_throw(flag) &&
         std::filesystem::exists(word, ignored))
       return word + " is no option; for a file of that name write ./" + word;
+    if (flag.starts_with("--") && flag.size() > 2 && !chosen.get_option_no_throw(flag)) {
+      Words options;
+      for (const CLI::Option* option : chosen.get_options())
+        for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+      return "no option " + flag + did_you_mean(flag, options);
+    }
   }
   constexpr std::string_view at_most_once = ": At Most 1 required but received ";
   if (const size_t at = message.find(at_most_once); at != message.npos)

@@ -8,6 +8,7 @@
 #include "statera/fields.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "io/printable.hpp"
 #include "mixers/mixer.hpp"
 #include "models/layer_config.hpp"
 #include "models/model_files.hpp"
@@ -59,10 +60,12 @@ std::string fields_added(ModelConfig config) {
   return write_fields(added);
 }
 
-std::string preset_names() {
-  std::string names;
-  for (const std::string& name : ModelConfig::presets()) names += (names.empty() ? "" : ", ") + name;
-  return names;
+[[noreturn]] void throw_no_preset(std::string_view name) {
+  const std::vector<std::string> presets = ModelConfig::presets();
+  const std::string_view meant = nearest(name, std::vector<std::string_view>(presets.begin(), presets.end()));
+  std::string hint = meant.empty() ? "" : "; did you mean " + std::string(meant) + "?", all;
+  for (const std::string& preset : presets) all += (all.empty() ? "" : ", ") + preset;
+  fail(ErrorCode::config, "no preset and no file is called '", name, "'", hint, "; presets: ", all);
 }
 }  // namespace
 
@@ -187,8 +190,7 @@ ModelConfig ModelConfig::load(const std::string& name) {
   }
   require(std::filesystem::exists(name, ignored) || (!name.ends_with(".json") && name.find('/') == std::string::npos),
           ErrorCode::io, "cannot read '", name, "': no such file");
-  require(std::filesystem::exists(name, ignored), ErrorCode::config, "no preset and no file is called '", name,
-          "'; presets: ", preset_names());
+  if (!std::filesystem::exists(name, ignored)) throw_no_preset(name);
   return parse(read_json_file(name).text, name);
 }
 
