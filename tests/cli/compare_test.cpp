@@ -130,6 +130,7 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
 
 TEST_F(Compare, ALaterCallAddsACandidate) {
   ASSERT_EQ(run(one_candidate("a") + " --weight-decay 0.3 --dropout 0.1").code, 0);
+  const std::string before_command = report("a")["command"];
   const auto before = report("a")["candidates"][0];
   const Ran ran = run("compare text.txt --candidates keys.json --out a");  // settings are the folder's
   ASSERT_EQ(ran.code, 0) << ran.err;
@@ -139,6 +140,10 @@ TEST_F(Compare, ALaterCallAddsACandidate) {
   EXPECT_EQ(after["candidates"][0]["steps"], before["steps"]);
   EXPECT_EQ(after["candidates"][1]["name"], "keys");
   EXPECT_EQ(after["candidates"][1]["status"], "done");
+  const std::string again = after["command"];
+  EXPECT_EQ(again, before_command + "\nstatera compare text.txt --candidates keys.json --out a");
+  ASSERT_EQ(run("compare text.txt --candidates keys.json --out a").code, 0);  // brings no candidate
+  EXPECT_EQ(report("a")["command"], again);
   EXPECT_NE(after["terms"]["equal"].get<std::string>().find("; weight decay 0.3; dropout 0.1"), std::string::npos)
       << after["terms"];
   for (const char* name : {"ssm", "keys"}) {

@@ -281,6 +281,9 @@ void Comparison::add(std::vector<Candidate> fresh) {
     store_.keep_candidate(fresh[i].name, json_text(value));
     entries_.push_back({std::move(fresh[i]), costs[i]});
   }
+  // The page names every command that brought candidates, so that whoever repeats them gets the whole comparison.
+  const auto earlier = store_.fact("commands");
+  store_.keep_fact("commands", (earlier ? *earlier + "\n" : "") + run_.command);
 }
 
 void Comparison::compare_baselines() {

@@ -473,7 +473,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   Json report = {{key::format_version, 1},
                  {key::statera, from.run.version},
                  {key::commit, from.run.commit},
-                 {key::command, from.run.command},
+                 {key::command, from.store.fact("commands").value_or(from.run.command)},
                  {key::date, date_text()}};
   report[key::machine] = {{key::cpu, machine.cpu},
                           {key::cores, machine.cores},
