@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "core/check.hpp"
 #include "io/json.hpp"
 #include "lab/compare/judge.hpp"
 #include "lab/compare/plan.hpp"
@@ -80,6 +81,13 @@ std::vector<Case> cases(const Json& plan, const std::string& only) {
       }
   }
   return all;
+}
+
+// The name of a preset stays when its shape changes, so a store also keeps what the preset was.
+void require_same_preset(const Case& c, const Store& store) {
+  const auto kept = store.fact("preset " + c.preset());
+  require(!kept || *kept == ModelConfig::load(c.preset()).json(), ErrorCode::config, "the store holds trainings of ",
+          c.preset(), " as it was before; delete them, or give another store");
 }
 
 RatePrior prior_of(const Case& c) {
@@ -165,6 +173,8 @@ void run_case(const Case& c, const std::string& folder, Store& store) {
                      : number_text(value.value("held_out", value.at("bits_per_byte").get<double>())).c_str());
     return value;
   };
+  require_same_preset(c, store);
+  store.keep_fact("preset " + c.preset(), ModelConfig::load(c.preset()).json());
   if (!store.fact("plateau " + c.data)) {
     const NgramCost counts = ngram_cost(
         parts.train, parts.held_out.part(0, std::min(judged_bytes, parts.held_out.bytes())), {.max_order = 1});
@@ -209,6 +219,7 @@ bool load(const Case& c, const std::vector<std::unique_ptr<Store>>& stores, Swep
   for (const auto& store : stores) {
     const auto plateau = store->fact("plateau " + c.data);
     if (!plateau) continue;
+    require_same_preset(c, *store);
     const auto get = [&](double lr, int64_t steps, int64_t seed) {
       return store->trial(c.preset(), c.place(), variant(lr, steps, seed));
     };

@@ -81,10 +81,18 @@ class Shapes(unittest.TestCase):
     def test_heads_stay_as_wide_where_they_fit(self):
         preset = {"d_model": 72, "layers": "m2 A m", "mlp": {"d_ff": 8},
                   "mixers": {"m": {"type": "mamba2", "headdim": 36}, "A": {"type": "attention", "n_heads": 4, "headdim": 32}}}
-        same, other = shapes.shaped(preset, 72, "m2 A m", 2), shapes.shaped(preset, 96, "m A m", 3)
+        same, other = shapes.shaped(preset, 72, "m2 A m", 2, 0), shapes.shaped(preset, 96, "m A m", 3, 64)
         self.assertEqual((same["mixers"]["m"]["headdim"], same["mixers"]["A"]["n_heads"]), (36, 2))
-        self.assertEqual((other["mixers"]["m"]["headdim"], other["mixers"]["A"]["headdim"]), (64, 32))
+        self.assertEqual((other["mixers"]["m"]["headdim"], other["mixers"]["A"]["headdim"]), (64, 64))
+        self.assertEqual(shapes.shaped(preset, 96, "m A m", 3, 0)["mixers"]["m"]["headdim"], 48)
         self.assertEqual((other["d_model"], other["layers"], preset["d_model"]), (96, "m A m", 72))
+
+    def test_the_mlps_take_what_parameters_are_left(self):
+        config = {"d_model": 10, "layers": "A2", "mlp": {}}
+        filled = shapes.fill(config, 1000, lambda c: 100 + 60 * c["mlp"]["d_ff"])
+        self.assertEqual(filled["mlp"]["d_ff"], 16)  # 15, as a multiple of 4
+        with self.assertRaisesRegex(SystemExit, "without MLPs"):
+            shapes.fill(config, 90, lambda c: 100 + 60 * c["mlp"]["d_ff"])
 
     def test_every_kind_has_shapes_at_both_sizes(self):
         kinds = {kind for kind, _ in shapes.SHAPES}

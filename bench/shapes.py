@@ -23,16 +23,18 @@ ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"tiny": {"batch": 2, "speed_steps": 150}, "small": {"batch": 4, "speed_steps": 25}}
 LENGTH = 512
 FACTORS = (0.7, 1.4)
-# (width, layers, heads of attention, channels of a Mamba head). The width of the MLPs follows from the number of parameters.
+# (width, layers, heads of attention, channels of a head; 0: as in the preset, or where that does not divide
+# twice the width, half of it, at most 64). The width of the MLPs follows from the number
+# of parameters.
 SHAPES = {
-    ("attention", "tiny"): [(72, "A4", 2, 0), (80, "A4", 2, 0), (96, "A3", 3, 0), (96, "A3", 2, 0)],
+    ("attention", "tiny"): [(72, "A4", 2, 0), (72, "A4", 1, 64), (80, "A4", 2, 0), (96, "A3", 3, 0), (96, "A3", 2, 0)],
     ("mamba1", "tiny"): [(80, "m4", 0, 0), (96, "m3", 0, 0)],
     ("mamba2", "tiny"): [(72, "m4", 0, 72), (80, "m4", 0, 40), (80, "m4", 0, 80), (96, "m3", 0, 48), (96, "m3", 0, 96)],
-    ("hybrid", "tiny"): [(72, "m2 A m", 2, 36), (80, "m2 A m", 2, 40), (80, "m2 A m", 2, 80), (96, "m A m", 3, 48)],
-    ("attention", "small"): [(144, "A8", 4, 0), (160, "A8", 4, 0), (192, "A6", 5, 0), (224, "A4", 6, 0)],
-    ("mamba1", "small"): [(160, "m8", 0, 0), (192, "m6", 0, 0), (224, "m4", 0, 0)],
-    ("mamba2", "small"): [(160, "m8", 0, 64), (192, "m6", 0, 64), (224, "m4", 0, 64)],
-    ("hybrid", "small"): [(160, "m2 A m3 A m", 4, 64), (192, "m2 A m3", 5, 64), (224, "m2 A m", 6, 64)],
+    ("hybrid", "tiny"): [(72, "m2 A m", 2, 0), (80, "m2 A m", 2, 0), (96, "m A m", 3, 0)],
+    ("attention", "small"): [(144, "A8", 5, 0), (144, "A8", 4, 0), (192, "A6", 6, 0), (192, "A5", 5, 0), (224, "A4", 6, 0)],
+    ("mamba1", "small"): [(192, "m6", 0, 0), (224, "m4", 0, 0)],
+    ("mamba2", "small"): [(192, "m6", 0, 64), (224, "m4", 0, 64)],
+    ("hybrid", "small"): [(144, "m2 A m3 A m", 4, 0), (192, "m2 A m3", 6, 0), (224, "m2 A m", 6, 0)],
 }
 
 
@@ -42,8 +44,9 @@ def shaped(preset, width, layers, heads, headdim):
     for mixer in config["mixers"].values():
         if mixer["type"] == "attention":
             mixer["n_heads"] = heads
-        elif headdim:
-            mixer["headdim"] = headdim
+            mixer["headdim"] = headdim or mixer["headdim"]
+        elif "headdim" in mixer and (headdim or 2 * width % mixer["headdim"]):
+            mixer["headdim"] = headdim or min(64, width // 2)
     return config
 
 
@@ -70,7 +73,9 @@ def info(statera, path):
 
 def write_shapes(kind, size, folder, statera):
     """{name: path of its config}, the preset first."""
-    preset_path = ROOT / "configs" / f"{size}-{kind}.json"
+    preset_path = folder / "preset.json"  # as it was when this began, since the outcome may change the preset
+    if not preset_path.exists():
+        preset_path.write_text((ROOT / "configs" / f"{size}-{kind}.json").read_text())
     preset, wanted = json.loads(preset_path.read_text()), info(statera, preset_path)["parameters"]
     paths = {"preset": preset_path}
     for width, layers, heads, headdim in SHAPES[kind, size]:
@@ -144,6 +149,7 @@ def main():
     parser.add_argument("--size", default="tiny", choices=SIZES)
     parser.add_argument("--seconds", type=float, default=28, help="of training for each shape, on all cores (default: 28, about what `compare --budget 3m` gives)")
     parser.add_argument("--seeds", type=int, default=1, help="how many (default: 1)")
+    parser.add_argument("--shapes", type=lambda words: words.split(","), help="only these, by name")
     parser.add_argument("--speeds", action="store_true", help="only measure the speeds")
     o = parser.parse_args()
     if o.seconds <= 0 or o.seeds < 1:
@@ -154,6 +160,10 @@ def main():
     speeds = kept_speeds(paths, o.texts[0], o.size, o.statera, folder / "speeds")
     if o.speeds:
         return
+    if o.shapes:
+        if unknown := [name for name in o.shapes if name not in paths]:
+            parser.error(f"no shape {unknown[0]}; the shapes: {', '.join(paths)}")
+        paths = {name: paths[name] for name in o.shapes}
     seeds, batch, jobs = range(1, o.seeds + 1), SIZES[o.size]["batch"], {}
     for text in o.texts:
         for seed in seeds:
