@@ -189,7 +189,8 @@ std::string plain_message(const CLI::App& app, int argc, char** argv, std::strin
   if (!inner.empty() && argc > next && argv[next][0] != '-') {
     Words verbs;
     for (const CLI::App* verb : inner) verbs.push_back(verb->get_name());
-    return "no verb '" + std::string(argv[next]) + "'" + did_you_mean(argv[next], verbs) + "; the verbs: " + joined(verbs);
+    return "no verb '" + std::string(argv[next]) + "'" + did_you_mean(argv[next], verbs) +
+           "; the verbs: " + joined(verbs);
   }
   std::error_code ignored;
   for (int i = next; &chosen != &app && i < argc && std::string_view(argv[i]) != "--"; ++i) {
