@@ -4,9 +4,9 @@
 usage: bench/shapes.py TEXT [TEXT ...] [--kind attention] [--size tiny] [--seconds 28]     and the options of bench/sweep.py
 
 First every shape trains for some steps on the first TEXT, in turn, three times; its fastest counts. (This needs a quiet machine; the speeds are
-kept in out/shapes.) Then every shape trains for as many steps as it makes in --seconds, at two rates: those of its mixers' rates.json for this
-width and number of steps, times 0.7 and 1.4. These trainings may share the machine: their steps are fixed. Prints Markdown: bits per byte at the
-better rate, for each text and seed. The same call resumes after an interruption.
+kept in out/shapes.) Then every shape trains for as many steps as it makes in --seconds. Its rates are the usual one, which its mixers' rates.json
+give for this width and number of steps, times each of --factors. These trainings may share the machine: their steps are fixed. Prints Markdown: bits per byte at the
+best of its rates, for each text and seed. The same call resumes after an interruption.
 """
 import copy
 import json
@@ -22,7 +22,6 @@ import sweep
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"tiny": {"batch": 2, "speed_steps": 150}, "small": {"batch": 4, "speed_steps": 25}}
 LENGTH = 512
-FACTORS = (0.7, 1.4)
 # (width, layers, heads of attention, channels of a head; 0: as in the preset, or where that does not divide
 # twice the width, half of it, at most 64). The width of the MLPs follows from the number
 # of parameters.
@@ -149,6 +148,7 @@ def main():
     parser.add_argument("--size", default="tiny", choices=SIZES)
     parser.add_argument("--seconds", type=float, default=28, help="of training for each shape, on all cores (default: 28, about what `compare --budget 3m` gives)")
     parser.add_argument("--seeds", type=int, default=1, help="how many (default: 1)")
+    parser.add_argument("--factors", type=lambda words: [float(word) for word in words.split(",")], default=[0.7, 1.4], help="of the usual rate (default: 0.7,1.4)")
     parser.add_argument("--shapes", type=lambda words: words.split(","), help="only these, by name")
     parser.add_argument("--speeds", action="store_true", help="only measure the speeds")
     o = parser.parse_args()
@@ -170,7 +170,7 @@ def main():
             for name, path in paths.items():
                 steps = round(speeds[name] * o.seconds)
                 rate = usual_rate(json.loads(Path(path).read_text()), steps, batch * LENGTH)
-                for factor in FACTORS:
+                for factor in o.factors:
                     jobs[name, text, seed, factor] = {"data": text, "config": str(path), "lr": float(f"{rate * factor:.3g}"), "seed": seed, "steps": steps,
                                                       "batch": batch, "length": LENGTH}
     values = dict(zip(jobs, sweep.run(list(jobs.values()), sweep.Store(o.store), o.statera, o.jobs)))
