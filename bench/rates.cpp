@@ -87,7 +87,8 @@ std::vector<Case> cases(const Json& plan, const std::string& only) {
 void require_same_preset(const Case& c, const Store& store) {
   const auto kept = store.fact("preset " + c.preset());
   require(!kept || *kept == ModelConfig::load(c.preset()).json(), ErrorCode::config, "the store holds trainings of ",
-          c.preset(), " as it was before; delete them, or give another store");
+          c.preset(), " as it was before; delete its rows of `trials` and the fact 'preset ", c.preset(),
+          "', or give another store");
 }
 
 RatePrior prior_of(const Case& c) {

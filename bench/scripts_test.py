@@ -94,6 +94,23 @@ class Shapes(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "without MLPs"):
             shapes.fill(config, 90, lambda c: 100 + 60 * c["mlp"]["d_ff"])
 
+    def test_the_usual_rate_is_the_mean_over_the_layers(self):
+        def rate(layers):
+            config = {"d_model": 72, "layers": layers, "mixers": {"m": {"type": "mamba2"}, "A": {"type": "attention"}}}
+            return math.log2(shapes.usual_rate(config, 1250, 1024))
+
+        self.assertAlmostEqual(rate("m2 A m"), 0.75 * rate("m") + 0.25 * rate("A"))
+        self.assertNotAlmostEqual(rate("m"), rate("A"))
+
+    def test_speeds_are_measured_again_when_a_shape_has_changed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            config, kept = Path(folder) / "a.json", Path(folder) / "speeds"
+            config.write_text('{"d_model": 72}')
+            self.assertEqual(shapes.kept_speeds({"a": config}, kept, lambda paths: {"a": 5.0}), {"a": 5.0})
+            self.assertEqual(shapes.kept_speeds({"a": config}, kept, lambda paths: {"a": 6.0}), {"a": 5.0})
+            config.write_text('{"d_model": 80}')
+            self.assertEqual(shapes.kept_speeds({"a": config}, kept, lambda paths: {"a": 7.0}), {"a": 7.0})
+
     def test_every_kind_has_shapes_at_both_sizes(self):
         kinds = {kind for kind, _ in shapes.SHAPES}
         self.assertEqual(kinds, {"attention", "mamba1", "mamba2", "hybrid"})

@@ -3,10 +3,11 @@
 
 usage: bench/shapes.py TEXT [TEXT ...] [--kind attention] [--size tiny] [--seconds 28]     and the options of bench/sweep.py
 
-First every shape trains for some steps on the first TEXT, in turn, three times; its fastest counts. (This needs a quiet machine; the speeds are
-kept in out/shapes.) Then every shape trains for as many steps as it makes in --seconds. Its rates are the usual one, which its mixers' rates.json
-give for this width and number of steps, times each of --factors. These trainings may share the machine: their steps are fixed. Prints Markdown: bits per byte at the
-best of its rates, for each text and seed. The same call resumes after an interruption.
+First `statera bench --train` measures the training speed of all shapes, in turn. This needs a quiet machine. The speeds are kept in
+out/shapes/KIND-SIZE/speeds; to measure them again, delete that file. Then every shape trains for as many steps as it makes in --seconds. Its
+rates are the usual one, which its mixers' rates.json give for this width and number of steps, times each of --factors. These trainings may share
+the machine: their steps are fixed. Prints Markdown: bits per byte at the best of its rates, for each text and seed. The same call resumes after an
+interruption.
 """
 import copy
 import json
@@ -14,26 +15,25 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import sweep
 
 ROOT = Path(__file__).resolve().parent.parent
-SIZES = {"tiny": {"batch": 2, "speed_steps": 150}, "small": {"batch": 4, "speed_steps": 25}}
+BATCH = {"tiny": 2, "small": 4}
 LENGTH = 512
 # (width, layers, heads of attention, channels of a head; 0: as in the preset, or where that does not divide
 # twice the width, half of it, at most 64). The width of the MLPs follows from the number
 # of parameters.
 SHAPES = {
-    ("attention", "tiny"): [(72, "A4", 2, 0), (72, "A4", 1, 64), (80, "A4", 2, 0), (96, "A3", 3, 0), (96, "A3", 2, 0)],
+    ("attention", "tiny"): [(72, "A4", 4, 0), (72, "A4", 1, 64), (80, "A4", 2, 0), (96, "A3", 3, 0), (96, "A3", 2, 0)],
     ("mamba1", "tiny"): [(80, "m4", 0, 0), (96, "m3", 0, 0)],
     ("mamba2", "tiny"): [(72, "m4", 0, 72), (80, "m4", 0, 40), (80, "m4", 0, 80), (96, "m3", 0, 48), (96, "m3", 0, 96)],
-    ("hybrid", "tiny"): [(72, "m2 A m", 2, 0), (80, "m2 A m", 2, 0), (96, "m A m", 3, 0)],
-    ("attention", "small"): [(144, "A8", 5, 0), (144, "A8", 4, 0), (192, "A6", 6, 0), (192, "A5", 5, 0), (224, "A4", 6, 0)],
+    ("hybrid", "tiny"): [(72, "m2 A m", 4, 0), (80, "m2 A m", 2, 0), (96, "m A m", 3, 0)],
+    ("attention", "small"): [(144, "A8", 8, 0), (144, "A8", 5, 0), (192, "A6", 6, 0), (192, "A5", 5, 0), (224, "A4", 6, 0)],
     ("mamba1", "small"): [(192, "m6", 0, 0), (224, "m4", 0, 0)],
     ("mamba2", "small"): [(192, "m6", 0, 64), (224, "m4", 0, 64)],
-    ("hybrid", "small"): [(144, "m2 A m3 A m", 4, 0), (192, "m2 A m3", 6, 0), (224, "m2 A m", 6, 0)],
+    ("hybrid", "small"): [(144, "m2 A m3 A m", 8, 0), (192, "m2 A m3", 6, 0), (224, "m2 A m", 6, 0)],
 }
 
 
@@ -72,9 +72,7 @@ def info(statera, path):
 
 def write_shapes(kind, size, folder, statera):
     """{name: path of its config}, the preset first."""
-    preset_path = folder / "preset.json"  # as it was when this began, since the outcome may change the preset
-    if not preset_path.exists():
-        preset_path.write_text((ROOT / "configs" / f"{size}-{kind}.json").read_text())
+    preset_path = ROOT / "configs" / f"{size}-{kind}.json"
     preset, wanted = json.loads(preset_path.read_text()), info(statera, preset_path)["parameters"]
     paths = {"preset": preset_path}
     for width, layers, heads, headdim in SHAPES[kind, size]:
@@ -89,39 +87,39 @@ def write_shapes(kind, size, folder, statera):
     return paths
 
 
+def layer_types(config):
+    """The type of mixer of each layer."""
+    return [config["mixers"][word[0]]["type"] for word in config["layers"].split() for _ in range(int(word[1:] or 1))]
+
+
 def usual_rate(config, steps, positions):
-    """The middle, in octaves, of what the mixers' rates.json say."""
+    """The mean over the layers, in octaves, of what their mixers' rates.json say."""
     logs = []
-    for mixer in config["mixers"].values():
-        rates = json.loads((ROOT / "src/mixers" / mixer["type"] / "rates.json").read_text())
+    for mixer in layer_types(config):
+        rates = json.loads((ROOT / "src/mixers" / mixer / "rates.json").read_text())
         logs.append(math.log2(rates["lr"]) + rates["by_width"] * math.log2(config["d_model"] / rates["d_model"])
                     + rates["by_steps"] * math.log2(steps / rates["steps"]) + rates["by_positions"] * math.log2(positions / rates["positions"]))
     return 2 ** (sum(logs) / len(logs))
 
 
-def measure(paths, text, size, statera):
-    """Steps per second of each shape, of three rounds the fastest."""
-    speeds = dict.fromkeys(paths, 0.0)
-    for _ in range(3):
-        for name, path in paths.items():
-            with tempfile.TemporaryDirectory() as folder:
-                command = [statera, "train", text, "--config", str(path), "--steps", str(SIZES[size]["speed_steps"]), "--batch", str(SIZES[size]["batch"]),
-                           "--length", str(LENGTH), "--no-baselines", "--out", os.path.join(folder, "model")]
-                subprocess.run(command, check=True, capture_output=True)
-                with open(os.path.join(folder, "model", "metrics.jsonl")) as file:
-                    last = json.loads(file.readlines()[-1])
-                speeds[name] = max(speeds[name], last["step"] / last["seconds"])
-    return speeds
+def measure(paths, size, statera):
+    """Training steps per second of each shape, without evaluation."""
+    command = [statera, "bench", "--train", ",".join(str(path) for path in paths.values()), "--batch", str(BATCH[size]), "--length", str(LENGTH), "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode:
+        raise SystemExit(f"error: {ran.stderr.strip()}")
+    rows = {row["model"]: row for row in json.loads(ran.stdout)["training"]}
+    return {name: 1 / rows[str(path)]["step_seconds"] for name, path in paths.items()}
 
 
-def kept_speeds(paths, text, size, statera, path):
-    """From `path`, where they are kept; a shape that changed is measured again, with all others."""
+def kept_speeds(paths, path, measured):
+    """From `path`, where they are kept; if a shape is new or has changed, all are measured again: measured(paths)."""
     configs = {name: json.loads(Path(p).read_text()) for name, p in paths.items()}
     if path.exists():
         kept = json.loads(path.read_text())
         if all(name in kept and kept[name]["config"] == config for name, config in configs.items()):
             return {name: kept[name]["steps_per_second"] for name in paths}
-    speeds = measure(paths, text, size, statera)
+    speeds = measured(paths)
     path.write_text(json.dumps({name: {"steps_per_second": speed, "config": configs[name]} for name, speed in speeds.items()}, indent=1) + "\n")
     return speeds
 
@@ -133,10 +131,9 @@ def table(paths, speeds, texts, seeds, size, results, statera):
     best = {(text, seed): min(results[name, text, seed] for name in paths) for text in texts for seed in seeds}
     for name, path in paths.items():
         config, about = json.loads(Path(path).read_text()), info(statera, path)
-        layers = sum(int(word[1:] or 1) for word in config["layers"].split())
-        share = 3 * config["d_model"] * config["mlp"]["d_ff"] * layers / about["parameters"]
+        share = 3 * config["d_model"] * config["mlp"]["d_ff"] * len(layer_types(config)) / about["parameters"]
         behind = [results[name, text, seed] - best[text, seed] for text in texts for seed in seeds]
-        lines.append(f"| {name} | {share:.0%} | {about['flops_per_byte']['training'] / 1e6:.1f} M | {speeds[name] * SIZES[size]['batch'] * LENGTH / 1000:.1f} K | "
+        lines.append(f"| {name} | {share:.0%} | {about['flops_per_byte']['training'] / 1e6:.1f} M | {speeds[name] * BATCH[size] * LENGTH / 1000:.1f} K | "
                      + " | ".join(f"{results[name, text, seed]:.3f}" for text in texts for seed in seeds) + f" | {sum(behind) / len(behind):.3f} |")
     return "\n".join(lines)
 
@@ -145,8 +142,8 @@ def main():
     parser = sweep.arguments(__doc__)
     parser.add_argument("texts", metavar="TEXT", nargs="+")
     parser.add_argument("--kind", default="attention", choices=sorted({kind for kind, _ in SHAPES}))
-    parser.add_argument("--size", default="tiny", choices=SIZES)
-    parser.add_argument("--seconds", type=float, default=28, help="of training for each shape, on all cores (default: 28, about what `compare --budget 3m` gives)")
+    parser.add_argument("--size", default="tiny", choices=BATCH)
+    parser.add_argument("--seconds", type=float, default=28, help="of training for each shape, on all cores (default: 28)")
     parser.add_argument("--seeds", type=int, default=1, help="how many (default: 1)")
     parser.add_argument("--factors", type=lambda words: [float(word) for word in words.split(",")], default=[0.7, 1.4], help="of the usual rate (default: 0.7,1.4)")
     parser.add_argument("--shapes", type=lambda words: words.split(","), help="only these, by name")
@@ -157,14 +154,13 @@ def main():
     folder = Path("out/shapes") / f"{o.kind}-{o.size}"
     folder.mkdir(parents=True, exist_ok=True)
     paths = write_shapes(o.kind, o.size, folder, o.statera)
-    speeds = kept_speeds(paths, o.texts[0], o.size, o.statera, folder / "speeds")
+    if unknown := [name for name in o.shapes or [] if name not in paths]:
+        parser.error(f"no shape {unknown[0]}; the shapes: {', '.join(paths)}")
+    speeds = kept_speeds(paths, folder / "speeds", lambda all_paths: measure(all_paths, o.size, o.statera))
     if o.speeds:
         return
-    if o.shapes:
-        if unknown := [name for name in o.shapes if name not in paths]:
-            parser.error(f"no shape {unknown[0]}; the shapes: {', '.join(paths)}")
-        paths = {name: paths[name] for name in o.shapes}
-    seeds, batch, jobs = range(1, o.seeds + 1), SIZES[o.size]["batch"], {}
+    paths = {name: path for name, path in paths.items() if not o.shapes or name in o.shapes}
+    seeds, batch, jobs = range(1, o.seeds + 1), BATCH[o.size], {}
     for text in o.texts:
         for seed in seeds:
             for name, path in paths.items():

@@ -173,10 +173,8 @@ std::string joined(const Words& names) {
   return all;
 }
 
-std::string did_you_mean(const std::string& name, const Words& names) {
-  const std::vector<std::string_view> views(names.begin(), names.end());
-  const std::string_view meant = nearest(name, views);
-  return meant.empty() ? "" : "; did you mean " + std::string(meant) + "?";
+std::string hint(std::string_view name, const Words& names) {
+  return did_you_mean(name, std::vector<std::string_view>(names.begin(), names.end()));
 }
 
 }  // namespace
@@ -189,8 +187,9 @@ std::string plain_message(const CLI::App& app, int argc, char** argv, std::strin
   if (!inner.empty() && argc > next && argv[next][0] != '-') {
     Words verbs;
     for (const CLI::App* verb : inner) verbs.push_back(verb->get_name());
-    return "no verb '" + std::string(argv[next]) + "'" + did_you_mean(argv[next], verbs) +
-           "; the verbs: " + joined(verbs);
+    const std::string meant = hint(argv[next], verbs);
+    return "no verb '" + std::string(argv[next]) + "'" + meant + (meant.empty() ? "; the" : " The") +
+           " verbs: " + joined(verbs);
   }
   std::error_code ignored;
   for (int i = next; &chosen != &app && i < argc && std::string_view(argv[i]) != "--"; ++i) {
@@ -202,7 +201,7 @@ std::string plain_message(const CLI::App& app, int argc, char** argv, std::strin
       Words options;
       for (const CLI::Option* option : chosen.get_options())
         for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
-      return "no option " + flag + did_you_mean(flag, options);
+      return "no option '" + flag + "'" + hint(flag, options);
     }
   }
   constexpr std::string_view at_most_once = ": At Most 1 required but received ";

@@ -71,9 +71,7 @@ class Reader : public FieldVisitor {
       const auto is_key = [&](std::string_view known) { return known == key; };
       if (std::any_of(known_.begin(), known_.end(), is_key) || std::any_of(ignored.begin(), ignored.end(), is_key))
         continue;
-      const std::string_view meant = nearest(key, known_);
-      fail(ErrorCode::config, where_, ": unknown key ", in_quotes(key), meant.empty() ? "" : "; did you mean '", meant,
-           meant.empty() ? "" : "'?");
+      fail(ErrorCode::config, where_, ": unknown key ", in_quotes(key), did_you_mean(key, known_));
     }
   }
 

@@ -46,16 +46,17 @@ std::string printable(std::string_view text) {
   return quoted.substr(1, quoted.size() - 2);
 }
 
-std::string_view nearest(std::string_view name, std::span<const std::string_view> names) {
-  if (name.size() > 64) return {};
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> names) {
+  if (name.empty() || name.size() > 64) return {};
   std::string_view best;
-  size_t least = std::max<size_t>(2, name.size() / 3) + 1;
+  // At least one letter is meant as it was typed.
+  size_t least = std::min(std::max<size_t>(2, name.size() / 3), name.size() - 1) + 1;
   for (std::string_view candidate : names)
     if (const size_t distance = edit_distance(name, candidate); distance < least) {
       least = distance;
       best = candidate;
     }
-  return best;
+  return best.empty() ? "" : "; did you mean " + in_quotes(best) + "?";
 }
 
 }  // namespace statera

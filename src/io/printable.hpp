@@ -11,7 +11,7 @@ namespace statera {
 std::string in_quotes(std::string_view, size_t most = 80);
 // Complete and without quotes.
 std::string printable(std::string_view);
-// The one of `names` that `name` was probably meant to be; empty if none is close.
-std::string_view nearest(std::string_view name, std::span<const std::string_view> names);
+// "; did you mean 'NAME'?" with the one of `names` that `name` was probably meant to be; empty if none is close.
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> names);
 
 }  // namespace statera

@@ -276,9 +276,7 @@ const FileTensor& SafetensorsFile::at(std::string_view name) const {
   if (const FileTensor* tensor = find(name)) return *tensor;
   std::vector<std::string_view> names;
   for (const FileTensor& tensor : tensors_) names.push_back(tensor.name);
-  const std::string_view meant = nearest(name, names);
-  fail(ErrorCode::io, path(), ": no tensor ", in_quotes(name), meant.empty() ? "" : "; did you mean ",
-       meant.empty() ? "" : in_quotes(meant) + "?");
+  fail(ErrorCode::io, path(), ": no tensor ", in_quotes(name), did_you_mean(name, names));
 }
 
 void SafetensorsFile::require_checksum() const {

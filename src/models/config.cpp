@@ -62,10 +62,11 @@ std::string fields_added(ModelConfig config) {
 
 [[noreturn]] void throw_no_preset(std::string_view name) {
   const std::vector<std::string> presets = ModelConfig::presets();
-  const std::string_view meant = nearest(name, std::vector<std::string_view>(presets.begin(), presets.end()));
-  std::string hint = meant.empty() ? "" : "; did you mean " + std::string(meant) + "?", all;
+  const std::string hint = did_you_mean(name, std::vector<std::string_view>(presets.begin(), presets.end()));
+  std::string all;
   for (const std::string& preset : presets) all += (all.empty() ? "" : ", ") + preset;
-  fail(ErrorCode::config, "no preset and no file is called '", name, "'", hint, "; presets: ", all);
+  fail(ErrorCode::config, "no preset and no file is called '", name, "'", hint,
+       hint.empty() ? "; presets: " : " Presets: ", all);
 }
 }  // namespace
 

@@ -447,10 +447,10 @@ TEST_F(Verbs, WrongUseIsSaidPlainly) {
   fails("score m -dash", 2, "-dash is no option; for a file of that name write ./-dash");
   EXPECT_EQ(run("score m ./-dash").code, 0);
   fails("frob", 2, "no verb 'frob'; the verbs: compare, report, train, ");
-  fails("trian text.txt", 2, "no verb 'trian'; did you mean train?; the verbs: compare, ");
-  fails("train text.txt --lenght 64", 2, "no option --lenght; did you mean --length?");
-  fails("train text.txt --frobnicate", 2, "no option --frobnicate (see statera train --help)");
-  fails("info tiny-atention", 1, "no preset and no file is called 'tiny-atention'; did you mean tiny-attention?");
+  fails("trian text.txt", 2, "no verb 'trian'; did you mean 'train'? The verbs: compare, ");
+  fails("train text.txt --lenght 64", 2, "no option '--lenght'; did you mean '--length'? (see statera train --help)");
+  fails("train text.txt --frobnicate", 2, "no option '--frobnicate' (see statera train --help)");
+  fails("info tiny-atention", 1, "no preset and no file is called 'tiny-atention'; did you mean 'tiny-attention'? ");
   fails("train text.txt --steps 1 --steps 2", 2, "--steps is given 2 times; give it once");
   fails("train text.txt --steps x", 2, "--steps: 'x' is no whole number");
   EXPECT_EQ(read("err.txt").find("2^63"), std::string::npos);
