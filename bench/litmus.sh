@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 text=$1 steps=${2:-2000} seeds=${3:-1 2}
 cmake --preset release -DSTATERA_BENCH=ON >/dev/null
 cmake --build build/release --target litmus >&2
-out=out/litmus/$(basename "$text")-$steps
+presets=$(cat configs/tiny-{mamba2,attention,hybrid}.json src/mixers/hnet/presets/tiny-hnet.json | cksum | cut -d ' ' -f 1)
+out=out/litmus/$(basename "$text")-$steps-$presets   # runs of presets that have changed since are not mixed with new ones
 mkdir -p "$out"
 declare -A rate=([attention]=0.0035 [mamba2]=0.007 [hybrid]=0.007 [hnet]=0.0035 [hnet-growing]=0.0035)   # those that suit the presets without fillers
 for seed in $seeds; do

@@ -22,6 +22,15 @@ constexpr double guessed_share = 0.3;  // the guessed speed, as a share of the F
 constexpr double widest = 160;         // bytes of activations per position and channel of d_model, roughly
 constexpr int64_t longest_slice = 512, slice_grid = 64, slice_positions = 2048;
 
+// What is read: words for routers to cut. Other models take as long for any ids.
+std::span<const int32_t> usual_ids() {
+  static const std::vector<int32_t> ids = [] {
+    constexpr std::string_view text = "Any model may read these words; a router cuts between some of them. ";
+    return std::vector<int32_t>(text.begin(), text.end());
+  }();
+  return ids;
+}
+
 struct Case {
   InferenceCost cost;
   std::vector<double> steps, prefills;
@@ -62,7 +71,7 @@ class Subject {
     for (size_t i = batch * contexts_; i < (batch + 1) * contexts_; ++i) {
       if (first) begin(cases[i], meter, terms);
       if (cases[i].left_out || (!first && !terms.worth(cases[i].visit))) continue;
-      if (!sequences) sequences = std::make_unique<Sequences>(model_, cases[i].cost.batch);
+      if (!sequences) sequences = std::make_unique<Sequences>(model_, cases[i].cost.batch, usual_ids());
       visit(cases[i], *sequences, meter, terms);
     }
   }
@@ -122,8 +131,7 @@ class Subject {
       }
     double timed = 0;
     for (int i = 0; i <= most_steps && (i <= 1 || timed < visit_seconds); ++i) {
-      sequences.place(context, 1);
-      const double seconds = sequences.read(context, 1);
+      const double seconds = sequences.step(context);
       if (i == 0) continue;
       c.steps.push_back(seconds);
       timed += seconds;

@@ -100,7 +100,7 @@ void Comparison::measure_speed() {
   for (const Entry* entry : done) judged.push_back(entry->candidate.length);
   std::vector<double> bytes_per_id;
   for (const Entry* entry : done) bytes_per_id.push_back(entry->candidate.bytes_per_id());
-  const auto contexts = step_costs(pointers, judged, bytes_per_id, run_.stop);
+  const auto contexts = step_costs(pointers, parts_.held_out, judged, bytes_per_id, run_.stop);
   const auto speeds = stream_speeds(pointers, parts_.held_out, run_.stop);
   go_on();
   for (size_t i = 0; i < done.size(); ++i) {

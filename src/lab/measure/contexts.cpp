@@ -14,11 +14,12 @@ namespace statera {
 namespace {
 constexpr int rounds = 3;
 constexpr int64_t most_bytes = int64_t{4} << 30;
+constexpr size_t read_bytes = 2048;
 
 // Takes one model through all contexts once and appends to seconds[context].
-void visit(const Model& model, const std::set<int64_t>& contexts, double bytes_per_id, std::vector<ContextCost>& costs,
-           std::vector<std::vector<double>>& seconds) {
-  Sequences one(model, 1);
+void visit(const Model& model, std::span<const uint8_t> text, const std::set<int64_t>& contexts, double bytes_per_id,
+           std::vector<ContextCost>& costs, std::vector<std::vector<double>>& seconds) {
+  Sequences one(model, 1, ids_of(model, text).ids);
   size_t place = 0;
   for (const int64_t context : contexts) {
     const int64_t positions = std::max<int64_t>(1, std::llround(static_cast<double>(context) / bytes_per_id));
@@ -28,8 +29,7 @@ void visit(const Model& model, const std::set<int64_t>& contexts, double bytes_p
       seconds.emplace_back();
     }
     for (int step = 0; step < 6; ++step) {  // the first step at a context has cold caches and is not counted
-      one.place(positions, 1);
-      const double taken = one.read(positions, 1) / bytes_per_id;
+      const double taken = one.step(positions) / bytes_per_id;
       if (step > 0) seconds[place].push_back(taken);
     }
     costs[place].state_bytes = static_cast<int64_t>(one.bytes());
@@ -38,17 +38,18 @@ void visit(const Model& model, const std::set<int64_t>& contexts, double bytes_p
 }
 }  // namespace
 
-std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, std::span<const int64_t> more,
-                                                 std::span<const double> bytes_per_id,
+std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, const ByteSource& source,
+                                                 std::span<const int64_t> more, std::span<const double> bytes_per_id,
                                                  const std::function<bool()>& stop) {
   std::set<int64_t> contexts(more.begin(), more.end());
   for (int64_t context = shortest_context; context <= longest_context; context *= 2) contexts.insert(context);
+  const auto longest = longest_document(source), text = longest.first(std::min(read_bytes, longest.size()));
   std::vector<std::vector<ContextCost>> costs(models.size());
   std::vector<std::vector<std::vector<double>>> seconds(models.size());
   for (int round = 0; round < rounds; ++round)
     for (size_t m = 0; m < models.size(); ++m) {
       if (stop && stop()) return {};
-      visit(*models[m], contexts, bytes_per_id.empty() ? 1 : bytes_per_id[m], costs[m], seconds[m]);
+      visit(*models[m], text, contexts, bytes_per_id.empty() ? 1 : bytes_per_id[m], costs[m], seconds[m]);
     }
   for (size_t m = 0; m < models.size(); ++m)
     for (size_t c = 0; c < costs[m].size(); ++c) costs[m][c].step_seconds = median(seconds[m][c]);
@@ -79,8 +80,7 @@ SpeedOfOne stream_speed(const Model& model, std::span<const uint8_t> text) {
 
 std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source,
                                        const std::function<bool()>& stop) {
-  constexpr size_t prefilled = 2048;
-  const auto longest = longest_document(source), text = longest.first(std::min(prefilled, longest.size()));
+  const auto longest = longest_document(source), text = longest.first(std::min(read_bytes, longest.size()));
   std::vector<std::vector<double>> prefill(models.size()), step(models.size());
   for (int round = 0; round < rounds + 1; ++round)
     for (size_t m = 0; m < models.size(); ++m) {

@@ -20,10 +20,11 @@ struct ContextCost {
 };
 
 // Measures contexts 256, 512, ... 65,536 and those of `more`, in ascending order. Attention sees the whole context. The
-// states are put at their positions without reading a text; their zeros take as long to process as real values.
+// states are put at their positions without reading a text; their zeros take as long to process as real values. The
+// steps read the beginning of the longest document of `source`, which decides where routers cut.
 // Contexts whose state needs more than 4 GiB are left out. `bytes_per_id`, [models]: on average; empty: 1. Returns
 // [models][contexts]; empty if stopped.
-std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models,
+std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> models, const ByteSource& source,
                                                  std::span<const int64_t> more = {},
                                                  std::span<const double> bytes_per_id = {},
                                                  const std::function<bool()>& stop = {});

@@ -112,7 +112,7 @@ TEST(StreamCost, MeasurementsOfAModelOverTokensCountBytes) {
   EXPECT_GT(noise_cost(model, ids, {.growth = 2}, 32, 256), 0);
   const Model* models[] = {&model};
   const double bytes_per_id[] = {2.0};
-  const auto costs = step_costs(models, {}, bytes_per_id);
+  const auto costs = step_costs(models, source({all}), {}, bytes_per_id);
   for (const ContextCost& c : costs[0])  // a context of bytes is one of half as many tokens
     EXPECT_NEAR(static_cast<double>(c.state_bytes), modules_of(model).cost(1, c.context / 2).state_bytes, 1)
         << c.context;
@@ -271,7 +271,8 @@ TEST(Filler, WithoutFillersTheCostIsThatOfTheWindows) {
 TEST(Contexts, StateBytesAreTheLayouts) {
   const Model model = small(32);
   const Model* models[] = {&model, &model};
-  const auto costs = step_costs(models);
+  const ByteSource read = source({text(3000)});
+  const auto costs = step_costs(models, read);
   ASSERT_EQ(costs.size(), 2u);
   EXPECT_EQ(costs[0].front().context, 256);
   EXPECT_EQ(costs[0].back().context, 65536);
@@ -279,7 +280,31 @@ TEST(Contexts, StateBytesAreTheLayouts) {
     EXPECT_GT(c.step_seconds, 0);
     EXPECT_NEAR(static_cast<double>(c.state_bytes), modules_of(model).cost(1, c.context).state_bytes, 1) << c.context;
   }
-  EXPECT_TRUE(step_costs(models, {}, {}, [] { return true; }).empty());
+  EXPECT_TRUE(step_costs(models, read, {}, {}, [] { return true; }).empty());
+}
+
+// An inner stack on every fourth position keeps a quarter of them, and no more than its window.
+TEST(Contexts, AnInnerStackIsPutWhereItsPaceBringsIt) {
+  STATERA_NEEDS({"hnet"});
+  const auto model_of = [](const std::string& more) {
+    Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": )" + test::two_mixers(16) +
+                                       R"(, "layers": "m [ A ] m", "inner": [{"type": "hnet", "router": "stride", )" +
+                                       R"("ratio": 4}]})",
+                                   "test"),
+                Device::cpu({.threads = 1}));
+    model.init(3);
+    if (!more.empty()) model.set_context(std::stoll(more));
+    return model;
+  };
+  const Model whole = model_of(""), windowed = model_of("512");
+  const Model* models[] = {&whole, &windowed};
+  const auto costs = step_costs(models, source({text(3000)}));
+  for (size_t m = 0; m < 2; ++m)
+    for (const ContextCost& c : costs[m]) {
+      const double state = modules_of(*models[m]).cost(1, c.context).state_bytes;
+      EXPECT_NEAR(static_cast<double>(c.state_bytes), state, 0.02 * state) << m << " " << c.context;
+    }
+  EXPECT_GT(costs[0].back().state_bytes, 30 * costs[0].front().state_bytes);
 }
 
 TEST(Paired, ByHand) {
