@@ -6,7 +6,7 @@ For a kind K and Mamba-2 the term is
     I = (bits of K over bytes - bits of Mamba-2 over bytes) - (bits of K over tokens - bits of Mamba-2 over tokens)
 
 in bits per byte of the same held-out text. Above 0: taking the tokenizer away favours Mamba-2. Its standard error joins two: that of the text (blocks of
-4,096 bytes, means over seeds) and that of the seeds (trainings with the same seed are paired; absent with a single seed).
+16,384 bytes, means over seeds) and that of the seeds (trainings with the same seed are paired; absent with a single seed).
 
 usage: bench/interaction.py COMPARISON...
 """
@@ -17,7 +17,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-BLOCK = 4096
+BLOCK = 16384  # twice the context, so that neighbours depend little on each other
 BASE = "mamba2"
 
 

@@ -2,7 +2,8 @@
 # Do kinds of models change places when the tokenizer is taken away? {bytes, BPE} x {Mamba-2, attention with a window of 512 positions, attention,
 # 3:1 hybrid}, once with equal bytes read and once with equal training FLOPs. Each candidate searches its own learning rate.
 # usage: bench/interaction.sh TEXT [SIZE] [BUDGET] [LENGTH] [SEEDS] [UNITS]     default: small 8h 8192 3 bpe-4096; the budget is for each of the two
-# Resumable. Prints the tables in Markdown. The reports are in out/interaction.
+# Resumable. Prints the tables in Markdown. The reports are in out/interaction. A window of 512 positions covers 512 bytes, and over tokens several times
+# as much text.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -ge 1 ] && [ -r "$1" ] || { sed -n '2,6s/^# //p' "$0"; exit 2; }

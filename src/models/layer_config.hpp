@@ -34,12 +34,17 @@ struct SublayerConfig {
             "norm before the mixer: rms, rms_plain (no weight), layer, layer_no_bias, layer_plain (no weight, no bias) "
             "or none");
     v.field("norm_name", norm_name, "name of the norm, used in the names of its parameters; empty: NAME_norm");
-    v.field("post_norm", post_norm, "norm after the mixer; the same values as norm");
+    v.field(
+        "post_norm", post_norm,
+        "norm after the mixer: rms, rms_plain (no weight), layer, layer_no_bias, layer_plain (no weight, no bias) or "
+        "none");
     v.field("input", input,
             "input of the sublayer: stream (the residual stream) or block (the input of the block, for parallel "
             "sublayers)");
-    v.field("with", with,
-            "name of a side value that is concatenated to the input, as the embedding in Zamba; empty: none");
+    v.field(
+        "with", with,
+        "side value that is concatenated to the input: embedding (the input of the stack, as in Zamba), or one that "
+        "an earlier layer sets; empty: none");
     v.field("residual", residual, "what the output is added to: stream, normed (the input after its norm) or none");
     v.field("residual_scale", residual_scale, "the residual is multiplied by this");
     v.field("scale", scale, "the output is multiplied by this");

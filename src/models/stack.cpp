@@ -192,9 +192,18 @@ void Block::visit_parameters(ParameterVisitor& visitor) {
 
 // --- a stack ---
 
+namespace {
+constexpr const char* embedding_name = "embedding";
+}
+
 Stack::Stack(const std::vector<BlockConfig>& layers, double norm_eps, const Place& place, const std::string& where) {
   require(place.d_in == place.d_out, ErrorCode::config, "a stack keeps its width, and ", place.d_in, " is not ",
           place.d_out, " (", where, ")");
+  const auto reads_it = [](const SublayerConfig& sublayer) { return sublayer.with == embedding_name; };
+  if (std::ranges::any_of(layers, [&](const BlockConfig& block) { return std::ranges::any_of(block, reads_it); })) {
+    embedding_ = side_.set(embedding_name, place.d_in, where);
+    side_.take_used();  // it is the stack that sets it, and no block
+  }
   At at{0, 0};
   for (size_t i = 0; i < layers.size(); ++i) {
     Place inner = place;
@@ -215,6 +224,7 @@ Var Stack::forward(ForwardPass& outer, Var x, const Rows& rows, const At& at, bo
   Var* side = memory_of(outer.tape).allocate_array<Var>(static_cast<int64_t>(side_.count()));
   std::fill_n(side, side_.count(), Var());
   pass.side = {side, side_.count()};
+  if (embedding_) pass.side[*embedding_] = x;
   for (size_t i = 0; i < blocks_.size(); ++i)
     x = checkpoint ? forward_checkpointed(pass, *blocks_[i], x, rows, at + offsets_[i], at + offsets_[i + 1])
                    : blocks_[i]->forward(pass, x, rows, at + offsets_[i]);
@@ -229,7 +239,8 @@ struct Segment {
   std::span<const int32_t> ids;
   Dropout dropout;
   At at, end;
-  size_t slots, sides, losses;  // sizes of the whole pass
+  size_t slots, sides, losses;      // sizes of the whole pass
+  std::optional<size_t> same_as_x;  // the side value that is x itself, and so no input of its own
   bool carried, wants_last;
   std::span<const int64_t> started;
   std::span<int64_t> ended;
@@ -251,7 +262,7 @@ void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::spa
   size_t next = 1;
   if (s.carried)
     for (size_t i = s.at.slot; i < s.end.slot; ++i) initial[i] = in[next++];
-  for (const size_t i : s.block->side().read) side[i] = in[next++];
+  for (const size_t i : s.block->side().read) side[i] = i == s.same_as_x ? in[0] : in[next++];
   ForwardPass pass{.tape = tape,
                    .ids = s.ids,
                    .dropout = s.dropout,
@@ -274,6 +285,8 @@ void run_segment(const Segment& s, Tape& tape, std::span<const Var> in, std::spa
 
 Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, const Rows& rows, const At& at,
                                 const At& end) const {
+  const auto& read = block.side().read;
+  const auto same = std::ranges::find_if(read, [&](size_t i) { return pass.side[i].id == x.id; });
   const Segment segment{.block = &block,
                         .rows = rows,
                         .ids = pass.ids,
@@ -283,6 +296,7 @@ Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, co
                         .slots = std::max(pass.initial.size(), pass.last.size()),
                         .sides = pass.side.size(),
                         .losses = pass.losses.size(),
+                        .same_as_x = same == read.end() ? std::nullopt : std::optional(*same),
                         .carried = !pass.initial.empty(),
                         .wants_last = !pass.last.empty(),
                         .started = pass.started,
@@ -291,7 +305,7 @@ Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, co
                         .progress = pass.progress};
   const size_t slots = end.slot - at.slot, losses = block.losses().second - block.losses().first;
   Arena& memory = memory_of(pass.tape);
-  const size_t inputs = 1 + (segment.carried ? slots : 0) + block.side().read.size();
+  const size_t inputs = 1 + (segment.carried ? slots : 0) + read.size() - (segment.same_as_x ? 1 : 0);
   const size_t outputs = 1 + (segment.wants_last ? slots : 0) + block.side().set.size() + losses;
   const std::span<Var> in(memory.allocate_array<Var>(static_cast<int64_t>(inputs)), inputs),
       out(memory.allocate_array<Var>(static_cast<int64_t>(outputs)), outputs);
@@ -301,7 +315,8 @@ Var Stack::forward_checkpointed(ForwardPass& pass, const Block& block, Var x, co
   if (segment.carried)
     next = static_cast<size_t>(
         std::copy_n(pass.initial.begin() + static_cast<ptrdiff_t>(at.slot), slots, in.begin() + 1) - in.begin());
-  for (const size_t i : block.side().read) in[next++] = pass.side[i];
+  for (const size_t i : read)
+    if (i != segment.same_as_x) in[next++] = pass.side[i];
   checkpoint(pass.tape, in, out,
              [segment](Tape& tape, std::span<const Var> i, std::span<Var> o) { run_segment(segment, tape, i, o); });
   next = 1;
@@ -320,6 +335,7 @@ void Stack::advance(AdvancePass& outer, const View& x, const Rows& rows, const A
   for (size_t i = 0; i < side_.count(); ++i)
     new (side + i) View(pass.exec.scratch.allocate(x.dtype, {x.rows(), side_.width(i)}));
   pass.side = {side, side_.count()};
+  if (embedding_) copy(x, pass.side[*embedding_]);  // since x is updated in place
   for (size_t s = 0; s < pass.states.size(); ++s) {
     State& state = *pass.states[s];
     require(state.position(clock) == rows.start[s], ErrorCode::shape, "[model] sequence ", s, " is at row ",

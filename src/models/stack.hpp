@@ -67,6 +67,7 @@ class Block {
 
 class Stack {
  public:
+  // The stack's input is the side value "embedding" for sublayers that read it.
   // `place` gives the width (d_in equals d_out), the prefix of the layers' names ("" or "layers.3.inner."), how mixers
   // are made and where losses are listed.
   Stack(const std::vector<BlockConfig>& layers, double norm_eps, const Place& place, const std::string& where);
@@ -89,6 +90,7 @@ class Stack {
   std::vector<std::unique_ptr<Block>> blocks_;
   std::vector<At> offsets_;  // of each block's slots, relative to the stack's; the last entry is the end
   SideValues side_;
+  std::optional<size_t> embedding_;  // index of the side value that is the stack's input, if a sublayer reads it
 };
 
 // The first position that a query can still see in a slot with this window, after `rows` positions. max_keys is that of

@@ -52,6 +52,12 @@ inline std::vector<ModelCase> model_cases() {
   add("ends", R"({"d_model": 16, "norm": "layer", "learned_positions": 4096, "embedding_scale": 4, "logit_scale": 0.5,
     "logit_softcap": 5, "tied": false, "mixers": {"A": )" +
                   growing + R"(}, "mlp": {"type": "ffn", "d_ff": 24, "bias": true}, "layers": "A2"})");
+  // The embedding beside the stream of the first and of a later layer, as in Zamba.
+  add("embedding", R"({"d_model": 16, "layers": "z m z", "mixers": {"m": )" + fixed +
+                       R"(}, "mlp": {"type": "swiglu", "d_ff": 24}, "blocks": {"z": [
+    {"name": "mixer", "with": "embedding", "mixer": )" +
+                       growing +
+                       R"(}, {"name": "mlp", "with": "embedding", "mixer": {"type": "swiglu", "d_ff": 24}}]}})");
   // One set of weights at several depths, each use with its own state and low-rank addition, as in
   // Zamba2; norms of every kind.
   add("shared", R"({"d_model": 16, "layers": "m s m t", "norm": "rms_plain", "mixers": {"m": )" + fixed +

@@ -10,11 +10,12 @@ import re
 import sys
 from pathlib import Path
 
-PROGRAMS = ["first", "train", "generate", "stream", "streams", "tokens"]
+PROGRAMS = ["first", "train", "carry", "generate", "stream", "streams", "tokens"]
 SHORTER = {  # program -> what the document says, what the test does
     "first": [('"out/quickstart/winner"', '"out/"'), (".max_bytes = 400", ".max_bytes = 40")],
     "train": [("step < 1000", "step < 3"), ("cosine(step, 1000,", "cosine(step, 3,"), ("/*warmup=*/100", "/*warmup=*/1"),
               (".batch = 8, .length = 1024", ".batch = 2, .length = 64")],
+    "carry": [("step < 500", "step < 3"), ("cosine(step, 500,", "cosine(step, 3,"), ("/*warmup=*/50", "/*warmup=*/1"), ("length = 256", "length = 32")],
     "generate": [(".max_bytes = 400", ".max_bytes = 40")],
     "stream": [("session.position() < 4096", "session.position() < 64")],
     "streams": [("i < 200", "i < 20")],
