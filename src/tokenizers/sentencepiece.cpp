@@ -104,8 +104,8 @@ class SpModel : public TokenModel {
     if (spec_.kind == Kind::unigram) trie_ = trie_of(spec_.pieces, is_found);
   }
 
-  // Of a control piece that is a word or a letter all kinds but unigram give the id, unless the text is plain.
-  void encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const override {
+  // No control piece is found in a text, plain or not, though it be a word or a letter; so it is in the library.
+  void encode(std::string_view piece, bool /*plain*/, std::vector<int32_t>& ids) const override {
     if (piece.empty()) return;
     std::vector<std::string_view> parts;
     switch (spec_.kind) {
@@ -122,7 +122,7 @@ class SpModel : public TokenModel {
           parts.push_back(piece.substr(at, symbol_size(piece.substr(at)).size));
     }
     bool after_unknown = false;
-    for (const std::string_view part : parts) put(part, id_or_unknown(part, plain), after_unknown, ids);
+    for (const std::string_view part : parts) put(part, id_or_unknown(part), after_unknown, ids);
   }
 
   std::optional<int32_t> id_of(std::string_view token) const override {
@@ -170,9 +170,9 @@ class SpModel : public TokenModel {
     most_ = std::max(most_, piece.score);
   }
 
-  int32_t id_or_unknown(std::string_view part, bool plain) const {
+  int32_t id_or_unknown(std::string_view part) const {
     const int32_t id = id_of(part).value_or(unknown_);
-    if (!plain || spec_.pieces[static_cast<size_t>(id)].type != Type::control) return id;
+    if (spec_.pieces[static_cast<size_t>(id)].type != Type::control) return id;
     const auto found = found_.find(part);
     return found == found_.end() ? unknown_ : found->second;
   }
