@@ -54,7 +54,7 @@ std::string error_of(Call call) {
   return "no error";
 }
 
-// The whole text is a token of the vocabulary. The words that are remembered are not those of the other kind of text.
+// The whole text is a token of the vocabulary.
 TEST(PlainText, OfBpeThatIgnoresMerges) {
   const json one = byte_level({{"<", 0}, {"|", 1}, {"e", 2}, {">", 3}, {"<|e|>", 4}, {"|e", 5}}, {"| e"},
                               {special("<|e|>", 4)}, true);
@@ -128,16 +128,18 @@ TEST(PlainText, OfBpeOverCharacters) {
 
 TEST(PlainText, OfUnigram) {
   json vocabulary = json::array();
-  const std::pair<const char*, double> tokens[] = {{"<unk>", 0}, {"a", -1}, {"</s>", 0}, {" ", -1},       {"b", -1},
-                                                   {"<", -5},    {"/", -5}, {"s", -5},   {">", -5},       {"/s", -6},
-                                                   {"u", -5},    {"n", -5}, {"k", -5},   {"\xC3\xA9", -2}};
+  const std::pair<const char*, double> tokens[] = {{"<unk>", 0}, {"a", -1}, {"</s>", 0}, {" ", -1},        {"b", -1},
+                                                   {"<", -5},    {"/", -5}, {"s", -5},   {">", -5},        {"/s", -6},
+                                                   {"u", -5},    {"n", -5}, {"k", -5},   {"\xC3\xA9", -2}, {"zz", 0}};
   for (const auto& [token, score] : tokens) vocabulary.push_back(json::array({token, score}));
   const json one = file({{"type", "Unigram"}, {"vocab", vocabulary}, {"unk_id", 0}},
-                        {special("<unk>", 0), special("</s>", 2), special("\xC3\xA9", 13)});
+                        {special("<unk>", 0), special("</s>", 2), special("\xC3\xA9", 13), special("zz", 14)});
   const Tokenizer tokenizer = parsed(one);
   EXPECT_EQ(tokenizer.encode("a </s> b").ids, (Ids{1, 3, 2, 3, 4}));
   EXPECT_EQ(plain(tokenizer, "a </s> b"), (Ids{1, 3, 5, 9, 8, 3, 4}));
   EXPECT_EQ(plain(tokenizer, "<unk>"), (Ids{5, 10, 11, 12, 8}));
+  EXPECT_EQ(tokenizer.encode("azz").ids, (Ids{1, 14}));
+  EXPECT_EQ(plain(tokenizer, "azz"), (Ids{1, 0})) << "unknown letters that together are a special token";
   EXPECT_EQ(plain(tokenizer, "a\xC3\xA9\xC3\xA8"), (Ids{1, 0})) << "only what is unknown is";
   const auto units = token_units(one.dump(), "t.json");
   EXPECT_EQ(units->ids("a </s> b"), (Ids{1, 3, 5, 9, 8, 3, 4}));
@@ -152,6 +154,11 @@ TEST(PlainText, OfModelsThatLookUpWords) {
   EXPECT_EQ(words.encode("[S]").ids, Ids{1});
   EXPECT_EQ(plain(words, "[S]"), Ids{2});
   EXPECT_EQ(plain(words, "a"), Ids{0});
+  json shared = file({{"type", "WordLevel"}, {"vocab", {{"a", 0}, {"<s>", 0}, {"?", 1}}}, {"unk_token", "?"}},
+                     {special("<s>", 0), special("a", 0)});
+  shared["added_tokens"][1]["special"] = false;
+  EXPECT_EQ(parsed(shared).encode("a").ids, Ids{0});
+  EXPECT_EQ(plain(parsed(shared), "a"), Ids{1}) << "its id is that of a special token";
   const Tokenizer parts = parsed(file({{"type", "WordPiece"},
                                        {"vocab", {{"[", 0}, {"[S]", 1}, {"?", 2}, {"##S", 3}, {"##]", 4}}},
                                        {"unk_token", "?"},
@@ -160,6 +167,23 @@ TEST(PlainText, OfModelsThatLookUpWords) {
                                       {special("[S]", 1)}));
   EXPECT_EQ(parts.encode("[S]").ids, Ids{1});
   EXPECT_EQ(plain(parts, "[S]"), (Ids{0, 3, 4}));
+}
+
+// A special token that has to stand alone is a word for the model elsewhere, and is remembered as such.
+TEST(PlainText, RemembersWordsOfItsOwn) {
+  json one = file({{"type", "WordPiece"},
+                   {"vocab", {{"hi", 0}, {"h", 1}, {"##i", 2}, {"_", 3}, {"?", 4}}},
+                   {"unk_token", "?"},
+                   {"continuing_subword_prefix", "##"},
+                   {"max_input_chars_per_word", 100}},
+                  {special("hi", 0)});
+  one["added_tokens"][0]["single_word"] = true;
+  one["pre_tokenizer"] = {{"type", "Punctuation"}, {"behavior", "Isolated"}};
+  const Tokenizer tokenizer = parsed(one);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(tokenizer.encode("hi_").ids, (Ids{0, 3}));
+    EXPECT_EQ(plain(tokenizer, "hi_"), (Ids{1, 2, 3}));
+  }
 }
 
 // A control token of one letter is a token of the model as well.
