@@ -22,6 +22,7 @@
 #include "lab/report/keys.hpp"
 #include "lab/report/page.hpp"
 #include "lab/training_data.hpp"
+#include "lab/units.hpp"
 #include "print_report.hpp"
 #include "values.hpp"
 #include "verbs.hpp"
@@ -124,6 +125,8 @@ void run(const Flags& f) {
                   bytes_text(static_cast<double>(source.bytes())) + " in about " + seconds_text(settings.budget) +
                   "; Ctrl-C keeps what is done");
     for (const std::string& line : left_out_lines(source, settings.budget, cut_bytes > 0)) progress.note(line);
+    for (const std::string& spec : f.units)
+      if (const std::string remark = units_remark(spec); !remark.empty()) progress.note(remark);
     const Interrupt interrupt;
     CompareRun how{.out = out,
                    .version = STATERA_VERSION,

@@ -196,6 +196,8 @@ Model make_model(const Flags& f, const TrainOptions& options, const std::optiona
     return model;
   }
   const std::shared_ptr<const Units> units = choose_units(f, saved, text);
+  if (f.units && !saved)
+    if (std::string remark = units_remark(*f.units); !remark.empty()) notes.push_back(std::move(remark));
   if (f.specials && units == byte_units()) throw UsageError("--special-tokens goes with --units of tokens");
   const ModelConfig config = !f.config.empty() ? ModelConfig::load(f.config)
                              : saved

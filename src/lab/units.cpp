@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "io/printable.hpp"
 #include "statera/data.hpp"
 #include "statera/tokenizer.hpp"
+#include "tokenizers/trained_here.hpp"
 
 namespace statera {
 
@@ -52,11 +54,15 @@ std::string units_name(const std::string& spec) {
 }
 
 namespace {
-std::shared_ptr<const Units> read_units(const std::string& spec, bool specials) {
-  const std::string file = file_of(spec);
+std::string content_of(const std::string& file) {
   const ByteSource source(file, {.bytes = most_file_bytes});  // unpacks
   const std::span<const uint8_t> bytes = source.document(0);
-  std::string text(bytes.begin(), bytes.end());
+  return {bytes.begin(), bytes.end()};
+}
+
+std::shared_ptr<const Units> read_units(const std::string& spec, bool specials) {
+  const std::string file = file_of(spec);
+  std::string text = content_of(file);
   const bool any_bytes = token_units(text, file)->takes_any_bytes();  // its errors name the file
   require(
       any_bytes, ErrorCode::unsupported, file,
@@ -66,6 +72,14 @@ std::shared_ptr<const Units> read_units(const std::string& spec, bool specials) 
 }
 
 }  // namespace
+
+// A tokenizer.json never brings examples; SentencePiece models may, but are no units.
+std::string units_remark(const std::string& spec) {
+  if (bpe_vocabulary(spec) || units_name(spec) == byte_units()->name()) return {};
+  const std::string file = file_of(spec);
+  if (tokenizers::is_trained_here(content_of(file))) return {};
+  return printable(file) + ": the file has no examples, so its ids are not checked";
+}
 
 void check_units(const std::string& spec) {
   if (const auto vocabulary = bpe_vocabulary(spec))

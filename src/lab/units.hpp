@@ -18,6 +18,10 @@ std::string units_name(const std::string& spec);
 // Throws what make_units() would throw, before there is a text.
 void check_units(const std::string& spec);
 
+// What a user should know of these units before they are used: a line, if they are a file of another program whose ids
+// nobody has checked, or else nothing. Throws what make_units() throws.
+std::string units_remark(const std::string& spec);
+
 struct UnitsOptions {
   int threads = 1;                   // of the training of a tokenizer; the result does not depend on it
   bool specials = false;             // whether special tokens that stand in the text are tokens

@@ -69,7 +69,7 @@ void AddedTokens::find(std::string_view text, const ByteTrie& trie, bool plain, 
     const AddedToken& token = tokens_[static_cast<size_t>(match.value)];
     size_t begin = at, end = at + match.size;
     at = end;
-    if (plain && token.special) continue;
+    if (plain && is_special(token.id)) continue;
     const bool joins_before = begin > 0 && is_word(character_at(text, character_before(text, begin)).code);
     const bool joins_after = end < text.size() && is_word(character_at(text, end).code);
     if (token.single_word && (joins_before || joins_after)) continue;
@@ -91,7 +91,7 @@ void AddedTokens::find(std::string_view text, const ByteTrie& trie, bool plain, 
 // The tokens that the text begins with.
 void AddedTokens::each_at(std::string_view text, bool plain, FunctionRef<void(size_t, int32_t)> use) const {
   in_text_.each(text, [&](size_t size, int32_t index) {
-    if (!plain || !tokens_[static_cast<size_t>(index)].special) use(size, index);
+    if (!plain || !is_special(tokens_[static_cast<size_t>(index)].id)) use(size, index);
   });
 }
 

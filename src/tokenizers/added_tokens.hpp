@@ -36,6 +36,7 @@ class AddedTokens {
   const std::string* shown(int32_t id) const;
   bool is_special_text(const std::string& token) const { return specials_.contains(token); }
   bool is_special(int32_t id) const { return special_ids_.contains(id); }
+  const std::unordered_set<int32_t>& special_ids() const { return special_ids_; }
   const AddedToken* with_id(int32_t id) const;                     // the first one; null: there is none
   const AddedToken* with_content(std::string_view content) const;  // the same
   const std::vector<AddedToken>& all() const { return tokens_; }

@@ -14,7 +14,8 @@ namespace statera::tokenizers {
 namespace {
 
 constexpr uint32_t no_rank = ~uint32_t{0};
-constexpr size_t few = 48;  // symbols up to which a search over all of them is faster than a queue
+constexpr int32_t unknown_letter = -2;  // in a plain text, until it is merged, since its own id may be that of a text
+constexpr size_t few = 48;              // symbols up to which a search over all of them is faster than a queue
 
 }  // namespace
 
@@ -67,11 +68,12 @@ bool Bpe::add_byte_tokens(std::string_view letter, std::vector<int32_t>& symbols
 
 // An unknown character waits until a known one comes, since unknown ones may be fused. Byte tokens do not end the wait;
 // so it is in the library.
-void Bpe::cut(std::string_view piece, std::vector<int32_t>& symbols) const {
-  int32_t unknown = -1;
+void Bpe::cut(std::string_view piece, bool plain, std::vector<int32_t>& symbols) const {
+  constexpr int32_t nothing = -1;
+  int32_t waiting = nothing;
   const auto end_wait = [&] {
-    if (unknown >= 0) symbols.push_back(unknown);
-    unknown = -1;
+    if (waiting != nothing) symbols.push_back(waiting);
+    waiting = nothing;
   };
   std::string with_affixes;
   for (size_t at = 0; at < piece.size();) {
@@ -94,12 +96,17 @@ void Bpe::cut(std::string_view piece, std::vector<int32_t>& symbols) const {
     if (options_.byte_fallback && add_byte_tokens(letter, symbols)) continue;
     if (!options_.unk_token) continue;
     if (!options_.fuse_unk) end_wait();
-    const auto id = vocabulary_.id_of(*options_.unk_token);
-    require(id.has_value(), ErrorCode::config, where_, ": ", in_quotes(letter), " is unknown, and the unk_token ",
-            in_quotes(*options_.unk_token), " is not in the vocabulary");
-    unknown = *id;
+    waiting = unknown(letter);
+    if (plain) waiting = unknown_letter;
   }
   end_wait();
+}
+
+int32_t Bpe::unknown(std::string_view letter) const {
+  const auto id = vocabulary_.id_of(*options_.unk_token);
+  require(id.has_value(), ErrorCode::config, where_, ": ", in_quotes(letter), " is unknown, and the unk_token ",
+          in_quotes(*options_.unk_token), " is not in the vocabulary");
+  return *id;
 }
 
 void Bpe::cut_bytes(std::string_view piece, std::vector<int32_t>& symbols) const {
@@ -107,10 +114,68 @@ void Bpe::cut_bytes(std::string_view piece, std::vector<int32_t>& symbols) const
     if (const int32_t letter = letters_[static_cast<uint8_t>(byte)]; letter >= 0) symbols.push_back(letter);
 }
 
-void Bpe::encode(std::string_view piece, std::vector<int32_t>& ids) const {
+// By the lengths of the tokens every half is shorter than the whole, so that taking apart comes to an end.
+size_t Bpe::length(int32_t id) const {
+  const std::string_view token = vocabulary_.token_of(id).value_or("");
+  return token.size() -
+         (token.starts_with(options_.continuing_subword_prefix) ? options_.continuing_subword_prefix.size() : 0);
+}
+
+void Bpe::set_specials(const std::unordered_set<int32_t>& ids) {
+  TokenModel::set_specials(ids);
+  merges_.each([&](int32_t left, int32_t right, const Merges::Merge& merge) {
+    if (!is_special(merge.id) || length(left) >= length(merge.id) || length(right) >= length(merge.id)) return;
+    Halves& halves = halves_.try_emplace(merge.id, Halves{merge.rank, left, right}).first->second;
+    if (merge.rank < halves.rank) halves = {merge.rank, left, right};
+  });
+}
+
+void Bpe::take_specials_apart(std::vector<int32_t>& symbols) const {
+  const auto wrong = [&](int32_t id) { return id == unknown_letter || is_special(id); };
+  if (std::none_of(symbols.begin(), symbols.end(), wrong)) return;
+  std::vector<int32_t> apart, waiting;  // the first one that waits is the last
+  for (const int32_t symbol : symbols) {
+    waiting.push_back(symbol);
+    while (!waiting.empty()) {
+      const int32_t id = waiting.back();
+      waiting.pop_back();
+      if (!wrong(id)) {
+        apart.push_back(id);
+      } else if (id == unknown_letter) {
+        apart.push_back(*vocabulary_.id_of(*options_.unk_token));
+      } else if (const auto found = halves_.find(id); found != halves_.end()) {
+        waiting.push_back(found->second.right);
+        waiting.push_back(found->second.left);
+      } else {
+        say_without(id, apart);
+      }
+    }
+  }
+  symbols = std::move(apart);
+}
+
+// Appends what a letter is where its token is special: its bytes, or an unknown one.
+void Bpe::say_without(int32_t special, std::vector<int32_t>& symbols) const {
+  const std::string_view letter = vocabulary_.token_of(special).value_or("");
+  const bool is_byte = std::find(byte_tokens_.begin(), byte_tokens_.end(), special) != byte_tokens_.end();
+  if (options_.byte_fallback && !is_byte) {
+    const auto before = static_cast<ptrdiff_t>(symbols.size());
+    const bool added = add_byte_tokens(letter, symbols);
+    if (added && std::none_of(symbols.begin() + before, symbols.end(), [&](int32_t id) { return is_special(id); }))
+      return;
+    symbols.resize(static_cast<size_t>(before));
+  }
+  if (options_.unk_token) return symbols.push_back(unknown(letter));
+  fail(ErrorCode::config, where_, ": the text has ", in_quotes(letter), ", whose token ", special,
+       " is special, and no other token stands for it, so it cannot be read as plain text; take a tokenizer in which "
+       "that token is not special");
+}
+
+void Bpe::encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const {
+  plain = plain && has_specials();
   if (options_.ignore_merges) {
     const auto whole = options_.bytes ? vocabulary_.id_of(to_byte_letters(piece)) : vocabulary_.id_of(piece);
-    if (whole) {
+    if (whole && !(plain && is_special(*whole))) {
       ids.push_back(*whole);
       return;
     }
@@ -120,11 +185,12 @@ void Bpe::encode(std::string_view piece, std::vector<int32_t>& ids) const {
   if (options_.bytes)
     cut_bytes(piece, symbols);
   else
-    cut(piece, symbols);
+    cut(piece, plain, symbols);
   if (symbols.size() <= few)
     merge_few(symbols);
   else
     merge_many(symbols);
+  if (plain) take_specials_apart(symbols);
   ids.insert(ids.end(), symbols.begin(), symbols.end());
 }
 

@@ -64,16 +64,19 @@ TEST(Gguf, Gpt2GivesTheIdsOfTokenizerJson) {
   EXPECT_EQ(b.decode_bytes(b.encode(sample).ids), sample);
 }
 
-// Where each named pre-tokenizer cuts, with a bar after each piece.
+// Where a named pre-tokenizer cuts, with a bar after each piece.
+std::string cuts(const char* name, const std::string& text) {
+  const tokenizers::GgufPatterns* named = tokenizers::gguf_patterns(name);
+  if (!named) return "not known";
+  tokenizers::Pieces pieces{text, {{0, text.size()}}};
+  for (const std::string_view pattern : named->patterns)
+    split(tokenizers::Regex(pattern), tokenizers::Behavior::isolated, false)->split(pieces);
+  std::string all;
+  for (const tokenizers::Piece& piece : pieces.pieces) (all += pieces[piece]) += '|';
+  return all;
+}
+
 TEST(Gguf, NamedPreTokenizersCutAsTheirModelsDo) {
-  const auto cuts = [](const char* name, std::string text) {
-    tokenizers::Pieces pieces{text, {{0, text.size()}}};
-    for (const std::string_view pattern : tokenizers::gguf_patterns(name)->patterns)
-      split(tokenizers::Regex(pattern), tokenizers::Behavior::isolated, false)->split(pieces);
-    std::string all;
-    for (const tokenizers::Piece& piece : pieces.pieces) (all += pieces[piece]) += '|';
-    return all;
-  };
   const std::string text = "I'LL  pay HTMLpage 12345,--\n\nhe's o\xCC\x81k";
   const std::pair<const char*, const char*> expected[] = {
       {"gpt-2", "I|'|LL| | pay| HTMLpage| 12345|,--|\n|\n|he|'s| o|\xCC\x81|k|"},
@@ -107,6 +110,85 @@ TEST(Gguf, NamedPreTokenizersCutAsTheirModelsDo) {
   };
   for (const auto& [name, all] : expected) EXPECT_EQ(cuts(name, text), all) << name;
   EXPECT_EQ(tokenizers::gguf_patterns("sideways"), nullptr);
+}
+
+// The same of more names, for that text and for another one; the cuts are those that Hugging Face's library makes with
+// the patterns that llama.cpp lists.
+TEST(Gguf, MoreNamedPreTokenizersCutAsLlamaCppLists) {
+  const std::string other =
+      "don't \u00dcber \u2126 \u4e2d\u6587\u3002\uff01 1234567\u00b2 a b\t\n   if(x)//z \ud55c\u3105";
+  struct Cuts {
+    const char *name, *of_text, *of_other;
+  };
+  const Cuts expected[] = {
+      {"roberta-bpe", "I|'|LL| | pay| HTMLpage| 12345|,--|\n|\n|he|'s| o|\u0301|k|",
+       "don|'t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| 1234567\u00b2| a| b|\t\n  | if|(|x|)//|z| \ud55c\u3105|"},
+      {"default", "I|'|LL| | pay| HTMLpage| |123|45|,--|\n|\n|he|'|s| o|\u0301|k|",
+       "don|'|t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |123|456|7\u00b2| a| b|\t\n  | if|(|x|)//|z| "
+       "\ud55c\u3105|"},
+      {"deepseek-llm", "I|'|LL| | pay| HTMLpage| |12345|,--|\n|\n|he|'|s| o|\u0301|k|",
+       "don|'|t| \u00dc|ber| |\u2126| |\u4e2d\u6587|\u3002|\uff01| |1234567\u00b2| a| b|\t|\n|  | if|(|x|)//|z| "
+       "|\ud55c\u3105|"},
+      {"minicpm5", "I|'LL| | pay| HTMLpage| |123|45|,--\n\n|he|'s| o|\u0301k|",
+       "don|'t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |123|456|7\u00b2| a| b|\t\n|  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"jais-2", "I|'LL| | pay| HTMLpage| |123|45|,--\n\n|he|'s| o|\u0301k|",
+       "don|'t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |123|456|7\u00b2| a| b|\t\n|  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"bailingmoe", "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--\n\n|he|'s| o|\u0301k|",
+       "don|'t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |1|2|3|4|5|6|7|\u00b2| a| b|\t\n|  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"seed-coder", "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--|\n\n|he|'s| o|\u0301k|",
+       "don|'t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |1|2|3|4|5|6|7|\u00b2| a| b|\t\n|  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"exaone-moe", "I|'LL| | pay HTMLpage| |1|2|3|4|5|,--\n|\n|he|'s| o\u0301k|",
+       "don|'t| \u00dcber \u2126 \u4e2d\u6587|\u3002\uff01| |1|2|3|4|5|6|7|\u00b2| a b|\t\n|  | if|(x|)//|z "
+       "\ud55c\u3105|"},
+      {"ufakzeka", "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--\n\n|he|'s| o|\u0301k|",
+       "don|'t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |1|2|3|4|5|6|7|\u00b2| a| b|\t\n|  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"laguna", "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--|\n\n|he|'s| o|\u0301k|",
+       "don|'t| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |1|2|3|4|5|6|7|\u00b2| a| b|\t|\n|  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"tiny_aya", "I'LL| | pay| HTMLpage| |12|345|,--\n\n|he's| o\u0301k|",
+       "don't| \u00dcber| \u2126| \u4e2d\u6587|\u3002\uff01| |123|456|7\u00b2| a| b|\t\n|  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"youtu", "I'LL| | pay| HTMLpage| |1|2|3|4|5|,--\n\n|he's| o\u0301k|",
+       "don't| \u00dcber| \u2126| |\u4e2d\u6587|\u3002\uff01| |1|2|3|4|5|6|7|\u00b2| a| b|\t\n|  | if|(x|)//|z| "
+       "|\ud55c|\u3105|"},
+      {"spark2_5", "I|'LL| | pay| HTMLpage| |1|2|3|4|5|,--|\n|\n|he|'s| o\u0301k|",
+       "don|'t| \u00dcber| \u2126| |\u4e2d\u6587|\u3002\uff01| |1|2|3|4|5|6|7|\u00b2| a| b|\t\n  | if|(x|)//|z| "
+       "\ud55c\u3105|"},
+      {"chameleon", "I|'|LL|  |pay| HTMLpage| |1|2|3|4|5|,|-|-|\n|\n|he|'|s| o|\u0301|k|",
+       "don|'|t| \u00dcber| \u2126| \u4e2d\u6587|\u3002|\uff01| |1|2|3|4|5|6|7|\u00b2| a| b|\t|\n|  | if|(|x|)|/|/|z| "
+       "\ud55c\u3105|"},
+  };
+  for (const auto& [name, of_text, of_other] : expected) {
+    EXPECT_EQ(cuts(name, "I'LL  pay HTMLpage 12345,--\n\nhe's o\u0301k"), of_text) << name;
+    EXPECT_EQ(cuts(name, other), of_other) << name;
+  }
+  for (const auto& [name, like] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"jina-v1-en", "gpt-2"},
+                                                                  {"jina-v2-code", "gpt-2"},
+                                                                  {"jina-v5-nano", "llama3"},
+                                                                  {"f2llmv2", "qwen2"},
+                                                                  {"talkie", "gpt-4o"},
+                                                                  {"mellum2", "starcoder"},
+                                                                  {"hy_v4", "deepseek-v3"},
+                                                                  {"bailingmoe2", "bailingmoe"},
+                                                                  {"llada-moe", "bailingmoe"},
+                                                                  {"cohere2moe", "tiny_aya"}}) {
+    const auto *a = tokenizers::gguf_patterns(name), *b = tokenizers::gguf_patterns(like);
+    ASSERT_TRUE(a && b) << name;
+    EXPECT_EQ(a->patterns, b->patterns) << name;
+    EXPECT_EQ(a->ignore_merges, b->ignore_merges) << name;
+    EXPECT_EQ(a->add_bos, b->add_bos) << name;
+  }
+  for (const char* name : {"minicpm5", "youtu"}) EXPECT_TRUE(tokenizers::gguf_patterns(name)->ignore_merges) << name;
+  EXPECT_TRUE(tokenizers::gguf_patterns("chameleon")->add_bos);
+  // what llama.cpp does by code of its own, or with patterns that are not those of the model
+  for (const char* name : {"kimi-k2", "afmoe", "superbpe", "granite-embed-multi-97m", "gemma4", "sarvam-moe", ""})
+    EXPECT_EQ(tokenizers::gguf_patterns(name), nullptr) << name;
 }
 
 TEST(Gguf, PreTokenizersThatNeedMoreSaySo) {

@@ -110,6 +110,7 @@ std::shared_ptr<Tokenizer::Impl> read_any(std::string_view bytes, const std::str
 Tokenizer complete(std::shared_ptr<Tokenizer::Impl> impl) {
   impl->highest_id = impl->model->highest_id();
   for (const AddedToken& token : impl->added.all()) impl->highest_id = std::max(impl->highest_id, token.id);
+  impl->model->set_specials(impl->added.special_ids());
   return Tokenizer(std::move(impl));
 }
 

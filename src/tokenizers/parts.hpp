@@ -1,6 +1,6 @@
 // The parts of a tokenizer, in the order in which a text passes them: normalizer, pre-tokenizer, model, post-processor;
 // and the decoder on the way back. The readers of file formats make them (parts_json.cpp and others). All parts are
-// immutable and thread-safe.
+// immutable once the tokenizer is put together, and thread-safe.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "core/function_ref.hpp"
@@ -58,15 +59,32 @@ class PreTokenizer {
 class TokenModel {
  public:
   virtual ~TokenModel() = default;
-  virtual void encode(std::string_view piece, std::vector<int32_t>& ids) const = 0;
+  // With `plain` no special token comes out, though its text may be in the vocabulary, but for the one that stands for
+  // what is unknown. Throws ErrorCode::config, naming it, if a piece cannot be said without one.
+  virtual void encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const = 0;
+  // Which tokens are special. Called once, when the tokenizer is put together.
+  virtual void set_specials(const std::unordered_set<int32_t>& ids) {
+    for (const int32_t id : ids) {
+      if (id < 0 || id > highest_id()) continue;
+      specials_.resize(static_cast<size_t>(highest_id()) + 1);
+      specials_[static_cast<size_t>(id)] = true;
+    }
+  }
   virtual std::optional<int32_t> id_of(std::string_view token) const = 0;
   virtual std::optional<std::string_view> token_of(int32_t id) const = 0;
   virtual int64_t size() const = 0;  // tokens
   virtual int32_t highest_id() const = 0;
   // The token as the decoder gets it.
   virtual std::optional<std::string_view> shown(int32_t id) const { return token_of(id); }
-  // Whether encode() of a piece depends on its bytes alone and takes long enough to be remembered.
+  // Whether encode() of a piece depends on its bytes and on `plain` alone and takes long enough to be remembered.
   virtual bool worth_remembering() const { return true; }
+
+ protected:
+  bool is_special(int32_t id) const { return !specials_.empty() && specials_[static_cast<size_t>(id)]; }
+  bool has_specials() const { return !specials_.empty(); }
+
+ private:
+  std::vector<bool> specials_;  // by id; empty: none of the vocabulary is special
 };
 
 struct Encoded {

@@ -104,7 +104,8 @@ class SpModel : public TokenModel {
     if (spec_.kind == Kind::unigram) trie_ = trie_of(spec_.pieces, is_found);
   }
 
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
+  // No control piece is found in a text, plain or not, though it be a word or a letter; so it is in the library.
+  void encode(std::string_view piece, bool /*plain*/, std::vector<int32_t>& ids) const override {
     if (piece.empty()) return;
     std::vector<std::string_view> parts;
     switch (spec_.kind) {
@@ -169,7 +170,12 @@ class SpModel : public TokenModel {
     most_ = std::max(most_, piece.score);
   }
 
-  int32_t id_or_unknown(std::string_view part) const { return id_of(part).value_or(unknown_); }
+  int32_t id_or_unknown(std::string_view part) const {
+    const int32_t id = id_of(part).value_or(unknown_);
+    if (spec_.pieces[static_cast<size_t>(id)].type != Type::control) return id;
+    const auto found = found_.find(part);
+    return found == found_.end() ? unknown_ : found->second;
+  }
 
   // Unknown parts are bytes, or else neighbouring ones are one token.
   void put(std::string_view part, int32_t id, bool& after_unknown, std::vector<int32_t>& ids) const {

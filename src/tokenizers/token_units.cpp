@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/check.hpp"
+#include "io/printable.hpp"
 #include "statera/tokenizer.hpp"
 
 namespace statera {
@@ -65,7 +66,10 @@ class TokenReader : public UnitReader {
 class TokenUnits : public Units {
  public:
   TokenUnits(Tokenizer tokenizer, std::string file, bool specials)
-      : tokenizer_(std::move(tokenizer)), table_(tokenizer_), file_(std::move(file)), plain_(!specials) {}
+      : tokenizer_(std::move(tokenizer)), table_(tokenizer_), file_(std::move(file)), plain_(!specials) {
+    if (specials) return;
+    for (int32_t id = 0; id < tokenizer_.vocabulary_size(); ++id) specials_.push_back(tokenizer_.is_special(id));
+  }
 
   std::string name() const override { return tokenizer_.name(); }
   int64_t size() const override { return tokenizer_.vocabulary_size(); }
@@ -75,7 +79,9 @@ class TokenUnits : public Units {
 
   bool takes_any_bytes() const override { return tokenizer_.takes_any_bytes(); }
   std::vector<int32_t> ids(std::string_view text) const override {
-    return tokenizer_.encode(text, {.specials = false, .plain = plain_}).ids;
+    std::vector<int32_t> all = tokenizer_.encode(text, {.specials = false, .plain = plain_}).ids;
+    if (plain_) check_plain(all);
+    return all;
   }
   UnitIds encode(std::string_view text) const override {
     UnitIds all{.ids = ids(text), .bytes = {}};
@@ -85,6 +91,15 @@ class TokenUnits : public Units {
   }
 
  private:
+  // What is left are tokens for unknown text and those that fill up a row.
+  void check_plain(std::span<const int32_t> ids) const {
+    const auto special = std::ranges::find_if(ids, [&](int32_t id) { return specials_[static_cast<size_t>(id)]; });
+    require(special == ids.end(), ErrorCode::config, tokenizer_.name(),
+            ": a part of the text became the special token ",
+            in_quotes(tokenizer_.token_of(special == ids.end() ? 0 : *special).value_or("")),
+            ", since no other token stands for it; take a tokenizer that has tokens for all of the text, such as one "
+            "that statera tokenize train makes");
+  }
   std::vector<int32_t> one_by_one(std::span<const int32_t> ids, std::string_view text) const {
     TokenStream stream(tokenizer_, false);
     std::vector<int32_t> lengths;
@@ -109,6 +124,7 @@ class TokenUnits : public Units {
   ByteTable table_;
   std::string file_;
   bool plain_;
+  std::vector<bool> specials_;  // by id; empty where they may come out of a text
 };
 
 std::shared_ptr<const Units> units_of(std::string file, const std::string& where, bool specials) {

@@ -16,12 +16,13 @@ namespace statera {
 
 using namespace tokenizers;
 
-void Tokenizer::Impl::encode_piece(std::string_view piece, std::vector<int32_t>& ids, WordCache& words) const {
-  if (piece.size() > WordCache::longest || !model->worth_remembering()) return model->encode(piece, ids);
+void Tokenizer::Impl::encode_piece(std::string_view piece, bool plain, std::vector<int32_t>& ids,
+                                   WordCache& words) const {
+  if (piece.size() > WordCache::longest || !model->worth_remembering()) return model->encode(piece, plain, ids);
   const uint64_t hash = WordCache::hash(piece);
   if (words.find(piece, hash, ids)) return;
   const size_t before = ids.size();
-  model->encode(piece, ids);
+  model->encode(piece, plain, ids);
   words.add(piece, hash, std::span(ids).subspan(before));
 }
 
@@ -32,11 +33,12 @@ void Tokenizer::Impl::encode_text(std::string_view text, const EncodeOptions& op
             ", and this tokenizer takes characters only; give text");
   }
   std::unique_ptr<WordCache> words;
+  auto& caches = caches_[options.plain];
   {
     const std::lock_guard lock(mutex_);
-    if (!caches_.empty()) {
-      words = std::move(caches_.back());
-      caches_.pop_back();
+    if (!caches.empty()) {
+      words = std::move(caches.back());
+      caches.pop_back();
     }
   }
   if (!words) words = std::make_unique<WordCache>();
@@ -48,9 +50,9 @@ void Tokenizer::Impl::encode_text(std::string_view text, const EncodeOptions& op
     if (piece.id >= 0)
       out.ids.push_back(piece.id);
     else
-      encode_piece(pieces[piece], out.ids, *words);
+      encode_piece(pieces[piece], options.plain, out.ids, *words);
   const std::lock_guard lock(mutex_);
-  caches_.push_back(std::move(words));
+  caches.push_back(std::move(words));
 }
 
 std::vector<std::string> Tokenizer::Impl::tokens_of(std::span<const int32_t> ids, bool skip_specials) const {

@@ -18,7 +18,7 @@ struct Tokenizer::Impl {
   std::string name, kind;
   std::unique_ptr<const tokenizers::Normalizer> normalizer;  // null: none
   tokenizers::Parts<tokenizers::PreTokenizer> pre_tokenizers;
-  std::unique_ptr<const tokenizers::TokenModel> model;
+  std::unique_ptr<tokenizers::TokenModel> model;
   std::unique_ptr<const tokenizers::PostProcessor> post_processor;  // null: none
   std::unique_ptr<const tokenizers::TokenDecoder> decoder;
   tokenizers::AddedTokens added;
@@ -34,10 +34,10 @@ struct Tokenizer::Impl {
   std::vector<std::string> tokens_of(std::span<const int32_t> ids, bool skip_specials) const;
 
  private:
-  void encode_piece(std::string_view piece, std::vector<int32_t>& ids, tokenizers::WordCache& words) const;
-  // Caches of words that no thread uses at the moment.
+  void encode_piece(std::string_view piece, bool plain, std::vector<int32_t>& ids, tokenizers::WordCache& words) const;
+  // Caches of words that no thread uses at the moment; the second ones are of plain texts.
   mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<tokenizers::WordCache>> caches_;
+  mutable std::vector<std::unique_ptr<tokenizers::WordCache>> caches_[2];
 };
 
 namespace tokenizers {

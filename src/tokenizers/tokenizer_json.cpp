@@ -53,7 +53,7 @@ std::vector<std::pair<std::string, std::string>> read_merges(JsonPart& part) {
 std::string text_or_nothing(JsonPart& part, const char* key) { return part.has(key) ? part.text(key) : ""; }
 
 // `bytes`: the pre-tokenizer wants letters of bytes. Sets it to false if they have to be written.
-std::unique_ptr<const TokenModel> read_bpe(JsonPart& part, bool& bytes) {
+std::unique_ptr<TokenModel> read_bpe(JsonPart& part, bool& bytes) {
   if (part.has("dropout")) {
     const json& dropout = part["dropout"];
     require(dropout.is_number() && dropout.get<double>() == 0, ErrorCode::unsupported, part.place("dropout"),
@@ -71,7 +71,7 @@ std::unique_ptr<const TokenModel> read_bpe(JsonPart& part, bool& bytes) {
   return std::make_unique<Bpe>(std::move(vocabulary), read_merges(part), std::move(options), part.where());
 }
 
-std::unique_ptr<const TokenModel> read_unigram(JsonPart& part) {
+std::unique_ptr<TokenModel> read_unigram(JsonPart& part) {
   std::vector<std::pair<std::string, double>> vocabulary;
   for (const json& one : part.list("vocab")) {
     require(one.is_array() && one.size() == 2 && one[0].is_string() && one[1].is_number(), ErrorCode::config,
@@ -91,10 +91,10 @@ std::string type_of(JsonPart& part) {
   return part.has("max_input_chars_per_word") ? "WordPiece" : "WordLevel";
 }
 
-std::unique_ptr<const TokenModel> read_model(JsonPart part, std::string& type, bool& bytes) {
+std::unique_ptr<TokenModel> read_model(JsonPart part, std::string& type, bool& bytes) {
   type = type_of(part);
   const bool wanted = std::exchange(bytes, false);
-  std::unique_ptr<const TokenModel> model;
+  std::unique_ptr<TokenModel> model;
   if (type == "BPE") {
     bytes = wanted;
     model = read_bpe(part, bytes);
@@ -115,12 +115,15 @@ std::unique_ptr<const TokenModel> read_model(JsonPart part, std::string& type, b
   return model;
 }
 
-// The library counts ids by itself: a token that is in the vocabulary has its id there, others follow.
+// The library counts ids by itself: a token that is in the vocabulary has its id there, others follow. Where the
+// vocabulary leaves ids out, its releases differ: 0.23, and those before 0.14, go on from the number of tokens in the
+// vocabulary; 0.14 to 0.22 go on from the highest id of an added token so far, if that is above. A file's ids are those
+// of the release that wrote it, so both are taken.
 std::vector<AddedToken> read_added_tokens(const json& list, const TokenModel& model, const std::string& where) {
   std::vector<AddedToken> tokens;
   std::unordered_set<std::string> contents;
   require(list.is_array(), ErrorCode::config, where, ": expected a list, got ", list.type_name());
-  int64_t next = model.size();
+  int64_t next = model.size(), highest = -1;
   for (const json& one : list) {
     JsonPart part(one, where + "[" + std::to_string(tokens.size()) + "]");
     AddedToken token{.content = part.text("content"),
@@ -136,9 +139,11 @@ std::vector<AddedToken> read_added_tokens(const json& list, const TokenModel& mo
             in_quotes(token.content), " occurs twice");
     const auto known = model.id_of(token.content);
     const int64_t id = known ? *known : next++;
-    require(id == token.id, ErrorCode::config, part.where(), ": the token ", in_quotes(token.content), " has the id ",
+    const bool counted = id == token.id || (!known && token.id == std::max(highest + 1, model.size()));
+    require(counted, ErrorCode::config, part.where(), ": the token ", in_quotes(token.content), " has the id ",
             token.id, ", but ", known ? "in the vocabulary it has " : "the next one after the vocabulary is ", id,
             "; save the file again with the library that wrote it");
+    highest = std::max(highest, int64_t{token.id});
     tokens.push_back(std::move(token));
   }
   return tokens;

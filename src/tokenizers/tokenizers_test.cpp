@@ -185,6 +185,45 @@ TEST(TokenizerJson, WhatIsNotUnderstoodIsNamed) {
   });
 }
 
+// The vocabulary has 1025 tokens and leaves ids out. Files of the library's releases 0.13 and 0.23 have the ids from
+// 1025 on, those of 0.14 to 0.22 the ones after the highest that is added.
+TEST(TokenizerJson, AddedTokensAreCountedAsTheLibraryDid) {
+  json file = small();
+  json& vocabulary = file["model"]["vocab"];
+  for (int i = 3; i < 1024; ++i) vocabulary["t" + std::to_string(i)] = i;
+  vocabulary["zzzz"] = 2000;
+  const auto with = [&](std::vector<json> tokens) {
+    json changed = file;
+    changed["added_tokens"] = std::move(tokens);
+    return changed.dump();
+  };
+  const auto ids = [&](std::vector<json> tokens, std::string_view text) {
+    return Tokenizer::parse(with(std::move(tokens)), "t.json").encode(text).ids;
+  };
+  const auto error = [&](std::vector<json> tokens) -> std::string {
+    try {
+      Tokenizer::parse(with(std::move(tokens)), "t.json");
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(ids({added("zzzz", 2000), added("<a>", 1025), added("<b>", 1026)}, "zzzz<a><b>a"),
+            (Ids{2000, 1025, 1026, 0}));
+  EXPECT_EQ(ids({added("zzzz", 2000), added("<a>", 2001), added("<b>", 2002)}, "zzzz<a><b>a"),
+            (Ids{2000, 2001, 2002, 0}));
+  // what is below the number of tokens, or comes later, does not raise them
+  EXPECT_EQ(ids({added("a", 0), added("<a>", 1025), added("zzzz", 2000), added("<b>", 2001)}, "<a>zzzz<b>"),
+            (Ids{1025, 2000, 2001}));
+  EXPECT_EQ(ids({added("<a>", 1025), added("zzzz", 2000), added("<b>", 1026)}, "<a>zzzz<b>"), (Ids{1025, 2000, 1026}));
+  EXPECT_EQ(error({added("zzzz", 2000), added("<a>", 1026)}),
+            "t.json: added_tokens[1]: the token '<a>' has the id 1026, but the next one after the vocabulary is 1025; "
+            "save the file again with the library that wrote it");
+  for (const int wrong : {1024, 2000, 2002})
+    EXPECT_NE(error({added("zzzz", 2000), added("<a>", wrong)}), "no error") << wrong;
+  EXPECT_NE(error({added("<a>", 2001), added("zzzz", 2000)}), "no error");
+}
+
 TEST(TokenizerJson, TextMustBeUtf8WhereTheModelReadsCharacters) {
   const Tokenizer tokenizer = Tokenizer::parse(small().dump(), "t.json");
   EXPECT_FALSE(tokenizer.takes_any_bytes());

@@ -13,6 +13,7 @@
 #include "tokenizers/normalizers.hpp"
 #include "tokenizers/pre_tokenizers.hpp"
 #include "tokenizers/regex.hpp"
+#include "tokenizers/trained_here.hpp"
 #include "tokenizers/word_counts.hpp"
 
 namespace statera {
@@ -193,6 +194,24 @@ nlohmann::ordered_json tokenizer_json(const std::vector<std::string>& tokens,
 }
 
 }  // namespace
+
+// Writes the file again from its tokens and merges.
+bool tokenizers::is_trained_here(std::string_view file) {
+  constexpr size_t most_bytes = size_t{1} << 30;
+  if (!file.starts_with("{\"version\":\"1.0\",")) return false;
+  try {
+    const nlohmann::json document = parse_json(file, "tokenizer.json", most_bytes);
+    const nlohmann::json& model = document.at("model");
+    std::vector<std::string> tokens(model.at("vocab").size());
+    for (const auto& [token, id] : model.at("vocab").items()) tokens.at(id.get<size_t>()) = token;
+    std::vector<std::pair<std::string, std::string>> merges;
+    for (const auto& merge : model.at("merges"))
+      merges.emplace_back(merge.at(0).get<std::string>(), merge.at(1).get<std::string>());
+    return tokenizer_json(tokens, merges).dump() + "\n" == file;
+  } catch (const std::exception&) {  // no tokenizer of this form
+    return false;
+  }
+}
 
 struct TokenizerTrainer::State {
   TokenizerTrainingOptions options;

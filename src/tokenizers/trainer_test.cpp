@@ -7,6 +7,7 @@
 #include "statera/tokenizer.hpp"
 #include "support/paths.hpp"
 #include "support/unpacked.hpp"
+#include "tokenizers/trained_here.hpp"
 
 namespace statera {
 namespace {
@@ -96,6 +97,21 @@ TEST(TokenizerTrainer, StopsWhereNothingOccursTwice) {
   EXPECT_EQ(model["vocab"].size(), 258u);
   EXPECT_THROW(trained("", {}), Error);
   EXPECT_THROW(trained("a", {.vocabulary = 256}), Error);
+}
+
+TEST(TokenizerTrainer, KnowsItsFiles) {
+  using tokenizers::is_trained_here;
+  const std::string file = trained("abab abab \xC3\xA9\xC3\xA9", {.vocabulary = 5000});
+  EXPECT_TRUE(is_trained_here(file));
+  EXPECT_TRUE(is_trained_here(trained("a", {.vocabulary = 257})));
+  json changed = json::parse(file);
+  EXPECT_FALSE(is_trained_here(changed.dump(2))) << "written by another program";
+  std::string other = file;
+  other.replace(other.find("\"add_prefix_space\":false"), 24, "\"add_prefix_space\":true ");
+  EXPECT_FALSE(is_trained_here(other));
+  for (const std::string text : {"", "{}", "{\"version\":\"1.0\",", "{\"version\":\"1.0\",\"model\":{}}",
+                                 "{\"version\":\"1.0\",\"model\":{\"vocab\":{\"a\":7},\"merges\":[]}}"})
+    EXPECT_FALSE(is_trained_here(text)) << text;
 }
 
 TEST(TokenizerTrainer, ForgetsRareWordsToBoundItsMemory) {

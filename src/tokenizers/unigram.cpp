@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdio>
+#include <limits>
 
 #include "core/check.hpp"
 #include "io/printable.hpp"
@@ -38,15 +39,17 @@ class Unigram : public TokenModel {
     }
   }
 
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
-    const auto score = [&](int32_t id, size_t) { return scores_[static_cast<size_t>(id)]; };
+  void encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const override {
+    const auto score = [&](int32_t id, size_t) {
+      return plain && is_special(id) ? std::numeric_limits<double>::quiet_NaN() : scores_[static_cast<size_t>(id)];
+    };
     const auto cuts = best_cuts<double>(piece, trie_, unknown_score_, score);
     const auto unknown = [&](const Cut& cut) { return cut.value < 0 || cut.value == unk_id_; };
     for (size_t i = 0; i < cuts.size();) {
       size_t end = i + 1;
       if (unknown(cuts[i]))
         while (end < cuts.size() && unknown(cuts[end])) ++end;
-      add(piece.substr(cuts[i].begin, cuts[end - 1].end - cuts[i].begin), ids);
+      add(piece.substr(cuts[i].begin, cuts[end - 1].end - cuts[i].begin), plain, ids);
       i = end;
     }
   }
@@ -57,13 +60,14 @@ class Unigram : public TokenModel {
   int32_t highest_id() const override { return vocabulary_.highest(); }
 
  private:
-  void add(std::string_view token, std::vector<int32_t>& ids) const {
-    if (const auto id = vocabulary_.id_of(token)) {
+  void add(std::string_view token, bool plain, std::vector<int32_t>& ids) const {
+    const auto hidden = [&](int32_t id) { return plain && is_special(id); };
+    if (const auto id = vocabulary_.id_of(token); id && !hidden(*id)) {
       ids.push_back(*id);
       return;
     }
     const auto byte_token = [&](char byte) { return byte_tokens_[static_cast<uint8_t>(byte)]; };
-    const auto has_token = [&](char byte) { return byte_token(byte) >= 0; };
+    const auto has_token = [&](char byte) { return byte_token(byte) >= 0 && !hidden(byte_token(byte)); };
     if (byte_fallback_ && std::all_of(token.begin(), token.end(), has_token)) {
       for (const char byte : token) ids.push_back(byte_token(byte));
       return;

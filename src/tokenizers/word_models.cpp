@@ -21,6 +21,10 @@ class WithVocabulary : public TokenModel {
   int32_t highest_id() const override { return vocabulary_.highest(); }
 
  protected:
+  std::optional<int32_t> id_in_text(std::string_view token, bool plain) const {
+    const auto id = vocabulary_.id_of(token);
+    return id && plain && is_special(*id) ? std::nullopt : id;
+  }
   int32_t unknown(std::string_view piece) const {
     const auto id = vocabulary_.id_of(unk_token_);
     require(id.has_value(), ErrorCode::config, where_, ": ", in_quotes(piece), " is unknown, and the unk_token ",
@@ -34,8 +38,8 @@ class WithVocabulary : public TokenModel {
 class WordLevel : public WithVocabulary {
  public:
   using WithVocabulary::WithVocabulary;
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
-    const auto id = vocabulary_.id_of(piece);
+  void encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const override {
+    const auto id = id_in_text(piece, plain);
     ids.push_back(id ? *id : unknown(piece));
   }
   bool worth_remembering() const override { return false; }
@@ -51,16 +55,16 @@ class WordPiece : public WithVocabulary {
       longest_ = std::max(longest_, vocabulary_.token_of(id).value_or("").size());
   }
 
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
+  void encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const override {
     const size_t before = ids.size();
-    if (static_cast<int64_t>(count_characters(piece)) > most_ || !cut(piece, ids)) {
+    if (static_cast<int64_t>(count_characters(piece)) > most_ || !cut(piece, plain, ids)) {
       ids.resize(before);
       ids.push_back(unknown(piece));
     }
   }
 
  private:
-  bool cut(std::string_view piece, std::vector<int32_t>& ids) const {
+  bool cut(std::string_view piece, bool plain, std::vector<int32_t>& ids) const {
     std::string part;
     for (size_t begin = 0; begin < piece.size();) {
       part = begin > 0 ? prefix_ : "";
@@ -68,7 +72,7 @@ class WordPiece : public WithVocabulary {
       // Not a longer one than there is; what was cut within a character is no token, and gets shorter.
       part += piece.substr(begin, longest_ - std::min(longest_, prefix));
       std::optional<int32_t> id;
-      while (part.size() > prefix && !(id = vocabulary_.id_of(part))) part.resize(character_before(part, part.size()));
+      while (part.size() > prefix && !(id = id_in_text(part, plain))) part.resize(character_before(part, part.size()));
       if (!id) return false;
       ids.push_back(*id);
       begin += part.size() - prefix;
@@ -90,9 +94,12 @@ class LongestMatch : public TokenModel {
       if (const auto token = vocabulary_.token_of(id)) strings.emplace_back(*token, id);
     trie_ = ByteTrie(std::move(strings));
   }
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
+  void encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const override {
     while (!piece.empty()) {
-      const auto found = trie_.longest(piece);
+      ByteTrie::Found found;
+      trie_.each(piece, [&](size_t size, int32_t id) {
+        if (!plain || !is_special(id)) found = {size, id};
+      });
       require(found.size > 0 || unknown_ >= 0, ErrorCode::config, where_, ": no token begins with ",
               in_quotes(piece.substr(0, 1)));
       ids.push_back(found.size > 0 ? found.value : unknown_);

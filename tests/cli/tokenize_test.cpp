@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "support/sentencepiece.hpp"
 
 namespace statera {
 namespace {
@@ -59,6 +60,30 @@ TEST_F(Tokenize, EncodesLinesOfTextOrHex) {
   EXPECT_EQ(lines("encode t.json --plain --no-specials", "{\"text\": \"<end>\"}\n").out,
             "{\"ids\":[7,8,9,10,11],\"type_ids\":[0,0,0,0,0]}\n");
   EXPECT_EQ(lines("encode t.json", "").out, "");
+}
+
+// The text of the special token is a token of the model, too.
+TEST_F(Tokenize, PlainTextGivesNoSpecialToken) {
+  json whole = byte_tokenizer();
+  whole["model"]["ignore_merges"] = true;
+  whole["pre_tokenizer"]["use_regex"] = false;
+  write("whole.json", whole.dump());
+  const std::string input = "{\"text\": \"<end>\"}\n";
+  EXPECT_EQ(lines("encode whole.json --no-specials", input).out, "{\"ids\":[3],\"type_ids\":[0]}\n");
+  EXPECT_EQ(lines("encode whole.json --no-specials --plain", input).out,
+            "{\"ids\":[7,8,9,10,11],\"type_ids\":[0,0,0,0,0]}\n");
+}
+
+TEST_F(Tokenize, SaysWhetherASentencePieceModelPassedItsSelfTest) {
+  test::SentencePieceModel model(1);
+  model.piece("<unk>", 0, 2).piece("a", -1).piece("b", -2);
+  write("none.model", model.bytes());
+  EXPECT_NE(run("tokenize show none.model").out.find("self-test: the file has no examples"), std::string::npos);
+  write("good.model", model.example("ab", "a b").bytes());
+  EXPECT_NE(run("tokenize show good.model").out.find("self-test: passed, on 1 example\n"), std::string::npos);
+  write("bad.model", model.example("ba", "a b").bytes());
+  fails("tokenize show bad.model", 1, "bad.model: its self-test fails: 'ba' became 'b a'; expected 'a b'");
+  fails("tokenize encode bad.model --jsonl <none.model", 1, "bad.model: its self-test fails");
 }
 
 // Lines are answered on all cores: the answers are in order, and those before a wrong line are printed.

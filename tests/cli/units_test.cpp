@@ -236,6 +236,31 @@ TEST_F(Units, AFolderStandsForItsTokenizerAndARefusedCallLeavesNothing) {
   EXPECT_NE(run("compress text.txt --model m").err.find("m: reads 290 tokens"), std::string::npos);
 }
 
+// A file of another program brings nothing to check its ids with. That is said once, and not of what was made here.
+TEST_F(Units, OfAnotherProgramAreSaidToBeUnchecked) {
+  const std::string remark = "other.json: the file has no examples, so its ids are not checked\n";
+  const auto count = [](const std::string& text, const std::string& part) {
+    int found = 0;
+    for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++found;
+    return found;
+  };
+  good("tokenize train text.txt --vocab 290 --out own.json");
+  write("other.json", json::parse(read("own.json")).dump(2));
+  const Ran other = good(train("--units other.json --steps 5 --out m --json"));
+  EXPECT_EQ(count(other.err, remark), 1) << other.err;
+  EXPECT_EQ(count(other.out, "not checked"), 0);
+  for (const char* units : {"own.json", "bytes", "bpe-290"}) {
+    const Ran ran = good(train(std::string("--overwrite --steps 5 --out m --units ") + units));
+    EXPECT_EQ(count(ran.err, "not checked"), 0) << units << "\n" << ran.err;
+  }
+  write("config2.json", read("config.json"));
+  const Ran both = compared(
+      "text.txt --candidates config.json,config2.json --units other.json --length 32 --batch 2 "
+      "--learning-rates 1 --noise-share 0 --out c");
+  EXPECT_EQ(count(both.err, remark), 1) << both.err;
+  EXPECT_EQ(count(both.err, "not checked"), 1) << both.err;
+}
+
 TEST_F(Units, BadOnesGetOneClearLine) {
   good(train("--units bpe-300 --steps 5 --out m"));
   const auto refused = [&](const std::string& command, const std::string& what) {
