@@ -34,7 +34,8 @@ HeldOut measure_held_out(Tape& tape, const Model& model, const TrainingData& dat
     tape.reset();
     const Tape::NoGrad no_grad(tape);
     Exec exec = exec_of(tape);
-    nats += cross_entropy(exec, tape.value(model.forward(tape, batch.inputs)), batch.targets, {});
+    const Var logits = model.forward(tape, batch.inputs, {.checkpoint = options.checkpoint_activations});
+    nats += cross_entropy(exec, tape.value(logits), batch.targets, {});
     const int64_t counted = counted_targets(batch.targets);
     result.positions += counted;
     result.bytes += batch.bytes >= 0 ? batch.bytes : counted;

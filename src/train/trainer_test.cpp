@@ -223,6 +223,22 @@ TEST(Trainer, TheSameWeightsForAnyNumberOfThreads) {
   EXPECT_TRUE(weights_after(options, one.path, 1) == weights_after(options, two.path, 2));
 }
 
+// A run with activation checkpointing needs its memory for nothing else than steps.
+TEST(Trainer, AnEvaluationKeepsActivationsNoLongerThanAStepDoes) {
+  TrainOptions options = short_run();
+  options.length = 64;
+  const Model model = small_model("m8");
+  double bits[2], bytes[2];
+  for (const bool checkpoint : {false, true}) {
+    options.checkpoint_activations = checkpoint;
+    Tape tape(model.device());
+    bits[checkpoint] = measure_held_out(tape, model, data_for(options), options, 64).bits_per_byte;
+    bytes[checkpoint] = static_cast<double>(tape.peak_bytes());
+  }
+  EXPECT_EQ(bits[0], bits[1]);
+  EXPECT_LT(bytes[1], 0.5 * bytes[0]);
+}
+
 TEST(Trainer, Bf16IsAnotherRunThatEndsNearby) {
   const Folder out;
   TrainOptions options = short_run();
