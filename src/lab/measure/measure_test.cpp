@@ -285,7 +285,7 @@ TEST(Contexts, StateBytesAreTheLayouts) {
 
 // An inner stack on every fourth position keeps a quarter of them, and no more than its window.
 TEST(Contexts, AnInnerStackIsPutWhereItsPaceBringsIt) {
-  STATERA_NEEDS({"hnet"});
+  STATERA_NEEDS({"attention", "hnet"});
   const auto model_of = [](const std::string& more) {
     Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": )" + test::two_mixers(16) +
                                        R"(, "layers": "m [ A ] m", "inner": [{"type": "hnet", "router": "stride", )" +
