@@ -11,6 +11,7 @@
 #include "lab/measure/filler.hpp"
 #include "lab/measure/paired.hpp"
 #include "lab/measure/recall.hpp"
+#include "lab/measure/sequences.hpp"
 #include "lab/measure/stream_cost.hpp"
 #include "models/language_model.hpp"
 #include "statera/error.hpp"
@@ -283,28 +284,33 @@ TEST(Contexts, StateBytesAreTheLayouts) {
   EXPECT_TRUE(step_costs(models, read, {}, {}, [] { return true; }).empty());
 }
 
-// An inner stack on every fourth position keeps a quarter of them, and no more than its window.
+// An inner stack on every fourth position has read a quarter of them, and keeps no more than its window.
 TEST(Contexts, AnInnerStackIsPutWhereItsPaceBringsIt) {
   STATERA_NEEDS({"attention", "hnet"});
-  const auto model_of = [](const std::string& more) {
-    Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": )" + test::two_mixers(16) +
-                                       R"(, "layers": "m [ A ] m", "inner": [{"type": "hnet", "router": "stride", )" +
+  constexpr double two_blocks = 2 * 64 * 2 * 16 * sizeof(float);  // of 64 keys and values, 16 wide
+  for (const auto keeps : {test::Keeps::growing, test::Keeps::windowed}) {
+    Model model(ModelConfig::parse(R"({"d_model": 16, "mixers": {"A": )" + test::any_mixer(keeps, 16) +
+                                       R"(}, "layers": "[ A ]", "inner": [{"type": "hnet", "router": "stride", )" +
                                        R"("ratio": 4}]})",
                                    "test"),
                 Device::cpu({.threads = 1}));
     model.init(3);
-    if (!more.empty()) model.set_context(std::stoll(more));
-    return model;
-  };
-  const Model whole = model_of(""), windowed = model_of("512");
-  const Model* models[] = {&whole, &windowed};
-  const auto costs = step_costs(models, source({text(3000)}));
-  for (size_t m = 0; m < 2; ++m)
-    for (const ContextCost& c : costs[m]) {
-      const double state = modules_of(*models[m]).cost(1, c.context).state_bytes;
-      EXPECT_NEAR(static_cast<double>(c.state_bytes), state, 0.02 * state) << m << " " << c.context;
+    Sequences one(model, 1);
+    for (const int64_t context : {256, 4096}) {
+      one.place(context, 4);
+      EXPECT_EQ(one.first().position(), context - 4);
+      EXPECT_EQ(one.first().position(1), (context - 4) / 4);
+      one.read(context, 4);
+      EXPECT_EQ(one.first().position(1), context / 4);
+      const double state = modules_of(model).cost(1, context).state_bytes;
+      EXPECT_GE(one.bytes(), state - 1) << context;
+      EXPECT_LE(one.bytes(), state + two_blocks) << context;
     }
-  EXPECT_GT(costs[0].back().state_bytes, 30 * costs[0].front().state_bytes);
+    const Model* models[] = {&model};
+    const auto costs = step_costs(models, source({text(3000)}));
+    EXPECT_NEAR(static_cast<double>(costs[0].back().state_bytes),
+                modules_of(model).cost(1, longest_context).state_bytes, two_blocks);
+  }
 }
 
 TEST(Paired, ByHand) {

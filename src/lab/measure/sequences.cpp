@@ -33,10 +33,8 @@ void Sequences::place(int64_t context, int64_t rows) {
     for (size_t i = 0; i < slots.size(); ++i)
       if (slots[i].window > 0)
         state.drop_before(i, std::max<int64_t>(0, at(context - rows, slots[i].clock) + 1 - slots[i].window));
-    for (size_t clock = 0; clock < clocks(); ++clock) {
-      state.set_position(at(context - rows, clock), clock);
-      state.reserve(at(context - rows, clock) + (clock == 0 ? rows : 0), clock);
-    }
+    for (size_t clock = 0; clock < clocks(); ++clock) state.set_position(at(context - rows, clock), clock);
+    state.reserve(context);  // an inner stack makes room for itself
   }
 }
 

@@ -28,7 +28,8 @@ class Sequences {
   // each.
   double step(int64_t context);
 
-  double bytes() const;       // of all states
+  const State& first() const { return states_.front(); }  // the state of the first sequence
+  double bytes() const;                                   // of all states
   double step_bytes() const;  // what a step reads of the states, plus what it writes back of fixed tensors
 
  private:
