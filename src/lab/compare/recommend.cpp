@@ -151,6 +151,15 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
         "Where a candidate was trained with several seeds, its bits per byte are their mean, and all other figures are "
         "of the first seed; two candidates are compared on the seeds that both have.");
 }
+// Below the best of the n-grams stands `best`; what is recommended, `taken`, may only be as good within the doubt.
+std::string among_frozen(const Contender& taken, const Contender& best, const Circumstances& c) {
+  const bool itself = taken.bits_per_byte < c.frozen.bits_per_byte;
+  return std::string("Among frozen models it ") + (itself ? "is" : "may be") + " worth its training: " + c.frozen.name +
+         ", the best of the n-grams, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " + taken.name + " " +
+         bits(taken.bits_per_byte) +
+         (itself ? "."
+                 : "; " + best.name + ", from which it cannot be told apart, costs " + bits(best.bits_per_byte) + ".");
+}
 }  // namespace
 
 Recommendation recommend(const std::vector<Contender>& contenders, const Circumstances& c) {
@@ -186,10 +195,9 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
     r.sentences.push_back("A larger --budget, in a folder of its own (--out), may change that.");
   } else {
     r = level.size() > 1 ? by_cost(level, best, c) : by_quality(best, rivals, c);
-    if (!c.frozen.name.empty())
-      r.sentences.push_back("Among frozen models it is worth its training: " + c.frozen.name +
-                            ", the best of the n-grams, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " +
-                            best.name + " " + bits(best.bits_per_byte) + ".");
+    const auto taken =
+        std::ranges::find_if(level, [&](const Contender* one) { return one->name == r.winner.value_or(best.name); });
+    if (!c.frozen.name.empty()) r.sentences.push_back(among_frozen(taken == level.end() ? best : **taken, best, c));
   }
   if (const std::string learners = among_learners(ranked, c); !learners.empty()) r.sentences.push_back(learners);
   add_doubts(ranked, c, r.sentences);

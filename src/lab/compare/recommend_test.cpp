@@ -71,6 +71,25 @@ TEST(Recommend, WithinTheNoiseTheCheaperOne) {
       "the 512 bytes of context that they were judged with.");
 }
 
+// What is recommended for its cost is weighed itself, not the one with the fewest bits.
+TEST(Recommend, TheCheaperOneIsWeighedAgainstTheCounts) {
+  Circumstances counts = text;
+  const auto sentence = [&](double of_counts) {
+    counts.frozen = {"n-gram order 4", of_counts};
+    return recommend({contender("attention", 2.0, 0, 0, 4e-3, 11e6), contender("mamba2", 2.01, 0.01, 0.006, 1e-3, 1e6)},
+                     counts)
+        .sentences[2];
+  };
+  EXPECT_EQ(
+      sentence(2.4),
+      "Among frozen models it is worth its training: n-gram order 4, the best of the n-grams, costs 2.400 bits per "
+      "byte and mamba2 2.010.");
+  EXPECT_EQ(
+      sentence(2.005),
+      "Among frozen models it may be worth its training: n-gram order 4, the best of the n-grams, costs 2.005 bits "
+      "per byte and mamba2 2.010; attention, from which it cannot be told apart, costs 2.000.");
+}
+
 TEST(Recommend, LengthsThatDifferAreNamed) {
   std::vector<Contender> two = {contender("a", 2.0, 0, 0, 1, 1), contender("b", 2.5, 0.5, 0.01, 2, 2)};
   two[1].context = 2048;
