@@ -349,6 +349,16 @@ class PageTest(unittest.TestCase):
         self.open("empty", "light", 1280)
         self.assertEqual(len(self.text(".figure .missing")), FIGURES)
 
+    def test_the_sentence_about_cost(self):
+        self.open("full", "light", 1280)
+        said = 'return seeCost([{name: "a", x: 20.4, y: 2, doubt: 0}, {name: "b", x: %s, y: %s, %s}])[0]'
+        for x, y, more, expected in [
+                ("20", "2.01", "doubt: 0.02", "a has the fewest bits per byte, and no step is more than 5 % faster"),
+                ("10.2", "2.01", "doubt: 0.02", "a has the fewest bits per byte; the step of b is 2.0 times faster, and the 0.010 bits per byte between them are inside the doubt"),
+                # the difference of the seeds that both have, not that of the means
+                ("10.2", "2.01", 'doubt: 0.02, behind: {from: "a", by: 0.03}', "a has the fewest bits per byte; the step of b is 2.0 times faster, for 0.030 bits per byte more")]:
+            self.assertEqual(self.driver.execute_script(said % (x, y, more)), expected)
+
     def test_nothing_from_the_report_is_markup(self):
         self.open("hostile", "light", 1280)
         self.assertEqual(self.driver.title, HOSTILE + ": which model fits")

@@ -51,7 +51,8 @@ function seeCost(points) {
   if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`];
   const gap = fast.behind?.from === best.name ? fast.behind.by : fast.y - best.y;
   const more = `${bits(gap)} bits per byte`, price = gap <= (fast.doubt ?? 0) ? `and the ${more} between them are inside the doubt` : `for ${more} more`;
-  const said = [`${best.name} has the fewest bits per byte; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ${price}`];
+  const said = [`${best.name} has the fewest bits per byte` + (best.x > 1.05 * fast.x ? `; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ${price}`
+    : ", and no step is more than 5 % faster")];
   const better = p => points.filter(q => q.x < p.x && p.y - q.y > Math.max(p.doubt ?? 0, q.doubt ?? 0)), behind = points.filter(p => better(p).length);
   if (behind.length === 1) said.push(`${behind[0].name} is behind ${listed(better(behind[0]).map(q => q.name))} in both`);
   else if (behind.length) said.push(`${listed(behind.map(p => p.name))} are each behind another one in both`);
