@@ -33,9 +33,11 @@ struct Flags {
 struct PrintKeys : KeyVisitor {
   nlohmann::ordered_json objects;
   std::string where;
-  void object(const std::string& name) override { where = name; }
+  int64_t format = 1;
+  void object(const std::string& name, int64_t since) override { where = name, format = since; }
+  void since(int64_t added) override { format = added; }
   void add(const char* name, const nlohmann::json& value, const char* help) {
-    objects[where][name] = {{"default", value}, {"help", help}};
+    objects[where][name] = {{"default", value}, {"since", format}, {"help", help}};
   }
   void field(const char* name, int64_t& value, const char* help) override { add(name, value, help); }
   void field(const char* name, double& value, const char* help) override {
@@ -102,8 +104,9 @@ void print_keys(const Flags& flags) {
   for (const auto& [where, fields] : keys.objects.items()) {
     std::printf("%s\n", where.c_str());
     for (const auto& [name, key] : fields.items())
-      std::printf("  %-18s %-10s %s\n", name.c_str(), key["default"].dump().c_str(),
-                  key["help"].get_ref<const std::string&>().c_str());
+      std::printf("  %-18s %-10s %s%s\n", name.c_str(), key["default"].dump().c_str(),
+                  key["help"].get_ref<const std::string&>().c_str(),
+                  key["since"] == 1 ? "" : (" (format " + key["since"].dump() + ")").c_str());
   }
 }
 

@@ -27,7 +27,7 @@
 namespace statera {
 
 struct ModelConfig {
-  // format 2 added "blocks" and the keys of visit_added(), format 3 "inner"
+  // visit() and the registry of mixers say which format added what
   static constexpr int64_t newest_format = 3;
 
   int64_t format_version = 1;  // as it was read; json() writes the oldest version that has all keys it needs

@@ -24,6 +24,9 @@ class FieldVisitor {
   virtual void field(const char* name, float& value, const char* help) = 0;
   virtual void field(const char* name, bool& value, const char* help) = 0;
   virtual void field(const char* name, std::string& value, const char* help) = 0;
+  // The fields that follow, up to the next call, came with this format_version of configs. Only those who write
+  // format_version and those who list keys need it.
+  virtual void since([[maybe_unused]] int64_t format) {}
   // A key whose value is an object or a list, which its owner reads by itself. `empty`: its default, as JSON. Only
   // those who list keys need it.
   virtual void nested([[maybe_unused]] const char* name, [[maybe_unused]] const char* empty,
@@ -33,7 +36,8 @@ class FieldVisitor {
 // Visits several configs, one after the other. object() says whose fields follow.
 class KeyVisitor : public FieldVisitor {
  public:
-  virtual void object(const std::string& where) = 0;
+  // the fields that follow came with format_version `since` or, where since() says so, later
+  virtual void object(const std::string& where, int64_t since) = 0;
 };
 
 }  // namespace statera

@@ -167,7 +167,7 @@ std::unique_ptr<Mixer> make_mixer(const JsonText& config, const Place& place);
 std::vector<std::string_view> mixer_types();
 std::string_view default_mlp_type();  // the type of a config's "mlp" that names none
 // Visits the fields of the config of each type, at their defaults. `visitor` returns the FieldVisitor to use for a
-// type.
-void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visitor);
+// type; `since` is the format_version of configs that first had the type.
+void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type, int64_t since)> visitor);
 
 }  // namespace statera

@@ -14,13 +14,14 @@ namespace statera {
 namespace {
 struct Entry {
   std::string_view type;
+  int64_t since;  // the format_version of configs that first had it
   std::unique_ptr<Mixer> (*make)(const JsonText& config, const Place& place);
   void (*visit)(FieldVisitor&);  // visits the fields of its config, at their defaults
 };
 
 template <class Type, class Config>
-Entry entry(std::string_view type) {
-  return {type,
+Entry entry(std::string_view type, int64_t since) {
+  return {type, since,
           [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> {
             return std::make_unique<Type>(config, place);
           },
@@ -30,13 +31,13 @@ Entry entry(std::string_view type) {
 // Sorted by name, as mixer_types() and error messages list them.
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> all = {
-      entry<AttentionMixer, AttentionConfig>("attention"),
-      entry<Mlp, MlpConfig>("ffn"),
-      entry<Hnet, HnetConfig>("hnet"),
-      entry<Mamba1, Mamba1Config>("mamba1"),
-      entry<Mamba2, Mamba2Config>("mamba2"),
-      entry<Ngram, NgramConfig>("ngram"),
-      entry<Swiglu, SwigluConfig>("swiglu"),
+      entry<AttentionMixer, AttentionConfig>("attention", 1),
+      entry<Mlp, MlpConfig>("ffn", 2),
+      entry<Hnet, HnetConfig>("hnet", 3),
+      entry<Mamba1, Mamba1Config>("mamba1", 1),
+      entry<Mamba2, Mamba2Config>("mamba2", 1),
+      entry<Ngram, NgramConfig>("ngram", 2),
+      entry<Swiglu, SwigluConfig>("swiglu", 1),
   };
   return all;
 }
@@ -50,8 +51,8 @@ std::vector<std::string_view> mixer_types() {
 
 std::string_view default_mlp_type() { return "swiglu"; }
 
-void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type)> visitor) {
-  for (const Entry& e : entries()) e.visit(visitor(e.type));
+void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type, int64_t since)> visitor) {
+  for (const Entry& e : entries()) e.visit(visitor(e.type, e.since));
 }
 
 std::unique_ptr<Mixer> make_mixer(const JsonText& config, const Place& place) {

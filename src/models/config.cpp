@@ -10,6 +10,7 @@
 #include "io/json_fields.hpp"
 #include "io/printable.hpp"
 #include "mixers/mixer.hpp"
+#include "models/config_format.hpp"
 #include "models/layer_config.hpp"
 #include "models/model_files.hpp"
 #include "models/presets.hpp"
@@ -85,10 +86,12 @@ void ModelConfig::visit(FieldVisitor& v) {
           "\"m4 [ T4 ] m4\"");
   v.nested("mixers", "{}", "the mixers that layers may name: an object of names and mixers, each with its \"type\"");
   v.nested("mlp", "null", "the MLP after each mixer of mixers; null: none");
+  v.since(2);
   v.nested("blocks", "{}",
            "layers in the explicit form: an object of names and lists of sublayers; a name here stands in layers like "
            "one of mixers");
   v.nested("shared", "{}", "mixers whose weights several sublayers share: an object of names and mixers");
+  v.since(3);
   v.nested(
       "inner", "[]",
       "what cuts the sequence for each depth of brackets in layers, from the outermost on: a list of mixers with a "
@@ -97,6 +100,7 @@ void ModelConfig::visit(FieldVisitor& v) {
 }
 
 void ModelConfig::visit_added(FieldVisitor& v) {
+  v.since(2);
   v.field("norm", norm,
           "norm before each mixer, each MLP and the output: rms, rms_plain (no weight), layer, layer_no_bias or "
           "layer_plain (no weight, no bias)");
@@ -107,12 +111,13 @@ void ModelConfig::visit_added(FieldVisitor& v) {
 }
 
 void ModelConfig::visit_keys(KeyVisitor& v) {
-  v.object("config");
+  v.object("config", 1);
   ModelConfig().visit(v);
-  v.object("config.blocks.NAME, one sublayer");
+  v.object("config.blocks.NAME, one sublayer", 2);
   SublayerConfig().visit(v);
-  visit_mixer_configs([&](std::string_view type) -> FieldVisitor& {
-    v.object((type == default_mlp_type() ? "config.mlp, type " : "config.mixers.NAME, type ") + std::string(type));
+  visit_mixer_configs([&](std::string_view type, int64_t since) -> FieldVisitor& {
+    v.object((type == default_mlp_type() ? "config.mlp, type " : "config.mixers.NAME, type ") + std::string(type),
+             since);
     return v;
   });
 }
@@ -229,11 +234,9 @@ std::vector<std::string> ModelConfig::additions() {
 }
 
 std::string ModelConfig::json() const {
-  ModelConfig written = *this;
   const auto added = parse_ordered_json(fields_added(*this), "config"),
              usual = parse_ordered_json(fields_added({}), "config");
-  written.format_version = !inner.empty() ? 3 : blocks.empty() && added == usual ? 1 : 2;
-  auto json = parse_ordered_json(write_fields(written), "config");
+  auto json = parse_ordered_json(write_fields(*this), "config");
   for (const auto& [key, value] : added.items())
     if (value == usual[key]) json.erase(key);
   for (const auto& [name, block] : mixers) json["mixers"][name] = parse_ordered_json(block, "mixers." + name);
@@ -241,6 +244,7 @@ std::string ModelConfig::json() const {
   for (const auto& [name, mixer] : shared) json["shared"][name] = parse_ordered_json(mixer, "shared." + name);
   for (const auto& [name, block] : blocks) json["blocks"][name] = parse_ordered_json(block, "blocks." + name);
   for (const std::string& entry : inner) json["inner"].push_back(parse_ordered_json(entry, "inner"));
+  json["format_version"] = oldest_format(json);
   return json.dump(2) + "\n";
 }
 

@@ -1,16 +1,20 @@
 // Configs: read as they were written, and bad ones named.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "conformance/model_cases.hpp"
 #include "io/json.hpp"
+#include "io/json_fields.hpp"
 #include "io/written_by.hpp"
 #include "models/language_model.hpp"
 #include "support/any_mixer.hpp"
 #include "support/error_of.hpp"
 #include "support/inner_model.hpp"
+#include "support/paths.hpp"
 
 namespace statera {
 namespace {
@@ -20,6 +24,63 @@ using test::lacking;
 
 using test::model_of;
 using test::with;
+
+// Lists every key with the format_version that first had it.
+struct KeyFormats : KeyVisitor {
+  std::map<std::string, std::map<std::string, int64_t>> objects;
+  std::string where;
+  int64_t now = 1;
+  void object(const std::string& name, int64_t since) override { where = name, now = since; }
+  void since(int64_t format) override { now = format; }
+  void add(const char* name) { objects[where][name] = now; }
+  void field(const char* name, int64_t&, const char*) override { add(name); }
+  void field(const char* name, double&, const char*) override { add(name); }
+  void field(const char* name, float&, const char*) override { add(name); }
+  void field(const char* name, bool&, const char*) override { add(name); }
+  void field(const char* name, std::string&, const char*) override { add(name); }
+  void nested(const char* name, const char*, const char*) override { add(name); }
+};
+
+// An older program refuses a newer config by its number, so each key that the older one lacks needs a later number.
+// tests/golden/models/config_keys.json has the keys of a published format. Whoever adds a key or a type of mixer says
+// since(N) before it, with N = newest_format, one more than before if that is still the stored number.
+TEST(Config, AKeyThatAFormatLacksHasALaterNumber) {
+  const auto stored =
+      parse_json(read_json_file(test::source_path("tests/golden/models/config_keys.json")).text, "config_keys");
+  const int64_t newest = stored["newest"];
+  KeyFormats today;
+  ModelConfig::visit_keys(today);
+  ASSERT_GE(today.objects.at("config").size(), 10u);
+  ASSERT_GE(ModelConfig::newest_format, newest);
+  for (const auto& [object, keys] : today.objects) {
+    for (const auto& [key, since] : keys) {
+      const auto names = stored["keys"].value(object, std::vector<std::string>());
+      const bool known = std::ranges::find(names, key) != names.end();
+      EXPECT_EQ(since <= newest, known) << object << "." << key << ": format " << since;
+      EXPECT_LE(since, ModelConfig::newest_format) << object << "." << key;
+    }
+  }
+}
+
+// The number that is written follows from the keys and types that are used, wherever they stand.
+TEST(Config, TheWrittenNumberIsThatOfTheNewestKey) {
+  STATERA_NEEDS({"ffn", "hnet"});
+  const std::string small = R"("d_model": 8, "mixers": {"f": {"type": "ffn", "d_ff": 8}}, )";
+  const auto format = [](const std::string& text) -> int64_t {
+    return parse_json(ModelConfig::parse("{" + text + "}", "x").json(), "again")["format_version"];
+  };
+  const std::string old = R"("d_model": 8, "mixers": {"s": {"type": "swiglu", "d_ff": 8}}, "layers": "s")";
+  EXPECT_EQ(format(old), 1);
+  EXPECT_EQ(format(R"("format_version": 3, )" + old), 1);
+  EXPECT_EQ(format(old + R"(, "mlp": {"type": "swiglu", "d_ff": 8})"), 1);
+  EXPECT_EQ(format(old + R"(, "mlp": {"type": "ffn", "d_ff": 8})"), 2);
+  EXPECT_EQ(format(old + R"(, "logit_scale": 2)"), 2);
+  EXPECT_EQ(format(small + R"("layers": "f")"), 2);
+  EXPECT_EQ(format(R"("d_model": 8, "layers": "b", "blocks": {"b": [{"name": "x", "mixer": {"type": "swiglu",
+            "d_ff": 8}}]})"),
+            2);
+  EXPECT_EQ(format(small + R"("layers": "f [ f ] f", "inner": [{"type": "hnet", "ratio": 3}])"), 3);
+}
 
 TEST(Config, ReadsWhatItWrites) {
   for (const std::string& name : ModelConfig::presets()) {

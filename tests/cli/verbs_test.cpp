@@ -311,6 +311,10 @@ TEST_F(Verbs, InfoListsEveryKeyOfAConfig) {
   EXPECT_TRUE(keys["config.mlp, type swiglu"].contains("d_ff"));
   EXPECT_EQ(keys["config.mixers.NAME, type ffn"]["activation"]["default"], "gelu");
   EXPECT_NE(run("info --keys").out.find("  activation         \"gelu\""), std::string::npos);
+  EXPECT_EQ(keys["config"]["layers"]["since"], 1);
+  EXPECT_EQ(keys["config"]["blocks"]["since"], 2);
+  EXPECT_NE(run("info --keys").out.find("soft cap c of the logits, c tanh(logits / c); 0: none (format 2)"),
+            std::string::npos);
 }
 
 TEST_F(Verbs, BadModelsGetOneClearLine) {
