@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 REGISTRY, CASES, IMPORTERS = "src/mixers/registry.cpp", "src/ops/op_cases.cpp", "src/import/importers.cpp"
-ENTRY = re.compile(r'^\s*entry<(\w+), *\w+>\("(\w+)"\),\n', re.M)
+ENTRY = re.compile(r'^\s*entry<(\w+), *\w+>\("(\w+)", \d+\),\n', re.M)
 DEFAULT = re.compile(r'default_mlp_type\(\) \{ return "(\w+)"; \}')
 CODE = (".cpp", ".hpp", ".h")
 
@@ -189,7 +189,7 @@ class Tree:
     def delete(self, name):
         folder, types = self.find(name)
         operations, kinds = self.delete_folder(folder)
-        self.drop_lines(REGISTRY, rf'"{folder.removeprefix("src/")}/|^\s*entry<\w+, *\w+>\("(?:{"|".join(types)})"\)', " and ".join(types))
+        self.drop_lines(REGISTRY, rf'"{folder.removeprefix("src/")}/|^\s*entry<\w+, *\w+>\("(?:{"|".join(types)})", \d+\)', " and ".join(types))
         gone, more_kinds = self.delete_operations(operations)
         presets = self.delete_presets(types)
         self.delete_bodies(types)

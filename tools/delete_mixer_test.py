@@ -14,7 +14,7 @@ TOOLS = Path(__file__).resolve().parent
 
 TREE = {
     "src/mixers/registry.cpp": '#include "mixers/a/a.hpp"\n#include "mixers/b/b.hpp"\n#include "mixers/mlp/mlp.hpp"\n'
-                               '      entry<A, AConfig>("a"),\n      entry<B, BConfig>("b"),\n      entry<Glu, GluConfig>("glu"),\n'
+                               '      entry<A, AConfig>("a", 1),\n      entry<B, BConfig>("b", 1),\n      entry<Glu, GluConfig>("glu", 2),\n'
                                'std::string_view default_mlp_type() { return "glu"; }\n',
     "src/mixers/a/a.hpp": '#include "ops/own/own.hpp"\n#include "ops/shared/shared.hpp"\nclass A : public Mixer {\n};\n',
     "src/mixers/a/a_golden.cpp": 'const bool added = add_golden("ALayer", a_case);\n',
@@ -61,8 +61,8 @@ class Deleting(unittest.TestCase):
         gone = {"src/mixers/a/a.hpp", "src/mixers/a/a_golden.cpp", "src/ops/own/own.hpp", "src/ops/own/own_golden.cpp", "src/ops/inner/inner.hpp",
                 "configs/tiny-a.json", "configs/tiny-both.json"}
         self.assertEqual(set(left), set(TREE) - gone | {"tests/golden/ops/shared.safetensors", "deleted-mixers.txt"})
-        self.assertEqual(left["src/mixers/registry.cpp"], '#include "mixers/b/b.hpp"\n#include "mixers/mlp/mlp.hpp"\n      entry<B, BConfig>("b"),\n'
-                         '      entry<Glu, GluConfig>("glu"),\nstd::string_view default_mlp_type() { return "glu"; }\n')
+        self.assertEqual(left["src/mixers/registry.cpp"], '#include "mixers/b/b.hpp"\n#include "mixers/mlp/mlp.hpp"\n      entry<B, BConfig>("b", 1),\n'
+                         '      entry<Glu, GluConfig>("glu", 2),\nstd::string_view default_mlp_type() { return "glu"; }\n')
         self.assertEqual(left["src/ops/op_cases.cpp"], '#include "ops/shared/shared.hpp"\n           shared_cases,\n')
         self.assertEqual(json.loads(left["configs/usual/kinds.json"]), ["b"])
         self.assertEqual(json.loads(left["tests/instructions/accepted.json"]), {"instructions": {"shared/long": 2}})

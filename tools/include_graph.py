@@ -67,7 +67,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 CASES = "src/ops/op_cases.cpp"
 CASES_DECLARED = re.compile(r"^std::vector<OpCase> (\w+_cases)\(\);", re.M)
 REGISTRY = "src/mixers/registry.cpp"
-REGISTRY_NAME = re.compile(r'\bentry<\w+, *\w+>\("(\w+)"\)')
+REGISTRY_NAME = re.compile(r'\bentry<\w+, *\w+>\("(\w+)", \d+\)')
 
 
 class Graph:

@@ -26,7 +26,7 @@ SOUND = {
     "src/ops/ssd/ssd_cpu.cpp": '#include "kernels/tile-inl.hpp"\nnamespace statera::HWY_NAMESPACE {\nnamespace {\n'
                                'const SsdKernels<float> ssd_cpu{.forward = f};\nvoid f(const A& a) { HWY_DYNAMIC_DISPATCH(F)(a, {.x = a.y[T{1}]}); }\n',
     "src/ops/rope/rope.cpp": '#include "kernels/kernels.hpp"\n',
-    "src/mixers/registry.cpp": '#include "mixers/mamba2/mamba2.hpp"\n      entry<AttentionMixer, AttentionConfig>("attention"),\n      entry<Mamba2, Mamba2Config>("mamba2"),\n',
+    "src/mixers/registry.cpp": '#include "mixers/mamba2/mamba2.hpp"\n      entry<AttentionMixer, AttentionConfig>("attention", 1),\n      entry<Mamba2, Mamba2Config>("mamba2", 1),\n',
     "src/mixers/mamba2/mamba2.hpp": '#include "nn/linear.hpp"\n',
     "src/mixers/attention/attention.hpp": "",
     "src/nn/linear.hpp": '#include "ops/matmul/matmul.hpp"\n',
