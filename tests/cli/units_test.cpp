@@ -185,6 +185,19 @@ TEST_F(Units, OfAComparisonAreAnAxis) {
   EXPECT_NE(ran.out.find("embed-"), std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(path("c/models/config:bpe-300/tokenizer.json")));
   EXPECT_FALSE(std::filesystem::exists(path("c/models/config/tokenizer.json")));
+  // each byte of the file is in one part, and counts once however it was cut into ids: the text that no model saw costs
+  // the same when `score` reads it as bytes of a file
+  const auto held_out = report["data"]["held_out_bytes"].get<size_t>();
+  EXPECT_EQ(report["data"]["train_bytes"].get<int64_t>() + report["data"]["validation_bytes"].get<int64_t>() +
+                static_cast<int64_t>(held_out),
+            bytes_of("text.txt"));
+  write("held_out.txt", read("text.txt").substr(read("text.txt").size() - held_out));
+  for (const json& candidate : {bytes, tokens}) {
+    const std::string name = candidate["name"];
+    const json scored = json::parse(good("score 'c/models/" + name + "' held_out.txt --json").out);
+    EXPECT_EQ(scored["bytes"], held_out) << name;
+    EXPECT_NEAR(scored["bits_per_byte"], candidate["seeds"][0]["bits_per_byte"], 1e-9) << name;
+  }
   // more units in a later call, with the tokenizer that is stored
   compared(
       "text.txt --candidates config.json --units bpe-300,bpe-280 --length 32 --batch 2 --learning-rates 1 "
