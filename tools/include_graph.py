@@ -54,7 +54,7 @@ NAMED_ROOMS = {"kernels", "ops", "mixers", "train"}
 TABLE = re.compile(r"\b\w*Kernels<[^;{}]*>\s+\w+\s*\{")
 DISPATCH = re.compile(r"\bHWY_DYNAMIC_DISPATCH\([^)]*\)\((?=[^;]*?\{)|\bkernels\.\w+\((?=[^;]*?\{)")
 BY_PLACE = re.compile(r"\b\w*Kernels<[^;{}]*>\s+\w+\s*\{(?!\s*\.)"
-                      r"|\b(?:HWY_DYNAMIC_DISPATCH\([^)]*\)|kernels\.\w+)\((?:[^;{}]*,)?\s*\{(?!\s*\.)")
+                      r"|\b(?:HWY_DYNAMIC_DISPATCH\([^)]*\)|kernels\.\w+)\((?:[^;{}]*,)?\s*(?:\w+(?:<[^;{}()]*>)?)?\s*\{(?!\s*[.}])")
 
 # What these rooms compute has the same bits on all machines with KernelChoice::portable; std::sqrt is exact. Mixers are
 # not among them, since they take logarithms for initial weights.

@@ -81,6 +81,7 @@ PLANTED = {
     "rope_cpu.cpp:1: arguments or kernels by place": ("src/ops/rope/rope_cpu.cpp", "const RopeKernels<float> rope_cpu{rotate};\n"),
     "rope_cpu.cpp:2: arguments or kernels by place": ("src/ops/rope/rope_cpu.cpp", "\nHWY_DYNAMIC_DISPATCH(Rotate)(\n  {x, y});\n"),
     "rope.cpp:1: arguments or kernels by place": ("src/ops/rope/rope.cpp", "kernels.rotate(exec, {x, y});\n"),
+    "rope.cpp:3: arguments or kernels by place": ("src/ops/rope/rope.cpp", "\n\nkernels.rotate(RopeRotate<T>{x, y}, exec);\n"),
     "no table of kernels found": ("src/ops/ssd/ssd_cpu.cpp", "HWY_DYNAMIC_DISPATCH(F)({.x = 1});\n"),
     "src/: no call of a kernel": ("src/ops/ssd/ssd_cpu.cpp", "const SsdKernels<float> ssd_cpu{.forward = f};\n", "src/ops/ssd/ssd.cpp", ""),
     "src/: no *_cpu.cpp with a namespace": ("src/ops/ssd/ssd_cpu.cpp", ""),
