@@ -40,12 +40,14 @@ VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers", "models", "train", "
 # Copies between a file or the caller and host memory, and checks of what a file holds: where a View lies in the memory of
 # another device, it is copied first.
 HOST_COPIES = {"src/train/checkpoint.cpp", "src/infer/session.cpp", "src/infer/snapshot_file.cpp", "src/online/online_file.cpp", "src/import/import.cpp",
-               "src/import/examples.cpp"}
+               "src/import/examples.cpp", "src/models/model.cpp"}
 POINTER = r"(?:\b(?:template )?as<\w+>\(\)|static_cast<(?:const )?\w+\*>\([^()]*(?:\([^()]*\))?[^()]*\.data\))"
 ALGORITHM = r"(?:mem(?:cpy|cmp|set|move)|copy(?:_n|_if)?|fill(?:_n)?|(?:all|any|none)_of|find(?:_if)?|accumulate|transform|for_each|(?:min|max)_element|equal|sort|iota|assign)"
 ELEMENT = re.compile(r"\bas<\w+>\(\)\[|\*[\w.]+(?:->|\.)as<\w+>\(\)"
                      rf"|\b(?:std::(?:ranges::)?|[\w.]+\.)?{ALGORITHM}\([^;]*?(?:\bas<\w+>|\.data\b(?!\())"
-                     r"|\{[\w.>-]*\bas<\w+>\(\), static_cast<size_t>")  # a span over them
+                     r"|\{[\w.>-]*\bas<\w+>\(\), static_cast<size_t>"  # a span over them
+                     r"|^ *(?:return )?[a-z]\w*\((?:[^;={}]*, )?[\w.>-]*\bas<\w+>\(\)\)"  # a function gets the pointer
+                     r"|\b(?!poison\b)\w+\([\w.>-]*\.data, [\w.>-]*\bbytes\(\)\)", re.M)
 POINTER_NAMED = re.compile(rf"\*\s*(?:const )?(\w+) = [^;=]*{POINTER}")  # T* p = v.as<T>()
 POINTER_INFERRED = re.compile(rf"\bauto (\w+) = [\w.>-]*{POINTER}")
 

@@ -78,6 +78,8 @@ PLANTED = {
     "generate.cpp:2: touches": ("src/infer/generate.cpp", "const auto* x = v.as<float>();\ngood = std::all_of(x, x + n, f);\n"),
     "generate.cpp:1: touches": ("src/infer/generate.cpp", "each({row.as<float>(), static_cast<size_t>(vocab)});\n"),
     "tape.cpp:1: touches": ("src/autograd/tape.cpp", "copy_of.assign(\n  row.as<float>(), end);\n"),
+    "generate.cpp:3: touches": ("src/infer/generate.cpp", "void f(View v) {\n  g(v.rows());\n  set_all(n, v.as<int64_t>());\n}\n"),
+    "tape.cpp:2: touches": ("src/autograd/tape.cpp", "void f(View v) {\n  hash(v.data, v.bytes());\n}\n"),
     "rope_cpu.cpp:1: arguments or kernels by place": ("src/ops/rope/rope_cpu.cpp", "const RopeKernels<float> rope_cpu{rotate};\n"),
     "rope_cpu.cpp:2: arguments or kernels by place": ("src/ops/rope/rope_cpu.cpp", "\nHWY_DYNAMIC_DISPATCH(Rotate)(\n  {x, y});\n"),
     "rope.cpp:1: arguments or kernels by place": ("src/ops/rope/rope.cpp", "kernels.rotate(exec, {x, y});\n"),

@@ -33,26 +33,21 @@ void rotate(Exec& exec, const View& x, const View& y, const int64_t* positions, 
                    exec);
   });
 }
-
-void write_positions(const Rows& rows, int64_t* positions) {
-  for (int64_t s = 0; s < rows.sequences(); ++s)
-    for (int64_t i = 0; i < rows.length(s); ++i) positions[rows.begin(s) + i] = rows.start[static_cast<size_t>(s)] + i;
-}
 }  // namespace
 
 void rope(Exec& exec, const View& x, const View& y, const Rows& rows, const RopeOptions& options) {
   check_rows("rope", rows, x.rows());
   require(y.shape == x.shape, ErrorCode::shape, "[rope] output ", y.shape, " for input ", x.shape);
   const ArenaScope scope(exec.scratch);
-  auto* positions = exec.scratch.allocate_array<int64_t>(x.rows());
+  const View positions = exec.scratch.allocate(DType::i64, {x.rows()});
   write_positions(rows, positions);
-  rotate(exec, x, y, positions, checked(x, rows.total(), options), false);
+  rotate(exec, x, y, positions.as<int64_t>(), checked(x, rows.total(), options), false);
 }
 
 Var rope(Tape& tape, Var x, const Rows& rows, const RopeOptions& options) {
   check_rows("rope", rows, tape.value(x).rows());
   const View positions = memory_of(tape).allocate(DType::i64, {rows.total()});
-  write_positions(rows, positions.as<int64_t>());
+  write_positions(rows, positions);
   return rope(tape, x, positions, options);
 }
 

@@ -33,6 +33,9 @@ extern const RopeKernels<float> rope_ref_f32, rope_cpu;
 inline constexpr Kernels<RopeKernels> rope_kernels{
     .op = "rope", .f64 = &rope_ref_f64, .f32 = &rope_ref_f32, .f32_cpu = &rope_cpu};
 
+// positions i64 [N]: row i of sequence s gets rows.start[s] + i.
+void write_positions(const Rows& rows, const View& positions) noexcept;
+
 // x [N, heads * headdim] -> y of the same shape; on Views, y may be x. Row i of sequence s is at position
 // rows.start[s] + i. Throws ErrorCode::shape for a shape or a rotary_dim that does not fit.
 void rope(Exec&, const View& x, const View& y, const Rows&, const RopeOptions&);

@@ -31,6 +31,12 @@ void rotate(const RopeRotate<T>& r, Exec&) noexcept {
 }
 }  // namespace
 
+void write_positions(const Rows& rows, const View& positions) noexcept {
+  auto* to = positions.as<int64_t>();
+  for (int64_t s = 0; s < rows.sequences(); ++s)
+    for (int64_t i = 0; i < rows.length(s); ++i) to[rows.begin(s) + i] = rows.start[static_cast<size_t>(s)] + i;
+}
+
 const RopeKernels<double> rope_ref_f64{.rotate = rotate<double>};
 const RopeKernels<float> rope_ref_f32{.rotate = rotate<float>};
 
