@@ -359,6 +359,13 @@ class PageTest(unittest.TestCase):
                 ("10.2", "2.01", 'doubt: 0.02, behind: {from: "a", by: 0.03}', "a has the fewest bits per byte; the step of b is 2.0 times faster, for 0.030 bits per byte more")]:
             self.assertEqual(self.driver.execute_script(said % (x, y, more)), expected)
 
+    def test_a_logarithmic_axis_has_marks_to_read(self):
+        self.open("full", "light", 1280)
+        for bounds, expected in [("3, 2100", [10, 100, 1000]), ("3, 210", [5, 10, 20, 50, 100, 200]), ("12, 44", [20, 30, 40]),
+                                 ("20.33, 20.9", [20.4, 20.5, 20.6, 20.7, 20.8, 20.9])]:
+            marks = self.driver.execute_script(f"return logTicks({bounds})")
+            self.assertEqual(marks, expected, bounds)
+
     def test_nothing_from_the_report_is_markup(self):
         self.open("hostile", "light", 1280)
         self.assertEqual(self.driver.title, HOSTILE + ": which model fits")

@@ -24,12 +24,21 @@ function swatch(look) {
 
 const style = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// Positions of marks on a logarithmic axis: 1, 2, 5, 10 ..., or powers of ten where those are too many.
+// Positions of marks on a logarithmic axis: 1, 2, 5, 10 ..., finer where these are fewer than three, or powers of ten where
+// they are too many.
 function logTicks(min, max) {
-  const all = [];
-  for (let power = Math.floor(Math.log10(min)); power <= Math.ceil(Math.log10(max)); ++power)
-    for (const step of [1, 2, 5]) all.push(step * 10 ** power);
-  const inside = all.filter(v => v >= min * 0.999 && v <= max * 1.001);
+  let inside = [];
+  for (const steps of [[1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
+    const all = [];
+    for (let power = Math.floor(Math.log10(min)); power <= Math.ceil(Math.log10(max)); ++power)
+      for (const step of steps) all.push(step * 10 ** power);
+    inside = all.filter(v => v >= min * 0.999 && v <= max * 1.001);
+    if (inside.length > 2) break;
+  }
+  if (inside.length < 3) {  // less than one digit wide: as on a plain axis
+    const {min: first, step} = nice([min, max], 0);
+    inside = Array.from({length: 20}, (_, i) => Number((first + i * step).toPrecision(6))).filter(v => v >= min && v <= max);
+  }
   const tens = inside.filter(v => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9);
   return inside.length > 7 && tens.length > 1 ? tens : inside;
 }
