@@ -15,7 +15,7 @@
 namespace statera {
 
 // A byte array of unknown final size. It grows by realloc, which moves pages instead of copying them, so that a large
-// text is in memory only once.
+// text is in memory only once. Owns the bytes; a span of them is valid until the next room() or fit(). Not thread safe.
 class ByteBuffer {
  public:
   std::span<const uint8_t> bytes() const { return {data_.get(), size_}; }

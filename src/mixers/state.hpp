@@ -86,6 +86,8 @@ class SlotScope {
   int64_t breaks_;  // where every_ is 0: positions of the model from break to break
 };
 
+// Owns its tensors, together with the copies that share them. Views of them, and blocks(), are valid until the next
+// reserve(), drop_before() or clear().
 class State {
  public:
   static constexpr int64_t block_positions = 64;
@@ -109,8 +111,7 @@ class State {
   void reserve(int64_t until, size_t clock = 0);
 
   View fixed(size_t slot) const { return slots_[slot].whole->view(); }  // write to it only after reserve()
-  // For a growing tensor: block b, counted from position 0, is at blocks(slot)[b - first_block(slot)]. Valid until the
-  // next reserve() or drop_before().
+  // For a growing tensor: block b, counted from position 0, is at blocks(slot)[b - first_block(slot)].
   void* const* blocks(size_t slot) const { return slots_[slot].pointers.data(); }
   int64_t first_block(size_t slot) const { return slots_[slot].first_block; }
   // frees blocks that lie wholly before `position`, when a window has passed them
