@@ -30,7 +30,7 @@ struct CountsParts {
   bool runs = true;     // the byte that came last in a context, as a guess
   bool matches = true;  // earlier places that end like the text
   bool refined = true;  // the mixed probability is corrected once more (secondary estimation)
-  bool sets = true;     // weights are chosen by seven contexts, not by the bits of the byte alone
+  bool sets = true;     // weights are chosen by seven contexts; false: by the bits of the byte alone
 };
 
 struct CountsOptions {

@@ -1,4 +1,5 @@
-// Adaptive probabilities: what a situation (a history, the length of a match) has meant so far.
+// Adaptive probabilities: what a situation (a history, the length of a match) has meant so far. Both classes are plain
+// values that own their numbers; p() may be called from several threads while nobody calls learn().
 #pragma once
 #include <algorithm>
 #include <array>
