@@ -81,7 +81,7 @@ struct Place {
   double residual_scale;
   std::string scope;         // the prefix of its parameters: "layers.3.mixer"
   MakeMixer make = nullptr;  // makes the inner mixers of a mixer that consists of others
-  // Makes a stack of layers, with a norm behind it, from "layers", "mixers" and so on as in a model's config. It reads
+  // Makes a stack of layers, followed by a norm, from "layers", "mixers" and so on as in a model's config. It reads
   // rows of its own: its owner declares it with SlotScope::with_clock(), its clock is at.clock - 1 of what it is called
   // with, and in training the owner sets the clock's entry of `ended`.
   MakeMixer make_stack = nullptr;
