@@ -84,7 +84,7 @@ struct DecompressOptions {
 // Owns its counts and the predictor. Not thread safe.
 class Decompressor {
  public:
-  // Reads up to so many bytes into the span and returns how many; 0: the end.
+  // Fills the span, or its beginning, and returns the number of bytes; 0: the end.
   using Source = std::function<size_t(std::span<uint8_t>)>;
 
   // Reads the header. Throws ErrorCode::io, like next(), if the data are not those of `statera compress`, have another

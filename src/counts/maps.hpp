@@ -42,7 +42,7 @@ class Cell {
   uint32_t value_;
 };
 
-// Secondary estimation: a probability, corrected by what came in the same context when it was said before. It is kept
+// Secondary estimation: a probability, corrected by what came when it was given before in the same context. It is kept
 // at points that are equally far apart in the logistic domain; between them it is a straight line.
 class Refinement {
  public:

@@ -1,4 +1,4 @@
-// A distribution over the next byte that somebody else gives: a neural network, say.
+// A distribution over the next byte that another model gives, such as a neural network.
 #pragma once
 #include <algorithm>
 #include <array>
