@@ -14,6 +14,7 @@ std::string candidate_line(const CompareStatus::Line& line, size_t widest_name);
 // "  leader so far: mamba2 with 2.345 bits per byte; 1 m 20 s left"
 std::string summary_line(const CompareStatus& status);
 
+// Owns its lines. Not thread safe.
 class CompareProgress {
  public:
   void show(const CompareStatus& status);

@@ -1,5 +1,6 @@
 // While an Interrupt lives, SIGINT, SIGTERM and SIGHUP (the terminal was closed) only ask to stop, except those that
-// were ignored before. A signal half a second or more after the first ends the program at once.
+// were ignored before. A signal half a second or more after the first ends the program at once. It sets handlers of the
+// whole process, so there may be one at a time; asked() may be called from any thread.
 #pragma once
 #include <signal.h>
 

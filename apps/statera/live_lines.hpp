@@ -1,6 +1,9 @@
 // Lines of progress at the bottom of a terminal, which are overwritten. Each is cut to the current width of the
 // terminal. If the stream is not a terminal, every line that is set is printed as a line of its own, so the caller
 // decides how often.
+//
+// Borrows the stream. While lines stand there, nothing else may write to that terminal: call keep() or clear() before.
+// Not thread safe.
 #pragma once
 #include <cstdio>
 #include <string>

@@ -13,6 +13,7 @@ namespace statera::cli {
 // last evaluation, NaN if there is none yet; `measured`: the name of the data that it is about.
 std::string progress_line(const TrainProgress&, double held_out, const char* measured, size_t columns);
 
+// Owns the line, and remembers the last evaluation. The name that it is given must outlive it. Not thread safe.
 class Progress {
  public:
   explicit Progress(const char* measured = "held-out");  // the name of the data for evaluations during training

@@ -20,7 +20,7 @@ inline constexpr int32_t begin_id = 256;
 
 // How much of a source to read.
 struct ReadOptions {
-  // Stop reading after so many seconds. At least the first 64 KiB that are available are read in any case.
+  // Stop reading after this many seconds. At least the first 64 KiB that are available are read in any case.
   double seconds = std::numeric_limits<double>::infinity();
   // Stop reading after this many bytes. A resumed run uses it to read the same part of the data again.
   int64_t bytes = std::numeric_limits<int64_t>::max();
@@ -151,7 +151,7 @@ struct BatchStreamOptions {
   int64_t length = 1024;  // positions per window
   uint64_t seed = 0;
   Order order = Order::random;
-  // One random window in so many starts with `begin` although it stands within a document. So a model that is trained
+  // One random window in this many starts with `begin` although it stands within a document. So a model that is trained
   // on a single document also learns to write without a prompt. 0: none.
   int64_t begin_every = 16;
 };

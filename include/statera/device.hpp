@@ -1,5 +1,6 @@
 // Where the engine computes: the threads and the kernels. A Device is a handle; its copies share one thread pool, which
-// lives as long as any of them.
+// lives as long as any of them. It is immutable and may be used from several threads: while the pool works for one of
+// them, the others compute on their own.
 #pragma once
 #include <cstddef>
 #include <memory>

@@ -15,6 +15,8 @@
 
 namespace statera {
 
+// What visit() of a config calls for each field, in order. Borrows the values only during the call. Not
+// thread-safe: one visit at a time.
 class FieldVisitor {
  public:
   virtual ~FieldVisitor() = default;

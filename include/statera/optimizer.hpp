@@ -52,11 +52,11 @@ class AdamW {
   View touched_at(size_t parameter) const { return touched_at_[parameter]; }
 
  private:
-  struct Block {
+  struct Block {  // a piece of a parameter, for one task
     size_t parameter;
     int64_t begin, count;  // elements; of a parameter that is trained by rows: numbers within its touched rows
   };
-  // The pieces of one parameter's gradient that a task works on: (offset, count) of each run of elements.
+  // Calls run(offset, count, row) for each run of neighbouring elements of a block.
   template <class F>
   void for_runs(const Block& block, const F& run) const;
   void find_blocks();

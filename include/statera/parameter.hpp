@@ -60,6 +60,7 @@ struct Parameter {
   virtual void allocated() {}
 };
 
+// Sees the parameters of a module, one after the other. It may keep pointers to them for as long as the module lives.
 struct ParameterVisitor {
   virtual ~ParameterVisitor() = default;
   virtual void visit(Parameter&) = 0;

@@ -33,6 +33,9 @@ struct Var {
 
 // Where an operation's backward writes the gradient of an input. It overwrites all of view(); what arrived earlier,
 // from other operations, is added when the sink goes out of scope. So backward functions know one rule: overwrite.
+//
+// Borrows the tape, and may own scratch memory of it: sinks of one tape must end in the opposite order to that in which
+// they began. Like the tape, for one thread.
 class GradSink {
  public:
   enum class Wanted {
@@ -62,8 +65,7 @@ class GradSink {
   View view_, sum_;
   std::span<const int32_t> rows_ = {};  // of sum_; empty: all
   RowSet* touched_ = nullptr;           // gets rows_ too
-  // view_ may be scratch memory of the sink's own, which is added to sum_ (if any) and given back at the end: sinks of
-  // one tape end in the opposite order to that in which they began.
+  // whether view_ is scratch memory of the sink's own, which is added to sum_ (if any) and given back at the end
   bool own_ = false;
   struct {
     size_t block, used, total;
@@ -144,7 +146,7 @@ class Tape {
     if (at) new (at) G(forward);
   }
 
-  // A name for error messages, "layers.3.mixer"; scopes nest.
+  // A name for error messages, "layers.3.mixer". Scopes nest; each borrows the tape.
   class Scope {
    public:
     Scope(Tape& tape, std::string_view name);
@@ -162,7 +164,7 @@ class Tape {
   // first that is not finite, naming the place as first_non_finite() does.
   void check_gradients(bool on);
 
-  // While one lives, operations keep nothing for backward.
+  // While one lives, operations keep nothing for backward. They nest; each borrows the tape.
   class NoGrad {
    public:
     explicit NoGrad(Tape& tape);

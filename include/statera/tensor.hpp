@@ -125,7 +125,7 @@ class Tensor {
 void copy(const View& from, const View& to);
 void fill_zero(const View&);
 
-// Rows of a matrix, each once: those of a large table that a training step touched.
+// Rows of a matrix, each once: those of a large table that a training step touched. Owns its list. Not thread safe.
 class RowSet {
  public:
   void add(std::span<const int32_t> rows);  // rows that it has already are passed over

@@ -75,7 +75,8 @@ class Tokenizer {
   std::shared_ptr<const Impl> impl_;
 };
 
-// Decodes ids one by one and gives whole characters as soon as they are complete. Not thread-safe.
+// Decodes the ids of one text, one by one, and gives whole characters as soon as they are complete. Owns a handle of
+// the tokenizer. Not thread-safe.
 class TokenStream {
  public:
   explicit TokenStream(Tokenizer tokenizer, bool skip_specials = false);
@@ -95,8 +96,8 @@ class TokenStream {
 };
 
 // What a model over tokens reads. `file` is the content of a tokenizer.json, which the model's folder carries; `where`
-// is for messages. ends_text() is true for every special token. Model::load
-// takes this function (ModelOptions::tokenizer).
+// is for messages. ends_text() is true for every special token. Model::load takes this function
+// (ModelOptions::tokenizer).
 //
 // The first function reads special tokens that stand in a text as text, the second as tokens. encode() throws
 // ErrorCode::config, naming the place, if the tokens do not give the text back byte by byte: the cost per byte would

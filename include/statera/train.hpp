@@ -29,8 +29,8 @@ struct TrainOptions {
   int64_t seed = 0;    // of the run's random numbers; the caller initialises the model
   bool carry = false;  // whether a batch starts from the states at which the last one ended
   bool checkpoint_activations = false;
-  // Of matrix products in forward and backward: "fp32", "bf16" (device.hpp), or "auto": bf16 if it measures at least 5
-  // % faster.
+  // Of matrix products in forward and backward: "fp32", "bf16" (device.hpp), or "auto": bf16 if it is measured to be at
+  // least 5 % faster.
   std::string precision = "fp32";
   int64_t evaluate_every = 0;  // steps between evaluations; 0: twenty evaluations in the run
   // Bytes of held-out text per evaluation, spread over all of it. 0: at most 64 KiB, and a tenth of the time in all.

@@ -33,7 +33,7 @@ class Arena {
 
   Mark mark() const;
   void release(const Mark&);  // frees what was allocated after the mark
-  void reset();               // frees everything; several blocks become one large one for the next round
+  void reset();               // frees everything; next time, one large piece of memory takes the place of several
 
   size_t used() const { return total_; }
   size_t peak() const { return peak_; }
@@ -46,7 +46,7 @@ class Arena {
   void check_sentinels() const noexcept;
 
  private:
-  struct Block {
+  struct Block {  // a piece of memory from the system
     Memory memory;
     std::byte* begin;
     size_t size;
@@ -62,7 +62,8 @@ class Arena {
   size_t block_ = 0, used_ = 0, total_ = 0, peak_ = 0;
 };
 
-// Scratch memory for a scope: everything allocated while it lives is freed when it ends.
+// Scratch memory for a scope: everything allocated while it lives is freed when it ends. Borrows the arena; scopes of
+// one arena must end in the opposite order to that in which they began.
 class ArenaScope {
  public:
   explicit ArenaScope(Arena& arena) : arena_(arena), mark_(arena.mark()) {}

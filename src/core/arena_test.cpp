@@ -76,7 +76,7 @@ TEST(Arena, PoisonFillsWithNan) {
 
 TEST(ArenaDeathTest, AWriteBehindTheEndIsFound) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
-  for (int64_t behind : {5, 16, 20}) {  // directly behind the 5 floats, and in the 64 bytes behind the rounded end
+  for (int64_t behind : {5, 16, 20}) {  // directly after the 5 floats, and in the 64 bytes after the rounded end
     EXPECT_DEATH(
         {
           const Poison poison;

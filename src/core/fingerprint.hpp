@@ -26,7 +26,8 @@ inline uint64_t mix_fingerprint(uint64_t hash, std::span<const uint8_t> bytes) {
 }
 
 // A hash of bytes that arrive in pieces; where they are cut does not matter. A change within one aligned word of eight
-// bytes always changes the value; any other change goes unnoticed with probability 2^-64.
+// bytes always changes the value; any other change goes unnoticed with probability 2^-64. A plain value; not thread
+// safe.
 class Checksum {
  public:
   void add(const void* data, size_t bytes) {

@@ -1,4 +1,4 @@
-// The files that this process has read, under whatever name. No output may replace one of them. Thread-safe.
+// The files that this process has read, under any name. No output may replace one of them. Thread-safe.
 #pragma once
 
 namespace statera {

@@ -35,7 +35,7 @@ double free_memory_bytes(const std::string& root = "");
 
 // Throws ErrorCode::device if `bytes` are not free: "WHAT needs about 97 MB of memory, but 60 MB are free; FIX". Call
 // it before allocating, since a process that exceeds its container's limit is killed without a message. It sets a
-// little memory aside for what nobody counts.
+// little memory aside for what is not counted.
 void require_memory(double bytes, const std::string& what, const std::string& fix);
 void limit_free_memory(double bytes);  // for tests: an upper limit of free_memory_bytes(); infinity: none
 

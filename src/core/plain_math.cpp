@@ -14,7 +14,7 @@ constexpr double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-3
 constexpr double quarter_1 = 0x1.921fb54400000p+0, quarter_2 = 0x1.0b4611a600000p-34, quarter_3 = 0x1.3198a2e037073p-69;
 constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
 
-// The nearest whole number, for |x| < 2^51: a sum of this size has no digits behind the point.
+// The nearest whole number, for |x| < 2^51: a sum of this size has no digits after the point.
 double nearest(double x) {
   constexpr double large = 0x1.8p52;
   return (x + large) - large;

@@ -1,8 +1,8 @@
-// exp, log, sin and their kin from +, -, *, / and powers of two alone. Those of the C library differ in their last bits
-// between versions and instruction sets; these have the same bits on every machine with IEEE 754 arithmetic, if it does
-// not contract a product and a sum into one operation (-ffp-contract=off). The references and what else must be
-// portable call them. Errors are a few units in the last place of a double. Those of float are taken
-// in double and rounded, at most 0.501 units off.
+// exp, log, sin and similar functions from +, -, *, / and powers of two alone. Those of the C library differ in their
+// last bits between versions and instruction sets; these have the same bits on every machine with IEEE 754 arithmetic,
+// if it does not contract a product and a sum into one operation (-ffp-contract=off). The references and what else must
+// be portable call them. Errors are a few units in the last place of a double. The functions of float compute in double
+// and round once; they are at most 0.501 units off.
 #pragma once
 #include <cfloat>
 #include <cstdint>

@@ -13,7 +13,7 @@ struct Rows {
   std::span<const int32_t> offsets;
   // [S] the position of the first row of each sequence. 0: a new sequence, which starts from a zero state.
   std::span<const int64_t> start;
-  // Rows before which a chunk ends whatever its size, in ascending order. An inner stack has them where the stack
+  // Rows before which a chunk ends even if it is not full, in ascending order. An inner stack has them where the stack
   // around it may be cut, since its own positions do not say where that is.
   std::span<const int32_t> breaks = {};
 

@@ -2,8 +2,9 @@
 // is deterministic if each task writes its own outputs and sums in its own fixed order. Never split a reduction by
 // worker.
 //
-// Workers spin briefly between calls and then sleep. Thread safety: run() may be called from several threads. While the
-// pool is busy, a second call, and a nested one, runs all its tasks on the calling thread.
+// Owns its threads, and borrows the body of a run until run() returns. Workers spin briefly between calls and then
+// sleep. Thread safety: run() may be called from several threads. While the pool is busy, a second call, and a nested
+// one, runs all its tasks on the calling thread.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -56,10 +57,9 @@ class ThreadPool {
   std::atomic<bool> busy_{false}, stop_{false};
 };
 
-// Treats denormal numbers as zero while it lives (if on, otherwise as numbers), then restores the host program's
-// setting. Operations on denormals are
-// 35 to 55 times slower. Setting the flag costs more than reading it, so where many runs follow each other, put one
-// FlushDenormals around all of them.
+// Makes this thread treat denormal numbers as zero while it lives (if on, otherwise as numbers), then restores the
+// earlier setting. Must end on the thread that made it. Operations on denormals are 35 to 55 times slower. Setting the
+// flag costs more than reading it, so where many runs follow each other, put one FlushDenormals around all of them.
 class FlushDenormals {
  public:
   explicit FlushDenormals(bool on) noexcept;

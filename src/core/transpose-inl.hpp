@@ -54,7 +54,7 @@ HWY_INLINE void TransposeBlocks(D d, V* v) {
   }
 }
 
-// Transposes whole squares as wide as D has lanes. The rest goes to `rest(row, rows, column, columns)`.
+// Transposes whole squares, each as wide as D has vector lanes. The rest goes to `rest(row, rows, column, columns)`.
 template <class D, class Rest>
 HWY_INLINE void TransposeSquares(D d, const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t cols,
                                  float* HWY_RESTRICT to, int64_t to_stride, const Rest& rest) {

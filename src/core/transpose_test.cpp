@@ -1,4 +1,4 @@
-// transpose-inl.hpp on every shape around its squares: the result, and that nothing behind it is touched.
+// transpose-inl.hpp on every shape around its squares: the result, and that nothing after it is touched.
 #include <gtest/gtest.h>
 
 #include <vector>

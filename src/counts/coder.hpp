@@ -1,5 +1,5 @@
 // An arithmetic coder of bits (Witten, Neal and Cleary 1987, in the binary form of Mahoney 2005). The interval has 64
-// bits, so that a probability with 16 bits is met almost exactly.
+// bits, so that a probability with 16 bits is met almost exactly. Neither class is thread safe.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +13,7 @@ namespace statera::counts {
 constexpr uint64_t split(uint64_t low, uint64_t high, uint32_t p) { return low + ((high - low) >> 16) * p; }
 constexpr bool same_first_byte(uint64_t low, uint64_t high) { return (low ^ high) >> 56 == 0; }
 
+// Owns the bytes that it has written, until finish() hands them over.
 class Encoder {
  public:
   void code(uint32_t p, bool one) {
@@ -21,7 +22,7 @@ class Encoder {
     for (; same_first_byte(low_, high_); low_ <<= 8, high_ = high_ << 8 | 255)
       out_.push_back(static_cast<uint8_t>(high_ >> 56));
   }
-  // Writes as few bytes as tell where the interval is, given that zeros follow. Then begins anew.
+  // Writes as few bytes as tell where the interval is, if zeros follow. Returns all bytes and starts again.
   std::vector<uint8_t> finish() {
     uint64_t kept = 0;  // the mask of the bytes that are written
     for (int shift = 56; (high_ & kept) < low_; shift -= 8) {
@@ -37,7 +38,8 @@ class Encoder {
   std::vector<uint8_t> out_;
 };
 
-// Reads what an Encoder wrote; behind the end it finds zeros.
+// Reads what an Encoder wrote, with the same probabilities in the same order. After the end it reads zeros, so any
+// bytes decode to something. Borrows the bytes.
 class Decoder {
  public:
   explicit Decoder(std::span<const uint8_t> bytes) : bytes_(bytes) {

@@ -6,10 +6,10 @@
 //   header  8 bytes magic, u16 version, u8 mode (0: counts alone, 1: counts and a predictor), u8 0, u64 memory of the
 //           counts, u64 length of the data (all ones: not known beforehand); in mode 1 u32 size of the predictor's
 //           description (at most 4096) and the description; u64 checksum
-//   block   u32 bytes of data (1 to 2^18), u32 bytes of code, the code, u64 checksum
+//   block   u32 bytes of data (1 to 2^18), u32 bytes of code, the code, u64 checksum; any number of these data blocks
 //   end     u32 0, u64 length of the data, u64 checksum
 //
-// A checksum is that of everything so far, data and code, so that blocks cannot be left out or change places.
+// A checksum is that of everything so far, data and code, so that data blocks cannot be left out or change places.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -25,8 +25,8 @@
 
 namespace statera {
 
-// Somebody who also predicts the next byte, and learns it: a neural network. It must say the same bits when the data
-// are decompressed, on whatever machine that is.
+// Another model that predicts the next byte and learns it, such as a neural network. Its probabilities must have the
+// same bits when the data are decompressed, on any machine. Calls alternate: next(), then read(). Not thread safe.
 class Predictor {
  public:
   virtual ~Predictor() = default;
@@ -42,7 +42,7 @@ struct CompressOptions {
   Predictor* predictor = nullptr;                       // borrowed; null: the counts are alone
 };
 
-// Not thread safe.
+// Owns its counts; borrows the predictor. Not thread safe.
 class Compressor {
  public:
   using Sink = std::function<void(std::span<const uint8_t>)>;
@@ -67,7 +67,7 @@ class Compressor {
   Predictor* predictor_;
   Counts model_;
   counts::Encoder encoder_;
-  std::vector<uint8_t> block_;  // the data of this block
+  std::vector<uint8_t> block_;  // the bytes of the current data block
   Checksum checksum_;
   uint64_t read_ = 0, written_ = 0;
 };
@@ -81,23 +81,24 @@ struct DecompressOptions {
   std::function<std::unique_ptr<Predictor>(const std::string& description)> predictor;
 };
 
-// Not thread safe.
+// Owns its counts and the predictor. Not thread safe.
 class Decompressor {
  public:
-  // Reads up to so many bytes into the span and returns how many; 0: the end.
+  // Fills the span, or its beginning, and returns the number of bytes; 0: the end.
   using Source = std::function<size_t(std::span<uint8_t>)>;
 
   // Reads the header. Throws ErrorCode::io, like next(), if the data are not those of `statera compress`, have another
   // version, are cut or damaged.
   Decompressor(Source source, DecompressOptions options = {});
-  // The data of the next block, which have been checked; valid until the next call. Empty after the last one.
+  // The data of the next data block, which have been checked; valid until the next call. Empty after the last one.
   std::span<const uint8_t> next();
 
   std::optional<uint64_t> length() const { return length_; }  // of the data, if the header has it
   bool predicted() const { return predictor_ != nullptr; }    // whether they were compressed with a predictor
   uint64_t read() const { return read_; }                     // compressed bytes so far
   uint64_t written() const { return written_; }
-  uint64_t decoded() const { return written_ + (decoding_ ? block_.size() : 0); }  // also of the block at work
+  // The bytes so far, with those of the data block that next() is decoding.
+  uint64_t decoded() const { return written_ + (decoding_ ? block_.size() : 0); }
 
  private:
   template <class T>

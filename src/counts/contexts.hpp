@@ -39,6 +39,7 @@ enum ContextName : size_t {
   context_count
 };
 
+// A plain value that a Counts owns, and that follows its text: call advance() after every byte. Not thread safe.
 class Contexts {
  public:
   void advance(const Text& text);  // after the text has got a byte; then the hashes are those of the next one
@@ -49,6 +50,8 @@ class Contexts {
   uint32_t column() const { return column_; }  // bytes since the line began, below `columns`
   const Samples& samples() const { return samples_; }
 
+  // Shows a Visitor all state that is saved, with the bounds of each number (counts_saved.cpp), as in other classes
+  // here.
   template <class Self, class Visitor>
   static void visit(Self& self, Visitor& visitor) {
     visitor(self.hashes_), visitor(self.words_), visitor(self.line_), visitor(self.line_before_);

@@ -61,14 +61,14 @@ int32_t distance_from_half(uint32_t p) { return (static_cast<int32_t>(p) - 32768
 std::array<uint64_t, most_opinions> first_shares(int outside) {
   constexpr uint64_t one = Shares<most_opinions>::one;
   std::array<uint64_t, most_opinions> shares;
-  shares.fill(1);  // of those that there are not
+  shares.fill(1);  // also of opinions that do not exist: no share may be 0
   shares[0] = one / 2;
   shares[1] = one / 2 - one / 16;
   for (size_t i = 0; i < static_cast<size_t>(outside); ++i) shares[2 + i] = one / 16 / static_cast<uint64_t>(outside);
   return shares;
 }
 
-// Few data are sound.
+// Samples start with little trust, since few data are sound.
 std::array<uint64_t, own_opinions> first_own_shares() {
   constexpr uint64_t one = Shares<own_opinions>::one;
   std::array<uint64_t, own_opinions> shares;

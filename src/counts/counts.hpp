@@ -21,7 +21,7 @@
 
 namespace statera {
 
-// What a model consists of. For measuring what each part is worth: all are on.
+// The parts of a model. All are on; to measure what a part is worth, turn it off.
 struct CountsParts {
   bool words = true;    // contexts of words
   bool sparse = true;   // contexts that leave bytes out, and those of what came after the same bytes earlier
@@ -30,7 +30,7 @@ struct CountsParts {
   bool runs = true;     // the byte that came last in a context, as a guess
   bool matches = true;  // earlier places that end like the text
   bool refined = true;  // the mixed probability is corrected once more (secondary estimation)
-  bool sets = true;     // weights are chosen by seven contexts, not by the bits of the byte alone
+  bool sets = true;     // weights are chosen by seven contexts; false: by the bits of the byte alone
 };
 
 struct CountsOptions {
@@ -116,8 +116,8 @@ class Counts {
   // of the bits that update would see, so it sums to 1 but for rounding. `alone`: without the outside distributions.
   std::array<double, 256> distribution(bool alone = false) const;
 
-  // Everything that it has learned, as bytes in an order of its own that is the same on all machines. Within a byte,
-  // the bits so far are saved too, but not the outside distributions.
+  // Everything that it has learned, as bytes, the same on all machines (counts_saved.cpp). Within a byte, the bits so
+  // far are saved too, but not the outside distributions.
   std::string save() const;
   // Throws ErrorCode::io if the bytes were not written by save() of this version, or are damaged.
   static Counts restore(std::span<const uint8_t> bytes);

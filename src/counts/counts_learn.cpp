@@ -12,7 +12,7 @@ namespace {
 // How long a cell goes on averaging before it forgets.
 constexpr uint32_t history_limit = 1023, run_limit = 1023, match_limit = 255, direct_limit = 1023;
 constexpr int32_t last_rate = 30, both_rate = 45;
-constexpr int own_shared_out = 12, shared_out = 10;  // of the shares of opinions, 2^-12 or 2^-10 of each after a byte
+constexpr int own_shared_out = 12, shared_out = 10;  // after a byte, opinions share out 2^-12 or 2^-10 of their weight
 // The inner weights learn fast at first.
 int32_t inner_rate(uint64_t read) { return 20 + static_cast<int32_t>(120000 / (1000 + read / 16)); }
 }  // namespace

@@ -1,5 +1,5 @@
 // A Counts as bytes: a magic number, the version, the options, the state, and a checksum of all that. Numbers lie least
-// significant byte first. Blocks of the tables that nobody used are left out.
+// significant byte first. Parts of the tables that nobody used are left out.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -37,14 +37,15 @@ uint64_t checksum(std::span<const uint8_t> bytes) {
 template <class T>
 concept Number = std::integral<T> && !std::same_as<T, bool>;
 
-constexpr size_t block = 64;  // values of a large table that are saved together
+constexpr size_t part_size = 64;  // values of a large table that are saved together
 
 template <class T, class Do>
-void each_used_block(const Zeroed<T>& values, Do&& use) {
+void each_used_part(const Zeroed<T>& values, Do&& use) {
   static_assert(std::has_unique_object_representations_v<T>);
-  static constexpr std::array<T, block> zeros{};
-  for (size_t begin = 0; begin < values.size(); begin += block)
-    if (std::memcmp(&values[begin], zeros.data(), std::min(block, values.size() - begin) * sizeof(T)) != 0) use(begin);
+  static constexpr std::array<T, part_size> zeros{};
+  for (size_t begin = 0; begin < values.size(); begin += part_size)
+    if (std::memcmp(&values[begin], zeros.data(), std::min(part_size, values.size() - begin) * sizeof(T)) != 0)
+      use(begin);
 }
 
 class Writer {
@@ -74,15 +75,15 @@ class Writer {
   void below(const Values& values, uint64_t) {
     (*this)(values);
   }
-  // The blocks that are not all zero, each with its number.
+  // The parts that are not all zero, each with its number.
   template <class T>
   void operator()(const Zeroed<T>& values) {
     uint64_t count = 0;
-    each_used_block(values, [&](size_t) { ++count; });
+    each_used_part(values, [&](size_t) { ++count; });
     (*this)(count);
-    each_used_block(values, [&](size_t begin) {
-      (*this)(static_cast<uint64_t>(begin / block));
-      for (size_t i = begin; i < std::min(begin + block, values.size()); ++i) element(values[i]);
+    each_used_part(values, [&](size_t begin) {
+      (*this)(static_cast<uint64_t>(begin / part_size));
+      for (size_t i = begin; i < std::min(begin + part_size, values.size()); ++i) element(values[i]);
     });
   }
   std::string finish() {
@@ -155,9 +156,9 @@ class Reader {
     (*this)(count);
     for (uint64_t k = 0; k < count; ++k) {
       (*this)(number);
-      if (number > values.size() / block) damaged("a part lies outside of its table");
-      const size_t begin = static_cast<size_t>(number) * block;
-      for (size_t i = begin; i < std::min(begin + block, values.size()); ++i) element(values[i]);
+      if (number > values.size() / part_size) damaged("a part lies outside of its table");
+      const size_t begin = static_cast<size_t>(number) * part_size;
+      for (size_t i = begin; i < std::min(begin + part_size, values.size()); ++i) element(values[i]);
     }
   }
   void text(std::string_view wanted) {

@@ -15,6 +15,7 @@ struct Histories {
   int states = 0;                        // 0: nothing seen
 };
 
+// Made at the first call; constant, so any thread may read it.
 const Histories& histories();
 
 }  // namespace statera::counts

@@ -2,9 +2,9 @@
 
 #include "core/plain_math.hpp"  // what must hold of the compiler's floating point
 
-// Lanes are elements, and each is computed by the same operations in the same order whatever their number, so that all
-// instruction sets give the same bits. That needs -ffp-contract=off: files of fast kernels (_cpu.cpp) are compiled
-// without it, so this is none.
+// Each vector lane is one element. It is computed by the same operations in the same order, however many lanes there
+// are, so that all instruction sets give the same bits. That needs -ffp-contract=off. Files of fast kernels (*_cpu.cpp)
+// are compiled without that option, so this file is not called so.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "counts/least_squares.cpp"
 #include "core/simd.hpp"

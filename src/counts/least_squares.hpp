@@ -8,6 +8,7 @@
 
 namespace statera::counts {
 
+// A plain value. Not thread safe.
 class LeastSquares {
  public:
   static constexpr size_t taps = 64;

@@ -15,6 +15,7 @@ struct Logistic {
   std::array<int16_t, 65536> stretch;
 };
 
+// Made at the first call; constant, so any thread may read it.
 const Logistic& logistic();
 
 inline uint32_t squash(const Logistic& tables, int32_t x) {

@@ -1,4 +1,5 @@
-// Adaptive probabilities: what a situation (a history, the length of a match) has meant so far.
+// Adaptive probabilities: what a situation (a history, the length of a match) has meant so far. Both classes are plain
+// values that own their numbers; p() may be called from several threads while nobody calls learn().
 #pragma once
 #include <algorithm>
 #include <array>
@@ -41,7 +42,7 @@ class Cell {
   uint32_t value_;
 };
 
-// Secondary estimation: a probability, corrected by what came in the same context when it was said before. It is kept
+// Secondary estimation: a probability, corrected by what came when it was given before in the same context. It is kept
 // at points that are equally far apart in the logistic domain; between them it is a straight line.
 class Refinement {
  public:

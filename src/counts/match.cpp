@@ -9,7 +9,7 @@ namespace statera::counts {
 
 namespace {
 constexpr uint32_t longest = 400;  // more is not counted
-constexpr uint32_t sure = 16;      // no better place is looked for above this length
+constexpr uint32_t sure = 16;      // a match of at least this length is not replaced by another place
 constexpr int most_wrong = 7;      // of the last eight
 }  // namespace
 

@@ -6,6 +6,7 @@
 
 namespace statera::counts {
 
+// Owns the table of places, but not the text: all calls must get the same one. Not thread safe.
 class Match {
  public:
   // shortest: bytes that must agree; places: how many places are remembered, by a hash of the bytes before them

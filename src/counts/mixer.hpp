@@ -11,7 +11,7 @@
 
 namespace statera::counts {
 
-constexpr size_t lanes_of_inputs = 16;  // the number of inputs is a multiple of it
+constexpr size_t lanes_of_inputs = 16;  // the number of inputs is a multiple of it, so that whole vectors fit
 
 // In whole numbers, so that every instruction set has the same bits. Weights have 16 bits after the point and lie in
 // [-8, 8); inputs are below 2^12 (so a product has 31 bits) and there are at most 128.
@@ -25,6 +25,8 @@ const MixerKernels& mixer_kernels();
 
 constexpr int32_t weight_one = 1 << 16, weight_limit = 1 << 19;
 
+// Owns the weights of all sets. learn() must get the values, contexts and sums of the mix() that it learns from. Not
+// thread safe.
 template <size_t Sets, size_t Inputs>
 class Mixer {
  public:

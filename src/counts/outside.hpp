@@ -1,4 +1,4 @@
-// A distribution over the next byte that somebody else gives: a neural network, say.
+// A distribution over the next byte that another model gives, such as a neural network.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -7,6 +7,7 @@
 
 namespace statera::counts {
 
+// Copies the distribution. p() needs a set() before. Not thread safe.
 class Outside {
  public:
   // p: [byte] its probability; the sum need not be exactly 1. Every byte gets 2^-30 more. Throws ErrorCode::numeric for

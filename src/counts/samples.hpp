@@ -13,6 +13,8 @@ namespace statera::counts {
 
 // With an odd stride a sample is a byte; with an even one, two bytes, the lower one first, signed. The stride is the
 // distance in bytes from a sample to the next one of its channel. Samples are in units of the upper byte.
+//
+// A plain value that Contexts own: advance() after every byte of the text. Not thread safe.
 class Samples {
  public:
   static constexpr size_t scales = 3;  // errors are averaged over about 8, 32 and 256 samples

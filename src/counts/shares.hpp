@@ -1,6 +1,6 @@
 // Which of several opinions to trust: a Bayesian mixture whose weights are shared out again a little after each byte
 // (fixed share: Herbster and Warmuth, Tracking the best expert, 1998). It costs hardly more than its best opinion,
-// whatever that is at the time.
+// whichever that is at the time.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -10,7 +10,8 @@
 
 namespace statera::counts {
 
-// In whole numbers, so that all machines have the same bits.
+// In whole numbers, so that all machines have the same bits. A plain value. Each learn() gets the opinions of the mix()
+// before. Not thread safe.
 template <size_t Most>
 class Shares {
  public:

@@ -50,6 +50,8 @@ struct Bucket {
 };
 static_assert(sizeof(Bucket) == 64);
 
+// Owns the buckets. A row is valid until a find_or_add(), which may give it to another context. Not thread safe;
+// several threads may call find() while nobody adds.
 class Table {
  public:
   explicit Table(size_t buckets) : buckets_(buckets) {}

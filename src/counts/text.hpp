@@ -6,6 +6,7 @@
 
 namespace statera::counts {
 
+// Owns the ring: older bytes are gone (holds()). Not thread safe; several threads may read while nobody adds.
 class Text {
  public:
   explicit Text(size_t ring) : bytes_(ring) {}  // a power of two

@@ -1,4 +1,6 @@
-// What a path names (a file, a folder, standard input), opened file by file.
+// What a path names (a file, a folder, standard input), opened file by file. It opens and closes the files; the bytes
+// go to the function Read, and none are kept. The limits of time and bytes hold for all calls of read() together. Not
+// thread safe.
 #pragma once
 #include <sys/types.h>
 

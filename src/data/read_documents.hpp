@@ -1,4 +1,4 @@
-// Documents of any size, piece by piece, for what needs one look at them and no memory of them.
+// Documents of any size, piece by piece, for work that reads each byte once and keeps none.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -15,7 +15,7 @@
 namespace statera {
 
 // A byte array of unknown final size. It grows by realloc, which moves pages instead of copying them, so that a large
-// text is in memory only once.
+// text is in memory only once. Owns the bytes; a span of them is valid until the next room() or fit(). Not thread safe.
 class ByteBuffer {
  public:
   std::span<const uint8_t> bytes() const { return {data_.get(), size_}; }
@@ -39,7 +39,7 @@ struct Reading {
   using Clock = std::chrono::steady_clock;
   Clock::time_point end = Clock::time_point::max();
   std::function<void()> often = {};  // called at least ten times per second; what it throws ends the reading
-  bool begun = false;  // whether any bytes have come; until then one look is taken at an input even when the time is up
+  bool begun = false;      // whether any bytes have come; until then an input is tried once even if the time is up
   size_t most = SIZE_MAX;  // bytes still wanted
   // the input at which reading stopped because of `end` or `most`; empty: it has not
   std::string cut = {};

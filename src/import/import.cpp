@@ -21,7 +21,7 @@ const Importer* importer_for(const std::string& folder) {
 }
 
 namespace {
-// Dimensions of 1 are of no account: [C, 1, W] is [C, W].
+// Dimensions of 1 do not count: [C, 1, W] is the same as [C, W].
 std::vector<int64_t> without_ones(const Shape& shape) {
   std::vector<int64_t> dims;
   for (const int64_t dim : shape)

@@ -19,7 +19,7 @@ Model make(uint64_t seed) {
 
 std::vector<float> copy_of(std::span<const float> logits) { return {logits.begin(), logits.end()}; }
 
-// The logits of everything that a session does behind its first text.
+// The logits of everything that a session does after its first text.
 std::vector<std::vector<float>> go_on(Session& session) {
   std::vector<std::vector<float>> all = {copy_of(session.step('x'))};
   const Snapshot snapshot = session.snapshot();

@@ -278,7 +278,7 @@ TEST(Model, TheFingerprintIsOfConfigAndWeightsAsTheyAreKept) {
   }
 }
 
-// A snapshot of the fuzzer's model behind `text`, and the same with a change to its bytes.
+// A snapshot of the fuzzer's model after `text`, and the same with a change to its bytes.
 class SnapshotFile : public testing::Test {
  protected:
   void SetUp() override { STATERA_NEEDS(snapshot_fuzz_mixers); }

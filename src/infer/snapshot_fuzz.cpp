@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Snapshot snapshot = Snapshot::load(path, model);
     Session session(model, {.rewind_bytes = 0});
     session.restore(snapshot);
-    const std::string text(100, 'x');  // more than what is left of any block of positions
+    const std::string text(100, 'x');  // more than what is left of any key block
     session.prefill(text);
     session.step('y');
     if (session.position() != snapshot.position() + 101) std::abort();

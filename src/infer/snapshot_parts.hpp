@@ -11,7 +11,8 @@
 
 namespace statera {
 
-// An open file of ours, and which of its tensors have been asked for. All throw ErrorCode::io, naming the file.
+// An open file of ours, and which of its tensors have been asked for. All throw ErrorCode::io, naming the file. Owns
+// the file; what it reads is the caller's. Not thread safe.
 class PartsReader {
  public:
   // `what`: what the file should be, for messages ("snapshot").
@@ -37,7 +38,8 @@ class PartsReader {
 };
 
 struct SnapshotParts {
-  // `owned` holds what the views look at.
+  // Adds what a file stores of the snapshot. The views borrow from the snapshot and from `owned`, which gets what had
+  // to be made for them.
   static void add(const Snapshot& snapshot, std::vector<NamedView>& tensors,
                   std::map<std::string, std::string>& metadata, std::vector<Tensor>& owned);
   // Takes the file to be of `model` as it is now. `before_4`: with the names of those formats.

@@ -14,7 +14,7 @@
 
 namespace statera {
 
-// Thrown (as ErrorCode::io) when nobody reads the pipe any more that is being written.
+// Thrown (as ErrorCode::io) when the pipe that is being written has lost its reader.
 struct ReaderHasGone : Error {
   using Error::Error;
 };

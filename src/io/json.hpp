@@ -25,7 +25,8 @@ std::string json_text(const Json& json, int indent = -1) {
 }
 
 // Gives this thread the locale "C" while it lives. nlohmann-json reads numbers with strtod and handles only the first
-// byte of a locale's decimal point. The functions above use it.
+// byte of a locale's decimal point. The functions above use it. Must end on the thread that made it; several of them
+// nest.
 class PointOfC {
  public:
   PointOfC();

@@ -49,7 +49,7 @@ std::string printable(std::string_view text) {
 std::string did_you_mean(std::string_view name, std::span<const std::string_view> names) {
   if (name.empty() || name.size() > 64) return {};
   std::string_view best;
-  // At least one letter is meant as it was typed.
+  // The distance must be less than the length of the name, so that at least one letter is kept.
   size_t least = std::min(std::max<size_t>(2, name.size() / 3), name.size() - 1) + 1;
   for (std::string_view candidate : names)
     if (const size_t distance = edit_distance(name, candidate); distance < least) {

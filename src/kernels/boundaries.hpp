@@ -22,7 +22,7 @@ struct Boundaries {
 };
 
 // p [N], f32 or f64. inner_start [S]: the position of the inner stack before the first row of each sequence; 0 where
-// outer.start is 0. break_every: the outer stack may be cut at all multiples of so many positions, 0: at none but its
+// outer.start is 0. break_every: the outer stack may be cut at all multiples of this many positions, 0: at none but its
 // own breaks; there the chunks of the inner stack end too. The result lies in `memory`. Throws ErrorCode::shape.
 Boundaries find_boundaries(Arena& memory, const View& p, const Rows& outer, std::span<const int64_t> inner_start,
                            int64_t break_every);

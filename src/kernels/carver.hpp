@@ -1,6 +1,8 @@
 // Cuts one allocation of floats into the parts of a struct. The constructor of the struct takes its parts from a
 // Carver. With a null base the Carver only counts how much is needed; with the allocated memory it hands out pointers.
-// It borrows the memory.
+//
+// It borrows the memory, which must have room for all that the counting Carver found. Not thread safe: each task has
+// memory and a Carver of its own.
 #pragma once
 #include <cstdint>
 

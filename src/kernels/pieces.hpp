@@ -14,7 +14,8 @@ struct Piece {
 };
 
 // The pieces of sequence s in this call, in order; none if it has no rows here. `chunk`: positions per chunk. Pieces
-// are shorter than a chunk only at both ends of the call and at both sides of a break.
+// are shorter than a chunk only at both ends of the call and at both sides of a break. Borrows the breaks of the Rows.
+// Immutable: may be read from several threads.
 class Pieces {
  public:
   Pieces(const Rows& rows, int64_t s, int64_t chunk)

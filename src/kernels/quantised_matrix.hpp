@@ -9,7 +9,7 @@
 
 namespace statera {
 
-inline constexpr int64_t quantised_block = 32;  // a scale block: so many numbers along `in` share a scale
+inline constexpr int64_t quantised_block = 32;  // a scale block: this many numbers along `in` share a scale
 
 // A matrix [out, in] as a file stores it, borrowed: number [o, i] is scales[o, i / 32] * value[o, i].
 struct QuantisedMatrix {

@@ -3,8 +3,8 @@
 //   C[i, j] (+)= sum over k of A[i, k] B[k, j]
 //
 // Each element of C is one chain of multiply-adds in ascending k, fused but for portable kernels. So its bits depend
-// neither on m and n nor on where the caller cuts rows, columns or (with `accumulate`) k. Operations call it on blocks
-// that stay in L1 or L2.
+// neither on m and n nor on where the caller cuts rows, columns or (with `accumulate`) k. Operations call it on parts
+// of matrices that stay in L1 or L2.
 //
 // An element of A and B is a float, or in its place a pair of bf16: the elements 2 p and 2 p + 1 along k, the first one
 // in the lower half (bf16.hpp). One link of the chain is then two products.
@@ -83,7 +83,8 @@ struct TileArgs {
   bool whole = false;  // fetch as many floats for each k as a row of B has here; only few rows leave time for that
 };
 
-// One register block: `rows` rows and `vectors` vectors of columns. With `masked` the last vector has `last` lanes.
+// One register block: `rows` rows and `vectors` vectors of columns. With `masked` the last vector has `last` vector
+// lanes.
 template <class Arithmetic, int rows, int vectors, bool masked, bool accumulate>
 HWY_NOINLINE void TileBlock(const TileArgs& args, int64_t k, int64_t last) {
   const TileArgs t = args;  // for the compiler: the stores below cannot change a local copy
@@ -183,8 +184,8 @@ void Tile(const float* A, int64_t rs_a, int64_t cs_a, const float* B, int64_t ld
   int64_t fetched = 0;  // pieces of `ahead` so far; a piece is one line for each k
   for (int64_t j = 0, columns = 0; j < n; j += columns) {
     const int64_t parts = (n - j + most - 1) / most, vectors = (n - j + parts * tile_lanes - 1) / (parts * tile_lanes);
-    // Blocks of nearly equal width: 64 columns are cut as 32 + 32, not 48 + 16, because a block of one vector has too
-    // few multiply-adds per load. Rows likewise: 9 rows as 5 + 4, not 8 + 1.
+    // Register blocks of nearly equal width: 64 columns are cut as 32 + 32, not 48 + 16, because one of a single vector
+    // has too few multiply-adds per load. Rows likewise: 9 rows as 5 + 4, not 8 + 1.
     columns = std::min(n - j, vectors * tile_lanes);
     for (int64_t i = 0, rows = 0; i < m; i += rows) {
       const int64_t blocks = (m - i + tile_rows - 1) / tile_rows;

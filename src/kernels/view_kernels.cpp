@@ -116,12 +116,12 @@ constexpr ViewKernels<float> fast = with_fast_add_row();
 constexpr Kernels<ViewKernels> view_kernels{
     .op = "view", .f64 = &loops<double>, .f32 = &loops<float>, .f32_cpu = &fast};
 
-// Calls add(i) for each row i of a matrix [rows, cols]. The threads share the rows in blocks of equal size.
+// Calls add(i) for each row i of a matrix [rows, cols]. Each task but the last has the same number of rows.
 template <class Add>
 void each_row(Exec& exec, int64_t rows, int64_t cols, const Add& add) {
-  const int64_t block = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
-  exec.pool.run((rows + block - 1) / block, [&](int64_t task, int) {
-    for (int64_t row = task * block; row < std::min(rows, (task + 1) * block); ++row) add(row);
+  const int64_t size = std::max<int64_t>(1, elements_per_task / std::max<int64_t>(1, cols));
+  exec.pool.run((rows + size - 1) / size, [&](int64_t task, int) {
+    for (int64_t row = task * size; row < std::min(rows, (task + 1) * size); ++row) add(row);
   });
 }
 

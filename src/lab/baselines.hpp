@@ -32,7 +32,7 @@ struct Baselines {
 };
 
 struct BaselineOptions {
-  // Roughly how long they may take. They learn from the last part of the training text that fits into this time.
+  // About how long they may take. They learn from the last part of the training text that fits into this time.
   double seconds = std::numeric_limits<double>::infinity();
   // the value of `clock` at which unfinished rows are given up
   double stop_after = std::numeric_limits<double>::infinity();

@@ -27,7 +27,8 @@ struct LeftOut {
   }
 };
 
-// The terms of a benchmark: how long it may take, and where it reports its progress.
+// The terms of a benchmark: how long it may take, where it reports its progress, and what it has left out. Not thread
+// safe.
 struct BenchTerms {
   double ends = 0;                               // clock_seconds() at which it should be done; 0: no limit
   std::function<void(const std::string&)> note;  // receives lines about progress

@@ -33,8 +33,8 @@ int64_t usual_batch(const std::string& size, int64_t length) {
 }
 
 uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {
-  constexpr size_t block = 4096;
-  // of so many blocks, one is hashed
+  constexpr size_t piece = 4096;
+  // one piece is hashed of this many
   const size_t every = source.bytes() <= most ? 1 : static_cast<size_t>(source.bytes() / most) + 1;
   for (int64_t d = 0; d < source.documents(); ++d) {
     const std::span<const uint8_t> bytes = source.document(d);
@@ -43,9 +43,9 @@ uint64_t fingerprint(const ByteSource& source, uint64_t hash, int64_t most) {
       hash = mix_fingerprint(hash, bytes);
       continue;
     }
-    for (size_t at = 0; at < bytes.size(); at += every * block)
-      hash = mix_fingerprint(hash, bytes.subspan(at, std::min(block, bytes.size() - at)));
-    hash = mix_fingerprint(hash, bytes.last(std::min(block, bytes.size())));
+    for (size_t at = 0; at < bytes.size(); at += every * piece)
+      hash = mix_fingerprint(hash, bytes.subspan(at, std::min(piece, bytes.size() - at)));
+    hash = mix_fingerprint(hash, bytes.last(std::min(piece, bytes.size())));
   }
   return hash;
 }

@@ -9,14 +9,14 @@
 
 namespace statera {
 
-// Smaller models bear a higher learning rate, and gain more from many steps than from large batches.
+// Smaller models train well with a higher learning rate, and gain more from many steps than from large batches.
 struct UsualOptions {
   float lr;
   int64_t batch, length;
 };
 UsualOptions usual_options(int64_t parameters);
 
-// "tiny", "small" or "base". More data and more time per model (in seconds) bear a larger model.
+// "tiny", "small" or "base". More data and more time per model (in seconds) suit a larger model.
 std::string usual_size(int64_t bytes, double seconds);
 
 // For a comparison: the bytes per sequence, from the size of the data and the seconds per candidate; and the sequences

@@ -33,6 +33,8 @@ using MakeMixer = std::unique_ptr<Mixer> (*)(const JsonText& config, const Place
 
 // The values that stand beside the residual stream of one stack: one mixer sets a value, later ones read it. Mixers are
 // made in the order in which they run and register their values here, so a value is known to be set before it is read.
+//
+// Owned by the stack. It changes only while the stack is made, in one thread.
 class SideValues {
  public:
   // Registers that a mixer sets or reads a value [N, width], and returns its index in ForwardPass::side and
@@ -79,7 +81,7 @@ struct Place {
   double residual_scale;
   std::string scope;         // the prefix of its parameters: "layers.3.mixer"
   MakeMixer make = nullptr;  // makes the inner mixers of a mixer that consists of others
-  // Makes a stack of layers, with a norm behind it, from "layers", "mixers" and so on as in a model's config. It reads
+  // Makes a stack of layers, followed by a norm, from "layers", "mixers" and so on as in a model's config. It reads
   // rows of its own: its owner declares it with SlotScope::with_clock(), its clock is at.clock - 1 of what it is called
   // with, and in training the owner sets the clock's entry of `ended`.
   MakeMixer make_stack = nullptr;
@@ -89,7 +91,8 @@ struct Place {
   int64_t ids = 256;               // how many different ids the model reads; 256 are bytes
 };
 
-// What a mixer gets in training beside x and its rows. Per-sequence entries are in the order of the batch.
+// What a mixer gets in training beside x and its rows. Per-sequence entries are in the order of the batch. Borrows what
+// it refers to. Like the tape, for one thread.
 struct ForwardPass {
   Tape& tape;
   // [N] what the model reads at each row, in tape memory. Empty in a stack on a clock of its own, whose rows are
@@ -116,7 +119,8 @@ struct Cuts {
   void add(const View& p, std::span<const int32_t> cut);  // p [N], f32 or f64
 };
 
-// What a mixer gets in inference beside x and its rows.
+// What a mixer gets in inference beside x and its rows. Borrows what it refers to: during the call nobody else may use
+// these states and this scratch memory.
 struct AdvancePass {
   Exec exec;
   std::span<const int32_t> ids = {};    // as in ForwardPass

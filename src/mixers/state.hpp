@@ -37,11 +37,11 @@ struct StateSlot {
 struct StateLayout {
   std::vector<StateSlot> slots;
   size_t clocks = 1;
-  // The model's chunk grid: after every multiple of so many positions all its mixers are at the end of a chunk, so that
-  // a cut there changes no bit.
+  // The model's chunk grid: after every multiple of this many positions all its mixers are at the end of a chunk, so
+  // that a cut there changes no bit.
   int64_t grid = 1;
   // An inner stack whose pace follows from the data has chunks that end wherever the stack around it has passed a
-  // multiple of so many positions. About as many are read at once of a long prompt.
+  // multiple of this many positions. A long prompt is read about this many positions at a time.
   static constexpr int64_t unknown_pace_grid = 512;
 
   // The largest multiple of the grid that is at most `positions`, and at least one grid length.
@@ -72,9 +72,9 @@ class SlotScope {
     return SlotScope(layout_, prefix_, layout_.clocks++, every_ * every,
                      every_ > 0 && every == 0 ? every_ * StateLayout::unknown_pace_grid : breaks_);
   }
-  // Declares that the mixer computes in chunks of so many positions, counted from the start of the sequence, and that a
-  // cut within a chunk changes bits. Throws ErrorCode::config if the chunks of a model end together less often
-  // than every State::most_grid positions.
+  // Declares that the mixer computes in chunks of this many positions, counted from the start of the sequence, and that
+  // a cut within a chunk changes bits. Throws ErrorCode::config if the chunks of a model end together less often than
+  // every State::most_grid positions.
   void chunked(int64_t positions) const;
   size_t clock() const { return clock_; }
 
@@ -86,6 +86,8 @@ class SlotScope {
   int64_t breaks_;  // where every_ is 0: positions of the model from break to break
 };
 
+// Owns its tensors, together with the copies that share them. Views of them, and blocks(), are valid until the next
+// reserve(), drop_before() or clear().
 class State {
  public:
   static constexpr int64_t block_positions = 64;
@@ -109,8 +111,7 @@ class State {
   void reserve(int64_t until, size_t clock = 0);
 
   View fixed(size_t slot) const { return slots_[slot].whole->view(); }  // write to it only after reserve()
-  // For a growing tensor: block b, counted from position 0, is at blocks(slot)[b - first_block(slot)]. Valid until the
-  // next reserve() or drop_before().
+  // For a growing tensor: block b, counted from position 0, is at blocks(slot)[b - first_block(slot)].
   void* const* blocks(size_t slot) const { return slots_[slot].pointers.data(); }
   int64_t first_block(size_t slot) const { return slots_[slot].first_block; }
   // frees blocks that lie wholly before `position`, when a window has passed them

@@ -46,7 +46,7 @@ void validate(const ModelConfig& c, const std::string& where) {
   static_cast<void>(layers_of(c));
 }
 
-// In the form from when there was one kind of MLP, because fingerprints of models depend on the text.
+// As it was written when there was only one kind of MLP, because fingerprints of models depend on the text.
 nlohmann::ordered_json with_type_first(const nlohmann::ordered_json& object) {
   nlohmann::ordered_json ordered = {{"type", object.at("type")}};
   for (const auto& [key, value] : object.items()) ordered[key] = value;

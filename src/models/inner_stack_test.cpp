@@ -145,7 +145,7 @@ TEST(InnerStacks, ABatchMayHoldNoCut) {
   }
 }
 
-// A stack reads at the first byte of white space behind a word, whatever the batch is.
+// A stack reads at the first byte of white space after a word, for any batch.
 TEST(InnerStacks, SpacesCutAtTheFirstSpaceBehindAWord) {
   STATERA_NEEDS({"hnet"});
   const Model model = model_of(with("f [ f ] f", R"([{"type": "hnet", "router": "spaces"}])"));
@@ -153,7 +153,7 @@ TEST(InnerStacks, SpacesCutAtTheFirstSpaceBehindAWord) {
   State state = modules_of(model).new_state(DType::f64);
   std::vector<Cuts> cuts(2);
   Arena scratch;
-  for (size_t begin = 0; const size_t length : {4, 1, 1, 17}) {  // pieces that end within and behind white space
+  for (size_t begin = 0; const size_t length : {4, 1, 1, 17}) {  // pieces that end within and after white space
     const std::vector<int32_t> ids(text.begin() + static_cast<ptrdiff_t>(begin),
                                    text.begin() + static_cast<ptrdiff_t>(begin + length));
     const int32_t offsets[] = {0, static_cast<int32_t>(length)};

@@ -47,7 +47,7 @@ std::span<T> array(Arena& memory, size_t count, T value) {
   return {values, count};
 }
 
-// One state for each sequence: that of another batch would be another text's memory.
+// There must be one state per sequence: states of another batch would be those of another text.
 void check_carried(const CarriedState& carried, const StateLayout& layout, size_t sequences) {
   require(carried.slots.size() == layout.slots.size(), ErrorCode::shape, "[model] the carried state has ",
           carried.slots.size(), " tensors, the model ", layout.slots.size());

@@ -83,8 +83,7 @@ BlockConfig read_block(const std::string& json, const std::map<std::string, std:
 
 namespace {
 // The layer that "[ ... ]" stands for: a mixer with a stack, which brings its own residual. The first entry of "inner"
-// is its config, the others belong to the brackets within. The stack has what the config around it has, but for what
-// the entry says itself.
+// is its config, the others belong to the brackets within. The stack takes all other values from the config around it.
 BlockConfig inner_layer(const ModelConfig& config, const std::string& layers) {
   require(!config.inner.empty(), ErrorCode::config, "layers '", config.layers,
           "' has brackets deeper than \"inner\" has entries, which say what cuts the sequence (", config.where, ")");

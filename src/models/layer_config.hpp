@@ -71,7 +71,7 @@ std::vector<std::string> layer_names(const std::string& layers);
 
 size_t count_sublayers(const std::vector<BlockConfig>& layers);
 
-// Place::residual_scale for a value of `residual_init` in a model with so many sublayers. Throws ErrorCode::config.
+// Place::residual_scale for a value of `residual_init` in a model with this many sublayers. Throws ErrorCode::config.
 double initial_scale(const std::string& residual_init, size_t sublayers, const std::string& where);
 
 }  // namespace statera

@@ -70,9 +70,9 @@ Mixer* Sublayer::shared_mixer(const Place& place, const std::string& where) {
       .first->second.mixer.get();
 }
 
-// Adds the result, after dropout, to the stream. One that replaces the stream is not dropped: nothing would be left of
-// it elsewhere. Backward reads neither the result nor its dropped form, so both are
-// forgotten; the result only if it can be recomputed.
+// Adds the result, after dropout, to the stream. A result that replaces the stream gets no dropout, since what it drops
+// would be lost. Backward reads neither the result nor its dropped form, so both are forgotten; the result only if it
+// can be recomputed.
 Var Sublayer::join(ForwardPass& pass, Var x, Var y) const {
   Tape& tape = pass.tape;
   const Var kept = config_.residual == "none" ? y : dropout(tape, y, pass.dropout, scope_);

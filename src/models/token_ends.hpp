@@ -14,7 +14,8 @@
 namespace statera {
 
 // Ids [N] -> residual stream [N, d_model]: x = embedding_scale E[id] + P[position]; the second term where positions are
-// learned. Owns the embedding.
+// learned. Owns the embedding and the table of positions. Thread safety: const members may be called from several
+// threads.
 class TokenInput {
  public:
   explicit TokenInput(const ModelConfig& config);
@@ -37,7 +38,8 @@ class TokenInput {
 };
 
 // Residual stream [N, d_model] -> logits of the next id [N, vocab_size]: c tanh(z / c) with z = logit_scale norm(x)
-// W^T; just z where c is 0. Owns the norm, and W unless it is tied; a tied W is borrowed.
+// W^T; just z where c is 0. Owns the norm, and W unless it is tied; a tied W is borrowed. Thread safety: const members
+// may be called from several threads.
 class TokenOutput {
  public:
   // A tied output uses the first vocab_size rows of `embedding`, which must outlive it.

@@ -1,4 +1,5 @@
 // A parameter with an observer: `bind` is told when its memory is allocated, and `store` may hold it in another form.
+// Both belong to the layer that uses the parameter, which must live as long. Thread safety: as Parameter.
 #pragma once
 #include <algorithm>
 #include <functional>

@@ -9,7 +9,7 @@
 
 namespace statera {
 
-// Writes a safetensors file without a checksum again with one, so that changes of a fuzzer get behind it.
+// Copies a safetensors file without a checksum and adds one, so that a fuzzer's changes get past that check.
 inline void with_checksum(const std::string& from, const std::string& to) {
   const SafetensorsFile file = SafetensorsFile::open(from);
   std::vector<Tensor> kept;

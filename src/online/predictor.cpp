@@ -14,7 +14,8 @@
 namespace statera {
 
 namespace {
-// What a description leaves out, to be short: a part of the format, whatever the defaults of a program are.
+// The values that a description leaves out, to be short. They are part of the format: they stay even if the defaults of
+// OnlineOptions change.
 const OnlineOptions& left_out() {
   static const OnlineOptions usual{.lr = 3e-4,
                                    .segment = 256,
@@ -87,7 +88,7 @@ std::span<const float, 256> ModelPredictor::next() {
   return p_;
 }
 
-// A model with positions that were learned reads as far as they go, and then begins anew.
+// A model with learned positions reads up to the last of them and then starts again from an empty state.
 void ModelPredictor::read(uint8_t byte) {
   model_.read(byte);
   if (++position_ < longest_) return;

@@ -10,7 +10,8 @@
 
 namespace statera {
 
-// One document. Not thread safe.
+// Predicts one document. It changes the weights, which all handles of `model` share, so nobody else may use the model
+// while this lives. Not thread safe.
 class ModelPredictor : public Predictor {
  public:
   // `model` must be over bytes, with f32 weights, made for training (ModelOptions::training) and for a Device with

@@ -1,6 +1,6 @@
 // The laws that hold for every operation, over the one table of shapes (all_op_cases): gradients agree with finite
 // differences in double; the fast path agrees with double within the computed tolerance; all of an output is written
-// and nothing behind it; the number of threads changes no bit; a value that is made again in backward is the same.
+// and nothing after it; the number of threads changes no bit; a value that is made again in backward is the same.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

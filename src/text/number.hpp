@@ -11,7 +11,7 @@ std::string fixed(double value, int places);        // "0.250"
 std::string significant(double value, int digits);  // "0.25", "1e-05": the shorter form, without trailing zeros
 std::string scientific(double value, int places);   // "2.5e-01"
 
-double rounded(double value, int digits);  // the nearest number with so many significant decimal digits
+double rounded(double value, int digits);  // the nearest number with this many significant decimal digits
 // The number that `text` begins with, and its length; empty if there is none or it is too large for a double.
 struct NumberRead {
   double value;

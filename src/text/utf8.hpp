@@ -1,4 +1,5 @@
-// Cuts a stream of bytes into whole UTF-8 characters (Unicode 15, table 3-7: no overlong forms, no surrogates).
+// Cuts a stream of bytes into whole UTF-8 characters (Unicode 15, table 3-7: no overlong forms, no surrogates). Keeps
+// only the character that is not complete yet. One object per stream; not thread safe.
 #pragma once
 #include <string>
 

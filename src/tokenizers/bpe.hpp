@@ -15,7 +15,7 @@
 
 namespace statera::tokenizers {
 
-// Pairs of ids, and what they merge into.
+// Pairs of ids, and what they merge into. Owns its tables. Thread-safe once all merges are set.
 class Merges {
  public:
   struct Merge {
@@ -57,6 +57,7 @@ struct BpeOptions {
   bool bytes = false;  // pieces are bytes, whose letters (normalizers.hpp) the tokens are made of
 };
 
+// Owns its vocabulary and merges. Thread-safe after set_specials(), as all parts are (parts.hpp).
 class Bpe : public TokenModel {
  public:
   // `merges`: pairs of tokens, by rank. Throws ErrorCode::config, naming `where`, if they are not in the vocabulary.

@@ -39,7 +39,8 @@ int old_script_of(char32_t c);  // UScriptCode
 enum class Form { nfc, nfd, nfkc, nfkd };
 std::string normalized(std::string_view text, Form form);
 
-// Where the user-perceived character (extended grapheme cluster) that begins at `at` ends.
+// Where the user-perceived characters (extended grapheme clusters) of a text end, one after the other. Borrows the
+// text. Not thread-safe.
 class Graphemes {
  public:
   explicit Graphemes(std::string_view text);

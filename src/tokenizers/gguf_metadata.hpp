@@ -1,4 +1,5 @@
-// The keys and values at the beginning of a GGUF file.
+// The keys and values at the beginning of a GGUF file. Borrows the bytes of the file, as do the texts that it returns.
+// Immutable; thread-safe.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -11,8 +12,8 @@ namespace statera::tokenizers {
 
 class GgufMetadata {
  public:
-  // Borrows `bytes`, the file or a beginning of it that holds all keys. Throws ErrorCode::config, naming `where`, if it
-  // is damaged or cut, ErrorCode::unsupported for a version that is not known.
+  // `bytes`: the file, or a beginning of it that holds all keys. Throws ErrorCode::config, naming `where`, if it is
+  // damaged or cut, ErrorCode::unsupported for a version that is not known.
   GgufMetadata(std::string_view bytes, const std::string& where);
 
   bool has(const std::string& key) const { return values_.contains(key); }

@@ -17,7 +17,8 @@
 
 namespace statera::tokenizers {
 
-// What a text may become on its way. A file may ask for more (a replacement of replacements).
+// The largest size of a text on its way through the parts. The rules of a file may ask for more (replacements of
+// replacements).
 constexpr size_t most_text_bytes = size_t{1} << 31;
 
 // A text, and how many of its first bytes come from the first character of the input. (Whether a piece begins the input
@@ -60,7 +61,7 @@ class TokenModel {
  public:
   virtual ~TokenModel() = default;
   // With `plain` no special token comes out, though its text may be in the vocabulary, but for the one that stands for
-  // what is unknown. Throws ErrorCode::config, naming it, if a piece cannot be said without one.
+  // what is unknown. Throws ErrorCode::config, naming it, if a piece has no ids without one.
   virtual void encode(std::string_view piece, bool plain, std::vector<int32_t>& ids) const = 0;
   // Which tokens are special. Called once, when the tokenizer is put together.
   virtual void set_specials(const std::unordered_set<int32_t>& ids) {
@@ -102,8 +103,8 @@ class PostProcessor {
 class TokenDecoder {
  public:
   virtual ~TokenDecoder() = default;
-  // Replaces tokens by text; a token may be joined with others or fall away. With `raw` bytes that are no character
-  // stay as they are; without they become U+FFFD.
+  // Replaces tokens by text; a token may be joined with others or dropped. With `raw`, bytes that are no character stay
+  // as they are; without it they become U+FFFD.
   virtual void decode(std::vector<std::string>& tokens, bool raw) const = 0;
 };
 

@@ -14,6 +14,8 @@
 
 namespace statera {
 
+// Owns all parts. A reader fills it alone; afterwards it is immutable but for the caches of words, which mutex_ guards,
+// so several threads may use it.
 struct Tokenizer::Impl {
   std::string name, kind;
   std::unique_ptr<const tokenizers::Normalizer> normalizer;  // null: none

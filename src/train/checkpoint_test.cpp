@@ -31,7 +31,7 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The fuzzer's run, stopped behind its first step.
+// The fuzzer's run, stopped after its first step.
 class Checkpoint : public testing::Test {
  protected:
   Checkpoint() : out((fs::temp_directory_path() / "statera_checkpoint_XXXXXX").string()) {

@@ -17,7 +17,7 @@ namespace statera {
 namespace {
 constexpr int64_t evaluations = 20, default_final_bytes = int64_t{1} << 20;
 
-// The bytes that so many batches stand for, on average.
+// The bytes that this many batches stand for, on average.
 int64_t batch_bytes(const TrainingData& data, const TrainOptions& o, int64_t batches) {
   return static_cast<int64_t>(static_cast<double>(batches * o.batch * o.length) * data.bytes_per_position);
 }
@@ -193,8 +193,8 @@ double bf16_gain(const Model& model, Tape& tape, const TrainingData& data, const
   std::vector<double> seconds[2];
   double spent = 0;
   for (int round = 0; round < most && (round == 0 || spent < limit); ++round)
-    for (const Precision precision :
-         {Precision::bf16, Precision::fp32}) {  // bf16 first: what the first batch pays for memory is not to its favour
+    // bf16 first, so that the cost of touching new memory never makes it look faster
+    for (const Precision precision : {Precision::bf16, Precision::fp32}) {
       tape.set_precision(precision);
       const auto begin = Clock::now();
       const Batch batch = data.batch(round);

@@ -68,7 +68,7 @@ TEST(Trainer, BitsPerByteDivideByTheBytesThatTargetsStandFor) {
 void resume_equals_uncut(TrainOptions options) {
   const Folder uncut, cut;
   const std::string expected = weights_after(options, uncut.path);
-  for (int64_t part = 0; part < 3; ++part) {  // stops behind steps 3 and 5
+  for (int64_t part = 0; part < 3; ++part) {  // stops after steps 3 and 5
     Model model = small_model();
     int64_t steps = part == 0 ? 3 : 2;
     TrainRun run{.out = cut.path, .resume = true, .checkpoint_seconds = 1000};
@@ -347,7 +347,7 @@ TEST(Trainer, AStepTakesNothingFromTheHeap) {
           {.out = folder.path, .checkpoint_seconds = 1000, .progress = [&](const TrainProgress& p) {
              calls[static_cast<size_t>(p.step - 1)] = heap_calls + memory_calls();
            }});
-    // behind step 8 it measures and saves
+    // after step 8 it measures and saves
     EXPECT_EQ(calls[6], calls[2]) << precision << (carry ? " with carried states" : "");
   }
 }

@@ -133,7 +133,7 @@ TEST_F(Train, AnInterruptSavesAndTellsHowToGoOn) {
   EXPECT_FALSE(read("a/model.safetensors").empty());
 }
 
-// As a shell without job control runs what stands behind others: a Ctrl-C is not meant for it.
+// As a shell without job control runs a program in the background: a Ctrl-C is not meant for it.
 TEST_F(Train, AnInterruptThatWasIgnoredBeforeIsNotHeard) {
   const auto before = std::signal(SIGINT, SIG_IGN);  // the program inherits it
   const pid_t child = start(usual("a") + "--steps 300", "a/metrics.jsonl");

@@ -1,4 +1,4 @@
-// Values reach the verbs as they were typed, and no option eats the words behind its value.
+// Values reach the verbs as they were typed, and no option takes the words after its value.
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"

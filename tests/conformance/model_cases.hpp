@@ -48,7 +48,7 @@ inline std::vector<ModelCase> model_cases() {
                     fixed + R"(},
           {"name": "last", "norm": "none", "residual": "none", "scale": 2, "mixer": {"type": "swiglu",
               "d_ff": 24}}]}})");
-  // What stands before and behind the stack, other norms and biases, as in GPT-2 and Gemma 2.
+  // What stands before and after the stack, other norms and biases, as in GPT-2 and Gemma 2.
   add("ends", R"({"d_model": 16, "norm": "layer", "learned_positions": 4096, "embedding_scale": 4, "logit_scale": 0.5,
     "logit_softcap": 5, "tied": false, "mixers": {"A": )" +
                   growing + R"(}, "mlp": {"type": "ffn", "d_ff": 24, "bias": true}, "layers": "A2"})");

@@ -6,7 +6,7 @@
 
 namespace statera::test {
 
-// A config whose layers and "inner" are given; `more` stands behind them.
+// A config whose layers and "inner" are given; `more` stands after them.
 inline std::string with(const std::string& layers, const std::string& inner, const std::string& more = "") {
   return R"({"d_model": 8, "mixers": {"f": {"type": "ffn", "d_ff": 12}}, "layers": ")" + layers + R"(", "inner": )" +
          inner + more + "}";

@@ -30,7 +30,7 @@ class Keys {
             ", expected true or false");
     return value;
   }
-  // Of a list with one entry for each stage.
+  // The entry for one stage of a list that has one for each.
   int64_t of_stage(const char* key, size_t stage, size_t stages, int64_t least = 1) {
     const json& list = at(key);
     require(list.is_array() && list.size() == stages, ErrorCode::config, where_, ": '", key, "' is no list with ",
@@ -137,7 +137,7 @@ ModelConfig config_of(const JsonText& text) {
   return ModelConfig::parse(ours.dump(), text.where);
 }
 
-// What stands behind "layers.3." of a plain layer.
+// What follows "layers.3." in the names of a plain layer.
 TheirTensor plain_layer(const std::string& prefix, const std::string& name) {
   static const std::pair<std::string_view, std::string_view> renamed[] = {
       {"norm.weight", "norm1.weight"},

@@ -16,7 +16,7 @@ namespace statera {
 
 namespace {
 constexpr int rounds = 3, most_steps = 20;
-// seconds: of timed steps per visit, and of a prefill at most, as far as the guess is right
+// seconds: of timed steps per visit, and of a prefill at most, if the guess is right
 constexpr double visit_seconds = 0.05, prefill_seconds = 4;
 constexpr double guessed_share = 0.3;  // the guessed speed, as a share of the FMA peak
 constexpr double widest = 160;         // bytes of activations per position and channel of d_model, roughly

@@ -144,8 +144,8 @@ std::vector<OperationCost> measure_operations(const std::vector<Device>& devices
 
   const FlushDenormals flush(true);
   double longest = 0;  // the longest round so far
-  for (int round = 0; round < rounds && (round == 0 || longest < terms.seconds_left() / 2);
-       ++round) {  // the roofs behind them need time too
+  // Time must be left for the roofs, which cost_of() measures after the rounds.
+  for (int round = 0; round < rounds && (round == 0 || longest < terms.seconds_left() / 2); ++round) {
     const double begin = clock_seconds();
     for (Bench& bench : benches) bench.peak = std::max(bench.peak, bench.meter.fma_flops());
     for (size_t i = 0; i < cases.size(); ++i)

@@ -33,7 +33,8 @@ struct Roof {
   }
 };
 
-// Measures parts of the roof. Each value is the best of a few trials of a few hundredths of a second. Not thread safe.
+// Measures parts of the roof. Each value is the best of a few trials of a few hundredths of a second. Owns the buffer
+// that it reads. Not thread safe.
 class RoofMeter {
  public:
   explicit RoofMeter(const Device& device) : device_(device) {}

@@ -45,7 +45,7 @@ class FillerStream {
 };
 
 // What train() reads: options.batch windows of options.length rows. Owns its streams and must outlive what data()
-// returns.
+// returns. One thread at a time.
 class FillerTraining {
  public:
   FillerTraining(const IdSource& train, const IdSource& held_out, const TrainOptions& options, const Fillers& fillers);

@@ -1,4 +1,5 @@
-// What bytes cost under counts alone, and under the mixture of counts and a model; both go on learning.
+// What bytes cost under counts alone, and under the mixture of counts and a model; both go on learning. Owns the
+// counts. Not thread safe.
 #pragma once
 #include <functional>
 #include <optional>
@@ -19,8 +20,8 @@ class MixedCost {
 
   // Lets the counts read a text before the one that is measured. Stops early if `stop` says so.
   void read(const ByteSource& source, const std::function<bool()>& stop);
-  // For Session::score over these bytes, which must live until it has returned; null if off. The model must predict
-  // bytes.
+  // For Session::score over these bytes. They and this object must live until it has returned. Null if off. The model
+  // must predict bytes.
   Session::Predicted reader(std::span<const uint8_t> bytes);
 
   double counts() const { return counts_; }  // bits in total

@@ -1,5 +1,5 @@
 // The two tables from which PPMd learns how often a context fails to predict: one for contexts that have seen one
-// symbol, one for escapes from all others.
+// symbol, one for escapes from all others. All are plain values that a Ppmd owns; a copy of it copies them.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The memory of a PPMd model: blocks of 1 to 128 units of 12 bytes. A block is named by the number of its first unit,
-// so a copy of the store is a copy of the model. Freed blocks wait in one list per size and are never joined again; a
-// model that is full starts over.
+// The memory of a PPMd model: memory blocks of 1 to 128 units of 12 bytes. A block is named by the number of its first
+// unit, so a copy of the store is a copy of the model. Freed blocks wait in one list per size and are never joined
+// again; a model that is full starts over.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -13,6 +13,8 @@ namespace statera::ppmd {
 using Block = uint32_t;  // 0: none
 constexpr uint32_t unit_bytes = 12;
 
+// Owns the memory. The caller must remember how many units each block has. A pointer from at() is valid until the next
+// copy to this object. Not thread safe.
 class Units {
  public:
   static constexpr int most = 128;  // units per block

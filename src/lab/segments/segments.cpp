@@ -78,7 +78,7 @@ std::vector<SegmentStage> segments_of(const Model& model, std::string_view text,
     SegmentStage stage;
     for (size_t i = 0; i < cuts.size(); ++i) {
       const int64_t byte = std::max<int64_t>(0, cuts[i].row - static_cast<int64_t>(begin));
-      if (i == 1 && byte == 0) continue;  // a cut at the first byte, behind `begin`
+      if (i == 1 && byte == 0) continue;  // a cut at the first byte, after `begin`
       stage.segments.push_back({byte, cuts[i].probability});
     }
     stage.bytes_per_segment =

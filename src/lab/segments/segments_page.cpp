@@ -79,8 +79,8 @@ size_t character_at(std::string_view text, size_t begin) {
   return 0;
 }
 
-// The text with a <span> for each segment. A segment that begins within a character begins behind it, and the character
-// is underlined.
+// The text with a <span> for each segment. A segment that begins within a character is shown from the next character
+// on, and this one is underlined.
 std::string spans(std::string_view text, const SegmentStage& stage) {
   std::string html;
   size_t next = 0;

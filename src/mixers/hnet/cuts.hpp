@@ -1,4 +1,4 @@
-// Cuts that nothing learns: at every n-th position, or behind given bytes (hnet.md).
+// Cuts that are not learned: at every n-th position, or after given bytes (hnet.md).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,7 +18,7 @@ struct FixedCuts {
   int64_t sequences;
   int64_t every;            // positions per cut; 0: by the ids
   const int32_t* ids;       // [N]
-  const CutIds* cut;        // null where `every` is above 0, like the rest
+  const CutIds* cut;        // null where `every` is above 0, as are initial and last
   const T* const* initial;  // [S] whether the row before the first one ended a word; read where start is above 0; null:
                             // no
   T* const* last;           // [S] the same of the last row; may be `initial`; null: not wanted

@@ -70,7 +70,7 @@ class Hnet : public Mixer {
   int64_t d_outer_, d_inner_;
   std::optional<Linear> q_proj_, k_proj_;  // of the learned router
   Linear residual_proj_;
-  std::optional<Parameter> pad_;  // [d_inner - d_outer] behind each row that the stack reads
+  std::optional<Parameter> pad_;  // [d_inner - d_outer], appended to each row that the stack reads
   std::unique_ptr<Mixer> stack_;
   std::optional<size_t> loss_;  // index of the ratio loss
 };

@@ -1,4 +1,4 @@
-// Activations in vectors: a task is a block of rows.
+// Activations in vectors: a task is a range of rows.
 #include <algorithm>
 
 #include "ops/activation/activation.hpp"

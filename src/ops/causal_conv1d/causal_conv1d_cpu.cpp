@@ -1,6 +1,6 @@
 // causal_conv1d in vectors over channels. An output row, and the gradient of an input row, are both a weighted sum of W
 // rows, so one function computes both. The rows are found through pointers: they lie in x, in the state, or are zeros.
-// A task of forward is a block of rows. A task of backward is one sequence and a block of channels, so that the
+// A task of forward is a range of rows. A task of backward is one sequence and a range of channels, so that the
 // gradients of the sums stay in cache.
 #include <algorithm>
 
@@ -133,10 +133,10 @@ constexpr int64_t rows_at_once = 64, channels_per_task = 64;  // of backward
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 // What all tasks need: the weight as [W, C], a row of zeros, and for each worker pointers to the rows that the taps of
-// a block of rows read.
+// the rows that it computes together read.
 struct Scratch {
   float *weight, *zeros;
-  int64_t most_rows;  // of a block, including the W - 1 rows before it
+  int64_t most_rows;  // that are computed together, and the W - 1 rows before them
   const float** rows;
 
   Scratch(const CausalConv1dForward<float>& a, Exec& exec)
@@ -215,9 +215,9 @@ void forward(const CausalConv1dForward<float>& a, Exec& exec) noexcept {
     if (!in_one_task(a.rows, s)) write_state(a, scratch.zeros, s);
 }
 
-// A task of backward goes through its sequence in blocks, from the first row to the last. `g` holds the gradients of
-// the sums p (causal_conv1d.md) of a block of rows and of the W - 1 rows before it. The gradient of a row of xs is
-// written as soon as the gradients of all sums that read this row are known.
+// A task of backward goes through its sequence from the first row to the last, some rows at a time. `g` holds the
+// gradients of the sums p (causal_conv1d.md) of these rows and of the W - 1 rows before them. The gradient of a row of
+// xs is written as soon as the gradients of all sums that read this row are known.
 struct Descent {
   const CausalConv1dBackward<float>& b;
   const Scratch& scratch;

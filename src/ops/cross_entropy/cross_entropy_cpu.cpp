@@ -1,4 +1,4 @@
-// cross_entropy in vectors: a task is a block of rows.
+// cross_entropy in vectors: a task is a range of rows.
 #include <cmath>
 
 #include "ops/cross_entropy/cross_entropy.hpp"

@@ -1,4 +1,4 @@
-// dot_gate in vectors. A task is a block of rows; vector lanes run along a row.
+// dot_gate in vectors. A task is a range of rows; vector lanes run along a row.
 #include <algorithm>
 #include <cmath>
 

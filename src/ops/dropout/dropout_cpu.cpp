@@ -1,6 +1,6 @@
 // Dropout in vectors: one byte per element says whether it is kept. Philox runs with one draw per vector lane of 64
-// bits. Its 32-bit words are the lower halves of the lanes. The upper halves hold leftovers of the products, which no
-// later operation reads.
+// bits. Its 32-bit words are the lower halves of the vector lanes. The upper halves hold leftovers of the products,
+// which no later operation reads.
 #include "statera/random.hpp"
 #include "ops/dropout/dropout.hpp"
 

@@ -1,7 +1,7 @@
 // embedding: y[n] = sum_k table[ids[n K + k]], k = 0 .. K - 1; K is 1 for tokens. Gradient: row n of dy is added to
 // each of its rows of dtable, in the order of the positions. The cost does not grow with the table. For inference, the
-// table may be in 8 or 4 bits (src/ops/matmul/quantised.md): an element is then its value times the scale of its block,
-// rounded once.
+// table may be in 8 or 4 bits (src/ops/matmul/quantised.md): an element is then its value times the scale of its scale
+// block, rounded once.
 #pragma once
 #include <span>
 

@@ -78,7 +78,7 @@ void quantised(const EmbeddingQuantised& e, Exec& exec) noexcept {
 }
 
 // Each task has some columns and adds the rows in the order of the positions. Where rows are whole cache lines, so are
-// these columns; fetching one line more for all others cost more than the fetching gains.
+// these columns; fetching one more line for all other rows cost more than it gained.
 template <class T>
 void backward(const EmbeddingBackward<T>& e, Exec& exec) noexcept {
   exec.pool.run((e.width + columns_per_task - 1) / columns_per_task, [&](int64_t task, int) {

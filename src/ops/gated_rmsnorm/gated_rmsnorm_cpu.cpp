@@ -1,5 +1,5 @@
-// gated_rmsnorm in vectors. A task is a block of rows; vector lanes run along the channels of a group. For dweight and
-// dbias, each block of rows has a buffer of its own, and the buffers are added in their order.
+// gated_rmsnorm in vectors. A task is a range of rows; vector lanes run along the channels of a group. For dweight and
+// dbias, each range has a buffer of its own, and the buffers are added in their order.
 #include <algorithm>
 #include <cmath>
 
@@ -65,7 +65,7 @@ void ForwardRow(const GatedRmsnormForward<float>& a, int64_t n) {
 // Gradients of one group of one row; each is null if it is not needed.
 struct GroupGrads {
   float *dx, *dz;
-  float *dweight, *dbias;  // the sums of the block of rows
+  float *dweight, *dbias;  // the sums of the task's rows
 };
 
 // Goes through the group twice: for the mean and the gradients of weight and bias, then for dx and dz. The symbols are
@@ -106,7 +106,7 @@ void BackwardGroup(const float* HWY_RESTRICT x, const float* HWY_RESTRICT z, con
   });
 }
 
-// dweight and dbias: the sums of the block of rows; null: not needed.
+// dweight and dbias: the sums of the task's rows; null: not needed.
 void BackwardRow(const GatedRmsnormBackward<float>& b, int64_t n, float* dweight, float* dbias) {
   const GatedRmsnormForward<float>& a = b.in;
   for (int64_t begin = 0; begin < a.channels; begin += a.group_size) {

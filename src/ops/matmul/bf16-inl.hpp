@@ -16,7 +16,7 @@ namespace statera::HWY_NAMESPACE {
 
 // Integer arithmetic, for any CPU.
 struct InSteps {
-  // round_to_bf16 in the upper half of each lane; the lower half is not cleared.
+  // round_to_bf16 in the upper half of each vector lane; the lower half is not cleared.
   static HWY_INLINE hn::Vec<hn::RebindToUnsigned<LanesTag>> rounded(LanesVec v) {
     const LanesTag d;
     const hn::RebindToUnsigned<LanesTag> du;

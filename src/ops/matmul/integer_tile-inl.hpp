@@ -45,7 +45,8 @@ struct RowBlock {
 };
 
 #if HWY_TARGET == HWY_AVX3
-// Ways to multiply bytes. Each adds the products of four weights and four values of a row to a lane of integer sums.
+// Ways to multiply bytes. Each adds the products of four weights and four values of a row to a vector lane of integer
+// sums.
 //
 // Four products of bytes in one instruction, which Highway 1.0 does not have. Only for a CPU with AVX512-VNNI
 // (core/isa.hpp).
@@ -95,7 +96,7 @@ struct PairDot {
 };
 #endif
 
-// Products of 32-bit lanes, on any instruction set.
+// Products in vector lanes of 32 bits, on any instruction set.
 struct LaneDot {
   using Element = int8_t;
   static constexpr int count = 32, step = 4;

@@ -1,4 +1,4 @@
-// The fast products of matmul.md. A task is a block of the result; the tile (kernels/tile-inl.hpp) does the arithmetic.
+// The fast products of matmul.md. A task is a part of the result; the tile (kernels/tile-inl.hpp) does the arithmetic.
 #include "core/isa.hpp"
 #include "ops/matmul/bf16.hpp"
 #include "ops/matmul/matmul.hpp"
@@ -6,7 +6,7 @@
 #ifndef STATERA_MATMUL_CPU  // Highway compiles this file once per target
 #define STATERA_MATMUL_CPU
 namespace statera {
-// Some rows of dy and x (x as panels), and a block of dW: the rows out .. out + outs - 1 and the columns of the panels
+// Some rows of dy and x (x as panels), and a part of dW: the rows out .. out + outs - 1 and the columns of the panels
 // first .. last - 1.
 struct WeightGradPart {
   const float* dy;
@@ -215,7 +215,7 @@ void product_bf16(const MatmulProduct<float>& p, Exec& exec) noexcept {
   product_by(HWY_DYNAMIC_DISPATCH(ProductOfPairs), of_pairs, exec);
 }
 
-// Sums over the rows in parts of 512: packs x into panels, then computes blocks of dW in parallel.
+// Sums over the rows in parts of 512: packs x into panels, then computes parts of dW in parallel.
 template <class Block>
 void weight_grad_by(Block block, Precision precision, const MatmulWeightGrad<float>& p, Exec& exec) noexcept {
   constexpr int64_t most = 512, outs = 96, panels = 2;

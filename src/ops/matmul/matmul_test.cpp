@@ -30,8 +30,8 @@ TEST(Matmul, ARowHasTheSameBitsAloneAndAmongOthers) {
   struct Size {
     int64_t in, out;
   };
-  // five, three and two panels and some: a row alone reads several side by side; 1100 crosses a block of the sum
-  // (and a narrow one behind, of one, two or three vectors)
+  // five, three and two panels and some: a row alone reads several side by side; 1100 crosses a block of the sum (and a
+  // narrow one after them, of one, two or three vectors)
   for (const auto [in, out] :
        {Size{37, 250}, Size{37, 150}, Size{37, 100}, Size{37, 47}, Size{37, 70}, Size{37, 95}, Size{1100, 250}}) {
     const int64_t rows = 1000;

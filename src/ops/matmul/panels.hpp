@@ -28,7 +28,7 @@ struct Panels {
   static Panels pack(ThreadPool&, const View& matrix, bool transpose, Precision, float* memory) noexcept;
 };
 
-// How many panels a task of a product has. With more than one row: four. With one row: so many that there are
+// How many panels a task of a product has. With more than one row: four. With one row: as many as give
 // ThreadPool::shares() tasks, but enough that a task is worth a thread.
 inline int64_t panels_per_task(int64_t rows, int64_t panels, int64_t k, const ThreadPool& pool) {
   if (rows > 1) return 4;

@@ -29,9 +29,9 @@ void pack_block(const View& matrix, bool transpose, int64_t j0, int64_t columns,
 Panels Panels::pack(ThreadPool& pool, const View& matrix, bool transpose, Precision precision, float* memory) noexcept {
   if (precision == Precision::bf16) return pack_pairs(pool, matrix, transpose, memory);
   Panels p{memory, matrix.shape[transpose ? 0 : 1], matrix.shape[transpose ? 1 : 0]};
-  const int64_t blocks = (p.k + rows_at_once - 1) / rows_at_once;
-  pool.run(p.count() * blocks, [&](int64_t task, int) {
-    const int64_t j = task / blocks, k0 = task % blocks * rows_at_once;
+  const int64_t parts = (p.k + rows_at_once - 1) / rows_at_once;
+  pool.run(p.count() * parts, [&](int64_t task, int) {
+    const int64_t j = task / parts, k0 = task % parts * rows_at_once;
     pack_block(matrix, transpose, j * width, p.columns(j), k0, std::min(rows_at_once, p.k - k0), p.stride(j),
                memory + j * width * p.k + k0 * p.stride(j));
   });

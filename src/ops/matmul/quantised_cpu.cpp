@@ -1,4 +1,4 @@
-// The fast product of quantised.md. First all rows of x are quantised; then a task is a block of the result.
+// The fast product of quantised.md. First all rows of x are quantised; then a task is a part of the result.
 #include "core/isa.hpp"
 #include "ops/matmul/quantised.hpp"
 

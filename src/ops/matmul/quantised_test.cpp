@@ -123,7 +123,7 @@ TEST(Quantised, ErrsNoMoreThanRoundingAllows) {
 }
 
 TEST(Quantised, FastIsReferenceInDouble) {
-  Arena::set_poison(true);  // scratch is NaN before, and nothing is written behind it
+  Arena::set_poison(true);  // scratch is NaN before, and nothing is written after it
   struct Size {
     int64_t rows, in, out;
   };

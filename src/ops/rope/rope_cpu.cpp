@@ -1,4 +1,4 @@
-// rope in vectors: a task is a block of rows. The rotation of position 64 a + b is composed of those of 64 a (far) and
+// rope in vectors: a task is a range of rows. The rotation of position 64 a + b is composed of those of 64 a (far) and
 // b (near), in double.
 #include "ops/rope/rope.hpp"
 

@@ -1,4 +1,4 @@
-// routing in vectors, along the channels of a row. A task is a block of rows.
+// routing in vectors, along the channels of a row. A task is a range of rows.
 #include <algorithm>
 #include <cmath>
 

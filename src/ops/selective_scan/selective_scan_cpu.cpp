@@ -31,11 +31,11 @@ struct ScanGradBlock {
   float *dB, *dC;
 };
 
-// The scratch memory of one worker, for one chunk at a time. L: the lanes of one vector.
+// The scratch memory of one worker, for one chunk at a time. L: the vector lanes.
 struct ScanGradScratch {
   float* dh;                         // [d_state, stride]: the gradient of the running state
   float *decay, *states;             // [scan_rows, d_state, L], [scan_rows + 1, d_state, L]: a[t] and h[t-1] of a chunk
-  float *sum_B, *sum_C;              // [scan_rows, d_state, L]: dB and dC, summed over the channels of each lane
+  float *sum_B, *sum_C;              // [scan_rows, d_state, L]: dB and dC, summed over the channels of each vector lane
   float *dt, *u, *dtu, *dp, *slope;  // [scan_rows, L]; dtu: dt u; slope: d dt / d delta
 
   static int64_t floats(int64_t d_state, int64_t stride) {

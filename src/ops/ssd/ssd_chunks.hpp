@@ -67,7 +67,7 @@ struct SsdDecay {
 
 // The same for all heads of a task in a piece of few rows, which are computed one by one: [rows, heads].
 struct SsdSteps {
-  static constexpr int64_t most_rows = 8;  // up to so many rows the recurrence is cheaper than the chunked form
+  static constexpr int64_t most_rows = 8;  // up to this many rows the recurrence is cheaper than the chunked form
   static constexpr int64_t most = most_rows * SsdPlan::heads_per_task;
   float *raw, *A, *dt, *decay;
   explicit SsdSteps(Carver& carve)
