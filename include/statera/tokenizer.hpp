@@ -76,7 +76,7 @@ class Tokenizer {
 };
 
 // Decodes the ids of one text, one by one, and gives whole characters as soon as they are complete. Owns a handle of
-// the tokenizer. Not thread-safe.
+// the tokenizer. Not thread safe.
 class TokenStream {
  public:
   explicit TokenStream(Tokenizer tokenizer, bool skip_specials = false);

@@ -20,7 +20,7 @@ struct UnitIds {
 // has a byte, though there are ids.
 std::vector<float> per_byte(std::span<const float> costs, const UnitIds& ids);
 
-// Turns the ids of one text into bytes, one by one. Not thread-safe.
+// Turns the ids of one text into bytes, one by one. Not thread safe.
 class UnitReader {
  public:
   virtual ~UnitReader() = default;

@@ -40,7 +40,7 @@ enum class Form { nfc, nfd, nfkc, nfkd };
 std::string normalized(std::string_view text, Form form);
 
 // Where the user-perceived characters (extended grapheme clusters) of a text end, one after the other. Borrows the
-// text. Not thread-safe.
+// text. Not thread safe.
 class Graphemes {
  public:
   explicit Graphemes(std::string_view text);

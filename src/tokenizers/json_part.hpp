@@ -1,5 +1,5 @@
 // An object of tokenizer.json that is read field by field. Whatever nobody has asked for is an error, since it would
-// change what the tokenizer does. Include it in .cpp files only. Not thread-safe.
+// change what the tokenizer does. Include it in .cpp files only. Not thread safe.
 #pragma once
 #include <concepts>
 #include <optional>

@@ -1,5 +1,5 @@
 // The ids of pieces that were encoded before. Most pieces of a text are a few thousand words. Of bounded size: when it
-// is full, it forgets everything and starts again. Owns copies of the pieces. Not thread-safe.
+// is full, it forgets everything and starts again. Owns copies of the pieces. Not thread safe.
 #pragma once
 #include <cstdint>
 #include <cstring>

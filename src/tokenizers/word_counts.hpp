@@ -1,5 +1,5 @@
 // How often each word occurs. Words are any bytes; it owns copies of them. What words() and text_of() return is valid
-// until the next add() or keep(). Not thread-safe.
+// until the next add() or keep(). Not thread safe.
 #pragma once
 #include <algorithm>
 #include <cstdint>
