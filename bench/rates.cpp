@@ -267,16 +267,23 @@ std::pair<double, int64_t> seed_squares(const Swept& one) {
   return {squares, freedom};
 }
 
-// For `seed_deviation` in src/mixers/*/rates.json.
-void print_seeds(const std::vector<Swept>& all) {
+std::string stage_of(const Case& c) { return c.stage + " " + c.preset() + ", " + std::to_string(c.steps) + " steps"; }
+
+// By stage and preset: the same, of all data.
+std::map<std::string, std::pair<double, int64_t>> pooled_seeds(const std::vector<Swept>& all) {
   std::map<std::string, std::pair<double, int64_t>> by;
   for (const Swept& s : all) {
-    auto& [squares, freedom] = by[s.c.stage + " " + s.c.preset() + ", " + std::to_string(s.c.steps) + " steps"];
+    auto& [squares, freedom] = by[stage_of(s.c)];
     const auto [more, degrees] = seed_squares(s);
     squares += more, freedom += degrees;
   }
+  return by;
+}
+
+// For `seed_deviation` in src/mixers/*/rates.json.
+void print_seeds(const std::vector<Swept>& all) {
   std::printf("\n");
-  for (const auto& [name, sum] : by)
+  for (const auto& [name, sum] : pooled_seeds(all))
     if (sum.second > 0)
       std::printf("%s: standard deviation between seeds %.4f, %lld degrees of freedom\n", name.c_str(),
                   std::sqrt(sum.first / static_cast<double>(sum.second)), static_cast<long long>(sum.second));
@@ -305,12 +312,20 @@ RatePrior without_this(const Swept& one, const std::vector<Swept>& all) {
   return prior;
 }
 
+// The largest regret that a case may have: 0.02, or twice the standard deviation between its seeds, over all data of the
+// stage, where that is more.
+double bound_of(const Swept& one, const std::vector<Swept>& all) {
+  const auto [squares, freedom] = pooled_seeds(all)[stage_of(one.c)];
+  return std::max(0.02, freedom > 0 ? 2 * std::sqrt(squares / static_cast<double>(freedom)) : 0);
+}
+
 void report(const std::vector<Swept>& all) {
   std::printf(
       "| stage | data | kind | best of the sweep, at rate | rate of the prior | rate chosen | its bits per byte | "
-      "regret "
-      "| regret of a prior without this data | doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "regret | its bound "
+      "| regret of a prior without this data | doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   std::map<std::string, std::vector<double>> shipped, unseen;
+  std::string beyond;
   for (const Swept& s : all) {
     const RatePrior prior = prior_of(s.c);
     const RateChoice choice = choose_rate(s.tried, prior, s.plateau),
@@ -318,10 +333,11 @@ void report(const std::vector<Swept>& all) {
     const double chosen = s.chosen.value_or(s.at(choice.lr)), best = std::min(s.best, s.chosen.value_or(s.best));
     const double regret = std::max(0.0, chosen - best), regret_unseen = std::max(0.0, s.at(blind.lr) - s.best);
     const auto [squares, freedom] = seed_squares(s);
-    std::printf("| %s | %s | %s | %.3f, %s | %.2g | %s | %.3f%s | %.4f | %.4f | %.4f | %s |\n", s.c.stage.c_str(),
+    std::printf("| %s | %s | %s | %.3f, %s | %.2g | %s | %.3f%s | %.4f | %.4f | %.4f | %.4f | %s |\n", s.c.stage.c_str(),
                 s.c.data.c_str(), s.c.kind.c_str(), s.best, number_text(s.best_lr).c_str(), prior.lr,
-                number_text(choice.lr).c_str(), chosen, s.chosen ? "" : " (interpolated)", regret, regret_unseen,
-                choice.doubt, freedom > 0 ? fixed(std::sqrt(squares / static_cast<double>(freedom)), 4).c_str() : "");
+                number_text(choice.lr).c_str(), chosen, s.chosen ? "" : " (interpolated)", regret, bound_of(s, all),
+                regret_unseen, choice.doubt, freedom > 0 ? fixed(std::sqrt(squares / static_cast<double>(freedom)), 4).c_str() : "");
+    if (regret > bound_of(s, all)) beyond += " " + s.c.stage + " " + s.c.data + " " + s.c.kind + ";";
     shipped[s.c.stage].push_back(regret);
     unseen[s.c.stage].push_back(regret_unseen);
   }
@@ -337,13 +353,14 @@ void report(const std::vector<Swept>& all) {
         stage.c_str(), regrets.size(), mean(regrets), *std::ranges::max_element(regrets), mean(unseen[stage]),
         *std::ranges::max_element(unseen[stage]));
   }
+  std::printf("\nBeyond the bound:%s\n", beyond.empty() ? " none" : beyond.c_str());
 }
 
 // For the rows of src/mixers/*/rates.json.
 void print_best(const std::vector<Swept>& all) {
   std::map<std::string, std::vector<const Swept*>> by;
   for (const Swept& s : all)
-    by[s.c.stage + " " + s.c.preset() + ", " + std::to_string(s.c.steps) + " steps"].push_back(&s);
+    by[stage_of(s.c)].push_back(&s);
   std::printf("\n");
   for (const auto& [name, sweeps] : by) {
     const double usual = prior_of(sweeps.front()->c).lr;

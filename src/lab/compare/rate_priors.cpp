@@ -106,13 +106,15 @@ double usual_seed_deviation(const ModelConfig& config, int64_t steps) {
   const auto at = [&](const Row& row) {
     return row.seed_deviation * std::sqrt(row.steps / static_cast<double>(std::max<int64_t>(1, steps)));
   };
-  double most = 0, of_all = 0;
+  double squares = 0, of_all = 0;
   for (const auto& [mixer, row] : known) of_all = std::max(of_all, at(row));
-  for (const std::string& type : types_of(config, known)) {
+  const std::vector<std::string> layers = types_of(config, known);
+  for (const std::string& type : layers) {
     const auto row = std::ranges::find_if(known, [&](const auto& r) { return r.first == type; });
-    most = std::max(most, row == known.end() ? of_all : at(row->second));
+    const double one = row == known.end() ? of_all : at(row->second);
+    squares += one * one / static_cast<double>(layers.size());
   }
-  return most;
+  return std::sqrt(squares);
 }
 
 }  // namespace statera

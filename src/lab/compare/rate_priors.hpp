@@ -27,8 +27,8 @@ const std::vector<MixerRates>& embedded_rates();  // generated from src/mixers/*
 RatePrior rate_prior(const ModelConfig& config, int64_t steps, int64_t search_steps, int64_t positions);
 
 // The usual standard deviation, in bits per byte, between trainings that differ only in their seed: `seed_deviation` of
-// the row, less with the root of the number of steps. A model has the largest among its mixers; one of which no row is
-// known has the largest of all.
+// the row, less with the root of the number of steps. A model of several mixers has the root mean square over its
+// layers; a mixer of which no row is known has the largest of all.
 double usual_seed_deviation(const ModelConfig& config, int64_t steps);
 
 }  // namespace statera
