@@ -12,6 +12,7 @@
 #include "lab/compare/store.hpp"
 #include "statera/error.hpp"
 #include "support/any_mixer.hpp"
+#include "support/inner_model.hpp"
 
 namespace statera {
 namespace {
@@ -153,6 +154,44 @@ TEST_F(ComparedRows, LaterSeedsTakeTheRateOfTheFirst) {
   fs::remove(out + "/models/" + name + "/model.safetensors");
   run_it();
   EXPECT_GT(rate("seed 1"), 1.1 * first);
+}
+
+// They stand beside the curve; a version that did not store them left them in the metrics.
+TEST_F(ComparedRows, HaveWhatTheirInnerStacksRead) {
+  STATERA_NEEDS({"hnet"});
+  const std::string out = folder + "/c";
+  fs::create_directory(out);
+  {
+    Store store(out + "/compare.sqlite");
+    Json nested = row();
+    nested["config"] = parse_ordered_json(
+        ModelConfig::parse(test::with("f [ f ] f", R"([{"type": "hnet", "stack": {"d_model": 16}}])"), "x").json(),
+        "x");
+    store.keep_candidate("h", json_text(nested));
+    store.keep_fact("amounts", write_fields(Amounts{.train = 0.3, .validation_bytes = 64, .judged_bytes = 4096}));
+  }
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
+  CompareSettings settings;
+  settings.lengths = "32";
+  settings.batch = 2;
+  CompareRun run;
+  run.out = out;
+  const auto run_it = [&] {
+    return compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}),
+                   run);
+  };
+  const auto inner = [](const Json& report) { return report.at("candidates").at(0).value("inner", Json()); };
+  const Json before = inner(run_it());
+  ASSERT_EQ(before.size(), 1u);
+  EXPECT_GT(before[0]["ratio"], 1);
+  const auto trained = [&] { return Json::parse(*Store(out + "/compare.sqlite").trial("h", "train", "seed 1")); };
+  Json value = trained();
+  const Json curve = value["curve"];
+  for (Json& point : value["curve"]) EXPECT_EQ(point.erase("ratios"), 1u);
+  Store(out + "/compare.sqlite").keep_trial("h", "train", "seed 1", json_text(value));
+  EXPECT_EQ(inner(run_it()), before);
+  EXPECT_EQ(trained()["curve"], curve);
 }
 
 }  // namespace

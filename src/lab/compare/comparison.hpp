@@ -68,6 +68,7 @@ class Comparison {
   // comparison_train.cpp: trainings
   void search(const Entry& entry);
   void train_and_judge(const Entry& entry, int64_t seed);
+  void add_ratios(const Entry& entry, const std::string& variant, const std::string& folder, Json& value);
   void second_seeds();
   void noise(const Entry& entry);
   TrainOptions options(const Entry& entry, int64_t steps, float lr, int64_t seed) const;
