@@ -44,6 +44,7 @@ class Comparison {
 
   // compare.cpp: terms and candidates
   void agree();
+  void say_more_seeds();
   void keep_terms(const Amounts& amounts);
   std::string fingerprint_text() const;
   void enter(const std::vector<Candidate>& wanted);
@@ -114,7 +115,7 @@ class Comparison {
   std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
-  bool planned_ = false;
+  bool planned_ = false, more_seeds_ = false;
   Pace pace_;
   std::map<std::string, MadeUnits> in_units_;  // by name, as far as they have been made
   std::optional<Counts> primed_;               // of the baselines; made again when an interrupted comparison goes on
