@@ -1,11 +1,14 @@
 """The arithmetic behind the tables of bench/, on figures made up for the purpose."""
 import array
 import math
+import re
 import sqlite3
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
+import duration
 import interaction
 import lengths
 import robustness
@@ -69,6 +72,34 @@ class Units(unittest.TestCase):
         self.assertAlmostEqual(units.at_flops(self.CURVE, 200), 2.0)
         self.assertTrue(2 < units.at_flops(self.CURVE, 150) < 3)
         self.assertIsNone(units.at_flops(self.CURVE, 300))
+
+
+class HowLong(unittest.TestCase):
+    def said(self, script, *arguments):
+        """What a script says of its duration, in minutes, from the budget and the numbers in its own words."""
+        ran = subprocess.run(["bash", Path(__file__).parent / script, "--how-long", *arguments], capture_output=True, text=True, check=True)
+        hours, minutes = re.search(r": (?:(\d+) h)? ?(?:(\d+) min)? in all", ran.stderr).groups()
+        return ran.stderr, 60 * int(hours or 0) + int(minutes or 0)
+
+    def test_a_duration_is_that_of_all_comparisons(self):
+        self.assertEqual(duration.seconds("1h30m"), 5400)
+        self.assertEqual(duration.text(2 * duration.seconds("100m")), "3 h 20 min")
+        self.assertEqual((duration.text(7200), duration.text(90), duration.text(0)), ("2 h", "2 min", "0 min"))
+        for wrong in ("", "5", "m", "5x", "1h 3m"):
+            with self.assertRaisesRegex(SystemExit, "is not like"):
+                duration.seconds(wrong)
+
+    def test_it_follows_from_what_is_asked_for(self):
+        text, minutes = self.said("interaction.sh", "text", "small", "2h", "8192", "3")
+        self.assertEqual(minutes, 240)
+        self.assertIn("2 comparisons of 2h, with 8 candidates each and 3 seeds", text)
+        text, minutes = self.said("units.sh", "text", "file", "small", "20", "2")
+        self.assertEqual(minutes, round(14 * 2 * 20 * 5 / 3))
+        self.assertIn("14 candidates, about 20 minutes a training, and 2 seeds", text)
+
+    def test_the_defaults_fit_in_a_night(self):
+        """Ten hours, of which two and a half are for the litmus test and for robustness, for English and for Chinese."""
+        self.assertLessEqual(self.said("interaction.sh")[1] + 2 * self.said("units.sh")[1], 7.5 * 60)
 
 
 class Lengths(unittest.TestCase):

@@ -3,6 +3,7 @@
 an inner MLP of the width that brings their number of parameters closest to the preset's.
 
 usage: bench/units_configs.py PRESET.json FOLDER STATERA
+       bench/units_configs.py --names PRESET.json      prints their names
 """
 import copy
 import json
@@ -63,6 +64,9 @@ def variants(preset):
 
 
 def main():
+    if len(sys.argv) == 3 and sys.argv[1] == "--names":
+        print("\n".join(variants(json.loads(Path(sys.argv[2]).read_text()))))
+        return
     if len(sys.argv) != 4:
         raise SystemExit(__doc__)
     preset, folder, statera = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]

@@ -179,7 +179,8 @@ void add_flags(CLI::App& verb, Flags& f) {
           "what every candidate gets the same amount of: training time, training FLOPs, or steps with equal numbers of "
           "parameters (default: time)")
       ->check(CLI::IsMember({"time", "flops", "params"}));
-  verb.add_option("--seeds", f.seeds, "trainings per candidate, with different seeds (default: 1)");
+  verb.add_option("--seeds", f.seeds,
+                  "trainings per candidate, with different seeds; a later call may ask for more (default: 1)");
   verb.add_option("--out", f.out, "folder for the report and the models (default: out/NAME-compare)");
   verb.add_option("--batch", f.batch, "sequences per batch, at the shortest length (default: 2, 4 or 8, by the size)");
   verb.add_option("--length", f.lengths,

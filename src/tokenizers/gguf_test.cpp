@@ -5,6 +5,7 @@
 
 #include "statera/error.hpp"
 #include "statera/tokenizer.hpp"
+#include "support/files_on_disk.hpp"
 #include "support/gguf.hpp"
 #include "support/paths.hpp"
 #include "support/unpacked.hpp"
@@ -285,6 +286,73 @@ TEST(Gguf, DamagedFilesAreErrors) {
   other.texts("tokenizer.ggml.tokens", {"a"});
   EXPECT_NE(error_of(other.bytes()).find("'plamo2' is not known"), std::string::npos);
   EXPECT_NE(error_of(Gguf().bytes()).find("'tokenizer.ggml.tokens' is missing"), std::string::npos);
+}
+
+// llama.cpp's form: texts with a line after each, and a line of ids for each. These ids are those of the library that
+// the golden tokenizer comes from.
+class GgufExamples : public test::FilesOnDisk {
+ protected:
+  void SetUp() override {
+    FilesOnDisk::SetUp();
+    file = write("x.gguf", Shakespeare().file("gpt-2").bytes());
+    const std::string rows =
+        test::unpacked(test::source_path("tests/golden/tokenizers/bpe_1024_tinyshakespeare.jsonl.xz"));
+    for (size_t at = 0; at < rows.size(); at = rows.find('\n', at) + 1) {
+      const auto row = nlohmann::json::parse(rows.substr(at, rows.find('\n', at) - at));
+      if (!row.contains("text")) continue;
+      texts += row["text"].get<std::string>() + "\n__ggml_vocab_test__\n";
+      for (const int32_t id : row[row.contains("plain") ? "plain" : "ids"].get<Ids>()) ids += " " + std::to_string(id);
+      ids += "\n";
+      ++rows_;
+    }
+    texts += "\n__ggml_vocab_test__\n", ids += "\n", ++rows_;  // the empty text
+  }
+  std::string error() const {
+    try {
+      Tokenizer::load(file);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  std::string file, texts, ids;
+  int64_t rows_ = 0;
+};
+
+TEST_F(GgufExamples, AreChecked) {
+  EXPECT_EQ(Tokenizer::load(file).self_tests(), 0);
+  write("x.gguf.out", ids);
+  EXPECT_EQ(Tokenizer::load(file).self_tests(), 0) << "without texts";
+  write("ggml-vocab-test.inp", texts);
+  EXPECT_GT(rows_, 50);
+  EXPECT_EQ(Tokenizer::load(file).self_tests(), rows_);
+  write("x.gguf.inp", "I\n__ggml_vocab_test__\n");  // of this file, so those that all share are not looked at
+  write("x.gguf.out", " 41\n");
+  EXPECT_EQ(Tokenizer::load(file).self_tests(), 1);
+  const std::string packed_file =
+      write("y.gguf.xz", packed(archive_write_add_filter_xz, Shakespeare().file("gpt-2").bytes()));
+  write("y.gguf.out", ids);
+  EXPECT_EQ(Tokenizer::load(packed_file, test::unpacked).self_tests(), rows_);
+}
+
+TEST_F(GgufExamples, ThatDoNotHoldAreAnError) {
+  write("x.gguf.inp", "I\n__ggml_vocab_test__\nII\n\n__ggml_vocab_test__\n");
+  const Ids right = Tokenizer::load(file).encode("II\n").ids;
+  std::string second;
+  for (const int32_t id : right) second += " " + std::to_string(id);
+  write("x.gguf.out", " 41\n" + second + "\n");
+  EXPECT_EQ(error(), "no error");
+  write("x.gguf.out", " 41\n" + second + " 7\n");
+  EXPECT_NE(error().find("x.gguf.out: line 2: 'II\\x0a' became" + second + "; expected" + second + " 7. The examples"),
+            std::string::npos)
+      << error();
+  write("x.gguf.out", "\n" + second + "\n");
+  EXPECT_NE(error().find("line 1: 'I' became 41; expected nothing"), std::string::npos) << error();
+  write("x.gguf.out", " 41\n");
+  EXPECT_NE(error().find("x.gguf.out has 1 lines, and "), std::string::npos) << error();
+  write("x.gguf.out", " 41\n" + second + "\n\n");
+  EXPECT_NE(error().find("x.gguf.out has more lines than the 2 texts"), std::string::npos) << error();
 }
 
 }  // namespace

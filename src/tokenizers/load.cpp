@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <sstream>
 #include <utility>
 
 #include "core/check.hpp"
@@ -114,6 +115,43 @@ Tokenizer complete(std::shared_ptr<Tokenizer::Impl> impl) {
   return Tokenizer(std::move(impl));
 }
 
+constexpr std::string_view gguf_ending = ".gguf", after_example = "\n__ggml_vocab_test__\n";
+
+std::string after_colon(std::string_view ids) { return ids.empty() ? " nothing" : std::string(ids); }
+
+// Checks the examples that stand beside a GGUF file in llama.cpp's form, and returns how many there are. X.gguf.out has
+// a line of ids for each text of X.gguf.inp, or of ggml-vocab-test.inp, the texts that several files share.
+int64_t check_examples(const Tokenizer& tokenizer, const std::string& path, const Tokenizer::ReadFile& read) {
+  const size_t end = path.rfind(gguf_ending);  // what follows is the ending of a packed file
+  if (end == path.npos || end < path.rfind('/') + 1) return 0;
+  const std::string begin = path.substr(0, end + gguf_ending.size()), out = begin + ".out";
+  std::string in = begin + ".inp";
+  if (!exists(in)) in = path.substr(0, path.rfind('/') + 1) + "ggml-vocab-test.inp";
+  if (!exists(in) || !exists(out)) return 0;
+  const std::string texts = read(in);
+  std::istringstream lines(read(out));
+  int64_t count = 0;
+  std::string line;
+  for (size_t at = 0, next; (next = texts.find(after_example, at)) != texts.npos; at = next + after_example.size()) {
+    require(static_cast<bool>(std::getline(lines, line)), ErrorCode::config, printable(out), " has ", count,
+            " lines, and ", printable(in), " more texts; expected a line for each");
+    const std::string text = texts.substr(at, next - at);
+    std::string expected, got;
+    std::istringstream words(line);
+    for (std::string id; words >> id;) expected += " " + id;
+    for (const int32_t id : tokenizer.encode(text, {.specials = false}).ids) got += " " + std::to_string(id);
+    ++count;
+    if (got != expected)
+      fail(ErrorCode::config, printable(out), ": line ", count, ": ", in_quotes(text), " became", after_colon(got),
+           "; expected", after_colon(expected),
+           ". The examples are of another tokenizer, or this one is read wrongly; it is read without a check if you "
+           "move them away");
+  }
+  require(!std::getline(lines, line), ErrorCode::config, printable(out), " has more lines than the ", count,
+          " texts of ", printable(in), "; expected one for each");
+  return count;
+}
+
 }  // namespace
 
 Tokenizer Tokenizer::load(const std::string& path, const ReadFile& read) {
@@ -121,9 +159,20 @@ Tokenizer Tokenizer::load(const std::string& path, const ReadFile& read) {
   const std::string file = is_folder(path) ? file_in(path) : path;
   std::string bytes = reader(file);
   if (is_vocabulary(bytes)) return complete(load_vocabulary(file, bytes, reader));
-  return parse(std::move(bytes), printable(file));
+  if (!bytes.starts_with("GGUF")) return parse(std::move(bytes), printable(file));
+  const std::shared_ptr<Tokenizer::Impl> impl = read_any(bytes, printable(file));
+  const Tokenizer tokenizer = complete(impl);
+  impl->self_tests = check_examples(tokenizer, file, reader);
+  return tokenizer;
 }
 
 Tokenizer Tokenizer::parse(std::string bytes, const std::string& name) { return complete(read_any(bytes, name)); }
+
+Tokenizer tokenizers::parse_for_whole_texts(std::string_view bytes, const std::string& name) {
+  auto impl = read_any(bytes, name);
+  impl->truncation.reset();
+  impl->padding.reset();
+  return complete(std::move(impl));
+}
 
 }  // namespace statera

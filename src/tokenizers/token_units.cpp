@@ -5,6 +5,7 @@
 #include "core/check.hpp"
 #include "io/printable.hpp"
 #include "statera/tokenizer.hpp"
+#include "tokenizers/tokenizer_impl.hpp"
 
 namespace statera {
 
@@ -91,7 +92,7 @@ class TokenUnits : public Units {
   }
 
  private:
-  // What is left are tokens for unknown text and those that fill up a row.
+  // What is left are tokens for unknown text.
   void check_plain(std::span<const int32_t> ids) const {
     const auto special = std::ranges::find_if(ids, [&](int32_t id) { return specials_[static_cast<size_t>(id)]; });
     require(special == ids.end(), ErrorCode::config, tokenizer_.name(),
@@ -131,7 +132,7 @@ std::shared_ptr<const Units> units_of(std::string file, const std::string& where
   const size_t begin = file.find_first_not_of(" \t\r\n");
   require(begin != file.npos && file[begin] == '{', ErrorCode::unsupported, where,
           ": a model can carry a tokenizer.json only; expected one");
-  Tokenizer tokenizer = Tokenizer::parse(file, where);
+  Tokenizer tokenizer = tokenizers::parse_for_whole_texts(file, where);
   return std::make_shared<TokenUnits>(std::move(tokenizer), std::move(file), specials);
 }
 }  // namespace

@@ -1,10 +1,13 @@
 // Models over tokens through the program: trained, resumed, read, compared, and always judged per byte.
 #include <algorithm>
 #include <filesystem>
+#include <span>
 
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "io/safetensors.hpp"
+#include "support/file_tensors.hpp"
 
 namespace statera {
 namespace {
@@ -106,6 +109,43 @@ TEST_F(Units, ASpecialTokenIsTextUnlessAFlagSaysOtherwise) {
     return json::parse(good("score m text.txt --json" + more).out)["bits_per_byte"].get<double>();
   };
   EXPECT_NE(bits(""), bits(" --special-tokens"));
+}
+
+// A model that cannot read the special token: in its embedding the token's row is above any number, so that whoever
+// reads it gets no finite logits. What gives finite ones has not read it.
+TEST_F(Units, NoSpecialTokenComesOutOfWhatAUserWrites) {
+  json config = json::parse(read("config.json"));
+  config.update({{"format_version", 2}, {"tied", false}, {"embedding_scale", 16}});
+  write("config.json", config.dump());
+  good(train("--units bpe-300 --steps 5 --out m"));
+  const std::string weights = path("m/model.safetensors");
+  {
+    const SafetensorsFile file = SafetensorsFile::open(weights);
+    const test::FileTensors tensors(file);
+    const auto table = std::ranges::find(tensors.views, "embedding.weight", &NamedView::name);
+    ASSERT_NE(table, tensors.views.end());
+    ASSERT_EQ(table->view.rows(), 301);  // 299 is the special token, 300 stands before each text
+    std::ranges::fill(std::span(table->view.row_range(299, 1).as<float>(), 32), 3e38f);
+    write_with_checksum({weights + ".new"}, tensors.views, file.metadata());
+  }
+  std::filesystem::rename(weights + ".new", weights);
+  const std::string ends = "<|endoftext|>";
+  for (const std::string& text : {ends, "the " + ends, ends + " the line", "the line" + ends + ends + " of\n"}) {
+    write("prompt.txt", text);
+    for (const std::string& command :
+         {std::string("generate m --max-bytes 9 --prompt - <prompt.txt"),
+          std::string("generate m --max-bytes 9 --prompt \"$(cat prompt.txt)\""), std::string("score m prompt.txt"),
+          std::string("score m prompt.txt --per-byte costs.tsv"), std::string("score m prompt.txt --adapt")}) {
+      good(command);
+      // the last id of a text is predicted, and read by nobody
+      if (command.starts_with("score") && text.ends_with(ends)) continue;
+      const size_t verb_and_model = command.find(" m ") + 3;
+      const Ran special = run(std::string(command).insert(verb_and_model, "--special-tokens "));
+      EXPECT_EQ(special.code, 1) << command << "\n" << text;
+      const char* error = command.starts_with("score") ? "finite" : "is nan";
+      EXPECT_NE(special.err.find(error), std::string::npos) << command << "\n" << special.err;
+    }
+  }
 }
 
 TEST_F(Units, KilledAndResumedIsTheUncutRun) {

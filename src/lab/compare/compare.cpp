@@ -70,6 +70,7 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
   agree();
   try {
     enter(at_lengths(wanted, settings_));
+    say_more_seeds();
     compare_baselines();
     for (const Entry& entry : entries_) search(entry);
     for (const Entry& entry : entries_)
@@ -121,10 +122,22 @@ void Comparison::agree() {
   if (const auto kept = store_.fact("settings")) {
     CompareSettings before;
     read_fields({*kept, store_path(run_.out)}, before);
+    more_seeds_ = before.seeds < settings_.seeds;
+    if (more_seeds_) before.seeds = settings_.seeds;
     const std::vector<std::string> differ = differing_fields(before, settings_);
     require(differ.empty(), ErrorCode::config, run_.out, " holds a comparison with other settings (",
             differ.empty() ? "" : differ.front(), " now); choose another folder with --out");
   }
+}
+
+// More seeds than in earlier calls: their trainings are as long as those that are done, whatever the budget was.
+void Comparison::say_more_seeds() {
+  if (!more_seeds_) return;
+  store_.keep_fact("settings", write_fields(settings_));
+  const std::string line = "more seeds than before, " + std::to_string(settings_.seeds) +
+                           " in all: what is left takes about " + seconds_text(seconds_left()) + ", beyond the budget";
+  note(line);
+  if (run_.warn) run_.warn(line);
 }
 
 // Stores what later calls must agree with. This happens once there is a plan, so that a call that failed before has no

@@ -14,7 +14,7 @@
 //   7. measure: bits by position, recall, and time and memory by context.
 //
 // Everything is stored in OUT (compare.sqlite, models/). The same call resumes a run that was cut, and a call with more
-// candidates adds them; what each candidate gets stays as the first call fixed it.
+// candidates or more seeds adds them; what each training gets stays as the first call fixed it.
 #pragma once
 #include <functional>
 #include <nlohmann/json_fwd.hpp>

@@ -12,6 +12,7 @@
 #include "lab/compare/store.hpp"
 #include "statera/error.hpp"
 #include "support/any_mixer.hpp"
+#include "support/inner_model.hpp"
 
 namespace statera {
 namespace {
@@ -153,6 +154,93 @@ TEST_F(ComparedRows, LaterSeedsTakeTheRateOfTheFirst) {
   fs::remove(out + "/models/" + name + "/model.safetensors");
   run_it();
   EXPECT_GT(rate("seed 1"), 1.1 * first);
+}
+
+// Later seeds are added to what is trained; fewer would leave out what is there.
+TEST_F(ComparedRows, GetMoreSeedsWithoutTrainingAgain) {
+  const std::string out = folder + "/c", name = "m", weights = out + "/models/m/model.safetensors";
+  fs::create_directory(out);
+  CompareSettings settings;
+  settings.lengths = "32";
+  settings.batch = 2;
+  {
+    Store store(out + "/compare.sqlite");
+    store.keep_candidate(name, json_text(row()));
+    store.keep_fact("amounts", write_fields(Amounts{.train = 0.3, .validation_bytes = 64, .judged_bytes = 4096}));
+    store.keep_fact("settings", write_fields(settings));
+  }
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
+  CompareRun run;
+  run.out = out;
+  std::vector<std::string> warned;
+  run.warn = [&](const std::string& line) { warned.push_back(line); };
+  const auto run_it = [&](int64_t seeds) {
+    settings.seeds = seeds;
+    return compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}),
+                   run)
+        .at("candidates")
+        .at(0);
+  };
+  const Json one = run_it(1);
+  std::erase_if(warned, [](const std::string& line) { return line.find("seeds") == line.npos; });
+  EXPECT_TRUE(warned.empty()) << warned.front();
+  const auto written = fs::last_write_time(weights);
+  const Json three = run_it(3);
+  std::erase_if(warned, [](const std::string& line) { return line.find("seeds") == line.npos; });
+  ASSERT_EQ(warned.size(), 1u);
+  EXPECT_EQ(warned[0].find("more seeds than before, 3 in all: what is left takes about "), 0u) << warned[0];
+  EXPECT_EQ(fs::last_write_time(weights), written);
+  ASSERT_EQ(three["seeds"].size(), 3u);
+  EXPECT_EQ(three["seeds"][0], one["seeds"][0]);
+  EXPECT_NE(three["seeds"][1]["bits_per_byte"], three["seeds"][0]["bits_per_byte"]);
+  EXPECT_EQ(run_it(3)["seeds"], three["seeds"]);
+  EXPECT_EQ(saved_comparison(out)->settings.seeds, 3);
+  try {
+    run_it(2);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("holds a comparison with other settings (seeds"), std::string::npos)
+        << error.what();
+  }
+}
+
+// They stand beside the curve; a version that did not store them left them in the metrics.
+TEST_F(ComparedRows, HaveWhatTheirInnerStacksRead) {
+  STATERA_NEEDS({"hnet"});
+  const std::string out = folder + "/c";
+  fs::create_directory(out);
+  {
+    Store store(out + "/compare.sqlite");
+    Json nested = row();
+    nested["config"] = parse_ordered_json(
+        ModelConfig::parse(test::with("f [ f ] f", R"([{"type": "hnet", "stack": {"d_model": 16}}])"), "x").json(),
+        "x");
+    store.keep_candidate("h", json_text(nested));
+    store.keep_fact("amounts", write_fields(Amounts{.train = 0.3, .validation_bytes = 64, .judged_bytes = 4096}));
+  }
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
+  CompareSettings settings;
+  settings.lengths = "32";
+  settings.batch = 2;
+  CompareRun run;
+  run.out = out;
+  const auto run_it = [&] {
+    return compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}),
+                   run);
+  };
+  const auto inner = [](const Json& report) { return report.at("candidates").at(0).value("inner", Json()); };
+  const Json before = inner(run_it());
+  ASSERT_EQ(before.size(), 1u);
+  EXPECT_GT(before[0]["ratio"], 1);
+  const auto trained = [&] { return Json::parse(*Store(out + "/compare.sqlite").trial("h", "train", "seed 1")); };
+  Json value = trained();
+  const Json curve = value["curve"];
+  for (Json& point : value["curve"]) EXPECT_EQ(point.erase("ratios"), 1u);
+  Store(out + "/compare.sqlite").keep_trial("h", "train", "seed 1", json_text(value));
+  EXPECT_EQ(inner(run_it()), before);
+  EXPECT_EQ(trained()["curve"], curve);
 }
 
 }  // namespace

@@ -44,6 +44,7 @@ class Comparison {
 
   // compare.cpp: terms and candidates
   void agree();
+  void say_more_seeds();
   void keep_terms(const Amounts& amounts);
   std::string fingerprint_text() const;
   void enter(const std::vector<Candidate>& wanted);
@@ -68,6 +69,7 @@ class Comparison {
   // comparison_train.cpp: trainings
   void search(const Entry& entry);
   void train_and_judge(const Entry& entry, int64_t seed);
+  void add_ratios(const Entry& entry, const std::string& variant, const std::string& folder, Json& value);
   void second_seeds();
   void noise(const Entry& entry);
   TrainOptions options(const Entry& entry, int64_t steps, float lr, int64_t seed) const;
@@ -113,7 +115,7 @@ class Comparison {
   std::FILE* log_;
   std::vector<Entry> entries_;
   Amounts amounts_;
-  bool planned_ = false;
+  bool planned_ = false, more_seeds_ = false;
   Pace pace_;
   std::map<std::string, MadeUnits> in_units_;  // by name, as far as they have been made
   std::optional<Counts> primed_;               // of the baselines; made again when an interrupted comparison goes on

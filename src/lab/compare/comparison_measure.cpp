@@ -135,7 +135,7 @@ double Comparison::seconds_left(const Entry& entry) const {
 
 double Comparison::seconds_left() const {
   double left = 0, training = 0;  // training: the mean over the candidates
-  int64_t again = amounts_.second_seeds;
+  int64_t again = settings_.seeds == 1 ? amounts_.second_seeds : 0;
   for (const Entry& entry : entries_) {
     left += seconds_left(entry);
     training += static_cast<double>(train_steps(settings_, entry.costs, amounts_)) * entry.costs.step_seconds /

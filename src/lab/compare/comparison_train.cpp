@@ -14,6 +14,7 @@
 #include "io/printable.hpp"
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/findings.hpp"
+#include "lab/compare/inner_ratio.hpp"
 #include "lab/compare/rate_priors.hpp"
 #include "lab/measure/filler.hpp"
 #include "lab/measure/stream_cost.hpp"
@@ -197,6 +198,16 @@ Model Comparison::load_model(const Entry& entry, int64_t seed, bool training) co
   return model;
 }
 
+// What its inner stacks read, from the metrics of a training by a version that did not store it.
+void Comparison::add_ratios(const Entry& entry, const std::string& variant, const std::string& folder, Json& value) {
+  const std::string metrics = folder + "/metrics.jsonl";
+  if (value.contains(key::error) || value.at(key::curve).empty() || value.at(key::curve).back().contains("ratios") ||
+      !has_inner_stacks(entry.candidate.config) || !fs::exists(metrics))
+    return;
+  value[key::curve] = curve_of(metrics);
+  keep(entry, "train", variant, value);
+}
+
 void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   const std::string variant = "seed " + std::to_string(seed), folder = model_folder(entry, seed);
   // Later seeds take the rate of the first one, which a version with other priors may have trained.
@@ -205,6 +216,7 @@ void Comparison::train_and_judge(const Entry& entry, int64_t seed) {
   if (std::isnan(lr)) return;
   std::optional<Json> value = kept(entry, "train", variant);
   const bool lost = value && !value->contains(key::error) && !fs::exists(folder + "/model.safetensors");
+  if (value && !lost) add_ratios(entry, variant, folder, *value);
   if (lost) remove_run(folder);  // its checkpoint may hold only the weights of its last step
   if (!value || lost) {
     const TrainOptions o = options(entry, train_steps(settings_, entry.costs, amounts_), lr, seed);
@@ -270,7 +282,9 @@ void Comparison::noise(const Entry& entry) {
     const double nats = noise_cost(model, entry.candidate.parts->held_out, {.growth = growth}, entry.candidate.ids(),
                                    amounts_.noise_bytes, run_.stop);
     go_on();
-    keep(entry, "noise", variant, {{key::growth, growth}, {key::bits_per_byte, nats / std::numbers::ln2}});
+    Json row = {{key::growth, growth}, {key::bits_per_byte, nats / std::numbers::ln2}};
+    if (const Json& last = value.at(key::curve).back(); last.contains("ratios")) row["ratios"] = last.at("ratios");
+    keep(entry, "noise", variant, row);
   }
 }
 

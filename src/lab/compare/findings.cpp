@@ -8,6 +8,7 @@
 #include "core/machine.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "lab/compare/inner_ratio.hpp"
 #include "lab/compare/judge.hpp"
 #include "lab/compare/rate_priors.hpp"
 #include "lab/compare/recommend.hpp"
@@ -36,8 +37,9 @@ struct Known {
   int64_t length = 0, batch = 0;
   Judged judged;  // the seeds that have been judged, from 1 on
   RateChoice rate;
-  Json trained;       // of seed 1, or of the first seed that failed; null if none
-  int64_t seeds = 1;  // number of seeds asked for
+  Json trained;         // of seed 1, or of the first seed that failed; null if none
+  int64_t seeds = 1;    // number of seeds asked for
+  TrainingFlops flops;  // of `trained`
   bool done() const { return std::ssize(judged.nats) >= seeds; }
 };
 
@@ -79,6 +81,9 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
       require(static_cast<int64_t>(nats.size()) == amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ",
               name, " are ", nats.size(), ", not ", amounts.judged_bytes,
               "; the file is damaged, choose another folder with --out");
+    if (known.trained.is_object() && !known.trained.contains(key::error))
+      known.flops = training_flops(known.trained.at(key::curve), known.costs.step_flops, config_of(known),
+                                   known.costs.positions / known.batch);
     known.rate = rate_of(store, settings, amounts, known);
     known.judged.rate_doubt = known.rate.doubt;
     known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
@@ -121,15 +126,21 @@ bool unfinished(const Store& store, const Known& known) {
 
 Json curve(const Known& known) {
   Json rows = Json::array();
+  size_t i = 0;
   for (const Json& point : known.trained.at(key::curve)) {
     const double step = point.at(key::step);
     rows.push_back({{key::step, point.at(key::step)},
                     {key::train_bytes, step * known.costs.bytes()},
                     {key::seconds, known.costs.prepare_seconds + step * known.costs.step_seconds},
-                    {key::flops, step * known.costs.step_flops},
+                    {key::flops, known.flops.at[i++]},
                     {key::bits_per_byte, point.at(key::bits_per_byte)}});
   }
   return rows;
+}
+
+double train_flops(const Known& known) {
+  const double steps = known.trained.at(key::steps), last = known.trained.at(key::curve).back().at(key::step);
+  return known.flops.at.back() + (steps - last) * known.flops.per_step;
 }
 
 // Copies the measurements of a candidate from the store.
@@ -156,15 +167,20 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   }
   const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
   const double positions = static_cast<double>(known.costs.positions) / static_cast<double>(known.batch);
-  const double step_flops =
-      LanguageModel(config).cost(1, static_cast<int64_t>(positions)).step_flops / known.costs.bytes_per_id;
+  const auto step_flops = [&](const std::vector<double>& ratios) {
+    return LanguageModel(with_ratios(config, ratios).value_or(config))
+               .cost(1, static_cast<int64_t>(positions))
+               .step_flops /
+           known.costs.bytes_per_id;
+  };
   for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
     const auto value = from.store.trial(known.name, "noise", growth);
     if (!value) continue;
     Json row = parsed(*value);
     if (row.contains(key::error)) continue;
     const double times = row.at(key::growth);
-    row[key::flops_per_byte] = times * step_flops;
+    row[key::flops_per_byte] = times * step_flops(row.value("ratios", known.flops.last));
+    row.erase("ratios");
     if (!speed.is_null()) row[key::step_seconds_per_byte] = times / speed.at(key::step_bytes_per_second).get<double>();
     json[key::noise].push_back(row);
   }
@@ -208,7 +224,10 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   json[key::steps] = trained.at(key::steps);
   json[key::train_bytes] = steps * known.costs.bytes();
   json[key::train_seconds] = known.costs.prepare_seconds + steps * known.costs.step_seconds;
-  json[key::train_flops] = steps * known.costs.step_flops;
+  json[key::train_flops] = train_flops(known);
+  json[key::training_flops_per_byte] = train_flops(known) / (steps * known.costs.bytes());
+  for (size_t i = 0; i < known.flops.ratios.size(); ++i)
+    json[key::inner].push_back({{key::ratio, known.flops.ratios[i]}, {key::last_ratio, known.flops.last[i]}});
   json[key::seeds] = Json::array();
   for (size_t s = 0; s < known.judged.nats.size(); ++s)
     json[key::seeds].push_back({{key::seed, s + 1}, {key::bits_per_byte, bits(known.judged.nats[s])}});
@@ -251,8 +270,11 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
             (a.search > 0 ? ", " + plain_seconds(a.search) + " per learning rate" : "");
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
-    equal = "training FLOPs: " + significant(a.train, 3) + " per training, " + significant(a.search, 3) +
-            " per learning rate";
+    equal = "training FLOPs" +
+            std::string(std::ranges::any_of(all, [](const Known& k) { return has_inner_stacks(config_of(k)); })
+                            ? ", as planned with what routers aim at"
+                            : "") +
+            ": " + significant(a.train, 3) + " per training, " + significant(a.search, 3) + " per learning rate";
     rest = "steps, bytes read and time" + sizes;
   } else {
     equal = std::string("parameters ") + (several ? "without the embedding " : "") +
@@ -395,6 +417,25 @@ void note_units(const CompareSettings& settings, const Json& report, Json& lines
   if (!said.empty()) lines.push_back("counts predict bytes, so models over tokens are not mixed with them");
 }
 
+// Says whether FLOPs are those of what inner stacks read or of what they were meant to read, and how they were timed.
+void note_inner(const std::vector<Known>& all, Json& lines) {
+  for (const Known& known : all) {
+    if (known.trained.is_null() || known.trained.contains(key::error) || !has_inner_stacks(config_of(known))) continue;
+    std::string line = known.name + ": its FLOPs count ", read, last;
+    for (size_t i = 0; i < known.flops.ratios.size(); ++i) {
+      read += (i > 0 ? " and " : "") + fixed(known.flops.ratios[i], 2);
+      last += (i > 0 ? " and " : "") + fixed(known.flops.last[i], 2);
+    }
+    line += read.empty() ? "what its router aims at, since it is not known what its inner stacks read in training"
+                         : "what its inner stacks read in training, " + read + " positions per segment (at the end " +
+                               last + "); its steps were planned with what its router aims at";
+    line += known.costs.at_targets
+                ? "; so was its time, with cuts at equal distances"
+                : "; its time is that of a router that had learned nothing, and may be far off: compare in a new --out";
+    lines.push_back(line);
+  }
+}
+
 // Notes lengths at which no training is finished; they have no row among the winners.
 void note_unfinished(const CompareSettings& settings, const Json& report, Json& lines) {
   if (!report.contains(key::by_length) || !report.at(key::complete).get<bool>()) return;
@@ -406,13 +447,14 @@ void note_unfinished(const CompareSettings& settings, const Json& report, Json& 
 }
 
 // What a reader of the report should know.
-Json notes(const FindingsFrom& from, const Json& report, const std::string& baselines) {
+Json notes(const FindingsFrom& from, const std::vector<Known>& all, const Json& report, const std::string& baselines) {
   Json lines = Json::array();
   if (from.amounts.judged_bytes > 0 && from.amounts.judged_bytes < from.parts.held_out.bytes())
     lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " +
                     std::to_string(from.parts.held_out.bytes()) +
                     " held-out bytes: more would take longer than the budget's share for measuring");
   note_units(from.settings, report, lines);
+  note_inner(all, lines);
   note_passes(from.settings, report, lines);
   note_unfinished(from.settings, report, lines);
   for (const Json& c : report.at(key::candidates)) {
@@ -501,7 +543,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   const Recommendation r = recommended(from, report, complete);
   report[key::recommendation] = {{key::decided_by, r.decided_by}, {key::sentences, r.sentences}};
   if (r.winner) report[key::recommendation][key::winner] = *r.winner;
-  report[key::notes] = notes(from, report, baselines.at("note"));
+  report[key::notes] = notes(from, all, report, baselines.at("note"));
   // names of files need not be UTF-8, but JSON must be
   return parse_ordered_json(json_text(report), "the report", std::string::npos);
 }

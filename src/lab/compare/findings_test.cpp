@@ -8,9 +8,11 @@
 
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "models/language_model.hpp"
 #include "report/report_fixture.hpp"
 #include "statera/device.hpp"
 #include "support/any_mixer.hpp"
+#include "support/inner_model.hpp"
 
 namespace statera {
 namespace {
@@ -30,10 +32,12 @@ class Findings : public ::testing::Test {
   ~Findings() override { std::filesystem::remove_all(folder_); }
 
   // A candidate whose curve on validation text falls from `middle` to `end`, and whose held-out bytes cost `bits` each.
-  void candidate(const std::string& kind, int64_t length, double middle, double end, double bits) {
+  void candidate(const std::string& kind, int64_t length, double middle, double end, double bits,
+                 const std::string& json = "", const std::vector<std::vector<double>>& ratios = {}) {
     const std::string name = kind + "@" + std::to_string(length);
     const Calibration costs{.parameters = 1000, .positions = 2 * length, .step_seconds = 0.1, .step_flops = 1e6};
-    const ModelConfig config = ModelConfig::load(test::any_preset(test::Keeps::fixed));
+    const ModelConfig config =
+        json.empty() ? ModelConfig::load(test::any_preset(test::Keeps::fixed)) : ModelConfig::parse(json, name);
     store_->keep_candidate(name, Json({{"config", Json::parse(config.json())},
                                        {"where", "here"},
                                        {"layers", "m"},
@@ -44,6 +48,7 @@ class Findings : public ::testing::Test {
     Json curve = Json::array();
     for (const auto& [step, value] : {std::pair(50, middle + 1), {100, middle}, {150, (middle + end) / 2}, {200, end}})
       curve.push_back({{"step", step}, {"bits_per_byte", value}});
+    for (size_t i = 0; i < ratios.size(); ++i) curve[i]["ratios"] = ratios[i];
     store_->keep_trial(
         name, "train", "seed 1",
         Json({{"lr", 0.002}, {"steps", 200}, {"best_step", 200}, {"curve", curve}, {"memory", Json::object()}}).dump());
@@ -127,6 +132,52 @@ TEST_F(Findings, WhoIsAheadWithTheSameSeedIsTheBest) {
   EXPECT_NEAR(report["candidates"][0]["difference"]["bits_per_byte"], 0.1, 1e-4);
   EXPECT_EQ(report["by_length"][0]["best"], "c@64");
   EXPECT_NE(report["recommendation"].dump().find("c@64"), std::string::npos);
+}
+
+// What a router aims at is for the plan. The report counts what was read.
+TEST_F(Findings, FlopsAreThoseOfWhatInnerStacksRead) {
+  STATERA_NEEDS({"hnet"});
+  const std::string config =
+      test::with("f [ f4 ] f", R"([{"type": "hnet", "ratio": 6, "ratio_weight": 0.1, "stack": {"d_model": 32}}])");
+  candidate("plain", 64, 2.5, 2.3, 2.3);
+  candidate("known", 64, 2.5, 2.3, 2.3, config, {{2}, {3}, {3}, {3}});
+  candidate("unknown", 64, 2.5, 2.3, 2.3, config);
+  for (const char* name : {"plain", "known", "unknown"})
+    store_->keep_trial(name + std::string("@64"), "noise", "growth 1",
+                       Json({{"growth", 1}, {"bits_per_byte", 2}, {"ratios", {2}}}).dump());
+  const Json report = found(), plain = report["candidates"][0], known = report["candidates"][1],
+             unknown = report["candidates"][2];
+  EXPECT_EQ(unlisted_keys(report), std::vector<std::string>());
+  const auto cost = [&](const char* ratio) {
+    std::string text = config;
+    text.replace(text.find("6"), 1, ratio);
+    return LanguageModel(ModelConfig::parse(text, "x")).cost(64, 64).training_flops;
+  };
+  const double at_2 = 1e6 * cost("2") / cost("6"), at_3 = 1e6 * cost("3") / cost("6"), bytes = 200 * 128;
+  EXPECT_GT(at_2, 1.1 * at_3);
+  const auto near = [](const Json& value, double expected) { EXPECT_NEAR(value, expected, 1e-9 * expected); };
+  near(known["curve"][0]["flops"], 50 * at_2);
+  near(known["curve"][3]["flops"], 50 * at_2 + 150 * at_3);
+  near(known["train_flops"], 50 * at_2 + 150 * at_3);
+  near(known["training_flops_per_byte"], (50 * at_2 + 150 * at_3) / bytes);
+  near(known["inner"][0]["ratio"], 200 / (50 / 2.0 + 150 / 3.0));
+  near(known["inner"][0]["last_ratio"], 3);
+  for (const Json& planned : {plain, unknown}) {
+    near(planned["curve"][3]["flops"], 200 * 1e6);
+    near(planned["train_flops"], 200 * 1e6);
+    EXPECT_FALSE(planned.contains("inner"));
+  }
+  EXPECT_GT(known["noise"][0]["flops_per_byte"], 0);
+  EXPECT_EQ(known["noise"][0]["flops_per_byte"], unknown["noise"][0]["flops_per_byte"]);  // of that training
+  const std::string notes = report["notes"].dump();
+  EXPECT_NE(notes.find("known@64: its FLOPs count what its inner stacks read in training, 2.67 positions per segment "
+                       "(at the end 3.00); its steps were planned with what its router aims at; its time is that of a "
+                       "router that had learned nothing"),
+            std::string::npos)
+      << notes;
+  EXPECT_NE(notes.find("unknown@64: its FLOPs count what its router aims at, since it is not known"), std::string::npos)
+      << notes;
+  EXPECT_EQ(notes.find("plain@64: its FLOPs"), std::string::npos) << notes;
 }
 
 TEST_F(Findings, ASecondSeedThatFailsLeavesTheFirst) {

@@ -7,6 +7,7 @@
 
 #include "core/check.hpp"
 #include "lab/baselines.hpp"
+#include "lab/compare/inner_ratio.hpp"
 #include "lab/measure/contexts.hpp"
 #include "lab/measure/recall.hpp"
 #include "lab/measure/stream_cost.hpp"
@@ -163,9 +164,18 @@ struct Visit {
   std::vector<double> steps, evaluations, prefills;
 };
 
+struct ParameterCount : ParameterVisitor {
+  explicit ParameterCount(LanguageModel& modules) { modules.visit_parameters(*this); }
+  void visit(Parameter& p) override {
+    all += p.elements();
+    if (p.name == "embedding.weight" || p.name == "output.weight") embedding += p.elements();
+  }
+  int64_t all = 0, embedding = 0;
+};
+
 void time_candidate(const Candidate& candidate, const CompareSettings& s, const Parts& parts, const Device& device,
                     double seconds, Visit& visit, Calibration& result) {
-  Model model(candidate.config, device);
+  Model model(at_targets(candidate.config), device);
   model.init(1);
   const UnitParts read = candidate.parts ? *candidate.parts : in_units(parts, byte_units());
   model.set_units(read.train.shared_units());
@@ -201,19 +211,18 @@ void time_candidate(const Candidate& candidate, const CompareSettings& s, const 
   const auto at = Clock::now();
   session.prefill(ids);
   visit.prefills.push_back(since(at) / static_cast<double>(beginning.size()));
-  result.parameters = model.parameter_count();
-  result.embedding = 0;
-  for (const Parameter* p : model.parameters())
-    if (p->name == "embedding.weight" || p->name == "output.weight") result.embedding += p->elements();
+  LanguageModel modules(candidate.config);
+  const ParameterCount count(modules);
+  result.parameters = count.all;
+  result.embedding = count.embedding;
+  result.at_targets = true;
   result.positions = candidate.positions();
   result.bytes_per_id = candidate.bytes_per_id();
   result.prepare_seconds = read.seconds;
   result.longest_state_bytes =
-      modules_of(model)
-          .cost(1, std::llround(static_cast<double>(longest_context) / candidate.bytes_per_id()))
-          .state_bytes;
-  result.step_flops = modules_of(model).cost(candidate.ids(), candidate.ids()).training_flops *
-                      static_cast<double>(candidate.positions());
+      modules.cost(1, std::llround(static_cast<double>(longest_context) / candidate.bytes_per_id())).state_bytes;
+  result.step_flops =
+      modules.cost(candidate.ids(), candidate.ids()).training_flops * static_cast<double>(candidate.positions());
 }
 }  // namespace
 

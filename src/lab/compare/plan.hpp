@@ -41,6 +41,7 @@ struct Calibration {
   double prefill_seconds = 0;      // per byte read by a Session
   double longest_state_bytes = 0;  // at the longest context that is measured
   double prepare_seconds = 0;      // for the tokenizer and to encode the text
+  bool at_targets = false;         // whether learned routers were timed at their targets (inner_ratio.hpp)
   double bytes() const { return static_cast<double>(positions) * bytes_per_id; }  // per batch
   void visit(FieldVisitor& v) {
     v.field("parameters", parameters, "number of parameters");
@@ -48,6 +49,7 @@ struct Calibration {
     v.field("positions", positions, "positions per batch");
     v.field("bytes_per_id", bytes_per_id, "bytes that a position stands for, on average");
     v.field("prepare_seconds", prepare_seconds, "time to train the tokenizer and to encode the text");
+    v.field("at_targets", at_targets, "whether learned routers were timed at their targets");
     v.field("step_seconds", step_seconds, "time of a training step");
     v.field("step_flops", step_flops, "minimal FLOPs of a training step");
     v.field("evaluate_seconds", evaluate_seconds, "time of a batch of validation windows");

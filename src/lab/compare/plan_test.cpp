@@ -7,8 +7,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "statera/error.hpp"
 #include "lab/baselines.hpp"
+#include "lab/compare/inner_ratio.hpp"
+#include "models/language_model.hpp"
+#include "statera/error.hpp"
+#include "support/any_mixer.hpp"
+#include "support/inner_model.hpp"
 #include "train/held_out.hpp"
 
 namespace statera {
@@ -52,6 +56,28 @@ std::string what_would_do(const std::string& message) {
   return end == std::string::npos
              ? "1"
              : message.substr(message.rfind(' ', end - 1) + 1, end - message.rfind(' ', end - 1) - 1);
+}
+
+// A learned router has its own parameters and FLOPs, though it is timed by another one.
+TEST(Calibrate, ALearnedRouterIsCountedAsItIs) {
+  STATERA_NEEDS({"hnet"});
+  Candidate learned{.name = "h",
+                    .config = ModelConfig::parse(
+                        test::with("f [ f ] f", R"([{"type": "hnet", "ratio": 4, "stack": {"d_model": 16}}])"), "h"),
+                    .length = 32,
+                    .batch = 2};
+  CompareSettings settings;
+  settings.lengths = "32";
+  settings.batch = 2;
+  const Calibration c =
+      calibrate({learned}, settings, cut(source(100'000), settings), Device::cpu({.threads = 1}), 0.01, {}).at(0);
+  const Model model(learned.config, Device::cpu({.threads = 1}));
+  EXPECT_EQ(c.parameters, model.parameter_count());
+  EXPECT_GT(c.parameters, Model(at_targets(learned.config), Device::cpu({.threads = 1})).parameter_count());
+  EXPECT_EQ(c.embedding, 257 * 8);
+  EXPECT_DOUBLE_EQ(c.step_flops, 64 * modules_of(model).cost(32, 32).training_flops);
+  EXPECT_TRUE(c.at_targets);
+  EXPECT_GT(c.step_seconds, 0);
 }
 
 TEST(Cut, PartsShareNothingAndCoverAll) {

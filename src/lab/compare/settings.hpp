@@ -17,7 +17,7 @@ struct CompareSettings {
   // what every candidate gets the same amount of: "time" (calibrated), "flops" or "params" (steps)
   std::string match = "time";
   double budget = 300;  // seconds for everything, the search for learning rates included
-  int64_t seeds = 1;    // trainings per candidate
+  int64_t seeds = 1;    // trainings per candidate; a later call may ask for more
   // Sequences per batch at the shortest length. At larger lengths there are fewer, with as many bytes in all, but at
   // least one.
   int64_t batch = 4;

@@ -59,6 +59,7 @@ constexpr ReportKey context_keys[] = {{key::context, KeyKind::amount, needed},
                                       {key::state_bytes, KeyKind::amount, needed}};
 constexpr ReportKey memory_keys[] = {{key::train_bytes, KeyKind::amount, optional},
                                      {key::weight_bytes, KeyKind::amount, optional}};
+constexpr ReportKey inner_keys[] = {{key::ratio, KeyKind::amount, needed}, {key::last_ratio, KeyKind::amount, needed}};
 constexpr ReportKey candidate_keys[] = {{key::name, KeyKind::text, needed},
                                         {key::config, KeyKind::text, optional},
                                         {key::layers, KeyKind::text, optional},
@@ -73,6 +74,7 @@ constexpr ReportKey candidate_keys[] = {{key::name, KeyKind::text, needed},
                                         {key::bytes_per_id, KeyKind::amount, optional},
                                         {key::prepare_seconds, KeyKind::amount, optional},
                                         {key::training_flops_per_byte, KeyKind::amount, optional},
+                                        {key::inner, KeyKind::objects, optional, inner_keys},
                                         {key::learning_rates, KeyKind::objects, optional, rate_keys},
                                         {key::rate, KeyKind::object, optional, choice_keys},
                                         {key::lr, KeyKind::amount, optional},
