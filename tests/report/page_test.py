@@ -359,6 +359,14 @@ class PageTest(unittest.TestCase):
                 ("10.2", "2.01", 'doubt: 0.02, behind: {from: "a", by: 0.03}', "a has the fewest bits per byte; the step of b is 2.0 times faster, for 0.030 bits per byte more")]:
             self.assertEqual(self.driver.execute_script(said % (x, y, more)), expected)
 
+    def test_the_sentence_about_cost_names_who_is_level(self):
+        self.open("full", "light", 1280)
+        said = """const behind = by => ({doubt: 0.02, behind: {from: "a", by}});
+          return seeCost([{name: "a", x: 10, y: 2}, {name: "b", x: 20, y: 2.01, ...behind(0.01)}, {name: "c", x: 30, y: 2.02, ...behind(%s)}])"""
+        both = "a has both the fewest bits per byte and the fastest step"
+        self.assertEqual(self.driver.execute_script(said % "0.02"), [both, "In bits per byte a cannot be told apart from b or c"])
+        self.assertEqual(self.driver.execute_script(said % "0.021"), [both, "In bits per byte a cannot be told apart from b"])
+
     def test_a_logarithmic_axis_has_marks_to_read(self):
         self.open("full", "light", 1280)
         for bounds, expected in [("3, 2100", [10, 100, 1000]), ("3, 210", [5, 10, 20, 50, 100, 200]), ("12, 44", [20, 30, 40]),

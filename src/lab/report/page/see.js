@@ -48,7 +48,9 @@ function seeTime(series, references) {
 function seeCost(points) {
   if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${three(points[0].x)} µs per step`];
   const best = least(points, p => p.y), fast = least(points, p => p.x);
-  if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`];
+  const level = points.filter(p => p !== best && p.behind && p.behind.from === best.name && p.behind.by <= (p.doubt ?? 0));
+  const close = level.length ? [`In bits per byte ${best.name} cannot be told apart from ${listed(level.map(p => p.name), "or")}`] : [];
+  if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`, ...close];
   const gap = fast.behind?.from === best.name ? fast.behind.by : fast.y - best.y;
   const more = `${bits(gap)} bits per byte`, price = gap <= (fast.doubt ?? 0) ? `and the ${more} between them are inside the doubt` : `for ${more} more`;
   const said = [`${best.name} has the fewest bits per byte` + (best.x > 1.05 * fast.x ? `; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ${price}`
