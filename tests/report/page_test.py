@@ -137,6 +137,18 @@ def flattered():
     return report
 
 
+def unequal_seeds():
+    """The best has two seeds and a larger mean than one that cannot be told apart from it; a third is unfinished."""
+    report = fixture()
+    mamba2, attention, hybrid = report["candidates"]
+    hybrid.update(bits_per_byte=2.03, seeds=[{"seed": 1, "bits_per_byte": 2.01}, {"seed": 2, "bits_per_byte": 2.05}])
+    mamba2.update(bits_per_byte=2.02)
+    mamba2["difference"].update(bits_per_byte=0.01)
+    attention.update(unfinished=True)
+    attention["difference"].update(bits_per_byte=0.005)
+    return report
+
+
 LENGTHS = (512, 2048, 8192)
 
 
@@ -197,7 +209,7 @@ def old():
     return report
 
 
-PAGES = {"full": fixture, "lengths": lengths, "learning": learning, "old": old, "risen": risen, "flattered": flattered, "partial": partial, "empty": empty,
+PAGES = {"full": fixture, "lengths": lengths, "learning": learning, "old": old, "unequal_seeds": unequal_seeds, "risen": risen, "flattered": flattered, "partial": partial, "empty": empty,
          "hostile": hostile, "many": many}
 
 
@@ -315,6 +327,11 @@ class PageTest(unittest.TestCase):
         trained = [f"trained on {length} bytes" for length in ("512", "2,048", "8,192")]
         self.assertEqual(self.driver.execute_script(VERTICALS), trained[:2] + trained)  # by position the window ends at 4,096, recall at 16,384
         self.assertEqual(self.text(".figure .missing"), ["Measured only in comparisons at one length."])
+
+    def test_the_best_has_more_seeds_and_a_larger_mean(self):
+        self.open("unequal_seeds", "light", 1280)
+        self.assertIn("On held-out data hybrid and mamba2 cannot be told apart.", self.text(".see")[0])
+        self.assertNotIn("attention", self.text(".see")[0])
 
     def test_an_old_report(self):
         self.open("old", "light", 1280)
