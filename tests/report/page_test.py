@@ -384,6 +384,15 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.driver.execute_script(said % "0.02"), [both, "In bits per byte a cannot be told apart from b or c"])
         self.assertEqual(self.driver.execute_script(said % "0.021"), [both, "In bits per byte a cannot be told apart from b"])
 
+    def test_the_sentence_about_cost_compares_with_the_best_alone(self):
+        self.open("full", "light", 1280)
+        # The mean of a, over more seeds, is larger than that of b. What lies between b, c and d is not known.
+        said = self.driver.execute_script("""const behind = by => ({doubt: 0.02, behind: {from: "a", by}});
+          return seeCost([{name: "a", x: 20, y: 2.03}, {name: "b", x: 10, y: 2.01, ...behind(0.01)}, {name: "c", x: 18, y: 2.09, ...behind(0.08)},
+            {name: "d", x: 30, y: 2.10, ...behind(0.09)}])""")
+        self.assertEqual(said, ["a has the fewest bits per byte with the same seeds; the step of b is 2.0 times faster, and the 0.010 bits per byte between them are inside the doubt",
+                                "d is behind a in both"])
+
     def test_a_logarithmic_axis_has_marks_to_read(self):
         self.open("full", "light", 1280)
         for bounds, expected in [("3, 2100", [10, 100, 1000]), ("3, 210", [5, 10, 20, 50, 100, 200]), ("12, 44", [20, 30, 40]),

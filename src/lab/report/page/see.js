@@ -44,20 +44,23 @@ function seeTime(series, references) {
   return said;
 }
 
-// Points are {name, x, y, doubt?, behind?}: a difference inside the doubt puts none behind. It is the one of the seeds that both have, where y are means.
+// Points are {name, x, y, doubt?, behind?: {from, by}}. A distance is known from the best alone: `by` is that of the seeds that both have, where y are means
+// over all of their own. One inside the doubt puts none behind.
 function seeCost(points) {
   if (points.length < 2) return [`${points[0].name}: ${bits(points[0].y)} bits per byte, ${three(points[0].x)} µs per step`];
-  const best = least(points, p => p.y), fast = least(points, p => p.x);
-  const level = points.filter(p => p !== best && p.behind && p.behind.from === best.name && p.behind.by <= (p.doubt ?? 0));
-  const close = level.length ? [`In bits per byte ${best.name} cannot be told apart from ${listed(level.map(p => p.name), "or")}`] : [];
-  if (best === fast) return [`${best.name} has both the fewest bits per byte and the fastest step`, ...close];
-  const gap = fast.behind?.from === best.name ? fast.behind.by : fast.y - best.y;
-  const more = `${bits(gap)} bits per byte`, price = gap <= (fast.doubt ?? 0) ? `and the ${more} between them are inside the doubt` : `for ${more} more`;
-  const said = [`${best.name} has the fewest bits per byte` + (best.x > 1.05 * fast.x ? `; the step of ${fast.name} is ${times(best.x / fast.x)} faster, ${price}`
-    : ", and no step is more than 5 % faster")];
-  const better = p => points.filter(q => q.x < p.x && p.y - q.y > Math.max(p.doubt ?? 0, q.doubt ?? 0)), behind = points.filter(p => better(p).length);
-  if (behind.length === 1) said.push(`${behind[0].name} is behind ${listed(better(behind[0]).map(q => q.name))} in both`);
-  else if (behind.length) said.push(`${listed(behind.map(p => p.name))} are each behind another one in both`);
+  const first = points.filter(p => !p.behind), best = least(first.length ? first : points, p => p.y), fast = least(points, p => p.x);
+  const gap = p => p.behind ? p.behind.from === best.name ? p.behind.by : undefined : p.y - best.y;
+  const others = points.filter(p => p !== best && gap(p) !== undefined), level = others.filter(p => gap(p) <= (p.doubt ?? 0));
+  const faster = best.x > 1.05 * fast.x, close = level.filter(p => !faster || p !== fast).map(p => p.name);
+  const told = close.length ? [`In bits per byte ${best.name} cannot be told apart from ${listed(close, "or")}`] : [];
+  const fewest = "the fewest bits per byte" + (points.some(p => p.y < best.y) ? " with the same seeds" : "");
+  if (best === fast) return [`${best.name} has both ${fewest} and the fastest step`, ...told];
+  const more = others.includes(fast) ? `${bits(gap(fast))} bits per byte` : "";
+  const price = level.includes(fast) ? `, and the ${more} between them are inside the doubt` : more && `, for ${more} more`;
+  const said = [`${best.name} has ${fewest}` + (faster ? `; the step of ${fast.name} is ${times(best.x / fast.x)} faster${price}`
+    : ", and no step is more than 5 % faster"), ...told];
+  const behind = others.filter(p => p.x > 1.05 * best.x && !level.includes(p)).map(p => p.name);
+  if (behind.length) said.push(`${listed(behind)} ${behind.length > 1 ? "are" : "is"} behind ${best.name} in both`);
   return said;
 }
 
