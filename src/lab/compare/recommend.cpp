@@ -8,6 +8,10 @@
 namespace statera {
 
 namespace {
+// The loss of a rate is quadratic in its logarithm, which is about normal around the best one. So the loss is its mean
+// times a chi-square of one degree of freedom, of which 95 % lie below this.
+constexpr double expected_to_95_percent = 3.84;
+
 std::string bits(double value) { return fixed(value, 3); }
 
 std::string thousands(int64_t value) {
@@ -121,6 +125,24 @@ std::string among_learners(const std::vector<Contender>& ranked, const Circumsta
                   : ": to compress such data, no model here is worth its training.");
 }
 
+// Of the candidates whose rates the search could not tell apart: what their rates are, and what better ones would gain.
+void add_rates(const std::vector<Contender>& ranked, const Circumstances& c, std::vector<std::string>& sentences) {
+  std::vector<const Contender*> blind;
+  for (const Contender& one : ranked)
+    if (!one.rates_told_apart) blind.push_back(&one);
+  if (blind.empty()) return;
+  const Contender& most = **std::ranges::max_element(blind, {}, &Contender::rate_doubt);
+  sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) +
+                                        " apart, so the rate is the usual one, moved by the little that the search "
+                                        "says"
+                                  : "The budget is too small to search for learning rates, so each candidate has its "
+                                    "usual one") +
+                      "; the best rate is expected to gain about " + bits(most.rate_doubt) + " bits per byte" +
+                      (blind.size() > 1 ? " with " + most.name + ", where it would gain most" : "") +
+                      ", and in 95 % of cases less than " + bits(expected_to_95_percent * most.rate_doubt) +
+                      ". The doubt includes what it is expected to gain.");
+}
+
 // What the results leave open, one sentence each.
 void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, std::vector<std::string>& sentences) {
   for (const Contender& one : ranked)
@@ -129,19 +151,7 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
                           " bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is "
                           "not beaten; a larger " +
                           "--budget would tell.");
-  std::vector<const Contender*> blind;
-  double most = 0;
-  for (const Contender& one : ranked)
-    if (!one.rates_told_apart) {
-      blind.push_back(&one);
-      most = std::max(most, one.rate_doubt);
-    }
-  if (!blind.empty())
-    sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) +
-                                          " apart and took the usual one; another rate may gain "
-                                    : "The budget is too small to search for learning rates, so each candidate has its "
-                                      "usual one; another may gain ") +
-                        "up to " + bits(most) + " bits per byte, which the doubt includes.");
+  add_rates(ranked, c, sentences);
   if (c.seeds == 1 && ranked.size() > 1)
     sentences.push_back(
         "Each candidate was trained once; the doubt includes the usual difference between seeds (--seeds 3 would "

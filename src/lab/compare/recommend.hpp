@@ -15,7 +15,7 @@ struct Contender {
   // distance to the best candidate, with its standard error (text and seeds); 0 for the best
   double behind = 0, error = 0;
   double doubt = 0;       // half the width of the 95 % interval of `behind`, the search for learning rates included
-  double rate_doubt = 0;  // bits per byte that another learning rate might bring
+  double rate_doubt = 0;  // bits per byte that the best learning rate is expected to gain (RateChoice::doubt)
   bool rates_told_apart = true;  // whether the search for learning rates said more than the prior
   // whether its training ended on a plateau or in a steep fall, so that more time would change its result
   bool unfinished = false;
