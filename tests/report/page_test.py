@@ -394,6 +394,13 @@ class PageTest(unittest.TestCase):
         self.assertEqual(said, ["a has the fewest bits per byte with the same seeds; the step of b is 2.0 times faster, and the 0.010 bits per byte between them are inside the doubt",
                                 "d is behind a in both"])
 
+    def test_what_lies_inside_the_doubt_is_not_called_below_a_reference(self):
+        self.open("full", "light", 1280)
+        said = 'return beside([{y: 2.0, doubt: 0.02}, {y: %s, doubt: 0.02}], [{name: "counts", y: 2.4}], "Here")'
+        for y, expected in [("2.37", ["Here all are below counts"]), ("2.3999", []), ("2.4001", [])]:
+            self.assertEqual(self.driver.execute_script(said % y), expected)
+        self.assertEqual(self.driver.execute_script('return beside([{y: 2.45, doubt: 0.02}], [{name: "counts", y: 2.4}], "Here")'), ["Here it is not below counts"])
+
     def test_a_logarithmic_axis_has_marks_to_read(self):
         self.open("full", "light", 1280)
         for bounds, expected in [("3, 2100", [10, 100, 1000]), ("3, 210", [5, 10, 20, 50, 100, 200]), ("12, 44", [20, 30, 40]),

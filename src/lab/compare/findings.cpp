@@ -151,6 +151,7 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   }
   if (const Json learning = measured("learning"); !learning.is_null()) {
     json[key::learning_bits_per_byte] = learning.at(key::bits_per_byte);
+    if (!known.judged.nats.empty()) json[key::learning_doubt] = own_doubt(known.judged, 1);
     if (learning.contains(key::mixed_bits_per_byte))
       json[key::mixed_bits_per_byte] = learning.at(key::mixed_bits_per_byte);
   }
@@ -214,6 +215,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
     json[key::seeds].push_back({{key::seed, s + 1}, {key::bits_per_byte, bits(known.judged.nats[s])}});
   if (known.done()) {
     json[key::bits_per_byte] = mean_bits(known.judged);
+    json[key::doubt] = own_doubt(known.judged);
     json[key::unfinished] = unfinished(from.store, known);
   }
   if (known.done() && best && best != &known) {
@@ -287,7 +289,9 @@ Contender contender(const Json& c) {
   Contender one{.name = c.at(key::name),
                 .bits_per_byte = c.at(key::bits_per_byte),
                 .learning_bits = c.value(key::learning_bits_per_byte, 0.0),
-                .mixed_bits = c.value(key::mixed_bits_per_byte, 0.0)};
+                .mixed_bits = c.value(key::mixed_bits_per_byte, 0.0),
+                .own_doubt = c.at(key::doubt),
+                .learning_doubt = c.value(key::learning_doubt, 0.0)};
   one.context = c.at(key::length);
   one.unfinished = c.at(key::unfinished);
   one.rate_doubt = c.at(key::rate).at(key::doubt);

@@ -90,6 +90,64 @@ TEST(Recommend, TheCheaperOneIsWeighedAgainstTheCounts) {
       "per byte and mamba2 2.010; attention, from which it cannot be told apart, costs 2.000.");
 }
 
+// A model just above the counts is no worse than one just below them.
+TEST(Recommend, InsideTheDoubtItCannotBeToldWhetherAModelIsWorthIt) {
+  const auto with = [](double model, double doubt) {
+    Contender one = contender("mamba2", model, 0, 0, 1, 1);
+    one.own_doubt = doubt;
+    return recommend({one, contender("attention", model + 0.2, 0.2, 0.01, 1, 1)}, text);
+  };
+  for (const double model : {2.3999, 2.4001}) {
+    const Recommendation r = with(model, 0.02);
+    EXPECT_EQ(r.winner, "mamba2");
+    EXPECT_EQ(r.sentences[1],
+              "Among frozen models it cannot be told whether it is worth its training: n-gram order 4, the best of the "
+              "n-grams, costs 2.400 bits per byte and mamba2 2.400, and the doubt of its training is 0.020.");
+  }
+  EXPECT_TRUE(says(with(2.379, 0.02), "Among frozen models it is worth its training"));
+  EXPECT_EQ(with(2.421, 0.02).decided_by, "baseline");
+  EXPECT_EQ(with(2.421, 0.03).decided_by, "quality");
+  EXPECT_EQ(with(2.4001, 0).decided_by, "baseline");
+}
+
+TEST(Recommend, TheSameAmongLearners) {
+  Circumstances with = text;
+  with.learning = {"PPMd order 6", 1.9};
+  Contender model = contender("mamba2", 2.0, 0, 0, 1, 1);
+  model.learning_doubt = 0.02;
+  for (const double learning : {1.8999, 1.9001}) {
+    model.learning_bits = learning;
+    const Recommendation r = recommend({model}, with);
+    EXPECT_TRUE(says(r, "cannot be told whether mamba2 is worth its training, and the doubt of that is 0.020."))
+        << r.sentences[2];
+  }
+  model.learning_bits = 1.879;
+  EXPECT_FALSE(says(recommend({model}, with), "cannot be told"));
+  EXPECT_FALSE(says(recommend({model}, with), "seed alone"));
+  model.learning_bits = 1.921;
+  EXPECT_TRUE(says(recommend({model}, with), "no model here is worth its training."));
+  with.seeds = 2;  // other figures are means over them
+  EXPECT_TRUE(says(recommend({model}, with), "while they read (models of the first seed alone), PPMd order 6 costs"));
+}
+
+TEST(Recommend, WhoIsUnfinishedIsNotCalledNotWorthIt) {
+  Circumstances with = text;
+  with.learning = {"PPMd order 6", 1.9};
+  Contender open = contender("attention", 2.45, 0.05, 0.01, 1, 1), done = contender("mamba2", 2.5, 0, 0, 1, 1);
+  open.unfinished = true;
+  open.learning_bits = 2.3;
+  done.learning_bits = 2.4;
+  Recommendation r = recommend({done, open}, with);
+  EXPECT_EQ(r.decided_by, "baseline");
+  EXPECT_TRUE(says(r, "no finished model is worth its training")) << r.sentences[0];
+  EXPECT_TRUE(says(r, "mamba2 costs 2.400: to compress such data, no finished model here is worth its training."));
+  done.unfinished = true;
+  r = recommend({done, open}, with);
+  EXPECT_TRUE(says(r,
+                   "attention, unfinished, costs 2.300: to compress such data, no model here is worth its training so "
+                   "far, and all are unfinished."));
+}
+
 TEST(Recommend, LengthsThatDifferAreNamed) {
   std::vector<Contender> two = {contender("a", 2.0, 0, 0, 1, 1), contender("b", 2.5, 0.5, 0.01, 2, 2)};
   two[1].context = 2048;

@@ -49,6 +49,7 @@ STATERA_KEY(judged_at);
 STATERA_KEY(layers);
 STATERA_KEY(learned);
 STATERA_KEY(learning_bits_per_byte);
+STATERA_KEY(learning_doubt);
 STATERA_KEY(mixed_bits_per_byte);
 STATERA_KEY(learning_rates);
 STATERA_KEY(learns);

@@ -1,4 +1,4 @@
-// What to see in each chart, said from its figures. A series is {name, points: [{x, y, error?}], heldOut?, learning?, first?, level?}.
+// What to see in each chart, said from its figures. A series is {name, points: [{x, y, error?}], heldOut?, doubt?, learning?, learningDoubt?, first?, level?}.
 
 const last = list => list[list.length - 1];
 const least = (list, key) => list.reduce((a, b) => key(b) < key(a) ? b : a);
@@ -13,9 +13,10 @@ function at(points, x) {  // between the points: a straight line
 }
 
 // The references are of held-out data. Frozen models are weighed against frozen counts, those that go on learning against what learns.
+// Figures are {y, doubt?}; of one inside its doubt nothing is said.
 function beside(figures, references, where) {
-  const known = figures.filter(y => y !== undefined), names = of => references.filter(of).map(r => r.name);
-  const beaten = names(r => known.length && known.every(y => y < r.y)), not = names(r => known.length && known.every(y => y >= r.y)), said = [];
+  const known = figures.filter(f => f.y !== undefined), names = of => references.filter(r => known.length && known.every(f => of(f.y - r.y, f.doubt ?? 0))).map(r => r.name);
+  const beaten = names((more, doubt) => more < -doubt), not = names((more, doubt) => more >= doubt), said = [];
   if (beaten.length) said.push(`${where} ${known.length > 1 ? "all are" : "it is"} below ${listed(beaten)}`);
   if (not.length) said.push(`${where} ${known.length > 1 ? "none is" : "it is not"} below ${listed(not, "or")}`);
   return said;
@@ -32,8 +33,8 @@ function seeTime(series, references) {
   } else if (others.length) said[0] += ", and was never behind";
   const level = series.filter(s => s.level), first = series.filter(s => s.first);  // with more seeds, the first may have a larger mean
   if (level.length && first.length) said.push(`On held-out data ${listed([...first, ...level].map(s => s.name))} cannot be told apart`);
-  said.push(...beside(series.map(s => s.heldOut), references.filter(r => !r.learns), "On held-out data"),
-    ...beside(series.map(s => s.learning), references.filter(r => r.learns), "With continued learning"));
+  said.push(...beside(series.map(s => ({y: s.heldOut, doubt: s.doubt})), references.filter(r => !r.learns), "On held-out data"),
+    ...beside(series.map(s => ({y: s.learning, doubt: s.learningDoubt})), references.filter(r => r.learns), "With continued learning"));
   const missed = (best.heldOut ?? end.y) - end.y;  // validation pieces lie between pieces that are trained on
   if (missed > 0.05) said.push(`On held-out data ${best.name} costs ${bits(best.heldOut)}, ${bits(missed)} more: validation data lie among the training data, which makes a model look better`);
   const lowest = least(best.points, p => p.y), late = at(best.points, end.x * 0.75) - end.y;
