@@ -147,6 +147,7 @@ def unequal_seeds():
     mamba2["difference"].update(bits_per_byte=0.01)
     attention.update(unfinished=True)
     attention["difference"].update(bits_per_byte=0.005)
+    del mamba2["speed"]["prefill_bytes"]  # as in reports of earlier versions
     return report
 
 
@@ -167,6 +168,7 @@ def lengths():
             one.update(name=f"{kind['name']}@{length}", length=length, batch=2048 // length or 1, bits_per_byte=figure,
                        seeds=[{"seed": 1, "bits_per_byte": figure}], learning_bits_per_byte=kind["learning_bits_per_byte"] + rise, unfinished=rise > 0.25)
             one["speed"]["train_bytes_per_second"] = speeds[kind["name"]][i]
+            one["speed"]["prefill_bytes"] = length
             one["judged_at"] = {"context": length, "step_seconds": one["judged_at"]["step_seconds"] * (1 + 0.15 * i * (kind["name"] != "mamba2")),
                                 "state_bytes": one["judged_at"]["state_bytes"] * (1 if kind["name"] == "mamba2" else 4**i)}
             one["difference"] = {"from": "hybrid@8192", "bits_per_byte": round(one["bits_per_byte"] - 2.003, 4), "standard_error": 0.008, "doubt": 0.018}
@@ -293,12 +295,17 @@ class PageTest(unittest.TestCase):
         self.assertEqual(rows["xz"], {"bits per byte": "", "behind the best": "", "if it goes on learning": "2.520"})
         legend = self.text(".results ~ .small, .scroll + .small")[0]
         self.assertIn("frozen models and counts, which learn nothing from the held-out bytes", legend)
-        self.assertIn("Step and state are those with the 512 bytes of context that the quality was judged with.", legend)
+        self.assertIn("Prefill, step and state are those with the 512 bytes of context that the quality was judged with.", legend)
         self.assertNotIn("16,384", self.text("section")[0] + self.text("section")[1])
         self.assertEqual(self.driver.execute_script("return references.map(r => labelled(r).label)"), ["n-gram order 4", "xz, learning", "PPMd order 6, learning"])
         self.assertEqual(self.rows(".rates")["attention"], {"rates tried": "3", "rate taken": "0.002", "told apart": "no", "doubt": "0.012"})
         self.assertEqual(self.rows(".rates")["hybrid"]["told apart"], "yes")
         self.assertEqual(self.driver.execute_script("return drawn.at(-1).panel.feet.map(foot => foot.x)"), [0.004, 0.002, 0.004])
+
+    def test_a_prefill_with_another_context_is_called_that(self):
+        self.open("unequal_seeds", "light", 1280)
+        self.assertIn("judged with. Prefill was measured with other contexts, of 2,048 bytes in reports of earlier versions.", self.text(".scroll + .small")[0])
+        self.assertIn(". Step and state are those with", self.text(".scroll + .small")[0])
 
     def test_baselines_that_learn_stand_apart(self):
         self.open("learning", "light", 1280)

@@ -145,6 +145,8 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   if (!speed.is_null()) {
     for (const char* key : {key::prefill_bytes_per_second, key::step_bytes_per_second})
       json[key::speed][key] = speed.at(key);
+    // one of an earlier version read 2,048 bytes, whatever the length
+    if (speed.contains(key::prefill_bytes)) json[key::speed][key::prefill_bytes] = speed.at(key::prefill_bytes);
     json[key::contexts] = speed.at(key::contexts);
     for (const Json& row : json[key::contexts])
       if (row.at(key::context) == known.length) json[key::judged_at] = row;

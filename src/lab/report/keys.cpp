@@ -52,6 +52,7 @@ constexpr ReportKey noise_keys[] = {{key::growth, KeyKind::amount, needed},
                                     {key::flops_per_byte, KeyKind::amount, optional},
                                     {key::step_seconds_per_byte, KeyKind::amount, optional}};
 constexpr ReportKey speed_keys[] = {{key::train_bytes_per_second, KeyKind::amount, optional},
+                                    {key::prefill_bytes, KeyKind::amount, optional},
                                     {key::prefill_bytes_per_second, KeyKind::amount, optional},
                                     {key::step_bytes_per_second, KeyKind::amount, optional}};
 constexpr ReportKey context_keys[] = {{key::context, KeyKind::amount, needed},

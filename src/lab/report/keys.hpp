@@ -65,6 +65,7 @@ STATERA_KEY(not_equal);
 STATERA_KEY(notes);
 STATERA_KEY(parameters);
 STATERA_KEY(prepare_seconds);
+STATERA_KEY(prefill_bytes);
 STATERA_KEY(prefill_bytes_per_second);
 STATERA_KEY(rate);
 STATERA_KEY(recall);
