@@ -132,6 +132,30 @@ Json curve(const Known& known) {
   return rows;
 }
 
+// What fillers cost: bits, and the steps for a real byte. A stream that is `times` as long is read and judged in
+// windows that are as many times as long, so its steps are those with such a context.
+void add_noise(const Store& store, const Known& known, Json& json) {
+  const LanguageModel model(config_of(known));
+  const double positions = static_cast<double>(known.costs.positions) / static_cast<double>(known.batch);
+  bool timed = true;
+  for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
+    const auto value = store.trial(known.name, "noise", growth);
+    if (!value) continue;
+    Json row = parsed(*value);
+    if (row.contains(key::error)) continue;
+    const double times = row.at(key::growth);
+    row[key::flops_per_byte] =
+        times * model.cost(1, std::llround(times * positions)).step_flops / known.costs.bytes_per_id;
+    for (const Json& c : json.value(key::contexts, Json::array()))
+      if (c.at(key::context) == times * static_cast<double>(known.length))
+        row[key::step_seconds_per_byte] = times * c.at(key::step_seconds).get<double>();
+    timed = timed && row.contains(key::step_seconds_per_byte);
+    json[key::noise].push_back(row);
+  }
+  if (!timed)  // some of them would be no line
+    for (Json& row : json[key::noise]) row.erase(key::step_seconds_per_byte);
+}
+
 // Copies the measurements of a candidate from the store.
 void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   const auto measured = [&](const char* kind) {
@@ -157,20 +181,7 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
     if (learning.contains(key::mixed_bits_per_byte))
       json[key::mixed_bits_per_byte] = learning.at(key::mixed_bits_per_byte);
   }
-  const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
-  const double positions = static_cast<double>(known.costs.positions) / static_cast<double>(known.batch);
-  const double step_flops =
-      LanguageModel(config).cost(1, static_cast<int64_t>(positions)).step_flops / known.costs.bytes_per_id;
-  for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
-    const auto value = from.store.trial(known.name, "noise", growth);
-    if (!value) continue;
-    Json row = parsed(*value);
-    if (row.contains(key::error)) continue;
-    const double times = row.at(key::growth);
-    row[key::flops_per_byte] = times * step_flops;
-    if (!speed.is_null()) row[key::step_seconds_per_byte] = times / speed.at(key::step_bytes_per_second).get<double>();
-    json[key::noise].push_back(row);
-  }
+  add_noise(from.store, known, json);
   if (known.trained.contains(key::memory)) json[key::memory] = known.trained.at(key::memory);
 }
 

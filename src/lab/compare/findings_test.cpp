@@ -30,10 +30,11 @@ class Findings : public ::testing::Test {
   ~Findings() override { std::filesystem::remove_all(folder_); }
 
   // A candidate whose curve on validation text falls from `middle` to `end`, and whose held-out bytes cost `bits` each.
-  void candidate(const std::string& kind, int64_t length, double middle, double end, double bits) {
+  void candidate(const std::string& kind, int64_t length, double middle, double end, double bits,
+                 test::Keeps keeps = test::Keeps::fixed) {
     const std::string name = kind + "@" + std::to_string(length);
     const Calibration costs{.parameters = 1000, .positions = 2 * length, .step_seconds = 0.1, .step_flops = 1e6};
-    const ModelConfig config = ModelConfig::load(test::any_preset(test::Keeps::fixed));
+    const ModelConfig config = ModelConfig::load(test::any_preset(keeps));
     store_->keep_candidate(name, Json({{"config", Json::parse(config.json())},
                                        {"where", "here"},
                                        {"layers", "m"},
@@ -127,6 +128,37 @@ TEST_F(Findings, WhoIsAheadWithTheSameSeedIsTheBest) {
   EXPECT_NEAR(report["candidates"][0]["difference"]["bits_per_byte"], 0.1, 1e-4);
   EXPECT_EQ(report["by_length"][0]["best"], "c@64");
   EXPECT_NE(report["recommendation"].dump().find("c@64"), std::string::npos);
+}
+
+// The windows that are judged have grown with the stream.
+TEST_F(Findings, TheStepsOfAStreamWithFillersAreThoseOfItsContext) {
+  STATERA_NEEDS({"attention"});
+  candidate("a", 64, 2.4, 2.3, 2.30, test::Keeps::growing);
+  for (const int growth : {1, 2, 4})
+    store_->keep_trial("a@64", "noise", "growth " + std::to_string(growth),
+                       Json({{"growth", growth}, {"bits_per_byte", 2.3 + 0.1 * growth}}).dump());
+  Json report = found();
+  const auto rows = [&] { return report["candidates"][0]["noise"]; };
+  ASSERT_EQ(rows().size(), 3u);
+  const double flops = rows()[0]["flops_per_byte"];
+  EXPECT_GT(rows()[2]["flops_per_byte"].get<double>(), 4.01 * flops);  // attention sees four times as much
+  for (const Json& row : rows()) EXPECT_FALSE(row.contains("step_seconds_per_byte")) << row;
+  Json contexts = Json::array();
+  for (const int64_t context : {64, 128, 256})
+    contexts.push_back({{"context", context}, {"step_seconds", 1e-3 + 1e-5 * context}, {"state_bytes", 1000}});
+  const auto speed = [&] {
+    store_->keep_trial(
+        "a@64", "speed", "seed 1",
+        Json({{"prefill_bytes_per_second", 1e5}, {"step_bytes_per_second", 1e3}, {"contexts", contexts}}).dump());
+    report = found();
+  };
+  speed();
+  EXPECT_NEAR(rows()[0]["step_seconds_per_byte"], 1e-3 + 64e-5, 1e-9);
+  EXPECT_NEAR(rows()[0]["step_seconds_per_byte"], report["candidates"][0]["judged_at"]["step_seconds"], 1e-9);
+  EXPECT_NEAR(rows()[2]["step_seconds_per_byte"], 4 * (1e-3 + 256e-5), 1e-9);
+  contexts.erase(2);  // not measured
+  speed();
+  for (const Json& row : rows()) EXPECT_FALSE(row.contains("step_seconds_per_byte")) << row;
 }
 
 TEST_F(Findings, ASecondSeedThatFailsLeavesTheFirst) {

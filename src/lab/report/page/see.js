@@ -156,7 +156,7 @@ function seeNoise(series, costs, what) {
   const said = [`Fillers that make the stream ${three(most)} times as long cost, in bits per real byte: ${listed(told)}`];
   const low = Math.min(...grown.map(s => growth(s.points))), high = Math.max(...grown.map(s => growth(s.points)));
   const factor = low.toFixed(1) === high.toFixed(1) ? times(low) : `${low.toFixed(1)} to ${times(high)}`;
-  if (grown.length) said.push(`The ${what} for a real byte is then ${factor} as much`);
+  if (grown.length) said.push(`The ${what} for a real byte, with a context that is as many times as long, is then ${factor} as much`);
   return said;
 }
 
