@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
@@ -22,9 +23,11 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-// In bits per byte. A training whose curve falls by more than this over its second half is unfinished. 0.2 to 0.35 are
-// usual with a rate that falls to a tenth.
-constexpr double steep = 0.5, risen = 0.02;
+// A training is unfinished whose curve falls by more than `steep` bits per byte over its second half, or by more than
+// `steep_share` of its last value over its last quarter. With a rate that falls to a tenth, usual are 0.2 to 0.35, and
+// 0 to 0.083 on texts, DNA and sound whatever the rate (bench/rates/*.sqlite). On logs, which cost little, it was 0.1
+// to 0.27 after 1,350 to 1,560 steps.
+constexpr double steep = 0.5, steep_share = 0.1, risen = 0.02;
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
@@ -38,6 +41,7 @@ struct Known {
   RateChoice rate;
   Json trained;       // of seed 1, or of the first seed that failed; null if none
   int64_t seeds = 1;  // number of seeds asked for
+  bool unfinished = false;
   bool done() const { return std::ssize(judged.nats) >= seeds; }
 };
 
@@ -64,6 +68,23 @@ RateChoice rate_of(const Store& store, const CompareSettings& settings, const Am
                      counted(store, 1));
 }
 
+// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end. One
+// that has risen again from its least has begun to memorise the text, and more time would make it worse.
+bool unfinished(const Store& store, const Known& known) {
+  if (!known.done()) return false;
+  const Json& curve = known.trained.at(key::curve);
+  if (curve.size() < 3) return false;
+  const auto after = [&](size_t quarters) -> double {
+    return curve.at(curve.size() * quarters / 4 - 1).at(key::bits_per_byte);
+  };
+  const double last = after(4);
+  double least = last;
+  for (const Json& point : curve) least = std::min(least, point.at(key::bits_per_byte).get<double>());
+  if (last > least + risen) return false;
+  // on the same text as the counts: validation text may be easier or harder
+  return mean_bits(known.judged) > counted(store, 2) || after(2) - last > steep || after(3) - last > steep_share * last;
+}
+
 std::vector<Known> all_known(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all;
   for (const auto& [name, value] : store.candidates()) {
@@ -82,15 +103,17 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
     known.rate = rate_of(store, settings, amounts, known);
     known.judged.rate_doubt = known.rate.doubt;
     known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
+    known.unfinished = unfinished(store, known);
     all.push_back(std::move(known));
   }
   return all;
 }
 
-// The least mean among those with the most seeds, since only the first two after one seed get another.
+// Of those that have finished, or of all where none has: the least mean among those with the most seeds, since only the
+// first two after one seed get another.
 const Known* best_of(const std::vector<Known>& all) {
   const auto place = [](const Known& known) {
-    return std::pair(-std::ssize(known.judged.nats), mean_bits(known.judged));
+    return std::tuple(known.unfinished, -std::ssize(known.judged.nats), mean_bits(known.judged));
   };
   const Known* best = nullptr;
   for (const Known& known : all)
@@ -99,24 +122,10 @@ const Known* best_of(const std::vector<Known>& all) {
   const Known* ahead = best;
   double least = 0;
   for (const Known& known : all) {
-    if (!known.done() || &known == best) continue;
+    if (!known.done() || &known == best || known.unfinished != best->unfinished) continue;
     if (const double behind = lead(known.judged, best->judged).behind; behind < least) ahead = &known, least = behind;
   }
   return ahead;
-}
-
-// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end. One
-// that has risen again from its least has begun to memorise the text, and more time would make it worse.
-bool unfinished(const Store& store, const Known& known) {
-  const Json& curve = known.trained.at(key::curve);
-  if (curve.size() < 3) return false;
-  const double last = curve.back().at(key::bits_per_byte),
-               middle = curve.at(curve.size() / 2 - 1).at(key::bits_per_byte);
-  double least = last;
-  for (const Json& point : curve) least = std::min(least, point.at(key::bits_per_byte).get<double>());
-  if (last > least + risen) return false;
-  // on the same text as the counts: validation text may be easier or harder
-  return mean_bits(known.judged) > counted(store, 2) || middle - last > steep;
 }
 
 Json curve(const Known& known) {
@@ -229,7 +238,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   if (known.done()) {
     json[key::bits_per_byte] = mean_bits(known.judged);
     json[key::doubt] = own_doubt(known.judged);
-    json[key::unfinished] = unfinished(from.store, known);
+    json[key::unfinished] = known.unfinished;
   }
   if (known.done() && best && best != &known) {
     const Lead d = lead(known.judged, best->judged);
@@ -354,7 +363,7 @@ Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
   for (const int64_t length : from.settings.length_list()) {
     std::vector<Known> at;
     for (const Known& known : all)
-      if (known.length == length && known.done() && !unfinished(from.store, known)) at.push_back(known);
+      if (known.length == length && known.done() && !known.unfinished) at.push_back(known);
     const Known* best = best_of(at);
     if (!best) continue;
     Json row = {{key::length, length},

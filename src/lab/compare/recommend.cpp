@@ -193,8 +193,9 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
     if (one.unfinished)
       sentences.push_back(one.name + ", at " + bits(one.bits_per_byte) +
                           " bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is "
-                          "not beaten; a larger " +
-                          "--budget would tell.");
+                          "not beaten" +
+                          std::string(one.behind < 0 ? ", and costs less than the best that has finished" : "") +
+                          "; a larger --budget would tell.");
   add_rates(ranked, c, sentences);
   if (c.seeds == 1 && ranked.size() > 1)
     sentences.push_back(

@@ -169,6 +169,19 @@ TEST(Recommend, AnUnfinishedCandidateIsNotBeaten) {
   EXPECT_TRUE(says(r, "attention, at 3.267 bits per byte, is unfinished"));
   EXPECT_FALSE(says(r, "ahead of attention"));
   EXPECT_FALSE(says(r, "1.299"));
+  EXPECT_TRUE(says(r, "the others are unfinished, so there is none to compare it with")) << r.sentences[0];
+}
+
+TEST(Recommend, WhoIsUnfinishedIsNoWinner) {
+  Contender open = contender("attention", 1.9, 0, 0, 1, 1);
+  open.unfinished = true;
+  EXPECT_EQ(recommend({open, contender("mamba2", 2.0, 0.1, 0.01, 1, 1)}, text).winner, "mamba2");
+  const Recommendation alone = recommend({open}, text);
+  EXPECT_FALSE(alone.winner);
+  EXPECT_EQ(alone.decided_by, "nothing");
+  EXPECT_EQ(alone.sentences[0],
+            "On book.txt, at equal time (60 s per training), every training is unfinished, so no candidate is called "
+            "the best: so far attention costs 1.900 bits per byte, and n-gram order 4 2.400.");
 }
 
 TEST(Recommend, ABlindSearchIsSaid) {
