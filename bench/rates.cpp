@@ -312,8 +312,8 @@ RatePrior without_this(const Swept& one, const std::vector<Swept>& all) {
   return prior;
 }
 
-// The largest regret that a case may have: 0.02, or twice the standard deviation between its seeds, over all data of the
-// stage, where that is more.
+// The largest regret that a case may have: 0.02, or twice the standard deviation between its seeds, over all data of
+// the stage, where that is more.
 double bound_of(const Swept& one, const std::vector<Swept>& all) {
   const auto [squares, freedom] = pooled_seeds(all)[stage_of(one.c)];
   return std::max(0.02, freedom > 0 ? 2 * std::sqrt(squares / static_cast<double>(freedom)) : 0);
@@ -333,10 +333,11 @@ void report(const std::vector<Swept>& all) {
     const double chosen = s.chosen.value_or(s.at(choice.lr)), best = std::min(s.best, s.chosen.value_or(s.best));
     const double regret = std::max(0.0, chosen - best), regret_unseen = std::max(0.0, s.at(blind.lr) - s.best);
     const auto [squares, freedom] = seed_squares(s);
-    std::printf("| %s | %s | %s | %.3f, %s | %.2g | %s | %.3f%s | %.4f | %.4f | %.4f | %.4f | %s |\n", s.c.stage.c_str(),
-                s.c.data.c_str(), s.c.kind.c_str(), s.best, number_text(s.best_lr).c_str(), prior.lr,
+    std::printf("| %s | %s | %s | %.3f, %s | %.2g | %s | %.3f%s | %.4f | %.4f | %.4f | %.4f | %s |\n",
+                s.c.stage.c_str(), s.c.data.c_str(), s.c.kind.c_str(), s.best, number_text(s.best_lr).c_str(), prior.lr,
                 number_text(choice.lr).c_str(), chosen, s.chosen ? "" : " (interpolated)", regret, bound_of(s, all),
-                regret_unseen, choice.doubt, freedom > 0 ? fixed(std::sqrt(squares / static_cast<double>(freedom)), 4).c_str() : "");
+                regret_unseen, choice.doubt,
+                freedom > 0 ? fixed(std::sqrt(squares / static_cast<double>(freedom)), 4).c_str() : "");
     if (regret > bound_of(s, all)) beyond += " " + s.c.stage + " " + s.c.data + " " + s.c.kind + ";";
     shipped[s.c.stage].push_back(regret);
     unseen[s.c.stage].push_back(regret_unseen);
@@ -359,8 +360,7 @@ void report(const std::vector<Swept>& all) {
 // For the rows of src/mixers/*/rates.json.
 void print_best(const std::vector<Swept>& all) {
   std::map<std::string, std::vector<const Swept*>> by;
-  for (const Swept& s : all)
-    by[stage_of(s.c)].push_back(&s);
+  for (const Swept& s : all) by[stage_of(s.c)].push_back(&s);
   std::printf("\n");
   for (const auto& [name, sweeps] : by) {
     const double usual = prior_of(sweeps.front()->c).lr;

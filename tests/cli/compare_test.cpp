@@ -93,6 +93,7 @@ TEST_F(Compare, MeasuresRecommendsAndShows) {
     EXPECT_GE(c["curve"].size(), 10u);
     EXPECT_EQ(c["noise"].size(), 3u);
     EXPECT_EQ(c["contexts"].back()["context"], 65536);
+    EXPECT_EQ(c["speed"]["prefill_bytes"], c["length"]);
     for (const char* key : {"by_position", "recall", "speed", "memory"}) EXPECT_FALSE(c[key].empty()) << key;
   }
   EXPECT_EQ(json["candidates"][0].contains("difference") + json["candidates"][1].contains("difference"), 1);

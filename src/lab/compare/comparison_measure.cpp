@@ -100,8 +100,12 @@ void Comparison::measure_speed() {
   for (const Entry* entry : done) judged.push_back(entry->candidate.length);
   std::vector<double> bytes_per_id;
   for (const Entry* entry : done) bytes_per_id.push_back(entry->candidate.bytes_per_id());
-  const auto contexts = step_costs(pointers, parts_.held_out, judged, bytes_per_id, run_.stop);
-  const auto speeds = stream_speeds(pointers, parts_.held_out, run_.stop);
+  std::vector<int64_t> more = judged;  // and where streams with fillers are judged
+  for (const int64_t context : judged)
+    for (const int64_t growth : {2, 4})
+      if (amounts_.noise > 0 && growth * context <= longest_context) more.push_back(growth * context);
+  const auto contexts = step_costs(pointers, parts_.held_out, more, bytes_per_id, run_.stop);
+  const auto speeds = stream_speeds(pointers, parts_.held_out, judged, run_.stop);
   go_on();
   for (size_t i = 0; i < done.size(); ++i) {
     Json rows = Json::array();
@@ -109,7 +113,8 @@ void Comparison::measure_speed() {
       rows.push_back(
           {{key::context, c.context}, {key::step_seconds, c.step_seconds}, {key::state_bytes, c.state_bytes}});
     keep(*done[i], "speed", "seed 1",
-         {{key::prefill_bytes_per_second, speeds[i].prefill_bytes_per_second},
+         {{key::prefill_bytes, speeds[i].prefill_bytes},
+          {key::prefill_bytes_per_second, speeds[i].prefill_bytes_per_second},
           {key::step_bytes_per_second, speeds[i].step_bytes_per_second},
           {key::contexts, rows}});
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "core/check.hpp"
 #include "core/machine.hpp"
@@ -23,9 +24,11 @@ namespace statera {
 namespace {
 using Json = nlohmann::ordered_json;
 
-// In bits per byte. A training whose curve falls by more than this over its second half is unfinished. 0.2 to 0.35 are
-// usual with a rate that falls to a tenth.
-constexpr double steep = 0.5, risen = 0.02;
+// A training is unfinished whose curve falls by more than `steep` bits per byte over its second half, or by more than
+// `steep_share` of its last value over its last quarter. With a rate that falls to a tenth, usual are 0.2 to 0.35, and
+// 0 to 0.083 on texts, DNA and sound whatever the rate (bench/rates/*.sqlite). On logs, which cost little, it was 0.1
+// to 0.27 after 1,350 to 1,560 steps.
+constexpr double steep = 0.5, steep_share = 0.1, risen = 0.02;
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
@@ -40,6 +43,7 @@ struct Known {
   Json trained;         // of seed 1, or of the first seed that failed; null if none
   int64_t seeds = 1;    // number of seeds asked for
   TrainingFlops flops;  // of `trained`
+  bool unfinished = false;
   bool done() const { return std::ssize(judged.nats) >= seeds; }
 };
 
@@ -66,6 +70,23 @@ RateChoice rate_of(const Store& store, const CompareSettings& settings, const Am
                      counted(store, 1));
 }
 
+// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end. One
+// that has risen again from its least has begun to memorise the text, and more time would make it worse.
+bool unfinished(const Store& store, const Known& known) {
+  if (!known.done()) return false;
+  const Json& curve = known.trained.at(key::curve);
+  if (curve.size() < 3) return false;
+  const auto after = [&](size_t quarters) -> double {
+    return curve.at(curve.size() * quarters / 4 - 1).at(key::bits_per_byte);
+  };
+  const double last = after(4);
+  double least = last;
+  for (const Json& point : curve) least = std::min(least, point.at(key::bits_per_byte).get<double>());
+  if (last > least + risen) return false;
+  // on the same text as the counts: validation text may be easier or harder
+  return mean_bits(known.judged) > counted(store, 2) || after(2) - last > steep || after(3) - last > steep_share * last;
+}
+
 std::vector<Known> all_known(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all;
   for (const auto& [name, value] : store.candidates()) {
@@ -87,15 +108,17 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
     known.rate = rate_of(store, settings, amounts, known);
     known.judged.rate_doubt = known.rate.doubt;
     known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
+    known.unfinished = unfinished(store, known);
     all.push_back(std::move(known));
   }
   return all;
 }
 
-// The least mean among those with the most seeds, since only the first two after one seed get another.
+// Of those that have finished, or of all where none has: the least mean among those with the most seeds, since only the
+// first two after one seed get another.
 const Known* best_of(const std::vector<Known>& all) {
   const auto place = [](const Known& known) {
-    return std::pair(-std::ssize(known.judged.nats), mean_bits(known.judged));
+    return std::tuple(known.unfinished, -std::ssize(known.judged.nats), mean_bits(known.judged));
   };
   const Known* best = nullptr;
   for (const Known& known : all)
@@ -104,24 +127,10 @@ const Known* best_of(const std::vector<Known>& all) {
   const Known* ahead = best;
   double least = 0;
   for (const Known& known : all) {
-    if (!known.done() || &known == best) continue;
+    if (!known.done() || &known == best || known.unfinished != best->unfinished) continue;
     if (const double behind = lead(known.judged, best->judged).behind; behind < least) ahead = &known, least = behind;
   }
   return ahead;
-}
-
-// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end. One
-// that has risen again from its least has begun to memorise the text, and more time would make it worse.
-bool unfinished(const Store& store, const Known& known) {
-  const Json& curve = known.trained.at(key::curve);
-  if (curve.size() < 3) return false;
-  const double last = curve.back().at(key::bits_per_byte),
-               middle = curve.at(curve.size() / 2 - 1).at(key::bits_per_byte);
-  double least = last;
-  for (const Json& point : curve) least = std::min(least, point.at(key::bits_per_byte).get<double>());
-  if (last > least + risen) return false;
-  // on the same text as the counts: validation text may be easier or harder
-  return mean_bits(known.judged) > counted(store, 2) || middle - last > steep;
 }
 
 Json curve(const Known& known) {
@@ -143,6 +152,33 @@ double train_flops(const Known& known) {
   return known.flops.at.back() + (steps - last) * known.flops.per_step;
 }
 
+// What fillers cost: bits, and the steps for a real byte. A stream that is `times` as long is read and judged in
+// windows that are as many times as long, so its steps are those with such a context.
+void add_noise(const Store& store, const Known& known, Json& json) {
+  const ModelConfig config = config_of(known);
+  const double positions = static_cast<double>(known.costs.positions) / static_cast<double>(known.batch);
+  bool timed = true;
+  for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
+    const auto value = store.trial(known.name, "noise", growth);
+    if (!value) continue;
+    Json row = parsed(*value);
+    if (row.contains(key::error)) continue;
+    const double times = row.at(key::growth);
+    // with what its inner stacks read in that training
+    const LanguageModel model(with_ratios(config, row.value("ratios", known.flops.last)).value_or(config));
+    row[key::flops_per_byte] =
+        times * model.cost(1, std::llround(times * positions)).step_flops / known.costs.bytes_per_id;
+    row.erase("ratios");
+    for (const Json& c : json.value(key::contexts, Json::array()))
+      if (c.at(key::context) == times * static_cast<double>(known.length))
+        row[key::step_seconds_per_byte] = times * c.at(key::step_seconds).get<double>();
+    timed = timed && row.contains(key::step_seconds_per_byte);
+    json[key::noise].push_back(row);
+  }
+  if (!timed)  // some of them would be no line
+    for (Json& row : json[key::noise]) row.erase(key::step_seconds_per_byte);
+}
+
 // Copies the measurements of a candidate from the store.
 void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   const auto measured = [&](const char* kind) {
@@ -156,34 +192,19 @@ void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   if (!speed.is_null()) {
     for (const char* key : {key::prefill_bytes_per_second, key::step_bytes_per_second})
       json[key::speed][key] = speed.at(key);
+    // one of an earlier version read 2,048 bytes, whatever the length
+    if (speed.contains(key::prefill_bytes)) json[key::speed][key::prefill_bytes] = speed.at(key::prefill_bytes);
     json[key::contexts] = speed.at(key::contexts);
     for (const Json& row : json[key::contexts])
       if (row.at(key::context) == known.length) json[key::judged_at] = row;
   }
   if (const Json learning = measured("learning"); !learning.is_null()) {
     json[key::learning_bits_per_byte] = learning.at(key::bits_per_byte);
+    if (!known.judged.nats.empty()) json[key::learning_doubt] = own_doubt(known.judged, 1);
     if (learning.contains(key::mixed_bits_per_byte))
       json[key::mixed_bits_per_byte] = learning.at(key::mixed_bits_per_byte);
   }
-  const ModelConfig config = ModelConfig::parse(known.value.at(key::config).dump(), known.name);
-  const double positions = static_cast<double>(known.costs.positions) / static_cast<double>(known.batch);
-  const auto step_flops = [&](const std::vector<double>& ratios) {
-    return LanguageModel(with_ratios(config, ratios).value_or(config))
-               .cost(1, static_cast<int64_t>(positions))
-               .step_flops /
-           known.costs.bytes_per_id;
-  };
-  for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
-    const auto value = from.store.trial(known.name, "noise", growth);
-    if (!value) continue;
-    Json row = parsed(*value);
-    if (row.contains(key::error)) continue;
-    const double times = row.at(key::growth);
-    row[key::flops_per_byte] = times * step_flops(row.value("ratios", known.flops.last));
-    row.erase("ratios");
-    if (!speed.is_null()) row[key::step_seconds_per_byte] = times / speed.at(key::step_bytes_per_second).get<double>();
-    json[key::noise].push_back(row);
-  }
+  add_noise(from.store, known, json);
   if (known.trained.contains(key::memory)) json[key::memory] = known.trained.at(key::memory);
 }
 
@@ -233,7 +254,8 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
     json[key::seeds].push_back({{key::seed, s + 1}, {key::bits_per_byte, bits(known.judged.nats[s])}});
   if (known.done()) {
     json[key::bits_per_byte] = mean_bits(known.judged);
-    json[key::unfinished] = unfinished(from.store, known);
+    json[key::doubt] = own_doubt(known.judged);
+    json[key::unfinished] = known.unfinished;
   }
   if (known.done() && best && best != &known) {
     const Lead d = lead(known.judged, best->judged);
@@ -309,7 +331,9 @@ Contender contender(const Json& c) {
   Contender one{.name = c.at(key::name),
                 .bits_per_byte = c.at(key::bits_per_byte),
                 .learning_bits = c.value(key::learning_bits_per_byte, 0.0),
-                .mixed_bits = c.value(key::mixed_bits_per_byte, 0.0)};
+                .mixed_bits = c.value(key::mixed_bits_per_byte, 0.0),
+                .own_doubt = c.at(key::doubt),
+                .learning_doubt = c.value(key::learning_doubt, 0.0)};
   one.context = c.at(key::length);
   one.unfinished = c.at(key::unfinished);
   one.rate_doubt = c.at(key::rate).at(key::doubt);
@@ -359,7 +383,7 @@ Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
   for (const int64_t length : from.settings.length_list()) {
     std::vector<Known> at;
     for (const Known& known : all)
-      if (known.length == length && known.done() && !unfinished(from.store, known)) at.push_back(known);
+      if (known.length == length && known.done() && !known.unfinished) at.push_back(known);
     const Known* best = best_of(at);
     if (!best) continue;
     Json row = {{key::length, length},

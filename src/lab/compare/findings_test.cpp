@@ -93,6 +93,46 @@ TEST_F(Findings, TheBestAtALengthHasFinished) {
   EXPECT_EQ(report["notes"].dump().find("at 64 bytes"), std::string::npos) << report["notes"];
 }
 
+// The same rule as for each length: who has not finished is neither the best nor recommended.
+TEST_F(Findings, TheBestOfAllHasFinished) {
+  candidate("mamba2", 64, 2.5, 2.3, 2.30);
+  candidate("attention", 64, 2.9, 2.2, 2.20);
+  Json report = found();
+  EXPECT_FALSE(report["candidates"][0].contains("difference")) << report["candidates"][0];
+  EXPECT_TRUE(report["candidates"][1]["unfinished"].get<bool>());
+  EXPECT_NEAR(report["candidates"][1]["difference"]["bits_per_byte"], -0.1, 1e-4);
+  EXPECT_EQ(report["recommendation"]["winner"], "mamba2@64");
+  const auto says = [&](const char* words) { return report["recommendation"].dump().find(words) != std::string::npos; };
+  EXPECT_TRUE(says("the others are unfinished, so there is none to compare it with")) << report["recommendation"];
+  EXPECT_TRUE(says("It is not beaten, and costs less than the best that has finished")) << report["recommendation"];
+  second_seed("attention@64", 2.2);
+  report = found();
+  EXPECT_EQ(report["recommendation"]["winner"], "mamba2@64");
+}
+
+TEST_F(Findings, NoneIsRecommendedWhereNoneHasFinished) {
+  candidate("mamba2", 64, 3.3, 2.3, 2.30);
+  candidate("attention", 64, 2.9, 2.2, 2.20);
+  const Json report = found();
+  EXPECT_FALSE(report["recommendation"].contains("winner"));
+  EXPECT_EQ(report["recommendation"]["decided_by"], "nothing");
+  EXPECT_NE(report["recommendation"].dump().find("every training is unfinished, so no candidate is called the best: so "
+                                                 "far attention@64 costs 2.200 bits per byte"),
+            std::string::npos)
+      << report["recommendation"];
+}
+
+// A fall of 0.15 bits in the last quarter is little at 2 bits per byte, and a fifth of what logs cost.
+TEST_F(Findings, WhatCostsLittleIsUnfinishedByItsShare) {
+  candidate("logs", 64, 1.03, 0.73, 0.7);
+  candidate("few", 64, 0.83, 0.73, 0.7);  // 0.05 in its last quarter
+  candidate("text", 64, 2.5, 2.2, 2.2);
+  const Json report = found();
+  EXPECT_TRUE(report["candidates"][0]["unfinished"].get<bool>());
+  EXPECT_FALSE(report["candidates"][1]["unfinished"].get<bool>());
+  EXPECT_FALSE(report["candidates"][2]["unfinished"].get<bool>());
+}
+
 // One lucky seed is no lead: both get another, however far apart they are.
 TEST_F(Findings, TheFirstTwoGetASecondSeed) {
   candidate("a", 64, 2.4, 2.3, 2.40);
@@ -178,6 +218,37 @@ TEST_F(Findings, FlopsAreThoseOfWhatInnerStacksRead) {
   EXPECT_NE(notes.find("unknown@64: its FLOPs count what its router aims at, since it is not known"), std::string::npos)
       << notes;
   EXPECT_EQ(notes.find("plain@64: its FLOPs"), std::string::npos) << notes;
+}
+
+// The windows that are judged have grown with the stream.
+TEST_F(Findings, TheStepsOfAStreamWithFillersAreThoseOfItsContext) {
+  STATERA_NEEDS({"attention"});
+  candidate("a", 64, 2.4, 2.3, 2.30, ModelConfig::load(test::any_preset(test::Keeps::growing)).json());
+  for (const int growth : {1, 2, 4})
+    store_->keep_trial("a@64", "noise", "growth " + std::to_string(growth),
+                       Json({{"growth", growth}, {"bits_per_byte", 2.3 + 0.1 * growth}}).dump());
+  Json report = found();
+  const auto rows = [&] { return report["candidates"][0]["noise"]; };
+  ASSERT_EQ(rows().size(), 3u);
+  const double flops = rows()[0]["flops_per_byte"];
+  EXPECT_GT(rows()[2]["flops_per_byte"].get<double>(), 4.01 * flops);  // attention sees four times as much
+  for (const Json& row : rows()) EXPECT_FALSE(row.contains("step_seconds_per_byte")) << row;
+  Json contexts = Json::array();
+  for (const int64_t context : {64, 128, 256})
+    contexts.push_back({{"context", context}, {"step_seconds", 1e-3 + 1e-5 * context}, {"state_bytes", 1000}});
+  const auto speed = [&] {
+    store_->keep_trial(
+        "a@64", "speed", "seed 1",
+        Json({{"prefill_bytes_per_second", 1e5}, {"step_bytes_per_second", 1e3}, {"contexts", contexts}}).dump());
+    report = found();
+  };
+  speed();
+  EXPECT_NEAR(rows()[0]["step_seconds_per_byte"], 1e-3 + 64e-5, 1e-9);
+  EXPECT_NEAR(rows()[0]["step_seconds_per_byte"], report["candidates"][0]["judged_at"]["step_seconds"], 1e-9);
+  EXPECT_NEAR(rows()[2]["step_seconds_per_byte"], 4 * (1e-3 + 256e-5), 1e-9);
+  contexts.erase(2);  // not measured
+  speed();
+  for (const Json& row : rows()) EXPECT_FALSE(row.contains("step_seconds_per_byte")) << row;
 }
 
 TEST_F(Findings, ASecondSeedThatFailsLeavesTheFirst) {

@@ -30,13 +30,13 @@ std::vector<float> over_seeds(const Judged& judged, size_t seeds) {
   return mean;
 }
 
-// The variance of a difference between two trainings with the same seed. The usual variance counts as much as
-// usual_seed_weight measured differences.
-double pooled_variance(const std::vector<double>& differences, double usual_variance) {
-  const auto n = static_cast<double>(differences.size()), weight = static_cast<double>(usual_seed_weight);
+// The variance between seeds of what was measured with each of them: the bits of a candidate, or the difference of two
+// with the same seed. The usual variance counts as much as usual_seed_weight measured values.
+double pooled_variance(const std::vector<double>& measured, double usual_variance) {
+  const auto n = static_cast<double>(measured.size()), weight = static_cast<double>(usual_seed_weight);
   double mean = 0, squares = 0;
-  for (double d : differences) mean += d / n;
-  for (double d : differences) squares += (d - mean) * (d - mean);
+  for (double d : measured) mean += d / n;
+  for (double d : measured) squares += (d - mean) * (d - mean);
   return (weight * usual_variance + squares) / (weight + n - 1);
 }
 }  // namespace
@@ -54,6 +54,16 @@ Lead lead(const Judged& one, const Judged& best) {
   const double luck = errors_for_95_percent(usual_seed_weight + static_cast<int64_t>(seeds)) * lead.seed_error;
   lead.doubt = std::hypot(2 * lead.text_error, luck, std::hypot(one.rate_doubt, best.rate_doubt));
   return lead;
+}
+
+double own_doubt(const Judged& judged, size_t seeds) {
+  std::vector<double> each;
+  for (const auto& nats : judged.nats)
+    if (seeds == 0 || each.size() < seeds) each.push_back(bits(nats));
+  const auto n = static_cast<int64_t>(each.size());
+  const double usual = judged.seed_deviation * judged.seed_deviation,
+               error = std::sqrt(pooled_variance(each, usual) / static_cast<double>(n));
+  return std::hypot(errors_for_95_percent(usual_seed_weight + n) * error, judged.rate_doubt);
 }
 
 }  // namespace statera

@@ -32,4 +32,8 @@ struct Lead {
 };
 Lead lead(const Judged& one, const Judged& best);
 
+// Half the width of the 95 % interval of mean_bits() over its first `seeds` seeds (0: all), as far as it comes from the
+// seeds and the search for a learning rate: for comparisons with what has neither. That of the text is not in it.
+double own_doubt(const Judged& judged, size_t seeds = 0);
+
 }  // namespace statera

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
 
+#include "io/json.hpp"
 #include "lab/baselines.hpp"
 #include "lab/compare/inner_ratio.hpp"
 #include "models/language_model.hpp"
@@ -283,6 +286,38 @@ TEST(Candidates, TheUsualKindsArePresets) {
       for (const auto& [letter, block] : ModelConfig::load(name).mixers)
         EXPECT_NE(block.find("\"type\":\"" + name.substr(size.size() + 1) + "\""), std::string::npos) << block;
   }
+}
+
+// The mixer is the difference between presets of one size: depth and width are equal. One with two types of mixers has
+// the rarer one in every fourth layer, neither first nor last.
+TEST(Candidates, PresetsOfOneSizeDifferInTheirMixersAlone) {
+  int mixed = 0;
+  for (const std::string& size : preset_sizes()) {
+    std::vector<std::string> names = presets_of_one_mixer({size});
+    for (const std::string& kind : usual_kinds()) names.push_back(size + "-" + kind);
+    const ModelConfig first = ModelConfig::load(names.front());
+    for (const std::string& name : names) {
+      const ModelConfig config = ModelConfig::load(name);
+      EXPECT_EQ(config.d_model, first.d_model) << name;
+      std::map<std::string, std::vector<size_t>> layers;  // by type
+      const auto all = config.layer_mixers();
+      ASSERT_EQ(all.size(), first.layer_mixers().size()) << name;
+      for (size_t i = 0; i < all.size(); ++i)
+        layers[parse_json(all[i].front(), name).at("type").get<std::string>()].push_back(i);
+      if (layers.size() == 1) continue;
+      ASSERT_EQ(layers.size(), 2u) << name;
+      ++mixed;
+      const auto rarer =
+          std::ranges::min_element(layers, {}, [](const auto& one) { return one.second.size(); })->second;
+      EXPECT_EQ(4 * rarer.size(), all.size()) << name;
+      EXPECT_GT(rarer.front(), 0u) << name;
+      EXPECT_LT(rarer.back(), all.size() - 1) << name;
+    }
+  }
+  const bool hybrids = std::ranges::any_of(usual_kinds(), [](const std::string& kind) {
+    return ModelConfig::load(preset_sizes().front() + "-" + kind).mixers.size() > 1;
+  });
+  EXPECT_EQ(mixed, hybrids ? std::ssize(preset_sizes()) : 0);
 }
 
 // A model over tokens is evaluated on the bytes that one over bytes is: those whose batches are spread over the text.

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "text/number.hpp"
 
 namespace statera {
 
 namespace {
+// The loss of a rate is quadratic in its logarithm, which is about normal around the best one. So the loss is its mean
+// times a chi-square of one degree of freedom, of which 95 % lie below this.
+constexpr double expected_to_95_percent = 3.84;
+
 std::string bits(double value) { return fixed(value, 3); }
 
 std::string thousands(int64_t value) {
@@ -86,12 +91,25 @@ Recommendation by_cost(const std::vector<const Contender*>& level, const Contend
   return r;
 }
 
+bool some_unfinished(const std::vector<Contender>& all) { return std::ranges::any_of(all, &Contender::unfinished); }
+
+// Whether a model is worth its training, beside counts that need none. Their costs by byte are not kept, so the error
+// of the text is not in the doubt.
+enum class Worth { no, cannot_be_told, yes };
+Worth worth(double model, double doubt, const BestBaseline& counts) {
+  if (counts.name.empty() || model < counts.bits_per_byte - doubt) return Worth::yes;
+  return model < counts.bits_per_byte + doubt ? Worth::cannot_be_told : Worth::no;
+}
+
 // Decides by quality, among frozen models.
-Recommendation by_quality(const Contender& best, const std::vector<const Contender*>& rivals, const Circumstances& c) {
+Recommendation by_quality(const Contender& best, const std::vector<const Contender*>& rivals,
+                          const std::vector<Contender>& all, const Circumstances& c) {
   Recommendation r{.winner = best.name, .decided_by = "quality", .sentences = {}};
   if (rivals.empty()) {
     r.sentences.push_back("On " + c.data + ", " + best.name + " costs " + bits(best.bits_per_byte) +
-                          " bits per byte; there is no other candidate to compare it with.");
+                          " bits per byte; " +
+                          (some_unfinished(all) ? "the others are unfinished, so there is none to compare it with."
+                                                : "there is no other candidate to compare it with."));
     return r;
   }
   const Contender& second = *rivals.front();
@@ -101,24 +119,72 @@ Recommendation by_quality(const Contender& best, const std::vector<const Contend
   return r;
 }
 
+// No candidate is the best where the trainings of all of them are unfinished.
+Recommendation none_finished(const Contender& least, const Circumstances& c) {
+  Recommendation r{.winner = {}, .decided_by = "nothing", .sentences = {}};
+  r.sentences.push_back("On " + c.data + ", at " + c.terms +
+                        ", every training is unfinished, so no candidate is called the best: so far " + least.name +
+                        " costs " + bits(least.bits_per_byte) + " bits per byte" +
+                        (c.frozen.name.empty() ? "" : ", and " + c.frozen.name + " " + bits(c.frozen.bits_per_byte)) +
+                        ".");
+  return r;
+}
+
+// The least of a figure that is 0 where it was not measured; of a candidate that has finished if one has.
+const Contender* least_of(const std::vector<Contender>& all, double Contender::*figure) {
+  const auto place = [&](const Contender& one) { return std::pair(one.unfinished, one.*figure); };
+  const Contender* best = nullptr;
+  for (const Contender& one : all)
+    if (one.*figure > 0 && (!best || place(one) < place(*best))) best = &one;
+  return best;
+}
+
 // The comparison of models and baselines that learn while they read.
 std::string among_learners(const std::vector<Contender>& ranked, const Circumstances& c) {
-  const Contender* best = nullptr;
-  for (const Contender& one : ranked)
-    if (one.learning_bits > 0 && (!best || one.learning_bits < best->learning_bits)) best = &one;
+  const Contender* best = least_of(ranked, &Contender::learning_bits);
   if (!best || c.learning.name.empty()) return "";
-  const Contender* mixed = nullptr;
-  for (const Contender& one : ranked)
-    if (one.mixed_bits > 0 && (!mixed || one.mixed_bits < mixed->mixed_bits)) mixed = &one;
-  const bool ahead = best->learning_bits < c.learning.bits_per_byte;
-  const std::string model = best->name + " costs " + bits(best->learning_bits),
+  const Contender* mixed = least_of(ranked, &Contender::mixed_bits);
+  const auto called = [](const Contender& one) { return one.name + (one.unfinished ? ", unfinished," : ""); };
+  const std::string model = called(*best) + " costs " + bits(best->learning_bits),
                     counts = c.learning.name + " costs " + bits(c.learning.bits_per_byte);
-  return "Among those that keep learning while they read, " +
-         (ahead ? model + " bits per byte, and " + counts : counts + " bits per byte, and " + model) +
-         (mixed && mixed->mixed_bits < std::min(best->learning_bits, c.learning.bits_per_byte)
-              ? "; " + mixed->name + " mixed with counts of contexts costs " + bits(mixed->mixed_bits) + "."
-          : ahead ? "."
-                  : ": to compress such data, no model here is worth its training.");
+  std::string said = "Among those that keep learning while they read" +
+                     std::string(c.seeds > 1 ? " (models of the first seed alone), " : ", ") +
+                     (best->learning_bits < c.learning.bits_per_byte ? model + " bits per byte, and " + counts
+                                                                     : counts + " bits per byte, and " + model);
+  const bool mixture = mixed && mixed->mixed_bits < std::min(best->learning_bits, c.learning.bits_per_byte);
+  if (mixture)
+    return said + "; " + called(*mixed) + " mixed with counts of contexts costs " + bits(mixed->mixed_bits) + ".";
+  switch (worth(best->learning_bits, best->learning_doubt, c.learning)) {
+    case Worth::yes:
+      return said + ".";
+    case Worth::cannot_be_told:
+      return said + ": to compress such data, it cannot be told whether " + best->name +
+             " is worth its training, and the doubt of that is " + bits(best->learning_doubt) + ".";
+    case Worth::no:
+      break;
+  }
+  const std::string who = best->unfinished ? "no model here is worth its training so far, and all are unfinished."
+                          : some_unfinished(ranked) ? "no finished model here is worth its training."
+                                                    : "no model here is worth its training.";
+  return said + ": to compress such data, " + who;
+}
+
+// Of the candidates whose rates the search could not tell apart: what their rates are, and what better ones would gain.
+void add_rates(const std::vector<Contender>& ranked, const Circumstances& c, std::vector<std::string>& sentences) {
+  std::vector<const Contender*> blind;
+  for (const Contender& one : ranked)
+    if (!one.rates_told_apart) blind.push_back(&one);
+  if (blind.empty()) return;
+  const Contender& most = **std::ranges::max_element(blind, {}, &Contender::rate_doubt);
+  sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) +
+                                        " apart, so the rate is the usual one, moved by the little that the search "
+                                        "says"
+                                  : "The budget is too small to search for learning rates, so each candidate has its "
+                                    "usual one") +
+                      "; the best rate is expected to gain about " + bits(most.rate_doubt) + " bits per byte" +
+                      (blind.size() > 1 ? " with " + most.name + ", where it would gain most" : "") +
+                      ", and in 95 % of cases less than " + bits(expected_to_95_percent * most.rate_doubt) +
+                      ". The doubt includes what it is expected to gain.");
 }
 
 // What the results leave open, one sentence each.
@@ -127,21 +193,10 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
     if (one.unfinished)
       sentences.push_back(one.name + ", at " + bits(one.bits_per_byte) +
                           " bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is "
-                          "not beaten; a larger " +
-                          "--budget would tell.");
-  std::vector<const Contender*> blind;
-  double most = 0;
-  for (const Contender& one : ranked)
-    if (!one.rates_told_apart) {
-      blind.push_back(&one);
-      most = std::max(most, one.rate_doubt);
-    }
-  if (!blind.empty())
-    sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) +
-                                          " apart and took the usual one; another rate may gain "
-                                    : "The budget is too small to search for learning rates, so each candidate has its "
-                                      "usual one; another may gain ") +
-                        "up to " + bits(most) + " bits per byte, which the doubt includes.");
+                          "not beaten" +
+                          std::string(one.behind < 0 ? ", and costs less than the best that has finished" : "") +
+                          "; a larger --budget would tell.");
+  add_rates(ranked, c, sentences);
   if (c.seeds == 1 && ranked.size() > 1)
     sentences.push_back(
         "Each candidate was trained once; the doubt includes the usual difference between seeds (--seeds 3 would "
@@ -151,14 +206,55 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
         "Where a candidate was trained with several seeds, its bits per byte are their mean, and all other figures are "
         "of the first seed; two candidates are compared on the seeds that both have.");
 }
-// Below the best of the n-grams stands `best`; what is recommended, `taken`, may only be as good within the doubt.
+
+// `taken` is recommended. It may be only as good within the doubt as `best`, which is no worse than the counts.
 std::string among_frozen(const Contender& taken, const Contender& best, const Circumstances& c) {
-  const bool itself = taken.bits_per_byte < c.frozen.bits_per_byte;
-  return std::string("Among frozen models it ") + (itself ? "is" : "may be") + " worth its training: " + c.frozen.name +
-         ", the best of the n-grams, costs " + bits(c.frozen.bits_per_byte) + " bits per byte and " + taken.name + " " +
-         bits(taken.bits_per_byte) +
-         (itself ? "."
-                 : "; " + best.name + ", from which it cannot be told apart, costs " + bits(best.bits_per_byte) + ".");
+  const Worth itself = worth(taken.bits_per_byte, taken.own_doubt, c.frozen),
+              other = worth(best.bits_per_byte, best.own_doubt, c.frozen);
+  const std::string figures = " worth its training: " + c.frozen.name + ", the best of the n-grams, costs " +
+                              bits(c.frozen.bits_per_byte) + " bits per byte and " + taken.name + " " +
+                              bits(taken.bits_per_byte);
+  if (itself == Worth::yes) return "Among frozen models it is" + figures + ".";
+  if (itself == Worth::cannot_be_told && other != Worth::yes)
+    return "Among frozen models it cannot be told whether it is" + figures + ", and the doubt of its training is " +
+           bits(taken.own_doubt) + ".";
+  return "Among frozen models it may be" + figures + "; " + best.name + ", from which it cannot be told apart, costs " +
+         bits(best.bits_per_byte) + ".";
+}
+
+Recommendation no_model(const Contender& best, const std::vector<Contender>& all, const Circumstances& c) {
+  const std::string figures = c.frozen.name + " costs " + bits(c.frozen.bits_per_byte) + " bits per byte, ";
+  if (!c.complete)
+    return {.winner = {},
+            .decided_by = "nothing",
+            .sentences = {"Not all candidates are judged yet: so far " + best.name + " costs " +
+                          bits(best.bits_per_byte) + " bits per byte and " + c.frozen.name + " " +
+                          bits(c.frozen.bits_per_byte) + "; run the same command again to continue."}};
+  const char* which = some_unfinished(all) ? "finished model" : "model";
+  return {.winner = {},
+          .decided_by = "baseline",
+          .sentences = {"On " + c.data + ", at " + c.terms + ", no " + which +
+                            " is worth its training: among frozen models, " + figures + best.name + ", the best " +
+                            which + ", " + bits(best.bits_per_byte) + ".",
+                        "A larger --budget, in a folder of its own (--out), may change that."}};
+}
+
+// Among those that have finished: ranked.front() is one of them.
+Recommendation among_finished(const std::vector<Contender>& ranked, const Circumstances& c) {
+  const Contender& best = ranked.front();
+  // level: too close to the best to tell apart, itself included; rivals: all others
+  std::vector<const Contender*> level = {&best}, rivals;
+  for (const Contender& one : ranked) {
+    if (&one == &best || one.unfinished) continue;
+    rivals.push_back(&one);
+    if (one.behind <= one.doubt) level.push_back(&one);
+  }
+  if (worth(best.bits_per_byte, best.own_doubt, c.frozen) == Worth::no) return no_model(best, ranked, c);
+  Recommendation r = level.size() > 1 ? by_cost(level, best, c) : by_quality(best, rivals, ranked, c);
+  const auto taken =
+      std::ranges::find_if(level, [&](const Contender* one) { return one->name == r.winner.value_or(best.name); });
+  if (!c.frozen.name.empty()) r.sentences.push_back(among_frozen(taken == level.end() ? best : **taken, best, c));
+  return r;
 }
 }  // namespace
 
@@ -169,36 +265,9 @@ Recommendation recommend(const std::vector<Contender>& contenders, const Circums
             .sentences = {"No candidate is trained and judged yet; run the same command again to continue."}};
   std::vector<Contender> ranked = contenders;
   std::stable_sort(ranked.begin(), ranked.end(), [](const Contender& a, const Contender& b) {
-    return std::pair(a.behind, a.bits_per_byte) < std::pair(b.behind, b.bits_per_byte);
+    return std::tuple(a.unfinished, a.behind, a.bits_per_byte) < std::tuple(b.unfinished, b.behind, b.bits_per_byte);
   });
-  const Contender& best = ranked.front();
-  // level: too close to the best to tell apart, itself included; rivals: all other finished candidates
-  std::vector<const Contender*> level = {&best}, rivals;
-  for (const Contender& one : ranked) {
-    if (&one == &best || one.unfinished) continue;
-    rivals.push_back(&one);
-    if (one.behind <= one.doubt) level.push_back(&one);
-  }
-  Recommendation r;
-  const bool beaten = !c.frozen.name.empty() && c.frozen.bits_per_byte <= best.bits_per_byte;
-  if (beaten && !c.complete) {
-    r.decided_by = "nothing";
-    r.sentences.push_back("Not all candidates are judged yet: so far " + best.name + " costs " +
-                          bits(best.bits_per_byte) + " bits per byte and " + c.frozen.name + " " +
-                          bits(c.frozen.bits_per_byte) + "; run the same command again to continue.");
-  } else if (beaten) {
-    r.decided_by = "baseline";
-    r.sentences.push_back("On " + c.data + ", at " + c.terms +
-                          ", no model is worth its training: among frozen models, " + c.frozen.name + " costs " +
-                          bits(c.frozen.bits_per_byte) + " bits per byte, " + best.name + ", the best model, " +
-                          bits(best.bits_per_byte) + ".");
-    r.sentences.push_back("A larger --budget, in a folder of its own (--out), may change that.");
-  } else {
-    r = level.size() > 1 ? by_cost(level, best, c) : by_quality(best, rivals, c);
-    const auto taken =
-        std::ranges::find_if(level, [&](const Contender* one) { return one->name == r.winner.value_or(best.name); });
-    if (!c.frozen.name.empty()) r.sentences.push_back(among_frozen(taken == level.end() ? best : **taken, best, c));
-  }
+  Recommendation r = ranked.front().unfinished ? none_finished(ranked.front(), c) : among_finished(ranked, c);
   if (const std::string learners = among_learners(ranked, c); !learners.empty()) r.sentences.push_back(learners);
   add_doubts(ranked, c, r.sentences);
   return r;

@@ -12,10 +12,12 @@ struct Contender {
   double bits_per_byte = 0;  // frozen: it learns nothing from the text that it reads
   double learning_bits = 0;  // when it goes on learning from the text that it reads; 0: not measured
   double mixed_bits = 0;     // the same, mixed with counts of contexts; 0: not measured
+  // of bits_per_byte and of learning_bits: half the widths of their 95 % intervals (own_doubt() in judge.hpp)
+  double own_doubt = 0, learning_doubt = 0;
   // distance to the best candidate, with its standard error (text and seeds); 0 for the best
   double behind = 0, error = 0;
   double doubt = 0;       // half the width of the 95 % interval of `behind`, the search for learning rates included
-  double rate_doubt = 0;  // bits per byte that another learning rate might bring
+  double rate_doubt = 0;  // bits per byte that the best learning rate is expected to gain (RateChoice::doubt)
   bool rates_told_apart = true;  // whether the search for learning rates said more than the prior
   // whether its training ended on a plateau or in a steep fall, so that more time would change its result
   bool unfinished = false;
@@ -46,8 +48,9 @@ struct Recommendation {
 };
 
 // Compares frozen models with frozen counts, and models that learn while reading with baselines that learn while
-// reading. The winner comes from the first comparison; the second is reported beside it. A candidate whose training is
-// unfinished is neither counted as beaten nor as a rival.
+// reading. The winner comes from the first comparison; the second is reported beside it. Where a model and counts lie
+// closer than the doubt of the model, the sentence says that it cannot be told whether it is worth its training. A
+// candidate whose training is unfinished is no winner, and is neither counted as beaten nor as a rival.
 Recommendation recommend(const std::vector<Contender>& contenders, const Circumstances& circumstances);
 
 }  // namespace statera

@@ -90,6 +90,64 @@ TEST(Recommend, TheCheaperOneIsWeighedAgainstTheCounts) {
       "per byte and mamba2 2.010; attention, from which it cannot be told apart, costs 2.000.");
 }
 
+// A model just above the counts is no worse than one just below them.
+TEST(Recommend, InsideTheDoubtItCannotBeToldWhetherAModelIsWorthIt) {
+  const auto with = [](double model, double doubt) {
+    Contender one = contender("mamba2", model, 0, 0, 1, 1);
+    one.own_doubt = doubt;
+    return recommend({one, contender("attention", model + 0.2, 0.2, 0.01, 1, 1)}, text);
+  };
+  for (const double model : {2.3999, 2.4001}) {
+    const Recommendation r = with(model, 0.02);
+    EXPECT_EQ(r.winner, "mamba2");
+    EXPECT_EQ(r.sentences[1],
+              "Among frozen models it cannot be told whether it is worth its training: n-gram order 4, the best of the "
+              "n-grams, costs 2.400 bits per byte and mamba2 2.400, and the doubt of its training is 0.020.");
+  }
+  EXPECT_TRUE(says(with(2.379, 0.02), "Among frozen models it is worth its training"));
+  EXPECT_EQ(with(2.421, 0.02).decided_by, "baseline");
+  EXPECT_EQ(with(2.421, 0.03).decided_by, "quality");
+  EXPECT_EQ(with(2.4001, 0).decided_by, "baseline");
+}
+
+TEST(Recommend, TheSameAmongLearners) {
+  Circumstances with = text;
+  with.learning = {"PPMd order 6", 1.9};
+  Contender model = contender("mamba2", 2.0, 0, 0, 1, 1);
+  model.learning_doubt = 0.02;
+  for (const double learning : {1.8999, 1.9001}) {
+    model.learning_bits = learning;
+    const Recommendation r = recommend({model}, with);
+    EXPECT_TRUE(says(r, "cannot be told whether mamba2 is worth its training, and the doubt of that is 0.020."))
+        << r.sentences[2];
+  }
+  model.learning_bits = 1.879;
+  EXPECT_FALSE(says(recommend({model}, with), "cannot be told"));
+  EXPECT_FALSE(says(recommend({model}, with), "seed alone"));
+  model.learning_bits = 1.921;
+  EXPECT_TRUE(says(recommend({model}, with), "no model here is worth its training."));
+  with.seeds = 2;  // other figures are means over them
+  EXPECT_TRUE(says(recommend({model}, with), "while they read (models of the first seed alone), PPMd order 6 costs"));
+}
+
+TEST(Recommend, WhoIsUnfinishedIsNotCalledNotWorthIt) {
+  Circumstances with = text;
+  with.learning = {"PPMd order 6", 1.9};
+  Contender open = contender("attention", 2.45, 0.05, 0.01, 1, 1), done = contender("mamba2", 2.5, 0, 0, 1, 1);
+  open.unfinished = true;
+  open.learning_bits = 2.3;
+  done.learning_bits = 2.4;
+  Recommendation r = recommend({done, open}, with);
+  EXPECT_EQ(r.decided_by, "baseline");
+  EXPECT_TRUE(says(r, "no finished model is worth its training")) << r.sentences[0];
+  EXPECT_TRUE(says(r, "mamba2 costs 2.400: to compress such data, no finished model here is worth its training."));
+  done.unfinished = true;
+  r = recommend({done, open}, with);
+  EXPECT_TRUE(says(r,
+                   "attention, unfinished, costs 2.300: to compress such data, no model here is worth its training so "
+                   "far, and all are unfinished."));
+}
+
 TEST(Recommend, LengthsThatDifferAreNamed) {
   std::vector<Contender> two = {contender("a", 2.0, 0, 0, 1, 1), contender("b", 2.5, 0.5, 0.01, 2, 2)};
   two[1].context = 2048;
@@ -111,6 +169,19 @@ TEST(Recommend, AnUnfinishedCandidateIsNotBeaten) {
   EXPECT_TRUE(says(r, "attention, at 3.267 bits per byte, is unfinished"));
   EXPECT_FALSE(says(r, "ahead of attention"));
   EXPECT_FALSE(says(r, "1.299"));
+  EXPECT_TRUE(says(r, "the others are unfinished, so there is none to compare it with")) << r.sentences[0];
+}
+
+TEST(Recommend, WhoIsUnfinishedIsNoWinner) {
+  Contender open = contender("attention", 1.9, 0, 0, 1, 1);
+  open.unfinished = true;
+  EXPECT_EQ(recommend({open, contender("mamba2", 2.0, 0.1, 0.01, 1, 1)}, text).winner, "mamba2");
+  const Recommendation alone = recommend({open}, text);
+  EXPECT_FALSE(alone.winner);
+  EXPECT_EQ(alone.decided_by, "nothing");
+  EXPECT_EQ(alone.sentences[0],
+            "On book.txt, at equal time (60 s per training), every training is unfinished, so no candidate is called "
+            "the best: so far attention costs 1.900 bits per byte, and n-gram order 4 2.400.");
 }
 
 TEST(Recommend, ABlindSearchIsSaid) {
@@ -118,12 +189,21 @@ TEST(Recommend, ABlindSearchIsSaid) {
   blind.rates_told_apart = false;
   blind.rate_doubt = 0.014;
   const Recommendation r = recommend({blind, contender("mamba2", 2.0, 0, 0, 1, 1)}, text);
-  EXPECT_TRUE(says(r, "could not tell the learning rates of attention apart")) << r.sentences.back();
-  EXPECT_TRUE(says(r, "up to 0.014 bits per byte"));
+  EXPECT_TRUE(says(r,
+                   "The search could not tell the learning rates of attention apart, so the rate is the usual one, "
+                   "moved by the little that the search says; the best rate is expected to gain about 0.014 bits per "
+                   "byte, and in 95 % of cases less than 0.054."))
+      << r.sentences[2];
+  Contender other = contender("mamba2", 2.0, 0, 0, 1, 1);
+  other.rates_told_apart = false;
+  other.rate_doubt = 0.003;
+  EXPECT_TRUE(says(recommend({blind, other}, text),
+                   "expected to gain about 0.014 bits per byte with attention, where it would gain most, and"));
   Circumstances hurried = text;
   hurried.searched = false;
   EXPECT_TRUE(says(recommend({blind, contender("mamba2", 2.0, 0, 0, 1, 1)}, hurried),
-                   "too small to search for learning rates"));
+                   "too small to search for learning rates, so each candidate has its usual one; the best rate is "
+                   "expected to gain about 0.014"));
   EXPECT_FALSE(
       says(recommend({contender("a", 2.1, 0.1, 0.01, 1, 1), contender("b", 2.0, 0, 0, 1, 1)}, text), "learning rates"));
 }

@@ -61,17 +61,32 @@ struct SpeedOfOne {
   double prefill, step;  // bytes per second
 };
 
-SpeedOfOne stream_speed(const Model& model, std::span<const uint8_t> text) {
+// `size` bytes: the text, again and again.
+std::string repeated(std::span<const uint8_t> text, int64_t size) {
+  std::string all(static_cast<size_t>(size), ' ');
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(text[i % text.size()]);
+  return all;
+}
+
+SpeedOfOne stream_speed(const Model& model, std::span<const uint8_t> text, int64_t context) {
   constexpr size_t before = 256, steps = 64;
+  constexpr int64_t enough = 2048;  // bytes: fewer take too little time to measure
   Session session(model, {.rewind_bytes = 0});
-  double begin = clock_seconds();
-  session.prefill({reinterpret_cast<const char*>(text.data()), text.size()});
-  const double prefill = static_cast<double>(text.size()) / (clock_seconds() - begin);
+  const std::string read = repeated(text, context);
+  const int64_t times = (enough + context - 1) / context;
+  double seconds = 0;
+  for (int64_t i = 0; i < times; ++i) {
+    session.reset();
+    const double begin = clock_seconds();
+    session.prefill(read);
+    seconds += clock_seconds() - begin;
+  }
+  const double prefill = static_cast<double>(times * context) / seconds;
   const auto beginning = text.first(std::min(before, text.size()));
   const UnitIds ids = ids_of(model, beginning);
   session.reset();
   session.prefill(ids.ids);
-  begin = clock_seconds();
+  const double begin = clock_seconds();
   for (size_t i = 0; i < steps; ++i) session.step(ids.ids[i % ids.ids.size()]);
   const double bytes_per_id = static_cast<double>(beginning.size()) / static_cast<double>(ids.ids.size());
   return {prefill, steps * bytes_per_id / (clock_seconds() - begin)};
@@ -79,19 +94,19 @@ SpeedOfOne stream_speed(const Model& model, std::span<const uint8_t> text) {
 }  // namespace
 
 std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source,
-                                       const std::function<bool()>& stop) {
-  const auto longest = longest_document(source), text = longest.first(std::min(read_bytes, longest.size()));
+                                       std::span<const int64_t> contexts, const std::function<bool()>& stop) {
+  const auto text = longest_document(source);
   std::vector<std::vector<double>> prefill(models.size()), step(models.size());
   for (int round = 0; round < rounds + 1; ++round)
     for (size_t m = 0; m < models.size(); ++m) {
       if (stop && stop()) return {};
-      const SpeedOfOne speed = stream_speed(*models[m], text);
+      const SpeedOfOne speed = stream_speed(*models[m], text, contexts[m]);
       if (round == 0) continue;  // caches are cold
       prefill[m].push_back(speed.prefill);
       step[m].push_back(speed.step);
     }
   std::vector<StreamSpeed> speeds;
-  for (size_t m = 0; m < models.size(); ++m) speeds.push_back({median(prefill[m]), median(step[m])});
+  for (size_t m = 0; m < models.size(); ++m) speeds.push_back({contexts[m], median(prefill[m]), median(step[m])});
   return speeds;
 }
 

@@ -30,10 +30,13 @@ std::vector<std::vector<ContextCost>> step_costs(std::span<const Model* const> m
                                                  const std::function<bool()>& stop = {});
 
 struct StreamSpeed {
-  double prefill_bytes_per_second = 0;  // 2,048 bytes at once (fewer if the source is shorter), from an empty state
+  int64_t prefill_bytes = 0;            // read at once, from an empty state
+  double prefill_bytes_per_second = 0;  // of them
   double step_bytes_per_second = 0;     // one id at a time, after 256 bytes
 };
+// `contexts`, [models]: how many bytes each model reads at once: those of the context in which its quality is judged.
+// They are the beginning of the longest document of `source`, again and again if it is shorter. Empty if stopped.
 std::vector<StreamSpeed> stream_speeds(std::span<const Model* const> models, const ByteSource& source,
-                                       const std::function<bool()>& stop = {});
+                                       std::span<const int64_t> contexts, const std::function<bool()>& stop = {});
 
 }  // namespace statera

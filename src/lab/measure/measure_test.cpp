@@ -284,6 +284,20 @@ TEST(Contexts, StateBytesAreTheLayouts) {
   EXPECT_TRUE(step_costs(models, read, {}, {}, [] { return true; }).empty());
 }
 
+// The context in which the quality is judged, though the document is shorter.
+TEST(Contexts, PrefillReadsTheBytesOfTheContext) {
+  const Model model = small(32);
+  const Model* models[] = {&model, &model};
+  const int64_t contexts[] = {96, 5000};
+  const auto speeds = stream_speeds(models, source({text(3000)}), contexts);
+  ASSERT_EQ(speeds.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(speeds[i].prefill_bytes, contexts[i]);
+    EXPECT_GT(speeds[i].prefill_bytes_per_second, 0);
+  }
+  EXPECT_TRUE(stream_speeds(models, source({text(3000)}), contexts, [] { return true; }).empty());
+}
+
 // An inner stack on every fourth position has read a quarter of them, and keeps no more than its window.
 TEST(Contexts, AnInnerStackIsPutWhereItsPaceBringsIt) {
   STATERA_NEEDS({"attention", "hnet"});

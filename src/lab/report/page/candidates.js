@@ -21,14 +21,22 @@ const several = lengths.length > 1;
 const kindOf = c => several && c.name.endsWith(`@${c.length}`) ? c.name.slice(0, -`@${c.length}`.length) : c.name;
 const kinds = [...new Set(report.candidates.map(kindOf))];
 
-// Not to be told from the best, overall or of its length.
+// The best, overall or of its length; it has no distance to another one.
+function isFirst(c) {
+  if (several) return (report.by_length ?? []).some(row => row.length === c.length && row.best === c.name);
+  return c.bits_per_byte !== undefined && !c.difference;
+}
+
+// Finished, and not to be told from the best, overall or of its length.
 function withinDoubt(c) {
+  if (c.unfinished) return false;
   if (several) return (report.by_length ?? []).some(row => row.length === c.length && row.within_doubt.includes(c.name));
   return c.difference?.doubt !== undefined && c.difference.bits_per_byte <= c.difference.doubt;
 }
 
 const candidates = report.candidates.map(c =>
-  Object.assign(Object.create(c), {length: lengthOf(c), kind: kindOf(c), look: look(kinds.indexOf(kindOf(c))), level: withinDoubt(c)}));
+  Object.assign(Object.create(c), {length: lengthOf(c), kind: kindOf(c), look: look(kinds.indexOf(kindOf(c))),
+    first: isFirst(c), level: withinDoubt(c)}));
 const judged = candidates.filter(c => c.bits_per_byte !== undefined);
 // With more seeds than others, the best may have a larger mean than one of them; it has no distance to another.
 const ahead = judged.filter(c => !c.difference);

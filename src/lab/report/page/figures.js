@@ -3,7 +3,8 @@
 
 const positive = points => points.filter(p => p.x > 0 && p.y > 0);
 const seriesOf = (list, key, points) => list.filter(c => c[key] && c[key].length).map(c => ({name: c.kind, of: c.name, look: c.look, points: points(c[key]),
-  heldOut: c.bits_per_byte, learning: c.learning_bits_per_byte, level: c.level})).filter(s => s.points.length);
+  heldOut: c.bits_per_byte, doubt: c.doubt, learning: c.learning_bits_per_byte, learningDoubt: c.learning_doubt,
+  first: c.first, level: c.level})).filter(s => s.points.length);
 // A line for each kind, through what `point` makes of its candidates.
 const acrossLengths = point => ofKinds.map(list => ({name: list[0].kind, of: list[0].name, look: list[0].look,
   points: list.map(c => ({...point(c), of: c.name, label: several ? whole(c.length) : undefined, unfinished: c.unfinished}))

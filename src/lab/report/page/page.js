@@ -61,9 +61,11 @@ function resultLegend() {
   said.push("± is one standard error of the difference");
   if (candidates.some(c => c.difference?.doubt !== undefined))
     said.push("The doubt is half the width of its 95 % interval, with the seeds and the search for a learning rate included: a smaller difference does not tell two candidates apart");
-  if (candidates.some(c => c.unfinished)) said.push("Unfinished: the training ended on a plateau or in a steep fall, so it does not count as beaten");
+  if (candidates.some(c => c.unfinished)) said.push("Unfinished: the training ended on a plateau or in a steep fall, so it counts neither as the best nor as beaten");
   const contexts = [...new Set(candidates.filter(c => c.judged_at).map(c => c.judged_at.context))].sort((a, b) => a - b);
-  if (contexts.length) said.push(`Step and state are those with the ${listed(contexts.map(whole), "or")} bytes of context that the quality was judged with`);
+  const read = candidates.filter(c => c.judged_at && c.speed?.prefill_bytes_per_second !== undefined), there = read.every(c => c.speed.prefill_bytes === c.judged_at.context);
+  if (contexts.length) said.push(`${there && read.length ? "Prefill, step" : "Step"} and state are those with the ${listed(contexts.map(whole), "or")} bytes of context that the quality was judged with`);
+  if (!there) said.push("Prefill was measured with other contexts, of 2,048 bytes in reports of earlier versions");
   if (tokens) said.push("The embedding is its share of the parameters; the time of a step of a token is shared by its bytes");
   return sentences([...said, tokens ? "A dash: not measured; counts predict bytes, so models over tokens are not mixed with them" : "A dash: not measured"]);
 }
