@@ -6,7 +6,6 @@
 
 #include "mixers/mixer.hpp"
 #include "models/layer_config.hpp"
-#include "statera/config.hpp"
 
 namespace statera {
 
@@ -58,17 +57,17 @@ struct AllFormats {
     return newest;
   }
 
+  static int64_t of_keys(const ordered_json& object, const Formats& formats) {
+    int64_t newest = formats.object();
+    for (const auto& [key, value] : object.items()) newest = std::max(newest, formats.of(key));
+    return newest;
+  }
+
  private:
   static const ordered_json& child(const ordered_json& object, const char* key) {
     static const ordered_json none = ordered_json::object();
     const auto found = object.find(key);
     return found == object.end() || found->is_null() ? none : *found;
-  }
-
-  static int64_t of_keys(const ordered_json& object, const Formats& formats) {
-    int64_t newest = formats.object();
-    for (const auto& [key, value] : object.items()) newest = std::max(newest, formats.of(key));
-    return newest;
   }
 
   int64_t of_sublayer(const ordered_json& object) const {
@@ -97,6 +96,13 @@ struct AllFormats {
 int64_t oldest_format(const ordered_json& config) {
   static const AllFormats formats;
   return formats.of_config(config);
+}
+
+std::string fingerprinted_json(const ModelConfig& config) {
+  static const AllFormats formats;
+  auto json = parse_ordered_json(config.json(), "config");
+  json["format_version"] = AllFormats::of_keys(json, formats.config);
+  return json.dump(2) + "\n";
 }
 
 }  // namespace statera

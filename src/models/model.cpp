@@ -16,6 +16,7 @@
 #include "io/printable.hpp"
 #include "io/safetensors.hpp"
 #include "models/language_model.hpp"
+#include "models/config_format.hpp"
 #include "models/model_files.hpp"
 #include "nn/bound_parameter.hpp"
 
@@ -378,7 +379,7 @@ uint64_t Model::fingerprint() const {
   const auto add = [&hash](const void* data, size_t bytes) {
     hash = mix_fingerprint(mix_fingerprint(hash, uint64_t{bytes}), {static_cast<const uint8_t*>(data), bytes});
   };
-  const std::string config = m.config.json();
+  const std::string config = fingerprinted_json(m.config);
   add(config.data(), config.size());
   std::vector<Tensor> unpacked;
   for (const NamedView& tensor : named_tensors(*this, unpacked)) {
