@@ -24,6 +24,9 @@ class ComparedRows : public testing::Test {
  protected:
   ComparedRows() : folder((fs::temp_directory_path() / "statera_compare_XXXXXX").string()) {
     folder = mkdtemp(folder.data());
+    out = run.out = folder + "/c";
+    settings.lengths = "32";
+    settings.batch = 2;
   }
   ~ComparedRows() override { fs::remove_all(folder); }
 
@@ -46,8 +49,7 @@ class ComparedRows : public testing::Test {
   // What comparing says of a database with this row; "" if it goes on to where it is stopped.
   std::string said(const std::string& name, const Json& value,
                    Amounts amounts = {.train = 1, .validation_bytes = 64, .judged_bytes = 4096},
-                   bool with_amounts = true) const {
-    const std::string out = folder + "/c";
+                   bool with_amounts = true) {
     fs::remove_all(out);
     fs::create_directory(out);
     {
@@ -55,17 +57,10 @@ class ComparedRows : public testing::Test {
       store.keep_candidate(name, json_text(value));
       if (with_amounts) store.keep_fact("amounts", write_fields(amounts));
     }
-    std::string text;
-    for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
-    CompareSettings settings;
-    settings.lengths = "32";
-    settings.batch = 2;
-    CompareRun run;
-    run.out = out;
     run.stop = [] { return true; };
     std::string line;
     try {
-      compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}), run);
+      compared();
     } catch (const Error& error) {
       line = error.what();
     }
@@ -73,7 +68,24 @@ class ComparedRows : public testing::Test {
     return line;
   }
 
-  std::string folder;
+  // A comparison of one candidate in which nothing has been trained. `train`: seconds per training.
+  void prepare(const std::string& name, const Json& value, double train) const {
+    fs::create_directory(out);
+    Store store(out + "/compare.sqlite");
+    store.keep_candidate(name, json_text(value));
+    store.keep_fact("amounts", write_fields(Amounts{.train = train, .validation_bytes = 64, .judged_bytes = 4096}));
+  }
+
+  Json compared() const {
+    std::string text;
+    for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
+    return compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}),
+                   run);
+  }
+
+  std::string folder, out;
+  CompareSettings settings;
+  CompareRun run;
 };
 
 TEST_F(ComparedRows, AreReadIfTheyAreGood) { EXPECT_EQ(said("mamba2", row()), ""); }
@@ -118,28 +130,13 @@ TEST_F(ComparedRows, NumbersAreWhatACalibrationGives) {
 // The priors of another version may choose another rate from the same trials. Seeds of one candidate must not differ in
 // their rate.
 TEST_F(ComparedRows, LaterSeedsTakeTheRateOfTheFirst) {
-  const std::string out = folder + "/c", name = "m";
-  fs::create_directory(out);
-  {
-    Store store(out + "/compare.sqlite");
-    store.keep_candidate(name, json_text(row()));
-    store.keep_fact("amounts", write_fields(Amounts{.train = 0.05, .validation_bytes = 64, .judged_bytes = 4096}));
-  }
-  std::string text;
-  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
-  CompareSettings settings;
-  settings.lengths = "32";
-  settings.batch = 2;
+  const std::string name = "m";
+  prepare(name, row(), 0.05);
   settings.seeds = 2;
-  CompareRun run;
-  run.out = out;
-  const auto run_it = [&] {
-    compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}), run);
-  };
   const auto rate = [&](const char* seed) {
     return Json::parse(*Store(out + "/compare.sqlite").trial(name, "train", seed)).at("lr").get<double>();
   };
-  run_it();
+  compared();
   const double first = rate("seed 1");
   EXPECT_EQ(rate("seed 2"), first);
   {
@@ -149,38 +146,23 @@ TEST_F(ComparedRows, LaterSeedsTakeTheRateOfTheFirst) {
                        json_text(Json{{"lr", lr}, {"bits_per_byte", bits}}));
   }
   fs::remove(out + "/models/" + name + "/seed-2/model.safetensors");  // so that it is trained again
-  run_it();
+  compared();
   EXPECT_EQ(rate("seed 2"), first);
   fs::remove(out + "/models/" + name + "/model.safetensors");
-  run_it();
+  compared();
   EXPECT_GT(rate("seed 1"), 1.1 * first);
 }
 
 // Later seeds are added to what is trained; fewer would leave out what is there.
 TEST_F(ComparedRows, GetMoreSeedsWithoutTrainingAgain) {
-  const std::string out = folder + "/c", name = "m", weights = out + "/models/m/model.safetensors";
-  fs::create_directory(out);
-  CompareSettings settings;
-  settings.lengths = "32";
-  settings.batch = 2;
-  {
-    Store store(out + "/compare.sqlite");
-    store.keep_candidate(name, json_text(row()));
-    store.keep_fact("amounts", write_fields(Amounts{.train = 0.3, .validation_bytes = 64, .judged_bytes = 4096}));
-    store.keep_fact("settings", write_fields(settings));
-  }
-  std::string text;
-  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
-  CompareRun run;
-  run.out = out;
+  const std::string weights = out + "/models/m/model.safetensors";
+  prepare("m", row(), 0.3);
+  Store(out + "/compare.sqlite").keep_fact("settings", write_fields(settings));
   std::vector<std::string> warned;
   run.warn = [&](const std::string& line) { warned.push_back(line); };
   const auto run_it = [&](int64_t seeds) {
     settings.seeds = seeds;
-    return compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}),
-                   run)
-        .at("candidates")
-        .at(0);
+    return compared().at("candidates").at(0);
   };
   const Json one = run_it(1);
   std::erase_if(warned, [](const std::string& line) { return line.find("seeds") == line.npos; });
@@ -208,30 +190,12 @@ TEST_F(ComparedRows, GetMoreSeedsWithoutTrainingAgain) {
 // They stand beside the curve; a version that did not store them left them in the metrics.
 TEST_F(ComparedRows, HaveWhatTheirInnerStacksRead) {
   STATERA_NEEDS({"hnet"});
-  const std::string out = folder + "/c";
-  fs::create_directory(out);
-  {
-    Store store(out + "/compare.sqlite");
-    Json nested = row();
-    nested["config"] = parse_ordered_json(
-        ModelConfig::parse(test::with("f [ f ] f", R"([{"type": "hnet", "stack": {"d_model": 16}}])"), "x").json(),
-        "x");
-    store.keep_candidate("h", json_text(nested));
-    store.keep_fact("amounts", write_fields(Amounts{.train = 0.3, .validation_bytes = 64, .judged_bytes = 4096}));
-  }
-  std::string text;
-  for (int i = 0; i < 20000; ++i) text += std::to_string(i) + ",";
-  CompareSettings settings;
-  settings.lengths = "32";
-  settings.batch = 2;
-  CompareRun run;
-  run.out = out;
-  const auto run_it = [&] {
-    return compare(ByteSource::from_memory(std::vector<std::string>{text}), {}, settings, Device::cpu({.threads = 1}),
-                   run);
-  };
+  Json nested = row();
+  nested["config"] = parse_ordered_json(
+      ModelConfig::parse(test::with("f [ f ] f", R"([{"type": "hnet", "stack": {"d_model": 16}}])"), "x").json(), "x");
+  prepare("h", nested, 0.3);
   const auto inner = [](const Json& report) { return report.at("candidates").at(0).value("inner", Json()); };
-  const Json before = inner(run_it());
+  const Json before = inner(compared());
   ASSERT_EQ(before.size(), 1u);
   EXPECT_GT(before[0]["ratio"], 1);
   const auto trained = [&] { return Json::parse(*Store(out + "/compare.sqlite").trial("h", "train", "seed 1")); };
@@ -239,7 +203,7 @@ TEST_F(ComparedRows, HaveWhatTheirInnerStacksRead) {
   const Json curve = value["curve"];
   for (Json& point : value["curve"]) EXPECT_EQ(point.erase("ratios"), 1u);
   Store(out + "/compare.sqlite").keep_trial("h", "train", "seed 1", json_text(value));
-  EXPECT_EQ(inner(run_it()), before);
+  EXPECT_EQ(inner(compared()), before);
   EXPECT_EQ(trained()["curve"], curve);
 }
 
