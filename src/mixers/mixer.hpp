@@ -7,6 +7,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -170,6 +171,16 @@ inline At extent(const Mixer& mixer) {
 std::unique_ptr<Mixer> make_mixer(const JsonText& config, const Place& place);
 std::vector<std::string_view> mixer_types();
 std::string_view default_mlp_type();  // the type of a config's "mlp" that names none
+// What a type of mixer with an inner stack reads can differ from what its config aims at. These change a config of the
+// type, for whoever knows better.
+struct InnerPace {
+  // Costs become those of reading one of `ratio` > 1 positions, if the distance of the cuts is not fixed.
+  void (*set_ratio)(nlohmann::ordered_json& config, double ratio);
+  // Cuts that are learned become cuts at equal distances of what they aim at.
+  void (*cut_evenly)(nlohmann::ordered_json& config);
+};
+const InnerPace* inner_pace(std::string_view type);  // null: a mixer without inner stack, or an unknown type
+
 // Visits the fields of the config of each type, at their defaults. `visitor` returns the FieldVisitor to use for a
 // type; `since` is the format_version of configs that first had the type.
 void visit_mixer_configs(FunctionRef<FieldVisitor&(std::string_view type, int64_t since)> visitor);

@@ -17,6 +17,7 @@ struct Entry {
   int64_t since;  // the format_version of configs that first had it
   std::unique_ptr<Mixer> (*make)(const JsonText& config, const Place& place);
   void (*visit)(FieldVisitor&);  // visits the fields of its config, at their defaults
+  const InnerPace* pace;
 };
 
 template <class Type, class Config>
@@ -25,7 +26,12 @@ Entry entry(std::string_view type, int64_t since) {
           [](const JsonText& config, const Place& place) -> std::unique_ptr<Mixer> {
             return std::make_unique<Type>(config, place);
           },
-          [](FieldVisitor& v) { Config().visit(v); }};
+          [](FieldVisitor& v) { Config().visit(v); },
+          [] {
+            const InnerPace* pace = nullptr;
+            if constexpr (requires { Type::pace; }) pace = &Type::pace;
+            return pace;
+          }()};
 }
 
 // Sorted by name, as mixer_types() and error messages list them.
@@ -47,6 +53,12 @@ std::vector<std::string_view> mixer_types() {
   std::vector<std::string_view> types;
   for (const Entry& entry : entries()) types.push_back(entry.type);
   return types;
+}
+
+const InnerPace* inner_pace(std::string_view type) {
+  for (const Entry& entry : entries())
+    if (entry.type == type) return entry.pace;
+  return nullptr;
 }
 
 std::string_view default_mlp_type() { return "swiglu"; }

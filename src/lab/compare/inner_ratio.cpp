@@ -1,66 +1,53 @@
 #include "lab/compare/inner_ratio.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "io/json.hpp"
 #include "lab/report/keys.hpp"
+#include "mixers/mixer.hpp"
 #include "models/language_model.hpp"
 
 namespace statera {
 
 namespace {
 using Json = nlohmann::ordered_json;
-constexpr double most_ratio = 1 << 20;
 
-void find_inner(Json& json, std::vector<Json*>& found) {
-  if (json.is_object() && json.contains("stack") && json.contains("type") && json["type"] == "hnet")
-    found.push_back(&json);
-  if (!json.is_structured()) return;
-  for (Json& child : json) find_inner(child, found);
-}
-
-struct Inner {
-  explicit Inner(const ModelConfig& config) : json(parse_ordered_json(config.json(), config.where)) {
-    find_inner(json, stacks);
+// The configs of mixers with inner stacks; those of brackets from the outermost on.
+struct InnerMixers {
+  explicit InnerMixers(const ModelConfig& config) : json(parse_ordered_json(config.json(), config.where)) {
+    find(json);
   }
-  Inner(const Inner&) = delete;
-  Inner& operator=(const Inner&) = delete;
+  InnerMixers(const InnerMixers&) = delete;
+  InnerMixers& operator=(const InnerMixers&) = delete;
+
+  void find(Json& value) {
+    if (value.is_object() && value.contains("type") && value["type"].is_string())
+      if (const InnerPace* pace = inner_pace(value["type"].get<std::string>())) all.emplace_back(&value, pace);
+    if (!value.is_structured()) return;
+    for (Json& child : value) find(child);
+  }
+
+  ModelConfig parsed(const ModelConfig& config) const { return ModelConfig::parse(json_text(json), config.where); }
 
   Json json;
-  std::vector<Json*> stacks;  // those of brackets from the outermost on
+  std::vector<std::pair<Json*, const InnerPace*>> all;
 };
-
-std::string router_of(const Json& stack) { return stack.value("router", "learned"); }
-
-ModelConfig parsed(const Inner& inner, const ModelConfig& config) {
-  return ModelConfig::parse(json_text(inner.json), config.where);
-}
 }  // namespace
 
-bool has_inner_stacks(const ModelConfig& config) { return !Inner(config).stacks.empty(); }
+bool has_inner_stacks(const ModelConfig& config) { return !InnerMixers(config).all.empty(); }
 
 ModelConfig at_targets(const ModelConfig& config) {
-  const Inner inner(config);
-  bool changed = false;
-  for (Json* stack : inner.stacks) {
-    if (router_of(*stack) != "learned") continue;
-    changed = true;
-    for (const char* key : {"confidence", "ratio_from", "ratio_weight"}) stack->erase(key);
-    (*stack)["router"] = "stride";
-    if (stack->contains("ratio")) (*stack)["ratio"] = std::max(2.0, std::round((*stack)["ratio"].get<double>()));
-  }
-  return changed ? parsed(inner, config) : config;
+  const InnerMixers inner(config);
+  for (const auto& [mixer, pace] : inner.all) pace->cut_evenly(*mixer);
+  return inner.parsed(config);
 }
 
 std::optional<ModelConfig> with_ratios(const ModelConfig& config, std::span<const double> ratios) {
-  const Inner inner(config);
-  if (ratios.size() != inner.stacks.size() || (ratios.size() > 1 && config.inner.size() != ratios.size())) return {};
-  for (size_t i = 0; i < ratios.size(); ++i)
-    if (router_of(*inner.stacks[i]) != "stride")
-      (*inner.stacks[i])["ratio"] = std::clamp(ratios[i], 1 + 1e-9, most_ratio);
-  return parsed(inner, config);
+  const InnerMixers inner(config);
+  if (ratios.size() != inner.all.size() || (ratios.size() > 1 && config.inner.size() != ratios.size())) return {};
+  for (size_t i = 0; i < ratios.size(); ++i) inner.all[i].second->set_ratio(*inner.all[i].first, ratios[i]);
+  return inner.parsed(config);
 }
 
 TrainingFlops training_flops(const Json& curve, double planned, const ModelConfig& config, int64_t ids) {

@@ -15,6 +15,9 @@
 namespace statera {
 
 namespace {
+constexpr double most_ratio = 1 << 20;
+constexpr const char* of_learned[] = {"confidence", "ratio_from", "ratio_weight"};  // keys of the learned router alone
+
 HnetConfig read(const JsonText& config) {
   HnetConfig c;
   read_fields(config, c, {"type", "stack"});
@@ -28,17 +31,15 @@ HnetConfig read(const JsonText& config) {
   };
   one_of("router", c.router, {"learned", "stride", "spaces"});
   one_of("confidence", c.confidence, {"straight_through", "plain", "none"});
-  constexpr double most = 1 << 20;
   const auto target = [&](const char* key, double value) {
-    require(value > 1 && value <= most, ErrorCode::config, "[hnet] ", key, " ", value, " is not above 1 and at most ",
-            most, " (", config.where, ")");
+    require(value > 1 && value <= most_ratio, ErrorCode::config, "[hnet] ", key, " ", value,
+            " is not above 1 and at most ", most_ratio, " (", config.where, ")");
   };
   target("ratio", c.ratio);
   if (c.ratio_from != 0) target("ratio_from", c.ratio_from);
   require(c.router != "stride" || c.ratio == std::floor(c.ratio), ErrorCode::config, "[hnet] ratio ", c.ratio,
           " is no whole number, which the router stride needs (", config.where, ")");
   const auto json = parse_json(config.text, config.where);
-  const std::initializer_list<const char*> of_learned = {"confidence", "ratio_from", "ratio_weight"};
   for (const char* key : of_learned)
     require(c.router == "learned" || !json.contains(key), ErrorCode::config, "[hnet] ", key,
             " is of the learned router and has no effect with '", c.router, "'; leave it out (", config.where, ")");
@@ -83,7 +84,21 @@ Init identity(int64_t width) {
     return static_cast<int64_t>(i) / width == static_cast<int64_t>(i) % width ? 1.0 : 0.0;
   };
 }
+std::string router_of(const nlohmann::ordered_json& config) { return config.value("router", HnetConfig().router); }
 }  // namespace
+
+const InnerPace Hnet::pace{.set_ratio =
+                               [](nlohmann::ordered_json& config, double ratio) {
+                                 if (router_of(config) != "stride")
+                                   config["ratio"] = std::clamp(ratio, 1 + 1e-9, most_ratio);
+                               },
+                           .cut_evenly =
+                               [](nlohmann::ordered_json& config) {
+                                 if (router_of(config) != "learned") return;
+                                 for (const char* key : of_learned) config.erase(key);
+                                 config["router"] = "stride";
+                                 config["ratio"] = std::max(2.0, std::round(config.value("ratio", HnetConfig().ratio)));
+                               }};
 
 Hnet::Hnet(const JsonText& config, const Place& place)
     : config_(read(config)),

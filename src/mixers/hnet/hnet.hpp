@@ -47,6 +47,7 @@ class Hnet : public Mixer {
   void declare(SlotScope slots) const override;
   void visit_parameters(ParameterVisitor& visitor) override;
   Cost cost(Pass pass, int64_t length, int64_t context) const override;
+  static const InnerPace pace;
 
  private:
   struct Routed {
