@@ -12,7 +12,8 @@ if [ "${1:-}" = --how-long ]; then only_say=1 && shift && set -- "${1:-KIND}" "$
 [ $# -ge 2 ] && { [ $only_say ] || [ -r "$2" ]; } || { sed -n '2,6s/^# //p' "$0"; exit 2; }
 kind=$1 file=$2 size=${3:-small} minutes=${4:-5} seeds=${5:-1}
 kinds=(mamba2 attention hybrid) units=(bytes bpe-1024 bpe-8192) preset=src/mixers/hnet/presets/$size-hnet.json
-mapfile -t hnets < <(python3 bench/units_configs.py --names "$preset")
+names=$(python3 bench/units_configs.py --names "$preset")
+mapfile -t hnets <<<"$names"
 # Three fifths of the time are trainings, the rest goes to rates, measurements and baselines: 100 seconds for each minute of training. The budget is that of
 # the first call of statera; the H-Nets get as much each.
 first=$((${#kinds[@]} * ${#units[@]})) all=$((${#kinds[@]} * ${#units[@]} + ${#hnets[@]}))
@@ -26,12 +27,10 @@ mkdir -p "$out/configs"
 statera=build/release/bin/statera
 python3 bench/units_configs.py "$preset" "$out/configs" $statera
 joined() { local IFS=,; echo "$*"; }
-budget=()   # a comparison that has begun keeps its own, whatever seeds are added
-[ -s "$out/compare/compare.sqlite" ] || budget=(--budget $((first * seeds * minutes * 100))s)
-both() {  # adds candidates to the comparison
-  $statera compare "$out/$name" --size $size --noise-share 0 "${budget[@]}" --seeds $seeds --length 1024 --out "$out/compare" "$@" >&2
-  budget=()
+[ -s "$out/budget" ] || echo $((first * seeds * minutes * 100))s >"$out/budget"   # the same whatever seeds and candidates are added
+add() {  # adds candidates to the comparison
+  $statera compare "$out/$name" --size $size --noise-share 0 --budget "$(cat "$out/budget")" --seeds $seeds --length 1024 --out "$out/compare" "$@" >&2
 }
-both --candidates "$(joined "${kinds[@]}")" --units "$(joined "${units[@]}")"
-both --candidates "$(printf "$out/configs/%s.json\n" "${hnets[@]}" | paste -sd,)"
+add --candidates "$(joined "${kinds[@]}")" --units "$(joined "${units[@]}")"
+add --candidates "$(printf "$out/configs/%s.json\n" "${hnets[@]}" | paste -sd,)"
 python3 bench/units.py "$out/compare" "$out/$name" $statera

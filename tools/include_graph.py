@@ -38,7 +38,7 @@ STANDARD_STREAM = re.compile(r"(?<!/)\b(?:std(?:out|err)|cout|cerr|clog)\b"
 KERNEL_FILE = re.compile(r"(_cpu|_ref|_test|_fuzz)\.cpp$|-inl\.hpp$")
 VIEW_ROOMS = {"kernels", "autograd", "ops", "nn", "mixers", "models", "train", "infer", "online", "import"}
 # Copies between a file or the caller and host memory, and checks of what a file holds: where a View lies in the memory of
-# another device, it is copied first.
+# another device, it is copied first. Fingerprints of weights read such copies too.
 HOST_COPIES = {"src/train/checkpoint.cpp", "src/infer/session.cpp", "src/infer/snapshot_file.cpp", "src/online/online_file.cpp", "src/import/import.cpp",
                "src/import/examples.cpp", "src/models/model.cpp"}
 POINTER = r"(?:\b(?:template )?as<\w+>\(\)|static_cast<(?:const )?\w+\*>\([^()]*(?:\([^()]*\))?[^()]*\.data\))"

@@ -171,8 +171,8 @@ inline At extent(const Mixer& mixer) {
 std::unique_ptr<Mixer> make_mixer(const JsonText& config, const Place& place);
 std::vector<std::string_view> mixer_types();
 std::string_view default_mlp_type();  // the type of a config's "mlp" that names none
-// What a type of mixer with an inner stack reads can differ from what its config aims at. These change a config of the
-// type, for whoever knows better.
+// What the inner stack of a mixer reads can differ from what its config aims at. These change a config of its type to
+// what was measured or is wanted.
 struct InnerPace {
   // Costs become those of reading one of `ratio` > 1 positions, if the distance of the cuts is not fixed.
   void (*set_ratio)(nlohmann::ordered_json& config, double ratio);

@@ -91,17 +91,17 @@ struct AllFormats {
     return newest;
   }
 };
+const AllFormats& all_formats() {
+  static const AllFormats all;
+  return all;
+}
 }  // namespace
 
-int64_t oldest_format(const ordered_json& config) {
-  static const AllFormats formats;
-  return formats.of_config(config);
-}
+int64_t oldest_format(const ordered_json& config) { return all_formats().of_config(config); }
 
 std::string fingerprinted_json(const ModelConfig& config) {
-  static const AllFormats formats;
   auto json = parse_ordered_json(config.json(), "config");
-  json["format_version"] = AllFormats::of_keys(json, formats.config);
+  json["format_version"] = AllFormats::of_keys(json, all_formats().config);
   return json.dump(2) + "\n";
 }
 

@@ -81,6 +81,8 @@ Json Comparison::go(const std::vector<Candidate>& wanted) {
     for (const Entry& entry : entries_) noise(entry);
     for (const Entry& entry : entries_) measure(entry);
     measure_speed();
+    // only now, so that a call for fewer seeds shows what there was if this one is cut
+    if (more_seeds_) store_.keep_fact("settings", write_fields(settings_));
   } catch (const Stopped&) {
     complete = false;
   }
@@ -133,7 +135,6 @@ void Comparison::agree() {
 // More seeds than in earlier calls: their trainings are as long as those that are done, whatever the budget was.
 void Comparison::say_more_seeds() {
   if (!more_seeds_) return;
-  store_.keep_fact("settings", write_fields(settings_));
   const std::string line = "more seeds than before, " + std::to_string(settings_.seeds) +
                            " in all: what is left takes about " + seconds_text(seconds_left()) + ", beyond the budget";
   note(line);

@@ -25,9 +25,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // A training is unfinished whose curve falls by more than `steep` bits per byte over its second half, or by more than
-// `steep_share` of its last value over its last quarter. With a rate that falls to a tenth, usual are 0.2 to 0.35, and
-// 0 to 0.083 on texts, DNA and sound whatever the rate (bench/rates/*.sqlite). On logs, which cost little, it was 0.1
-// to 0.27 after 1,350 to 1,560 steps.
+// `steep_share` of its last value over its last quarter. With a rate that falls to a tenth, usual are 0.2 to 0.35 bits,
+// and shares of 0 to 0.083 on texts, DNA and sound whatever the rate (bench/rates/*.sqlite). On logs, which cost
+// little, it was 0.1 to 0.27 after 1,350 to 1,560 steps.
 constexpr double steep = 0.5, steep_share = 0.1, risen = 0.02;
 
 Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
@@ -106,6 +106,8 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
       known.flops = training_flops(known.trained.at(key::curve), known.costs.step_flops, config_of(known),
                                    known.costs.positions / known.batch);
     known.rate = rate_of(store, settings, amounts, known);
+    if (known.trained.is_object() && known.trained.contains(key::lr))
+      known.rate.doubt = doubt_with(known.rate, known.trained.at(key::lr));
     known.judged.rate_doubt = known.rate.doubt;
     known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
     known.unfinished = unfinished(store, known);
@@ -148,6 +150,7 @@ Json curve(const Known& known) {
 }
 
 double train_flops(const Known& known) {
+  if (known.flops.at.empty()) return known.trained.at(key::steps).get<double>() * known.flops.per_step;
   const double steps = known.trained.at(key::steps), last = known.trained.at(key::curve).back().at(key::step);
   return known.flops.at.back() + (steps - last) * known.flops.per_step;
 }
@@ -293,7 +296,7 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
     equal = "training FLOPs" +
-            std::string(std::ranges::any_of(all, [](const Known& k) { return has_inner_stacks(config_of(k)); })
+            std::string(std::ranges::any_of(all, [](const Known& k) { return learns_cuts(config_of(k)); })
                             ? ", as planned with what routers aim at"
                             : "") +
             ": " + significant(a.train, 3) + " per training, " + significant(a.search, 3) + " per learning rate";
@@ -453,9 +456,10 @@ void note_inner(const std::vector<Known>& all, Json& lines) {
     line += read.empty() ? "what its router aims at, since it is not known what its inner stacks read in training"
                          : "what its inner stacks read in training, " + read + " positions per segment (at the end " +
                                last + "); its steps were planned with what its router aims at";
-    line += known.costs.at_targets
-                ? "; so was its time, with cuts at equal distances"
-                : "; its time is that of a router that had learned nothing, and may be far off: compare in a new --out";
+    if (learns_cuts(config_of(known)))
+      line += known.costs.at_targets ? "; so was its time, with cuts at equal distances"
+                                     : "; its time is that of a router that had learned nothing, and may be far off: "
+                                       "compare in a new --out";
     lines.push_back(line);
   }
 }
@@ -524,10 +528,14 @@ double counted(const Store& store, int order) {
 std::vector<std::string> first_two(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all = all_known(store, settings, amounts);
   // The amounts as they were after the first seed, so that a run that was cut makes the same decision.
-  for (Known& known : all) known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));
+  for (Known& known : all) {
+    known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));
+    known.unfinished = unfinished(store, known);
+  }
   std::erase_if(all, [&](const Known& known) { return !known.done(); });
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Known& a, const Known& b) { return mean_bits(a.judged) < mean_bits(b.judged); });
+  std::stable_sort(all.begin(), all.end(), [](const Known& a, const Known& b) {
+    return std::pair(a.unfinished, mean_bits(a.judged)) < std::pair(b.unfinished, mean_bits(b.judged));
+  });
   if (all.size() < 2) return {};
   return {all[0].name, all[1].name};
 }

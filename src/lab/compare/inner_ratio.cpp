@@ -37,6 +37,8 @@ struct InnerMixers {
 
 bool has_inner_stacks(const ModelConfig& config) { return !InnerMixers(config).all.empty(); }
 
+bool learns_cuts(const ModelConfig& config) { return at_targets(config).json() != config.json(); }
+
 ModelConfig at_targets(const ModelConfig& config) {
   const InnerMixers inner(config);
   for (const auto& [mixer, pace] : inner.all) pace->cut_evenly(*mixer);

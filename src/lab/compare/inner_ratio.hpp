@@ -12,6 +12,7 @@
 namespace statera {
 
 bool has_inner_stacks(const ModelConfig& config);
+bool learns_cuts(const ModelConfig& config);  // whether one of them learns where it reads
 
 // The config by which a candidate is timed before it is trained: a learned router becomes cuts at equal distances of
 // its target. An untrained one cuts at almost every position, after the next step at almost none, and the time of such

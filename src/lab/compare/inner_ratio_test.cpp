@@ -64,6 +64,9 @@ TEST(InnerRatio, IsSetWhereCutsAreNotFixed) {
   EXPECT_EQ(with_ratios(one(R"(, "router": "stride", "ratio": 4)"), ratio)->json(),
             one(R"(, "router": "stride", "ratio": 4)").json());
   EXPECT_GT(flops(*with_ratios(one(""), most)), flops(*with_ratios(one(""), ratio)));  // a cut at every position
+  EXPECT_TRUE(learns_cuts(one("")));
+  for (const char* fixed : {R"(, "router": "spaces")", R"(, "router": "stride")"})
+    EXPECT_FALSE(learns_cuts(one(fixed)));
   EXPECT_TRUE(has_inner_stacks(one("")));
   EXPECT_FALSE(has_inner_stacks(ModelConfig::load(test::any_preset(test::Keeps::fixed))));
 }

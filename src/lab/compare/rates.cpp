@@ -17,7 +17,7 @@ constexpr double near_plateau = 0.25;
 constexpr double well_below = 0.3;  // bits per byte
 // in bits per byte and squared octave; all are equally likely before a trial
 constexpr std::array<double, 9> curvatures = {0, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64};
-constexpr double usual_curvature = 0.02;       // of whole trainings: 0.002 to 0.023 in bench/rates/*.sqlite
+constexpr double usual_curvature = 0.02;       // of whole trainings: 0.001 to 0.043 in bench/rates/*.sqlite
 constexpr double reach = 5, grain = 1.0 / 16;  // of the grid, in octaves
 
 // Rounds to two digits: 0.0035, not 0.003497.
@@ -122,6 +122,11 @@ RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior,
     for (const Point& q : points)
       if (p.bits - q.bits > 2 * std::hypot(p.noise, q.noise)) choice.told_apart = true;
   return choice;
+}
+
+double doubt_with(const RateChoice& choice, double lr) {
+  const double octaves = std::log2(lr / choice.lr);
+  return choice.doubt + (std::isfinite(octaves) ? usual_curvature * octaves * octaves : 0);
 }
 
 }  // namespace statera

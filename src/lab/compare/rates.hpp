@@ -41,4 +41,7 @@ double next_rate(std::span<const TriedRate> tried, const RatePrior& prior);
 // nothing about rates, one that ends just below says little. Without trials the choice is the prior's.
 RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior, double plateau);
 
+// The doubt of a training with the rate `lr` instead, such as one that an earlier version chose.
+double doubt_with(const RateChoice& choice, double lr);
+
 }  // namespace statera

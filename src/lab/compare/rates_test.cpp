@@ -111,6 +111,13 @@ TEST(Rates, TriesThePriorItsNeighboursAndBeyond) {
   EXPECT_DOUBLE_EQ(next_rate(std::vector<TriedRate>{{1.5e-3, 2.3}, {3e-3, 2.2}, {6e-3, 2.25}}, prior), 4.2e-3);
 }
 
+TEST(Rates, AnotherRateThanTheChosenHasMoreDoubt) {
+  const RateChoice choice{.lr = 0.004, .doubt = 0.005};
+  EXPECT_EQ(doubt_with(choice, 0.004), 0.005);
+  EXPECT_NEAR(doubt_with(choice, 0.008), 0.025, 1e-12);
+  EXPECT_NEAR(doubt_with(choice, 0.002), 0.025, 1e-12);
+}
+
 TEST(RatePriors, FollowTheMixersTheWidthAndTheSteps) {
   const std::string kind = test::any_preset(test::Keeps::fixed, "base").substr(std::string("base-").size());
   const ModelConfig narrow = ModelConfig::load("tiny-" + kind), wide = ModelConfig::load("base-" + kind);

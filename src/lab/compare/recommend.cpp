@@ -119,8 +119,18 @@ Recommendation by_quality(const Contender& best, const std::vector<const Contend
   return r;
 }
 
+Recommendation not_all_judged(const Contender& best, const Circumstances& c) {
+  return {.winner = {},
+          .decided_by = "nothing",
+          .sentences = {"Not all candidates are judged yet: so far " + best.name + " costs " +
+                        bits(best.bits_per_byte) + " bits per byte" +
+                        (c.frozen.name.empty() ? "" : " and " + c.frozen.name + " " + bits(c.frozen.bits_per_byte)) +
+                        "; run the same command again to continue."}};
+}
+
 // No candidate is the best where the trainings of all of them are unfinished.
 Recommendation none_finished(const Contender& least, const Circumstances& c) {
+  if (!c.complete) return not_all_judged(least, c);
   Recommendation r{.winner = {}, .decided_by = "nothing", .sentences = {}};
   r.sentences.push_back("On " + c.data + ", at " + c.terms +
                         ", every training is unfinished, so no candidate is called the best: so far " + least.name +
@@ -194,7 +204,9 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
       sentences.push_back(one.name + ", at " + bits(one.bits_per_byte) +
                           " bits per byte, is unfinished: its training ended on a plateau or in a steep fall. It is "
                           "not beaten" +
-                          std::string(one.behind < 0 ? ", and costs less than the best that has finished" : "") +
+                          std::string(one.behind < 0 && !ranked.front().unfinished
+                                          ? ", and costs less than the best that has finished"
+                                          : "") +
                           "; a larger --budget would tell.");
   add_rates(ranked, c, sentences);
   if (c.seeds == 1 && ranked.size() > 1)
@@ -207,7 +219,8 @@ void add_doubts(const std::vector<Contender>& ranked, const Circumstances& c, st
         "of the first seed; two candidates are compared on the seeds that both have.");
 }
 
-// `taken` is recommended. It may be only as good within the doubt as `best`, which is no worse than the counts.
+// `taken` is recommended. It may be only as good within the doubt as `best`, which is not told to be worse than the
+// counts.
 std::string among_frozen(const Contender& taken, const Contender& best, const Circumstances& c) {
   const Worth itself = worth(taken.bits_per_byte, taken.own_doubt, c.frozen),
               other = worth(best.bits_per_byte, best.own_doubt, c.frozen);
@@ -223,13 +236,8 @@ std::string among_frozen(const Contender& taken, const Contender& best, const Ci
 }
 
 Recommendation no_model(const Contender& best, const std::vector<Contender>& all, const Circumstances& c) {
+  if (!c.complete) return not_all_judged(best, c);
   const std::string figures = c.frozen.name + " costs " + bits(c.frozen.bits_per_byte) + " bits per byte, ";
-  if (!c.complete)
-    return {.winner = {},
-            .decided_by = "nothing",
-            .sentences = {"Not all candidates are judged yet: so far " + best.name + " costs " +
-                          bits(best.bits_per_byte) + " bits per byte and " + c.frozen.name + " " +
-                          bits(c.frozen.bits_per_byte) + "; run the same command again to continue."}};
   const char* which = some_unfinished(all) ? "finished model" : "model";
   return {.winner = {},
           .decided_by = "baseline",

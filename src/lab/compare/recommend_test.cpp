@@ -176,6 +176,11 @@ TEST(Recommend, WhoIsUnfinishedIsNoWinner) {
   Contender open = contender("attention", 1.9, 0, 0, 1, 1);
   open.unfinished = true;
   EXPECT_EQ(recommend({open, contender("mamba2", 2.0, 0.1, 0.01, 1, 1)}, text).winner, "mamba2");
+  Circumstances cut = text;
+  cut.complete = false;
+  EXPECT_NE(recommend({open}, cut).sentences[0].find("Not all candidates are judged yet: so far attention costs 1.9"),
+            std::string::npos)
+      << recommend({open}, cut).sentences[0];
   const Recommendation alone = recommend({open}, text);
   EXPECT_FALSE(alone.winner);
   EXPECT_EQ(alone.decided_by, "nothing");

@@ -90,7 +90,7 @@ std::string router_of(const nlohmann::ordered_json& config) { return config.valu
 const InnerPace Hnet::pace{.set_ratio =
                                [](nlohmann::ordered_json& config, double ratio) {
                                  if (router_of(config) != "stride")
-                                   config["ratio"] = std::clamp(ratio, 1 + 1e-9, most_ratio);
+                                   config["ratio"] = std::clamp(ratio, std::nextafter(1.0, 2.0), most_ratio);
                                },
                            .cut_evenly =
                                [](nlohmann::ordered_json& config) {

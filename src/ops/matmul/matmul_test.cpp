@@ -164,6 +164,26 @@ TEST(Matmul, NoRowsAndWrongShapes) {
 }
 
 // Beyond the 384 columns and the 512 rows at which the fast kernels cut their sums.
+// A backward kernel overwrites, also where there is nothing to add up.
+TEST(Matmul, WithoutRowsTheWeightGradientIsZero) {
+  for (const KernelChoice choice : {KernelChoice::reference, KernelChoice::fast}) {
+    Engine engine(1, choice);
+    std::vector<float> dw(6, 1.0f);
+    const float nothing = 0;
+    matmul_kernels.of<float>(choice).weight_grad({.dy = &nothing,
+                                                  .dy_stride = 2,
+                                                  .x = &nothing,
+                                                  .x_stride = 3,
+                                                  .dw = dw.data(),
+                                                  .dw_stride = 3,
+                                                  .rows = 0,
+                                                  .out = 2,
+                                                  .in = 3},
+                                                 engine.exec);
+    EXPECT_EQ(dw, std::vector<float>(6, 0.0f));
+  }
+}
+
 TEST(Matmul, PortableHasTheBitsOfTheReferenceBeyondAllCuts) {
   const int64_t rows = 600, in = 800, out = 70;
   const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}),

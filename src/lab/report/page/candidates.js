@@ -24,7 +24,7 @@ const kinds = [...new Set(report.candidates.map(kindOf))];
 // The best, overall or of its length; it has no distance to another one.
 function isFirst(c) {
   if (several) return (report.by_length ?? []).some(row => row.length === c.length && row.best === c.name);
-  return c.bits_per_byte !== undefined && !c.difference;
+  return c.bits_per_byte !== undefined && !c.difference && !c.unfinished;
 }
 
 // Finished, and not to be told from the best, overall or of its length.

@@ -156,7 +156,9 @@ function seeNoise(series, costs, what) {
   const said = [`Fillers that make the stream ${three(most)} times as long cost, in bits per real byte: ${listed(told)}`];
   const low = Math.min(...grown.map(s => growth(s.points))), high = Math.max(...grown.map(s => growth(s.points)));
   const factor = low.toFixed(1) === high.toFixed(1) ? times(low) : `${low.toFixed(1)} to ${times(high)}`;
-  if (grown.length) said.push(`The ${what} for a real byte, with a context that is as many times as long, is then ${factor} as much`);
+  // an earlier version counted steps with one context for all
+  const context = report.candidates.some(c => c.speed?.prefill_bytes) ? ", with a context that is as many times as long," : "";
+  if (grown.length) said.push(`The ${what} for a real byte${context} is then ${factor} as much`);
   return said;
 }
 
