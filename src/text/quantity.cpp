@@ -31,6 +31,8 @@ std::string count_text(double count) {
   return text;
 }
 
+std::string plain_seconds(double seconds) { return fixed(seconds, seconds < 100 ? 1 : 0) + " s"; }
+
 std::string number_text(double number) { return significant(number, 6); }
 
 std::string seconds_text(double seconds) {

@@ -281,7 +281,7 @@ TEST_F(Compare, ANameNeedNotBeUtf8) {
 TEST_F(Compare, BadInputIsOneLine) {
   const std::string preset = test::any_preset(test::Keeps::fixed);
   fails("compare text.txt --candidates ssm.json --length 0 --out no", 1, "length is 0; it must be at least 2");
-  fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'; known: ");
+  fails("compare text.txt --candidates mamba7", 1, "unknown candidate 'mamba7'");
   fails("compare text.txt --candidates ssm.json,ssm.json", 1, "two candidates are called 'ssm'");
   fails("compare text.txt --candidates " + preset + ",keys.json --budget 0.1s --length 64 --batch 2 --out small", 1,
         "the budget is too small for 2 candidates");
@@ -290,7 +290,7 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare nothing.txt", 1, "nothing.txt");
   write("short.txt", "short");
   fails("compare short.txt --out short", 1, "too few to train on");
-  fails("compare text.txt --size huge", 1, "unknown size 'huge'; known: ");
+  fails("compare text.txt --size huge", 1, "unknown size 'huge'. Known: ");
   fails("compare text.txt --candidates ssm.json --match luck", 2, "match");
   fails(
       "compare text.txt --candidates ssm.json," + preset + " --match params --budget 2s --length 32 --batch 2 --out p",

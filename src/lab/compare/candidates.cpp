@@ -6,6 +6,7 @@
 
 #include "core/check.hpp"
 #include "io/json.hpp"
+#include "io/printable.hpp"
 #include "lab/units.hpp"
 #include "models/presets.hpp"
 #include "statera/data.hpp"
@@ -21,6 +22,12 @@ void for_each_preset(Body body) {
       body(name.substr(0, dash), name.substr(dash + 1));
 }
 
+// "; did you mean 'NAME'?" or ".", so that a sentence can follow.
+std::string hint_of(const std::string& word, const std::vector<std::string>& known) {
+  const std::string hint = did_you_mean(word, std::vector<std::string_view>(known.begin(), known.end()));
+  return hint.empty() ? "." : hint;
+}
+
 Candidate find_candidate(const std::string& spec, const std::string& size) {
   const std::vector<std::string> presets = ModelConfig::presets();
   const auto known = [&](const std::string& name) {
@@ -33,9 +40,9 @@ Candidate find_candidate(const std::string& spec, const std::string& size) {
   std::string more;
   for (const std::string& addition : ModelConfig::additions())
     more += (more.empty() ? "; with additions: " : ", ") + usual_kinds().front() + "+" + addition;
-  require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate '", spec,
-          "'; known: ", joined(preset_kinds(size)), "; or a preset of another size (", joined(preset_sizes()),
-          "), as in base-", usual_kinds().front(), ", or a JSON file", more);
+  require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate ", in_quotes(spec),
+          hint_of(base, preset_kinds(size)), " Known: ", joined(preset_kinds(size)), "; or a preset of another size (",
+          joined(preset_sizes()), "), as in base-", usual_kinds().front(), ", or a JSON file", more);
   const std::string name = (path.has_filename() ? path : path.parent_path()).stem().string();
   require(!name.empty() && name != "." && name != "..", ErrorCode::config, "candidate '", spec,
           "' has no name to call it by; give the path of a file");
@@ -90,8 +97,8 @@ std::vector<std::string> preset_kinds(const std::string& size) {
 
 std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, const std::string& size) {
   const std::vector<std::string> sizes = preset_sizes();
-  require(std::find(sizes.begin(), sizes.end(), size) != sizes.end(), ErrorCode::config, "unknown size '", size,
-          "'; known: ", joined(sizes));
+  require(std::find(sizes.begin(), sizes.end(), size) != sizes.end(), ErrorCode::config, "unknown size ",
+          in_quotes(size), hint_of(size, sizes), " Known: ", joined(sizes));
   std::vector<Candidate> candidates;
   for (const std::string& spec : specs) {
     Candidate candidate = find_candidate(spec, size);

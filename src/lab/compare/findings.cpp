@@ -11,7 +11,8 @@
 #include "io/json_fields.hpp"
 #include "lab/compare/inner_ratio.hpp"
 #include "lab/compare/judge.hpp"
-#include "lab/compare/rate_priors.hpp"
+#include "lab/compare/known.hpp"
+#include "lab/compare/notes.hpp"
 #include "lab/compare/recommend.hpp"
 #include "lab/report/keys.hpp"
 #include "lab/timing.hpp"
@@ -23,117 +24,6 @@ namespace statera {
 
 namespace {
 using Json = nlohmann::ordered_json;
-
-// A training is unfinished whose curve falls by more than `steep` bits per byte over its second half, or by more than
-// `steep_share` of its last value over its last quarter. With a rate that falls to a tenth, usual are 0.2 to 0.35 bits,
-// and shares of 0 to 0.083 on texts, DNA and sound whatever the rate (bench/rates/*.sqlite). On logs, which cost
-// little, it was 0.1 to 0.27 after 1,350 to 1,560 steps.
-constexpr double steep = 0.5, steep_share = 0.1, risen = 0.02;
-
-Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
-
-// What the store knows about one candidate.
-struct Known {
-  std::string name;
-  Json value;  // config, layers, costs
-  Calibration costs;
-  int64_t length = 0, batch = 0;
-  Judged judged;  // the seeds that have been judged, from 1 on
-  RateChoice rate;
-  Json trained;         // of seed 1, or of the first seed that failed; null if none
-  int64_t seeds = 1;    // number of seeds asked for
-  TrainingFlops flops;  // of `trained`
-  bool unfinished = false;
-  bool done() const { return std::ssize(judged.nats) >= seeds; }
-};
-
-// The candidate's seeds that have been judged so far.
-Judged judged_of(const Store& store, const std::string& name) {
-  Judged judged{.name = name, .nats = {}};
-  for (int64_t seed = 1;; ++seed) {
-    std::vector<float> nats = store.costs(name, seed);
-    if (nats.empty()) return judged;
-    judged.nats.push_back(std::move(nats));
-  }
-}
-
-ModelConfig config_of(const Known& known) { return ModelConfig::parse(known.value.at(key::config).dump(), known.name); }
-
-RateChoice rate_of(const Store& store, const CompareSettings& settings, const Amounts& amounts, const Known& known) {
-  std::vector<TriedRate> tried;
-  for (const Json& trial : searched(store, known.name))
-    tried.push_back({trial.at(key::lr), trial.contains(key::error) ? std::numeric_limits<double>::infinity()
-                                                                   : trial.at(key::bits_per_byte).get<double>()});
-  return choose_rate(tried,
-                     rate_prior(config_of(known), train_steps(settings, known.costs, amounts),
-                                steps_for(settings, known.costs, amounts.search), std::llround(known.costs.bytes())),
-                     counted(store, 1));
-}
-
-// Whether more time would change the result: it costs more than counts of three bytes, or falls steeply at the end. One
-// that has risen again from its least has begun to memorise the text, and more time would make it worse.
-bool unfinished(const Store& store, const Known& known) {
-  if (!known.done()) return false;
-  const Json& curve = known.trained.at(key::curve);
-  if (curve.size() < 3) return false;
-  const auto after = [&](size_t quarters) -> double {
-    return curve.at(curve.size() * quarters / 4 - 1).at(key::bits_per_byte);
-  };
-  const double last = after(4);
-  double least = last;
-  for (const Json& point : curve) least = std::min(least, point.at(key::bits_per_byte).get<double>());
-  if (last > least + risen) return false;
-  // on the same text as the counts: validation text may be easier or harder
-  return mean_bits(known.judged) > counted(store, 2) || after(2) - last > steep || after(3) - last > steep_share * last;
-}
-
-std::vector<Known> all_known(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
-  std::vector<Known> all;
-  for (const auto& [name, value] : store.candidates()) {
-    Known known{.name = name, .value = parsed(value), .judged = judged_of(store, name), .seeds = settings.seeds};
-    read_fields({known.value.at("costs").dump(), "compare.sqlite"}, known.costs);
-    known.length = known.value.at(key::length);
-    known.batch = known.value.at(key::batch);
-    for (int64_t seed = settings.seeds; seed >= 1; --seed)
-      if (const auto trial = store.trial(name, "train", "seed " + std::to_string(seed)))
-        if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains(key::error))
-          known.trained = std::move(trained);
-    for (const auto& nats : known.judged.nats)
-      require(static_cast<int64_t>(nats.size()) == amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ",
-              name, " are ", nats.size(), ", not ", amounts.judged_bytes,
-              "; the file is damaged, choose another folder with --out");
-    if (known.trained.is_object() && !known.trained.contains(key::error))
-      known.flops = training_flops(known.trained.at(key::curve), known.costs.step_flops, config_of(known),
-                                   known.costs.positions / known.batch);
-    known.rate = rate_of(store, settings, amounts, known);
-    if (known.trained.is_object() && known.trained.contains(key::lr))
-      known.rate.doubt = doubt_with(known.rate, known.trained.at(key::lr));
-    known.judged.rate_doubt = known.rate.doubt;
-    known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
-    known.unfinished = unfinished(store, known);
-    all.push_back(std::move(known));
-  }
-  return all;
-}
-
-// Of those that have finished, or of all where none has: the least mean among those with the most seeds, since only the
-// first two after one seed get another.
-const Known* best_of(const std::vector<Known>& all) {
-  const auto place = [](const Known& known) {
-    return std::tuple(known.unfinished, -std::ssize(known.judged.nats), mean_bits(known.judged));
-  };
-  const Known* best = nullptr;
-  for (const Known& known : all)
-    if (known.done() && (!best || place(known) < place(*best))) best = &known;
-  // A candidate with one seed may be ahead of what the best had from that seed: it was added later, or the run was cut.
-  const Known* ahead = best;
-  double least = 0;
-  for (const Known& known : all) {
-    if (!known.done() || &known == best || known.unfinished != best->unfinished) continue;
-    if (const double behind = lead(known.judged, best->judged).behind; behind < least) ahead = &known, least = behind;
-  }
-  return ahead;
-}
 
 Json curve(const Known& known) {
   Json rows = Json::array();
@@ -236,7 +126,9 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
     json[key::learning_rates].push_back(rate);
     diverged = diverged && trial.contains(key::error);
   }
-  json[key::rate] = {{key::doubt, known.rate.doubt}, {key::told_apart, known.rate.told_apart}};
+  json[key::rate] = {{key::doubt, known.rate.doubt},
+                     {key::doubt_95_percent, known.rate.doubt_95_percent()},
+                     {key::told_apart, known.rate.told_apart}};
   const Json& trained = known.trained;
   if (diverged || (!trained.is_null() && trained.contains(key::error))) {
     json[key::status] = "failed";
@@ -272,9 +164,6 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
   add_measured(from, known, json);
   return json;
 }
-
-// In seconds, never in minutes.
-std::string plain_seconds(double seconds) { return fixed(seconds, seconds < 100 ? 1 : 0) + " s"; }
 
 Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
   const CompareSettings& s = from.settings;
@@ -340,6 +229,7 @@ Contender contender(const Json& c) {
   one.context = c.at(key::length);
   one.unfinished = c.at(key::unfinished);
   one.rate_doubt = c.at(key::rate).at(key::doubt);
+  one.rate_doubt_95_percent = c.at(key::rate).at(key::doubt_95_percent);
   one.rates_told_apart = c.at(key::rate).at(key::told_apart);
   if (c.contains(key::judged_at)) {
     one.step_seconds = c.at(key::judged_at).at(key::step_seconds);
@@ -402,143 +292,7 @@ Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
   return rows;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  return all;
-}
-
-// Notes that a text was read so often that more time makes the model memorise it.
-void note_passes(const CompareSettings& settings, const Json& report, Json& lines) {
-  if (settings.dropout > 0) return;
-  constexpr double many = 4;
-  const double text = report.at(key::data).at(key::train_bytes);
-  std::vector<std::string> names;
-  double most = 0;
-  for (const Json& c : report.at(key::candidates)) {
-    const double passes = c.value(key::train_bytes, 0.0) / text;
-    if (passes < many) continue;
-    names.push_back(c.at(key::name));
-    most = std::max(most, passes);
-  }
-  if (names.empty()) return;
-  lines.push_back(listed(names) + " read the training text up to " + fixed(most, 1) +
-                  " times: --dropout 0.1, in another --out, may help more than a larger --budget");
-}
-
-// Says what each kind of tokens is.
-void note_units(const CompareSettings& settings, const Json& report, Json& lines) {
-  std::vector<std::string> said;
-  for (const Json& c : report.at(key::candidates)) {
-    const std::string units = c.at(key::units);
-    if (units == "bytes" || std::ranges::count(said, units) > 0) continue;
-    said.push_back(units);
-    const std::string ids = std::to_string(c.at(key::vocabulary).get<int64_t>());
-    const bool fewer = units.starts_with("bpe-") && units != "bpe-" + ids;
-    lines.push_back(units + ": " + ids + " tokens" +
-                    (fewer ? " (no other pair of neighbours occurs twice in the training text)" : "") + ", of " +
-                    fixed(c.at(key::bytes_per_id), 2) + " bytes on average; making them and encoding the text took " +
-                    plain_seconds(c.at(key::prepare_seconds)) +
-                    (settings.match == "time" ? ", which are a part of the training time" : ""));
-  }
-  if (!said.empty()) lines.push_back("counts predict bytes, so models over tokens are not mixed with them");
-}
-
-// Says whether FLOPs are those of what inner stacks read or of what they were meant to read, and how they were timed.
-void note_inner(const std::vector<Known>& all, Json& lines) {
-  for (const Known& known : all) {
-    if (known.trained.is_null() || known.trained.contains(key::error) || !has_inner_stacks(config_of(known))) continue;
-    std::string line = known.name + ": its FLOPs count ", read, last;
-    for (size_t i = 0; i < known.flops.ratios.size(); ++i) {
-      read += (i > 0 ? " and " : "") + fixed(known.flops.ratios[i], 2);
-      last += (i > 0 ? " and " : "") + fixed(known.flops.last[i], 2);
-    }
-    line += read.empty() ? "what its router aims at, since it is not known what its inner stacks read in training"
-                         : "what its inner stacks read in training, " + read + " positions per segment (at the end " +
-                               last + "); its steps were planned with what its router aims at";
-    if (learns_cuts(config_of(known)))
-      line += known.costs.at_targets ? "; so was its time, with cuts at equal distances"
-                                     : "; its time is that of a router that had learned nothing, and may be far off: "
-                                       "compare in a new --out";
-    lines.push_back(line);
-  }
-}
-
-// Notes lengths at which no training is finished; they have no row among the winners.
-void note_unfinished(const CompareSettings& settings, const Json& report, Json& lines) {
-  if (!report.contains(key::by_length) || !report.at(key::complete).get<bool>()) return;
-  for (const int64_t length : settings.length_list())
-    if (std::ranges::none_of(report.at(key::by_length), [&](const Json& row) { return row.at(key::length) == length; }))
-      lines.push_back(
-          "at " + std::to_string(length) +
-          " bytes every training is unfinished, so no candidate is called the best; a larger --budget would tell");
-}
-
-// What a reader of the report should know.
-Json notes(const FindingsFrom& from, const std::vector<Known>& all, const Json& report, const std::string& baselines) {
-  Json lines = Json::array();
-  if (from.amounts.judged_bytes > 0 && from.amounts.judged_bytes < from.parts.held_out.bytes())
-    lines.push_back("judged on the first " + std::to_string(from.amounts.judged_bytes) + " of " +
-                    std::to_string(from.parts.held_out.bytes()) +
-                    " held-out bytes: more would take longer than the budget's share for measuring");
-  note_units(from.settings, report, lines);
-  note_inner(all, lines);
-  note_passes(from.settings, report, lines);
-  note_unfinished(from.settings, report, lines);
-  for (const Json& c : report.at(key::candidates)) {
-    const std::string name = c.at(key::name);
-    if (c.contains(key::error)) lines.push_back(name + " failed: " + c.at(key::error).get<std::string>());
-    if (const auto second = from.store.trial(name, "train", "seed 2"); second && from.settings.seeds == 1)
-      if (const Json trial = parsed(*second); trial.contains(key::error))
-        lines.push_back(name + " failed with a second seed (" + trial.at(key::error).get<std::string>() +
-                        "); its figures are of the first one");
-    if (!c.contains(key::lr)) continue;
-    const Json trained = parsed(*from.store.trial(name, "train", "seed 1"));
-    if (trained.at("best_step").get<double>() < 0.8 * trained.at(key::steps).get<double>())
-      lines.push_back(name + " was best on validation text at step " +
-                      std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
-                      std::to_string(trained.at(key::steps).get<int64_t>()) +
-                      ", and is judged by those weights: it did not improve after that");
-  }
-  if (from.amounts.noise == 0 && from.amounts.train > 0 && from.settings.noise_share > 0 &&
-      from.settings.length_list().size() == 1)
-    lines.push_back(
-        "noise is left out: its share of the budget buys fewer than 100 steps with fillers; a larger --budget measures "
-        "it");
-  if (!baselines.empty()) lines.push_back(baselines);
-  return lines;
-}
 }  // namespace
-
-std::vector<Json> searched(const Store& store, const std::string& candidate) {
-  std::vector<Json> all;
-  for (const std::string& value : store.trials(candidate, "search")) all.push_back(parsed(value));
-  std::sort(all.begin(), all.end(),
-            [](const Json& a, const Json& b) { return a.at(key::lr).get<double>() < b.at(key::lr).get<double>(); });
-  return all;
-}
-
-double counted(const Store& store, int order) {
-  const Json baselines = parsed(store.fact("baselines").value_or(R"({"rows": []})"));
-  for (const Json& row : baselines.at("rows"))
-    if (row.at(key::name) == "n-gram order " + std::to_string(order)) return row.at(key::bits_per_byte);
-  return std::numeric_limits<double>::infinity();
-}
-
-std::vector<std::string> first_two(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
-  std::vector<Known> all = all_known(store, settings, amounts);
-  // The amounts as they were after the first seed, so that a run that was cut makes the same decision.
-  for (Known& known : all) {
-    known.judged.nats.resize(std::min<size_t>(1, known.judged.nats.size()));
-    known.unfinished = unfinished(store, known);
-  }
-  std::erase_if(all, [&](const Known& known) { return !known.done(); });
-  std::stable_sort(all.begin(), all.end(), [](const Known& a, const Known& b) {
-    return std::pair(a.unfinished, mean_bits(a.judged)) < std::pair(b.unfinished, mean_bits(b.judged));
-  });
-  if (all.size() < 2) return {};
-  return {all[0].name, all[1].name};
-}
 
 Json findings(const FindingsFrom& from, bool complete) {
   const Machine machine = this_machine();
@@ -575,7 +329,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   const Recommendation r = recommended(from, report, complete);
   report[key::recommendation] = {{key::decided_by, r.decided_by}, {key::sentences, r.sentences}};
   if (r.winner) report[key::recommendation][key::winner] = *r.winner;
-  report[key::notes] = notes(from, all, report, baselines.at("note"));
+  report[key::notes] = notes(from, all, report);
   // names of files need not be UTF-8, but JSON must be
   return parse_ordered_json(json_text(report), "the report", std::string::npos);
 }

@@ -1,5 +1,6 @@
 // From a store to a report, without training: who is called the best at a length, and who is not.
 #include "lab/compare/findings.hpp"
+#include "lab/compare/known.hpp"
 
 #include <gtest/gtest.h>
 

@@ -124,6 +124,12 @@ RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior,
   return choice;
 }
 
+double RateChoice::doubt_95_percent() const {
+  // The loss is quadratic in the distance to x, which is normal. So it is its mean times a chi-square of one degree of
+  // freedom, of which 95 % lie below this.
+  return 3.84 * doubt;
+}
+
 double doubt_with(const RateChoice& choice, double lr) {
   const double octaves = std::log2(lr / choice.lr);
   return choice.doubt + (std::isfinite(octaves) ? usual_curvature * octaves * octaves : 0);

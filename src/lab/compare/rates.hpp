@@ -28,6 +28,7 @@ struct RatePrior {
 struct RateChoice {
   double lr = 0;     // rounded to two digits; NaN if every rate that was tried diverged
   double doubt = 0;  // bits per byte that a training with it is expected to lose compared to one with the best rate
+  double doubt_95_percent() const;  // bits per byte that it loses less than in 95 % of cases
   // Whether the trials said more than the prior. False if they lie within their noise, or on a plateau.
   bool told_apart = false;
 };

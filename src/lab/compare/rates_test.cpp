@@ -116,6 +116,7 @@ TEST(Rates, AnotherRateThanTheChosenHasMoreDoubt) {
   EXPECT_EQ(doubt_with(choice, 0.004), 0.005);
   EXPECT_NEAR(doubt_with(choice, 0.008), 0.025, 1e-12);
   EXPECT_NEAR(doubt_with(choice, 0.002), 0.025, 1e-12);
+  EXPECT_NEAR(choice.doubt_95_percent(), 1.96 * 1.96 * 0.005, 1e-4);
 }
 
 TEST(RatePriors, FollowTheMixersTheWidthAndTheSteps) {

@@ -9,10 +9,6 @@
 namespace statera {
 
 namespace {
-// The loss of a rate is quadratic in its logarithm, which is about normal around the best one. So the loss is its mean
-// times a chi-square of one degree of freedom, of which 95 % lie below this.
-constexpr double expected_to_95_percent = 3.84;
-
 std::string bits(double value) { return fixed(value, 3); }
 
 std::string thousands(int64_t value) {
@@ -193,8 +189,8 @@ void add_rates(const std::vector<Contender>& ranked, const Circumstances& c, std
                                     "usual one") +
                       "; the best rate is expected to gain about " + bits(most.rate_doubt) + " bits per byte" +
                       (blind.size() > 1 ? " with " + most.name + ", where it would gain most" : "") +
-                      ", and in 95 % of cases less than " + bits(expected_to_95_percent * most.rate_doubt) +
-                      ". The doubt includes what it is expected to gain.");
+                      ", and in 95 % of cases less than " + bits(most.rate_doubt_95_percent) +
+                      ". The doubt includes that.");
 }
 
 // What the results leave open, one sentence each.

@@ -34,6 +34,7 @@ STATERA_KEY(difference);
 STATERA_KEY(distance);
 STATERA_KEY(documents);
 STATERA_KEY(doubt);
+STATERA_KEY(doubt_95_percent);
 STATERA_KEY(embedding_parameters);
 STATERA_KEY(equal);
 STATERA_KEY(error);

@@ -162,9 +162,6 @@ function seeNoise(series, costs, what) {
   return said;
 }
 
-// The loss of a rate is quadratic in its logarithm, which is about normal: 95 % of the losses are less than this many times the expected one.
-const expectedTo95 = 3.84;
-
 // What the search for learning rates told, of candidates with rates that were tried.
 function seeRates(list) {
   const names = of => list.filter(of).map(c => c.kind), taken = list.filter(c => c.lr > 0), said = [];
@@ -172,10 +169,10 @@ function seeRates(list) {
   const told = names(c => c.rate?.told_apart), not = list.filter(c => c.rate && !c.rate.told_apart);
   if (told.length) said.push(`The short trainings told the rates of ${listed(told)} apart`);
   if (not.length) {
-    const most = descending(not, c => c.rate.doubt)[0], gain = most.rate.doubt;
+    const most = descending(not, c => c.rate.doubt)[0], gain = most.rate.doubt, less = most.rate.doubt_95_percent;
     said.push(`${told.length ? "They could not tell those" : "The short trainings could not tell the rates"} of ${listed(not.map(c => c.kind))} apart, ` +
       `so the rate is the usual one, moved by the little that they say; the best rate is expected to gain about ${bits(gain)} bits per byte` +
-      `${not.length > 1 ? ` with ${most.kind}, where it would gain most` : ""}, and in 95 % of cases less than ${bits(expectedTo95 * gain)}`);
+      `${not.length > 1 ? ` with ${most.kind}, where it would gain most` : ""}${less === undefined ? "" : `, and in 95 % of cases less than ${bits(less)}`}`);
   }
   for (const c of list) {
     const lost = c.learning_rates.filter(r => r.bits_per_byte === undefined).map(r => three(r.lr));
