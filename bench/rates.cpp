@@ -323,9 +323,11 @@ void report(const std::vector<Swept>& all) {
   std::printf(
       "| stage | data | kind | best of the sweep, at rate | rate of the prior | rate chosen | its bits per byte | "
       "regret | its bound "
-      "| regret of a prior without this data | doubt | seeds |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+      "| regret of a prior without this data | expected loss | seeds "
+      "|\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   std::map<std::string, std::vector<double>> shipped, unseen;
   std::string beyond;
+  size_t in_doubt = 0;
   for (const Swept& s : all) {
     const RatePrior prior = prior_of(s.c);
     const RateChoice choice = choose_rate(s.tried, prior, s.plateau),
@@ -336,9 +338,10 @@ void report(const std::vector<Swept>& all) {
     std::printf("| %s | %s | %s | %.3f, %s | %.2g | %s | %.3f%s | %.4f | %.4f | %.4f | %.4f | %s |\n",
                 s.c.stage.c_str(), s.c.data.c_str(), s.c.kind.c_str(), s.best, number_text(s.best_lr).c_str(), prior.lr,
                 number_text(choice.lr).c_str(), chosen, s.chosen ? "" : " (interpolated)", regret, bound_of(s, all),
-                regret_unseen, choice.doubt,
+                regret_unseen, choice.expected_loss,
                 freedom > 0 ? fixed(std::sqrt(squares / static_cast<double>(freedom)), 4).c_str() : "");
     if (regret > bound_of(s, all)) beyond += " " + s.c.stage + " " + s.c.data + " " + s.c.kind + ";";
+    in_doubt += regret < choice.loss_95_percent ? 1 : 0;
     shipped[s.c.stage].push_back(regret);
     unseen[s.c.stage].push_back(regret_unseen);
   }
@@ -354,6 +357,7 @@ void report(const std::vector<Swept>& all) {
         stage.c_str(), regrets.size(), mean(regrets), *std::ranges::max_element(regrets), mean(unseen[stage]),
         *std::ranges::max_element(unseen[stage]));
   }
+  std::printf("\nRegrets below what 95 %% should be below: %zu of %zu\n", in_doubt, all.size());
   std::printf("\nBeyond the bound:%s\n", beyond.empty() ? " none" : beyond.c_str());
 }
 

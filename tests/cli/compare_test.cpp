@@ -290,7 +290,7 @@ TEST_F(Compare, BadInputIsOneLine) {
   fails("compare nothing.txt", 1, "nothing.txt");
   write("short.txt", "short");
   fails("compare short.txt --out short", 1, "too few to train on");
-  fails("compare text.txt --size huge", 1, "unknown size 'huge'. Known: ");
+  fails("compare text.txt --size huge", 1, "unknown size 'huge'; known: ");
   fails("compare text.txt --candidates ssm.json --match luck", 2, "match");
   fails(
       "compare text.txt --candidates ssm.json," + preset + " --match params --budget 2s --length 32 --batch 2 --out p",

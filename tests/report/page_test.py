@@ -298,7 +298,7 @@ class PageTest(unittest.TestCase):
         self.assertIn("Prefill, step and state are those with the 512 bytes of context that the quality was judged with.", legend)
         self.assertNotIn("16,384", self.text("section")[0] + self.text("section")[1])
         self.assertEqual(self.driver.execute_script("return references.map(r => labelled(r).label)"), ["n-gram order 4", "xz, learning", "PPMd order 6, learning"])
-        self.assertEqual(self.rows(".rates")["attention"], {"rates tried": "3", "rate taken": "0.002", "told apart": "no", "doubt": "0.012"})
+        self.assertEqual(self.rows(".rates")["attention"], {"rates tried": "3", "rate taken": "0.002", "told apart": "no", "expected loss": "0.012", "in 95 % of cases below": "0.046"})
         self.assertEqual(self.rows(".rates")["hybrid"]["told apart"], "yes")
         self.assertEqual(self.driver.execute_script("return drawn.at(-1).panel.feet.map(foot => foot.x)"), [0.004, 0.002, 0.004])
 

@@ -22,10 +22,10 @@ void for_each_preset(Body body) {
       body(name.substr(0, dash), name.substr(dash + 1));
 }
 
-// "; did you mean 'NAME'?" or ".", so that a sentence can follow.
-std::string hint_of(const std::string& word, const std::vector<std::string>& known) {
-  const std::string hint = did_you_mean(word, std::vector<std::string_view>(known.begin(), known.end()));
-  return hint.empty() ? "." : hint;
+// "; did you mean 'NAME'? Known: " or "; known: ".
+std::string hint_of(const std::string& word, const std::vector<std::string>& names) {
+  const std::string hint = did_you_mean(word, std::vector<std::string_view>(names.begin(), names.end()));
+  return hint.empty() ? "; known: " : hint + " Known: ";
 }
 
 Candidate find_candidate(const std::string& spec, const std::string& size) {
@@ -37,12 +37,14 @@ Candidate find_candidate(const std::string& spec, const std::string& size) {
   const std::string base = std::filesystem::exists(path) ? spec : spec.substr(0, spec.find('+'));
   if (known(size + "-" + base)) return {spec, ModelConfig::load(size + "-" + spec)};
   if (known(base)) return {spec, ModelConfig::load(spec)};
+  std::vector<std::string> names = preset_kinds(size);
+  names.insert(names.end(), presets.begin(), presets.end());
   std::string more;
   for (const std::string& addition : ModelConfig::additions())
     more += (more.empty() ? "; with additions: " : ", ") + usual_kinds().front() + "+" + addition;
-  require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate ", in_quotes(spec),
-          hint_of(base, preset_kinds(size)), " Known: ", joined(preset_kinds(size)), "; or a preset of another size (",
-          joined(preset_sizes()), "), as in base-", usual_kinds().front(), ", or a JSON file", more);
+  require(std::filesystem::exists(path), ErrorCode::config, "unknown candidate ", in_quotes(spec), hint_of(base, names),
+          joined(preset_kinds(size)), "; or a preset of another size (", joined(preset_sizes()), "), as in base-",
+          usual_kinds().front(), ", or a JSON file", more);
   const std::string name = (path.has_filename() ? path : path.parent_path()).stem().string();
   require(!name.empty() && name != "." && name != "..", ErrorCode::config, "candidate '", spec,
           "' has no name to call it by; give the path of a file");
@@ -98,7 +100,7 @@ std::vector<std::string> preset_kinds(const std::string& size) {
 std::vector<Candidate> find_candidates(const std::vector<std::string>& specs, const std::string& size) {
   const std::vector<std::string> sizes = preset_sizes();
   require(std::find(sizes.begin(), sizes.end(), size) != sizes.end(), ErrorCode::config, "unknown size ",
-          in_quotes(size), hint_of(size, sizes), " Known: ", joined(sizes));
+          in_quotes(size), hint_of(size, sizes), joined(sizes));
   std::vector<Candidate> candidates;
   for (const std::string& spec : specs) {
     Candidate candidate = find_candidate(spec, size);

@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <tuple>
 
-#include "core/check.hpp"
 #include "core/machine.hpp"
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
@@ -126,8 +124,8 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
     json[key::learning_rates].push_back(rate);
     diverged = diverged && trial.contains(key::error);
   }
-  json[key::rate] = {{key::doubt, known.rate.doubt},
-                     {key::doubt_95_percent, known.rate.doubt_95_percent()},
+  json[key::rate] = {{key::doubt, known.rate.expected_loss},
+                     {key::loss_95_percent, known.rate.loss_95_percent},
                      {key::told_apart, known.rate.told_apart}};
   const Json& trained = known.trained;
   if (diverged || (!trained.is_null() && trained.contains(key::error))) {
@@ -228,8 +226,8 @@ Contender contender(const Json& c) {
                 .learning_doubt = c.value(key::learning_doubt, 0.0)};
   one.context = c.at(key::length);
   one.unfinished = c.at(key::unfinished);
-  one.rate_doubt = c.at(key::rate).at(key::doubt);
-  one.rate_doubt_95_percent = c.at(key::rate).at(key::doubt_95_percent);
+  one.expected_loss = c.at(key::rate).at(key::doubt);
+  one.loss_95_percent = c.at(key::rate).at(key::loss_95_percent);
   one.rates_told_apart = c.at(key::rate).at(key::told_apart);
   if (c.contains(key::judged_at)) {
     one.step_seconds = c.at(key::judged_at).at(key::step_seconds);
@@ -291,7 +289,6 @@ Json by_length(const FindingsFrom& from, const std::vector<Known>& all) {
   }
   return rows;
 }
-
 }  // namespace
 
 Json findings(const FindingsFrom& from, bool complete) {

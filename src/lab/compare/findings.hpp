@@ -2,8 +2,6 @@
 // about.
 #pragma once
 #include <nlohmann/json_fwd.hpp>
-#include <string>
-#include <vector>
 
 #include "lab/compare/compare.hpp"
 #include "lab/compare/plan.hpp"

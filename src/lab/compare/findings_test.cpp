@@ -1,14 +1,15 @@
 // From a store to a report, without training: who is called the best at a length, and who is not.
 #include "lab/compare/findings.hpp"
-#include "lab/compare/known.hpp"
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "io/json.hpp"
 #include "io/json_fields.hpp"
+#include "lab/compare/known.hpp"
 #include "models/language_model.hpp"
 #include "report/report_fixture.hpp"
 #include "statera/device.hpp"
@@ -109,6 +110,18 @@ TEST_F(Findings, TheBestOfAllHasFinished) {
   second_seed("attention@64", 2.2);
   report = found();
   EXPECT_EQ(report["recommendation"]["winner"], "mamba2@64");
+}
+
+TEST_F(Findings, TheDoubtCountsWhatARateLosesInMostCases) {
+  candidate("mamba2", 64, 2.5, 2.3, 2.30);
+  for (const Known& known : all_known(*store_, settings_, amounts_)) {
+    EXPECT_GT(known.judged.rate_loss, 2 * known.rate.expected_loss);
+    Judged sure = known.judged;
+    sure.rate_loss = 0;
+    const Json found_one = found()["candidates"][0];
+    EXPECT_NEAR(found_one["doubt"].get<double>(), std::hypot(own_doubt(sure), known.rate.loss_95_percent), 1e-9);
+    EXPECT_EQ(found_one["rate"]["loss_95_percent"].get<double>(), known.rate.loss_95_percent);
+  }
 }
 
 TEST_F(Findings, NoneIsRecommendedWhereNoneHasFinished) {

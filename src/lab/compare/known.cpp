@@ -10,7 +10,6 @@
 #include "io/json_fields.hpp"
 #include "lab/compare/rate_priors.hpp"
 #include "lab/report/keys.hpp"
-#include "models/language_model.hpp"
 
 namespace statera {
 
@@ -86,8 +85,8 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
                                    known.costs.positions / known.batch);
     known.rate = rate_of(store, settings, amounts, known);
     if (known.trained.is_object() && known.trained.contains(key::lr))
-      known.rate.doubt = doubt_with(known.rate, known.trained.at(key::lr));
-    known.judged.rate_doubt = known.rate.doubt_95_percent();
+      known.rate = with_rate(known.rate, known.trained.at(key::lr));
+    known.judged.rate_loss = known.rate.loss_95_percent;
     known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
     known.unfinished = unfinished(store, known);
     all.push_back(std::move(known));

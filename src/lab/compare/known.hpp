@@ -9,7 +9,7 @@
 #include "lab/compare/plan.hpp"
 #include "lab/compare/rates.hpp"
 #include "lab/compare/store.hpp"
-#include "statera/model.hpp"
+#include "statera/config.hpp"
 
 namespace statera {
 
@@ -29,7 +29,8 @@ struct Known {
 
 ModelConfig config_of(const Known& known);
 
-// All candidates, in the order in which they were added. Throws Error if the store is damaged.
+// All candidates, in the order in which they were added. Throws Error or nlohmann's exceptions if the store is
+// damaged, as do the functions below.
 std::vector<Known> all_known(const Store& store, const CompareSettings& settings, const Amounts& amounts);
 
 // Of those that have finished, or of all where none has: the least mean among those with the most seeds, since only the

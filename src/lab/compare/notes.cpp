@@ -1,11 +1,10 @@
 #include "lab/compare/notes.hpp"
 
 #include <algorithm>
+#include <string>
 
-#include "io/json.hpp"
+#include "lab/compare/inner_ratio.hpp"
 #include "lab/report/keys.hpp"
-#include "lab/timing.hpp"
-#include "models/language_model.hpp"
 #include "text/number.hpp"
 #include "text/quantity.hpp"
 

@@ -274,7 +274,7 @@ TEST(Candidates, KindsPresetsAndFiles) {
   EXPECT_NE(what({one + "x"}, "tiny").find("did you mean '" + one + "'? Known: "), std::string::npos);
   for (const std::string& kind : kinds()) EXPECT_NE(unknown.find(kind), std::string::npos) << unknown;
   EXPECT_NE(what({one, one}, "tiny").find("two candidates are called '" + one + "'"), std::string::npos);
-  EXPECT_NE(what({one}, "huge").find("Known: "), std::string::npos);
+  EXPECT_NE(what({one}, "huge").find("known: "), std::string::npos);
 }
 
 // What is taken where nobody names a kind is there in every size.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "text/number.hpp"
@@ -85,6 +86,26 @@ Belief believe(std::span<const Point> points, const RatePrior& prior, double bel
     b.variance += std::exp(c.log - most) / weights * (left + (share * c.y - b.mean) * (share * c.y - b.mean));
   return b;
 }
+
+// The distance that |offset + deviation * z| stays below in 95 % of cases, z normal.
+double distance_95_percent(double offset, double deviation) {
+  const auto below = [](double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); };
+  double low = 0, high = std::abs(offset) + 2 * deviation;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    const bool enough = below((middle - offset) / deviation) - below((-middle - offset) / deviation) >= 0.95;
+    (enough ? high : low) = middle;
+  }
+  return high;
+}
+
+// The losses of the rate `lr`: quadratic in its distance to the best rate, which is about normal around lr + offset.
+RateChoice choice_of(double lr, double variance, double offset) {
+  const double distance = variance > 0 ? distance_95_percent(offset, std::sqrt(variance)) : std::abs(offset);
+  return {.lr = lr,
+          .expected_loss = usual_curvature * (variance + offset * offset),
+          .loss_95_percent = usual_curvature * distance * distance};
+}
 }  // namespace
 
 double next_rate(std::span<const TriedRate> tried, const RatePrior& prior) {
@@ -113,26 +134,21 @@ RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior,
   }
   const bool all_diverged =
       !tried.empty() && std::ranges::none_of(tried, [](const TriedRate& t) { return std::isfinite(t.bits_per_byte); });
-  if (all_diverged || below <= grain - reach)
-    return {.lr = std::numeric_limits<double>::quiet_NaN(), .doubt = 0, .told_apart = false};
+  if (all_diverged || below <= grain - reach) return {.lr = std::numeric_limits<double>::quiet_NaN()};
   const Belief b = believe(points, prior, below);
-  RateChoice choice{
-      .lr = two_digits(prior.lr * std::exp2(b.mean)), .doubt = usual_curvature * b.variance, .told_apart = false};
+  RateChoice choice = choice_of(two_digits(prior.lr * std::exp2(b.mean)), b.variance, 0);
   for (const Point& p : points)
     for (const Point& q : points)
       if (p.bits - q.bits > 2 * std::hypot(p.noise, q.noise)) choice.told_apart = true;
   return choice;
 }
 
-double RateChoice::doubt_95_percent() const {
-  // The loss is quadratic in the distance to x, which is normal. So it is its mean times a chi-square of one degree of
-  // freedom, of which 95 % lie below this.
-  return 3.84 * doubt;
-}
-
-double doubt_with(const RateChoice& choice, double lr) {
+RateChoice with_rate(const RateChoice& choice, double lr) {
   const double octaves = std::log2(lr / choice.lr);
-  return choice.doubt + (std::isfinite(octaves) ? usual_curvature * octaves * octaves : 0);
+  if (!std::isfinite(octaves)) return choice;
+  RateChoice other = choice_of(lr, choice.expected_loss / usual_curvature, octaves);
+  other.told_apart = choice.told_apart;
+  return other;
 }
 
 }  // namespace statera

@@ -8,8 +8,8 @@
 // byte, plus noise. c is free, and k is one of several curvatures, among them 0 (a plateau). The best rate of the whole
 // training, x, is normal around the prior, and y is normal around x (`drift`), so that even trials that tell rates
 // apart move the choice only by a share. Summing over a grid of y and k gives the posterior of y, and with it that of
-// x. The chosen rate is the mean of x. The doubt is the expected loss of a training with it, compared to one with the
-// best rate: the variance of x times the usual curvature of whole trainings, which bend less than trials.
+// x. The chosen rate is the mean of x. Compared to the best rate, a training with it is expected to lose the variance
+// of x times the usual curvature of whole trainings, which bend less than trials.
 #pragma once
 #include <span>
 
@@ -26,9 +26,10 @@ struct RatePrior {
 };
 
 struct RateChoice {
-  double lr = 0;     // rounded to two digits; NaN if every rate that was tried diverged
-  double doubt = 0;  // bits per byte that a training with it is expected to lose compared to one with the best rate
-  double doubt_95_percent() const;  // bits per byte that it loses less than in 95 % of cases
+  double lr = 0;  // rounded to two digits; NaN if every rate that was tried diverged
+  // What a training with it loses compared to one with the best rate, in bits per byte: the mean, and the loss that 95
+  // % of cases stay below.
+  double expected_loss = 0, loss_95_percent = 0;
   // Whether the trials said more than the prior. False if they lie within their noise, or on a plateau.
   bool told_apart = false;
 };
@@ -42,7 +43,7 @@ double next_rate(std::span<const TriedRate> tried, const RatePrior& prior);
 // nothing about rates, one that ends just below says little. Without trials the choice is the prior's.
 RateChoice choose_rate(std::span<const TriedRate> tried, const RatePrior& prior, double plateau);
 
-// The doubt of a training with the rate `lr` instead, such as one that an earlier version chose.
-double doubt_with(const RateChoice& choice, double lr);
+// For a training with the rate `lr` instead, such as one that an earlier version chose.
+RateChoice with_rate(const RateChoice& choice, double lr);
 
 }  // namespace statera

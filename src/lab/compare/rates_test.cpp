@@ -39,7 +39,7 @@ std::function<double(double)> bowl(double best_in_short, double curvature = 0.05
 TEST(Rates, WithoutTrialsThePriorDecides) {
   const RateChoice choice = choose_rate({}, prior, plateau);
   EXPECT_DOUBLE_EQ(choice.lr, 3e-3);
-  EXPECT_GT(choice.doubt, 0.005);
+  EXPECT_GT(choice.expected_loss, 0.005);
   EXPECT_FALSE(choice.told_apart);
 }
 
@@ -48,7 +48,7 @@ TEST(Rates, ClearTrialsMoveTheChoiceToTheBestOfAWholeTraining) {
     const RateChoice choice = chosen(bowl(3e-3 * std::exp2(octaves)), 4);
     EXPECT_NEAR(std::log2(choice.lr / 3e-3), octaves, 0.5) << octaves;
     EXPECT_TRUE(choice.told_apart);
-    EXPECT_LT(choice.doubt, 0.01);
+    EXPECT_LT(choice.expected_loss, 0.01);
   }
 }
 
@@ -57,7 +57,7 @@ TEST(Rates, OnAPlateauTheOrderOfTheTrialsSaysNothing) {
   const RateChoice choice = chosen([](double lr) { return 3.87 - 0.03 * std::log2(lr / 3e-3); }, 4);
   EXPECT_DOUBLE_EQ(choice.lr, 3e-3);
   EXPECT_FALSE(choice.told_apart);
-  EXPECT_GT(choice.doubt, 0.005);
+  EXPECT_GT(choice.expected_loss, 0.005);
 }
 
 TEST(Rates, CloseToThePlateauTheySayLittle) {
@@ -81,9 +81,9 @@ TEST(Rates, TrialsMoveTheChoiceByTheShareThatTheirDriftLeaves) {
   EXPECT_NEAR(std::log2(at(0.5).lr / 2e-3), 0.5, 0.1);   // as uncertain as the prior: halfway
   EXPECT_NEAR(std::log2(at(1.0).lr / 2e-3), 0.2, 0.1);   // 0.25 / (0.25 + 1)
   EXPECT_NEAR(std::log2(at(1e-3).lr / 2e-3), 1.0, 0.1);  // a trial of the whole training itself
-  EXPECT_GT(at(0.5).doubt, 0.0025);  // the usual curvature, 0.02, times the variance that is left, 0.125
-  EXPECT_LT(at(0.5).doubt, choose_rate({}, {.lr = 2e-3, .octaves = 0.5, .drift = 0.5}, plateau).doubt);
-  EXPECT_LT(at(1e-3).doubt, 0.001);
+  EXPECT_GT(at(0.5).expected_loss, 0.0025);  // the usual curvature, 0.02, times the variance that is left, 0.125
+  EXPECT_LT(at(0.5).expected_loss, choose_rate({}, {.lr = 2e-3, .octaves = 0.5, .drift = 0.5}, plateau).expected_loss);
+  EXPECT_LT(at(1e-3).expected_loss, 0.001);
 }
 
 TEST(Rates, SteepTrialsPushNoFurtherThanTheirLowestPoint) {
@@ -111,12 +111,15 @@ TEST(Rates, TriesThePriorItsNeighboursAndBeyond) {
   EXPECT_DOUBLE_EQ(next_rate(std::vector<TriedRate>{{1.5e-3, 2.3}, {3e-3, 2.2}, {6e-3, 2.25}}, prior), 4.2e-3);
 }
 
-TEST(Rates, AnotherRateThanTheChosenHasMoreDoubt) {
-  const RateChoice choice{.lr = 0.004, .doubt = 0.005};
-  EXPECT_EQ(doubt_with(choice, 0.004), 0.005);
-  EXPECT_NEAR(doubt_with(choice, 0.008), 0.025, 1e-12);
-  EXPECT_NEAR(doubt_with(choice, 0.002), 0.025, 1e-12);
-  EXPECT_NEAR(choice.doubt_95_percent(), 1.96 * 1.96 * 0.005, 1e-4);
+TEST(Rates, AnotherRateThanTheChosenLosesMore) {
+  const RateChoice choice{.lr = 0.004, .expected_loss = 0.005};
+  EXPECT_NEAR(with_rate(choice, 0.004).expected_loss, 0.005, 1e-12);
+  EXPECT_NEAR(with_rate(choice, 0.008).expected_loss, 0.025, 1e-12);
+  EXPECT_NEAR(with_rate(choice, 0.002).expected_loss, 0.025, 1e-12);
+  // the deviation is half an octave, and the usual curvature 0.02
+  EXPECT_NEAR(with_rate(choice, 0.004).loss_95_percent, 0.02 * std::pow(1.96 * 0.5, 2), 1e-5);
+  EXPECT_NEAR(with_rate(choice, 0.064).loss_95_percent, 0.02 * std::pow(4 + 1.645 * 0.5, 2), 1e-4);  // one side counts
+  EXPECT_NEAR(with_rate(choice, 0.008).loss_95_percent, with_rate(choice, 0.002).loss_95_percent, 1e-12);
 }
 
 TEST(RatePriors, FollowTheMixersTheWidthAndTheSteps) {

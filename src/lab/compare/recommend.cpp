@@ -181,16 +181,16 @@ void add_rates(const std::vector<Contender>& ranked, const Circumstances& c, std
   for (const Contender& one : ranked)
     if (!one.rates_told_apart) blind.push_back(&one);
   if (blind.empty()) return;
-  const Contender& most = **std::ranges::max_element(blind, {}, &Contender::rate_doubt);
+  const Contender& most = **std::ranges::max_element(blind, {}, &Contender::expected_loss);
   sentences.push_back((c.searched ? "The search could not tell the learning rates of " + names(blind) +
                                         " apart, so the rate is the usual one, moved by the little that the search "
                                         "says"
                                   : "The budget is too small to search for learning rates, so each candidate has its "
                                     "usual one") +
-                      "; the best rate is expected to gain about " + bits(most.rate_doubt) + " bits per byte" +
+                      "; the best rate is expected to gain about " + bits(most.expected_loss) + " bits per byte" +
                       (blind.size() > 1 ? " with " + most.name + ", where it would gain most" : "") +
-                      ", and in 95 % of cases less than " + bits(most.rate_doubt_95_percent) +
-                      ". The doubt includes that.");
+                      ", and in 95 % of cases less than " + bits(most.loss_95_percent) +
+                      ", which is what the doubt counts.");
 }
 
 // What the results leave open, one sentence each.

@@ -17,8 +17,8 @@ struct Contender {
   // distance to the best candidate, with its standard error (text and seeds); 0 for the best
   double behind = 0, error = 0;
   double doubt = 0;  // half the width of the 95 % interval of `behind`, the search for learning rates included
-  // bits per byte that the best learning rate is expected to gain, and gains less than in 95 % of cases (RateChoice)
-  double rate_doubt = 0, rate_doubt_95_percent = 0;
+  // of its learning rate, in bits per byte (RateChoice)
+  double expected_loss = 0, loss_95_percent = 0;
   bool rates_told_apart = true;  // whether the search for learning rates said more than the prior
   // whether its training ended on a plateau or in a steep fall, so that more time would change its result
   bool unfinished = false;

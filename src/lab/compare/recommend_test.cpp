@@ -192,16 +192,16 @@ TEST(Recommend, WhoIsUnfinishedIsNoWinner) {
 TEST(Recommend, ABlindSearchIsSaid) {
   Contender blind = contender("attention", 2.1, 0.1, 0.01, 1, 1);
   blind.rates_told_apart = false;
-  blind.rate_doubt = 0.014, blind.rate_doubt_95_percent = 0.054;
+  blind.expected_loss = 0.014, blind.loss_95_percent = 0.054;
   const Recommendation r = recommend({blind, contender("mamba2", 2.0, 0, 0, 1, 1)}, text);
   EXPECT_TRUE(says(r,
                    "The search could not tell the learning rates of attention apart, so the rate is the usual one, "
                    "moved by the little that the search says; the best rate is expected to gain about 0.014 bits per "
-                   "byte, and in 95 % of cases less than 0.054. The doubt includes that."))
+                   "byte, and in 95 % of cases less than 0.054, which is what the doubt counts."))
       << r.sentences[2];
   Contender other = contender("mamba2", 2.0, 0, 0, 1, 1);
   other.rates_told_apart = false;
-  other.rate_doubt = 0.003, other.rate_doubt_95_percent = 0.012;
+  other.expected_loss = 0.003, other.loss_95_percent = 0.012;
   EXPECT_TRUE(says(recommend({blind, other}, text),
                    "expected to gain about 0.014 bits per byte with attention, where it would gain most, and"));
   Circumstances hurried = text;

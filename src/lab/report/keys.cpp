@@ -26,7 +26,7 @@ constexpr ReportKey baseline_keys[] = {{key::name, KeyKind::text, needed},
                                        {key::learns, KeyKind::truth, optional},
                                        {key::learned, KeyKind::text, optional}};
 constexpr ReportKey choice_keys[] = {{key::doubt, KeyKind::amount, needed},
-                                     {key::doubt_95_percent, KeyKind::amount, optional},
+                                     {key::loss_95_percent, KeyKind::amount, optional},
                                      {key::told_apart, KeyKind::truth, needed}};
 constexpr ReportKey rate_keys[] = {{key::lr, KeyKind::amount, needed},
                                    {key::bits_per_byte, KeyKind::amount, optional},

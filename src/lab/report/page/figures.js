@@ -160,13 +160,13 @@ function searchForRates(list) {
   const rates = [...distinct(series, "x"), ...taken.map(c => c.lr)];
   const apart = c => c.rate ? c.rate.told_apart ? "yes" : tag("no", "open") : dash;
   const rows = searched.map(c => [element("span", {class: "name"}, swatch(c.look), c.kind), String(c.learning_rates.length), measure(c.lr, three), apart(c),
-    measure(c.rate?.doubt, bits)]);
+    measure(c.rate?.doubt, bits), measure(c.rate?.loss_95_percent, bits)]);
   return {
     series, said: seeRates(searched),
     panels: [{series, x: {title: "learning rate (log); triangles: the rates taken", format: three, log: true, ...around(rates, 1.3)},
       y: {title: "bits per byte on validation data, after a short training", format: short, ...nice(distinct(series, "y"), 0.08)},
       feet: taken.map(c => ({x: c.lr, colour: c.look.colour}))}],
-    beside: element("div", {class: "scroll"}, table(["", "rates tried", "rate taken", "told apart", "doubt"], rows, {class: "rates"})),
+    beside: element("div", {class: "scroll"}, table(["", "rates tried", "rate taken", "told apart", "expected loss", "in 95 % of cases below"], rows, {class: "rates"})),
     heads: ["", "learning rate", "bits per byte"], row: p => [three(p.x), bits(p.y)],
   };
 }

@@ -169,7 +169,7 @@ function seeRates(list) {
   const told = names(c => c.rate?.told_apart), not = list.filter(c => c.rate && !c.rate.told_apart);
   if (told.length) said.push(`The short trainings told the rates of ${listed(told)} apart`);
   if (not.length) {
-    const most = descending(not, c => c.rate.doubt)[0], gain = most.rate.doubt, less = most.rate.doubt_95_percent;
+    const most = descending(not, c => c.rate.doubt)[0], gain = most.rate.doubt, less = most.rate.loss_95_percent;
     said.push(`${told.length ? "They could not tell those" : "The short trainings could not tell the rates"} of ${listed(not.map(c => c.kind))} apart, ` +
       `so the rate is the usual one, moved by the little that they say; the best rate is expected to gain about ${bits(gain)} bits per byte` +
       `${not.length > 1 ? ` with ${most.kind}, where it would gain most` : ""}${less === undefined ? "" : `, and in 95 % of cases less than ${bits(less)}`}`);
