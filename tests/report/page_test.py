@@ -349,7 +349,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual(rows["xz"], {"bits per byte": "2.520", "behind the best": "0.502"})
         self.assertNotIn("learning”", self.text(".scroll + .small")[0])
         self.assertEqual(self.text(".figure .missing"), ["Not measured."])  # quality against cost
-        self.assertEqual(self.rows(".rates")["hybrid"], {"rates tried": "3", "rate taken": "0.004", "told apart": "–", "doubt": "–"})
+        self.assertEqual(self.rows(".rates")["hybrid"], {"rates tried": "3", "rate taken": "0.004", "told apart": "–", "expected loss": "–", "in 95 % of cases below": "–"})
         self.assertEqual(self.driver.execute_script(VERTICALS), ["trained on 512 bytes"] * 2)
 
     def test_what_the_pages_say(self):
