@@ -164,7 +164,8 @@ void show(const ShowFlags& flags) {
     const ByteSource source(flags.file, {.often = stop_if_asked});
     const auto bytes = source.document(0);
     std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    const std::vector<int32_t> ids = tokenizer.encode(text, {.specials = false, .plain = true}).ids;
+    const EncodeOptions whole{.specials = false, .plain = true, .limits = false};
+    const std::vector<int32_t> ids = tokenizer.encode(text, whole).ids;
     const double per_token = ids.empty() ? 0 : static_cast<double>(text.size()) / static_cast<double>(ids.size());
     result["bytes"] = text.size();
     result["tokens"] = ids.size();
@@ -173,7 +174,7 @@ void show(const ShowFlags& flags) {
       while (!text.empty() && (text.size() < bytes.size()) && (bytes[text.size()] & 0xC0) == 0x80)
         text.remove_suffix(1);
       std::printf("\n");
-      draw(tokenizer, tokenizer.encode(text, {.specials = false, .plain = true}).ids);
+      draw(tokenizer, tokenizer.encode(text, whole).ids);
       std::printf("%zu bytes, %zu tokens: %s bytes per token\n", static_cast<size_t>(bytes.size()), ids.size(),
                   fixed(per_token, 2).c_str());
     }

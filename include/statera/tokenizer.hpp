@@ -16,6 +16,7 @@ namespace statera {
 struct EncodeOptions {
   bool specials = true;  // add the tokens of the post-processor, such as one for the beginning
   bool plain = false;    // special tokens that stand in the text are text
+  bool limits = true;    // the file's truncation and padding, where it has them
 };
 
 struct Encoding {

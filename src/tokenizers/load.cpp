@@ -168,11 +168,4 @@ Tokenizer Tokenizer::load(const std::string& path, const ReadFile& read) {
 
 Tokenizer Tokenizer::parse(std::string bytes, const std::string& name) { return complete(read_any(bytes, name)); }
 
-Tokenizer tokenizers::parse_for_whole_texts(std::string_view bytes, const std::string& name) {
-  auto impl = read_any(bytes, name);
-  impl->truncation.reset();
-  impl->padding.reset();
-  return complete(std::move(impl));
-}
-
 }  // namespace statera

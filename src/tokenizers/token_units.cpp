@@ -5,7 +5,6 @@
 #include "core/check.hpp"
 #include "io/printable.hpp"
 #include "statera/tokenizer.hpp"
-#include "tokenizers/tokenizer_impl.hpp"
 
 namespace statera {
 
@@ -19,7 +18,7 @@ class ByteTable {
     std::vector<int32_t> pair;
     std::string before;
     try {
-      pair = tokenizer.encode("a", {.specials = false, .plain = true}).ids;
+      pair = tokenizer.encode("a", {.specials = false, .plain = true, .limits = false}).ids;
       before = tokenizer.decode_bytes(pair);
     } catch (const Error&) {  // a tokenizer without this letter: TokenStream has to do
     }
@@ -80,7 +79,8 @@ class TokenUnits : public Units {
 
   bool takes_any_bytes() const override { return tokenizer_.takes_any_bytes(); }
   std::vector<int32_t> ids(std::string_view text) const override {
-    std::vector<int32_t> all = tokenizer_.encode(text, {.specials = false, .plain = plain_}).ids;
+    // what a model reads is all of a text and no more
+    std::vector<int32_t> all = tokenizer_.encode(text, {.specials = false, .plain = plain_, .limits = false}).ids;
     if (plain_) check_plain(all);
     return all;
   }
@@ -132,7 +132,7 @@ std::shared_ptr<const Units> units_of(std::string file, const std::string& where
   const size_t begin = file.find_first_not_of(" \t\r\n");
   require(begin != file.npos && file[begin] == '{', ErrorCode::unsupported, where,
           ": a model can carry a tokenizer.json only; expected one");
-  Tokenizer tokenizer = tokenizers::parse_for_whole_texts(file, where);
+  Tokenizer tokenizer = Tokenizer::parse(file, where);
   return std::make_shared<TokenUnits>(std::move(tokenizer), std::move(file), specials);
 }
 }  // namespace

@@ -81,7 +81,7 @@ Encoding finish(const Tokenizer::Impl& impl, std::vector<Encoded> parts, const E
   const bool pair = parts.size() == 2;
   const int64_t added = impl.post_processor && options.specials ? impl.post_processor->added(pair) : 0;
   for (size_t i = 0; i < parts.size(); ++i) parts[i].type_ids.assign(parts[i].ids.size(), static_cast<int32_t>(i));
-  if (impl.truncation) {
+  if (impl.truncation && options.limits) {
     const int64_t most = impl.truncation->max_length - added;
     require(most >= 0, ErrorCode::config, impl.name, ": its truncation to ", impl.truncation->max_length,
             " tokens leaves no room beside the ", added, " that are added");
@@ -97,7 +97,7 @@ Encoding finish(const Tokenizer::Impl& impl, std::vector<Encoded> parts, const E
     all.ids.insert(all.ids.end(), part.ids.begin(), part.ids.end());
     all.type_ids.insert(all.type_ids.end(), part.type_ids.begin(), part.type_ids.end());
   }
-  if (impl.padding) pad(all, *impl.padding);
+  if (impl.padding && options.limits) pad(all, *impl.padding);
   return {std::move(all.ids), std::move(all.type_ids)};
 }
 

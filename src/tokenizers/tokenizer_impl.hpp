@@ -53,9 +53,6 @@ std::shared_ptr<Tokenizer::Impl> read_rwkv(std::string_view text, const std::str
 std::shared_ptr<Tokenizer::Impl> read_sentencepiece(std::string_view bytes, const std::string& where);
 std::shared_ptr<Tokenizer::Impl> read_gguf(std::string_view bytes, const std::string& where);
 
-// As Tokenizer::parse, but without the file's truncation and padding: what a model reads is all of a text and no more.
-Tokenizer parse_for_whole_texts(std::string_view bytes, const std::string& name);
-
 }  // namespace tokenizers
 
 }  // namespace statera

@@ -208,6 +208,19 @@ TEST_F(Tokenize, ShowEscapesWhatItDrawsWith) {
   EXPECT_NE(run("tokenize show --help").out.find("A bar of the text is shown as \\|"), std::string::npos);
 }
 
+// A file may cut what it encodes to a length; `show` draws all of a text, and counts its tokens.
+TEST_F(Tokenize, ShowDrawsTheWholeText) {
+  json limited = byte_tokenizer();
+  limited["truncation"] = {{"direction", "Right"}, {"max_length", 2}, {"strategy", "LongestFirst"}, {"stride", 0}};
+  write("limited.json", limited.dump());
+  write("text.txt", "hihihi");
+  EXPECT_EQ(lines("encode limited.json --no-specials", "{\"text\": \"hihihi\"}\n").out,
+            "{\"ids\":[2,2],\"type_ids\":[0,0]}\n");
+  const Ran shown = run("tokenize show limited.json text.txt --json");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  EXPECT_EQ(json::parse(shown.out)["tokens"], 3) << shown.out;
+}
+
 TEST_F(Tokenize, WrongUseIsExplained) {
   fails("tokenize", 2, "subcommand");
   fails("tokenize mix t.json", 2, "no verb 'mix'; the verbs: encode, decode, train, show");
