@@ -23,7 +23,7 @@ case ${matches[0]} in params | flops) ;; *) echo "error: --match '${matches[0]}'
 text=$1 size=${2:-small} budget=${3:-100m} length=${4:-8192} seeds=${5:-1} units=${6:-bpe-4096}
 out=out/interaction/$(basename "$text")-$size-$length-$units
 kinds=(mamba2 "$out/window.json" attention hybrid) both=(bytes "$units")
-echo "${#matches[@]} x $budget, with $((${#kinds[@]} * ${#both[@]})) candidates each and $seeds seed(s): \
+echo "${#matches[@]} comparisons of $budget, with $((${#kinds[@]} * ${#both[@]})) candidates each and $seeds seeds: \
 $(python3 bench/duration.py ${#matches[@]} "$budget") in all" >&2
 [ $only_say ] && exit
 cmake --preset release >/dev/null

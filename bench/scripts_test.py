@@ -93,6 +93,7 @@ class HowLong(unittest.TestCase):
         text, minutes = self.said("interaction.sh", "text", "small", "2h", "8192", "3")
         self.assertEqual(minutes, 240)
         self.assertIn("2 comparisons of 2h, with 8 candidates each and 3 seeds", text)
+        self.assertEqual(self.said("interaction.sh", "--match", "flops", "text", "small", "2h")[1], 120)
         text, minutes = self.said("units.sh", "text", "file", "small", "20", "2")
         self.assertEqual(minutes, round(14 * 2 * 20 * 5 / 3))
         self.assertIn("14 candidates, about 20 minutes a training, and 2 seeds", text)
