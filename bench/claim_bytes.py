@@ -16,7 +16,7 @@ import sys
 from sweep import Store, arguments, run
 
 LENGTHS, SEEDS, BYTES = (512, 2048), (1, 2, 3), 2048  # bytes of a batch
-RATES = {"mamba2": (0.002, 0.004, 0.008), "attention": (0.001, 0.002, 0.004)}
+RATES = {"mamba2": (0.002, 0.004, 0.008, 0.016), "attention": (0.001, 0.002, 0.004)}
 
 
 def flops(config, length, statera):
