@@ -325,9 +325,9 @@ void report(const std::vector<Swept>& all) {
       "regret | its bound "
       "| regret of a prior without this data | expected loss | seeds "
       "|\n|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-  std::map<std::string, std::vector<double>> shipped, unseen;
+  std::map<std::string, std::vector<double>> shipped, unseen, second;
   std::string beyond;
-  size_t in_doubt = 0;
+  size_t below_95_percent = 0;
   for (const Swept& s : all) {
     const RatePrior prior = prior_of(s.c);
     const RateChoice choice = choose_rate(s.tried, prior, s.plateau),
@@ -341,9 +341,11 @@ void report(const std::vector<Swept>& all) {
                 regret_unseen, choice.expected_loss,
                 freedom > 0 ? fixed(std::sqrt(squares / static_cast<double>(freedom)), 4).c_str() : "");
     if (regret > bound_of(s, all)) beyond += " " + s.c.stage + " " + s.c.data + " " + s.c.kind + ";";
-    in_doubt += regret < choice.loss_95_percent ? 1 : 0;
+    below_95_percent += regret < choice.loss_95_percent ? 1 : 0;
     shipped[s.c.stage].push_back(regret);
     unseen[s.c.stage].push_back(regret_unseen);
+    if (const auto at = s.seeds.find(choice.lr); at != s.seeds.end() && at->second.size() > 1)
+      second[s.c.stage].push_back(std::max(0.0, at->second[1] - s.best));
   }
   for (const auto& [stage, regrets] : shipped) {
     const auto mean = [](const std::vector<double>& v) {
@@ -356,8 +358,12 @@ void report(const std::vector<Swept>& all) {
         "%.4f\n",
         stage.c_str(), regrets.size(), mean(regrets), *std::ranges::max_element(regrets), mean(unseen[stage]),
         *std::ranges::max_element(unseen[stage]));
+    if (const auto& losses = second[stage]; !losses.empty())
+      std::printf(
+          "\n%s: second seeds at %zu of the chosen rates, compared with the best of the first seed: %.4f and %.4f\n",
+          stage.c_str(), losses.size(), mean(losses), *std::ranges::max_element(losses));
   }
-  std::printf("\nRegrets below what 95 %% should be below: %zu of %zu\n", in_doubt, all.size());
+  std::printf("\nRegrets below what 95 %% should be below: %zu of %zu\n", below_95_percent, all.size());
   std::printf("\nBeyond the bound:%s\n", beyond.empty() ? " none" : beyond.c_str());
 }
 

@@ -171,6 +171,7 @@ inline At extent(const Mixer& mixer) {
 std::unique_ptr<Mixer> make_mixer(const JsonText& config, const Place& place);
 std::vector<std::string_view> mixer_types();
 std::string_view default_mlp_type();  // the type of a config's "mlp" that names none
+
 // What the inner stack of a mixer reads can differ from what its config aims at. These change a config of its type to
 // what was measured or is wanted.
 struct InnerPace {

@@ -15,6 +15,7 @@
 #include "lab/compare/comparison.hpp"
 #include "lab/compare/enough.hpp"
 #include "lab/compare/findings.hpp"
+#include "lab/compare/known.hpp"
 #include "lab/compare/folder.hpp"
 #include "lab/report/keys.hpp"
 #include "lab/report/report.hpp"
@@ -316,7 +317,7 @@ ByteSource Comparison::baseline_text() const { return source_.part(0, source_.by
 
 // The counts that have learned from the training text; null if there was no time for them.
 const Counts* Comparison::primed() {
-  const Json rows = parse_ordered_json(store_.fact("baselines").value(), "the baselines").at("rows");
+  const Json rows = baselines_of(store_).at("rows");
   if (std::ranges::none_of(rows, [](const Json& row) { return row.at(key::name) == counts_row; })) return nullptr;
   if (!primed_) note("counting contexts of the training text");
   if (!primed_)

@@ -52,7 +52,7 @@ void add_noise(const Store& store, const Known& known, Json& json) {
   for (const char* growth : {"growth 1", "growth 2", "growth 4"}) {
     const auto value = store.trial(known.name, "noise", growth);
     if (!value) continue;
-    Json row = parsed(*value);
+    Json row = stored_json(*value);
     if (row.contains(key::error)) continue;
     const double times = row.at(key::growth);
     // with what its inner stacks read in that training
@@ -74,7 +74,7 @@ void add_noise(const Store& store, const Known& known, Json& json) {
 void add_measured(const FindingsFrom& from, const Known& known, Json& json) {
   const auto measured = [&](const char* kind) {
     const auto value = from.store.trial(known.name, kind, "seed 1");
-    return value ? parsed(*value) : Json();
+    return value ? stored_json(*value) : Json();
   };
   if (Json rows = measured("bits by position"); !rows.is_null()) json[key::by_position] = std::move(rows);
   if (Json rows = measured("recall"); !rows.is_null()) json[key::recall] = std::move(rows);
@@ -124,7 +124,7 @@ Json candidate_json(const FindingsFrom& from, const Known& known, const Known* b
     json[key::learning_rates].push_back(rate);
     diverged = diverged && trial.contains(key::error);
   }
-  json[key::rate] = {{key::doubt, known.rate.expected_loss},
+  json[key::rate] = {{key::doubt, known.rate.expected_loss},  // the key is older than the word
                      {key::loss_95_percent, known.rate.loss_95_percent},
                      {key::told_apart, known.rate.told_apart}};
   const Json& trained = known.trained;
@@ -183,8 +183,8 @@ Json terms(const FindingsFrom& from, const std::vector<Known>& all) {
     rest = "steps, bytes read and FLOPs" + sizes;
   } else if (s.match == "flops") {
     equal = "training FLOPs" +
-            std::string(std::ranges::any_of(all, [](const Known& k) { return learns_cuts(config_of(k)); })
-                            ? ", as planned with what routers aim at"
+            std::string(std::ranges::any_of(all, [](const Known& k) { return has_inner_stacks(config_of(k)); })
+                            ? ", as planned with the ratios of the configs"
                             : "") +
             ": " + significant(a.train, 3) + " per training, " + significant(a.search, 3) + " per learning rate";
     rest = "steps, bytes read and time" + sizes;
@@ -318,7 +318,7 @@ Json findings(const FindingsFrom& from, bool complete) {
   report[key::terms] = terms(from, all);
   report[key::complete] = complete;
   report[key::recommendation] = nullptr;  // reserves its place in the file
-  const Json baselines = parsed(from.store.fact("baselines").value_or(R"({"rows": [], "note": ""})"));
+  const Json baselines = baselines_of(from.store);
   report[key::baselines] = baselines.at("rows");
   report[key::candidates] = Json::array();
   for (const Known& known : all) report[key::candidates].push_back(candidate_json(from, known, best));

@@ -115,9 +115,9 @@ TEST_F(Findings, TheBestOfAllHasFinished) {
 TEST_F(Findings, TheDoubtCountsWhatARateLosesInMostCases) {
   candidate("mamba2", 64, 2.5, 2.3, 2.30);
   for (const Known& known : all_known(*store_, settings_, amounts_)) {
-    EXPECT_GT(known.judged.rate_loss, 2 * known.rate.expected_loss);
+    EXPECT_GT(known.judged.rate_loss_95_percent, 2 * known.rate.expected_loss);
     Judged sure = known.judged;
-    sure.rate_loss = 0;
+    sure.rate_loss_95_percent = 0;
     const Json found_one = found()["candidates"][0];
     EXPECT_NEAR(found_one["doubt"].get<double>(), std::hypot(own_doubt(sure), known.rate.loss_95_percent), 1e-9);
     EXPECT_EQ(found_one["rate"]["loss_95_percent"].get<double>(), known.rate.loss_95_percent);
@@ -225,11 +225,11 @@ TEST_F(Findings, FlopsAreThoseOfWhatInnerStacksRead) {
   EXPECT_EQ(known["noise"][0]["flops_per_byte"], unknown["noise"][0]["flops_per_byte"]);  // of that training
   const std::string notes = report["notes"].dump();
   EXPECT_NE(notes.find("known@64: its FLOPs count what its inner stacks read in training, 2.67 positions per segment "
-                       "(at the end 3.00); its steps were planned with what its router aims at; its time is that of a "
+                       "(at the end 3.00); its steps were planned with the ratio of its config; its time is that of a "
                        "router that had learned nothing"),
             std::string::npos)
       << notes;
-  EXPECT_NE(notes.find("unknown@64: its FLOPs count what its router aims at, since it is not known"), std::string::npos)
+  EXPECT_NE(notes.find("unknown@64: its FLOPs count the ratio of its config, since it is not known"), std::string::npos)
       << notes;
   EXPECT_EQ(notes.find("plain@64: its FLOPs"), std::string::npos) << notes;
 }

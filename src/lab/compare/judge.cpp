@@ -52,7 +52,7 @@ Lead lead(const Judged& one, const Judged& best) {
             .seed_error = std::sqrt(pooled_variance(differences, usual) / static_cast<double>(seeds)),
             .doubt = 0};
   const double luck = errors_for_95_percent(usual_seed_weight + static_cast<int64_t>(seeds)) * lead.seed_error;
-  lead.doubt = std::hypot(2 * lead.text_error, luck, std::hypot(one.rate_loss, best.rate_loss));
+  lead.doubt = std::hypot(2 * lead.text_error, luck, std::hypot(one.rate_loss_95_percent, best.rate_loss_95_percent));
   return lead;
 }
 
@@ -63,7 +63,7 @@ double own_doubt(const Judged& judged, size_t seeds) {
   const auto n = static_cast<int64_t>(each.size());
   const double usual = judged.seed_deviation * judged.seed_deviation,
                error = std::sqrt(pooled_variance(each, usual) / static_cast<double>(n));
-  return std::hypot(errors_for_95_percent(usual_seed_weight + n) * error, judged.rate_loss);
+  return std::hypot(errors_for_95_percent(usual_seed_weight + n) * error, judged.rate_loss_95_percent);
 }
 
 }  // namespace statera

@@ -16,7 +16,7 @@ struct Judged {
   std::string name;
   std::vector<std::vector<float>> nats;  // [seeds][held-out bytes], for the seeds that have been judged, from 1 on
   double seed_deviation = 0;  // usual standard deviation between its seeds, in bits per byte (`usual_seed_deviation`)
-  double rate_loss = 0;       // bits per byte that its learning rate costs at most, in 95 % of cases
+  double rate_loss_95_percent = 0;  // bits per byte that its learning rate costs at most, in 95 % of cases
 };
 
 double bits(const std::vector<float>& nats);

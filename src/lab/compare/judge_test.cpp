@@ -51,7 +51,7 @@ TEST(Lead, TextAndRatesCount) {
   const Lead plain = lead(judged({costs(2.1)}), best);
   EXPECT_GT(lead(judged({costs(2.1, 0.5)}), best).text_error, 0.05);
   Judged uncertain = judged({costs(2.1)});
-  uncertain.rate_loss = 0.05;
+  uncertain.rate_loss_95_percent = 0.05;
   EXPECT_GT(lead(uncertain, best).doubt, 0.05);
   EXPECT_LT(plain.doubt, 0.05);
 }
@@ -63,18 +63,18 @@ TEST(Lead, SeedsThatOnlyOneHasDoNotCount) {
 
 // Of a model beside counts: no other training is in it, so it is less than the doubt of a difference of two like it.
 TEST(Judge, TheDoubtOfOneComesFromItsSeedsAndItsRate) {
-  Judged one{.name = "a", .nats = {costs(2.0)}, .seed_deviation = 0.01, .rate_loss = 0};
+  Judged one{.name = "a", .nats = {costs(2.0)}, .seed_deviation = 0.01, .rate_loss_95_percent = 0};
   EXPECT_NEAR(own_doubt(one), 2.447 * 0.01, 1e-4);  // Student's t with the six degrees of freedom of what is usual
-  one.rate_loss = 0.03;
+  one.rate_loss_95_percent = 0.03;
   EXPECT_NEAR(own_doubt(one), std::hypot(2.447 * 0.01, 0.03), 1e-4);
-  one.rate_loss = 0;
+  one.rate_loss_95_percent = 0;
   one.nats.push_back(costs(2.1));
   const double measured = (6 * 1e-4 + 2 * 0.05 * 0.05) / 7;
   EXPECT_NEAR(own_doubt(one), 2.365 * std::sqrt(measured / 2), 1e-4);
   EXPECT_NEAR(own_doubt(one, 1), 2.447 * 0.01, 1e-4);  // what is measured with the first one alone
-  EXPECT_LT(own_doubt(Judged{.name = "b", .nats = {costs(2)}, .seed_deviation = 0.01, .rate_loss = 0}),
-            lead({.name = "b", .nats = {costs(2)}, .seed_deviation = 0.01, .rate_loss = 0},
-                 {.name = "c", .nats = {costs(2)}, .seed_deviation = 0.01, .rate_loss = 0})
+  EXPECT_LT(own_doubt(Judged{.name = "b", .nats = {costs(2)}, .seed_deviation = 0.01, .rate_loss_95_percent = 0}),
+            lead({.name = "b", .nats = {costs(2)}, .seed_deviation = 0.01, .rate_loss_95_percent = 0},
+                 {.name = "c", .nats = {costs(2)}, .seed_deviation = 0.01, .rate_loss_95_percent = 0})
                 .doubt);
 }
 

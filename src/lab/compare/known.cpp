@@ -63,18 +63,18 @@ bool unfinished(const Store& store, const Known& known) {
 
 ModelConfig config_of(const Known& known) { return ModelConfig::parse(known.value.at(key::config).dump(), known.name); }
 
-Json parsed(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
+Json stored_json(const std::string& text) { return parse_ordered_json(text, "compare.sqlite", size_t{64} << 20); }
 
 std::vector<Known> all_known(const Store& store, const CompareSettings& settings, const Amounts& amounts) {
   std::vector<Known> all;
   for (const auto& [name, value] : store.candidates()) {
-    Known known{.name = name, .value = parsed(value), .judged = judged_of(store, name), .seeds = settings.seeds};
+    Known known{.name = name, .value = stored_json(value), .judged = judged_of(store, name), .seeds = settings.seeds};
     read_fields({known.value.at("costs").dump(), "compare.sqlite"}, known.costs);
     known.length = known.value.at(key::length);
     known.batch = known.value.at(key::batch);
     for (int64_t seed = settings.seeds; seed >= 1; --seed)
       if (const auto trial = store.trial(name, "train", "seed " + std::to_string(seed)))
-        if (Json trained = parsed(*trial); seed == 1 ? !known.trained.is_object() : trained.contains(key::error))
+        if (Json trained = stored_json(*trial); seed == 1 ? !known.trained.is_object() : trained.contains(key::error))
           known.trained = std::move(trained);
     for (const auto& nats : known.judged.nats)
       require(static_cast<int64_t>(nats.size()) == amounts.judged_bytes, ErrorCode::io, "compare.sqlite: the costs of ",
@@ -86,7 +86,7 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
     known.rate = rate_of(store, settings, amounts, known);
     if (known.trained.is_object() && known.trained.contains(key::lr))
       known.rate = with_rate(known.rate, known.trained.at(key::lr));
-    known.judged.rate_loss = known.rate.loss_95_percent;
+    known.judged.rate_loss_95_percent = known.rate.loss_95_percent;
     known.judged.seed_deviation = usual_seed_deviation(config_of(known), train_steps(settings, known.costs, amounts));
     known.unfinished = unfinished(store, known);
     all.push_back(std::move(known));
@@ -113,14 +113,18 @@ const Known* best_of(const std::vector<Known>& all) {
 
 std::vector<Json> searched(const Store& store, const std::string& candidate) {
   std::vector<Json> all;
-  for (const std::string& value : store.trials(candidate, "search")) all.push_back(parsed(value));
+  for (const std::string& value : store.trials(candidate, "search")) all.push_back(stored_json(value));
   std::sort(all.begin(), all.end(),
             [](const Json& a, const Json& b) { return a.at(key::lr).get<double>() < b.at(key::lr).get<double>(); });
   return all;
 }
 
+Json baselines_of(const Store& store) {
+  return stored_json(store.fact("baselines").value_or(R"({"rows": [], "note": ""})"));
+}
+
 double counted(const Store& store, int order) {
-  const Json baselines = parsed(store.fact("baselines").value_or(R"({"rows": []})"));
+  const Json baselines = baselines_of(store);
   for (const Json& row : baselines.at("rows"))
     if (row.at(key::name) == "n-gram order " + std::to_string(order)) return row.at(key::bits_per_byte);
   return std::numeric_limits<double>::infinity();

@@ -38,13 +38,16 @@ std::vector<Known> all_known(const Store& store, const CompareSettings& settings
 const Known* best_of(const std::vector<Known>& all);
 
 // The JSON of a fact or a trial. Throws Error if the store is damaged.
-nlohmann::ordered_json parsed(const std::string& text);
+nlohmann::ordered_json stored_json(const std::string& text);
+
+// "rows" and "note"; empty if the baselines have not been measured yet.
+nlohmann::ordered_json baselines_of(const Store& store);
 
 // The cost of the frozen n-gram of this order on the held-out text; infinite if there is none. A model that costs more
 // than counts of two or three bytes is still on the plateau at the beginning of training.
 double counted(const Store& store, int order);
 
-// The names of the best two candidates after one seed; empty if there are not two.
+// The names of the best two candidates after one seed, finished ones first; empty if there are not two.
 std::vector<std::string> first_two(const Store& store, const CompareSettings& settings, const Amounts& amounts);
 
 // The trials of learning rates of a candidate, from the lowest rate to the highest.

@@ -64,9 +64,9 @@ void note_inner(const std::vector<Known>& all, Json& lines) {
       read += (i > 0 ? " and " : "") + fixed(known.flops.ratios[i], 2);
       last += (i > 0 ? " and " : "") + fixed(known.flops.last[i], 2);
     }
-    line += read.empty() ? "what its router aims at, since it is not known what its inner stacks read in training"
+    line += read.empty() ? "the ratio of its config, since it is not known what its inner stacks read in training"
                          : "what its inner stacks read in training, " + read + " positions per segment (at the end " +
-                               last + "); its steps were planned with what its router aims at";
+                               last + "); its steps were planned with the ratio of its config";
     if (learns_cuts(config_of(known)))
       line += known.costs.at_targets ? "; so was its time, with cuts at equal distances"
                                      : "; its time is that of a router that had learned nothing, and may be far off: "
@@ -100,11 +100,11 @@ Json notes(const FindingsFrom& from, const std::vector<Known>& all, const Json& 
     const std::string name = c.at(key::name);
     if (c.contains(key::error)) lines.push_back(name + " failed: " + c.at(key::error).get<std::string>());
     if (const auto second = from.store.trial(name, "train", "seed 2"); second && from.settings.seeds == 1)
-      if (const Json trial = parsed(*second); trial.contains(key::error))
+      if (const Json trial = stored_json(*second); trial.contains(key::error))
         lines.push_back(name + " failed with a second seed (" + trial.at(key::error).get<std::string>() +
                         "); its figures are of the first one");
     if (!c.contains(key::lr)) continue;
-    const Json trained = parsed(*from.store.trial(name, "train", "seed 1"));
+    const Json trained = stored_json(*from.store.trial(name, "train", "seed 1"));
     if (trained.at("best_step").get<double>() < 0.8 * trained.at(key::steps).get<double>())
       lines.push_back(name + " was best on validation text at step " +
                       std::to_string(trained.at("best_step").get<int64_t>()) + " of " +
@@ -116,7 +116,7 @@ Json notes(const FindingsFrom& from, const std::vector<Known>& all, const Json& 
     lines.push_back(
         "noise is left out: its share of the budget buys fewer than 100 steps with fillers; a larger --budget measures "
         "it");
-  const Json baselines = parsed(from.store.fact("baselines").value_or(R"({"note": ""})"));
+  const Json baselines = baselines_of(from.store);
   if (const std::string note = baselines.at("note"); !note.empty()) lines.push_back(note);
   return lines;
 }

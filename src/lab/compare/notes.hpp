@@ -8,7 +8,7 @@
 
 namespace statera {
 
-// `report` has everything else but the recommendation. An array of strings.
+// `report` has everything else. An array of strings.
 nlohmann::ordered_json notes(const FindingsFrom& from, const std::vector<Known>& all,
                              const nlohmann::ordered_json& report);
 

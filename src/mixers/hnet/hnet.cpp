@@ -84,6 +84,7 @@ Init identity(int64_t width) {
     return static_cast<int64_t>(i) / width == static_cast<int64_t>(i) % width ? 1.0 : 0.0;
   };
 }
+
 std::string router_of(const nlohmann::ordered_json& config) { return config.value("router", HnetConfig().router); }
 }  // namespace
 

@@ -163,7 +163,6 @@ TEST(Matmul, NoRowsAndWrongShapes) {
   EXPECT_THROW(matmul(engine.exec, x, weight, y, w), Error);
 }
 
-// Beyond the 384 columns and the 512 rows at which the fast kernels cut their sums.
 // A backward kernel overwrites, also where there is nothing to add up.
 TEST(Matmul, WithoutRowsTheWeightGradientIsZero) {
   for (const KernelChoice choice : {KernelChoice::reference, KernelChoice::fast}) {
@@ -184,6 +183,7 @@ TEST(Matmul, WithoutRowsTheWeightGradientIsZero) {
   }
 }
 
+// Beyond the 384 columns and the 512 rows at which the fast kernels cut their sums.
 TEST(Matmul, PortableHasTheBitsOfTheReferenceBeyondAllCuts) {
   const int64_t rows = 600, in = 800, out = 70;
   const Tensor x = random_tensor("x", {rows, in}), w = random_tensor("w", {out, in}),
